@@ -1,0 +1,135 @@
+// Package cluster is what a fault and the runner need of a Kubernetes cluster: its API, its nodes as
+// machines that can be disturbed, and the few doors through which the harness and the pods reach each other.
+// How a node is made is known only to the implementations below this directory.
+package cluster
+
+import (
+	"context"
+	"io/fs"
+	"net"
+	"time"
+
+	"k8s.io/client-go/rest"
+)
+
+// Action is something that can be done to a node as a machine.
+type Action string
+
+// The actions. Each pair undoes itself; Shutdown is undone by PowerOn.
+const (
+	// PowerOff is the loss of power: the cable is cut first, then everything of the node ends at once,
+	// so its peers see silence and never a FIN or RST. The disk stays.
+	PowerOff Action = "power-off"
+	// PowerOn boots the node's disk again, with a new boot ID and an empty /run.
+	PowerOn Action = "power-on"
+	// Shutdown is the orderly end: kubelet ends the pods within their grace periods, then the node goes off.
+	Shutdown Action = "shutdown"
+	// Freeze stops every process of the node, those of its pods included; Thaw lets them go on.
+	Freeze Action = "freeze"
+	Thaw   Action = "thaw"
+	// Isolate cuts the node's link while its processes live on; Rejoin mends it with the same address.
+	Isolate Action = "isolate"
+	Rejoin  Action = "rejoin"
+	// KubeletStop ends kubelet alone, its containers live on; KubeletStart starts it again.
+	KubeletStop  Action = "kubelet-stop"
+	KubeletStart Action = "kubelet-start"
+)
+
+// Actions returns all actions, in the order in which they are explained to a user.
+func Actions() []Action {
+	return []Action{PowerOff, PowerOn, Shutdown, Freeze, Thaw, Isolate, Rejoin, KubeletStop, KubeletStart}
+}
+
+// Undo returns the action that ends the effect of a, and false if a needs no undoing.
+func (a Action) Undo() (Action, bool) {
+	switch a {
+	case PowerOff, Shutdown:
+		return PowerOn, true
+	case Freeze:
+		return Thaw, true
+	case Isolate:
+		return Rejoin, true
+	case KubeletStop:
+		return KubeletStart, true
+	default:
+		return "", false
+	}
+}
+
+// Evidence says that an action took effect, as seen from outside the node. Faults put it into the history.
+type Evidence struct {
+	Action       Action        `json:"action"`
+	Node         string        `json:"node"`
+	Begun        time.Time     `json:"begun"`
+	Observations []Observation `json:"observations"`
+}
+
+// Observed returns the time of the last observation: from then on the effect is known to hold.
+func (e Evidence) Observed() time.Time {
+	var last time.Time
+	for _, o := range e.Observations {
+		if o.At.After(last) {
+			last = o.At
+		}
+	}
+	return last
+}
+
+// Observation is one fact seen from outside a node.
+type Observation struct {
+	What string    `json:"what"` // the fact, e.g. "no process of the node is left"
+	How  string    `json:"how"`  // where it was seen, e.g. "cgroup.procs of the node's cgroups"
+	At   time.Time `json:"at"`
+}
+
+// Power says whether a node's machine runs.
+type Power string
+
+// The states of a node's power. A frozen node is on.
+const (
+	On  Power = "on"
+	Off Power = "off"
+)
+
+// Node is a worker as the machine that it is; what Kubernetes thinks of it is asked of the API.
+type Node struct {
+	Name      string `json:"name"`
+	Power     Power  `json:"power"`
+	Frozen    bool   `json:"frozen"`
+	Isolated  bool   `json:"isolated"`
+	Kubelet   bool   `json:"kubelet"` // kubelet's process runs
+	Address   string `json:"address"`
+	BootID    string `json:"bootID,omitempty"`
+	Processes int    `json:"processes"`
+}
+
+// StorageClasses names the classes that every cluster of sparkchaos offers, by what losing a node does to them.
+type StorageClasses struct {
+	Shared string // ReadWriteMany, seen by all nodes, survives the loss of any
+	Local  string // on one node's disk, unreachable while that node is off
+}
+
+// Cluster is a running cluster.
+type Cluster interface {
+	// Name is the cluster's name on this machine.
+	Name() string
+	// Can returns the actions that this cluster can do to its nodes.
+	Can() []Action
+	// RESTConfig gives access to the API server as the cluster's admin.
+	RESTConfig() (*rest.Config, error)
+	// Nodes returns the workers, sorted by name.
+	Nodes(ctx context.Context) ([]Node, error)
+	// Do acts on a node and returns only when the effect was observed from outside; otherwise it fails.
+	// Doing what is already so (power-off of a node that is off) is an error that changes nothing.
+	Do(ctx context.Context, action Action, node string) (Evidence, error)
+	// Load brings an image archive (OCI or docker-archive) to all nodes, running ones too.
+	Load(ctx context.Context, archive string) error
+	// Listen opens a TCP socket at an address that pods on all nodes reach, whichever node is lost.
+	Listen(ctx context.Context) (net.Listener, error)
+	// MakeDirectory makes a directory on the own disk of every node that pods of any user can write to.
+	MakeDirectory(ctx context.Context, path string) error
+	// Disk gives a node's own disk for reading, rooted at "/", also while the node is off, frozen or isolated.
+	Disk(ctx context.Context, node string) (fs.FS, error)
+	// StorageClasses names the cluster's storage classes.
+	StorageClasses() StorageClasses
+}

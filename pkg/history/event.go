@@ -1,0 +1,219 @@
+// Package history is the record of a run: everything that was observed, one event a line, in the order in which the
+// harness learned of it. Checkers, anchors and reports read nothing else.
+package history
+
+import (
+	"encoding/json"
+	"time"
+)
+
+// Source says who observed an event.
+type Source string
+
+// The sources of events.
+const (
+	Kubernetes Source = "kubernetes" // a watch or a list of the API server
+	Node       Source = "node"       // what was read from a node's own disk, or of the node as a machine
+	Witness    Source = "witness"    // a record of the Spark plugin, by HTTP while the run goes on or from a node's disk after it
+	Fault      Source = "fault"      // a fault's journal, landing and recovery
+	Staging    Source = "staging"    // the resource staging server's clients
+	Harness    Source = "harness"    // the runner itself
+)
+
+// Types of events of source Kubernetes. Data is the object without managedFields.
+const (
+	Added    = "added"    // seen first (by watch, or by the initial list)
+	Modified = "modified" // changed
+	Deleted  = "deleted"  // gone; Data is its last state
+	Gap      = "gap"      // a watch broke and was re-listed: changes between may be missing; Data is GapData, Object.Kind the kind watched
+)
+
+// Types of events of source Fault. Data is FaultData.
+const (
+	FaultJournaled    = "journaled"    // the undo record is on disk
+	FaultInjecting    = "injecting"    // the injection begins
+	FaultLanded       = "landed"       // proven from outside; Evidence says how
+	FaultDidNotLand   = "didNotLand"   // the proof failed; Reason says why
+	FaultRecovering   = "recovering"   // the undoing begins
+	FaultRecovered    = "recovered"    // proven from outside
+	FaultNotRecovered = "notRecovered" // the recovery failed; Reason says why
+)
+
+// Types of events of source Harness.
+const (
+	RunStarted       = "runStarted"       // Data is RunData; always the first event
+	WorkloadLaunched = "workloadLaunched" // Data is WorkloadData
+	PhaseStarted     = "phaseStarted"     // Data is PhaseData
+	PhaseEnded       = "phaseEnded"       // Data is PhaseData
+	AnchorAwaited    = "anchorAwaited"    // Data is AnchorData
+	AnchorReached    = "anchorReached"    // Data is AnchorData
+	AnchorMissed     = "anchorMissed"     // Data is AnchorData; the run becomes inconclusive
+	BaselineResult   = "baselineResult"   // Data is BaselineData
+	DisksCollected   = "disksCollected"   // Data is CollectionData: how complete the witness's evidence is
+	Leftovers        = "leftovers"        // Data is LeftoversData: what was found after the clean-up
+	Problem          = "problem"          // Data is ProblemData: the harness could not do or see something
+	RunEnded         = "runEnded"         // Data is RunEndData; the last event of a run that was not killed
+)
+
+// Types of events of source Witness; Data is a WitnessRecord whose Type is the event's.
+const (
+	Heartbeat          = "heartbeat"
+	DriverStarted      = "driverStarted"      // the plugin's driver side is up: application id and settings known
+	DriverStopping     = "driverStopping"     // the plugin's shutdown on the driver: an orderly end
+	ExecutorStarted    = "executorStarted"    // the plugin's executor side is up
+	ExecutorStopping   = "executorStopping"   // orderly end of an executor
+	ExecutorRegistered = "executorRegistered" // the driver's listener: ExecutorAdded
+	ExecutorRemoved    = "executorRemoved"    // the driver's listener: ExecutorRemoved, Detail["reason"]
+	ApplicationStarted = "applicationStarted"
+	ApplicationEnded   = "applicationEnded"
+	JobStarted         = "jobStarted"
+	JobEnded           = "jobEnded" // Detail["result"] is "succeeded" or "failed"
+	StageSubmitted     = "stageSubmitted"
+	StageCompleted     = "stageCompleted"
+	TaskStarted        = "taskStarted"
+	TaskEnded          = "taskEnded"
+	BatchStarted       = "batchStarted"   // DStreams batch or Structured Streaming micro-batch
+	BatchCompleted     = "batchCompleted" // likewise
+	QueryStarted       = "queryStarted"   // Structured Streaming: Detail["queryId"], Detail["runId"]
+	QueryEnded         = "queryEnded"
+	Ledger             = "ledger"        // a result that the workload committed, with the writer's identity
+	LogEvent           = "log"           // a warning or error of Spark's own log that is evidence (name conflicts, lost executors, …)
+	PodCreateRefused   = "createRefused" // the API server refused an executor pod's creation; Detail: podName, code, message
+)
+
+// Event is one line of history.ndjson.
+type Event struct {
+	Seq    int64           `json:"seq"`              // 1, 2, 3 …, without holes
+	Offset time.Duration   `json:"offset"`           // nanoseconds since the run began, monotonic
+	Wall   time.Time       `json:"wall"`             // the harness's clock when it learned of the event
+	Source Source          `json:"source"`           //
+	Type   string          `json:"type"`             // one of the source's types
+	Object *Object         `json:"object,omitempty"` // the object that the event is about
+	Data   json.RawMessage `json:"data,omitempty"`   // as the type says
+}
+
+// Object identifies what an event is about.
+type Object struct {
+	Kind      string `json:"kind"` // Pod, Node, Job, Event, Lease, ConfigMap, PersistentVolumeClaim, Fault …
+	Namespace string `json:"namespace,omitempty"`
+	Name      string `json:"name"`
+	UID       string `json:"uid,omitempty"`
+}
+
+// WitnessRecord is one line that the Spark plugin writes, to its node's disk and by HTTP; the same record may
+// arrive by both ways and is then recognised by Pod UID and Seq. Wall is the only clock to order records of
+// several processes by. Field names are those of the plugin (workloads/).
+type WitnessRecord struct {
+	Seq         int64             `json:"seq"`                  // counts up from 1 in each JVM
+	WallMicros  int64             `json:"wallMicros"`           // microseconds since the epoch, the JVM's clock
+	Type        string            `json:"type"`                 // one of the types above
+	Role        string            `json:"role"`                 // "driver" or "executor"
+	PodUID      string            `json:"podUID"`               //
+	PodName     string            `json:"podName"`              //
+	Node        string            `json:"node"`                 //
+	AppID       string            `json:"appID,omitempty"`      // Spark's application id, once known
+	ExecutorID  string            `json:"executorID,omitempty"` // the writer's, or the one that the record is about
+	JobID       *int64            `json:"jobID,omitempty"`
+	StageID     *int64            `json:"stageID,omitempty"`
+	Attempt     *int64            `json:"attempt,omitempty"` // of the stage, or of the task in task records
+	TaskID      *int64            `json:"taskID,omitempty"`
+	Partition   *int64            `json:"partition,omitempty"`
+	BatchID     *int64            `json:"batchID,omitempty"`
+	Incarnation string            `json:"incarnation,omitempty"` // the driver pod's UID; an executor's is its driver's
+	Detail      map[string]string `json:"detail,omitempty"`
+	Via         string            `json:"via,omitempty"` // how the harness got it: "http" or "disk"; set by the harness
+}
+
+// RunData opens a history.
+type RunData struct {
+	FormatVersion int             `json:"formatVersion"` // FormatVersion of the writer
+	RunID         string          `json:"runID"`
+	Scenario      string          `json:"scenario"`
+	Seed          uint64          `json:"seed"`
+	Plan          json.RawMessage `json:"plan"` // the whole plan as JSON: a history can be judged by itself
+	Harness       string          `json:"harness"`
+	ClusterKind   string          `json:"clusterKind"`
+}
+
+// FormatVersion of the histories that this package writes; a reader refuses other ones by name.
+const FormatVersion = 1
+
+// WorkloadData says how the workload's objects are recognised in the events that follow.
+type WorkloadData struct {
+	Namespace  string `json:"namespace"`
+	DriverKind string `json:"driverKind"` // "Job" or "Pod"
+	DriverName string `json:"driverName"` // of the Job, or of the bare Pod
+	DriverUID  string `json:"driverUID"`  // of the Job, or of the bare Pod
+	RunLabel   string `json:"runLabel"`   // value of the label sparkchaos.dev/run that all pods of the run carry
+	Image      string `json:"image"`
+	ImageID    string `json:"imageID"`
+}
+
+// PhaseData names a phase of the run: preflight, cluster, baseline, launch, faults, settle, recover, collect, cleanup.
+type PhaseData struct {
+	Phase string `json:"phase"`
+	Error string `json:"error,omitempty"`
+}
+
+// AnchorData is the state of an anchor: what is awaited and what was seen.
+type AnchorData struct {
+	Step     string          `json:"step"`               // the plan's step that waits, e.g. "lose-driver-node/inject"
+	Anchor   json.RawMessage `json:"anchor"`             // as in the plan
+	Deadline time.Duration   `json:"deadline"`           // how long at most
+	Evidence []int64         `json:"evidence,omitempty"` // sequence numbers of the events that made it true
+	Seen     string          `json:"seen,omitempty"`     // what was seen instead, in words
+}
+
+// FaultData is the state of a fault.
+type FaultData struct {
+	Fault    string            `json:"fault"` // the name in the scenario
+	Kind     string            `json:"kind"`  // e.g. nodePowerOff
+	Targets  []Object          `json:"targets,omitempty"`
+	Args     json.RawMessage   `json:"args,omitempty"`
+	Evidence json.RawMessage   `json:"evidence,omitempty"` // a cluster.Evidence, or objects before and after
+	Began    *time.Time        `json:"began,omitempty"`    // when the disturbance began to act, by the harness's clock
+	Reason   string            `json:"reason,omitempty"`
+	Detail   map[string]string `json:"detail,omitempty"`
+}
+
+// GapData describes a broken watch.
+type GapData struct {
+	Reason string        `json:"reason"`
+	For    time.Duration `json:"for"` // how long nothing could be seen
+}
+
+// BaselineData is the result of the workload without faults.
+type BaselineData struct {
+	Results map[string]string `json:"results"` // the ledger: key → value, as committed by the application
+	Cached  bool              `json:"cached"`
+	RunID   string            `json:"runID"`
+	Key     string            `json:"key"` // of the cache: workload and image digest
+}
+
+// CollectionData says how much of the witness's evidence on the nodes' disks was read.
+type CollectionData struct {
+	Node    string   `json:"node"`
+	Files   int      `json:"files"`
+	Records int      `json:"records"`
+	Torn    int      `json:"torn"`             // unreadable last lines, as a power loss leaves them
+	Errors  []string `json:"errors,omitempty"` // non-empty: the node's evidence is incomplete
+}
+
+// LeftoversData lists what was still there after the clean-up.
+type LeftoversData struct {
+	Checked []string `json:"checked"` // what was looked for, in words
+	Found   []Object `json:"found,omitempty"`
+	Errors  []string `json:"errors,omitempty"`
+}
+
+// ProblemData is a trouble of the harness that may cost evidence.
+type ProblemData struct {
+	What  string `json:"what"`
+	Error string `json:"error"`
+}
+
+// RunEndData closes a history.
+type RunEndData struct {
+	Interrupted bool   `json:"interrupted,omitempty"`
+	Error       string `json:"error,omitempty"` // cluster or environment trouble that ended the run: verdict error
+}
