@@ -1,0 +1,125 @@
+package scenario
+
+import "fmt"
+
+// The roles that a selector's of can name.
+const (
+	OfDriver   = "driver"
+	OfExecutor = "executor"
+)
+
+// NodeSelector says which node a fault strikes: the one that carries a pod of the application at the moment
+// of the injection ({of: driver}, {of: executor, index: 0}), or one by its name ({name: worker-2}).
+type NodeSelector struct {
+	// Of is driver or executor: the node on which that pod of the live incarnation runs.
+	Of string `json:"of,omitempty"`
+	// Index counts the live incarnation's executors from 0, in the order of their executor ids. Absent: the plan chooses by its seed.
+	Index *int `json:"index,omitempty"`
+	// Without is driver: executors on the driver's node do not count, so the driver's node is spared.
+	Without string `json:"without,omitempty"`
+	// Name is the node's name; excludes the others.
+	Name string `json:"name,omitempty"`
+}
+
+// PodSelector says which pod of the application a fault strikes: {of: driver}, {of: executor, index: 0}, or one by name.
+type PodSelector struct {
+	// Of is driver or executor, of the live incarnation.
+	Of string `json:"of,omitempty"`
+	// Index counts the live incarnation's executors from 0, in the order of their executor ids. Absent: the plan chooses by its seed.
+	Index *int `json:"index,omitempty"`
+	// Name is the pod's name in the run's namespace; excludes the others.
+	Name string `json:"name,omitempty"`
+}
+
+// Problems returns what is wrong with the selector of the given field, one problem each.
+func (s NodeSelector) Problems(field string) []string {
+	problems := selectorProblems(field, s.Of, s.Index, s.Name)
+	if s.Without == "" {
+		return problems
+	}
+	if s.Without != OfDriver {
+		problems = append(problems, fmt.Sprintf("%s.without is %q: only %q can be spared", field, s.Without, OfDriver))
+	}
+	if s.Of != OfExecutor {
+		problems = append(problems, fmt.Sprintf("%s.without needs %s.of: %s", field, field, OfExecutor))
+	}
+	return problems
+}
+
+// Problems returns what is wrong with the selector of the given field, one problem each.
+func (s PodSelector) Problems(field string) []string {
+	return selectorProblems(field, s.Of, s.Index, s.Name)
+}
+
+// Choose decides what the selector leaves open: the executor's index, by pick, which returns a number in [0, n),
+// among the executors that the workload asks for.
+func (s *NodeSelector) Choose(executors int, pick func(n int) int) {
+	s.Index = chooseIndex(s.Of, s.Index, executors, pick)
+}
+
+// Choose decides what the selector leaves open: the executor's index, by pick, which returns a number in [0, n),
+// among the executors that the workload asks for.
+func (s *PodSelector) Choose(executors int, pick func(n int) int) {
+	s.Index = chooseIndex(s.Of, s.Index, executors, pick)
+}
+
+// String says the selector in words: "the node of executor 0".
+func (s NodeSelector) String() string {
+	if s.Name != "" {
+		return "node " + s.Name
+	}
+	words := "the node of " + role(s.Of, s.Index)
+	if s.Without != "" {
+		words += ", those on the " + s.Without + "'s node not counted"
+	}
+	return words
+}
+
+// String says the selector in words: "the pod of executor 0".
+func (s PodSelector) String() string {
+	if s.Name != "" {
+		return "pod " + s.Name
+	}
+	return "the pod of " + role(s.Of, s.Index)
+}
+
+func role(of string, index *int) string {
+	switch {
+	case of != OfExecutor:
+		return "the " + of
+	case index == nil:
+		return "an executor of the seed's choice"
+	default:
+		return fmt.Sprintf("executor number %d (counted from 0)", *index)
+	}
+}
+
+func chooseIndex(of string, index *int, executors int, pick func(n int) int) *int {
+	if of != OfExecutor || index != nil || executors < 1 {
+		return index
+	}
+	chosen := pick(executors)
+	return &chosen
+}
+
+func selectorProblems(field, of string, index *int, name string) []string {
+	var problems []string
+	switch {
+	case name != "" && of != "":
+		problems = append(problems, fmt.Sprintf("%s has both of and name: keep one", field))
+	case name == "" && of == "":
+		problems = append(problems, fmt.Sprintf("%s selects nothing: give of: %s, of: %s or name", field, OfDriver, OfExecutor))
+	case of != "" && of != OfDriver && of != OfExecutor:
+		problems = append(problems, fmt.Sprintf("%s.of is %q: expected %s or %s", field, of, OfDriver, OfExecutor))
+	}
+	if index == nil {
+		return problems
+	}
+	if of != OfExecutor {
+		problems = append(problems, fmt.Sprintf("%s.index needs %s.of: %s", field, field, OfExecutor))
+	}
+	if *index < 0 {
+		problems = append(problems, fmt.Sprintf("%s.index is %d: expected 0 or more", field, *index))
+	}
+	return problems
+}
