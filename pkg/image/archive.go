@@ -1,0 +1,221 @@
+package image
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+
+	"github.com/google/go-containerregistry/pkg/name"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/empty"
+	"github.com/google/go-containerregistry/pkg/v1/mutate"
+	"github.com/google/go-containerregistry/pkg/v1/types"
+)
+
+const (
+	archiveFile = "image.tar"
+	archiveMeta = "image.json"
+
+	// Annotations by which importers learn an image's name: containerd's own, and the one of the OCI image layout.
+	annotationContainerdName = "io.containerd.image.name"
+	annotationRefName        = "org.opencontainers.image.ref.name"
+)
+
+// assemble makes an image of layers that lie in the cache, the lowest first.
+func assemble(config v1.Config, layers ...storedLayer) (v1.Image, error) {
+	created := v1.Time{Time: Epoch()}
+	img := mutate.ConfigMediaType(mutate.MediaType(empty.Image, types.OCIManifestSchema1), types.OCIConfigJSON)
+	var add []mutate.Addendum
+	for _, l := range layers {
+		add = append(add, mutate.Addendum{Layer: l, MediaType: types.OCILayer, History: v1.History{Created: created, CreatedBy: "sparkchaos"}})
+	}
+	img, err := mutate.Append(img, add...)
+	if err != nil {
+		return nil, err
+	}
+	file, err := img.ConfigFile()
+	if err != nil {
+		return nil, err
+	}
+	file = file.DeepCopy()
+	file.OS, file.Architecture, file.Created, file.Config = "linux", runtime.GOARCH, created, config
+	return mutate.ConfigFile(img, file)
+}
+
+// archiveStage writes the image made of layers as an archive and returns it. The key is the image's own digest: the same
+// image is written once.
+func (e Env) archiveStage(ctx context.Context, kind, reference string, config v1.Config, layers ...storedLayer) (Archive, error) {
+	img, err := assemble(config, layers...)
+	if err != nil {
+		return Archive{}, fmt.Errorf("image %s: %w", reference, err)
+	}
+	digest, err := img.Digest()
+	if err != nil {
+		return Archive{}, fmt.Errorf("image %s: %w", reference, err)
+	}
+	key := newStageKey(kind)
+	key.add("reference", reference)
+	key.add("digest", digest.String())
+	dir, err := e.make(ctx, stage{
+		kind: kind, key: key.sum(), why: reference,
+		build: func(_ context.Context, dir string) error { return writeArchive(dir, reference, img) },
+	})
+	if err != nil {
+		return Archive{}, err
+	}
+	return openArchive(dir)
+}
+
+// openArchive returns the archive that lies in a stage's directory.
+func openArchive(dir string) (Archive, error) {
+	var a Archive
+	if err := readJSON(filepath.Join(dir, archiveMeta), &a); err != nil {
+		return Archive{}, err
+	}
+	a.Path = filepath.Join(dir, archiveFile)
+	return a, nil
+}
+
+// writeArchive writes the image's archive and its description into dir.
+func writeArchive(dir, reference string, img v1.Image) (err error) {
+	f, err := os.Create(filepath.Join(dir, archiveFile))
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	buffered := bufio.NewWriterSize(f, 1<<20)
+	if err := writeImage(buffered, reference, img); err != nil {
+		return err
+	}
+	if err := buffered.Flush(); err != nil {
+		return err
+	}
+	info, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	digest, err := img.Digest()
+	if err != nil {
+		return err
+	}
+	return writeJSON(filepath.Join(dir, archiveMeta), Archive{Reference: reference, Digest: digest.String(), Size: info.Size()})
+}
+
+// blob is one content-addressed file of an archive.
+type blob struct {
+	digest v1.Hash
+	size   int64
+	open   func() (io.ReadCloser, error)
+}
+
+// path of the blob in an OCI image layout.
+func (b blob) path() string { return path.Join("blobs", b.digest.Algorithm, b.digest.Hex) }
+
+// writeImage writes an OCI image layout that carries docker-archive's manifest.json too.
+func writeImage(w io.Writer, reference string, img v1.Image) error {
+	tag, err := name.NewTag(reference, name.StrictValidation)
+	if err != nil {
+		return fmt.Errorf("reference %q: %w", reference, err)
+	}
+	blobs, layers, err := imageBlobs(img)
+	if err != nil {
+		return err
+	}
+	documents, err := layoutDocuments(tag, img, layers)
+	if err != nil {
+		return err
+	}
+	return writeTar(w, append(documents, blobEntries(blobs)...))
+}
+
+// imageBlobs returns all blobs of the image, each once, and those of its layers in order.
+func imageBlobs(img v1.Image) (all, layers []blob, err error) {
+	manifest, err1 := img.RawManifest()
+	digest, err2 := img.Digest()
+	config, err3 := img.RawConfigFile()
+	configName, err4 := img.ConfigName()
+	contents, err5 := img.Layers()
+	if err := errors.Join(err1, err2, err3, err4, err5); err != nil {
+		return nil, nil, err
+	}
+	for _, l := range contents {
+		digest, err1 := l.Digest()
+		size, err2 := l.Size()
+		if err := errors.Join(err1, err2); err != nil {
+			return nil, nil, err
+		}
+		layers = append(layers, blob{digest, size, l.Compressed})
+	}
+	all = append([]blob{bytesBlob(digest, manifest), bytesBlob(configName, config)}, layers...)
+	slices.SortFunc(all, func(a, b blob) int { return strings.Compare(a.digest.Hex, b.digest.Hex) })
+	return slices.CompactFunc(all, func(a, b blob) bool { return a.digest == b.digest }), layers, nil
+}
+
+func bytesBlob(digest v1.Hash, data []byte) blob {
+	e := content("", 0o644, data)
+	return blob{digest, e.size, e.open}
+}
+
+func blobEntries(blobs []blob) []entry {
+	var entries []entry
+	for _, b := range blobs {
+		entries = append(entries, entry{path: b.path(), mode: 0o644, size: b.size, open: b.open})
+	}
+	return entries
+}
+
+// layoutDocuments returns the three files that say what an archive holds.
+func layoutDocuments(tag name.Tag, img v1.Image, layers []blob) ([]entry, error) {
+	manifest, err1 := img.RawManifest()
+	digest, err2 := img.Digest()
+	configName, err3 := img.ConfigName()
+	if err := errors.Join(err1, err2, err3); err != nil {
+		return nil, err
+	}
+	index := v1.IndexManifest{
+		SchemaVersion: 2,
+		MediaType:     types.OCIImageIndex,
+		Manifests: []v1.Descriptor{{
+			MediaType: types.OCIManifestSchema1, Digest: digest, Size: int64(len(manifest)),
+			Platform:    &v1.Platform{OS: "linux", Architecture: runtime.GOARCH},
+			Annotations: map[string]string{annotationContainerdName: tag.String(), annotationRefName: tag.TagStr()},
+		}},
+	}
+	docker := dockerManifest{Config: blob{digest: configName}.path(), RepoTags: []string{tag.String()}}
+	for _, l := range layers {
+		docker.Layers = append(docker.Layers, l.path())
+	}
+	documents := []struct {
+		name string
+		body any
+	}{
+		{"index.json", index},
+		{"manifest.json", []dockerManifest{docker}},
+		{"oci-layout", map[string]string{"imageLayoutVersion": "1.0.0"}},
+	}
+	var entries []entry
+	for _, d := range documents {
+		data, err := json.Marshal(d.body)
+		if err != nil {
+			return nil, err
+		}
+		entries = append(entries, content(d.name, 0o644, data))
+	}
+	return entries, nil
+}
+
+// dockerManifest is an element of a docker-archive's manifest.json.
+type dockerManifest struct {
+	Config   string   `json:"Config"`
+	RepoTags []string `json:"RepoTags"`
+	Layers   []string `json:"Layers"`
+}

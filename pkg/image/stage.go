@@ -1,0 +1,176 @@
+package image
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"hash"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+const (
+	// stagesKept of a kind remain in the cache: those in use by older checkouts or running clusters stay a while.
+	stagesKept = 3
+	// lockPoll is how often a lock that another process holds is tried again.
+	lockPoll = 100 * time.Millisecond
+
+	buildingPrefix = ".building-"
+)
+
+// stageKey collects all that goes into a stage.
+type stageKey struct{ h hash.Hash }
+
+func newStageKey(kind string) stageKey {
+	k := stageKey{sha256.New()}
+	k.add("kind", kind)
+	return k
+}
+
+// add takes one input in; lengths are hashed too, so that inputs cannot run into each other.
+func (k stageKey) add(label, value string) {
+	fmt.Fprintf(k.h, "%d:%s=%d:%s\n", len(label), label, len(value), value)
+}
+
+func (k stageKey) sum() string { return hex.EncodeToString(k.h.Sum(nil))[:24] }
+
+// stage is one thing to be made and kept.
+type stage struct {
+	kind  string // directory below the cache, and what is shown as progress
+	key   string
+	why   string // shown as the progress' detail
+	build func(ctx context.Context, dir string) error
+}
+
+// make returns the stage's directory, which is built first when it is not in the cache.
+func (e Env) make(ctx context.Context, s stage) (string, error) {
+	if err := e.check(); err != nil {
+		return "", err
+	}
+	final := filepath.Join(e.kindDir(s.kind), s.key)
+	if touch(final) {
+		return final, nil
+	}
+	if err := os.MkdirAll(e.kindDir(s.kind), 0o755); err != nil {
+		return "", fmt.Errorf("cache directory for %s: %w", s.kind, err)
+	}
+	unlock, err := lock(ctx, filepath.Join(e.Cache, s.kind+".lock"))
+	if err != nil {
+		return "", fmt.Errorf("%s: wait for another build of it: %w", s.kind, err)
+	}
+	defer unlock()
+	if touch(final) {
+		return final, nil
+	}
+	return final, e.build(ctx, s, final)
+}
+
+func (e Env) kindDir(kind string) string { return filepath.Join(e.Cache, kind) }
+
+// build makes the stage under the kind's lock.
+func (e Env) build(ctx context.Context, s stage, final string) (err error) {
+	if err := removeLeftovers(e.kindDir(s.kind)); err != nil {
+		return fmt.Errorf("%s: remove what an interrupted build left: %w", s.kind, err)
+	}
+	begun := time.Now()
+	e.report(Progress{Stage: s.kind, Detail: s.why})
+	defer func() {
+		e.report(Progress{Stage: s.kind, Detail: s.why, Done: true, Elapsed: time.Since(begun), Err: err})
+	}()
+	dir, err := os.MkdirTemp(e.kindDir(s.kind), buildingPrefix)
+	if err != nil {
+		return fmt.Errorf("%s: %w", s.kind, err)
+	}
+	if err := s.build(ctx, dir); err != nil {
+		return errors.Join(fmt.Errorf("build %s: %w", s.kind, err), os.RemoveAll(dir))
+	}
+	if err := os.Chmod(dir, 0o755); err != nil {
+		return fmt.Errorf("%s: %w", s.kind, err)
+	}
+	if err := os.Rename(dir, final); err != nil {
+		return fmt.Errorf("%s: %w", s.kind, err)
+	}
+	return prune(e.kindDir(s.kind))
+}
+
+// touch says whether the stage is there, and marks it as used.
+func touch(dir string) bool {
+	now := time.Now()
+	return os.Chtimes(dir, now, now) == nil || exists(dir)
+}
+
+func exists(path string) bool {
+	_, err := os.Lstat(path)
+	return err == nil
+}
+
+func removeLeftovers(dir string) error {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return err
+	}
+	var problems []error
+	for _, entry := range entries {
+		if strings.HasPrefix(entry.Name(), buildingPrefix) {
+			problems = append(problems, os.RemoveAll(filepath.Join(dir, entry.Name())))
+		}
+	}
+	return errors.Join(problems...)
+}
+
+// prune removes all but the stages used last. A reader that has a file open keeps it.
+func prune(dir string) error {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return err
+	}
+	type used struct {
+		path string
+		at   time.Time
+	}
+	var stages []used
+	for _, entry := range entries {
+		info, err := entry.Info()
+		if err != nil {
+			return err
+		}
+		stages = append(stages, used{filepath.Join(dir, entry.Name()), info.ModTime()})
+	}
+	slices.SortFunc(stages, func(a, b used) int { return b.at.Compare(a.at) })
+	var problems []error
+	for _, s := range stages[min(stagesKept, len(stages)):] {
+		problems = append(problems, os.RemoveAll(s.path))
+	}
+	return errors.Join(problems...)
+}
+
+// lock takes an exclusive lock on a file. The kernel drops it when the process ends, however it ends.
+func lock(ctx context.Context, path string) (unlock func(), err error) {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o644)
+	if err != nil {
+		return nil, err
+	}
+	tick := time.NewTicker(lockPoll)
+	defer tick.Stop()
+	for {
+		err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+		if err == nil {
+			return func() { _ = f.Close() }, nil
+		}
+		if !errors.Is(err, unix.EWOULDBLOCK) && !errors.Is(err, unix.EINTR) {
+			return nil, errors.Join(fmt.Errorf("lock %s: %w", path, err), f.Close())
+		}
+		select {
+		case <-ctx.Done():
+			return nil, errors.Join(fmt.Errorf("lock %s: %w", path, ctx.Err()), f.Close())
+		case <-tick.C:
+		}
+	}
+}
