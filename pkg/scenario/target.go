@@ -12,23 +12,23 @@ const (
 // of the injection ({of: driver}, {of: executor, index: 0}), or one by its name ({name: worker-2}).
 type NodeSelector struct {
 	// Of is driver or executor: the node on which that pod of the live incarnation runs.
-	Of string `json:"of,omitempty"`
+	Of string `json:"of,omitempty" enum:"driver|executor"`
 	// Index counts the live incarnation's executors from 0, in the order of their executor ids. Absent: the plan chooses by its seed.
-	Index *int `json:"index,omitempty"`
+	Index *int `json:"index,omitempty" min:"0" max:"999"`
 	// Without is driver: executors on the driver's node do not count, so the driver's node is spared.
-	Without string `json:"without,omitempty"`
+	Without string `json:"without,omitempty" enum:"driver"`
 	// Name is the node's name; excludes the others.
-	Name string `json:"name,omitempty"`
+	Name string `json:"name,omitempty" pattern:"^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$"`
 }
 
 // PodSelector says which pod of the application a fault strikes: {of: driver}, {of: executor, index: 0}, or one by name.
 type PodSelector struct {
 	// Of is driver or executor, of the live incarnation.
-	Of string `json:"of,omitempty"`
+	Of string `json:"of,omitempty" enum:"driver|executor"`
 	// Index counts the live incarnation's executors from 0, in the order of their executor ids. Absent: the plan chooses by its seed.
-	Index *int `json:"index,omitempty"`
+	Index *int `json:"index,omitempty" min:"0" max:"999"`
 	// Name is the pod's name in the run's namespace; excludes the others.
-	Name string `json:"name,omitempty"`
+	Name string `json:"name,omitempty" pattern:"^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$"`
 }
 
 // Problems returns what is wrong with the selector of the given field, one problem each.
@@ -53,7 +53,12 @@ func (s PodSelector) Problems(field string) []string {
 
 // Choose decides what the selector leaves open: the executor's index, by pick, which returns a number in [0, n),
 // among the executors that the workload asks for.
+//
+// With Without it is always the first: how many executors remain is known only when the fault strikes.
 func (s *NodeSelector) Choose(executors int, pick func(n int) int) {
+	if s.Without != "" {
+		executors = min(executors, 1)
+	}
 	s.Index = chooseIndex(s.Of, s.Index, executors, pick)
 }
 

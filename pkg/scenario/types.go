@@ -1,7 +1,13 @@
 // Package scenario is the file that a user writes: what to launch, what to break and when, and what must hold.
 // It knows the shape of faults, anchors and invariants, but not which ones exist: that comes in as a Catalogue,
 // so nothing here depends on the packages that implement them.
+//
+// The struct tags are the one place where the format is laid down; the loader and the JSON schema both read them:
+// json (a field without omitempty must be given), enum, unbuilt, pattern, like, min, max, choice, ref; see
+// internal/strictyaml for what each means.
 package scenario
+
+import "time"
 
 // APIVersion and Kind open every scenario file.
 const (
@@ -11,17 +17,17 @@ const (
 
 // Scenario is one experiment.
 type Scenario struct {
-	APIVersion string   `json:"apiVersion"`
-	Kind       string   `json:"kind"`
+	APIVersion string   `json:"apiVersion" enum:"sparkchaos.dev/v1alpha1"` // version of this format
+	Kind       string   `json:"kind" enum:"Scenario"`                      // always Scenario
 	Metadata   Metadata `json:"metadata"`
 	Spec       Spec     `json:"spec"`
 }
 
 // Metadata names a scenario.
 type Metadata struct {
-	Name        string            `json:"name"`                  // a DNS label; the run directory, the namespace and the report carry it
-	Description string            `json:"description,omitempty"` // what it shows and why, for readers
-	Labels      map[string]string `json:"labels,omitempty"`      // for selection: tier, component …
+	Name        string            `json:"name" pattern:"^[a-z0-9]([-a-z0-9]{0,38}[a-z0-9])?$" like:"driver-node-power-off"` // a DNS label of at most 40 characters; the run directory, the namespace and the report carry it
+	Description string            `json:"description,omitempty"`                                                            // what it shows and why, for readers
+	Labels      map[string]string `json:"labels,omitempty"`                                                                 // for selection: tier, component …
 }
 
 // Spec is what to do.
@@ -30,15 +36,15 @@ type Spec struct {
 	Workload Workload      `json:"workload"`
 	Baseline bool          `json:"baseline,omitempty"` // run once without faults first; its result is the oracle of resultEqualsBaseline
 	Faults   []Fault       `json:"faults,omitempty"`
-	Expect   []Expectation `json:"expect"`
-	Control  *Control      `json:"control,omitempty"` // set: a known-bad configuration that must not pass
-	Settle   Duration      `json:"settle,omitempty"`  // how long the application may take to complete after the last fault
+	Expect   []Expectation `json:"expect" choice:"invariant"` // what must hold over the whole history
+	Control  *Control      `json:"control,omitempty"`         // set: a known-bad configuration that must not pass
+	Settle   Duration      `json:"settle,omitempty" min:"1s"` // how long the application may take to complete after the last fault
 }
 
 // Cluster says on what kind of cluster the scenario is meant to run.
 type Cluster struct {
-	Workers int    `json:"workers,omitempty"`
-	Timing  Timing `json:"timing,omitempty"`
+	Workers int    `json:"workers,omitempty" min:"1" max:"50"` // nodes beside the control plane
+	Timing  Timing `json:"timing,omitempty"`                   // how soon Kubernetes notices a dead node
 }
 
 // Timing is a name (fast, production) or explicit knobs.
@@ -47,18 +53,18 @@ type Timing struct {
 	Knobs *Knobs `json:"-"`
 }
 
-// Knobs decide how soon Kubernetes notices a dead node.
+// Knobs decide how soon Kubernetes notices a dead node. What is not given is as in production.
 type Knobs struct {
-	NodeStatusUpdateFrequency Duration `json:"nodeStatusUpdateFrequency,omitempty"`
-	NodeLeaseDuration         Duration `json:"nodeLeaseDuration,omitempty"`
-	NodeMonitorPeriod         Duration `json:"nodeMonitorPeriod,omitempty"`
-	NodeMonitorGracePeriod    Duration `json:"nodeMonitorGracePeriod,omitempty"`
+	NodeStatusUpdateFrequency Duration `json:"nodeStatusUpdateFrequency,omitempty" min:"100ms"` // kubelet's status updates
+	NodeLeaseDuration         Duration `json:"nodeLeaseDuration,omitempty" min:"1s"`            // whole seconds; kubelet renews its lease four times in it
+	NodeMonitorPeriod         Duration `json:"nodeMonitorPeriod,omitempty" min:"100ms"`         // how often the node controller looks
+	NodeMonitorGracePeriod    Duration `json:"nodeMonitorGracePeriod,omitempty" min:"1s"`       // silence after which a node is NotReady
 }
 
 // Workload is the Spark application and the components around it.
 type Workload struct {
 	Application    Application       `json:"application"`
-	Image          string            `json:"image,omitempty"` // the user's own image instead of the one built here; official entry point's contract
+	Image          string            `json:"image,omitempty" pattern:"^[^\\s]+$" like:"registry.example/spark:4.1.0"` // the user's own image instead of the one built here; official entry point's contract
 	Driver         Driver            `json:"driver,omitempty"`
 	Executors      Executors         `json:"executors,omitempty"`
 	StagingServer  StagingServer     `json:"stagingServer,omitempty"`
@@ -68,61 +74,62 @@ type Workload struct {
 
 // Application is what Spark runs.
 type Application struct {
-	Name      string   `json:"name"`
-	MainClass string   `json:"mainClass"`
-	Jar       string   `json:"jar,omitempty"` // local:///… inside the image
-	Args      []string `json:"args,omitempty"`
+	Name      string   `json:"name" pattern:"^[a-z]([-a-z0-9]{0,38}[a-z0-9])?$" like:"wordcount"`                                        // the driver's object and spark.app.name carry it
+	MainClass string   `json:"mainClass" pattern:"^[A-Za-z_$][\\w$]*(\\.[A-Za-z_$][\\w$]*)*$" like:"dev.sparkchaos.workloads.WordCount"` // the Java class whose main is run
+	Jar       string   `json:"jar,omitempty" pattern:"^local:///[^\\s]+$" like:"local:///opt/spark/workloads/workloads.jar"`             // inside the image, as local:///…: artifacts come with the image until there is a staging server
+	Args      []string `json:"args,omitempty"`                                                                                           // of the main class
 }
 
 // Driver is how the driver is run.
 type Driver struct {
-	Kind                 string `json:"kind,omitempty"`                 // Job (default) or Pod
-	PodReplacementPolicy string `json:"podReplacementPolicy,omitempty"` // TerminatingOrFailed (default) or Failed; Job only
-	BackoffLimit         *int32 `json:"backoffLimit,omitempty"`         // Job only; default 6
-	TolerationSeconds    *int64 `json:"tolerationSeconds,omitempty"`    // for not-ready and unreachable nodes; default 2
-	Memory               string `json:"memory,omitempty"`               // of the JVM's heap, as Spark writes it: 512m
-	Cores                string `json:"cores,omitempty"`                // CPU request, as Kubernetes writes it: "0.5"
-	NodeName             string `json:"nodeName,omitempty"`
+	Kind                 string `json:"kind,omitempty" enum:"Job|Pod"`                                                 // Job (default) or Pod
+	PodReplacementPolicy string `json:"podReplacementPolicy,omitempty" enum:"TerminatingOrFailed|Failed"`              // TerminatingOrFailed (default): available, two drivers may overlap; Failed: never two, may wait for ever. Job only
+	BackoffLimit         *int32 `json:"backoffLimit,omitempty" min:"0" max:"1000"`                                     // how many failed pods the Job replaces; Job only; default 6
+	TolerationSeconds    *int64 `json:"tolerationSeconds,omitempty" min:"0" max:"86400"`                               // for not-ready and unreachable nodes; default 2
+	Memory               string `json:"memory,omitempty" pattern:"^[1-9][0-9]*[kmgt]$" like:"512m"`                    // of the JVM's heap, as Spark writes it: 512m
+	Cores                string `json:"cores,omitempty" pattern:"^([0-9]+(\\.[0-9]{1,3})?|[0-9]+m)$" like:"\"0.5\""`   // CPU request, as Kubernetes writes it: "0.5"
+	NodeName             string `json:"nodeName,omitempty" pattern:"^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$" like:"worker-1"` // pins the driver to one node; for a bare Pod in experiments
 }
 
 // Executors is how the executors are run.
 type Executors struct {
-	Instances         int    `json:"instances,omitempty"`
-	Cores             int    `json:"cores,omitempty"`        // task slots
-	RequestCores      string `json:"requestCores,omitempty"` // CPU request, as Kubernetes writes it: "0.5"
-	Memory            string `json:"memory,omitempty"`       // of the heap, as Spark writes it: 512m
-	TolerationSeconds *int64 `json:"tolerationSeconds,omitempty"`
+	Instances         int    `json:"instances,omitempty" min:"1" max:"1000"`                                             // how many
+	Cores             int    `json:"cores,omitempty" min:"1" max:"256"`                                                  // task slots of each
+	RequestCores      string `json:"requestCores,omitempty" pattern:"^([0-9]+(\\.[0-9]{1,3})?|[0-9]+m)$" like:"\"0.5\""` // CPU request, as Kubernetes writes it: "0.5"
+	Memory            string `json:"memory,omitempty" pattern:"^[1-9][0-9]*[kmgt]$" like:"512m"`                         // of the heap, as Spark writes it: 512m
+	TolerationSeconds *int64 `json:"tolerationSeconds,omitempty" min:"0" max:"86400"`                                    // for not-ready and unreachable nodes; default 2
 }
 
 // StagingServer keeps the application's artifacts: none (they come with the image); memory and durable are not built yet.
 type StagingServer struct {
-	Storage string `json:"storage,omitempty"`
+	Storage string `json:"storage,omitempty" enum:"none" unbuilt:"memory|durable"`
 }
 
 // ShuffleService is Spark's external shuffle service; not built yet.
 type ShuffleService struct {
-	Enabled bool `json:"enabled,omitempty"`
+	Enabled bool `json:"enabled,omitempty" unbuilt:"true"`
 }
 
 // Fault is one disturbance: what, when, and when it is undone.
 type Fault struct {
-	Name    string   `json:"name"`
-	Inject  Choice   `json:"inject"`            // one fault of the catalogue and its arguments
-	When    Moment   `json:"when"`              //
-	Recover *Recover `json:"recover,omitempty"` // absent: undone when the application has settled
+	Name    string   `json:"name" pattern:"^[a-z0-9]([-a-z0-9]{0,38}[a-z0-9])?$" like:"lose-driver-node"` // a DNS label of at most 40 characters, unique in the scenario
+	Inject  Choice   `json:"inject" choice:"fault"`                                                       // one fault of the catalogue and its arguments
+	When    Moment   `json:"when"`                                                                        // the moment at which it strikes
+	Recover *Recover `json:"recover,omitempty"`                                                           // absent: undone when the application has settled
 }
 
-// Recover says when a fault is undone within the run.
+// Recover says when a fault is undone within the run. The delay may stand beside when or inside it, not both.
 type Recover struct {
-	When  Moment   `json:"when"`
-	Delay Duration `json:"delay,omitempty"`
+	When  Moment `json:"when"`
+	Delay Span   `json:"delay,omitempty"`
 }
 
-// Moment is an anchor and a delay after it. In YAML the anchor's name stands beside delay:
+// Moment is an anchor and a delay after it. In YAML the anchor's name stands beside delay and deadline:
 // {executorsRegistered: {atLeast: 2}, delay: 2s}.
 type Moment struct {
-	Anchor Choice   `json:"-"`
-	Delay  Duration `json:"-"`
+	Anchor   Choice   `json:"-"`
+	Delay    Span     `json:"-"` // after the anchor
+	Deadline Duration `json:"-"` // how long the anchor is awaited; zero: the anchor's own
 }
 
 // Choice is one entry of a catalogue with its arguments: {name: {args}} in YAML.
@@ -136,8 +143,8 @@ type Expectation = Choice
 
 // Control says how a known-bad scenario must end.
 type Control struct {
-	EndsIn   string   `json:"endsIn"`             // violation or inconclusive
-	Violated []string `json:"violated,omitempty"` // the invariants that must be violated
+	EndsIn   string   `json:"endsIn" enum:"violation|inconclusive"`
+	Violated []string `json:"violated,omitempty"` // the invariants that must be violated, all of them and no other
 }
 
 // Catalogue lists what a scenario may name.
@@ -147,11 +154,23 @@ type Catalogue struct {
 	Invariants []Entry
 }
 
-// Entry is one fault, anchor or invariant as a scenario sees it.
+// Entry is one fault, anchor or invariant as a scenario sees it. Argument types are structs of strings, numbers,
+// bools, durations (Duration or time.Duration), their pointers, lists and structs, with the tags that the package
+// comment names. Arguments that leave something to chance have a method Choose(executors int, pick func(n int) int);
+// the plan calls it.
 type Entry struct {
 	Name string     // as in YAML
 	Doc  string     // one sentence, for the schema, explain and docs
 	Args func() any // a new pointer to its argument type, with its defaults set
 	// Check returns what is wrong with decoded arguments, one problem each; nil when nothing can be.
 	Check func(args any) []string
+	// Phrase says it in words with its arguments: a fault as what is done ("cut the power of the driver's node"), an
+	// anchor as what has happened ("2 executors are registered"), an invariant as what must hold ("the driver runs again
+	// within 60s"). Nil: name and arguments are shown as they are.
+	Phrase func(args any) string
+
+	Deadline time.Duration           // anchors: how long one is awaited when the scenario does not say
+	Needs    func(args any) []string // faults: the cluster.Actions that injecting and undoing it take; nil: none
+	Instant  bool                    // faults: nothing is left to be undone afterwards (a killed pod), so recover is refused
+	Baseline bool                    // invariants: judged against the baseline, so the scenario must ask for one
 }
