@@ -1,0 +1,124 @@
+package components
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+const (
+	reportEvery = 15 * time.Second
+	// killAfter is what "go" gets to end after an interrupt, before it is killed.
+	killAfter = 5 * time.Second
+)
+
+// compilation is one call of the go command.
+type compilation struct {
+	component Component
+	directory string // of the nested module
+	bin       string // receives the binaries
+	scratch   string // for the compiler's temporary files, so that they go when the work directory goes
+}
+
+// run compiles, and reports now and then that it still does. If ctx ends, the compiler and all that it started end too.
+func (c compilation) run(ctx context.Context, report func(elapsed time.Duration, doing string)) error {
+	arguments := c.component.arguments(c.component.Version)
+	arguments = append([]string{arguments[0], "-o", c.bin + string(filepath.Separator)}, arguments[1:]...)
+	command := exec.CommandContext(ctx, "go", arguments...)
+	command.Dir = c.directory
+	// The user's own settings must not change what is built. GOFLAGS is not emptied, since an empty variable lets
+	// "go env -w" decide.
+	command.Env = append(os.Environ(),
+		"PWD="+c.directory, "GOFLAGS=-mod=readonly", "GOWORK=off", "GOTMPDIR="+c.scratch,
+		"GOOS="+runtime.GOOS, "GOARCH="+runtime.GOARCH)
+	command.Env = append(command.Env, c.component.environment()...)
+	output := &tail{}
+	command.Stdout, command.Stderr = output, output
+	command.SysProcAttr = ownGroup()
+	command.Cancel = func() error { return unix.Kill(-command.Process.Pid, unix.SIGINT) }
+	command.WaitDelay = killAfter
+
+	ticker := time.NewTicker(reportEvery)
+	defer ticker.Stop()
+	begun := time.Now()
+	done := make(chan error, 1)
+	go func() { done <- runOnOneThread(ctx, command) }()
+	for {
+		select {
+		case <-ticker.C:
+			report(time.Since(begun), output.doing())
+		case err := <-done:
+			return c.explain(ctx, err, output)
+		}
+	}
+}
+
+// runOnOneThread keeps the thread that starts the command alive until it ends: the kernel ties the command's life to
+// the thread's, not to the process's.
+func runOnOneThread(ctx context.Context, command *exec.Cmd) error {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	err := command.Run()
+	if command.Process != nil && ctx.Err() != nil {
+		// Compilers that "go" left behind if it had to be killed; an error says that there are none.
+		_ = unix.Kill(-command.Process.Pid, unix.SIGKILL)
+	}
+	return err
+}
+
+func (c compilation) explain(ctx context.Context, err error, output *tail) error {
+	switch {
+	case err == nil:
+		return nil
+	case ctx.Err() != nil:
+		return fmt.Errorf("building was interrupted, nothing of it is left: %w", context.Cause(ctx))
+	default:
+		return fmt.Errorf("\"go build\" in %s: %w; it said:\n%s", c.directory, err, output)
+	}
+}
+
+// tail keeps the end of what a command said. It is safe for concurrent use.
+type tail struct {
+	mutex sync.Mutex
+	text  []byte
+}
+
+const tailBytes = 8 << 10
+
+// Write implements io.Writer.
+func (t *tail) Write(data []byte) (int, error) {
+	t.mutex.Lock()
+	defer t.mutex.Unlock()
+	t.text = append(t.text, data...)
+	if excess := len(t.text) - tailBytes; excess > 0 {
+		t.text = append([]byte(nil), t.text[excess:]...)
+	}
+	return len(data), nil
+}
+
+// String returns the text kept.
+func (t *tail) String() string {
+	t.mutex.Lock()
+	defer t.mutex.Unlock()
+	return strings.TrimRight(string(t.text), "\n")
+}
+
+// doing returns ": " and the last line, or nothing if there is none.
+func (t *tail) doing() string {
+	t.mutex.Lock()
+	defer t.mutex.Unlock()
+	text := bytes.TrimRight(t.text, "\n")
+	if len(text) == 0 {
+		return ""
+	}
+	return ": " + string(text[bytes.LastIndexByte(text, '\n')+1:])
+}

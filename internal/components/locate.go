@@ -1,0 +1,116 @@
+package components
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"golang.org/x/mod/modfile"
+)
+
+// Set is one complete build of all components, as found in a cache.
+type Set struct {
+	cache      string
+	components []Component
+}
+
+// Locate finds the builds that this binary was made for in a cache (see paths.Cache). If any is missing, the error
+// names each one with the path where it was expected and the command that builds it.
+func Locate(cache string) (Set, error) {
+	components, err := Components()
+	if err != nil {
+		return Set{}, err
+	}
+	return locate(components, cache)
+}
+
+func locate(components []Component, cache string) (Set, error) {
+	var problems []error
+	for _, component := range components {
+		absent := component.absent(cache)
+		switch {
+		case len(absent) == 0:
+		case len(absent) == len(component.Programs()):
+			problems = append(problems, fmt.Errorf("%s is not built: nothing in %s", component, component.Bin(cache)))
+		default:
+			problems = append(problems, fmt.Errorf("%s is damaged: no executable %s in %s", component, enumerate(absent), component.Bin(cache)))
+		}
+	}
+	if len(problems) > 0 {
+		return Set{}, fmt.Errorf("%w\nbuild what is missing, once per machine: \"make components\" in a checkout of sparkchaos, or \"sparkchaos components build --source CHECKOUT\"", errors.Join(problems...))
+	}
+	return Set{cache: cache, components: components}, nil
+}
+
+// Path returns the absolute path of a program, or "" for a name that is none of this package's constants.
+func (s Set) Path(program Program) string {
+	for _, component := range s.components {
+		if slices.Contains(component.Programs(), program) {
+			return filepath.Join(component.Bin(s.cache), string(program))
+		}
+	}
+	return ""
+}
+
+// Bins returns the directories that hold the programs, one a component: mounted into a node they give it all programs.
+// Links in them are relative and stay within their directory.
+func (s Set) Bins() []string {
+	bins := make([]string, 0, len(s.components))
+	for _, component := range s.components {
+		bins = append(bins, component.Bin(s.cache))
+	}
+	return bins
+}
+
+// Bin returns the directory with the programs of the component that installs the given one, or "" as Path does.
+func (s Set) Bin(program Program) string {
+	if path := s.Path(program); path != "" {
+		return filepath.Dir(path)
+	}
+	return ""
+}
+
+// Versions returns the version of each component by its name, e.g. "kubernetes": "v1.36.3".
+func (s Set) Versions() map[string]string {
+	versions := make(map[string]string, len(s.components))
+	for _, component := range s.components {
+		versions[component.Name] = component.Version
+	}
+	return versions
+}
+
+// modulePath tells a checkout of sparkchaos from any other Go module.
+const modulePath = "github.com/sparkchaos/sparkchaos"
+
+// FindSource returns the root of the checkout that a directory lies in.
+func FindSource(directory string) (string, error) {
+	absolute, err := filepath.Abs(directory)
+	if err != nil {
+		return "", err
+	}
+	for candidate := absolute; ; candidate = filepath.Dir(candidate) {
+		data, err := os.ReadFile(filepath.Join(candidate, "go.mod"))
+		if err == nil && modfile.ModulePath(data) == modulePath {
+			return candidate, nil
+		}
+		if candidate == filepath.Dir(candidate) {
+			return "", fmt.Errorf("%s is not in a checkout of sparkchaos (no go.mod of %s there or above), and components are built from one; name it with --source CHECKOUT", absolute, modulePath)
+		}
+	}
+}
+
+// enumerate writes names as "a, b and c".
+func enumerate[T ~string](names []T) string {
+	words := make([]string, 0, len(names))
+	for _, name := range names {
+		words = append(words, string(name))
+	}
+	if len(words) < 2 {
+		return strings.Join(words, "")
+	}
+	last := len(words) - 1
+	return strings.Join(words[:last], ", ") + " and " + words[last]
+}
