@@ -1,0 +1,254 @@
+package history
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/util/wait"
+	"k8s.io/apimachinery/pkg/watch"
+	"k8s.io/client-go/dynamic"
+)
+
+// errExpired says that the server no longer knows the point at which a watch broke.
+var errExpired = errors.New("the resource version has expired")
+
+// known is the last state of a live object.
+type known struct {
+	version string
+	object  Object
+	data    json.RawMessage
+}
+
+// follower records one kind. client-go's Reflector is not used: on most errors it lists anew although the watch could
+// be resumed without loss, and it does not say when it does, so that a gap would go unrecorded.
+type follower struct {
+	kind    kind
+	objects dynamic.ResourceInterface
+	log     *Writer
+	backoff wait.Backoff
+	report  func(error) // nil once the kind was listed, else why nothing can be seen
+
+	known    map[string]known // by UID
+	version  string           // where a watch is to go on; empty: list first
+	synced   bool
+	lastSeen time.Time // when the server was last known to have told all
+	trouble  error     // why nothing can be seen now; nil while a watch is open
+}
+
+func (f *follower) run(ctx context.Context) error {
+	f.lastSeen = f.log.clock.Now()
+	delay := f.backoff.DelayFunc()
+	for ctx.Err() == nil {
+		err := f.once(ctx)
+		if writeErr := f.log.Err(); writeErr != nil || errors.Is(err, ErrClosed) {
+			return cmp.Or(writeErr, err)
+		}
+		if ctx.Err() != nil {
+			break
+		}
+		switch {
+		case errors.Is(err, errExpired):
+			f.version = ""
+		case err == nil:
+			delay = f.backoff.DelayFunc()
+		default:
+			f.trouble = err
+			f.report(err)
+		}
+		pause(ctx, delay())
+	}
+	return f.close()
+}
+
+func pause(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-timer.C:
+	}
+}
+
+// once lists if need be and watches until the watch breaks; nil means that the watch had been opened.
+func (f *follower) once(ctx context.Context) error {
+	if f.version == "" {
+		if err := f.list(ctx); err != nil {
+			return err
+		}
+	}
+	return f.watch(ctx)
+}
+
+func (f *follower) list(ctx context.Context) error {
+	list, err := f.objects.List(ctx, metav1.ListOptions{})
+	if err != nil {
+		return fmt.Errorf("listing %s: %w", f.kind, err)
+	}
+	if f.synced {
+		lost := GapData{Reason: "the watch broke and could not be resumed: " + errExpired.Error(), For: f.log.clock.Now().Sub(f.lastSeen)}
+		if _, err := f.log.Append(Kubernetes, Gap, &Object{Kind: f.kind.name, Namespace: f.kind.namespace}, lost); err != nil {
+			return err
+		}
+	}
+	if err := f.replace(list.Items); err != nil {
+		return err
+	}
+	f.version = list.GetResourceVersion()
+	f.synced = true
+	f.seen()
+	return nil
+}
+
+// replace records how the listed objects differ from the known ones.
+func (f *follower) replace(items []unstructured.Unstructured) error {
+	gone := maps.Clone(f.known)
+	for i := range items {
+		delete(gone, string(items[i].GetUID()))
+		if err := f.put(&items[i]); err != nil {
+			return err
+		}
+	}
+	byName := slices.SortedFunc(maps.Values(gone), func(a, b known) int {
+		return cmp.Or(cmp.Compare(a.object.Name, b.object.Name), cmp.Compare(a.object.UID, b.object.UID))
+	})
+	for _, last := range byName {
+		if err := f.remove(last); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// put records an object that was added or changed; a state that is known already is no event.
+func (f *follower) put(object *unstructured.Unstructured) error {
+	uid, version := string(object.GetUID()), object.GetResourceVersion()
+	last, seen := f.known[uid]
+	if seen && last.version == version {
+		return nil
+	}
+	state, err := f.state(object)
+	if err != nil {
+		return err
+	}
+	f.known[uid] = state
+	eventType := Added
+	if seen {
+		eventType = Modified
+	}
+	_, err = f.log.Append(Kubernetes, eventType, &state.object, state.data)
+	return err
+}
+
+func (f *follower) remove(last known) error {
+	delete(f.known, last.object.UID)
+	_, err := f.log.Append(Kubernetes, Deleted, &last.object, last.data)
+	return err
+}
+
+func (f *follower) state(object *unstructured.Unstructured) (known, error) {
+	object.SetManagedFields(nil)
+	data, err := json.Marshal(object)
+	if err != nil {
+		return known{}, fmt.Errorf("encoding %s %q: %w", f.kind, object.GetName(), err)
+	}
+	return known{
+		version: object.GetResourceVersion(),
+		object: Object{
+			Kind: f.kind.name, Namespace: object.GetNamespace(), Name: object.GetName(), UID: string(object.GetUID()),
+		},
+		data: data,
+	}, nil
+}
+
+func (f *follower) watch(ctx context.Context) error {
+	stream, err := f.objects.Watch(ctx, metav1.ListOptions{ResourceVersion: f.version, AllowWatchBookmarks: true})
+	if err != nil {
+		return f.explain(err)
+	}
+	defer stream.Stop()
+	f.seen()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case event, open := <-stream.ResultChan():
+			if !open {
+				f.lastSeen = f.log.clock.Now()
+				return nil
+			}
+			if err := f.handle(event); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// seen notes that everything up to now is known.
+func (f *follower) seen() {
+	f.lastSeen, f.trouble = f.log.clock.Now(), nil
+	f.report(nil)
+}
+
+func (f *follower) handle(event watch.Event) error {
+	if event.Type == watch.Error {
+		return f.explain(apierrors.FromObject(event.Object))
+	}
+	object, ok := event.Object.(*unstructured.Unstructured)
+	if !ok {
+		return fmt.Errorf("watching %s: the server sent a %T, expected an object", f.kind, event.Object)
+	}
+	f.lastSeen = f.log.clock.Now()
+	if err := f.record(event.Type, object); err != nil {
+		return err
+	}
+	if version := object.GetResourceVersion(); version != "" {
+		f.version = version
+	}
+	return nil
+}
+
+func (f *follower) record(eventType watch.EventType, object *unstructured.Unstructured) error {
+	switch eventType {
+	case watch.Added, watch.Modified:
+		return f.put(object)
+	case watch.Deleted:
+		state, err := f.state(object)
+		if err != nil {
+			return err
+		}
+		return f.remove(state)
+	default: // a bookmark moves the version only
+		return nil
+	}
+}
+
+// explain tells an expired version from trouble that passes.
+func (f *follower) explain(err error) error {
+	if apierrors.IsResourceExpired(err) || apierrors.IsGone(err) {
+		return fmt.Errorf("watching %s: %w", f.kind, errExpired)
+	}
+	return fmt.Errorf("watching %s: %w", f.kind, err)
+}
+
+// close says if the record of this kind ends before the recorder does.
+func (f *follower) close() error {
+	if f.trouble == nil && f.synced {
+		return nil
+	}
+	reason := "the kind was never listed"
+	if f.trouble != nil {
+		reason = f.trouble.Error()
+	}
+	_, err := f.log.Append(Kubernetes, Gap, &Object{Kind: f.kind.name, Namespace: f.kind.namespace},
+		GapData{Reason: "nothing was seen until the end of the record: " + reason, For: f.log.clock.Now().Sub(f.lastSeen)})
+	return err
+}

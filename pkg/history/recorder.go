@@ -1,0 +1,140 @@
+package history
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/util/wait"
+	"k8s.io/client-go/dynamic"
+
+	"golang.org/x/sync/errgroup"
+)
+
+// nodeLeases is the namespace in which kubelets renew their nodes' leases.
+const nodeLeases = "kube-node-lease"
+
+// kind is one sort of object that is watched.
+type kind struct {
+	name      string // as in Object.Kind
+	resource  schema.GroupVersionResource
+	namespace string // empty: cluster-scoped
+}
+
+// String names the kind and where it is watched, for messages.
+func (k kind) String() string {
+	if k.namespace == "" {
+		return k.name
+	}
+	return k.name + " in " + k.namespace
+}
+
+func kinds(namespace string) []kind {
+	core := schema.GroupVersion{Version: "v1"}
+	leases := schema.GroupVersionResource{Group: "coordination.k8s.io", Version: "v1", Resource: "leases"}
+	return []kind{
+		{name: "Node", resource: core.WithResource("nodes")},
+		{name: "Lease", resource: leases, namespace: nodeLeases},
+		{name: "Lease", resource: leases, namespace: namespace},
+		{name: "Job", resource: schema.GroupVersionResource{Group: "batch", Version: "v1", Resource: "jobs"}, namespace: namespace},
+		{name: "Pod", resource: core.WithResource("pods"), namespace: namespace},
+		{name: "Event", resource: core.WithResource("events"), namespace: namespace},
+		{name: "ConfigMap", resource: core.WithResource("configmaps"), namespace: namespace},
+		{name: "PersistentVolumeClaim", resource: core.WithResource("persistentvolumeclaims"), namespace: namespace},
+	}
+}
+
+// Recorder writes what the API server says into a history: nodes, their leases, and the jobs, pods, events, leases,
+// config maps and volume claims of one namespace. Of each object it keeps the last state, nothing else.
+//
+// A watch that breaks is resumed where it was, so nothing is lost while the API server is away. If the server no longer
+// knows that point (410), the kind is listed anew: a Gap event says so, then come the differences from the last known
+// state as Added, Modified and Deleted.
+//
+// Every renewal of a node's lease is recorded (one a second and node with fast timing): the last one before silence
+// is the best evidence of when a node was last heard of, and which one that is shows only afterwards.
+type Recorder struct {
+	client  dynamic.Interface
+	log     *Writer
+	kinds   []kind
+	backoff wait.Backoff
+
+	mu      sync.Mutex
+	waiting map[kind]error // kinds that were never listed, and why not
+	synced  chan struct{}  // closed when waiting is empty
+}
+
+// NewRecorder records the objects of namespace, and the nodes, into log.
+func NewRecorder(client dynamic.Interface, log *Writer, namespace string) *Recorder {
+	r := &Recorder{
+		client: client, log: log, kinds: kinds(namespace), synced: make(chan struct{}),
+		// The API server may be what a fault disturbs: try again soon, since a recovery is timed by what is seen here.
+		backoff: wait.Backoff{Duration: 50 * time.Millisecond, Factor: 2, Jitter: 0.1, Steps: 10, Cap: time.Second},
+	}
+	r.waiting = make(map[kind]error, len(r.kinds))
+	for _, k := range r.kinds {
+		r.waiting[k] = nil
+	}
+	return r
+}
+
+// WaitSynced waits until every kind was listed once: from then on nothing that happens is missed. If ctx ends before,
+// the error names each kind that is missing and why.
+func (r *Recorder) WaitSynced(ctx context.Context) error {
+	select {
+	case <-r.synced:
+		return nil
+	case <-ctx.Done():
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	missing := []error{fmt.Errorf("the cluster is not being recorded in full: %w", ctx.Err())}
+	for _, k := range r.kinds {
+		if err, waits := r.waiting[k]; waits {
+			missing = append(missing, fmt.Errorf("%s: %w", k, cmp.Or(err, errNoAnswer)))
+		}
+	}
+	return errors.Join(missing...)
+}
+
+// errNoAnswer stands in for the reason while the first list is under way.
+var errNoAnswer = errors.New("no answer from the API server yet")
+
+func (r *Recorder) report(k kind, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if _, waits := r.waiting[k]; !waits {
+		return
+	}
+	if err != nil {
+		r.waiting[k] = err
+		return
+	}
+	delete(r.waiting, k)
+	if len(r.waiting) == 0 {
+		close(r.synced)
+	}
+}
+
+// Run records until ctx ends, and then returns nil; it returns earlier only if the history cannot be written. A kind
+// that cannot be listed or watched is tried again and again; what that cost is told by Gap and Problem events.
+// Run may be called once.
+func (r *Recorder) Run(ctx context.Context) error {
+	group, ctx := errgroup.WithContext(ctx)
+	for _, k := range r.kinds {
+		follower := &follower{
+			kind: k, log: r.log, backoff: r.backoff, report: func(err error) { r.report(k, err) },
+			objects: r.client.Resource(k.resource).Namespace(k.namespace),
+			known:   map[string]known{},
+		}
+		group.Go(func() error { return follower.run(ctx) })
+	}
+	if err := group.Wait(); err != nil {
+		return fmt.Errorf("recording the cluster: %w", err)
+	}
+	return nil
+}

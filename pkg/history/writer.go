@@ -1,0 +1,195 @@
+package history
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"sync"
+	"time"
+)
+
+// maxLine is the longest line of a history in bytes, its end of line included. The API server refuses objects above
+// 3 MiB, so an event is far below it; a reader needs a limit so that a damaged file cannot take all memory.
+const maxLine = 16 << 20
+
+// ErrClosed is returned by a Writer, and by Append alone, once the history was closed.
+var ErrClosed = errors.New("the history is closed")
+
+// Clock tells the time. The clocks of k8s.io/utils/clock are such.
+type Clock interface {
+	Now() time.Time
+}
+
+// SystemClock is the machine's clock.
+type SystemClock struct{}
+
+// Now returns the machine's time with its monotonic reading.
+func (SystemClock) Now() time.Time { return time.Now() }
+
+// File is what a history is written to. Subscriptions read from it what was written before they caught up, so that
+// no subscriber, however slow, costs memory. *os.File is one.
+type File interface {
+	io.Writer
+	io.ReaderAt
+	io.Closer
+	Sync() error
+}
+
+// Writer appends events to a history. Its methods may be called by several goroutines at once.
+//
+// Each event reaches the file by a single write before Append returns: a SIGKILL leaves at most a torn last line.
+// The first error is kept (Err): from then on nothing is written, so that a history never has a hole in its middle
+// and never gets the RunEnded event without which no run passes.
+type Writer struct {
+	clock Clock
+	start time.Time
+
+	mu      sync.Mutex
+	file    File
+	seq     int64
+	written int64 // bytes of whole lines in the file
+	err     error
+	closed  bool
+	readers int           // subscriptions that were not closed; the file stays open for them
+	more    chan struct{} // closed and replaced whenever written, err or closed changes
+}
+
+// Create makes a new history at path and fails if there is one already.
+func Create(path string, clock Clock) (*Writer, error) {
+	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL|os.O_APPEND, 0o644)
+	if err != nil {
+		return nil, fmt.Errorf("creating the history: %w", err)
+	}
+	return NewWriter(file, clock), nil
+}
+
+// NewWriter writes a history to an empty file. The run begins now: offsets count from this call.
+func NewWriter(file File, clock Clock) *Writer {
+	return &Writer{clock: clock, start: clock.Now(), file: file, more: make(chan struct{})}
+}
+
+// Append writes one event and returns it as written. data is encoded as JSON and may be nil; object may be nil.
+// An error means that the event is not in the history, and neither is any later one.
+func (w *Writer) Append(source Source, eventType string, object *Object, data any) (Event, error) {
+	encoded, err := encodeData(data)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.closed {
+		return Event{}, fmt.Errorf("appending %s/%s to the history: %w", source, eventType, ErrClosed)
+	}
+	if w.err != nil {
+		return Event{}, w.err
+	}
+	if err != nil {
+		return Event{}, w.fail(fmt.Errorf("encoding %s/%s for the history: %w", source, eventType, err))
+	}
+	now := w.clock.Now()
+	event := Event{
+		Seq: w.seq + 1, Offset: now.Sub(w.start), Wall: now.Round(0).UTC(),
+		Source: source, Type: eventType, Object: object, Data: encoded,
+	}
+	if err := w.write(event); err != nil {
+		return Event{}, w.fail(err)
+	}
+	w.seq++
+	w.wake()
+	return event, nil
+}
+
+func encodeData(data any) (json.RawMessage, error) {
+	if data == nil {
+		return nil, nil
+	}
+	return json.Marshal(data)
+}
+
+func (w *Writer) write(event Event) error {
+	line, err := json.Marshal(event)
+	if err != nil {
+		return fmt.Errorf("encoding event %d for the history: %w", event.Seq, err)
+	}
+	line = append(line, '\n')
+	if len(line) > maxLine {
+		return fmt.Errorf("event %d (%s/%s) has %d bytes, a line of a history has at most %d",
+			event.Seq, event.Source, event.Type, len(line), maxLine)
+	}
+	n, err := w.file.Write(line)
+	if err != nil {
+		return fmt.Errorf("writing event %d (%s/%s) to the history, %d of %d bytes written; the record ends here: %w",
+			event.Seq, event.Source, event.Type, n, len(line), err)
+	}
+	w.written += int64(len(line))
+	return nil
+}
+
+// fail keeps the first error and lets the subscribers know of it.
+func (w *Writer) fail(err error) error {
+	w.err = err
+	w.wake()
+	return err
+}
+
+func (w *Writer) wake() {
+	close(w.more)
+	w.more = make(chan struct{})
+}
+
+// Err returns the error that ended the record, nil as long as everything was written.
+func (w *Writer) Err() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.err
+}
+
+// Close brings the history to the disk and ends it; subscriptions deliver what was written and then end, and the file
+// is closed after the last of them. It returns the error that ended the record before, if there was one. Closing again
+// returns the same.
+func (w *Writer) Close() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.closed {
+		return w.err
+	}
+	w.closed = true
+	if err := w.file.Sync(); err != nil {
+		w.err = errors.Join(w.err, fmt.Errorf("bringing the history to the disk: %w", err))
+	}
+	if w.readers == 0 {
+		w.closeFile()
+	}
+	w.wake()
+	return w.err
+}
+
+func (w *Writer) closeFile() {
+	if err := w.file.Close(); err != nil {
+		w.err = errors.Join(w.err, fmt.Errorf("closing the history: %w", err))
+	}
+}
+
+// release lets go of a subscription.
+func (w *Writer) release() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.readers--
+	if w.closed && w.readers == 0 {
+		w.closeFile()
+	}
+}
+
+// state returns how many bytes can be read, a channel that is closed when that changes, and how the history ended:
+// io.EOF after Close, the sticky error after a failure, nil as long as it goes on.
+func (w *Writer) state() (int64, <-chan struct{}, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	switch {
+	case w.err != nil:
+		return w.written, w.more, w.err
+	case w.closed:
+		return w.written, w.more, io.EOF
+	default:
+		return w.written, w.more, nil
+	}
+}
