@@ -1,0 +1,173 @@
+package cli
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"path/filepath"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"github.com/sparkchaos/sparkchaos/internal/components"
+	"github.com/sparkchaos/sparkchaos/internal/paths"
+)
+
+func newComponentsCommand(getenv func(string) string) *cobra.Command {
+	return newGroup("components", "The programs that a cluster on this machine is made of: build, list and find them",
+		newComponentsBuildCommand(getenv),
+		newComponentsListCommand(getenv),
+		newComponentsPathCommand(getenv),
+	)
+}
+
+func newComponentsBuildCommand(getenv func(string) string) *cobra.Command {
+	var source string
+	var names []string
+	for _, recipe := range components.Recipes() {
+		names = append(names, recipe.Name)
+	}
+	command := &cobra.Command{
+		Use:       "build [COMPONENT...]",
+		ValidArgs: names,
+		Args:      cobra.OnlyValidArgs,
+		Short:     "Build what is missing in the cache, once per machine",
+		Long: `Build the components that the cache lacks, from the Go module proxy, as the nested modules below components/ of
+a checkout pin them. A build appears in the cache as a whole or not at all; two builders wait for each other.
+The cache is $` + paths.CacheVariable + `, or "sparkchaos" in the user's cache directory.`,
+		RunE: func(command *cobra.Command, names []string) error {
+			cache, err := paths.Cache(getenv)
+			if err != nil {
+				return err
+			}
+			root, err := components.FindSource(source)
+			if err != nil {
+				return withCode(ExitUsage, err)
+			}
+			return components.Build(command.Context(), components.Options{
+				Source: root, Cache: cache, Only: names, Progress: command.ErrOrStderr(),
+			})
+		},
+	}
+	command.Flags().StringVar(&source, "source", ".", "a checkout of sparkchaos, or a directory in one")
+	return command
+}
+
+// listedComponent is one entry of "components list -o json".
+type listedComponent struct {
+	Name      string               `json:"name"`
+	Version   string               `json:"version"`
+	Key       string               `json:"key"`
+	Built     bool                 `json:"built"`
+	Bytes     int64                `json:"bytes"`
+	Directory string               `json:"directory"`
+	Programs  []components.Program `json:"programs"`
+}
+
+func newComponentsListCommand(getenv func(string) string) *cobra.Command {
+	var output string
+	command := &cobra.Command{
+		Use:   "list",
+		Short: "List the components, and whether they are built",
+		Args:  cobra.NoArgs,
+		RunE: func(command *cobra.Command, _ []string) error {
+			write, err := listWriter(output)
+			if err != nil {
+				return err
+			}
+			cache, err := paths.Cache(getenv)
+			if err != nil {
+				return err
+			}
+			listed, err := listComponents(cache)
+			if err != nil {
+				return err
+			}
+			return write(command.OutOrStdout(), listed)
+		},
+	}
+	command.Flags().StringVarP(&output, "output", "o", "table", "table or json")
+	return command
+}
+
+func listWriter(output string) (func(io.Writer, []listedComponent) error, error) {
+	switch output {
+	case "table":
+		return writeComponentTable, nil
+	case "json":
+		return writeComponentJSON, nil
+	default:
+		return nil, usagef("--output is %q, want table or json", output)
+	}
+}
+
+func listComponents(cache string) ([]listedComponent, error) {
+	all, err := components.Components()
+	if err != nil {
+		return nil, err
+	}
+	listed := make([]listedComponent, 0, len(all))
+	for _, component := range all {
+		entry := listedComponent{
+			Name: component.Name, Version: component.Version, Key: component.Key,
+			Built: component.Built(cache), Directory: component.Directory(cache), Programs: component.Programs(),
+		}
+		if entry.Built {
+			if entry.Bytes, err = component.Size(cache); err != nil {
+				return nil, err
+			}
+		}
+		listed = append(listed, entry)
+	}
+	return listed, nil
+}
+
+func writeComponentTable(out io.Writer, listed []listedComponent) error {
+	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(table, "COMPONENT\tVERSION\tSTATE\tSIZE\tDIRECTORY")
+	for _, entry := range listed {
+		state, size := "missing", "-"
+		if entry.Built {
+			state, size = "built", fmt.Sprintf("%.1f MB", float64(entry.Bytes)/1e6)
+		}
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", entry.Name, entry.Version, state, size, entry.Directory)
+	}
+	return table.Flush()
+}
+
+func writeComponentJSON(out io.Writer, listed []listedComponent) error {
+	encoder := json.NewEncoder(out)
+	encoder.SetIndent("", "  ")
+	return encoder.Encode(listed)
+}
+
+func newComponentsPathCommand(getenv func(string) string) *cobra.Command {
+	return &cobra.Command{
+		Use:   "path [PROGRAM...]",
+		Short: "Print where programs are, or the directory with all components",
+		Example: `  sparkchaos components path kubectl
+  "$(sparkchaos components path kubectl)" --kubeconfig "$KUBECONFIG" get nodes`,
+		RunE: func(command *cobra.Command, programs []string) error {
+			cache, err := paths.Cache(getenv)
+			if err != nil {
+				return err
+			}
+			set, err := components.Locate(cache)
+			if err != nil {
+				return err
+			}
+			if len(programs) == 0 {
+				fmt.Fprintln(command.OutOrStdout(), filepath.Join(cache, "components"))
+				return nil
+			}
+			for _, program := range programs {
+				path := set.Path(components.Program(program))
+				if path == "" {
+					return usagef("no component has a program %q; \"sparkchaos components list -o json\" names all", program)
+				}
+				fmt.Fprintln(command.OutOrStdout(), path)
+			}
+			return nil
+		},
+	}
+}
