@@ -104,7 +104,8 @@ func (f *follower) list(ctx context.Context) error {
 	}
 	f.version = list.GetResourceVersion()
 	f.synced = true
-	f.seen()
+	f.lastSeen = f.log.clock.Now()
+	f.untroubled()
 	return nil
 }
 
@@ -175,7 +176,7 @@ func (f *follower) watch(ctx context.Context) error {
 		return f.explain(err)
 	}
 	defer stream.Stop()
-	f.seen()
+	f.untroubled()
 	for {
 		select {
 		case <-ctx.Done():
@@ -192,9 +193,10 @@ func (f *follower) watch(ctx context.Context) error {
 	}
 }
 
-// seen notes that everything up to now is known.
-func (f *follower) seen() {
-	f.lastSeen, f.trouble = f.log.clock.Now(), nil
+// untroubled notes that the server answers. That a watch was opened does not mean yet that nothing was lost: an expired
+// version may come as its first event.
+func (f *follower) untroubled() {
+	f.trouble = nil
 	f.report(nil)
 }
 

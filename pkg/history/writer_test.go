@@ -1,0 +1,309 @@
+package history
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// fakeClock moves on by a step at each look.
+type fakeClock struct {
+	mu   sync.Mutex
+	now  time.Time
+	step time.Duration
+}
+
+func (c *fakeClock) Now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	now := c.now
+	c.now = now.Add(c.step)
+	return now
+}
+
+func newFakeClock() *fakeClock {
+	return &fakeClock{now: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), step: time.Second}
+}
+
+// fakeFile keeps a history in memory and fails after limit bytes.
+type fakeFile struct {
+	mu      sync.Mutex
+	content []byte
+	limit   int
+	closed  bool
+}
+
+var errFull = errors.New("no space left on device")
+
+func (f *fakeFile) Write(p []byte) (int, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.limit > 0 && len(f.content)+len(p) > f.limit {
+		n := f.limit - len(f.content)
+		f.content = append(f.content, p[:n]...)
+		return n, errFull
+	}
+	f.content = append(f.content, p...)
+	return len(p), nil
+}
+
+func (f *fakeFile) ReadAt(p []byte, at int64) (int, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.closed {
+		return 0, os.ErrClosed
+	}
+	return bytes.NewReader(f.content).ReadAt(p, at)
+}
+
+func (f *fakeFile) Sync() error { return nil }
+
+func (f *fakeFile) Close() error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.closed = true
+	return nil
+}
+
+func (f *fakeFile) isClosed() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.closed
+}
+
+func mustAppend(t *testing.T, w *Writer, source Source, eventType string, object *Object, data any) Event {
+	t.Helper()
+	event, err := w.Append(source, eventType, object, data)
+	if err != nil {
+		t.Fatalf("Append(%s, %s) = %v", source, eventType, err)
+	}
+	return event
+}
+
+func start(t *testing.T, w *Writer) {
+	t.Helper()
+	mustAppend(t, w, Harness, RunStarted, nil, RunData{FormatVersion: FormatVersion, RunID: "r", Plan: []byte(`{}`)})
+}
+
+func TestWriterGivesReaderWhatWasAppended(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "history.ndjson")
+	w, err := Create(path, newFakeClock())
+	if err != nil {
+		t.Fatal(err)
+	}
+	start(t, w)
+	var want []Event
+	want = append(want, mustAppend(t, w, Kubernetes, Added, &Object{Kind: "Pod", Namespace: "ns", Name: "p", UID: "u"}, map[string]string{"é": "<\n\">"}))
+	want = append(want, mustAppend(t, w, Fault, FaultLanded, &Object{Kind: "Fault", Name: "größer"}, nil))
+	want = append(want, mustAppend(t, w, Harness, RunEnded, nil, RunEndData{}))
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+
+	file, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	r := NewReader(file)
+	var got []Event
+	for event, err := range r.All() {
+		if err != nil {
+			t.Fatal(err)
+		}
+		got = append(got, event)
+	}
+	if diff := cmp.Diff(want, got[1:]); diff != "" {
+		t.Errorf("read events (-appended +read):\n%s", diff)
+	}
+	if diff := cmp.Diff(2*time.Second, got[1].Offset); diff != "" {
+		t.Errorf("offset since the run began:\n%s", diff)
+	}
+	if problems := r.Problems(); len(problems) > 0 {
+		t.Errorf("problems in an undamaged history: %v", problems)
+	}
+}
+
+func TestCreateRefusesToOverwrite(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "history.ndjson")
+	if err := os.WriteFile(path, []byte("evidence"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Create(path, SystemClock{}); !errors.Is(err, os.ErrExist) {
+		t.Errorf("Create over a history = %v, want %v", err, os.ErrExist)
+	}
+}
+
+func TestWriterKeepsFirstError(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name string
+		fail func(*testing.T, *Writer, *fakeFile) error
+		want error
+	}{
+		{"disk full", func(t *testing.T, w *Writer, f *fakeFile) error {
+			f.limit = len(f.content) + 10
+			_, err := w.Append(Harness, Problem, nil, ProblemData{What: "x"})
+			return err
+		}, errFull},
+		{"data that is no JSON", func(t *testing.T, w *Writer, _ *fakeFile) error {
+			_, err := w.Append(Harness, Problem, nil, func() {})
+			return err
+		}, nil},
+		{"too long", func(t *testing.T, w *Writer, _ *fakeFile) error {
+			_, err := w.Append(Harness, Problem, nil, string(bytes.Repeat([]byte("x"), maxLine)))
+			return err
+		}, nil},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			file := &fakeFile{}
+			w := NewWriter(file, newFakeClock())
+			start(t, w)
+			first := tt.fail(t, w, file)
+			if first == nil || tt.want != nil && !errors.Is(first, tt.want) {
+				t.Fatalf("Append = %v, want %v", first, tt.want)
+			}
+			file.limit = 0
+			if _, err := w.Append(Harness, RunEnded, nil, RunEndData{}); !errors.Is(err, first) {
+				t.Errorf("Append after a failure = %v, want the first error %v", err, first)
+			}
+			if !errors.Is(w.Err(), first) || !errors.Is(w.Close(), first) {
+				t.Errorf("Err() = %v and Close() = %v, want the first error", w.Err(), w.Close())
+			}
+			if bytes.Contains(file.content, []byte(RunEnded)) {
+				t.Error("the history was closed by runEnded though an event is missing")
+			}
+		})
+	}
+}
+
+func TestAppendIsSafeForGoroutines(t *testing.T) {
+	t.Parallel()
+	file := &fakeFile{}
+	w := NewWriter(file, newFakeClock())
+	start(t, w)
+	sub, err := w.Subscribe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer sub.Close()
+	const writers, each = 8, 200
+	var group sync.WaitGroup
+	for i := range writers {
+		group.Go(func() {
+			for j := range each {
+				if _, err := w.Append(Harness, Problem, nil, ProblemData{What: fmt.Sprintf("%d/%d", i, j)}); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	var last Event
+	for i := range writers*each + 1 {
+		event, err := sub.Next(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if event.Seq != int64(i+1) || event.Offset <= last.Offset && i > 0 {
+			t.Fatalf("event %d has seq %d and offset %s after %s", i+1, event.Seq, event.Offset, last.Offset)
+		}
+		last = event
+	}
+	group.Wait()
+}
+
+func TestSubscriptionReplaysWaitsAndEnds(t *testing.T) {
+	t.Parallel()
+	file := &fakeFile{}
+	w := NewWriter(file, newFakeClock())
+	start(t, w)
+	big := string(bytes.Repeat([]byte("x"), 3*subscriptionBuffer))
+	want := []Event{mustAppend(t, w, Harness, Problem, nil, big)}
+	sub, err := w.Subscribe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if event, err := sub.Next(t.Context()); err != nil || event.Type != RunStarted {
+		t.Fatalf("first event = %v, %v; want the replayed start", event.Type, err)
+	}
+	go func() {
+		for range 3 {
+			_, _ = w.Append(Harness, Problem, nil, "live")
+		}
+		_ = w.Close()
+	}()
+	got, err := sub.Next(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, []Event{got}); diff != "" {
+		t.Errorf("a line longer than the buffer (-appended +delivered):\n%s", diff)
+	}
+	for i := range 3 {
+		if event, err := sub.Next(t.Context()); err != nil || event.Seq != int64(i+3) {
+			t.Fatalf("live event %d = seq %d, %v", i, event.Seq, err)
+		}
+	}
+	if _, err := sub.Next(t.Context()); !errors.Is(err, io.EOF) {
+		t.Errorf("after the end: %v, want %v", err, io.EOF)
+	}
+	if file.isClosed() {
+		t.Error("the file was closed under a subscription")
+	}
+	sub.Close()
+	sub.Close()
+	if !file.isClosed() {
+		t.Error("the file stays open after the last subscription")
+	}
+	if _, err := w.Subscribe(); !errors.Is(err, ErrClosed) {
+		t.Errorf("Subscribe to a closed history = %v, want %v", err, ErrClosed)
+	}
+}
+
+func TestSubscriptionHandsOnFailure(t *testing.T) {
+	t.Parallel()
+	file := &fakeFile{}
+	w := NewWriter(file, newFakeClock())
+	start(t, w)
+	sub, err := w.Subscribe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer sub.Close()
+	file.limit = len(file.content) + 1
+	_, wantErr := w.Append(Harness, Problem, nil, "x")
+	if _, err := sub.Next(t.Context()); err != nil {
+		t.Errorf("what was written before the failure: %v", err)
+	}
+	if _, err := sub.Next(t.Context()); !errors.Is(err, wantErr) {
+		t.Errorf("Next = %v, want %v", err, wantErr)
+	}
+}
+
+func TestSubscriptionEndsWithContext(t *testing.T) {
+	t.Parallel()
+	w := NewWriter(&fakeFile{}, newFakeClock())
+	sub, err := w.Subscribe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer sub.Close()
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := sub.Next(ctx); !errors.Is(err, context.Canceled) {
+		t.Errorf("Next = %v, want %v", err, context.Canceled)
+	}
+}
