@@ -1,0 +1,87 @@
+# "make help" lists the targets. All of them can be called on a fresh machine, and do nothing twice.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+# The tests of clusters measure and need the machine's memory: never two at a time.
+.NOTPARALLEL:
+
+BIN      := bin
+PROGRAM  := $(BIN)/sparkchaos
+SCENARIO ?= scenarios/driver-node-power-off.yaml
+FUZZTIME ?= 10s
+
+# A commit is stamped into the binary where git can tell it; in a checkout that belongs to someone else it refuses to.
+BUILDVCS := $(shell git rev-parse --verify --quiet HEAD >/dev/null 2>&1 && echo true || echo false)
+
+# Tests that start clusters; without root each of them says so and is skipped.
+CLUSTER_PACKAGES := ./pkg/cluster/... ./suites/...
+CLUSTER_TIMEOUT  ?= 60m
+CLUSTER_LOG      := $(BIN)/cluster-tests.log
+CLUSTER_TESTS    := $(if $(filter 0,$(shell id -u)),1,)
+
+GO_DIRECTORIES := cmd internal pkg suites components
+
+.PHONY: help
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: run
+run: system-packages components images ## Judge SCENARIO (default: driver-node-power-off) on a cluster on this machine; needs root
+	$(PROGRAM) run $(SCENARIO)
+
+.PHONY: test
+test: test-unit test-cluster ## Run all tests; needs root for those with clusters
+
+.PHONY: test-unit
+test-unit: ## Run the tests that need neither root nor components, with the race detector
+	env -u SPARKCHAOS_CLUSTER_TESTS go test -race $$(go list ./... | grep -v /suites)
+
+.PHONY: test-cluster
+test-cluster: system-packages components ## Run the tests that start clusters; needs root
+	@mkdir -p $(BIN) && rm -f $(CLUSTER_LOG)
+	SPARKCHAOS_CLUSTER_TESTS=$(CLUSTER_TESTS) go test -v -count=1 -p 1 -timeout $(CLUSTER_TIMEOUT) $(CLUSTER_PACKAGES) 2>&1 | tee $(CLUSTER_LOG)
+
+.PHONY: build
+build: ## Build bin/sparkchaos
+	go build -trimpath -buildvcs=$(BUILDVCS) -o $(PROGRAM) ./cmd/sparkchaos
+
+.PHONY: system-packages
+system-packages: ## Install what must come from the distribution (Debian, root); elsewhere say what is missing
+	@scripts/install-system-packages
+
+.PHONY: components
+components: build ## Build Kubernetes, containerd, runc, CNI plugins and CoreDNS into the cache, once per machine
+	@$(PROGRAM) components build
+
+.PHONY: components-lock
+components-lock: ## Renew internal/components/components.lock after a change in components/ or of a recipe
+	go test ./internal/components -run '^TestLockIsCurrent$$' -count=1 -update
+	@git diff --stat -- internal/components/components.lock || true
+
+.PHONY: images
+images: build ## Build the container images that scenarios use into the cache
+	$(PROGRAM) image build
+
+.PHONY: lint
+lint: $(BIN)/staticcheck ## Check formatting, go vet, staticcheck
+	@unformatted=$$(gofmt -l $(GO_DIRECTORIES)); \
+	if [[ -n $$unformatted ]]; then echo "gofmt would change these files; run gofmt -w on them:" $$unformatted >&2; exit 1; fi
+	go vet ./...
+	$(BIN)/staticcheck ./...
+
+$(BIN)/staticcheck: components/staticcheck/go.mod components/staticcheck/go.sum
+	cd components/staticcheck && GOFLAGS=-mod=readonly go build -trimpath -buildvcs=false -o $(CURDIR)/$(BIN)/ tool
+	@touch $@
+
+.PHONY: bench
+bench: ## Run the benchmarks and print their figures
+	go test -run '^$$' -bench . -benchmem ./...
+
+.PHONY: fuzz
+fuzz: ## Run each fuzz test for FUZZTIME (default 10s)
+	FUZZTIME=$(FUZZTIME) scripts/fuzz
+
+.PHONY: clean
+clean: ## Remove what was built in the checkout; the cache outside of it stays
+	rm -rf $(BIN)
