@@ -1,0 +1,150 @@
+// Package faults breaks things on purpose and proves it. A Fault holds the logic of one kind of disturbance; a
+// Disturbance runs it through its states, with an undo record on disk before anything is touched and an event in
+// the history for each step. A fault counts only when it was seen to land.
+package faults
+
+import (
+	"context"
+	"time"
+
+	"k8s.io/client-go/kubernetes"
+
+	"github.com/sparkchaos/sparkchaos/pkg/cluster"
+	"github.com/sparkchaos/sparkchaos/pkg/history"
+)
+
+// Fault is the logic of one disturbance with its arguments. It keeps no state: what one step leaves to the next is
+// in Target and Effect, so that recovering does not depend on the process that injected.
+type Fault interface {
+	// Describe says in one sentence what the fault does and to what.
+	Describe() string
+	// Needs returns the actions that the cluster must be able to do to its nodes, those of the undoing included.
+	Needs() []cluster.Action
+	// Resolve finds the target at the moment of the injection, and refuses one that cannot be struck
+	// (a node that is off already, a pod that is ending already). It changes nothing.
+	Resolve(ctx context.Context, env Env) (Target, error)
+	// Inject acts. After an error the target may be disturbed in part.
+	Inject(ctx context.Context, env Env, target Target) (Effect, error)
+	// ProveLanded observes from outside that the fault struck; it changes nothing. An error says what was seen instead.
+	ProveLanded(ctx context.Context, env Env, target Target, effect Effect) (Proof, error)
+	// Recover undoes the fault, whether it struck, struck in part or not at all. others are the undo records of other
+	// faults that are still open: their effects are left alone.
+	Recover(ctx context.Context, env Env, target Target, others []Record) (Effect, error)
+	// ProveRecovered observes from outside that nothing of the fault is left; it changes nothing.
+	ProveRecovered(ctx context.Context, env Env, target Target, effect Effect) (Proof, error)
+}
+
+// Machines is what faults need of a cluster's nodes; cluster.Cluster has it.
+type Machines interface {
+	Name() string
+	Can() []cluster.Action
+	Nodes(ctx context.Context) ([]cluster.Node, error)
+	Do(ctx context.Context, action cluster.Action, node string) (cluster.Evidence, error)
+}
+
+// Targets knows the pods of the live incarnation. The runner answers from the events it recorded.
+type Targets interface {
+	// Driver returns the live driver's pod. The error says what was seen instead of one.
+	Driver() (Pod, error)
+	// Executors returns the live executors' pods of the live incarnation, in the order of their executor ids.
+	Executors() ([]Pod, error)
+}
+
+// Pod is a pod of the application and the node that carries it.
+type Pod struct {
+	Namespace, Name, UID, Node string
+}
+
+// Emitter writes events into the history; *history.Writer is one.
+type Emitter interface {
+	Append(source history.Source, eventType string, object *history.Object, data any) (history.Event, error)
+}
+
+// Heartbeats knows what the witness heard. It is evidence beside the API's, never the only one.
+type Heartbeats interface {
+	// Last returns when, by the harness's clock, the last heartbeat of the pod's JVM arrived; false if none ever did.
+	Last(podUID string) (time.Time, bool)
+}
+
+// Env is what a disturbance works with. Heartbeats may be nil; zero times get the defaults.
+type Env struct {
+	Run         string // the run's ID, for the undo record
+	ClusterKind string // embedded, kind or existing, for the undo record
+	Namespace   string // of the run
+	Machines    Machines
+	Client      kubernetes.Interface
+	Targets     Targets
+	Emitter     Emitter
+	Journal     *Journal
+	Heartbeats  Heartbeats
+	Now         func() time.Time // the harness's clock; nil is time.Now
+
+	LandWithin    time.Duration // bound of injecting and proving; 30 s if zero
+	RecoverWithin time.Duration // bound of undoing and proving; 3 min if zero
+	PollEvery     time.Duration // between two looks at the API or the nodes; 100 ms if zero
+}
+
+// The defaults of Env. Recovering includes booting a node until it is Ready.
+const (
+	defaultLandWithin    = 30 * time.Second
+	defaultRecoverWithin = 3 * time.Minute
+	defaultPollEvery     = 100 * time.Millisecond
+)
+
+func (e Env) withDefaults() Env {
+	if e.Now == nil {
+		e.Now = time.Now
+	}
+	if e.LandWithin <= 0 {
+		e.LandWithin = defaultLandWithin
+	}
+	if e.RecoverWithin <= 0 {
+		e.RecoverWithin = defaultRecoverWithin
+	}
+	if e.PollEvery <= 0 {
+		e.PollEvery = defaultPollEvery
+	}
+	return e
+}
+
+// Target is what a fault strikes, as it was before. It goes to disk in the undo record.
+type Target struct {
+	Object history.Object `json:"object"`
+	// Node is the machine that is disturbed, or that carries the pod.
+	Node string `json:"node,omitempty"`
+	// Action is what is done to the machine; empty if the fault leaves nothing that has to be undone.
+	Action cluster.Action `json:"action,omitempty"`
+	Before *cluster.Node  `json:"before,omitempty"`
+	Pod    *PodState      `json:"pod,omitempty"`
+}
+
+// Effect is what an injection or a recovery did.
+type Effect struct {
+	Began        time.Time             // when it began to act, by the harness's clock
+	Observations []cluster.Observation // what the cluster saw of it from outside
+}
+
+// Proof is the evidence of a landing or a recovery, as it goes into the history: a cluster.Evidence with the target
+// before and after.
+type Proof struct {
+	cluster.Evidence
+	Before any `json:"before,omitempty"`
+	After  any `json:"after,omitempty"`
+	// Detail goes to the event's Detail: what is known beyond the proof, and what is not.
+	Detail map[string]string `json:"-"`
+}
+
+// Missing returns what the fault needs and the cluster cannot do; empty when it can.
+func Missing(fault Fault, can []cluster.Action) []cluster.Action {
+	able := make(map[cluster.Action]bool, len(can))
+	for _, action := range can {
+		able[action] = true
+	}
+	var missing []cluster.Action
+	for _, action := range fault.Needs() {
+		if !able[action] {
+			missing = append(missing, action)
+		}
+	}
+	return missing
+}

@@ -1,0 +1,229 @@
+package faults
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/sparkchaos/sparkchaos/pkg/cluster"
+	"github.com/sparkchaos/sparkchaos/pkg/history"
+	"github.com/sparkchaos/sparkchaos/pkg/scenario"
+)
+
+// nodeLeases is the namespace in which every kubelet renews the lease of its node.
+const nodeLeases = "kube-node-lease"
+
+// nodeFault is what all faults of a node as a machine have in common: one action of the cluster, proven by the
+// cluster's observations and by the node's state, undone by the action's counterpart.
+type nodeFault struct {
+	action   cluster.Action
+	selector scenario.NodeSelector
+	words    string // what the action does, for a user
+	dryRun   bool   // the action is left out, everything else is done
+	// struck says what speaks against the action having struck, as seen on the node; empty if nothing does.
+	struck func(before, now cluster.Node) string
+}
+
+// Describe implements Fault.
+func (f nodeFault) Describe() string {
+	if f.dryRun {
+		return fmt.Sprintf("pretend to %s %s and do nothing: the proof has to notice", f.words, f.selector)
+	}
+	return fmt.Sprintf("%s %s", f.words, f.selector)
+}
+
+// Needs implements Fault.
+func (f nodeFault) Needs() []cluster.Action {
+	undo, _ := f.action.Undo()
+	return []cluster.Action{f.action, undo}
+}
+
+// Resolve implements Fault.
+func (f nodeFault) Resolve(ctx context.Context, env Env) (Target, error) {
+	name, err := resolveNode(env.Targets, f.selector)
+	if err != nil {
+		return Target{}, err
+	}
+	before, err := findNode(ctx, env.Machines, name)
+	if err != nil {
+		return Target{}, err
+	}
+	if before.Power != cluster.On {
+		return Target{}, fmt.Errorf("node %s is %s already: expected it to be on", name, before.Power)
+	}
+	if InEffect(f.action, before) {
+		return Target{}, fmt.Errorf("node %s is struck by %s already", name, f.action)
+	}
+	uid, err := nodeUID(ctx, env, name)
+	if err != nil {
+		return Target{}, err
+	}
+	return Target{
+		Object: history.Object{Kind: "Node", Name: name, UID: uid},
+		Node:   name, Action: f.action, Before: &before,
+	}, nil
+}
+
+func nodeUID(ctx context.Context, env Env, name string) (string, error) {
+	var uid string
+	err := until(ctx, env.PollEvery, func(ctx context.Context) (bool, error, error) {
+		object, err := env.Client.CoreV1().Nodes().Get(ctx, name, metav1.GetOptions{})
+		if apierrors.IsNotFound(err) {
+			return false, nil, fmt.Errorf("the API knows no node %s, though the cluster has the machine", name)
+		}
+		if err != nil {
+			return false, fmt.Errorf("look at node %s in the API: %w", name, err), nil
+		}
+		uid = string(object.UID)
+		return true, nil, nil
+	})
+	return uid, err
+}
+
+// Inject implements Fault.
+func (f nodeFault) Inject(ctx context.Context, env Env, target Target) (Effect, error) {
+	if f.dryRun {
+		return Effect{Began: env.Now()}, nil
+	}
+	evidence, err := env.Machines.Do(ctx, f.action, target.Node)
+	if err != nil {
+		return Effect{Began: evidence.Begun}, fmt.Errorf("node %s: %s: %w", target.Node, f.action, err)
+	}
+	return Effect{Began: evidence.Begun, Observations: evidence.Observations}, nil
+}
+
+// ProveLanded implements Fault. The cluster's own observations are not enough: the node is looked at again.
+func (f nodeFault) ProveLanded(ctx context.Context, env Env, target Target, effect Effect) (Proof, error) {
+	now, err := lookAtNode(ctx, env, target.Node)
+	if err != nil {
+		return Proof{}, err
+	}
+	if against := f.struck(*target.Before, now); against != "" {
+		return Proof{}, fmt.Errorf("node %s after %s: %s", target.Node, f.action, against)
+	}
+	if len(effect.Observations) == 0 {
+		return Proof{}, fmt.Errorf("node %s: the cluster gave no observation of %s", target.Node, f.action)
+	}
+	seen := cluster.Observation{What: describeNode(now), How: nodesView, At: env.Now()}
+	return Proof{
+		Evidence: cluster.Evidence{Action: f.action, Node: target.Node, Begun: effect.Began, Observations: append(effect.Observations, seen)},
+		Before:   target.Before, After: now,
+	}, nil
+}
+
+// Recover implements Fault.
+func (f nodeFault) Recover(ctx context.Context, env Env, target Target, others []Record) (Effect, error) {
+	evidence, err := restore(ctx, env.Machines, target, others)
+	return Effect{Began: evidence.Begun, Observations: evidence.Observations}, err
+}
+
+// ProveRecovered implements Fault: the machine is free of the fault, its kubelet renews the node's lease and the API
+// says that the node is Ready. Of a machine that another fault still holds nothing more than the first can be asked.
+func (f nodeFault) ProveRecovered(ctx context.Context, env Env, target Target, effect Effect) (Proof, error) {
+	now, err := lookAtNode(ctx, env, target.Node)
+	if err != nil {
+		return Proof{}, err
+	}
+	if InEffect(f.action, now) {
+		return Proof{}, fmt.Errorf("node %s is still struck by %s: %s", target.Node, f.action, describeNode(now))
+	}
+	undo, _ := f.action.Undo()
+	proof := Proof{
+		Evidence: cluster.Evidence{Action: undo, Node: target.Node, Begun: effect.Began, Observations: effect.Observations},
+		Before:   target.Before, After: now,
+	}
+	proof.Observations = append(proof.Observations, cluster.Observation{What: describeNode(now), How: nodesView, At: env.Now()})
+	if now.Power == cluster.Off || now.Frozen || now.Isolated {
+		proof.Detail = map[string]string{"ready": "not asked: another fault still holds the node"}
+		return proof, nil
+	}
+	ready, err := awaitReady(ctx, env, target.Node)
+	proof.Observations = append(proof.Observations, ready...)
+	return proof, err
+}
+
+// lookAtNode reads the node's state as a machine; troubles of reading are waited out.
+func lookAtNode(ctx context.Context, env Env, name string) (cluster.Node, error) {
+	var node cluster.Node
+	err := until(ctx, env.PollEvery, func(ctx context.Context) (bool, error, error) {
+		var err error
+		node, err = findNode(ctx, env.Machines, name)
+		return err == nil, err, nil
+	})
+	return node, err
+}
+
+// awaitReady waits until the node's lease is renewed under our eyes and the node is Ready. Two looks at the lease are
+// compared, and not the lease with a clock: kubelet's clock may be another one. The Ready condition alone would not do:
+// the API shows the old one until the node's silence is noticed.
+func awaitReady(ctx context.Context, env Env, name string) ([]cluster.Observation, error) {
+	var first *metav1.MicroTime
+	var renewed *cluster.Observation
+	var ready cluster.Observation
+	err := until(ctx, env.PollEvery, func(ctx context.Context) (bool, error, error) {
+		lease, err := env.Client.CoordinationV1().Leases(nodeLeases).Get(ctx, name, metav1.GetOptions{})
+		if err != nil {
+			return false, fmt.Errorf("look at the lease of node %s: %w", name, err), nil
+		}
+		at := lease.Spec.RenewTime
+		if at != nil && first == nil {
+			first = at
+		}
+		if renewed == nil && at != nil && !at.Equal(first) {
+			renewed = &cluster.Observation{What: "kubelet renewed the node's lease", How: "renewTime of the Lease, twice", At: env.Now()}
+		}
+		if renewed == nil {
+			return false, fmt.Errorf("kubelet of node %s did not renew its lease since the recovery", name), nil
+		}
+		node, err := env.Client.CoreV1().Nodes().Get(ctx, name, metav1.GetOptions{})
+		if err != nil {
+			return false, fmt.Errorf("look at node %s in the API: %w", name, err), nil
+		}
+		if against := notReady(node); against != "" {
+			return false, errors.New(against), nil
+		}
+		ready = cluster.Observation{What: "the node is Ready", How: "conditions of the Node in the API", At: env.Now()}
+		return true, nil, nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return []cluster.Observation{*renewed, ready}, nil
+}
+
+func notReady(node *corev1.Node) string {
+	for _, condition := range node.Status.Conditions {
+		if condition.Type != corev1.NodeReady {
+			continue
+		}
+		if condition.Status == corev1.ConditionTrue {
+			return ""
+		}
+		return fmt.Sprintf("node %s has Ready=%s since %s (%s: %s)", node.Name, condition.Status,
+			condition.LastTransitionTime.UTC().Format(time.RFC3339), condition.Reason, condition.Message)
+	}
+	return fmt.Sprintf("node %s has no condition Ready", node.Name)
+}
+
+func describeNode(node cluster.Node) string {
+	words := fmt.Sprintf("the node is %s with %d processes, boot %s", node.Power, node.Processes, orNone(node.BootID))
+	if node.Frozen {
+		words += ", frozen"
+	}
+	if node.Isolated {
+		words += ", isolated"
+	}
+	return words
+}
+
+func orNone(s string) string {
+	if s == "" {
+		return "none"
+	}
+	return s
+}

@@ -1,0 +1,119 @@
+package faults
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/sparkchaos/sparkchaos/pkg/scenario"
+)
+
+// Kind is one fault of the catalogue.
+type Kind struct {
+	scenario.Entry
+	// New makes the fault of arguments that Entry.Args made and Entry.Check found good.
+	New func(args any) (Fault, error)
+}
+
+// Kinds returns all faults, in the order in which they are explained to a user.
+func Kinds() []Kind {
+	return []Kind{
+		nodePowerOffKind(),
+		nodeIsolateKind(),
+		nodeFreezeKind(),
+		podKillKind(),
+	}
+}
+
+// Entries returns what a scenario may name as a fault.
+func Entries() []scenario.Entry {
+	var entries []scenario.Entry
+	for _, kind := range Kinds() {
+		entries = append(entries, kind.Entry)
+	}
+	return entries
+}
+
+// New makes the fault of a kind with its arguments, a pointer of the type that the kind's Args returns.
+func New(kind string, args any) (Fault, error) {
+	kinds := Kinds()
+	i := slices.IndexFunc(kinds, func(k Kind) bool { return k.Name == kind })
+	if i < 0 {
+		var names []string
+		for _, k := range kinds {
+			names = append(names, k.Name)
+		}
+		return nil, fmt.Errorf("fault %q is unknown: expected one of %s", kind, strings.Join(names, ", "))
+	}
+	return kinds[i].New(args)
+}
+
+// definition is what one fault's file says of it; A is the type of its arguments.
+type definition[A any] struct {
+	name, doc string
+	instant   bool // nothing is left to be undone
+	check     func(A) []string
+	build     func(A) Fault
+}
+
+// kind ties the definition's argument type to the catalogue's untyped one.
+func (d definition[A]) kind() Kind {
+	return Kind{
+		Entry: scenario.Entry{
+			Name: d.name, Doc: d.doc, Instant: d.instant,
+			Args:   func() any { return new(A) },
+			Check:  d.problems,
+			Phrase: d.phrase,
+			Needs:  d.needs,
+		},
+		New: d.newFault,
+	}
+}
+
+func (d definition[A]) typed(args any) (A, error) {
+	a, ok := args.(*A)
+	if !ok || a == nil {
+		var zero A
+		return zero, fmt.Errorf("arguments of %s are %T: expected a %T", d.name, args, &zero)
+	}
+	return *a, nil
+}
+
+func (d definition[A]) problems(args any) []string {
+	a, err := d.typed(args)
+	if err != nil {
+		return []string{err.Error()}
+	}
+	return d.check(a)
+}
+
+func (d definition[A]) newFault(args any) (Fault, error) {
+	if problems := d.problems(args); len(problems) > 0 {
+		return nil, fmt.Errorf("arguments of %s: %s", d.name, strings.Join(problems, "; "))
+	}
+	a, err := d.typed(args)
+	if err != nil {
+		return nil, err
+	}
+	return d.build(a), nil
+}
+
+func (d definition[A]) phrase(args any) string {
+	a, err := d.typed(args)
+	if err != nil {
+		return d.name
+	}
+	return d.build(a).Describe()
+}
+
+func (d definition[A]) needs(args any) []string {
+	a, err := d.typed(args)
+	if err != nil {
+		return nil
+	}
+	var names []string
+	for _, action := range d.build(a).Needs() {
+		names = append(names, string(action))
+	}
+	return names
+}

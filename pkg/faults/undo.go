@@ -1,0 +1,184 @@
+package faults
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/sparkchaos/sparkchaos/pkg/cluster"
+)
+
+// nodesView is how observations name where a node's state as a machine was read.
+const nodesView = "the cluster's view of its machines"
+
+// Undo brings back what the record's fault did, whether it struck, struck in part, not at all, or was undone already.
+// The evidence says what was found and done; the record stays open (see UndoPending).
+func Undo(ctx context.Context, machines Machines, record Record) (cluster.Evidence, error) {
+	if record.Target.Action != "" && record.Cluster != machines.Name() {
+		return cluster.Evidence{}, fmt.Errorf("undo fault %s of run %s: it was done to cluster %s, not to %s", record.Fault, record.Run, record.Cluster, machines.Name())
+	}
+	evidence, err := restore(ctx, machines, record.Target, nil)
+	if err != nil {
+		return evidence, fmt.Errorf("undo fault %s of run %s: %w", record.Fault, record.Run, err)
+	}
+	return evidence, nil
+}
+
+// Undone is one record that UndoPending dealt with.
+type Undone struct {
+	Record   Record
+	Evidence cluster.Evidence
+	Err      error // nil: undone and closed
+}
+
+// UndoPending undoes all open records of a journal's directory, the latest first, and closes those that succeeded.
+// One that fails does not stop the others. The error joins all failures and the records that cannot be read.
+func UndoPending(ctx context.Context, machines Machines, dir string) ([]Undone, error) {
+	records, err := Pending(dir)
+	problems := []error{err}
+	slices.Reverse(records)
+	var all []Undone
+	for _, record := range records {
+		evidence, err := Undo(ctx, machines, record)
+		if err == nil {
+			err = Done(dir, record.ID)
+		}
+		all = append(all, Undone{Record: record, Evidence: evidence, Err: err})
+		problems = append(problems, err)
+	}
+	return all, errors.Join(problems...)
+}
+
+// restore ends the effect of the target's action on its node. Effects that others hold are left alone.
+func restore(ctx context.Context, machines Machines, target Target, others []Record) (cluster.Evidence, error) {
+	if target.Action == "" {
+		return cluster.Evidence{Begun: time.Now()}, nil
+	}
+	undo, ok := target.Action.Undo()
+	if !ok {
+		return cluster.Evidence{}, fmt.Errorf("node %s: %s has no undoing", target.Node, target.Action)
+	}
+	work := restoration{machines: machines, target: target, evidence: cluster.Evidence{Action: undo, Node: target.Node, Begun: time.Now()}}
+	node, err := work.look(ctx)
+	if err != nil {
+		return work.evidence, err
+	}
+	if InEffect(target.Action, node) {
+		return work.evidence, work.undo(ctx, undo, target.Action)
+	}
+	switch target.Action {
+	case cluster.PowerOff:
+		err = work.mendHalfPowerOff(ctx, node, others)
+	case cluster.Freeze, cluster.Isolate:
+		// An action that was broken off half-way may show no effect and yet have stopped some processes or cut one
+		// of two directions. Undoing it is harmless: what is not so is refused and changes nothing.
+		_ = work.do(ctx, undo)
+	}
+	if err == nil && len(work.evidence.Observations) == 0 {
+		work.observe(fmt.Sprintf("%s is not in effect: nothing to undo", target.Action))
+	}
+	return work.evidence, err
+}
+
+// InEffect says whether a node is in the state that the action brings about.
+func InEffect(action cluster.Action, node cluster.Node) bool {
+	switch action {
+	case cluster.PowerOff, cluster.Shutdown:
+		return node.Power == cluster.Off
+	case cluster.Freeze:
+		return node.Frozen
+	case cluster.Isolate:
+		return node.Isolated
+	case cluster.KubeletStop:
+		return node.Power == cluster.On && !node.Kubelet
+	default:
+		return false
+	}
+}
+
+// restoration is the undoing of one action and the evidence that it gathers.
+type restoration struct {
+	machines Machines
+	target   Target
+	evidence cluster.Evidence
+}
+
+func (r *restoration) look(ctx context.Context) (cluster.Node, error) {
+	return findNode(ctx, r.machines, r.target.Node)
+}
+
+func (r *restoration) observe(what string) {
+	r.evidence.Observations = append(r.evidence.Observations, cluster.Observation{What: what, How: nodesView, At: time.Now()})
+}
+
+func (r *restoration) do(ctx context.Context, action cluster.Action) error {
+	evidence, err := r.machines.Do(ctx, action, r.target.Node)
+	if err != nil {
+		return fmt.Errorf("node %s: %s: %w", r.target.Node, action, err)
+	}
+	r.evidence.Observations = append(r.evidence.Observations, evidence.Observations...)
+	return nil
+}
+
+// undo does the action that ends effect. Someone else may have ended it in between; then the failure is none.
+func (r *restoration) undo(ctx context.Context, action, effect cluster.Action) error {
+	failure := r.do(ctx, action)
+	if failure == nil {
+		return nil
+	}
+	node, err := r.look(ctx)
+	if err != nil {
+		return errors.Join(failure, err)
+	}
+	if InEffect(effect, node) {
+		return failure
+	}
+	r.observe(fmt.Sprintf("%s is not in effect any more", effect))
+	return nil
+}
+
+// mendHalfPowerOff mends a node whose power-off was broken off by the end of the harness: the cable is cut first, then
+// the processes end, so the node may be found on without a link or without its kubelet.
+func (r *restoration) mendHalfPowerOff(ctx context.Context, node cluster.Node, others []Record) error {
+	before := r.target.Before
+	if before == nil {
+		before = &cluster.Node{Kubelet: true}
+	}
+	if before.Kubelet && !node.Kubelet && !holds(others, r.target.Node, cluster.KubeletStop) {
+		r.observe("the node is on without its kubelet: the power-off was broken off half-way")
+		if err := errors.Join(r.do(ctx, cluster.PowerOff), r.do(ctx, cluster.PowerOn)); err != nil {
+			return err
+		}
+		var err error
+		if node, err = r.look(ctx); err != nil {
+			return err
+		}
+	}
+	if !before.Isolated && node.Isolated && !holds(others, r.target.Node, cluster.Isolate) {
+		r.observe("the node is on without a link: the power-off was broken off half-way")
+		return r.undo(ctx, cluster.Rejoin, cluster.Isolate)
+	}
+	return nil
+}
+
+func holds(records []Record, node string, action cluster.Action) bool {
+	_, held := holder(records, Target{Node: node, Action: action})
+	return held
+}
+
+func findNode(ctx context.Context, machines Machines, name string) (cluster.Node, error) {
+	nodes, err := machines.Nodes(ctx)
+	if err != nil {
+		return cluster.Node{}, fmt.Errorf("look at node %s: %w", name, err)
+	}
+	names := make([]string, 0, len(nodes))
+	for _, node := range nodes {
+		if node.Name == name {
+			return node, nil
+		}
+		names = append(names, node.Name)
+	}
+	return cluster.Node{}, fmt.Errorf("cluster %s has no node %s: its workers are %v", machines.Name(), name, names)
+}
