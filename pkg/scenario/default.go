@@ -1,0 +1,104 @@
+package scenario
+
+import "time"
+
+// The named timings.
+const (
+	TimingFast       = "fast"       // a dead node is noticed within about 4 s
+	TimingProduction = "production" // Kubernetes' own defaults
+)
+
+// What the driver can be.
+const (
+	DriverJob = "Job"
+	DriverPod = "Pod"
+)
+
+// When a Job replaces the driver's pod.
+const (
+	TerminatingOrFailed = "TerminatingOrFailed"
+	Failed              = "Failed"
+)
+
+// AnchorFaultRecovered is the anchor that awaits a fault's recovery; it can come only for a fault that has one.
+const AnchorFaultRecovered = "faultRecovered"
+
+// What stands in for what a scenario does not say.
+const (
+	defaultWorkers           = 3
+	defaultBackoffLimit      = 6
+	defaultTolerationSeconds = 2
+	defaultInstances         = 2
+	defaultMemory            = "512m"
+	defaultRequest           = "0.5"
+	defaultSettle            = 2 * time.Minute
+	defaultStorage           = "none"
+)
+
+// Default fills in whatever a scenario does not say, but for what the catalogue knows and the seed decides.
+func Default(s *Scenario) {
+	fill(&s.Spec.Cluster.Workers, defaultWorkers)
+	if s.Spec.Cluster.Timing == (Timing{}) {
+		s.Spec.Cluster.Timing.Name = TimingFast
+	}
+	fill(&s.Spec.Settle, Duration(defaultSettle))
+	defaultDriver(&s.Spec.Workload.Driver)
+	executors := &s.Spec.Workload.Executors
+	fill(&executors.Instances, defaultInstances)
+	fill(&executors.Cores, 1)
+	fill(&executors.RequestCores, defaultRequest)
+	fill(&executors.Memory, defaultMemory)
+	fillPointer(&executors.TolerationSeconds, defaultTolerationSeconds)
+	fill(&s.Spec.Workload.StagingServer.Storage, defaultStorage)
+}
+
+func defaultDriver(driver *Driver) {
+	fill(&driver.Kind, DriverJob)
+	fill(&driver.Memory, defaultMemory)
+	fill(&driver.Cores, defaultRequest)
+	fillPointer(&driver.TolerationSeconds, defaultTolerationSeconds)
+	if driver.Kind == DriverJob {
+		fill(&driver.PodReplacementPolicy, TerminatingOrFailed)
+		fillPointer(&driver.BackoffLimit, defaultBackoffLimit)
+	}
+}
+
+// Resolve returns the knobs that a timing stands for, each of them set.
+func (t Timing) Resolve() Knobs {
+	knobs := Knobs{
+		NodeStatusUpdateFrequency: Duration(10 * time.Second),
+		NodeLeaseDuration:         Duration(40 * time.Second),
+		NodeMonitorPeriod:         Duration(5 * time.Second),
+		NodeMonitorGracePeriod:    Duration(50 * time.Second),
+	}
+	if t.Name == TimingFast {
+		knobs = Knobs{
+			NodeStatusUpdateFrequency: Duration(time.Second),
+			NodeLeaseDuration:         Duration(4 * time.Second),
+			NodeMonitorPeriod:         Duration(500 * time.Millisecond),
+			NodeMonitorGracePeriod:    Duration(4 * time.Second),
+		}
+	}
+	if t.Knobs == nil {
+		return knobs
+	}
+	given := *t.Knobs
+	fill(&given.NodeStatusUpdateFrequency, knobs.NodeStatusUpdateFrequency)
+	fill(&given.NodeLeaseDuration, knobs.NodeLeaseDuration)
+	fill(&given.NodeMonitorPeriod, knobs.NodeMonitorPeriod)
+	fill(&given.NodeMonitorGracePeriod, knobs.NodeMonitorGracePeriod)
+	return given
+}
+
+func fill[T comparable](field *T, value T) {
+	var zero T
+	if *field == zero {
+		*field = value
+	}
+}
+
+func fillPointer[T any](field **T, value T) {
+	if *field == nil {
+		*field = &value
+	}
+}
