@@ -121,7 +121,7 @@ func (b builder) checkSource(components []Component) error {
 }
 
 func (b builder) missing(components []Component) []Component {
-	return slices.DeleteFunc(slices.Clone(components), func(c Component) bool { return len(c.absent(b.cache)) == 0 })
+	return slices.DeleteFunc(slices.Clone(components), func(c Component) bool { return c.Built(b.cache) })
 }
 
 // buildMissing builds under the cache's lock what is missing once that is held: another builder may have been faster.
@@ -200,7 +200,7 @@ func (b builder) buildOne(ctx context.Context, label string, component Component
 	if err := b.install(component, work, result); err != nil {
 		return err
 	}
-	size, err := component.size(b.cache)
+	size, err := component.Size(b.cache)
 	if err != nil {
 		return err
 	}
@@ -240,14 +240,21 @@ func flush(bin string, binaries []Program) error {
 func (b builder) summarize(components []Component) error {
 	var total int64
 	for _, component := range components {
-		size, err := component.size(b.cache)
+		size, err := component.Size(b.cache)
 		if err != nil {
 			return err
 		}
 		total += size
 	}
-	b.say("%d components, %s, in %s (took %s)", len(components), megabytes(total), root(b.cache), time.Since(b.begun).Round(time.Millisecond))
+	b.say("%s there, %s, in %s (took %s)", count(len(components)), megabytes(total), root(b.cache), time.Since(b.begun).Round(time.Millisecond))
 	return nil
+}
+
+func count(components int) string {
+	if components == 1 {
+		return "1 component is"
+	}
+	return fmt.Sprintf("%d components are", components)
 }
 
 func megabytes(bytes int64) string { return fmt.Sprintf("%.1f MB", float64(bytes)/1e6) }

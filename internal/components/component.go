@@ -51,8 +51,11 @@ func (c Component) absent(cache string) []Program {
 	return absent
 }
 
-// size returns the bytes of the build's regular files.
-func (c Component) size(cache string) (int64, error) {
+// Built says whether the cache holds the whole build.
+func (c Component) Built(cache string) bool { return len(c.absent(cache)) == 0 }
+
+// Size returns the bytes of the build's regular files.
+func (c Component) Size(cache string) (int64, error) {
 	var total int64
 	err := filepath.WalkDir(c.Directory(cache), func(_ string, entry fs.DirEntry, err error) error {
 		if err != nil || !entry.Type().IsRegular() {
