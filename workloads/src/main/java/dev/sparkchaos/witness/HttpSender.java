@@ -1,0 +1,223 @@
+package dev.sparkchaos.witness;
+
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.OutputStream;
+import java.net.HttpURLConnection;
+import java.net.Proxy;
+import java.net.URL;
+import java.time.Duration;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.Deque;
+import java.util.Iterator;
+import java.util.List;
+import java.util.concurrent.TimeUnit;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Sends records to the witness from a thread of its own. The queue is bounded: while the witness is away the oldest
+ * records are dropped, for the disk has them. Nobody who offers a record ever waits.
+ */
+final class HttpSender implements AutoCloseable {
+  private static final Logger LOG = LoggerFactory.getLogger(HttpSender.class);
+
+  static final int CAPACITY = 10_000;
+  // Small enough for a socket's send buffer, so that a write to a vanished peer does not block.
+  private static final int MAX_BATCH_BYTES = 64 * 1024;
+  private static final int TIMEOUT_MILLIS = 1000;
+  private static final long FIRST_PAUSE_MILLIS = 100;
+  private static final long LONGEST_PAUSE_MILLIS = 1000;
+
+  private final URL url;
+  private final int capacity;
+  private final Thread thread;
+  private final Deque<byte[]> queue = new ArrayDeque<>();
+  private boolean sending;
+  private boolean closed;
+  private boolean away;
+  private long dropped;
+
+  HttpSender(URL url) {
+    this(url, CAPACITY);
+  }
+
+  HttpSender(URL url, int capacity) {
+    this.url = url;
+    this.capacity = capacity;
+    this.thread = new Thread(this::sendUntilClosed, "sparkchaos-witness-http");
+    thread.setDaemon(true);
+    thread.start();
+  }
+
+  /** Queues a line; drops the oldest when the queue is full. */
+  synchronized void offer(byte[] line) {
+    if (closed) {
+      return;
+    }
+    queue.addLast(line);
+    dropBeyondCapacity();
+    notifyAll();
+  }
+
+  /** How many records were dropped so far. */
+  synchronized long dropped() {
+    return dropped;
+  }
+
+  /** Waits until all lines are sent, at most that long. Says whether they are. */
+  synchronized boolean flush(Duration atMost) {
+    long deadline = System.nanoTime() + atMost.toNanos();
+    while (sending || !queue.isEmpty()) {
+      long left = deadline - System.nanoTime();
+      if (left <= 0) {
+        return false;
+      }
+      try {
+        TimeUnit.NANOSECONDS.timedWait(this, left);
+      } catch (InterruptedException e) {
+        Thread.currentThread().interrupt();
+        return false;
+      }
+    }
+    return true;
+  }
+
+  /** Stops sending; what is still queued stays on the disk only. */
+  @Override
+  public void close() {
+    synchronized (this) {
+      closed = true;
+      notifyAll();
+    }
+    thread.interrupt();
+  }
+
+  private void sendUntilClosed() {
+    long pause = FIRST_PAUSE_MILLIS;
+    try {
+      for (List<byte[]> batch = take(); batch != null; batch = take()) {
+        if (send(batch)) {
+          pause = FIRST_PAUSE_MILLIS;
+        } else {
+          waitAtMost(pause);
+          pause = Math.min(2 * pause, LONGEST_PAUSE_MILLIS);
+        }
+      }
+    } catch (InterruptedException e) {
+      // close() asks for it; a daemon thread has nobody else to answer to.
+      Thread.currentThread().interrupt();
+    } catch (RuntimeException e) {
+      LOG.warn("Records are no longer sent to the witness at {}; the disk has them", url, e);
+    }
+  }
+
+  /** Takes the next batch; null when the sender is closed. */
+  private synchronized List<byte[]> take() throws InterruptedException {
+    while (queue.isEmpty() && !closed) {
+      wait();
+    }
+    if (closed) {
+      return null;
+    }
+    List<byte[]> batch = new ArrayList<>();
+    int bytes = 0;
+    while (!queue.isEmpty() && (batch.isEmpty() || bytes + queue.peekFirst().length <= MAX_BATCH_BYTES)) {
+      byte[] line = queue.pollFirst();
+      bytes += line.length;
+      batch.add(line);
+    }
+    sending = true;
+    return batch;
+  }
+
+  /** Sends a batch; puts it back when the witness is away. */
+  private boolean send(List<byte[]> batch) {
+    String failure;
+    try {
+      int status = post(batch);
+      if (status / 100 == 4) {
+        // The witness is there and will never accept these lines: sending them again would block all others.
+        LOG.warn("Witness at {} refused {} records with status {}", url, batch.size(), status);
+        failure = null;
+      } else {
+        failure = status / 100 == 2 ? null : "status " + status;
+      }
+    } catch (IOException e) {
+      failure = e.toString();
+    }
+    note(failure);
+    synchronized (this) {
+      sending = false;
+      if (failure != null) {
+        putBack(batch);
+      }
+      notifyAll();
+    }
+    return failure == null;
+  }
+
+  private void putBack(List<byte[]> batch) {
+    for (int i = batch.size() - 1; i >= 0; i--) {
+      queue.addFirst(batch.get(i));
+    }
+    dropBeyondCapacity();
+  }
+
+  private void dropBeyondCapacity() {
+    Iterator<byte[]> oldest = queue.iterator();
+    while (queue.size() > capacity) {
+      oldest.next();
+      oldest.remove();
+      dropped++;
+    }
+  }
+
+  private int post(List<byte[]> batch) throws IOException {
+    HttpURLConnection connection = (HttpURLConnection) url.openConnection(Proxy.NO_PROXY);
+    connection.setConnectTimeout(TIMEOUT_MILLIS);
+    connection.setReadTimeout(TIMEOUT_MILLIS);
+    connection.setInstanceFollowRedirects(false);
+    connection.setRequestMethod("POST");
+    connection.setRequestProperty("Content-Type", "application/x-ndjson");
+    connection.setDoOutput(true);
+    connection.setFixedLengthStreamingMode(batch.stream().mapToInt(line -> line.length).sum());
+    try (OutputStream body = connection.getOutputStream()) {
+      for (byte[] line : batch) {
+        body.write(line);
+      }
+    }
+    int status = connection.getResponseCode();
+    drain(status < 400 ? connection.getInputStream() : connection.getErrorStream());
+    return status;
+  }
+
+  /** Reads an answer to its end, so that the connection can be used again. */
+  private static void drain(InputStream answer) throws IOException {
+    if (answer == null) {
+      return;
+    }
+    try (answer) {
+      answer.transferTo(OutputStream.nullOutputStream());
+    }
+  }
+
+  /** Logs that the witness went away, or came back; not each failed attempt. */
+  private void note(String failure) {
+    if (failure != null && !away) {
+      LOG.warn("Witness at {} is away ({}); the disk has the records, sending is tried again", url, failure);
+    }
+    if (failure == null && away) {
+      LOG.info("Witness at {} is back; {} records were dropped meanwhile", url, dropped());
+    }
+    away = failure != null;
+  }
+
+  private synchronized void waitAtMost(long millis) throws InterruptedException {
+    long deadline = System.nanoTime() + TimeUnit.MILLISECONDS.toNanos(millis);
+    for (long left = deadline - System.nanoTime(); left > 0 && !closed; left = deadline - System.nanoTime()) {
+      TimeUnit.NANOSECONDS.timedWait(this, left);
+    }
+  }
+}

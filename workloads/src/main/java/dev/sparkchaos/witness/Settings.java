@@ -1,0 +1,52 @@
+package dev.sparkchaos.witness;
+
+import java.net.MalformedURLException;
+import java.net.URI;
+import java.net.URISyntaxException;
+import java.net.URL;
+import java.nio.file.Path;
+import java.time.Duration;
+import org.apache.spark.SparkConf;
+
+/**
+ * Where the witness's records go and how often it beats.
+ *
+ * @param directory on the node's own disk; null when the records are not to be stored
+ * @param url of the harness's witness, where records are posted; null when they are not to be sent
+ * @param interval between heartbeats
+ */
+record Settings(Path directory, URL url, Duration interval) {
+  static final String DIRECTORY_KEY = "spark.sparkchaos.witness.dir";
+  static final String URL_KEY = "spark.sparkchaos.witness.url";
+  static final String INTERVAL_KEY = "spark.sparkchaos.witness.interval";
+  private static final String DEFAULT_INTERVAL = "100ms";
+
+  static Settings of(SparkConf conf) {
+    String directory = conf.get(DIRECTORY_KEY, "").trim();
+    String url = conf.get(URL_KEY, "").trim();
+    if (directory.isEmpty() && url.isEmpty()) {
+      throw new IllegalArgumentException(
+          "neither " + DIRECTORY_KEY + " nor " + URL_KEY + " is set: the witness has nowhere to write to");
+    }
+    Duration interval = Duration.ofMillis(conf.getTimeAsMs(INTERVAL_KEY, DEFAULT_INTERVAL));
+    if (interval.isNegative() || interval.isZero()) {
+      throw new IllegalArgumentException(
+          INTERVAL_KEY + " is " + conf.get(INTERVAL_KEY) + "; at least 1ms is needed");
+    }
+    return new Settings(
+        directory.isEmpty() ? null : Path.of(directory), url.isEmpty() ? null : endpoint(url), interval);
+  }
+
+  private static URL endpoint(String base) {
+    try {
+      URI uri = new URI(base.replaceAll("/+$", "") + "/v1/records");
+      if (!"http".equals(uri.getScheme()) && !"https".equals(uri.getScheme()) || uri.getHost() == null) {
+        throw new IllegalArgumentException(
+            URL_KEY + " is " + base + "; it has to be like http://host:port");
+      }
+      return uri.toURL();
+    } catch (URISyntaxException | MalformedURLException e) {
+      throw new IllegalArgumentException(URL_KEY + " is " + base + "; it has to be like http://host:port", e);
+    }
+  }
+}
