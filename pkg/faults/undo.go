@@ -65,16 +65,18 @@ func restore(ctx context.Context, machines Machines, target Target, others []Rec
 	if err != nil {
 		return work.evidence, err
 	}
-	if InEffect(target.Action, node) {
-		return work.evidence, work.undo(ctx, undo, target.Action)
-	}
-	switch target.Action {
-	case cluster.PowerOff:
-		err = work.mendHalfPowerOff(ctx, node, others)
-	case cluster.Freeze, cluster.Isolate:
+	switch {
+	case InEffect(target.Action, node):
+		err = work.undo(ctx, undo, target.Action)
+	case target.Action == cluster.PowerOff:
+		err = work.endHalfPowerOff(ctx, node, others)
+	case target.Action == cluster.Freeze || target.Action == cluster.Isolate:
 		// An action that was broken off half-way may show no effect and yet have stopped some processes or cut one
 		// of two directions. Undoing it is harmless: what is not so is refused and changes nothing.
 		_ = work.do(ctx, undo)
+	}
+	if err == nil && target.Action == cluster.PowerOff {
+		err = work.mendLink(ctx, others)
 	}
 	if err == nil && len(work.evidence.Observations) == 0 {
 		work.observe(fmt.Sprintf("%s is not in effect: nothing to undo", target.Action))
@@ -139,28 +141,39 @@ func (r *restoration) undo(ctx context.Context, action, effect cluster.Action) e
 	return nil
 }
 
-// mendHalfPowerOff mends a node whose power-off was broken off by the end of the harness: the cable is cut first, then
-// the processes end, so the node may be found on without a link or without its kubelet.
-func (r *restoration) mendHalfPowerOff(ctx context.Context, node cluster.Node, others []Record) error {
-	before := r.target.Before
-	if before == nil {
-		before = &cluster.Node{Kubelet: true}
+// endHalfPowerOff boots a node whose power-off was broken off by the end of the harness when some of its processes had
+// ended already: it is found on, but without its kubelet.
+func (r *restoration) endHalfPowerOff(ctx context.Context, node cluster.Node, others []Record) error {
+	if before := r.before(); !before.Kubelet || node.Kubelet || holds(others, r.target.Node, cluster.KubeletStop) {
+		return nil
 	}
-	if before.Kubelet && !node.Kubelet && !holds(others, r.target.Node, cluster.KubeletStop) {
-		r.observe("the node is on without its kubelet: the power-off was broken off half-way")
-		if err := errors.Join(r.do(ctx, cluster.PowerOff), r.do(ctx, cluster.PowerOn)); err != nil {
-			return err
-		}
-		var err error
-		if node, err = r.look(ctx); err != nil {
-			return err
-		}
+	r.observe("the node is on without its kubelet: the power-off was broken off half-way")
+	if err := r.do(ctx, cluster.PowerOff); err != nil {
+		return err
 	}
-	if !before.Isolated && node.Isolated && !holds(others, r.target.Node, cluster.Isolate) {
-		r.observe("the node is on without a link: the power-off was broken off half-way")
-		return r.undo(ctx, cluster.Rejoin, cluster.Isolate)
+	return r.do(ctx, cluster.PowerOn)
+}
+
+// mendLink gives a node its link back that its power-off cut: the cable goes first, so the harness may have ended
+// between the two.
+func (r *restoration) mendLink(ctx context.Context, others []Record) error {
+	node, err := r.look(ctx)
+	if err != nil {
+		return err
 	}
-	return nil
+	if r.before().Isolated || !node.Isolated || holds(others, r.target.Node, cluster.Isolate) {
+		return nil
+	}
+	r.observe("the node is on without a link")
+	return r.undo(ctx, cluster.Rejoin, cluster.Isolate)
+}
+
+// before is the node as it was, or a healthy one if the record does not say.
+func (r *restoration) before() cluster.Node {
+	if r.target.Before == nil {
+		return cluster.Node{Kubelet: true}
+	}
+	return *r.target.Before
 }
 
 func holds(records []Record, node string, action cluster.Action) bool {
