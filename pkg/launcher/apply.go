@@ -1,0 +1,119 @@
+package launcher
+
+import (
+	"context"
+	"fmt"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes"
+
+	"github.com/sparkchaos/sparkchaos/pkg/history"
+)
+
+const fieldManager = "sparkchaos"
+
+// Apply creates the objects in order and says how the workload is recognised in what follows (its ImageID stays empty: a
+// node knows it). It stops at the first error; what was created until then is deleted with the namespace. An object
+// that exists already is never changed: the error says whose it is.
+func Apply(ctx context.Context, client kubernetes.Interface, o *Objects) (history.WorkloadData, error) {
+	kind, name, spec := o.driver()
+	launched := history.WorkloadData{
+		Namespace:  o.Namespace.Name,
+		DriverKind: kind,
+		DriverName: name,
+		RunLabel:   o.Namespace.Labels[RunLabel],
+		Image:      spec.Containers[0].Image,
+	}
+	if err := applyFrame(ctx, client, o); err != nil {
+		return launched, err
+	}
+	if o.DriverPod != nil {
+		made, err := create(ctx, KindPod, client.CoreV1().Pods(o.DriverPod.Namespace), o.DriverPod)
+		if err != nil {
+			return launched, err
+		}
+		launched.DriverUID = string(made.GetUID())
+		return launched, nil
+	}
+	made, err := create(ctx, KindJob, client.BatchV1().Jobs(o.DriverJob.Namespace), o.DriverJob)
+	if err != nil {
+		return launched, err
+	}
+	launched.DriverUID = string(made.GetUID())
+	return launched, nil
+}
+
+// applyFrame creates what the driver needs.
+func applyFrame(ctx context.Context, client kubernetes.Interface, o *Objects) error {
+	namespace := o.Namespace.Name
+	steps := []func() error{
+		func() error { return created(ctx, "Namespace", client.CoreV1().Namespaces(), o.Namespace) },
+		func() error {
+			return created(ctx, "ServiceAccount", client.CoreV1().ServiceAccounts(namespace), o.ServiceAccount)
+		},
+		func() error { return created(ctx, "Role", client.RbacV1().Roles(namespace), o.Role) },
+		func() error {
+			return created(ctx, "RoleBinding", client.RbacV1().RoleBindings(namespace), o.RoleBinding)
+		},
+		func() error { return created(ctx, "ConfigMap", client.CoreV1().ConfigMaps(namespace), o.ConfigMap) },
+		func() error {
+			return created(ctx, "PersistentVolumeClaim", client.CoreV1().PersistentVolumeClaims(namespace), o.Claim)
+		},
+	}
+	for _, step := range steps {
+		if err := step(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// creator is what every typed client can do.
+type creator[T metav1.Object] interface {
+	Create(ctx context.Context, object T, opts metav1.CreateOptions) (T, error)
+	Get(ctx context.Context, name string, opts metav1.GetOptions) (T, error)
+}
+
+func created[T metav1.Object](ctx context.Context, kind string, api creator[T], object T) error {
+	_, err := create(ctx, kind, api, object)
+	return err
+}
+
+// create makes one object, or says why it cannot be made.
+func create[T metav1.Object](ctx context.Context, kind string, api creator[T], object T) (T, error) {
+	made, err := api.Create(ctx, object, metav1.CreateOptions{FieldManager: fieldManager})
+	if err == nil {
+		return made, nil
+	}
+	what := fmt.Sprintf("%s %s", kind, fullName(object))
+	if !apierrors.IsAlreadyExists(err) {
+		return made, fmt.Errorf("create %s: %w", what, err)
+	}
+	existing, getErr := api.Get(ctx, object.GetName(), metav1.GetOptions{})
+	if getErr != nil {
+		return made, fmt.Errorf("create %s: %w; and whose it is cannot be seen: %w", what, err, getErr)
+	}
+	return made, fmt.Errorf("create %s: it exists since %s and %s; delete it, or choose another run ID: %w",
+		what, existing.GetCreationTimestamp().UTC().Format("2006-01-02T15:04:05Z"), ownership(existing, object.GetLabels()[RunLabel]), err)
+}
+
+// fullName is namespace/name, or the name alone.
+func fullName(object metav1.Object) string {
+	if object.GetNamespace() == "" {
+		return object.GetName()
+	}
+	return object.GetNamespace() + "/" + object.GetName()
+}
+
+// ownership says in words whose an object is.
+func ownership(object metav1.Object, run string) string {
+	switch owner, ok := object.GetLabels()[RunLabel]; {
+	case !ok:
+		return "was not made by sparkchaos (it has no label " + RunLabel + ")"
+	case owner == run:
+		return "belongs to this very run, " + run
+	default:
+		return "belongs to run " + owner
+	}
+}

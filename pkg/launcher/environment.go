@@ -1,0 +1,113 @@
+// Package launcher turns a workload into Kubernetes objects: the driver as a Job (or as a bare Pod, for comparison) that
+// runs stock Spark in client mode, and executors that belong to the driver's pod. Rendering is pure; Apply and Delete are
+// all that touches a cluster.
+package launcher
+
+import (
+	"fmt"
+	"net/url"
+	"path"
+	"slices"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/util/validation"
+)
+
+// Labels by which the objects of a run are recognised.
+const (
+	RunLabel     = "sparkchaos.dev/run"  // the run's ID; on the namespace, on every object in it and on every pod
+	RoleLabel    = "sparkchaos.dev/role" // RoleDriver or RoleExecutor; on pods
+	RoleDriver   = "driver"
+	RoleExecutor = "executor"
+)
+
+// Where things are inside the containers of drivers and executors.
+const (
+	SharedDirectory  = "/shared"                            // the volume that all nodes see: checkpoints and results
+	WitnessDirectory = "/witness"                           // the node's own directory for the witness's records
+	confDirectory    = "/etc/sparkchaos"                    // not Spark's own, whose files a volume would hide
+	workloadsJar     = "/opt/spark/workloads/workloads.jar" // holds the witness plugin; an image of the user's own must have it too
+	witnessPlugin    = "dev.sparkchaos.witness.WitnessPlugin"
+)
+
+// Environment is what a run adds to a workload: who it is, and what the cluster and the harness offer it.
+type Environment struct {
+	RunID        string            // value of RunLabel
+	Namespace    string            // one of its own for each run
+	Image        string            // reference of the Spark image for workloads that name none of their own
+	PullPolicy   corev1.PullPolicy // empty means IfNotPresent
+	Nodes        []string          // the cluster's workers; when given, a driver's nodeName must be one of them
+	StorageClass string            // of the shared volume; empty means the cluster's default class
+	Witness      Witness
+	Source       Source
+}
+
+// Witness says where the witness plugin reports to. With neither URL nor Directory the plugin is left out.
+type Witness struct {
+	URL       string        // http://host:port of the harness's witness
+	Directory string        // absolute path on each node's own disk; it must exist and be writable for every user
+	Interval  time.Duration // between heartbeats; 0 means the plugin's default
+}
+
+func (w Witness) enabled() bool { return w.URL != "" || w.Directory != "" }
+
+// Source says where the harness serves words to streaming workloads. Application arguments refer to it as
+// $(SPARKCHAOS_SOURCE_URL), $(SPARKCHAOS_SOURCE_HOST) and $(SPARKCHAOS_SOURCE_PORT).
+type Source struct {
+	URL  string // http://host:port
+	Host string // of the TCP half
+	Port int    // of the TCP half; 0 when there is none
+}
+
+// problems returns everything that is wrong with the environment.
+func (e Environment) problems() []error {
+	var problems []error
+	wrong := func(field, value string, reasons ...string) {
+		for _, reason := range reasons {
+			problems = append(problems, fmt.Errorf("environment: %s %q: %s", field, value, reason))
+		}
+	}
+	if e.RunID == "" {
+		wrong("run ID", e.RunID, "must not be empty")
+	}
+	wrong("run ID", e.RunID, validation.IsValidLabelValue(e.RunID)...)
+	wrong("namespace", e.Namespace, validation.IsDNS1123Label(e.Namespace)...)
+	if !slices.Contains([]corev1.PullPolicy{"", corev1.PullAlways, corev1.PullIfNotPresent, corev1.PullNever}, e.PullPolicy) {
+		wrong("pull policy", string(e.PullPolicy), "want Always, IfNotPresent or Never")
+	}
+	if e.StorageClass != "" {
+		wrong("storage class", e.StorageClass, validation.IsDNS1123Subdomain(e.StorageClass)...)
+	}
+	if d := e.Witness.Directory; d != "" && (!path.IsAbs(d) || path.Clean(d) != d || d == "/") {
+		wrong("witness directory", d, "want an absolute path on the nodes' disks, without . or .., other than /")
+	}
+	if e.Witness.Interval < 0 || e.Witness.Interval%time.Millisecond != 0 {
+		wrong("witness interval", e.Witness.Interval.String(), "want whole milliseconds")
+	}
+	wrong("witness URL", e.Witness.URL, urlProblems(e.Witness.URL)...)
+	wrong("source URL", e.Source.URL, urlProblems(e.Source.URL)...)
+	if e.Source.Port < 0 || e.Source.Port > 65535 || (e.Source.Port == 0) != (e.Source.Host == "") {
+		wrong("source host and port", fmt.Sprintf("%s:%d", e.Source.Host, e.Source.Port), "want both, or neither")
+	}
+	return problems
+}
+
+// urlProblems says what is wrong with the address of an HTTP server; none is no problem.
+func urlProblems(address string) []string {
+	if address == "" {
+		return nil
+	}
+	if u, err := url.Parse(address); err != nil || u.Scheme != "http" || u.Host == "" {
+		return []string{"want http://host:port"}
+	}
+	return nil
+}
+
+// pullPolicy is the policy with its default.
+func (e Environment) pullPolicy() corev1.PullPolicy {
+	if e.PullPolicy == "" {
+		return corev1.PullIfNotPresent
+	}
+	return e.PullPolicy
+}

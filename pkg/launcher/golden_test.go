@@ -1,0 +1,131 @@
+package launcher
+
+import (
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/runtime/serializer"
+	"k8s.io/client-go/kubernetes/scheme"
+
+	"github.com/sparkchaos/sparkchaos/pkg/scenario"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+func pointer[T any](v T) *T { return &v }
+
+// wordCount is a workload with the defaults of a scenario.
+func wordCount() scenario.Workload {
+	return scenario.Workload{
+		Application: scenario.Application{
+			Name: "wordcount", MainClass: "dev.sparkchaos.workloads.WordCount",
+			Jar: "local:///opt/spark/workloads/workloads.jar", Args: []string{"--partitions=24", "--task-ms=500"},
+		},
+		Driver: scenario.Driver{
+			Kind: KindJob, PodReplacementPolicy: "TerminatingOrFailed", BackoffLimit: pointer[int32](6),
+			TolerationSeconds: pointer[int64](2), Memory: "512m", Cores: "0.5",
+		},
+		Executors: scenario.Executors{
+			Instances: 2, Cores: 1, RequestCores: "0.5", Memory: "512m", TolerationSeconds: pointer[int64](2),
+		},
+	}
+}
+
+func environment() Environment {
+	return Environment{
+		RunID: "20261123-driver-node-power-off-1", Namespace: "run-1", Image: "docker.io/sparkchaos/spark:4.1.0",
+		PullPolicy: corev1.PullNever, Nodes: []string{"worker-1", "worker-2", "worker-3"}, StorageClass: "shared",
+		Witness: Witness{URL: "http://172.30.0.1:40001", Directory: "/var/lib/sparkchaos/run-1", Interval: 100 * time.Millisecond},
+		Source:  Source{URL: "http://172.30.0.1:40002", Host: "172.30.0.1", Port: 40003},
+	}
+}
+
+func TestGolden(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		name   string
+		change func(w *scenario.Workload, env *Environment)
+	}{
+		{"job", func(*scenario.Workload, *Environment) {}},
+		{"pod", func(w *scenario.Workload, env *Environment) {
+			w.Driver = scenario.Driver{Kind: KindPod, Memory: "512m", Cores: "0.5", NodeName: "worker-2"}
+		}},
+		{"own-image-and-conf", func(w *scenario.Workload, env *Environment) {
+			w.Image = "registry.example/team/spark:4.1.0"
+			w.Application = scenario.Application{Name: "etl", MainClass: "com.example.Etl", Jar: "local:///opt/app/etl.jar", Args: []string{"$(SPARKCHAOS_SOURCE_URL)"}}
+			w.Driver.PodReplacementPolicy = "Failed"
+			w.Driver.BackoffLimit = pointer[int32](0)
+			w.Conf = map[string]string{
+				"spark.kubernetes.executor.podNamePrefix":                                              "always-the-same",
+				"spark.kubernetes.executor.disableConfigMap":                                           "false",
+				"spark.kubernetes.executor.volumes.persistentVolumeClaim.spark-local-dir-1.mount.path": "/data",
+				"spark.plugins":               "com.example.Metrics",
+				"spark.driver.extraClassPath": "/opt/app/lib.jar",
+				"spark.driver.memory":         "2g",
+				"spark.ui.enabled":            "true",
+				"spark.driver.bindAddress":    "0.0.0.0",
+			}
+			env.PullPolicy = ""
+		}},
+		{"without-harness", func(w *scenario.Workload, env *Environment) {
+			env.Witness, env.Source, env.StorageClass, env.Nodes = Witness{}, Source{}, "", nil
+		}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			w, env := wordCount(), environment()
+			tc.change(&w, &env)
+			o, err := Render(w, env)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, err := o.YAML()
+			if err != nil {
+				t.Fatal(err)
+			}
+			golden := filepath.Join("testdata", tc.name+".yaml")
+			if *update {
+				if err := os.WriteFile(golden, got, 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want, err := os.ReadFile(golden)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(string(want), string(got)); diff != "" {
+				t.Errorf("manifests differ from %s (-want +got):\n%s", golden, diff)
+			}
+			checkManifests(t, got)
+		})
+	}
+}
+
+// checkManifests reads the manifests as an API server does that refuses unknown fields, the executors' template too.
+func checkManifests(t *testing.T, manifests []byte) {
+	t.Helper()
+	decoder := serializer.NewCodecFactory(scheme.Scheme, serializer.EnableStrict).UniversalDeserializer()
+	kinds := 0
+	for text := range strings.SplitSeq(string(manifests), "---\n") {
+		object, _, err := decoder.Decode([]byte(text), nil, nil)
+		if err != nil {
+			t.Errorf("%v in\n%s", err, text)
+			continue
+		}
+		kinds++
+		if c, ok := object.(*corev1.ConfigMap); ok {
+			if _, _, err := decoder.Decode([]byte(c.Data[templateFile]), nil, &corev1.Pod{}); err != nil {
+				t.Errorf("the executors' pod template: %v", err)
+			}
+		}
+	}
+	if kinds != 7 {
+		t.Errorf("%d objects, want 7", kinds)
+	}
+}

@@ -1,0 +1,221 @@
+package launcher
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/validation"
+	"sigs.k8s.io/yaml"
+
+	"github.com/sparkchaos/sparkchaos/pkg/scenario"
+)
+
+// Kinds of a driver, as in scenario.Driver.
+const (
+	KindJob = scenario.DriverJob
+	KindPod = scenario.DriverPod
+)
+
+// Names of the objects in a run's namespace.
+const (
+	serviceAccountName = "spark"
+	roleName           = "spark-driver"
+	configMapName      = "spark-conf"
+	claimName          = "shared"
+
+	claimSize = "1Gi"
+)
+
+// Objects are all that a run creates, to be created in the order of the fields. Exactly one of DriverJob and DriverPod is set.
+type Objects struct {
+	Namespace      *corev1.Namespace
+	ServiceAccount *corev1.ServiceAccount
+	Role           *rbacv1.Role
+	RoleBinding    *rbacv1.RoleBinding
+	ConfigMap      *corev1.ConfigMap // Spark's properties file and the executors' pod template
+	Claim          *corev1.PersistentVolumeClaim
+	DriverJob      *batchv1.Job
+	DriverPod      *corev1.Pod
+}
+
+// Render returns the objects for a workload whose defaults are filled in. It is pure: the same arguments give the same
+// objects. It fails with everything that is wrong with the arguments.
+func Render(w scenario.Workload, env Environment) (*Objects, error) {
+	image := w.Image
+	if image == "" {
+		image = env.Image
+	}
+	if w.Application.Jar == "" {
+		w.Application.Jar = "local://" + workloadsJar
+	}
+	problems := append(env.problems(), workloadProblems(w, env, image)...)
+	s := settingsOf(w, env, image)
+	memory, err := driverMemory(s.all())
+	problems = append(problems, err)
+	cpu, err := resource.ParseQuantity(w.Driver.Cores)
+	if err != nil {
+		problems = append(problems, fmt.Errorf("workload: driver.cores %q: want a number of cores like 0.5: %w", w.Driver.Cores, err))
+	}
+	if err := errors.Join(problems...); err != nil {
+		return nil, err
+	}
+	template, err := manifest(executorTemplate(w, env))
+	if err != nil {
+		return nil, err
+	}
+	o := frame(env, rules(s.all()))
+	o.ConfigMap.Data = map[string]string{propertiesFile: properties(s.file), templateFile: string(template)}
+	spec := driverSpec(w, env, image, s, cpu, memory)
+	meta := objectMeta(env, w.Application.Name+"-driver")
+	if w.Driver.Kind == KindPod {
+		o.DriverPod = driverPod(meta, env, spec)
+	} else {
+		o.DriverJob = driverJob(w, meta, env, spec)
+	}
+	return o, nil
+}
+
+// objectMeta names an object of the run.
+func objectMeta(env Environment, name string) metav1.ObjectMeta {
+	return metav1.ObjectMeta{Name: name, Namespace: env.Namespace, Labels: map[string]string{RunLabel: env.RunID}}
+}
+
+// frame returns the objects around the driver.
+func frame(env Environment, rules []rbacv1.PolicyRule) *Objects {
+	namespace := objectMeta(env, env.Namespace)
+	namespace.Namespace = ""
+	// The witness's directory is a hostPath volume, which only this level allows.
+	namespace.Labels["pod-security.kubernetes.io/enforce"] = "privileged"
+	o := &Objects{
+		Namespace: &corev1.Namespace{
+			TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "Namespace"},
+			ObjectMeta: namespace,
+		},
+		ServiceAccount: &corev1.ServiceAccount{
+			TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "ServiceAccount"},
+			ObjectMeta: objectMeta(env, serviceAccountName),
+		},
+		Role: &rbacv1.Role{
+			TypeMeta:   metav1.TypeMeta{APIVersion: rbacv1.SchemeGroupVersion.String(), Kind: "Role"},
+			ObjectMeta: objectMeta(env, roleName),
+			Rules:      rules,
+		},
+		RoleBinding: &rbacv1.RoleBinding{
+			TypeMeta:   metav1.TypeMeta{APIVersion: rbacv1.SchemeGroupVersion.String(), Kind: "RoleBinding"},
+			ObjectMeta: objectMeta(env, roleName),
+			RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: roleName},
+			Subjects:   []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Name: serviceAccountName, Namespace: env.Namespace}},
+		},
+		ConfigMap: &corev1.ConfigMap{
+			TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "ConfigMap"},
+			ObjectMeta: objectMeta(env, configMapName),
+		},
+		Claim: &corev1.PersistentVolumeClaim{
+			TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "PersistentVolumeClaim"},
+			ObjectMeta: objectMeta(env, claimName),
+			Spec: corev1.PersistentVolumeClaimSpec{
+				AccessModes: []corev1.PersistentVolumeAccessMode{corev1.ReadWriteMany},
+				Resources: corev1.VolumeResourceRequirements{
+					Requests: corev1.ResourceList{corev1.ResourceStorage: resource.MustParse(claimSize)},
+				},
+			},
+		},
+	}
+	if env.StorageClass != "" {
+		o.Claim.Spec.StorageClassName = &env.StorageClass
+	}
+	return o
+}
+
+// YAML returns the manifests in the order in which they are to be created, as kubectl apply takes them.
+func (o *Objects) YAML() ([]byte, error) {
+	objects := []any{o.Namespace, o.ServiceAccount, o.Role, o.RoleBinding, o.ConfigMap, o.Claim}
+	if o.DriverJob != nil {
+		objects = append(objects, o.DriverJob)
+	}
+	if o.DriverPod != nil {
+		objects = append(objects, o.DriverPod)
+	}
+	var all []byte
+	for i, object := range objects {
+		if i > 0 {
+			all = append(all, "---\n"...)
+		}
+		one, err := manifest(object)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, one...)
+	}
+	return all, nil
+}
+
+// manifest writes one object without its status, which is the cluster's to say.
+func manifest(object any) ([]byte, error) {
+	data, err := yaml.Marshal(object)
+	if err != nil {
+		return nil, fmt.Errorf("write %T as YAML: %w", object, err)
+	}
+	var fields map[string]any
+	if err := yaml.Unmarshal(data, &fields); err != nil {
+		return nil, fmt.Errorf("read %T as YAML: %w", object, err)
+	}
+	delete(fields, "status")
+	return yaml.Marshal(fields)
+}
+
+// driver returns the kind and name of the driver, and its pod.
+func (o *Objects) driver() (kind, name string, spec corev1.PodSpec) {
+	if o.DriverPod != nil {
+		return KindPod, o.DriverPod.Name, o.DriverPod.Spec
+	}
+	return KindJob, o.DriverJob.Name, o.DriverJob.Spec.Template.Spec
+}
+
+// workloadProblems returns what is missing or impossible in a workload. What a scenario may write at all is checked
+// where scenarios are loaded.
+func workloadProblems(w scenario.Workload, env Environment, image string) []error {
+	var problems []error
+	wrong := func(format string, args ...any) {
+		problems = append(problems, fmt.Errorf("workload: "+format, args...))
+	}
+	for _, reason := range validation.IsDNS1123Label(w.Application.Name + "-driver") {
+		wrong("application.name %q cannot name the driver: %s", w.Application.Name, reason)
+	}
+	if w.Application.MainClass == "" {
+		wrong("application.mainClass is missing: name the Java class whose main is run")
+	}
+	if image == "" {
+		wrong("image is missing: neither the workload nor the environment names one")
+	}
+	switch w.Driver.Kind {
+	case KindJob:
+		switch p := batchv1.PodReplacementPolicy(w.Driver.PodReplacementPolicy); p {
+		case "", batchv1.TerminatingOrFailed, batchv1.Failed:
+		default:
+			wrong("driver.podReplacementPolicy is %q, want %s or %s", p, batchv1.TerminatingOrFailed, batchv1.Failed)
+		}
+	case KindPod:
+	default:
+		wrong("driver.kind is %q, want %s or %s", w.Driver.Kind, KindJob, KindPod)
+	}
+	if w.Executors.Instances < 1 || w.Executors.Cores < 1 {
+		wrong("executors are %d with %d cores, want at least 1 each", w.Executors.Instances, w.Executors.Cores)
+	}
+	if _, err := parseMemory(w.Executors.Memory); err != nil {
+		wrong("executors.memory: %w", err)
+	}
+	if _, err := resource.ParseQuantity(w.Executors.RequestCores); err != nil {
+		wrong("executors.requestCores %q: want a number of cores like 0.5: %w", w.Executors.RequestCores, err)
+	}
+	if n := w.Driver.NodeName; n != "" && len(env.Nodes) > 0 && !slices.Contains(env.Nodes, n) {
+		wrong("driver.nodeName is %q, which is none of the cluster's nodes %q", n, env.Nodes)
+	}
+	return problems
+}

@@ -1,0 +1,175 @@
+package launcher
+
+import (
+	"slices"
+	"strconv"
+
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/sparkchaos/sparkchaos/pkg/scenario"
+)
+
+// Names of volumes in the pods.
+const (
+	confVolume    = "conf"
+	sharedVolume  = "shared"
+	witnessVolume = "witness"
+)
+
+// fromField is a variable that Kubernetes fills with a field of the pod.
+func fromField(name, field string) corev1.EnvVar {
+	return corev1.EnvVar{Name: name, ValueFrom: &corev1.EnvVarSource{FieldRef: &corev1.ObjectFieldSelector{FieldPath: field}}}
+}
+
+// identity are the variables by which the witness knows its pod, and the address that Spark must use: a pod's own host
+// name need not resolve.
+func identity() []corev1.EnvVar {
+	return []corev1.EnvVar{
+		fromField("SPARKCHAOS_POD_UID", "metadata.uid"),
+		fromField("SPARKCHAOS_POD_NAME", "metadata.name"),
+		fromField("SPARKCHAOS_NODE_NAME", "spec.nodeName"),
+		fromField("SPARK_LOCAL_IP", "status.podIP"),
+	}
+}
+
+// driverEnv has, beside the identity, the variables that the command line refers to.
+func driverEnv(env Environment) []corev1.EnvVar {
+	vars := slices.Concat(identity(), []corev1.EnvVar{
+		fromField("POD_NAME", "metadata.name"),
+		fromField("POD_IP", "status.podIP"),
+		fromField("SPARK_DRIVER_BIND_ADDRESS", "status.podIP"),
+		{Name: "SPARKCHAOS_RUN_ID", Value: env.RunID},
+	})
+	if env.Source.URL != "" {
+		vars = append(vars, corev1.EnvVar{Name: "SPARKCHAOS_SOURCE_URL", Value: env.Source.URL})
+	}
+	if env.Source.Port != 0 {
+		vars = append(vars,
+			corev1.EnvVar{Name: "SPARKCHAOS_SOURCE_HOST", Value: env.Source.Host},
+			corev1.EnvVar{Name: "SPARKCHAOS_SOURCE_PORT", Value: strconv.Itoa(env.Source.Port)})
+	}
+	return vars
+}
+
+// volumes are those that drivers and executors both have.
+func volumes(env Environment) ([]corev1.Volume, []corev1.VolumeMount) {
+	vs := []corev1.Volume{{Name: sharedVolume, VolumeSource: corev1.VolumeSource{
+		PersistentVolumeClaim: &corev1.PersistentVolumeClaimVolumeSource{ClaimName: claimName},
+	}}}
+	mounts := []corev1.VolumeMount{{Name: sharedVolume, MountPath: SharedDirectory}}
+	if env.Witness.Directory == "" {
+		return vs, mounts
+	}
+	// The directory must be there already: one that kubelet makes belongs to root, and Spark's user could not write.
+	existing := corev1.HostPathDirectory
+	vs = append(vs, corev1.Volume{Name: witnessVolume, VolumeSource: corev1.VolumeSource{
+		HostPath: &corev1.HostPathVolumeSource{Path: env.Witness.Directory, Type: &existing},
+	}})
+	return vs, append(mounts, corev1.VolumeMount{Name: witnessVolume, MountPath: WitnessDirectory})
+}
+
+// tolerations let a pod stay for so many seconds on a node that is not ready or unreachable; nil leaves Kubernetes' default.
+func tolerations(seconds *int64) []corev1.Toleration {
+	if seconds == nil {
+		return nil
+	}
+	var ts []corev1.Toleration
+	for _, taint := range []string{corev1.TaintNodeNotReady, corev1.TaintNodeUnreachable} {
+		ts = append(ts, corev1.Toleration{
+			Key: taint, Operator: corev1.TolerationOpExists, Effect: corev1.TaintEffectNoExecute, TolerationSeconds: seconds,
+		})
+	}
+	return ts
+}
+
+// executorTemplate is the pod that Spark's driver makes its executors from; Spark adds name, image, command, ports and resources.
+func executorTemplate(w scenario.Workload, env Environment) *corev1.Pod {
+	vs, mounts := volumes(env)
+	noToken := false
+	return &corev1.Pod{
+		TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "Pod"},
+		ObjectMeta: metav1.ObjectMeta{Labels: map[string]string{RunLabel: env.RunID, RoleLabel: RoleExecutor}},
+		Spec: corev1.PodSpec{
+			AutomountServiceAccountToken: &noToken, // executors have no business with the API server
+			Containers: []corev1.Container{{
+				Name:         "spark-kubernetes-executor",
+				Env:          identity(),
+				VolumeMounts: mounts,
+			}},
+			Tolerations: tolerations(w.Executors.TolerationSeconds),
+			Volumes:     vs,
+		},
+	}
+}
+
+// driverLabels are those of the driver's pods.
+func driverLabels(env Environment) map[string]string {
+	return map[string]string{RunLabel: env.RunID, RoleLabel: RoleDriver, "spark-role": "driver"}
+}
+
+// driverSpec is the driver's pod: the entry point's driver mode, which is spark-submit in client mode.
+func driverSpec(w scenario.Workload, env Environment, image string, s settings, cpu, memory resource.Quantity) corev1.PodSpec {
+	vs, mounts := volumes(env)
+	vs = append(vs, corev1.Volume{Name: confVolume, VolumeSource: corev1.VolumeSource{
+		ConfigMap: &corev1.ConfigMapVolumeSource{LocalObjectReference: corev1.LocalObjectReference{Name: configMapName}},
+	}})
+	mounts = append(mounts, corev1.VolumeMount{Name: confVolume, MountPath: confDirectory, ReadOnly: true})
+	args := slices.Concat(
+		[]string{"driver", "--properties-file", confDirectory + "/" + propertiesFile},
+		confArgs(s.args),
+		[]string{"--class", w.Application.MainClass, w.Application.Jar},
+		w.Application.Args)
+	grace := int64(30)
+	spec := corev1.PodSpec{
+		ServiceAccountName:            serviceAccountName,
+		RestartPolicy:                 corev1.RestartPolicyNever, // restarted in place it would keep its UID, and with it its old executors
+		TerminationGracePeriodSeconds: &grace,
+		Tolerations:                   tolerations(w.Driver.TolerationSeconds),
+		Volumes:                       vs,
+		Containers: []corev1.Container{{
+			Name:            "spark-kubernetes-driver",
+			Image:           image,
+			ImagePullPolicy: env.pullPolicy(),
+			Args:            args,
+			Env:             driverEnv(env),
+			Resources: corev1.ResourceRequirements{
+				Requests: corev1.ResourceList{corev1.ResourceCPU: cpu, corev1.ResourceMemory: memory},
+				Limits:   corev1.ResourceList{corev1.ResourceMemory: memory},
+			},
+			VolumeMounts: mounts,
+		}},
+	}
+	if w.Driver.NodeName != "" {
+		// Not spec.nodeName: the scheduler shall see whether the node can take the pod.
+		spec.NodeSelector = map[string]string{corev1.LabelHostname: w.Driver.NodeName}
+	}
+	return spec
+}
+
+// driverJob runs the driver's pod and replaces it when it is lost.
+func driverJob(w scenario.Workload, meta metav1.ObjectMeta, env Environment, spec corev1.PodSpec) *batchv1.Job {
+	one := int32(1)
+	job := &batchv1.Job{
+		TypeMeta:   metav1.TypeMeta{APIVersion: "batch/v1", Kind: KindJob},
+		ObjectMeta: meta,
+		Spec: batchv1.JobSpec{
+			Parallelism:  &one,
+			Completions:  &one,
+			BackoffLimit: w.Driver.BackoffLimit,
+			Template:     corev1.PodTemplateSpec{ObjectMeta: metav1.ObjectMeta{Labels: driverLabels(env)}, Spec: spec},
+		},
+	}
+	if policy := batchv1.PodReplacementPolicy(w.Driver.PodReplacementPolicy); policy != "" {
+		job.Spec.PodReplacementPolicy = &policy
+	}
+	return job
+}
+
+// driverPod runs the driver without anything that would replace it.
+func driverPod(meta metav1.ObjectMeta, env Environment, spec corev1.PodSpec) *corev1.Pod {
+	meta.Labels = driverLabels(env)
+	return &corev1.Pod{TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: KindPod}, ObjectMeta: meta, Spec: spec}
+}

@@ -1,0 +1,273 @@
+package launcher
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/sparkchaos/sparkchaos/pkg/scenario"
+)
+
+func TestUsersConfWins(t *testing.T) {
+	t.Parallel()
+	plain := settingsOf(wordCount(), environment(), "image").all()
+	for key, was := range plain {
+		w := wordCount()
+		w.Conf = map[string]string{key: "the-users"}
+		s := settingsOf(w, environment(), "image")
+		if _, ok := s.file[key]; ok {
+			t.Errorf("%s is in the launcher's file although the user set it", key)
+		}
+		want := "the-users"
+		switch key {
+		case "spark.plugins":
+			want = witnessPlugin + ",the-users"
+		case "spark.driver.extraClassPath", "spark.executor.extraClassPath":
+			want = "the-users:" + workloadsJar
+		}
+		if got := s.all()[key]; got != want {
+			t.Errorf("%s = %q when the user sets it, want %q", key, got, want)
+		}
+		rest, wantRest := s.all(), settingsOf(wordCount(), environment(), "image").all()
+		delete(rest, key)
+		delete(wantRest, key)
+		if diff := cmp.Diff(wantRest, rest); diff != "" {
+			t.Errorf("setting %s (%q before) changes other settings (-want +got):\n%s", key, was, diff)
+		}
+	}
+}
+
+func TestWithoutWitnessTheUsersListsAreLeftAlone(t *testing.T) {
+	t.Parallel()
+	env := environment()
+	env.Witness = Witness{}
+	w := wordCount()
+	w.Conf = map[string]string{"spark.plugins": "a,b", "spark.driver.extraClassPath": "/x"}
+	got := settingsOf(w, env, "image").all()
+	if got["spark.plugins"] != "a,b" || got["spark.driver.extraClassPath"] != "/x" {
+		t.Errorf("plugins %q and class path %q, want the user's alone", got["spark.plugins"], got["spark.driver.extraClassPath"])
+	}
+	for key := range got {
+		if strings.HasPrefix(key, "spark.sparkchaos.") {
+			t.Errorf("%s is set without a witness", key)
+		}
+	}
+}
+
+func TestWitnessByOneWayOnly(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		witness Witness
+		want    map[string]string
+	}{
+		{Witness{URL: "http://h:1"}, map[string]string{"spark.sparkchaos.witness.url": "http://h:1"}},
+		{Witness{Directory: "/d"}, map[string]string{"spark.sparkchaos.witness.dir": WitnessDirectory}},
+	} {
+		got := witnessSettings(tc.witness)
+		if diff := cmp.Diff(tc.want, got); diff != "" {
+			t.Errorf("settings for %+v (-want +got):\n%s", tc.witness, diff)
+		}
+		env := environment()
+		env.Witness = tc.witness
+		if s := settingsOf(wordCount(), env, "image").all(); s["spark.plugins"] != witnessPlugin {
+			t.Errorf("spark.plugins = %q for %+v, want the witness", s["spark.plugins"], tc.witness)
+		}
+	}
+}
+
+func TestJoinList(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		lists []string
+		want  string
+	}{
+		{[]string{"a", ""}, "a"},
+		{[]string{"a", " b , c"}, "a,b,c"},
+		{[]string{"a", "b,a,,b"}, "a,b"},
+		{[]string{"", " "}, ""},
+	} {
+		if got := joinList(",", tc.lists...); got != tc.want {
+			t.Errorf("joinList(%q) = %q, want %q", tc.lists, got, tc.want)
+		}
+	}
+}
+
+// What java.util.Properties reads of these lines was tried once with Java itself.
+func TestPropertiesAreEscapedForJava(t *testing.T) {
+	t.Parallel()
+	got := properties(map[string]string{
+		"spark.b":     "x=y:z #1!",
+		"spark.a b=c": `C:\temp`,
+		"#spark.c":    " leading",
+		"spark.d":     "line\nnext\tü\r\f",
+		"spark.e":     "",
+		"spark.f":     "#no comment",
+	})
+	want := `\#spark.c=\ leading
+spark.a\ b\=c=C:\\temp
+spark.b=x=y:z #1!
+spark.d=line\nnext\tü\r\f
+spark.e=
+spark.f=\#no comment
+`
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("properties (-want +got):\n%s", diff)
+	}
+}
+
+func TestRulesFollowTheSettings(t *testing.T) {
+	t.Parallel()
+	creates := func(settings map[string]string, resource string) bool {
+		for _, rule := range rules(settings) {
+			if rule.Resources[0] == resource {
+				return strings.Contains(strings.Join(rule.Verbs, " "), "create")
+			}
+		}
+		return false
+	}
+	noConfigMap := map[string]string{"spark.kubernetes.executor.disableConfigMap": "true"}
+	claims := map[string]string{"spark.kubernetes.executor.volumes.persistentVolumeClaim.x.mount.path": "/x"}
+	for _, tc := range []struct {
+		settings map[string]string
+		resource string
+		want     bool
+	}{
+		{noConfigMap, "pods", true},
+		{noConfigMap, "services", false},
+		{noConfigMap, "configmaps", false},
+		{noConfigMap, "persistentvolumeclaims", false},
+		{nil, "configmaps", true},
+		{claims, "persistentvolumeclaims", true},
+	} {
+		if got := creates(tc.settings, tc.resource); got != tc.want {
+			t.Errorf("may the driver create %s with %v? %v, want %v", tc.resource, tc.settings, got, tc.want)
+		}
+	}
+}
+
+func TestDriverMemory(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		conf map[string]string
+		want string // the quantity
+		err  string // a part of the error
+	}{
+		{nil, "896Mi", ""},
+		{map[string]string{"spark.driver.memory": "10g"}, "11Gi", ""},
+		{map[string]string{"spark.driver.memory": "10G", "spark.driver.memoryOverheadFactor": "0.4"}, "14Gi", ""},
+		{map[string]string{"spark.driver.memory": "524288k", "spark.driver.minMemoryOverhead": "512"}, "1Gi", ""},
+		{map[string]string{"spark.driver.memory": "1024", "spark.driver.memoryOverhead": "0"}, "1Gi", ""},
+		{map[string]string{"spark.driver.memory": "lots"}, "", `spark.driver.memory: "lots" is not a size`},
+		{map[string]string{"spark.driver.memory": "1x"}, "", `unknown unit`},
+		{map[string]string{"spark.driver.memory": "9223372036854775807p"}, "", "more than any machine has"},
+		{map[string]string{"spark.driver.memory": "-1g"}, "", "is not a size"},
+		{map[string]string{"spark.driver.memoryOverheadFactor": "NaN"}, "", `memoryOverheadFactor is "NaN"`},
+		{map[string]string{"spark.driver.memoryOverhead": ""}, "", "spark.driver.memoryOverhead"},
+	} {
+		w := wordCount()
+		w.Conf = tc.conf
+		o, err := Render(w, environment())
+		if tc.err != "" {
+			if err == nil || !strings.Contains(err.Error(), tc.err) {
+				t.Errorf("Render with %v = %v, want an error with %s", tc.conf, err, tc.err)
+			}
+			continue
+		}
+		if err != nil {
+			t.Errorf("Render with %v: %v", tc.conf, err)
+			continue
+		}
+		resources := o.DriverJob.Spec.Template.Spec.Containers[0].Resources
+		request, limit := resources.Requests.Memory().String(), resources.Limits.Memory().String()
+		if request != tc.want || limit != tc.want {
+			t.Errorf("driver memory with %v: request %s, limit %s, want %s", tc.conf, request, limit, tc.want)
+		}
+	}
+}
+
+func FuzzParseMemory(f *testing.F) {
+	for _, seed := range []string{"512m", "1g", "", "m", "9999999999999999999g", "1.5g", "1 g", "١m"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		mib, err := parseMemory(text)
+		if err == nil && (mib < 0 || mib*mebibyte < 0) {
+			t.Errorf("parseMemory(%q) = %d MiB", text, mib)
+		}
+	})
+}
+
+func TestRenderIsPure(t *testing.T) {
+	t.Parallel()
+	w := wordCount()
+	w.Conf = map[string]string{"spark.plugins": "a", "spark.x": "1", "spark.y": "2"}
+	given := scenario.Workload{Conf: map[string]string{"spark.plugins": "a", "spark.x": "1", "spark.y": "2"}}.Conf
+	var first []byte
+	for range 20 {
+		o, err := Render(w, environment())
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := o.YAML()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if first == nil {
+			first = text
+		}
+		if diff := cmp.Diff(string(first), string(text)); diff != "" {
+			t.Fatalf("rendered twice (-first +second):\n%s", diff)
+		}
+	}
+	if diff := cmp.Diff(given, w.Conf); diff != "" {
+		t.Errorf("rendering changed the user's conf (-before +after):\n%s", diff)
+	}
+}
+
+func TestRenderNamesEverythingThatIsWrong(t *testing.T) {
+	t.Parallel()
+	env := Environment{
+		RunID: "a b", Namespace: "No_Namespace", PullPolicy: "Sometimes", StorageClass: "UPPER", Nodes: []string{"worker-1"},
+		Witness: Witness{URL: "ftp://x", Directory: "relative/../x", Interval: 1},
+		Source:  Source{URL: "x", Port: 99999},
+	}
+	w := scenario.Workload{
+		Application: scenario.Application{Name: "Word Count"},
+		Driver:      scenario.Driver{Kind: "Deployment", Cores: "many", Memory: "x", NodeName: "worker-9"},
+	}
+	_, err := Render(w, env)
+	if err == nil {
+		t.Fatal("no error")
+	}
+	for _, want := range []string{
+		`run ID "a b"`, `namespace "No_Namespace"`, `pull policy "Sometimes"`, `storage class "UPPER"`, `witness URL "ftp://x"`,
+		`witness directory "relative/../x"`, `witness interval "1ns"`, `source URL "x"`, `source host and port ":99999"`,
+		`application.name "Word Count"`, `mainClass is missing`, `image is missing`, `driver.kind is "Deployment"`, `driver.cores "many"`,
+		`spark.driver.memory: "x"`, `executors are 0 with 0 cores`, `executors.memory: ""`, `executors.requestCores ""`,
+		`driver.nodeName is "worker-9", which is none of the cluster's nodes ["worker-1"]`,
+	} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("the error does not say %s:\n%v", want, err)
+		}
+	}
+	w = wordCount()
+	w.Driver.PodReplacementPolicy = "Never"
+	if _, err := Render(w, environment()); err == nil || !strings.Contains(err.Error(), `podReplacementPolicy is "Never"`) {
+		t.Errorf("Render with podReplacementPolicy Never = %v", err)
+	}
+}
+
+func TestRenderTakesTheWorkloadsJarWhenNoneIsNamed(t *testing.T) {
+	t.Parallel()
+	w := wordCount()
+	w.Application.Jar = ""
+	o, err := Render(w, environment())
+	if err != nil {
+		t.Fatal(err)
+	}
+	args := strings.Join(o.DriverJob.Spec.Template.Spec.Containers[0].Args, " ")
+	if !strings.HasSuffix(args, " --class dev.sparkchaos.workloads.WordCount local:///opt/spark/workloads/workloads.jar --partitions=24 --task-ms=500") {
+		t.Errorf("the driver's arguments end otherwise: %s", args)
+	}
+}
