@@ -38,7 +38,7 @@ type Objects struct {
 	ServiceAccount *corev1.ServiceAccount
 	Role           *rbacv1.Role
 	RoleBinding    *rbacv1.RoleBinding
-	ConfigMap      *corev1.ConfigMap // Spark's properties file and the executors' pod template
+	ConfigMap      *corev1.ConfigMap // the executors' pod template
 	Claim          *corev1.PersistentVolumeClaim
 	DriverJob      *batchv1.Job
 	DriverPod      *corev1.Pod
@@ -56,7 +56,7 @@ func Render(w scenario.Workload, env Environment) (*Objects, error) {
 	}
 	problems := append(env.problems(), workloadProblems(w, env, image)...)
 	s := settingsOf(w, env, image)
-	memory, err := driverMemory(s.all())
+	memory, err := driverMemory(s)
 	problems = append(problems, err)
 	cpu, err := resource.ParseQuantity(w.Driver.Cores)
 	if err != nil {
@@ -69,8 +69,8 @@ func Render(w scenario.Workload, env Environment) (*Objects, error) {
 	if err != nil {
 		return nil, err
 	}
-	o := frame(env, rules(s.all()))
-	o.ConfigMap.Data = map[string]string{propertiesFile: properties(s.file), templateFile: string(template)}
+	o := frame(env, rules(s))
+	o.ConfigMap.Data = map[string]string{templateFile: string(template)}
 	spec := driverSpec(w, env, image, s, cpu, memory)
 	meta := objectMeta(env, w.Application.Name+"-driver")
 	if w.Driver.Kind == KindPod {

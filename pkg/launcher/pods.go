@@ -111,15 +111,15 @@ func driverLabels(env Environment) map[string]string {
 }
 
 // driverSpec is the driver's pod: the entry point's driver mode, which is spark-submit in client mode.
-func driverSpec(w scenario.Workload, env Environment, image string, s settings, cpu, memory resource.Quantity) corev1.PodSpec {
+func driverSpec(w scenario.Workload, env Environment, image string, settings map[string]string, cpu, memory resource.Quantity) corev1.PodSpec {
 	vs, mounts := volumes(env)
 	vs = append(vs, corev1.Volume{Name: confVolume, VolumeSource: corev1.VolumeSource{
 		ConfigMap: &corev1.ConfigMapVolumeSource{LocalObjectReference: corev1.LocalObjectReference{Name: configMapName}},
 	}})
 	mounts = append(mounts, corev1.VolumeMount{Name: confVolume, MountPath: confDirectory, ReadOnly: true})
 	args := slices.Concat(
-		[]string{"driver", "--properties-file", confDirectory + "/" + propertiesFile},
-		confArgs(s.args),
+		[]string{"driver"},
+		confArgs(settings),
 		[]string{"--class", w.Application.MainClass, w.Application.Jar},
 		w.Application.Args)
 	grace := int64(30)

@@ -11,46 +11,29 @@ import (
 )
 
 const (
-	propertiesFile = "spark.properties"
-	templateFile   = "executor-pod-template.yaml"
+	templateFile = "executor-pod-template.yaml"
 
 	driverPort       = 7078
 	blockManagerPort = 7079
 )
 
-// settings are Spark's settings for a workload, by where they come from.
-type settings struct {
-	file map[string]string // the launcher's, the same for every driver pod
-	args map[string]string // those that name the driver's own pod, and the user's: on the command line, which wins over the file
-}
-
-// all returns the settings as Spark will see them.
-func (s settings) all() map[string]string {
-	all := maps.Clone(s.file)
-	maps.Copy(all, s.args)
-	return all
-}
-
-// settingsOf works out the settings: the user's conf wins over the launcher's own. Lists that both must be in
-// (plugins, class paths) are joined.
-func settingsOf(w scenario.Workload, env Environment, image string) settings {
-	s := settings{file: staticSettings(w, env, image), args: podSettings()}
-	joined := map[string]string{}
+// settingsOf works out Spark's settings: the user's conf wins over the launcher's own. Lists that both must be in
+// (plugins, class paths) are joined. All of them go onto the driver's command line: a properties file there would make
+// Spark ignore the spark-defaults.conf that an image may bring.
+func settingsOf(w scenario.Workload, env Environment, image string) map[string]string {
+	s := staticSettings(w, env, image)
+	maps.Copy(s, podSettings())
+	maps.Copy(s, w.Conf)
 	if env.Witness.enabled() {
-		maps.Copy(s.file, witnessSettings(env.Witness))
-		joined = map[string]string{
-			"spark.plugins":                 joinList(",", witnessPlugin, w.Conf["spark.plugins"]),
-			"spark.driver.extraClassPath":   joinList(":", w.Conf["spark.driver.extraClassPath"], workloadsJar),
-			"spark.executor.extraClassPath": joinList(":", w.Conf["spark.executor.extraClassPath"], workloadsJar),
+		for key, value := range witnessSettings(env.Witness) {
+			if _, ok := w.Conf[key]; !ok {
+				s[key] = value
+			}
 		}
-		maps.Copy(s.file, joined)
-	}
-	for key, value := range w.Conf {
-		if list, ok := joined[key]; ok {
-			value = list
+		s["spark.plugins"] = joinList(",", witnessPlugin, w.Conf["spark.plugins"])
+		for _, key := range []string{"spark.driver.extraClassPath", "spark.executor.extraClassPath"} {
+			s[key] = joinList(":", w.Conf[key], workloadsJar)
 		}
-		delete(s.file, key)
-		s.args[key] = value
 	}
 	return s
 }
@@ -115,38 +98,6 @@ func joinList(separator string, lists ...string) string {
 		}
 	}
 	return strings.Join(entries, separator)
-}
-
-// properties writes settings in the format of java.util.Properties, sorted.
-func properties(settings map[string]string) string {
-	var b strings.Builder
-	for _, key := range slices.Sorted(maps.Keys(settings)) {
-		fmt.Fprintf(&b, "%s=%s\n", escape(key, true), escape(settings[key], false))
-	}
-	return b.String()
-}
-
-// escape writes a key or a value so that java.util.Properties reads the same back.
-func escape(text string, key bool) string {
-	var b strings.Builder
-	for i, c := range text {
-		switch {
-		case c == '\\' || key && (c == '=' || c == ':'), (key || i == 0) && (c == ' ' || c == '#' || c == '!'):
-			b.WriteByte('\\')
-			b.WriteRune(c)
-		case c == '\n':
-			b.WriteString(`\n`)
-		case c == '\r':
-			b.WriteString(`\r`)
-		case c == '\t':
-			b.WriteString(`\t`)
-		case c == '\f':
-			b.WriteString(`\f`)
-		default:
-			b.WriteRune(c)
-		}
-	}
-	return b.String()
 }
 
 // confArgs are the options of spark-submit for settings, sorted.

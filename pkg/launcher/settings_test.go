@@ -11,14 +11,11 @@ import (
 
 func TestUsersConfWins(t *testing.T) {
 	t.Parallel()
-	plain := settingsOf(wordCount(), environment(), "image").all()
+	plain := settingsOf(wordCount(), environment(), "image")
 	for key, was := range plain {
 		w := wordCount()
 		w.Conf = map[string]string{key: "the-users"}
 		s := settingsOf(w, environment(), "image")
-		if _, ok := s.file[key]; ok {
-			t.Errorf("%s is in the launcher's file although the user set it", key)
-		}
 		want := "the-users"
 		switch key {
 		case "spark.plugins":
@@ -26,10 +23,10 @@ func TestUsersConfWins(t *testing.T) {
 		case "spark.driver.extraClassPath", "spark.executor.extraClassPath":
 			want = "the-users:" + workloadsJar
 		}
-		if got := s.all()[key]; got != want {
+		if got := s[key]; got != want {
 			t.Errorf("%s = %q when the user sets it, want %q", key, got, want)
 		}
-		rest, wantRest := s.all(), settingsOf(wordCount(), environment(), "image").all()
+		rest, wantRest := s, settingsOf(wordCount(), environment(), "image")
 		delete(rest, key)
 		delete(wantRest, key)
 		if diff := cmp.Diff(wantRest, rest); diff != "" {
@@ -44,7 +41,7 @@ func TestWithoutWitnessTheUsersListsAreLeftAlone(t *testing.T) {
 	env.Witness = Witness{}
 	w := wordCount()
 	w.Conf = map[string]string{"spark.plugins": "a,b", "spark.driver.extraClassPath": "/x"}
-	got := settingsOf(w, env, "image").all()
+	got := settingsOf(w, env, "image")
 	if got["spark.plugins"] != "a,b" || got["spark.driver.extraClassPath"] != "/x" {
 		t.Errorf("plugins %q and class path %q, want the user's alone", got["spark.plugins"], got["spark.driver.extraClassPath"])
 	}
@@ -70,7 +67,7 @@ func TestWitnessByOneWayOnly(t *testing.T) {
 		}
 		env := environment()
 		env.Witness = tc.witness
-		if s := settingsOf(wordCount(), env, "image").all(); s["spark.plugins"] != witnessPlugin {
+		if s := settingsOf(wordCount(), env, "image"); s["spark.plugins"] != witnessPlugin {
 			t.Errorf("spark.plugins = %q for %+v, want the witness", s["spark.plugins"], tc.witness)
 		}
 	}
@@ -90,29 +87,6 @@ func TestJoinList(t *testing.T) {
 		if got := joinList(",", tc.lists...); got != tc.want {
 			t.Errorf("joinList(%q) = %q, want %q", tc.lists, got, tc.want)
 		}
-	}
-}
-
-// What java.util.Properties reads of these lines was tried once with Java itself.
-func TestPropertiesAreEscapedForJava(t *testing.T) {
-	t.Parallel()
-	got := properties(map[string]string{
-		"spark.b":     "x=y:z #1!",
-		"spark.a b=c": `C:\temp`,
-		"#spark.c":    " leading",
-		"spark.d":     "line\nnext\tü\r\f",
-		"spark.e":     "",
-		"spark.f":     "#no comment",
-	})
-	want := `\#spark.c=\ leading
-spark.a\ b\=c=C:\\temp
-spark.b=x=y:z #1!
-spark.d=line\nnext\tü\r\f
-spark.e=
-spark.f=\#no comment
-`
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("properties (-want +got):\n%s", diff)
 	}
 }
 
