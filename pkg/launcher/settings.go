@@ -23,13 +23,9 @@ const (
 func settingsOf(w scenario.Workload, env Environment, image string) map[string]string {
 	s := staticSettings(w, env, image)
 	maps.Copy(s, podSettings())
+	maps.Copy(s, witnessSettings(env.Witness))
 	maps.Copy(s, w.Conf)
 	if env.Witness.enabled() {
-		for key, value := range witnessSettings(env.Witness) {
-			if _, ok := w.Conf[key]; !ok {
-				s[key] = value
-			}
-		}
 		s["spark.plugins"] = joinList(",", witnessPlugin, w.Conf["spark.plugins"])
 		for _, key := range []string{"spark.driver.extraClassPath", "spark.executor.extraClassPath"} {
 			s[key] = joinList(":", w.Conf[key], workloadsJar)

@@ -1,0 +1,85 @@
+package cli
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/sparkchaos/sparkchaos/internal/paths"
+	"github.com/sparkchaos/sparkchaos/pkg/image"
+	"github.com/sparkchaos/sparkchaos/pkg/launcher"
+	"github.com/sparkchaos/sparkchaos/pkg/scenario"
+)
+
+// newRenderCommand returns the command that prints a scenario's workload as manifests.
+func newRenderCommand(getenv func(string) string) *cobra.Command {
+	var env launcher.Environment
+	command := &cobra.Command{
+		Use:   "render SCENARIO",
+		Short: "Print the Kubernetes manifests of a scenario's workload, as kubectl apply takes them",
+		Long: `Print the Kubernetes manifests of a scenario's workload: what a run would create, to be read, or to be applied without
+sparkchaos ("sparkchaos render SCENARIO | kubectl apply -f -"). Nobody listens to the witness then, so it is left out
+unless it is told where to report to.`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(command *cobra.Command, args []string) error {
+			s, err := loadScenario(args[0])
+			if err != nil {
+				return err
+			}
+			scenario.Default(s)
+			if env.RunID == "" {
+				env.RunID = s.Metadata.Name
+			}
+			if env.Namespace == "" {
+				env.Namespace = "sparkchaos-" + s.Metadata.Name
+			}
+			if env.Image == "" && s.Spec.Workload.Image == "" {
+				if env.Image, err = cachedSparkImage(command, getenv); err != nil {
+					return err
+				}
+			}
+			objects, err := launcher.Render(s.Spec.Workload, env)
+			if err != nil {
+				return withCode(ExitUsage, err)
+			}
+			manifests, err := objects.YAML()
+			if err != nil {
+				return err
+			}
+			_, err = command.OutOrStdout().Write(manifests)
+			return err
+		},
+	}
+	addEnvironmentFlags(command, &env)
+	return command
+}
+
+func addEnvironmentFlags(command *cobra.Command, env *launcher.Environment) {
+	flags := command.Flags()
+	flags.StringVar(&env.RunID, "run-id", "", "value of the label "+launcher.RunLabel+" (default: the scenario's name)")
+	flags.StringVar(&env.Namespace, "namespace", "", "namespace to create (default: sparkchaos- and the scenario's name)")
+	flags.StringVar(&env.Image, "image", "", "Spark image, if the scenario names none (default: the one that was built last on this machine)")
+	flags.StringVar((*string)(&env.PullPolicy), "pull-policy", string(corev1.PullIfNotPresent), "Always, IfNotPresent or Never")
+	flags.StringVar(&env.StorageClass, "storage-class", "", "of the shared volume, ReadWriteMany (default: the cluster's default class)")
+	flags.StringVar(&env.Witness.URL, "witness-url", "", "http://host:port to which drivers and executors report")
+	flags.StringVar(&env.Witness.Directory, "witness-dir", "",
+		"directory on each node to which they report; it must exist there and be writable for every user")
+	flags.DurationVar(&env.Witness.Interval, "witness-interval", 0, "between heartbeats (default: the plugin's)")
+	flags.StringVar(&env.Source.URL, "source-url", "", "http://host:port of the word source, $(SPARKCHAOS_SOURCE_URL) in the application's arguments")
+	flags.StringVar(&env.Source.Host, "source-host", "", "of the word source by TCP, $(SPARKCHAOS_SOURCE_HOST)")
+	flags.IntVar(&env.Source.Port, "source-port", 0, "of the word source by TCP, $(SPARKCHAOS_SOURCE_PORT)")
+}
+
+// cachedSparkImage names the image that was built last; none is built here.
+func cachedSparkImage(command *cobra.Command, getenv func(string) string) (string, error) {
+	cache, err := paths.Cache(getenv)
+	if err != nil {
+		return "", err
+	}
+	archive, err := image.Spark(command.Context(), image.Env{Cache: cache})
+	if err != nil {
+		return "", fmt.Errorf("no image to run; build it, or name one with --image: %w", err)
+	}
+	return archive.Reference, nil
+}

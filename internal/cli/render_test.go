@@ -1,0 +1,78 @@
+package cli
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+const renderedScenario = `apiVersion: sparkchaos.dev/v1alpha1
+kind: Scenario
+metadata: {name: render-me}
+spec:
+  workload:
+    application: {name: wordcount, mainClass: dev.sparkchaos.workloads.WordCount}
+  expect:
+  - completes: {}
+`
+
+// runRender runs "render" on a scenario with an empty cache.
+func runRender(t *testing.T, text string, flags ...string) (code ExitCode, out, err string) {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "scenario.yaml")
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cache := t.TempDir()
+	getenv := func(name string) string {
+		if name == "SPARKCHAOS_CACHE" {
+			return cache
+		}
+		return ""
+	}
+	root := newGroup("sparkchaos", "", newRenderCommand(getenv))
+	root.SilenceErrors, root.SilenceUsage = true, true
+	return run(t.Context(), root, append([]string{"render", file}, flags...)...)
+}
+
+func TestRenderPrintsManifestsWithDefaults(t *testing.T) {
+	t.Parallel()
+	code, out, stderr := runRender(t, renderedScenario, "--image=registry.example/spark:4", "--witness-url=http://h:1", "--pull-policy=Never")
+	if code != ExitPass {
+		t.Fatalf("exit code %d, want 0: %s", code, stderr)
+	}
+	for _, want := range []string{
+		"kind: Namespace", "name: sparkchaos-render-me", "sparkchaos.dev/run: render-me", "kind: Job", "name: wordcount-driver",
+		"image: registry.example/spark:4", "imagePullPolicy: Never", "spark.executor.memory=512m", "spark.sparkchaos.witness.url=http://h:1",
+	} {
+		if !strings.Contains(out, want) {
+			t.Errorf("the manifests lack %q:\n%s", want, out)
+		}
+	}
+	if n := strings.Count(out, "\n---\n"); n != 6 {
+		t.Errorf("%d separators, want 6 between 7 objects", n)
+	}
+}
+
+func TestRenderRefuses(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		name, text string
+		flags      []string
+		code       ExitCode
+		want       string
+	}{
+		{"an invalid scenario", strings.Replace(renderedScenario, "wordcount,", "wordcount, wrong: 1,", 1), []string{"--image=x"}, ExitUsage, "wrong"},
+		{"an invalid environment", renderedScenario, []string{"--image=x", "--namespace=No_Namespace", "--source-port=7"}, ExitUsage, `namespace "No_Namespace"`},
+		{"no image", renderedScenario, nil, ExitError, "--image"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			code, out, stderr := runRender(t, tc.text, tc.flags...)
+			if code != tc.code || out != "" || !strings.Contains(stderr, tc.want) {
+				t.Errorf("exit code %d, output %q, error %q; want code %d and %q", code, out, stderr, tc.code, tc.want)
+			}
+		})
+	}
+}
