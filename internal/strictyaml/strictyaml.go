@@ -6,6 +6,7 @@
 //	unbuilt:"memory|true"   values that are known but not built yet, refused as such
 //	pattern:"^[a-z]+$"      what a text must match
 //	like:"512m"             an example, shown when the pattern or the type does not fit
+//	why:"…"                 the reason for the pattern, shown with it
 //	min:"1" max:"50"        bounds of a number or of a duration
 //
 // Other tags belong to the custom decoders that the caller brings along (see Decoder.Custom).

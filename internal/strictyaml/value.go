@@ -85,6 +85,13 @@ func example(tag reflect.StructTag) string {
 	}
 }
 
+func reason(tag reflect.StructTag) string {
+	if tag.Get("why") == "" {
+		return ""
+	}
+	return "; " + tag.Get("why")
+}
+
 func (d *Decoder) list(node *yaml.Node, into reflect.Value, at Field) {
 	if node.Kind != yaml.SequenceNode {
 		d.Complain(node, at, "want a list, got %s", Describe(node))
@@ -209,7 +216,7 @@ func (d *Decoder) allowed(node *yaml.Node, value string, at Field) {
 		return
 	}
 	if pattern := at.Tag.Get("pattern"); pattern != "" && !regexp.MustCompile(pattern).MatchString(value) {
-		d.Complain(node, at, "%q does not fit; want a text that matches %s%s", value, pattern, example(at.Tag))
+		d.Complain(node, at, "%q does not fit; want a text that matches %s%s%s", value, pattern, example(at.Tag), reason(at.Tag))
 	}
 }
 

@@ -70,19 +70,17 @@ func (c Catalogue) choose(d *strictyaml.Decoder, node *yaml.Node, pairs []strict
 		}
 		d.Complain(pairs[1].Key, at, "names %d: %s; want one %s", len(pairs), strings.Join(names, ", "), kind)
 	}
-	var choice Choice
+	chosen := make([]Choice, len(pairs))
 	for i, pair := range pairs {
+		chosen[i].Name = pair.Name
 		entry, known := Find(entries, pair.Name)
 		if !known {
 			d.Complain(pair.Key, at.Key(pair.Name), "unknown %s; %s", kind, strictyaml.Suggest(pair.Name, Names(entries)))
 			continue
 		}
-		args := entry.decode(d, pair, at.Key(pair.Name))
-		if i == 0 {
-			choice = Choice{Name: pair.Name, Args: args}
-		}
+		chosen[i].Args = entry.decode(d, pair, at.Key(pair.Name))
 	}
-	return choice
+	return chosen[0]
 }
 
 // decode reads an entry's arguments. What they say together is checked only when each is right by itself.

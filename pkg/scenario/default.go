@@ -20,8 +20,11 @@ const (
 	Failed              = "Failed"
 )
 
-// AnchorFaultRecovered is the anchor that awaits a fault's recovery; it can come only for a fault that has one.
-const AnchorFaultRecovered = "faultRecovered"
+// The anchors that await a step of another fault: the order of a scenario's steps follows from them.
+const (
+	AnchorFaultLanded    = "faultLanded"
+	AnchorFaultRecovered = "faultRecovered"
+)
 
 // What stands in for what a scenario does not say.
 const (

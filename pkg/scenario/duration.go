@@ -31,10 +31,10 @@ func (d Duration) MarshalText() ([]byte, error) { return []byte(d.String()), nil
 func (d *Duration) UnmarshalText(text []byte) error {
 	parsed, err := time.ParseDuration(string(text))
 	switch {
+	case len(text) > 0 && strings.TrimLeft(string(text), "0123456789.") == "":
+		return fmt.Errorf("%q has no unit; write %ss or %sms", text, text, text)
 	case err != nil:
 		return fmt.Errorf("%q is not a duration; write a number with its unit, like 2s, 500ms or 1m30s", text)
-	case strings.TrimLeft(string(text), "+-0123456789.") == "":
-		return fmt.Errorf("%q has no unit; write %ss or %sms", text, text, text)
 	case parsed < 0:
 		return fmt.Errorf("%q is negative; a duration is zero or more", text)
 	case parsed > longest:

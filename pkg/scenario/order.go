@@ -47,16 +47,18 @@ func validateOrder(faults []Fault, report report) {
 		if circle == nil || reported[start] {
 			continue
 		}
-		words := start.String()
-		path := ""
-		for _, w := range circle {
+		words, path := start.String(), ""
+		for i, w := range circle {
 			reported[w.until] = true
+			if i > 0 {
+				words += ", which"
+			}
 			words += " waits for " + w.until.String()
 			if path == "" {
 				path = w.path
 			}
 		}
-		report(path, "never comes, since %s", words)
+		report(path, "never comes: %s", words)
 	}
 }
 

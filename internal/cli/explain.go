@@ -1,0 +1,44 @@
+package cli
+
+import (
+	"github.com/spf13/cobra"
+
+	"github.com/sparkchaos/sparkchaos/pkg/plan"
+)
+
+// newExplainCommand returns the command that says a plan in plain sentences.
+func newExplainCommand() *cobra.Command {
+	var seed uint64
+	var clusterKind, planFile string
+	command := &cobra.Command{
+		Use:   "explain SCENARIO | --plan FILE",
+		Short: "Say in plain sentences what a scenario or a plan does and expects",
+		Args:  cobra.MaximumNArgs(1),
+		RunE: func(command *cobra.Command, args []string) error {
+			if (len(args) == 1) == (planFile != "") {
+				return usagef("explain takes either a scenario or --plan FILE")
+			}
+			p, err := planOf(args, planFile, seed, clusterKind)
+			if err != nil {
+				return err
+			}
+			return plan.Explain(command.OutOrStdout(), p, catalogue())
+		},
+	}
+	command.Flags().Uint64Var(&seed, "seed", 1, "decides every random choice of a scenario")
+	command.Flags().StringVar(&clusterKind, "cluster", embeddedKind, "kind of cluster to plan for")
+	command.Flags().StringVar(&planFile, "plan", "", "explain this plan instead of a scenario")
+	return command
+}
+
+// planOf reads the plan, or makes it of the scenario that the first argument names.
+func planOf(args []string, planFile string, seed uint64, clusterKind string) (*plan.Plan, error) {
+	if planFile != "" {
+		return loadPlan(planFile)
+	}
+	s, err := loadScenario(args[0])
+	if err != nil {
+		return nil, err
+	}
+	return makePlan(s, seed, clusterKind)
+}

@@ -1,0 +1,39 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/sparkchaos/sparkchaos/pkg/scenario"
+)
+
+// newLintCommand returns the command that checks scenario files without running anything.
+func newLintCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "lint FILE...",
+		Short: "Tell everything that is wrong with scenario files, with line and column",
+		Args:  cobra.MinimumNArgs(1),
+		RunE: func(command *cobra.Command, args []string) error {
+			bad := 0
+			for _, file := range args {
+				s, err := loadScenario(file)
+				var invalid *scenario.Error
+				switch {
+				case errors.As(err, &invalid):
+					bad++
+					fmt.Fprintln(command.OutOrStdout(), invalid)
+				case err != nil:
+					return err
+				default:
+					fmt.Fprintf(command.OutOrStdout(), "%s: %s is valid\n", file, s.Metadata.Name)
+				}
+			}
+			if bad > 0 {
+				return usagef("%d of %d scenarios are not valid", bad, len(args))
+			}
+			return nil
+		},
+	}
+}

@@ -1,0 +1,62 @@
+package cli
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/sparkchaos/sparkchaos/pkg/plan"
+)
+
+// newPlanCommand returns the command that prints what a run of a scenario would do.
+func newPlanCommand() *cobra.Command {
+	var seed uint64
+	var clusterKind, format string
+	command := &cobra.Command{
+		Use:   "plan SCENARIO",
+		Short: "Decide everything that a scenario leaves open and print the plan; the same seed gives the same plan",
+		Args:  cobra.ExactArgs(1),
+		RunE: func(command *cobra.Command, args []string) error {
+			s, err := loadScenario(args[0])
+			if err != nil {
+				return err
+			}
+			p, err := makePlan(s, seed, clusterKind)
+			if err != nil {
+				return err
+			}
+			encoded, err := encodePlan(p, format)
+			if err != nil {
+				return err
+			}
+			_, err = command.OutOrStdout().Write(encoded)
+			return err
+		},
+	}
+	command.Flags().Uint64Var(&seed, "seed", 1, "decides every random choice")
+	command.Flags().StringVar(&clusterKind, "cluster", embeddedKind, "kind of cluster to plan for")
+	command.Flags().StringVarP(&format, "output", "o", "yaml", "yaml or json")
+	return command
+}
+
+func encodePlan(p *plan.Plan, format string) ([]byte, error) {
+	switch format {
+	case "yaml":
+		return plan.Marshal(p)
+	case "json":
+		compact, err := p.MarshalJSON()
+		if err != nil {
+			return nil, err
+		}
+		var indented bytes.Buffer
+		if err := json.Indent(&indented, compact, "", "  "); err != nil {
+			return nil, fmt.Errorf("indent the plan's JSON: %w", err)
+		}
+		indented.WriteByte('\n')
+		return indented.Bytes(), nil
+	default:
+		return nil, usagef("--output is %q; want yaml or json", format)
+	}
+}

@@ -1,0 +1,107 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"strings"
+
+	"github.com/sparkchaos/sparkchaos/internal/strictyaml"
+	"github.com/sparkchaos/sparkchaos/pkg/cluster"
+	"github.com/sparkchaos/sparkchaos/pkg/plan"
+	"github.com/sparkchaos/sparkchaos/pkg/scenario"
+	"github.com/sparkchaos/sparkchaos/scenarios"
+)
+
+// loadScenario reads the scenario that an argument names: a file, or else a shipped scenario by its name. All that is
+// wrong with it is an error of usage.
+func loadScenario(argument string) (*scenario.Scenario, error) {
+	data, err := os.ReadFile(argument)
+	if errors.Is(err, fs.ErrNotExist) && !strings.ContainsRune(argument, os.PathSeparator) {
+		return loadShipped(argument)
+	}
+	if err != nil {
+		return nil, usagef("read scenario: %w", err)
+	}
+	s, err := scenario.Load(argument, data, catalogue())
+	return s, withCode(ExitUsage, err)
+}
+
+// loadShipped reads a shipped scenario by its name.
+func loadShipped(name string) (*scenario.Scenario, error) {
+	shipped, err := shippedScenarios()
+	if err != nil {
+		return nil, err
+	}
+	names := make([]string, 0, len(shipped))
+	for _, each := range shipped {
+		if each.scenario.Metadata.Name == name {
+			return each.scenario, nil
+		}
+		names = append(names, each.scenario.Metadata.Name)
+	}
+	return nil, usagef("there is no file and no shipped scenario %q; %s", name, strictyaml.Suggest(name, names))
+}
+
+// shippedScenario is a scenario that comes with the program.
+type shippedScenario struct {
+	file     string // below scenarios/
+	scenario *scenario.Scenario
+}
+
+// shippedScenarios returns the shipped scenarios in the order of their files, controls last.
+func shippedScenarios() ([]shippedScenario, error) {
+	files := scenarios.Files()
+	var shipped []shippedScenario
+	for _, pattern := range []string{"*.yaml", "controls/*.yaml"} {
+		names, err := fs.Glob(files, pattern)
+		if err != nil {
+			return nil, fmt.Errorf("list shipped scenarios: %w", err)
+		}
+		for _, name := range names {
+			data, err := fs.ReadFile(files, name)
+			if err != nil {
+				return nil, fmt.Errorf("read shipped scenario: %w", err)
+			}
+			s, err := scenario.Load(path.Join("scenarios", name), data, catalogue())
+			if err != nil {
+				return nil, fmt.Errorf("a shipped scenario is not valid, which is a mistake of the program: %w", err)
+			}
+			shipped = append(shipped, shippedScenario{file: name, scenario: s})
+		}
+	}
+	return shipped, nil
+}
+
+// loadPlan reads a plan from a file.
+func loadPlan(file string) (*plan.Plan, error) {
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return nil, usagef("read plan: %w", err)
+	}
+	p, err := plan.Parse(file, data, catalogue())
+	return p, withCode(ExitUsage, err)
+}
+
+// makePlan plans a scenario for a kind of cluster. What the cluster cannot do is an error of usage.
+func makePlan(s *scenario.Scenario, seed uint64, clusterKind string) (*plan.Plan, error) {
+	can, err := capabilities(clusterKind)
+	if err != nil {
+		return nil, err
+	}
+	p, err := plan.New(s, seed, can, catalogue())
+	return p, withCode(ExitUsage, err)
+}
+
+// embeddedKind is the kind of cluster that the program makes on this machine by itself.
+const embeddedKind = "embedded"
+
+// capabilities returns what a kind of cluster can do.
+func capabilities(clusterKind string) (plan.Capabilities, error) {
+	if clusterKind != embeddedKind {
+		return plan.Capabilities{}, usagef("cluster kind %q is not known; %s is the only one so far", clusterKind, embeddedKind)
+	}
+	return plan.Capabilities{Kind: embeddedKind, Actions: cluster.Actions()}, nil
+}

@@ -1,0 +1,119 @@
+// Package anchor says when a step of a plan comes: each anchor is a small state machine over the events of the
+// history. It knows no clock and no cluster, so the same events always reach it at the same one.
+package anchor
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/sparkchaos/sparkchaos/pkg/history"
+	"github.com/sparkchaos/sparkchaos/pkg/scenario"
+)
+
+// Anchor awaits one moment. It has to be shown every event of the history from the first on, in the order of Seq.
+type Anchor interface {
+	// Observe takes the next event. It returns true when the moment is there, with the sequence numbers of the events
+	// that prove it, the last of them newer than the anchor's beginning. It may turn false again: an executor that
+	// registered may be lost.
+	Observe(event history.Event) (reached bool, evidence []int64)
+	// Seen says in words what was seen so far, for progress and for an anchor that never came.
+	Seen() string
+}
+
+// New returns the anchor that a choice of the catalogue names. What happened up to the event with sequence number
+// since only builds up its state; an event after it has to reach the anchor. So the recovery of a fault that awaits
+// driverRescheduled is not reached by an earlier fault's: its since is the injection's event. Zero: from the start.
+func New(choice scenario.Choice, since int64) (Anchor, error) {
+	for _, k := range kinds() {
+		if k.Name == choice.Name {
+			return k.build(choice.Args, since)
+		}
+	}
+	return nil, fmt.Errorf("anchor %q is not known; known are %v", choice.Name, scenario.Names(Entries()))
+}
+
+// Entries are the anchors as a scenario sees them.
+func Entries() []scenario.Entry {
+	entries := make([]scenario.Entry, 0, len(kinds()))
+	for _, k := range kinds() {
+		entries = append(entries, k.Entry)
+	}
+	return entries
+}
+
+// How long anchors are awaited when nothing else is said: about thrice what they take on a slow machine.
+const (
+	toStart    = 3 * time.Minute // the image is there; pods start, Spark comes up
+	toProgress = 5 * time.Minute // the application works
+	toNotice   = 5 * time.Minute // Kubernetes notices a dead node (its defaults: 55 s and a back-off) and acts
+	toComplete = 10 * time.Minute
+)
+
+// kinds is the registry of all anchors, in the order in which a run usually meets them.
+func kinds() []kind {
+	return []kind{
+		driverRunningKind(),
+		executorsRegisteredKind(),
+		stageRunningKind(),
+		tasksCompletedKind(),
+		batchCompletedKind(),
+		driverRescheduledKind(),
+		faultLandedKind(),
+		faultRecoveredKind(),
+		applicationCompletedKind(),
+	}
+}
+
+// kind is one anchor of the registry.
+type kind struct {
+	scenario.Entry
+	build func(args any, since int64) (Anchor, error)
+}
+
+// kindOf ties an argument type to its anchor.
+func kindOf[A any](name, doc string, deadline time.Duration, defaults A, phrase func(A) string, build func(A, int64) Anchor) kind {
+	return kind{
+		Entry: scenario.Entry{
+			Name: name, Doc: doc, Deadline: deadline,
+			Args: func() any { args := defaults; return &args },
+			Phrase: func(args any) string {
+				if typed, ok := args.(*A); ok && typed != nil {
+					return phrase(*typed)
+				}
+				return name
+			},
+		},
+		build: func(args any, since int64) (Anchor, error) {
+			typed, ok := args.(*A)
+			if !ok || typed == nil {
+				return nil, fmt.Errorf("anchor %s takes arguments of type %T, got %T", name, new(A), args)
+			}
+			return build(*typed, since), nil
+		},
+	}
+}
+
+// None are the arguments of an anchor that takes none.
+type None struct{}
+
+// AtLeast are the arguments of an anchor that counts.
+type AtLeast struct {
+	AtLeast int `json:"atLeast" min:"1" max:"1000000"` // how many
+}
+
+// newer returns the evidence if its last event came after since.
+func newer(since int64, evidence ...int64) (bool, []int64) {
+	for _, seq := range evidence {
+		if seq > since {
+			return true, evidence
+		}
+	}
+	return false, nil
+}
+
+func plural(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, many)
+}

@@ -1,0 +1,159 @@
+package plan
+
+import (
+	"cmp"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/sparkchaos/sparkchaos/internal/strictyaml"
+	"github.com/sparkchaos/sparkchaos/pkg/scenario"
+)
+
+// Explain writes a plan in plain sentences: what is launched, what is broken and when, and what must hold.
+func Explain(out io.Writer, p *Plan, catalogue scenario.Catalogue) error {
+	e := explainer{catalogue: catalogue}
+	e.line("Scenario %s with seed %d.", p.Scenario.Name, p.Seed)
+	if p.Scenario.Description != "" {
+		e.line("%s", strings.TrimSpace(p.Scenario.Description))
+	}
+	e.line("")
+	e.cluster(p.Cluster)
+	e.workload(p.Workload)
+	if p.Baseline {
+		e.line("First the workload runs once without faults; its result is what the run is compared with.")
+	}
+	e.line("")
+	e.steps(p)
+	e.line("")
+	e.expectations(p)
+	_, err := io.WriteString(out, e.text.String())
+	return err
+}
+
+type explainer struct {
+	catalogue scenario.Catalogue
+	text      strings.Builder
+}
+
+func (e *explainer) line(format string, args ...any) {
+	fmt.Fprintf(&e.text, format+"\n", args...)
+}
+
+func (e *explainer) cluster(c Cluster) {
+	e.line("Cluster: %s with %d workers, timing %s: a node that is silent for %s is NotReady (kubelet reports every %s and renews a lease of %s, the node controller looks every %s).",
+		c.Kind, c.Workers, c.Timing, c.Knobs.NodeMonitorGracePeriod, c.Knobs.NodeStatusUpdateFrequency, c.Knobs.NodeLeaseDuration, c.Knobs.NodeMonitorPeriod)
+}
+
+func (e *explainer) workload(w scenario.Workload) {
+	e.line("Application: %s, %s%s.", w.Application.Name, strings.Join(append([]string{w.Application.MainClass}, w.Application.Args...), " "), from(w))
+	e.line("Driver: %s, heap %s, CPU %s; it leaves a dead node after %ds%s.", driverKind(w.Driver), w.Driver.Memory, w.Driver.Cores, value(w.Driver.TolerationSeconds), on(w.Driver.NodeName))
+	e.line("Executors: %d with %s each, heap %s, CPU %s; they leave a dead node after %ds.",
+		w.Executors.Instances, counted(w.Executors.Cores, "core"), w.Executors.Memory, w.Executors.RequestCores, value(w.Executors.TolerationSeconds))
+	for _, key := range slices.Sorted(maps.Keys(w.Conf)) {
+		e.line("  with %s=%s", key, w.Conf[key])
+	}
+}
+
+func from(w scenario.Workload) string {
+	words := ""
+	if w.Application.Jar != "" {
+		words += " from " + w.Application.Jar
+	}
+	if w.Image != "" {
+		words += " in the image " + w.Image
+	}
+	return words
+}
+
+func on(node string) string {
+	if node == "" {
+		return ""
+	}
+	return "; it is pinned to node " + node
+}
+
+func driverKind(d scenario.Driver) string {
+	if d.Kind == scenario.DriverPod {
+		return "a bare Pod, which nothing replaces"
+	}
+	when := "only when it has ended, so that there are never two of them"
+	if d.PodReplacementPolicy == scenario.TerminatingOrFailed {
+		when = "as soon as it is being deleted, so that for a while there may be two of them"
+	}
+	return fmt.Sprintf("a Job that replaces its pod at most %s, %s (%s)", counted(int(value(d.BackoffLimit)), "time"), when, d.PodReplacementPolicy)
+}
+
+func (e *explainer) steps(p *Plan) {
+	if len(p.Steps) == 0 {
+		e.line("Nothing is broken.")
+	}
+	for i, step := range p.Steps {
+		what := e.phrase(e.catalogue.Faults, step.Do)
+		if step.Action == Recover {
+			what = "undo " + step.Do.Name + ": " + what
+		}
+		e.line("%d. %s: %s: %s.", i+1, step.ID, e.moment(step), what)
+	}
+	e.line("Then the application has %s to complete.", p.Settle)
+}
+
+func (e *explainer) moment(step Step) string {
+	if step.AtEnd {
+		return "when the application has settled"
+	}
+	words := "once " + e.phrase(e.catalogue.Anchors, *step.Anchor)
+	if step.Delay > 0 {
+		words = fmt.Sprintf("%s after %s", step.Delay, e.phrase(e.catalogue.Anchors, *step.Anchor))
+	}
+	return fmt.Sprintf("%s (awaited for %s at most, else the run is inconclusive)", words, step.Deadline)
+}
+
+func (e *explainer) expectations(p *Plan) {
+	e.line("It must hold, over the whole history:")
+	for _, expectation := range p.Expect {
+		words := expectation.Name
+		if phrase := e.phrase(e.catalogue.Invariants, expectation); phrase != "" && phrase != expectation.Name {
+			words += ": " + phrase
+		}
+		e.line("- %s", words)
+	}
+	if p.Control == nil {
+		return
+	}
+	switch {
+	case len(p.Control.Violated) > 0:
+		e.line("This is a control: it passes only if the harness finds %s violated.", strings.Join(p.Control.Violated, " and "))
+	default:
+		e.line("This is a control: it passes only if the harness judges the run %s.", p.Control.EndsIn)
+	}
+}
+
+// phrase says a choice in words: the entry's own, else its sentence and the arguments as they are.
+func (e *explainer) phrase(entries []scenario.Entry, choice scenario.Choice) string {
+	entry, _ := scenario.Find(entries, choice.Name)
+	if entry.Phrase != nil {
+		return entry.Phrase(choice.Args)
+	}
+	words := cmp.Or(strings.TrimSuffix(entry.Doc, "."), choice.Name)
+	if args, err := strictyaml.JSON(choice.Args, false); err == nil && string(args) != "{}" {
+		words += " " + strings.NewReplacer(`"`, "", ":", ": ", ",", ", ").Replace(string(args))
+	}
+	return words
+}
+
+func value[T int32 | int64](p *T) T {
+	if p == nil {
+		return 0
+	}
+	return *p
+}
+
+func counted(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}
