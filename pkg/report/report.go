@@ -1,0 +1,182 @@
+// Package report shows the verdict of a run: as tables on a terminal, as JUnit for CI, as Markdown for people and as
+// JSON for programs. It works on a stored run directory, without a cluster.
+package report
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/sparkchaos/sparkchaos/pkg/check"
+)
+
+// The files of a run directory that this package reads and writes.
+const (
+	VerdictFile     = "verdict.json"
+	EnvironmentFile = "environment.json"
+	PlanFile        = "plan.yaml"
+	JUnitFile       = "junit.xml"
+	MarkdownFile    = "report.md"
+)
+
+// RunInfo is what a report says of a run beside its verdict.
+type RunInfo struct {
+	// Directory is the run directory as the user would name it: the line that runs it again is made of it.
+	Directory string
+	// Environment is what the run ran on.
+	Environment Environment
+}
+
+// Environment is environment.json: what a run ran on. Maps are written in the order of their keys.
+type Environment struct {
+	ClusterKind string            `json:"clusterKind"`        // embedded, kind or existing
+	ClusterName string            `json:"clusterName"`        //
+	Versions    map[string]string `json:"versions,omitempty"` // of sparkchaos, Spark, Kubernetes, containerd …
+	Timing      map[string]string `json:"timing,omitempty"`   // the knobs of the cluster that decide how soon a dead node is noticed
+	Machine     map[string]string `json:"machine,omitempty"`  // cores, memory, kernel …
+	Took        time.Duration     `json:"took,omitempty"`     // from the run's begin to its end, nanoseconds
+}
+
+// EncodeEnvironment writes environment.json: the same environment gives the same bytes.
+func EncodeEnvironment(environment Environment) ([]byte, error) {
+	content, err := json.MarshalIndent(environment, "", "  ")
+	if err != nil {
+		return nil, fmt.Errorf("encode environment: %w", err)
+	}
+	return append(content, '\n'), nil
+}
+
+// Load reads a run directory that was judged. environment.json may be missing, as in a run that ended early.
+func Load(directory string) (check.RunVerdict, RunInfo, error) {
+	info := RunInfo{Directory: directory}
+	content, err := os.ReadFile(filepath.Join(directory, VerdictFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return check.RunVerdict{}, info, fmt.Errorf("%w; judge the run with: sparkchaos check %s", err, shellQuote(directory))
+	}
+	if err != nil {
+		return check.RunVerdict{}, info, err
+	}
+	verdict, err := DecodeVerdict(content)
+	if err != nil {
+		return check.RunVerdict{}, info, fmt.Errorf("%s: %w", filepath.Join(directory, VerdictFile), err)
+	}
+	info.Environment, err = loadEnvironment(filepath.Join(directory, EnvironmentFile))
+	return verdict, info, err
+}
+
+func loadEnvironment(path string) (Environment, error) {
+	content, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return Environment{}, nil
+	}
+	if err != nil {
+		return Environment{}, err
+	}
+	var environment Environment
+	if err := json.Unmarshal(content, &environment); err != nil {
+		return Environment{}, fmt.Errorf("%s cannot be read: %w", path, err)
+	}
+	return environment, nil
+}
+
+// Format is one form of a report.
+type Format string
+
+// The formats.
+const (
+	Table    Format = "table"
+	JUnit    Format = "junit"
+	JSON     Format = "json"
+	Markdown Format = "md"
+)
+
+// Formats returns all formats.
+func Formats() []Format { return []Format{Table, JUnit, JSON, Markdown} }
+
+// ParseFormats reads a list of formats separated by commas.
+func ParseFormats(list string) ([]Format, error) {
+	var formats []Format
+	for name := range strings.SplitSeq(list, ",") {
+		format := Format(strings.TrimSpace(name))
+		switch format {
+		case Table, JUnit, JSON, Markdown:
+			formats = append(formats, format)
+		default:
+			return nil, fmt.Errorf("format %q is unknown: expected one or more of %v, separated by commas", name, Formats())
+		}
+	}
+	return formats, nil
+}
+
+// File returns the name under which a format is kept in a run directory; a table is not kept.
+func (f Format) File() (string, bool) {
+	switch f {
+	case JUnit:
+		return JUnitFile, true
+	case JSON:
+		return VerdictFile, true
+	case Markdown:
+		return MarkdownFile, true
+	default:
+		return "", false
+	}
+}
+
+// Render returns the report in a format. style is for tables only.
+func Render(format Format, verdict check.RunVerdict, info RunInfo, style Style) ([]byte, error) {
+	switch format {
+	case Table:
+		return renderTable(verdict, info, style)
+	case JUnit:
+		return renderJUnit(verdict, info)
+	case JSON:
+		return EncodeVerdict(verdict)
+	case Markdown:
+		return renderMarkdown(verdict, info), nil
+	default:
+		return nil, fmt.Errorf("format %q is unknown: expected one of %v", format, Formats())
+	}
+}
+
+// WriteFiles writes the given formats into a directory; each file appears whole or not at all.
+func WriteFiles(directory string, verdict check.RunVerdict, info RunInfo, formats ...Format) error {
+	for _, format := range formats {
+		name, kept := format.File()
+		if !kept {
+			return fmt.Errorf("a %s is not kept in a file", format)
+		}
+		content, err := Render(format, verdict, info, Style{})
+		if err != nil {
+			return err
+		}
+		if err := replaceFile(filepath.Join(directory, name), content); err != nil {
+			return fmt.Errorf("write report: %w", err)
+		}
+	}
+	return nil
+}
+
+func replaceFile(path string, content []byte) error {
+	file, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*")
+	if err != nil {
+		return err
+	}
+	_, err = file.Write(content)
+	if err = errors.Join(err, file.Chmod(0o644), file.Close()); err == nil {
+		err = os.Rename(file.Name(), path)
+	}
+	if err != nil {
+		return errors.Join(err, os.Remove(file.Name()))
+	}
+	return nil
+}
+
+// rerun is the one line that runs the same plan again.
+func (i RunInfo) rerun() string {
+	return "sparkchaos run --plan " + shellQuote(filepath.Join(i.Directory, PlanFile))
+}

@@ -1,0 +1,126 @@
+package report
+
+import (
+	"fmt"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/sparkchaos/sparkchaos/pkg/check"
+)
+
+// clean makes text from the outside (names of objects, messages of other programs) harmless: one line, valid UTF-8,
+// without control characters, escape sequences' leaders and marks that turn the direction of writing.
+func clean(s string) string {
+	return strings.Join(strings.FieldsFunc(strings.Map(harmless, s), unicode.IsSpace), " ")
+}
+
+func harmless(r rune) rune {
+	switch {
+	case r == utf8.RuneError:
+		return '\uFFFD'
+	case unicode.IsSpace(r):
+		return ' '
+	case unicode.IsControl(r) || unicode.Is(unicode.Cf, r) || unicode.Is(unicode.Co, r):
+		return -1
+	case r&0xFFFE == 0xFFFE: // no characters, and not allowed in XML
+		return -1
+	default:
+		return r
+	}
+}
+
+// markdownMarks are the characters that mean something in Markdown within a line.
+const markdownMarks = "\\`*_{}[]<>|#~!&$"
+
+// markdown makes text from the outside show as it is in Markdown.
+func markdown(s string) string {
+	var b strings.Builder
+	for _, r := range clean(s) {
+		if strings.ContainsRune(markdownMarks, r) {
+			b.WriteByte('\\')
+		}
+		b.WriteRune(r)
+	}
+	return b.String()
+}
+
+// markdownCode shows text as code; its fence is longer than any row of backticks in it.
+func markdownCode(s string) string {
+	s = clean(s)
+	longest, row := 0, 0
+	for _, r := range s {
+		if r == '`' {
+			row++
+			longest = max(longest, row)
+		} else {
+			row = 0
+		}
+	}
+	fence := strings.Repeat("`", longest+1)
+	if longest > 0 {
+		return fence + " " + s + " " + fence
+	}
+	return fence + s + fence
+}
+
+// shellQuote makes a word that a POSIX shell takes as it is. Control characters are not kept: such a path cannot be
+// pasted anyway, and printed they would act on the terminal.
+func shellQuote(s string) string {
+	s = clean(s)
+	plain := s != ""
+	for _, r := range s {
+		if r > unicode.MaxASCII || !(unicode.IsLetter(r) || unicode.IsDigit(r) || strings.ContainsRune("/._-+:@%=,", r)) {
+			plain = false
+		}
+	}
+	if plain {
+		return s
+	}
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+}
+
+// took says a duration as precisely as anyone cares to read.
+func took(d time.Duration) string {
+	if d > -time.Second && d < time.Second {
+		return d.Round(time.Millisecond).String()
+	}
+	return d.Round(10 * time.Millisecond).String()
+}
+
+// eventNumbers says sequence numbers: "#12, #45 and 3 more".
+func eventNumbers(seqs []int64, most int) string {
+	var words []string
+	for i, seq := range seqs {
+		if most > 0 && i == most {
+			return strings.Join(words, ", ") + fmt.Sprintf(" and %d more", len(seqs)-most)
+		}
+		words = append(words, fmt.Sprintf("#%d", seq))
+	}
+	return strings.Join(words, ", ")
+}
+
+// story tells the evidence of a result, one line an event; the numbers alone if the checker told nothing.
+func story(result check.Result) []string {
+	var lines []string
+	for _, line := range result.Narrative {
+		lines = append(lines, fmt.Sprintf("#%d  +%.2fs  %s", line.Seq, line.Offset.Seconds(), clean(line.Text)))
+	}
+	if len(lines) == 0 && len(result.Evidence) > 0 {
+		lines = append(lines, "events "+eventNumbers(result.Evidence, 0))
+	}
+	for _, assumption := range result.Assumptions {
+		if !assumption.Held {
+			lines = append(lines, "needed, but not so: "+clean(assumption.What))
+		}
+	}
+	return lines
+}
+
+func orUnknown(s string) string {
+	if s == "" {
+		return "unknown"
+	}
+	return s
+}
