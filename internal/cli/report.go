@@ -1,0 +1,69 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"slices"
+
+	"github.com/spf13/cobra"
+
+	"github.com/sparkchaos/sparkchaos/pkg/check"
+	"github.com/sparkchaos/sparkchaos/pkg/report"
+)
+
+func newReportCommand(getenv func(string) string) *cobra.Command {
+	var formats, out string
+	command := &cobra.Command{
+		Use:   "report RUNDIR",
+		Short: "Show the verdict of a stored run: as a table, JUnit, JSON or Markdown",
+		Long: `Show the verdict of a run directory, which is not judged again (that is what "sparkchaos check" does), so no
+cluster is needed. A report that could be made exits with 0, whatever the verdict is.
+
+Formats are printed one after the other. With --out, all but the table go into files of that directory instead:
+junit.xml, verdict.json, report.md.`,
+		Example: `  sparkchaos report runs/latest
+  sparkchaos report runs/latest --format junit > junit.xml
+  sparkchaos report runs/latest --format table,junit,md --out build/reports`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(command *cobra.Command, args []string) error {
+			chosen, err := report.ParseFormats(formats)
+			if err != nil {
+				return usagef("--format: %w", err)
+			}
+			verdict, info, err := report.Load(args[0])
+			if errors.Is(err, fs.ErrNotExist) {
+				return withCode(ExitUsage, err)
+			}
+			if err != nil {
+				return err
+			}
+			if out != "" {
+				files := slices.DeleteFunc(slices.Clone(chosen), func(f report.Format) bool { return f == report.Table })
+				if err := report.WriteFiles(out, verdict, info, files...); err != nil {
+					return err
+				}
+				chosen = slices.DeleteFunc(chosen, func(f report.Format) bool { return f != report.Table })
+			}
+			return printReports(command, getenv, chosen, verdict, info)
+		},
+	}
+	command.Flags().StringVar(&formats, "format", string(report.Table), "one or more of table, junit, json, md, separated by commas")
+	command.Flags().StringVar(&out, "out", "", "a directory that exists, for all formats but the table")
+	return command
+}
+
+func printReports(command *cobra.Command, getenv func(string) string, formats []report.Format, verdict check.RunVerdict, info report.RunInfo) error {
+	out := command.OutOrStdout()
+	style := report.StyleFor(out, getenv)
+	for _, format := range formats {
+		content, err := report.Render(format, verdict, info, style)
+		if err != nil {
+			return err
+		}
+		if _, err := out.Write(content); err != nil {
+			return fmt.Errorf("print the %s report: %w", format, err)
+		}
+	}
+	return nil
+}
