@@ -1,0 +1,68 @@
+package check
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+)
+
+func applicationIdsUnique() Definition {
+	return Definition{
+		Name: "applicationIdsUnique",
+		Doc:  "No two incarnations of the driver have the same Spark application id (label spark-app-selector): with the same one they count, and delete, each other's executors.",
+		Args: func() any { return &NoArgs{} },
+		New:  func(any) Checker { return checkerFunc(checkApplicationIDs) },
+	}
+}
+
+func checkApplicationIDs(m *Model) Result {
+	f := m.finding()
+	owners := map[string]*Incarnation{}
+	tells := map[string]Moment{}
+	known := 0
+	incarnations := m.Incarnations()
+	for _, incarnation := range incarnations {
+		ids := m.applicationIDs(incarnation)
+		if len(ids) > 0 {
+			known++
+		}
+		for _, id := range slices.Sorted(maps.Keys(ids)) {
+			other := owners[id]
+			if other == nil {
+				owners[id], tells[id] = incarnation, ids[id]
+				continue
+			}
+			f.Measured = "1 id for 2 incarnations"
+			f.cite(tells[id], "%s has the application id %s", other, id)
+			f.cite(ids[id], "%s has the application id %s too", incarnation, id)
+			return f.violated("%s and %s have the same application id %s", other, incarnation, id)
+		}
+	}
+	f.Measured = fmt.Sprintf("%d ids for %d incarnations", len(owners), known)
+	f.assume(m.seen("Pod"), "no change of a pod was missed")
+	if !f.assume(known > 1, "the application ids of at least two incarnations are known") {
+		return f.inconclusive("the application id of %d of %d incarnations is known, so there was nothing to compare", known, len(incarnations))
+	}
+	for _, id := range slices.SortedFunc(maps.Keys(owners), func(a, b string) int { return owners[a].Number - owners[b].Number }) {
+		f.cite(tells[id], "%s has the application id %s", owners[id], id)
+	}
+	return f.held("%d incarnations have %d different application ids", known, len(owners))
+}
+
+// applicationIDs returns the ids of an incarnation and what tells each: its own records, else the label of its executors.
+func (m *Model) applicationIDs(incarnation *Incarnation) map[string]Moment {
+	ids := map[string]Moment{}
+	for _, pod := range m.executors(incarnation) {
+		if _, known := ids[pod.Application]; !known && pod.Application != "" {
+			ids[pod.Application] = pod.Added
+		}
+	}
+	if incarnation.Driver != nil {
+		for id, at := range incarnation.Driver.Applications {
+			if _, known := ids[id]; !known {
+				ids[id] = at
+			}
+		}
+	}
+	return ids
+}

@@ -1,0 +1,102 @@
+package check
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"github.com/sparkchaos/sparkchaos/pkg/scenario"
+)
+
+// Checker judges one invariant from the model of a history. It states what it assumes, and a violation needs events
+// that prove it. It changes nothing in the model and may be asked at any moment of a run.
+type Checker interface {
+	Check(m *Model) Result
+}
+
+// Definition is one invariant of the catalogue.
+type Definition struct {
+	Name string // as in YAML
+	Doc  string // one sentence
+	// Args returns a pointer to new arguments with their defaults.
+	Args func() any
+	// Problems returns what is wrong with decoded arguments; nil when nothing can be.
+	Problems func(args any) []string
+	// New makes the checker for arguments that Args made and that have no problems.
+	New func(args any) Checker
+}
+
+// checkerFunc is a checker without arguments.
+type checkerFunc func(m *Model) Result
+
+// Check calls f.
+func (f checkerFunc) Check(m *Model) Result { return f(m) }
+
+// NoArgs are the arguments of an invariant that has none.
+type NoArgs struct{}
+
+// WithinArgs are the arguments of an invariant with one bound.
+type WithinArgs struct {
+	// Within is how long it may take at most.
+	Within scenario.Duration `json:"within"`
+}
+
+func withinProblems(args any) []string {
+	if args.(*WithinArgs).Within <= 0 {
+		return []string{"within is missing: write how long it may take, like {within: 60s}"}
+	}
+	return nil
+}
+
+// Definitions returns all invariants, in the order in which they are explained to a user.
+func Definitions() []Definition {
+	return []Definition{
+		driverRescheduled(),
+		atMostOneDriver(),
+		executorNamesUnique(),
+		applicationIdsUnique(),
+		staleExecutorsGone(),
+		resultEqualsBaseline(),
+		completes(),
+		recoveryWithin(),
+		nothingLeftBehind(),
+	}
+}
+
+// Entries returns the invariants for a scenario's catalogue.
+func Entries() []scenario.Entry {
+	var entries []scenario.Entry
+	for _, d := range Definitions() {
+		entries = append(entries, scenario.Entry{Name: d.Name, Doc: d.Doc, Args: d.Args, Check: d.Problems})
+	}
+	return entries
+}
+
+// expectation is one entry of a plan's expect list: the invariant's name and its arguments as JSON.
+type expectation struct {
+	name string
+	args json.RawMessage
+}
+
+// checker makes the checker that an expectation asks for.
+func (e expectation) checker(definitions []Definition) (Checker, error) {
+	for _, d := range definitions {
+		if d.Name != e.name {
+			continue
+		}
+		args := d.Args()
+		decoder := json.NewDecoder(bytes.NewReader(e.args))
+		decoder.DisallowUnknownFields()
+		if err := decoder.Decode(args); err != nil {
+			return nil, fmt.Errorf("the plan's arguments of %s cannot be read: %w", e.name, err)
+		}
+		if d.Problems != nil {
+			if problems := d.Problems(args); len(problems) > 0 {
+				return nil, fmt.Errorf("the plan's arguments of %s: %s", e.name, strings.Join(problems, "; "))
+			}
+		}
+		return d.New(args), nil
+	}
+	return nil, fmt.Errorf("this sparkchaos has no invariant %q", e.name)
+}

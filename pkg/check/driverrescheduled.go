@@ -1,0 +1,91 @@
+package check
+
+import (
+	"cmp"
+	"time"
+)
+
+func driverRescheduled() Definition {
+	return Definition{
+		Name:     "driverRescheduled",
+		Doc:      "After a fault struck the driver, a new incarnation runs on another node within the bound, counted from the moment at which the fault began to act; Pending is not rescheduled.",
+		Args:     func() any { return &WithinArgs{} },
+		Problems: withinProblems,
+		New: func(args any) Checker {
+			within := time.Duration(args.(*WithinArgs).Within)
+			return checkerFunc(func(m *Model) Result { return checkRescheduled(m, within) })
+		},
+	}
+}
+
+// checkRescheduled returns the first violation, else the worst of what the faults that struck the driver led to.
+func checkRescheduled(m *Model, within time.Duration) Result {
+	incarnations := m.Incarnations()
+	blows := m.blows(incarnations)
+	f := m.finding()
+	f.Bound = tell(within)
+	if !f.assume(len(blows) > 0, "a fault that landed struck the live driver") {
+		return f.inconclusive("no fault that landed struck the live driver, so there was nothing to reschedule")
+	}
+	var slowest time.Duration
+	var undecided *blow
+	for _, b := range blows {
+		r := rescheduled(incarnations, b)
+		if r == nil {
+			if waited := m.end().At.Sub(b.fault.Began.At); waited <= within {
+				undecided = &b
+				continue
+			}
+			return notRescheduled(m, incarnations, b, within)
+		}
+		took := r.Pod.Running.At.Sub(b.fault.Began.At)
+		if took > within {
+			return rescheduledLate(m, b, r, within)
+		}
+		slowest = max(slowest, took)
+		f.cite(b.fault.Began, "fault %s struck %s on %s", b.fault.Name, b.victim, b.victim.Node)
+		f.cite(r.Pod.Running, "%s runs on %s", r, r.Node)
+	}
+	if undecided != nil {
+		return f.inconclusive("the record ends %s after fault %s, before the bound, and no new incarnation ran yet",
+			tell(m.end().At.Sub(undecided.fault.Began.At)), undecided.fault.Name)
+	}
+	f.Measured = tell(slowest)
+	return f.held("a new incarnation of the driver ran %s after the fault", tell(slowest))
+}
+
+// rescheduled returns the first incarnation after the victim that ran, on another node if the node was struck.
+func rescheduled(incarnations []*Incarnation, b blow) *Incarnation {
+	for _, next := range incarnations[b.victim.Number:] {
+		elsewhere := b.fault.node() == "" || next.Node != b.victim.Node
+		if next.Pod != nil && !next.Pod.Running.Never() && elsewhere {
+			return next
+		}
+	}
+	return nil
+}
+
+func rescheduledLate(m *Model, b blow, next *Incarnation, within time.Duration) Result {
+	f := m.finding()
+	took := next.Pod.Running.At.Sub(b.fault.Began.At)
+	f.Bound, f.Measured = tell(within), tell(took)
+	f.cite(b.fault.Began, "fault %s struck %s on %s", b.fault.Name, b.victim, b.victim.Node)
+	f.cite(next.Pod.Running, "%s runs on %s, only now", next, next.Node)
+	return f.violated("the new incarnation of the driver ran %s after fault %s, later than %s", tell(took), b.fault.Name, tell(within))
+}
+
+func notRescheduled(m *Model, incarnations []*Incarnation, b blow, within time.Duration) Result {
+	f := m.finding()
+	end := m.end()
+	f.Bound, f.Measured = tell(within), "never"
+	f.cite(b.fault.Began, "fault %s struck %s on %s", b.fault.Name, b.victim, b.victim.Node)
+	next := successor(incarnations, b.victim)
+	if next == nil || next.Pod == nil {
+		f.cite(end, "the record ends; the driver has no other pod than %s", b.victim.Name)
+		return f.violated("no new incarnation of the driver was created in %s after fault %s", tell(end.At.Sub(b.fault.Began.At)), b.fault.Name)
+	}
+	f.cite(next.Pod.Added, "%s was created", next)
+	f.cite(end, "the record ends; pod %s is %s on %s", next.Name, cmp.Or(next.Pod.Phase, "in no phase"), cmp.Or(next.Node, "no node"))
+	return f.violated("%s after fault %s the new incarnation %s does not run on another node: it is %s on %s",
+		tell(end.At.Sub(b.fault.Began.At)), b.fault.Name, next.Name, cmp.Or(next.Pod.Phase, "in no phase"), cmp.Or(next.Node, "no node"))
+}

@@ -1,0 +1,128 @@
+package check
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+)
+
+func executorNamesUnique() Definition {
+	return Definition{
+		Name: "executorNamesUnique",
+		Doc:  "No name of an executor's pod is asked for twice, by different incarnations of the driver least of all; a name that the API server refused because it exists (409) counts as asked for.",
+		Args: func() any { return &NoArgs{} },
+		New:  func(any) Checker { return checkerFunc(checkNames) },
+	}
+}
+
+// request is an executor's name that an incarnation asked for.
+type request struct {
+	by  *Incarnation
+	pod *Pod // nil if it was refused
+	at  Moment
+}
+
+func (r request) String() string {
+	if r.pod == nil {
+		return fmt.Sprintf("%s was refused an executor pod", r.by)
+	}
+	return fmt.Sprintf("%s made an executor pod", r.by)
+}
+
+func checkNames(m *Model) Result {
+	incarnations := m.Incarnations()
+	f := m.finding()
+	byName := m.requests(incarnations)
+	askers := map[int]bool{}
+	for _, name := range slices.Sorted(maps.Keys(byName)) {
+		requests := byName[name]
+		if a, b, twice := collision(requests); twice {
+			f.Measured = fmt.Sprintf("%s asked for %d times", name, len(requests))
+			f.cite(a.at, "%s %s", a, name)
+			f.cite(b.at, "%s %s", b, name)
+			return f.violated("the executor name %s was asked for by %s and again by %s", name, a.by, b.by)
+		}
+		for _, r := range requests {
+			askers[r.by.Number] = true
+		}
+	}
+	f.Measured = fmt.Sprintf("%d names by %d incarnations", len(byName), len(askers))
+	f.assume(m.seen("Pod"), "no change of a pod was missed")
+	strangers := m.strangeRefusals(incarnations)
+	f.assume(len(strangers) == 0, "the holder of each refused name is known%s", except(strangers))
+	if len(m.blows(incarnations)) > 0 && !f.assume(len(askers) > 1, "at least two incarnations asked for executors") {
+		return f.inconclusive("only %d incarnation asked for executors, so names could not collide", len(askers))
+	}
+	if !f.assume(len(byName) > 1, "at least two executors were asked for") {
+		return f.inconclusive("%d executors were asked for, too few to collide", len(byName))
+	}
+	f.citeFirstRequests(incarnations, byName)
+	return f.held("%d executor names were asked for by %d incarnations, each once", len(byName), len(askers))
+}
+
+// requests returns what names the incarnations asked for, each in the order of the incarnations.
+func (m *Model) requests(incarnations []*Incarnation) map[string][]request {
+	byName := map[string][]request{}
+	for _, incarnation := range incarnations {
+		for _, pod := range m.executors(incarnation) {
+			byName[pod.Name] = append(byName[pod.Name], request{by: incarnation, pod: pod, at: pod.Added})
+		}
+		for _, refusal := range m.Refused {
+			if refusal.Driver == incarnation.UID && refusal.exists() {
+				byName[refusal.Name] = append(byName[refusal.Name], request{by: incarnation, at: refusal.At})
+			}
+		}
+	}
+	return byName
+}
+
+// exists says that the refusal means that the name is taken.
+func (r Refusal) exists() bool {
+	code, err := strconv.Atoi(r.Code)
+	return err == nil && code == 409 && r.Name != ""
+}
+
+// collision returns two requests for one name that must not be. That an incarnation is refused the name of its own pod
+// is none: a creation whose answer was lost is tried again.
+func collision(requests []request) (request, request, bool) {
+	for i, a := range requests {
+		for _, b := range requests[i+1:] {
+			if a.by != b.by || a.pod != nil && b.pod != nil {
+				return a, b, true
+			}
+		}
+	}
+	return request{}, request{}, false
+}
+
+// strangeRefusals returns refused names that no incarnation is known to have held.
+func (m *Model) strangeRefusals(incarnations []*Incarnation) []string {
+	held := map[string]bool{}
+	for _, incarnation := range incarnations {
+		for _, pod := range m.executors(incarnation) {
+			held[pod.Name] = true
+		}
+	}
+	var strange []string
+	for _, refusal := range m.Refused {
+		if refusal.exists() && !held[refusal.Name] {
+			strange = append(strange, refusal.Name)
+		}
+	}
+	slices.Sort(strange)
+	return slices.Compact(strange)
+}
+
+// citeFirstRequests cites one name an incarnation.
+func (f *finding) citeFirstRequests(incarnations []*Incarnation, byName map[string][]request) {
+	names := slices.Sorted(maps.Keys(byName))
+	for _, incarnation := range incarnations {
+		for _, name := range names {
+			if r := byName[name][0]; r.by == incarnation {
+				f.cite(r.at, "%s %s", r, name)
+				break
+			}
+		}
+	}
+}

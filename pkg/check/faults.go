@@ -1,0 +1,100 @@
+package check
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/sparkchaos/sparkchaos/pkg/history"
+)
+
+// Fault is the life of one fault as its journal tells it.
+type Fault struct {
+	Name, Kind string
+	Targets    []history.Object
+	// Began is when it began to act: At is the time that the fault itself gives, Seq the event that proves the landing.
+	Began        Moment
+	Injecting    Moment
+	Landed       Moment
+	DidNotLand   Moment
+	Recovered    Moment
+	NotRecovered Moment
+	Reason       string // of the last failure
+}
+
+func (m *Model) observeFault(e *history.Event, at Moment) error {
+	var data history.FaultData
+	if err := json.Unmarshal(e.Data, &data); err != nil {
+		return err
+	}
+	if data.Fault == "" {
+		return fmt.Errorf("it does not name the fault")
+	}
+	fault := m.fault(data.Fault)
+	if fault == nil {
+		fault = &Fault{Name: data.Fault, Kind: data.Kind}
+		m.Faults = append(m.Faults, fault)
+	}
+	if len(data.Targets) > 0 {
+		fault.Targets = data.Targets
+	}
+	switch e.Type {
+	case history.FaultInjecting:
+		fault.Injecting.first(at)
+	case history.FaultLanded:
+		fault.Landed.first(at)
+		fault.Began = at
+		if data.Began != nil {
+			fault.Began.At = *data.Began
+		}
+	case history.FaultDidNotLand:
+		fault.DidNotLand.first(at)
+		fault.Reason = data.Reason
+	case history.FaultRecovered:
+		fault.Recovered.first(at)
+	case history.FaultNotRecovered:
+		fault.NotRecovered.latest(at)
+		fault.Reason = data.Reason
+	}
+	return nil
+}
+
+func (m *Model) fault(name string) *Fault {
+	for _, fault := range m.Faults {
+		if fault.Name == name {
+			return fault
+		}
+	}
+	return nil
+}
+
+// undone says that the fault's last known state is that it was undone; a failed recovery may have been tried again.
+func (f *Fault) undone() bool {
+	return !f.Recovered.Never() && !f.NotRecovered.At.After(f.Recovered.At)
+}
+
+// hits says whether the fault struck a pod: itself, or the node that carried it.
+func (f *Fault) hits(uid, node string) bool {
+	return slices.ContainsFunc(f.Targets, func(target history.Object) bool {
+		return target.Kind == "Pod" && target.UID != "" && target.UID == uid ||
+			target.Kind == "Node" && node != "" && target.Name == node
+	})
+}
+
+// node returns the node that the fault struck as a whole, empty if it struck pods.
+func (f *Fault) node() string {
+	for _, target := range f.Targets {
+		if target.Kind == "Node" {
+			return target.Name
+		}
+	}
+	return ""
+}
+
+// down says whether a fault held a node when the moment came: nothing that the API says of its pods is sure then.
+func (m *Model) down(node string, at time.Time) bool {
+	return slices.ContainsFunc(m.Faults, func(f *Fault) bool {
+		return !f.Landed.Never() && f.node() == node && !f.Began.At.After(at) && (f.Recovered.Never() || f.Recovered.At.After(at))
+	})
+}

@@ -1,0 +1,237 @@
+package check
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/sparkchaos/sparkchaos/pkg/history"
+)
+
+// verdictFormat is the version of RunVerdict.
+const verdictFormat = 1
+
+// Judge reads a history to its end and judges it by the plan that it opens with. The same bytes give the same verdict.
+// It fails only if the history cannot be read: another format version, or the disk; a damaged history is inconclusive
+// at best.
+func Judge(ctx context.Context, r *history.Reader) (RunVerdict, error) {
+	evaluation := NewEvaluation()
+	var event history.Event
+	for n := 0; ; n++ {
+		if n%1024 == 0 && ctx.Err() != nil {
+			return RunVerdict{}, fmt.Errorf("judging the history: %w", ctx.Err())
+		}
+		if err := r.Next(&event); errors.Is(err, io.EOF) {
+			break
+		} else if err != nil {
+			return RunVerdict{}, fmt.Errorf("judging the history: %w", err)
+		}
+		evaluation.Observe(&event)
+	}
+	record := Record{SHA256: r.SHA256()}
+	for _, problem := range r.Problems() {
+		record.Damage = append(record.Damage, problem.Text)
+	}
+	if more := r.Omitted(); more > 0 {
+		record.Damage = append(record.Damage, fmt.Sprintf("%d more problems", more))
+	}
+	return evaluation.Verdict(record), nil
+}
+
+// Record is what is known of the history as a file.
+type Record struct {
+	SHA256 string
+	Damage []string // in words; any makes the verdict inconclusive at best
+}
+
+// Evaluation judges a history as its events come, so that the verdict is there with the deciding event: Observe costs
+// about a microsecond, Verdict depends on the number of objects and not on that of events.
+// One goroutine may use it at a time.
+type Evaluation struct {
+	definitions []Definition
+	model       *Model
+}
+
+// NewEvaluation judges by all invariants of the catalogue.
+func NewEvaluation() *Evaluation {
+	return &Evaluation{definitions: Definitions(), model: NewModel()}
+}
+
+// Observe takes the next event; its memory is not kept.
+func (e *Evaluation) Observe(event *history.Event) { e.model.Observe(event) }
+
+// Verdict judges what was observed so far. A history that is still being recorded is inconclusive at best.
+func (e *Evaluation) Verdict(record Record) RunVerdict {
+	m := e.model
+	v := RunVerdict{
+		FormatVersion: verdictFormat, Scenario: m.Run.Scenario, Seed: m.Run.Seed, RunID: m.Run.RunID,
+		HistorySHA256: record.SHA256, Events: m.Events,
+	}
+	plan, err := readPlan(m)
+	results, failed := e.judge(plan)
+	v.Results = results
+	v.Faults = m.landings(plan)
+	var trouble []string
+	if err != nil {
+		trouble = append(trouble, err.Error())
+	}
+	trouble = append(trouble, m.incomplete(record)...)
+	trouble = append(trouble, failed...)
+	intact := len(trouble) == 0
+	trouble = append(trouble, m.unlanded(plan)...)
+	v.Verdict, v.Reason = conclude(m, v.Results, trouble)
+	if plan.control != nil {
+		v.Control = plan.control.assess(v.Verdict, v.Results, intact && m.End.Error == "")
+		v.Verdict, v.Reason = v.Control.conclude(v.Reason)
+	}
+	return v
+}
+
+// judge asks each checker that the plan expects. The second result tells of those that failed: the run must not pass.
+func (e *Evaluation) judge(plan plan) ([]Result, []string) {
+	results := make([]Result, 0, len(plan.expect))
+	var failed []string
+	for _, expected := range plan.expect {
+		result, err := e.ask(expected)
+		if err != nil {
+			result = Result{Verdict: Inconclusive, Message: err.Error()}
+			failed = append(failed, err.Error())
+		}
+		result.Invariant = expected.name
+		results = append(results, result)
+	}
+	return results, failed
+}
+
+// ask asks one checker.
+func (e *Evaluation) ask(expected expectation) (result Result, err error) {
+	checker, err := expected.checker(e.definitions)
+	if err != nil {
+		return Result{}, err
+	}
+	defer func() {
+		if reason := recover(); reason != nil {
+			err = fmt.Errorf("the checker of %s failed: panic: %v", expected.name, reason)
+		}
+	}()
+	return checker.Check(e.model), nil
+}
+
+// conclude weighs the results: a violation outranks an error, an error what is inconclusive, and that a pass.
+func conclude(m *Model, results []Result, trouble []string) (Verdict, string) {
+	by := map[Verdict][]Result{}
+	for _, r := range results {
+		by[r.Verdict] = append(by[r.Verdict], r)
+	}
+	switch {
+	case len(by[Violation]) > 0:
+		return Violation, sum(by[Violation])
+	case m.End.Error != "":
+		return Error, "the cluster or the environment failed: " + m.End.Error
+	case len(trouble) > 0:
+		return Inconclusive, trouble[0] + more(len(trouble)-1)
+	case len(by[Inconclusive]) > 0:
+		return Inconclusive, sum(by[Inconclusive])
+	case len(results) == 0 || len(by[Pass]) != len(results):
+		return Inconclusive, "the plan expects nothing that could be judged"
+	case len(results) == 1:
+		return Pass, results[0].Invariant + " held"
+	default:
+		return Pass, fmt.Sprintf("all %d invariants held", len(results))
+	}
+}
+
+func sum(results []Result) string {
+	return results[0].Invariant + ": " + results[0].Message + more(len(results)-1)
+}
+
+func more(n int) string {
+	if n <= 0 {
+		return ""
+	}
+	return fmt.Sprintf(" (and %d more)", n)
+}
+
+// incomplete returns why the record cannot be trusted to tell everything, whatever the faults did.
+func (m *Model) incomplete(record Record) []string {
+	var why []string
+	for _, damage := range record.Damage {
+		why = append(why, "the history is damaged: "+damage)
+	}
+	for _, problem := range m.Problems {
+		why = append(why, "the record has a problem: "+problem.Text)
+	}
+	switch {
+	case m.Ended.Never():
+		why = append(why, "the history has no end: the harness was killed or could not write, or the run still goes on")
+	case m.End.Interrupted:
+		why = append(why, "the run was interrupted")
+	}
+	return why
+}
+
+// unlanded returns what of the plan did not happen.
+func (m *Model) unlanded(plan plan) []string {
+	var why []string
+	for _, name := range plan.injects {
+		if fault := m.fault(name); fault == nil || fault.Landed.Never() {
+			why = append(why, fmt.Sprintf("fault %s did not land: %s", name, fault.why()))
+		}
+	}
+	for _, fault := range m.Faults {
+		if !fault.Landed.Never() && (!fault.NotRecovered.Never() && !fault.undone() || plan.recovers[fault.Name] && fault.Recovered.Never()) {
+			why = append(why, fmt.Sprintf("fault %s was not recovered: %s", fault.Name, fault.why()))
+		}
+	}
+	for _, missed := range m.Missed {
+		seen := missed.Data.Seen
+		if seen == "" {
+			seen = "nothing"
+		}
+		why = append(why, fmt.Sprintf("the anchor of step %s did not come within %s; seen instead: %s", missed.Data.Step, tell(missed.Data.Deadline), seen))
+	}
+	return why
+}
+
+func (f *Fault) why() string {
+	if f == nil {
+		return "it was never injected"
+	}
+	if reason := strings.TrimSpace(f.Reason); reason != "" {
+		return reason
+	}
+	return "the history does not say why"
+}
+
+// landings says of each fault, those of the plan first, whether it struck and was undone.
+func (m *Model) landings(plan plan) []Landed {
+	var all []Landed
+	known := map[string]bool{}
+	for _, name := range plan.injects {
+		known[name] = true
+		fault := m.fault(name)
+		if fault == nil {
+			all = append(all, Landed{Fault: name, Kind: plan.kinds[name], Reason: fault.why()})
+			continue
+		}
+		all = append(all, fault.landing())
+	}
+	for _, fault := range m.Faults {
+		if !known[fault.Name] {
+			all = append(all, fault.landing())
+		}
+	}
+	return all
+}
+
+func (f *Fault) landing() Landed {
+	landed := Landed{
+		Fault: f.Name, Kind: f.Kind, Landed: !f.Landed.Never(), Recovered: f.undone(), Evidence: f.Landed.Seq,
+	}
+	if !landed.Landed || !f.NotRecovered.Never() && !landed.Recovered {
+		landed.Reason = f.why()
+	}
+	return landed
+}

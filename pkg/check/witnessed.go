@@ -1,0 +1,173 @@
+package check
+
+import (
+	"time"
+
+	"github.com/sparkchaos/sparkchaos/pkg/history"
+)
+
+const roleDriver, roleExecutor = "driver", "executor"
+
+// Process is a JVM of the application as its own records tell, by its own clock.
+type Process struct {
+	PodUID, PodName, Node string
+	Role                  string
+	Incarnation           string // the driver pod's UID
+	Alive                 spans
+	Applications          map[string]Moment // Spark's application ids, and the record that tells each first
+
+	// Delay is the least time that a record took from the JVM's clock to the harness's, of those that came by HTTP:
+	// how far the clocks are apart at most. Live says whether there was one.
+	Delay time.Duration
+	Live  bool
+
+	// The following are known of drivers only.
+	Started       Moment                 // driverStarted
+	Stopping      Moment                 // an orderly end
+	Executors     map[string]*Registered // by executor id
+	FirstProgress Moment                 // the first task or batch that ended well
+}
+
+// Registered is an executor as its driver knows it.
+type Registered struct {
+	ID        string
+	At        Moment // registered
+	Removed   Moment
+	FirstTask Moment // its first task that ended well
+}
+
+// Refusal is an executor's pod that the API server refused to create.
+type Refusal struct {
+	Driver  string // UID of the pod that asked
+	Name    string // asked for
+	Code    string
+	Message string
+	At      Moment
+}
+
+// Ledger is what the application committed.
+type Ledger struct {
+	Commits map[string][]Commit // by key, in the order of the history
+	known   map[recordID]bool
+}
+
+// Commit is one result with its writer.
+type Commit struct {
+	Value       string
+	Pod         string // the writer's name
+	Node        string
+	Incarnation string
+	At          Moment
+}
+
+func (m *Model) observeWitness(e *history.Event, at Moment) error {
+	r := &m.record
+	if err := m.decoder.Decode(e.Data, r); err != nil {
+		return err
+	}
+	moment := Moment{Seq: at.Seq, At: time.UnixMicro(r.WallMicros).UTC()}
+	p := m.process(r)
+	p.Alive.add(moment)
+	if r.Via != viaDisk {
+		if delay := at.At.Sub(moment.At); !p.Live || delay < p.Delay {
+			p.Delay, p.Live = delay, true
+		}
+	}
+	if r.AppID != "" {
+		if known, ok := p.Applications[r.AppID]; !ok || moment.At.Before(known.At) {
+			p.Applications[r.AppID] = moment
+		}
+	}
+	if r.Type == history.Heartbeat {
+		return nil
+	}
+	if r.Role == roleDriver {
+		p.observeDriver(r, moment)
+	}
+	m.observeDeeds(r, moment)
+	return nil
+}
+
+// viaDisk marks records that were read from a node's disk after the run.
+const viaDisk = "disk"
+
+func (m *Model) process(r *history.WitnessRecord) *Process {
+	p := m.Processes[r.PodUID]
+	if p == nil {
+		p = &Process{
+			PodUID: r.PodUID, PodName: r.PodName, Node: r.Node, Role: r.Role, Incarnation: r.Incarnation,
+			Applications: map[string]Moment{}, Executors: map[string]*Registered{},
+		}
+		m.Processes[r.PodUID] = p
+	}
+	if p.Incarnation == "" {
+		p.Incarnation = r.Incarnation
+	}
+	return p
+}
+
+func (p *Process) observeDriver(r *history.WitnessRecord, at Moment) {
+	switch r.Type {
+	case history.DriverStarted:
+		p.Started.first(at)
+	case history.DriverStopping:
+		p.Stopping.first(at)
+	case history.ExecutorRegistered:
+		p.executor(r.ExecutorID).At.first(at)
+	case history.ExecutorRemoved:
+		p.executor(r.ExecutorID).Removed.first(at)
+	case history.TaskEnded:
+		if reason := r.Detail["reason"]; reason != "" && reason != taskSucceeded {
+			return
+		}
+		p.FirstProgress.first(at)
+		p.executor(r.ExecutorID).FirstTask.first(at)
+	case history.BatchCompleted:
+		p.FirstProgress.first(at)
+	}
+}
+
+// taskSucceeded is how Spark names the reason of a task's good end.
+const taskSucceeded = "Success"
+
+func (p *Process) executor(id string) *Registered {
+	e := p.Executors[id]
+	if e == nil {
+		e = &Registered{ID: id}
+		p.Executors[id] = e
+	}
+	return e
+}
+
+// registered returns how many executors the driver had at a time.
+func (p *Process) registered(at time.Time) int {
+	n := 0
+	for _, e := range p.Executors {
+		if !e.At.Never() && !e.At.At.After(at) && (e.Removed.Never() || e.Removed.At.After(at)) {
+			n++
+		}
+	}
+	return n
+}
+
+// observeDeeds notes what is counted: a record that came twice counts once.
+func (m *Model) observeDeeds(r *history.WitnessRecord, at Moment) {
+	id := recordID{r.PodUID, r.Seq}
+	switch r.Type {
+	case history.Ledger:
+		if m.Ledger.known[id] {
+			return
+		}
+		m.Ledger.known[id] = true
+		key := r.Detail["key"]
+		m.Ledger.Commits[key] = append(m.Ledger.Commits[key],
+			Commit{Value: r.Detail["value"], Pod: r.PodName, Node: r.Node, Incarnation: r.Incarnation, At: at})
+	case history.PodCreateRefused:
+		if m.refusedRecords[id] {
+			return
+		}
+		m.refusedRecords[id] = true
+		m.Refused = append(m.Refused,
+			Refusal{Driver: r.PodUID, Name: r.Detail["podName"], Code: r.Detail["code"], Message: r.Detail["message"], At: at})
+	}
+}
