@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"embed"
-	"errors"
 	"fmt"
 	goversion "go/version"
 	"io/fs"
@@ -160,9 +159,14 @@ func run(cmd *exec.Cmd) error {
 	if err == nil {
 		return nil
 	}
-	said := strings.TrimSpace(out.String())
-	if const4k := 4096; len(said) > const4k {
-		said = "… " + said[len(said)-const4k:]
+	const shown, said = 300, 8 << 10
+	command := strings.Join(cmd.Args, " ")
+	if len(command) > shown {
+		command = command[:shown] + " …"
 	}
-	return errors.Join(fmt.Errorf("%s: %w", strings.Join(cmd.Args, " "), err), errors.New(said))
+	output := strings.TrimSpace(out.String())
+	if len(output) > said {
+		output = "… " + output[len(output)-said:]
+	}
+	return fmt.Errorf("%s: %w, after saying:\n%s", command, err, output)
 }

@@ -1,0 +1,139 @@
+package image
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+)
+
+// Paths inside the Spark image that others rely on. They are those of Spark's official image, with the workloads added.
+const (
+	// SparkHome is where Spark lies: jars, conf, bin/spark-submit, bin/spark-class.
+	SparkHome = "/opt/spark"
+	// SparkEntrypoint is the program with the roles driver and executor. The image's entry point names it, so a pod gives
+	// only args.
+	SparkEntrypoint = "/opt/entrypoint.sh"
+	// WorkloadsJar holds the applications of this repository and the witness plugin. It is on the class path of drivers
+	// and executors; "local://" + WorkloadsJar is what to submit.
+	WorkloadsJar = "/opt/spark/workloads/workloads.jar"
+	// SparkUser is the numeric user and group that the image runs as.
+	SparkUser = 185
+
+	sparkRepository = "docker.io/sparkchaos/spark"
+	javaHome        = "/opt/java/openjdk"
+)
+
+// SparkReference names the image of [Spark] for a version of Spark.
+func SparkReference(version string) string { return sparkRepository + ":" + version }
+
+// Spark returns the image with Java, Spark and the workloads. The layers are, from the bottom: Java and the C library of
+// this machine; Spark's jars; the entry point with its configuration; the archive of prepared classes that makes a JVM start
+// in a third of the time; the workloads. Each is made anew only when its own inputs change. A new set of jars needs Maven,
+// a JDK 17 and about two minutes; a change of workload code needs seconds.
+//
+// Without a checkout the image made last is returned, if there is one.
+func Spark(ctx context.Context, env Env) (Archive, error) {
+	if err := env.check(); err != nil {
+		return Archive{}, err
+	}
+	if env.Checkout == "" {
+		return lastSpark(env)
+	}
+	project, err := readProject(filepath.Join(env.Checkout, "workloads"))
+	if err != nil {
+		return Archive{}, fmt.Errorf("image of Spark: %w", err)
+	}
+	b := sparkBuild{Env: env, project: project}
+	archive, err := b.image(ctx)
+	if err != nil {
+		return Archive{}, fmt.Errorf("image of Spark %s: %w", project.sparkVersion, err)
+	}
+	return archive, env.rememberSpark(archive)
+}
+
+// sparkBuild is one build of the Spark image.
+type sparkBuild struct {
+	Env
+	project project
+	jdk     jdk
+}
+
+// image makes the layers from the bottom to the top and puts them together.
+func (b sparkBuild) image(ctx context.Context) (Archive, error) {
+	jdk, err := findJDK(os.Getenv)
+	if err != nil {
+		return Archive{}, err
+	}
+	b.jdk = jdk
+	base, err := b.base(ctx)
+	if err != nil {
+		return Archive{}, err
+	}
+	jars, err := b.jars(ctx)
+	if err != nil {
+		return Archive{}, err
+	}
+	runtime, err := b.runtime(ctx, jars)
+	if err != nil {
+		return Archive{}, err
+	}
+	classes, err := b.classes(ctx, base, jars, runtime)
+	if err != nil {
+		return Archive{}, err
+	}
+	workloads, err := b.workloads(ctx)
+	if err != nil {
+		return Archive{}, err
+	}
+	var layers []storedLayer
+	for _, dir := range []string{base, jars.layer, runtime, classes, workloads} {
+		layer, err := openLayer(dir)
+		if err != nil {
+			return Archive{}, err
+		}
+		layers = append(layers, layer)
+	}
+	return b.archiveStage(ctx, "spark-image", SparkReference(b.project.sparkVersion), sparkConfig(), layers...)
+}
+
+func sparkConfig() v1.Config {
+	return v1.Config{
+		Entrypoint: []string{SparkEntrypoint},
+		WorkingDir: SparkHome + "/work-dir",
+		User:       fmt.Sprint(SparkUser),
+		Env: []string{
+			"JAVA_HOME=" + javaHome,
+			"LC_ALL=C.UTF-8",
+			"PATH=" + SparkHome + "/bin:" + javaHome + "/bin:/usr/bin:/bin",
+			"SPARK_HOME=" + SparkHome,
+		},
+	}
+}
+
+func (e Env) lastSparkFile() string { return filepath.Join(e.Cache, "spark.json") }
+
+// rememberSpark notes the image for those who have no checkout.
+func (e Env) rememberSpark(a Archive) error {
+	next := fmt.Sprintf("%s.%d", e.lastSparkFile(), os.Getpid())
+	if err := writeJSON(next, a); err != nil {
+		return err
+	}
+	return os.Rename(next, e.lastSparkFile())
+}
+
+func lastSpark(env Env) (Archive, error) {
+	var a Archive
+	err := readJSON(env.lastSparkFile(), &a)
+	if err == nil && !touch(filepath.Dir(a.Path)) {
+		err = fmt.Errorf("%s: %w", a.Path, os.ErrNotExist)
+	}
+	if errors.Is(err, os.ErrNotExist) {
+		return Archive{}, fmt.Errorf("the image of Spark is not in the cache %s and can be built only in a checkout of sparkchaos: "+
+			"run \"sparkchaos image build spark\" there: %w", env.Cache, err)
+	}
+	return a, err
+}
