@@ -8,6 +8,7 @@ import (
 	"reflect"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"go.yaml.in/yaml/v3"
@@ -88,10 +89,19 @@ func encode(v reflect.Value, explicit bool) (*yaml.Node, error) {
 	case reflect.Uint64:
 		return scalarNode("!!int", strconv.FormatUint(v.Uint(), 10)), nil
 	case reflect.Float64:
-		return scalarNode("!!float", strconv.FormatFloat(v.Float(), 'g', -1, 64)), nil
+		return float(v.Float()), nil
 	default:
 		return nil, fmt.Errorf("a %s has no form in YAML", v.Type())
 	}
+}
+
+// float writes a number as YAML and JSON both read it; one without a fraction is an integer to YAML.
+func float(f float64) *yaml.Node {
+	text := strconv.FormatFloat(f, 'g', -1, 64)
+	if strings.ContainsAny(text, ".e") {
+		return scalarNode("!!float", text)
+	}
+	return scalarNode("!!int", text)
 }
 
 func scalarNode(tag, value string) *yaml.Node {
@@ -102,7 +112,7 @@ func encodeStruct(v reflect.Value, explicit bool) (*yaml.Node, error) {
 	node := &yaml.Node{Kind: yaml.MappingNode, Tag: "!!map"}
 	for _, f := range Fields(v.Type()) {
 		field := v.FieldByIndex(f.Index)
-		if !f.Required && omitted(field, explicit) {
+		if !f.Required && (omitted(field, explicit) || field.IsZero() && tooSmall(f)) {
 			continue
 		}
 		value, err := encode(field, explicit)
@@ -125,6 +135,16 @@ func omitted(v reflect.Value, explicit bool) bool {
 	default:
 		return v.IsZero() && !explicit
 	}
+}
+
+// tooSmall says that a field's zero is below what it accepts, so that it can only mean that it was not given.
+func tooSmall(f StructField) bool {
+	low := f.Tag.Get("min")
+	if duration, err := time.ParseDuration(low); err == nil {
+		return duration > 0
+	}
+	number, err := strconv.ParseInt(low, 10, 64)
+	return err == nil && number > 0
 }
 
 func encodeList(v reflect.Value, explicit bool) (*yaml.Node, error) {

@@ -2,6 +2,7 @@ package strictyaml
 
 import (
 	"encoding"
+	"math"
 	"reflect"
 	"regexp"
 	"slices"
@@ -197,7 +198,7 @@ func (d *Decoder) scalar(node *yaml.Node, into reflect.Value, at Field) {
 		into.SetUint(n)
 	case reflect.Float64:
 		var f float64
-		if node.Kind != yaml.ScalarNode || tag != "!!float" && tag != "!!int" || node.Decode(&f) != nil {
+		if node.Kind != yaml.ScalarNode || tag != "!!float" && tag != "!!int" || node.Decode(&f) != nil || math.IsNaN(f) || math.IsInf(f, 0) {
 			d.Complain(node, at, "want a number, got %s", Describe(node))
 			return
 		}
