@@ -1,6 +1,5 @@
 package dev.sparkchaos.source;
 
-import java.io.FileNotFoundException;
 import java.io.IOException;
 import org.apache.hadoop.fs.FileStatus;
 import org.apache.hadoop.fs.FileSystem;
@@ -37,17 +36,9 @@ final class PositionStore {
     files.create(new Path(directory, String.format("%0" + DIGITS + "d", position)), true).close();
     for (FileStatus file : files.listStatus(directory)) {
       if (position(file) < position) {
-        remove(file);
+        // False when another receiver removed it first.
+        files.delete(file.getPath(), false);
       }
-    }
-  }
-
-  private void remove(FileStatus file) throws IOException {
-    try {
-      files.delete(file.getPath(), false);
-    } catch (FileNotFoundException e) {
-      // Another receiver removed it first.
-      return;
     }
   }
 

@@ -45,6 +45,9 @@ final class ApplicationListener extends SparkListener {
 
   @Override
   public void onApplicationStart(SparkListenerApplicationStart event) {
+    if (event.appId().isDefined()) {
+      witness.appID(event.appId().get());
+    }
     witness.write(
         WitnessRecord.of(RecordType.APPLICATION_STARTED)
             .detail("appName", event.appName())

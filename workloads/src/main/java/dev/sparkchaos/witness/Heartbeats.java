@@ -18,7 +18,6 @@ final class Heartbeats implements AutoCloseable {
     this.beat = beat;
     this.thread = new Thread(this::run, "sparkchaos-witness-heartbeat");
     thread.setDaemon(true);
-    thread.setPriority(Thread.MAX_PRIORITY);
     thread.start();
   }
 

@@ -29,7 +29,7 @@ public final class Witness implements AutoCloseable {
   private final DiskLog disk;
   private final HttpSender http;
   private final AtomicBoolean stopping = new AtomicBoolean();
-  private final Thread shutdownHook = new Thread(() -> stop("jvmShutdown"), "sparkchaos-witness-stop");
+  private final Thread shutdownHook = new Thread(this::stopWithJVM, "sparkchaos-witness-stop");
   private Heartbeats heartbeats;
   private volatile String appID;
 
@@ -135,25 +135,11 @@ public final class Witness implements AutoCloseable {
     }
   }
 
-  /** Writes once that this process ends in an orderly way, and why; heartbeats go on until it is gone. */
-  void stop(String cause) {
-    if (!stopping.compareAndSet(false, true)) {
-      return;
-    }
-    boolean driver = identity.role().equals(Identity.DRIVER);
-    write(
-        WitnessRecord.of(driver ? RecordType.DRIVER_STOPPING : RecordType.EXECUTOR_STOPPING)
-            .detail("cause", cause));
-    if (http != null) {
-      http.flush(FLUSH_AT_MOST);
-    }
-  }
-
   /** Ends the witness when Spark shuts the plugin down. */
   @Override
   public void close() {
     heartbeats.close();
-    stop("pluginShutdown");
+    writeStopping("pluginShutdown");
     CURRENT.compareAndSet(this, null);
     if (http != null) {
       http.flush(FLUSH_AT_MOST);
@@ -167,6 +153,25 @@ public final class Witness implements AutoCloseable {
     } catch (IllegalStateException e) {
       LOG.debug("The JVM is going down; its hooks stay as they are");
     }
+  }
+
+  /** Tells that the JVM goes down. Heartbeats go on until Spark's own hook, or the process's end, stops them. */
+  private void stopWithJVM() {
+    writeStopping("jvmShutdown");
+    if (http != null) {
+      http.flush(FLUSH_AT_MOST);
+    }
+  }
+
+  /** Writes, once, that this process ends in an orderly way, and why. */
+  private void writeStopping(String cause) {
+    if (!stopping.compareAndSet(false, true)) {
+      return;
+    }
+    boolean driver = identity.role().equals(Identity.DRIVER);
+    write(
+        WitnessRecord.of(driver ? RecordType.DRIVER_STOPPING : RecordType.EXECUTOR_STOPPING)
+            .detail("cause", cause));
   }
 
   private static long nowMicros() {

@@ -30,7 +30,7 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 import scala.Tuple2;
 
-@Timeout(120)
+@Timeout(300)
 class WitnessPluginTest {
   @TempDir Path directory;
 
