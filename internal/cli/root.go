@@ -23,7 +23,13 @@ type Streams struct {
 // NewRoot returns the command "sparkchaos" with all its subcommands.
 func NewRoot() *cobra.Command {
 	root := newGroup("sparkchaos", "Does a Spark application on Kubernetes survive losing its nodes and pods?",
+		newClusterCommand(os.Getenv),
 		newComponentsCommand(os.Getenv),
+		newExplainCommand(),
+		newLintCommand(),
+		newListCommand(),
+		newPlanCommand(),
+		newSchemaCommand(),
 		newVersionCommand(),
 	)
 	// Main prints errors; usage under each of them would hide what they say.

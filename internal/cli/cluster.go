@@ -1,0 +1,353 @@
+package cli
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/olekukonko/tablewriter"
+	"github.com/spf13/cobra"
+
+	"github.com/sparkchaos/sparkchaos/internal/paths"
+	"github.com/sparkchaos/sparkchaos/pkg/cluster"
+	"github.com/sparkchaos/sparkchaos/pkg/cluster/embedded"
+)
+
+// defaultCluster is the name of a cluster when the user gives none.
+const defaultCluster = "sparkchaos"
+
+// newProvider returns the provider of embedded clusters; progress goes to the given stream.
+func newProvider(getenv func(string) string, progress io.Writer) (embedded.Provider, error) {
+	state, err := paths.State(getenv)
+	if err != nil {
+		return embedded.Provider{}, err
+	}
+	cache, err := paths.Cache(getenv)
+	if err != nil {
+		return embedded.Provider{}, err
+	}
+	return embedded.NewProvider(state, cache, func(line string) { fmt.Fprintln(progress, line) })
+}
+
+// newClusterCommand returns `sparkchaos cluster`.
+func newClusterCommand(getenv func(string) string) *cobra.Command {
+	var name string
+	open := func(command *cobra.Command) (*embedded.Cluster, error) {
+		provider, err := newProvider(getenv, command.ErrOrStderr())
+		if err != nil {
+			return nil, err
+		}
+		return provider.Open(name)
+	}
+	group := newGroup("cluster", "A real multi-node Kubernetes cluster on this machine, without Docker",
+		newClusterUpCommand(getenv, &name),
+		newClusterDownCommand(getenv, &name),
+		newClusterStatusCommand(open),
+		newClusterKubeconfigCommand(open),
+		newClusterNodeCommand(open),
+		newClusterLoadCommand(open),
+		newClusterLogsCommand(open),
+	)
+	group.PersistentFlags().StringVar(&name, "name", defaultCluster, "name of the cluster; several live side by side")
+	return group
+}
+
+type openCluster func(*cobra.Command) (*embedded.Cluster, error)
+
+func newClusterUpCommand(getenv func(string) string, name *string) *cobra.Command {
+	options := embedded.Options{Capacity: embedded.DefaultCapacity()}
+	timing := cluster.Fast().Name
+	command := &cobra.Command{
+		Use: "up", Short: "Make a cluster and wait until its nodes are Ready", Args: cobra.NoArgs,
+		RunE: func(command *cobra.Command, _ []string) error {
+			var err error
+			if options.Timing, err = cluster.NamedTiming(timing); err != nil {
+				return withCode(ExitUsage, err)
+			}
+			options.Name = *name
+			provider, err := newProvider(getenv, command.ErrOrStderr())
+			if err != nil {
+				return err
+			}
+			began := time.Now()
+			started, err := provider.Up(command.Context(), options)
+			if err != nil {
+				return err
+			}
+			out := command.OutOrStdout()
+			if started.Already {
+				fmt.Fprintf(out, "cluster %s runs already; nothing was changed\n", options.Name)
+				return nil
+			}
+			fmt.Fprintf(out, "cluster %s is up after %.1fs: %d workers, timing %s\n", options.Name, time.Since(began).Seconds(), options.Workers, options.Timing.Name)
+			fmt.Fprintf(out, "kubectl: export KUBECONFIG=<(sparkchaos cluster kubeconfig --name %s)\n", options.Name)
+			return nil
+		},
+	}
+	flags := command.Flags()
+	flags.IntVar(&options.Workers, "workers", 3, "number of worker nodes")
+	flags.StringVar(&timing, "timing", timing, "how soon a dead node is noticed: fast (about 4s) or production (Kubernetes' defaults)")
+	flags.IntVar(&options.Capacity.CPUs, "node-cpus", options.Capacity.CPUs, "CPUs that each node offers to pods")
+	flags.IntVar(&options.Capacity.Memory, "node-memory", options.Capacity.Memory, "memory in MiB that each node offers to pods")
+	flags.IntVar(&options.Port, "port", 0, "port of the API server on 127.0.0.1; 0 chooses a free one")
+	flags.StringArrayVar(&options.Images, "image", nil, "image archive that all nodes have from the start; may be repeated")
+	return command
+}
+
+func newClusterDownCommand(getenv func(string) string, name *string) *cobra.Command {
+	var all bool
+	command := &cobra.Command{
+		Use: "down", Short: "Remove a cluster with everything that belongs to it", Args: cobra.NoArgs,
+		RunE: func(command *cobra.Command, _ []string) error {
+			provider, err := newProvider(getenv, command.ErrOrStderr())
+			if err != nil {
+				return err
+			}
+			names := []string{*name}
+			if all {
+				if names, err = provider.Names(); err != nil {
+					return err
+				}
+			}
+			var errs []error
+			for _, name := range names {
+				existed, err := provider.Down(command.Context(), name)
+				switch {
+				case err != nil:
+					errs = append(errs, err)
+				case existed:
+					fmt.Fprintf(command.OutOrStdout(), "cluster %s is gone\n", name)
+				default:
+					fmt.Fprintf(command.OutOrStdout(), "there is no cluster %s; nothing was done\n", name)
+				}
+			}
+			return withCode(ExitCleanUpLeftovers, errors.Join(errs...))
+		},
+	}
+	command.Flags().BoolVar(&all, "all", false, "all clusters of this machine")
+	return command
+}
+
+func newClusterStatusCommand(open openCluster) *cobra.Command {
+	var output string
+	command := &cobra.Command{
+		Use: "status", Short: "Show nodes, power, memory, timing knobs and where the files are", Args: cobra.NoArgs,
+		RunE: func(command *cobra.Command, _ []string) error {
+			if output != "" && output != "json" {
+				return usagef("output %q: expected json, or none for a table", output)
+			}
+			c, err := open(command)
+			if err != nil {
+				return err
+			}
+			status, err := c.Status(command.Context())
+			if err != nil {
+				return err
+			}
+			if output == "json" {
+				encoder := json.NewEncoder(command.OutOrStdout())
+				encoder.SetIndent("", "  ")
+				return encoder.Encode(status)
+			}
+			return printStatus(command.OutOrStdout(), status)
+		},
+	}
+	command.Flags().StringVarP(&output, "output", "o", "", "json for a machine to read")
+	return command
+}
+
+func printStatus(out io.Writer, s embedded.Status) error {
+	fmt.Fprintf(out, "cluster     %s: %s, since %s\n", s.Name, s.State, s.Created.Format(time.DateTime))
+	fmt.Fprintf(out, "API server  %s, kubeconfig %s\n", s.Server, s.Kubeconfig)
+	fmt.Fprintf(out, "timing      %s: nodeStatusUpdateFrequency %v, nodeLeaseDuration %v, nodeMonitorPeriod %v, nodeMonitorGracePeriod %v\n",
+		s.Timing.Name, s.Timing.NodeStatusUpdateFrequency, s.Timing.NodeLeaseDuration, s.Timing.NodeMonitorPeriod, s.Timing.NodeMonitorGracePeriod)
+	fmt.Fprintf(out, "capacity    each node offers %d CPUs and %d MiB to pods\n", s.Capacity.CPUs, s.Capacity.Memory)
+	fmt.Fprintf(out, "memory      %d MiB in all\n", s.Memory>>20)
+	fmt.Fprintf(out, "volumes     shared ones in %s\n", s.Shared)
+	table := tablewriter.NewTable(out)
+	table.Header("machine", "power", "link", "ready", "address", "MiB", "processes", "restarts", "disk")
+	for _, m := range s.Machines {
+		err := table.Append(m.Name, powerOf(m), map[bool]string{true: "isolated", false: "connected"}[m.Isolated], orDash(m.Ready), m.Address,
+			fmt.Sprint(m.Memory>>20), fmt.Sprint(m.Processes), restartsOf(m), m.Disk)
+		if err != nil {
+			return err
+		}
+	}
+	return table.Render()
+}
+
+func powerOf(m embedded.MachineStatus) string {
+	switch {
+	case m.Frozen:
+		return "on, frozen"
+	case m.Power == cluster.Off && m.ShutDown:
+		return "off, shut down"
+	case m.Power == cluster.On && m.Ready != "" && !m.Kubelet:
+		return "on, no kubelet"
+	default:
+		return string(m.Power)
+	}
+}
+
+// restartsOf names the services that init had to start again.
+func restartsOf(m embedded.MachineStatus) string {
+	var restarted []string
+	for _, service := range m.Services {
+		if service.Restarts > 0 {
+			restarted = append(restarted, fmt.Sprintf("%s %d (%s)", service.Name, service.Restarts, service.LastExit))
+		}
+	}
+	return orDash(strings.Join(restarted, ", "))
+}
+
+func orDash(s string) string {
+	if s == "" {
+		return "-"
+	}
+	return s
+}
+
+func newClusterKubeconfigCommand(open openCluster) *cobra.Command {
+	return &cobra.Command{
+		Use: "kubeconfig", Short: "Print the admin's kubeconfig", Args: cobra.NoArgs,
+		RunE: func(command *cobra.Command, _ []string) error {
+			c, err := open(command)
+			if err != nil {
+				return err
+			}
+			kubeconfig, err := c.Kubeconfig()
+			if err != nil {
+				return err
+			}
+			_, err = command.OutOrStdout().Write(kubeconfig)
+			return err
+		},
+	}
+}
+
+func newClusterNodeCommand(open openCluster) *cobra.Command {
+	var children []*cobra.Command
+	for _, action := range cluster.Actions() {
+		children = append(children, &cobra.Command{
+			Use: string(action) + " NODE", Short: describeAction(action), Args: cobra.ExactArgs(1),
+			RunE: func(command *cobra.Command, args []string) error {
+				c, err := open(command)
+				if err != nil {
+					return err
+				}
+				evidence, err := c.Do(command.Context(), action, args[0])
+				if err != nil {
+					return err
+				}
+				for _, o := range evidence.Observations {
+					fmt.Fprintf(command.OutOrStdout(), "%6.3fs  %s (%s)\n", o.At.Sub(evidence.Begun).Seconds(), o.What, o.How)
+				}
+				return nil
+			},
+		})
+	}
+	return newGroup("node", "Do something to a node as a machine, and see the effect", children...)
+}
+
+func describeAction(action cluster.Action) string {
+	return map[cluster.Action]string{
+		cluster.PowerOff:     "Take the power away: the cable is cut, then everything ends at once",
+		cluster.PowerOn:      "Boot the node's disk again",
+		cluster.Shutdown:     "Shut down in an orderly way: pods get SIGTERM and their grace period",
+		cluster.Freeze:       "Stop every process of the node, pods included",
+		cluster.Thaw:         "Let a frozen node go on",
+		cluster.Isolate:      "Cut the node's link; its processes live on",
+		cluster.Rejoin:       "Mend the node's link",
+		cluster.KubeletStop:  "Stop kubelet; containers are left alone",
+		cluster.KubeletStart: "Start kubelet again",
+	}[action]
+}
+
+func newClusterLoadCommand(open openCluster) *cobra.Command {
+	return &cobra.Command{
+		Use: "load IMAGE.tar", Short: "Bring an image archive to all nodes", Args: cobra.ExactArgs(1),
+		RunE: func(command *cobra.Command, args []string) error {
+			c, err := open(command)
+			if err != nil {
+				return err
+			}
+			return c.Load(command.Context(), args[0])
+		},
+	}
+}
+
+func newClusterLogsCommand(open openCluster) *cobra.Command {
+	var follow bool
+	command := &cobra.Command{
+		Use: "logs [NODE[/SERVICE] | SERVICE]", Short: "Print logs: of kubelet on a node, of a service of the control plane, or list what there is",
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(command *cobra.Command, args []string) error {
+			c, err := open(command)
+			if err != nil {
+				return err
+			}
+			if len(args) == 0 {
+				return listLogs(command, c)
+			}
+			file, err := findLog(c, args[0])
+			if err != nil {
+				return err
+			}
+			return printLog(command, file, follow)
+		},
+	}
+	command.Flags().BoolVarP(&follow, "follow", "f", false, "go on printing what is added")
+	return command
+}
+
+func listLogs(command *cobra.Command, c *embedded.Cluster) error {
+	logs, err := c.Logs()
+	if err != nil {
+		return err
+	}
+	for _, log := range logs {
+		fmt.Fprintln(command.OutOrStdout(), log.Name())
+	}
+	return nil
+}
+
+// findLog takes NODE for its kubelet's log, NODE/SERVICE for that service's, and SERVICE for the control plane's.
+func findLog(c *embedded.Cluster, name string) (string, error) {
+	logs, err := c.Logs()
+	if err != nil {
+		return "", err
+	}
+	var known []string
+	for _, log := range logs {
+		if name == log.Name() || name == log.Machine && log.Service == "kubelet" {
+			return log.Path, nil
+		}
+		known = append(known, log.Name())
+	}
+	return "", usagef("there is no log %q: expected a node, or one of %s", name, strings.Join(known, ", "))
+}
+
+// printLog copies a log and, if asked to follow, what is appended until the command is interrupted.
+func printLog(command *cobra.Command, path string, follow bool) error {
+	file, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = file.Close() }() // opened for reading only
+	ticker := time.NewTicker(200 * time.Millisecond)
+	defer ticker.Stop()
+	for {
+		if _, err := io.Copy(command.OutOrStdout(), file); err != nil || !follow {
+			return err
+		}
+		select {
+		case <-command.Context().Done():
+			return nil
+		case <-ticker.C:
+		}
+	}
+}

@@ -1,0 +1,114 @@
+package embedded
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+
+	"github.com/sparkchaos/sparkchaos/pkg/cluster/embedded/cgroup"
+)
+
+// cgroupOf is the cgroup of a cluster. It follows from where the cluster's files are, so that the rest of a cluster is
+// found even when its state file is lost, and clusters of two users with one name do not meet.
+func cgroupOf(d directory) string {
+	digest := sha256.Sum256([]byte(d.root))
+	return filepath.Join("/sparkchaos", filepath.Base(d.root)+"-"+hex.EncodeToString(digest[:3]))
+}
+
+// Down removes a cluster with all that belongs to it: processes, and with them namespaces, mounts and links; cgroups;
+// files. It needs no state file, works on half-made clusters, and is content when there is nothing to remove.
+func (p Provider) Down(ctx context.Context, name string) (existed bool, err error) {
+	if err := checkName(name); err != nil {
+		return false, err
+	}
+	unlock, err := lock(ctx, p.Cache, "cluster-"+name, func() { p.Progress("waiting for another sparkchaos that works on cluster " + name) })
+	if err != nil {
+		return false, err
+	}
+	defer unlock()
+	existed = clusterDirectory(p.State, name).exists()
+	return existed, p.remove(ctx, name)
+}
+
+// remove is Down for callers that hold the cluster's lock.
+func (p Provider) remove(ctx context.Context, name string) error {
+	d := clusterDirectory(p.State, name)
+	cgroups, err := cgroup.Of("/proc/self/mountinfo")
+	if err != nil {
+		return err
+	}
+	group := cgroupOf(d)
+	err = cgroups.Kill(ctx, group)
+	for _, m := range d.machineRecords() {
+		if m.Process.Alive() { // a machine that was killed between its birth and its cgroup
+			err = errors.Join(err, ignoreGone(syscall.Kill(m.Process.PID, syscall.SIGKILL)))
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("end the machines of cluster %s: %w", name, err)
+	}
+	err = errors.Join(cgroups.Remove(ctx, group), os.RemoveAll(d.root))
+	cgroups.RemoveEmpty("/sparkchaos")
+	for _, parent := range []string{filepath.Dir(d.root), p.State} {
+		_ = os.Remove(parent) // not empty: other clusters are in it
+	}
+	if err != nil {
+		return fmt.Errorf("remove what is left of cluster %s: %w", name, err)
+	}
+	return nil
+}
+
+func ignoreGone(err error) error {
+	if errors.Is(err, syscall.ESRCH) {
+		return nil
+	}
+	return err
+}
+
+// machineNames returns the names of the workers that were recorded, sorted.
+func (d directory) machineNames() []string {
+	entries, err := os.ReadDir(d.machines())
+	if err != nil {
+		return nil // none was recorded yet
+	}
+	var names []string
+	for _, entry := range entries {
+		name, ok := strings.CutSuffix(entry.Name(), ".json")
+		if ok && name != controlPlane && !strings.HasPrefix(name, ".") {
+			names = append(names, name)
+		}
+	}
+	slices.SortFunc(names, func(a, b string) int {
+		if len(a) != len(b) {
+			return len(a) - len(b) // worker-2 before worker-10
+		}
+		return strings.Compare(a, b)
+	})
+	return names
+}
+
+// machineRecords returns what can be read of the machines, damaged records left out.
+func (d directory) machineRecords() []machineRecord {
+	var records []machineRecord
+	for _, name := range append(d.machineNames(), controlPlane) {
+		if m, err := d.loadMachine(name); err == nil {
+			records = append(records, m)
+		}
+	}
+	return records
+}
+
+// copyTree copies a directory that holds nothing but directories and files.
+func copyTree(from, to string) error {
+	if _, err := os.Stat(from); err != nil {
+		return err
+	}
+	return os.CopyFS(to, os.DirFS(from))
+}

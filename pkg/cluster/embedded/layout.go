@@ -1,0 +1,171 @@
+package embedded
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"time"
+
+	"golang.org/x/sys/unix"
+	"k8s.io/apimachinery/pkg/util/wait"
+
+	"github.com/sparkchaos/sparkchaos/pkg/cluster"
+	"github.com/sparkchaos/sparkchaos/pkg/cluster/embedded/machine"
+)
+
+// recordVersion is that of cluster.json; another one was written by another sparkchaos.
+const recordVersion = 1
+
+// controlPlane is the name of the machine that runs the control plane.
+const controlPlane = "control-plane"
+
+// phase says how far a cluster has come.
+type phase string
+
+const (
+	starting phase = "starting" // `up` works on it, or was interrupted
+	running  phase = "running"
+)
+
+// record is cluster.json: what a later process must know of a cluster.
+type record struct {
+	Version    int               `json:"version"`
+	Name       string            `json:"name"`
+	Phase      phase             `json:"phase"`
+	Created    time.Time         `json:"created"`
+	HostBoot   string            `json:"hostBoot"`
+	Workers    int               `json:"workers"`
+	Timing     cluster.Timing    `json:"timing"`
+	Capacity   Capacity          `json:"capacity"`
+	Port       int               `json:"port"` // of the API server, on 127.0.0.1
+	Cgroup     string            `json:"cgroup"`
+	Images     []string          `json:"images"` // archives that every node has
+	Components map[string]string `json:"components"`
+}
+
+// machineRecord is machine.json: how to boot a machine and which process it is.
+type machineRecord struct {
+	Number  int             `json:"number"` // of the worker, from 1; 0 is the control plane
+	Spec    machine.Spec    `json:"spec"`
+	Process machine.Process `json:"process"` // of the last boot
+	Orderly bool            `json:"orderly"` // the last end was a shutdown
+}
+
+// directory is one cluster's files.
+type directory struct{ root string }
+
+func (d directory) record() string                { return filepath.Join(d.root, "cluster.json") }
+func (d directory) kubeconfig() string            { return filepath.Join(d.root, "kubeconfig") }
+func (d directory) pki() string                   { return filepath.Join(d.root, "pki") }
+func (d directory) shared() string                { return filepath.Join(d.root, "shared") }
+func (d directory) disks() string                 { return filepath.Join(d.root, "disks") }
+func (d directory) machines() string              { return filepath.Join(d.root, "machines") }
+func (d directory) disk(name string) string       { return filepath.Join(d.disks(), name) }
+func (d directory) machine(name string) string    { return filepath.Join(d.machines(), name+".json") }
+func (d directory) machineLog(name string) string { return filepath.Join(d.root, "logs", name+".log") }
+func (d directory) exists() bool                  { _, err := os.Stat(d.root); return err == nil }
+
+// validName keeps names short enough for host names and safe as parts of paths.
+func validName() *regexp.Regexp { return regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?$`) }
+
+func clusterDirectory(state, name string) directory {
+	return directory{root: filepath.Join(state, "clusters", name)}
+}
+
+// workerName is the name of worker i, from 1.
+func workerName(i int) string { return fmt.Sprintf("worker-%d", i) }
+
+func (d directory) load() (record, error) {
+	var r record
+	if err := readJSON(d.record(), &r); err != nil {
+		return record{}, err
+	}
+	if r.Version != recordVersion {
+		return record{}, fmt.Errorf("%s has version %d, expected %d: another sparkchaos wrote it; remove that cluster with the sparkchaos that made it, or `cluster down` with this one", d.record(), r.Version, recordVersion)
+	}
+	return r, nil
+}
+
+func (d directory) save(r record) error { return writeJSON(d.record(), r) }
+
+func (d directory) loadMachine(name string) (machineRecord, error) {
+	var m machineRecord
+	err := readJSON(d.machine(name), &m)
+	return m, err
+}
+
+func (d directory) saveMachine(m machineRecord) error {
+	return writeJSON(d.machine(m.Spec.Name), m)
+}
+
+func readJSON(path string, into any) error {
+	content, err := os.ReadFile(path)
+	if err != nil {
+		return fmt.Errorf("read a cluster's state: %w", err)
+	}
+	if err := json.Unmarshal(content, into); err != nil {
+		return fmt.Errorf("the state file %s is damaged (%w): `sparkchaos cluster down` removes the cluster without needing it", path, err)
+	}
+	return nil
+}
+
+// writeJSON replaces the file as a whole, so a reader or a crash never meets half of it.
+func writeJSON(path string, value any) error {
+	content, err := json.MarshalIndent(value, "", "  ")
+	if err != nil {
+		return fmt.Errorf("encode %s: %w", path, err)
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return fmt.Errorf("write a cluster's state: %w", err)
+	}
+	temporary, err := os.CreateTemp(filepath.Dir(path), ".new-*")
+	if err != nil {
+		return fmt.Errorf("write a cluster's state: %w", err)
+	}
+	_, err = temporary.Write(append(content, '\n'))
+	err = errors.Join(err, temporary.Sync(), temporary.Close())
+	if err == nil {
+		err = os.Rename(temporary.Name(), path)
+	}
+	if err != nil {
+		return fmt.Errorf("write the state file %s: %w", path, errors.Join(err, os.Remove(temporary.Name())))
+	}
+	return nil
+}
+
+// lock keeps two commands from changing one cluster at a time. It waits for the other, and says so through waiting.
+// The file stays in the cache: removing it would let a third command lock another file of the same name.
+func lock(ctx context.Context, cache, name string, waiting func()) (func(), error) {
+	dir := filepath.Join(cache, "locks")
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("lock cluster %s: %w", name, err)
+	}
+	file, err := os.OpenFile(filepath.Join(dir, name), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("lock cluster %s: %w", name, err)
+	}
+	said := false
+	err = wait.PollUntilContextCancel(ctx, 20*time.Millisecond, true, func(context.Context) (bool, error) {
+		err := unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+		if errors.Is(err, unix.EWOULDBLOCK) {
+			if !said {
+				waiting()
+				said = true
+			}
+			return false, nil
+		}
+		return err == nil, err
+	})
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("lock cluster %s: %w", name, err), file.Close())
+	}
+	return func() { _ = file.Close() }, nil // closing unlocks
+}
+
+// absent says whether an error means that a file or directory does not exist.
+func absent(err error) bool { return errors.Is(err, fs.ErrNotExist) }

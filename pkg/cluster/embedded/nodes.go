@@ -1,0 +1,239 @@
+package embedded
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/sparkchaos/sparkchaos/internal/components"
+	"github.com/sparkchaos/sparkchaos/pkg/cluster"
+	"github.com/sparkchaos/sparkchaos/pkg/cluster/embedded/machine"
+	"github.com/sparkchaos/sparkchaos/pkg/cluster/embedded/network"
+)
+
+// Nodes returns the workers as the machines that they are, sorted by number.
+func (c *Cluster) Nodes(context.Context) ([]cluster.Node, error) {
+	control, _ := c.controlPID() // gone: every node is seen as cut off
+	var nodes []cluster.Node
+	for _, name := range c.directory.machineNames() {
+		m, err := c.directory.loadMachine(name)
+		if err != nil {
+			return nil, err
+		}
+		nodes = append(nodes, c.look(m, control))
+	}
+	return nodes, nil
+}
+
+// look sees what can be seen of a node from outside.
+func (c *Cluster) look(m machineRecord, control int) cluster.Node {
+	node := cluster.Node{Name: m.Spec.Name, Power: cluster.Off, Address: network.NodeIP(m.Number)}
+	if m.Process.Alive() {
+		node.Power = cluster.On
+		node.Processes = len(c.cgroups.Processes(m.Spec.Cgroup))
+		node.Frozen, _ = c.cgroups.Frozen(m.Spec.Cgroup) // a group that is gone has nothing frozen
+		node.Kubelet = c.runs(m, kubeletService)
+		node.BootID = bootID(m.Process.PID)
+		link, err := network.Link(control, m.Number)
+		node.Isolated = err != nil || link != network.Connected
+	}
+	return node
+}
+
+// bootID reads a machine's boot ID through the root of its init; it needs no answer of a process that may be frozen.
+func bootID(pid int) string {
+	id, err := os.ReadFile(fmt.Sprintf("/proc/%d/root/run/sparkchaos/kernel/kernel.random.boot_id", pid))
+	if err != nil {
+		return ""
+	}
+	return strings.TrimSpace(string(id))
+}
+
+// Load brings an image archive to all nodes. Nodes that are off get it when they boot.
+func (c *Cluster) Load(ctx context.Context, archive string) error {
+	archive, err := filepath.Abs(archive)
+	if err == nil {
+		_, err = os.Stat(archive)
+	}
+	if err != nil {
+		return fmt.Errorf("image archive: %w", err)
+	}
+	unlock, err := lock(ctx, c.provider.Cache, "cluster-"+c.record.Name, func() { c.provider.Progress("waiting for another sparkchaos that works on cluster " + c.record.Name) })
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	nodes, err := c.Nodes(ctx)
+	if err != nil {
+		return err
+	}
+	for _, node := range nodes {
+		if node.Frozen {
+			return fmt.Errorf("node %s is frozen and can take no image: thaw it first", node.Name)
+		}
+	}
+	group, ctx := errgroup.WithContext(ctx)
+	for _, node := range nodes {
+		if node.Power == cluster.Off {
+			continue
+		}
+		group.Go(func() error {
+			m, err := c.directory.loadMachine(node.Name)
+			if err != nil {
+				return err
+			}
+			return c.load(ctx, m, archive)
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	if !slices.Contains(c.record.Images, archive) {
+		c.record.Images = append(c.record.Images, archive)
+	}
+	return c.directory.save(c.record)
+}
+
+func (c *Cluster) load(ctx context.Context, m machineRecord, archive string) error {
+	set, err := c.provider.components()
+	if err != nil {
+		return err
+	}
+	i := importer{ctr: set.Path(components.CTR), pid: m.Process.PID}
+	if err := errors.Join(i.awaitRuntime(ctx), i.load(ctx, archive)); err != nil {
+		return fmt.Errorf("node %s: %w", m.Spec.Name, err)
+	}
+	return c.markLoaded(m.Spec.Name, archive)
+}
+
+// loadedFile lists the archives that were brought to a node after its first boot.
+func (c *Cluster) loadedFile(name string) string {
+	return filepath.Join(c.directory.machines(), name+".images")
+}
+
+func (c *Cluster) markLoaded(name, archive string) error {
+	var loaded []string
+	if err := readJSON(c.loadedFile(name), &loaded); err != nil && !absent(err) {
+		return err
+	}
+	if slices.Contains(loaded, archive) {
+		return nil
+	}
+	return writeJSON(c.loadedFile(name), append(loaded, archive))
+}
+
+// loadMissing gives a node that was off the images that the others got meanwhile.
+func (c *Cluster) loadMissing(ctx context.Context, m machineRecord) error {
+	var others, own []string
+	for _, name := range c.directory.machineNames() {
+		var loaded []string
+		if err := readJSON(c.loadedFile(name), &loaded); err != nil && !absent(err) {
+			return err
+		}
+		others = append(others, loaded...)
+		if name == m.Spec.Name {
+			own = loaded
+		}
+	}
+	slices.Sort(others)
+	for _, archive := range slices.Compact(others) {
+		if slices.Contains(own, archive) {
+			continue
+		}
+		if err := c.load(ctx, m, archive); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Listen opens a TCP socket of this process at the control plane's address, which every pod reaches and no lost worker takes away.
+func (c *Cluster) Listen(context.Context) (net.Listener, error) {
+	control, err := c.controlPID()
+	if err != nil {
+		return nil, err
+	}
+	return network.Listen(control, net.JoinHostPort(network.ControlIP, "0"))
+}
+
+// MakeDirectory makes a directory on the own disk of every node that pods of any user can write to.
+func (c *Cluster) MakeDirectory(_ context.Context, path string) error {
+	if !filepath.IsAbs(path) {
+		return fmt.Errorf("directory %q on the nodes' disks: expected an absolute path", path)
+	}
+	var errs []error
+	for _, name := range c.directory.machineNames() {
+		root, err := os.OpenRoot(c.directory.disk(name))
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		relative := strings.TrimPrefix(filepath.Clean(path), "/")
+		err = root.MkdirAll(relative, 0o755)
+		if err == nil {
+			err = root.Chmod(relative, 0o777|fs.ModeSticky)
+		}
+		errs = append(errs, err, root.Close())
+	}
+	if err := errors.Join(errs...); err != nil {
+		return fmt.Errorf("make the directory %s on the nodes' disks: %w", path, err)
+	}
+	return nil
+}
+
+// Disk gives a node's own disk for reading, whatever state the node is in. Links do not lead out of it.
+func (c *Cluster) Disk(_ context.Context, node string) (fs.FS, error) {
+	if !slices.Contains(c.directory.machineNames(), node) {
+		return nil, fmt.Errorf("cluster %s has no node %q", c.record.Name, node)
+	}
+	root, err := os.OpenRoot(c.directory.disk(node))
+	if err != nil {
+		return nil, fmt.Errorf("open the disk of node %s: %w", node, err)
+	}
+	return root.FS(), nil
+}
+
+// Log is a log file of a machine.
+type Log struct {
+	Machine string
+	Service string // empty: of the machine's init
+	Path    string // on the host
+}
+
+// Name is how a user names the log: SERVICE of the control plane, NODE/SERVICE, or the machine's name and /init.
+func (l Log) Name() string {
+	service := l.Service
+	if service == "" {
+		service = "init"
+	}
+	if l.Machine == controlPlane && l.Service != "" {
+		return service
+	}
+	return l.Machine + "/" + service
+}
+
+// Logs lists the logs of all machines, of those that are off too.
+func (c *Cluster) Logs() ([]Log, error) {
+	var logs []Log
+	for _, name := range append([]string{controlPlane}, c.directory.machineNames()...) {
+		directory := filepath.Join(c.directory.disk(name), machine.LogDirectory)
+		entries, err := os.ReadDir(directory)
+		if err != nil && !absent(err) {
+			return nil, fmt.Errorf("list the logs of %s: %w", name, err)
+		}
+		for _, entry := range entries {
+			service, _ := strings.CutSuffix(entry.Name(), ".log")
+			logs = append(logs, Log{Machine: name, Service: service, Path: filepath.Join(directory, entry.Name())})
+		}
+		logs = append(logs, Log{Machine: name, Path: c.directory.machineLog(name)})
+	}
+	return logs, nil
+}
