@@ -41,6 +41,9 @@ func validateOrder(faults []Fault, report report) {
 			waits[undo] = append(waits[undo], awaited(faults, fault.Recover.When, fmt.Sprintf("spec.faults[%d].recover.when", i), report)...)
 		}
 	}
+	if len(waits) < len(steps) {
+		return // two faults of one name, reported already: their steps cannot be told apart
+	}
 	reported := map[step]bool{}
 	for _, start := range steps {
 		circle := circleFrom(start, start, waits, map[step]bool{})

@@ -74,10 +74,10 @@ type Workload struct {
 
 // Application is what Spark runs.
 type Application struct {
-	Name      string   `json:"name" pattern:"^[a-z]([-a-z0-9]{0,38}[a-z0-9])?$" like:"wordcount"`                                        // the driver's object and spark.app.name carry it
-	MainClass string   `json:"mainClass" pattern:"^[A-Za-z_$][\\w$]*(\\.[A-Za-z_$][\\w$]*)*$" like:"dev.sparkchaos.workloads.WordCount"` // the Java class whose main is run
-	Jar       string   `json:"jar,omitempty" pattern:"^local:///[^\\s]+$" like:"local:///opt/spark/workloads/workloads.jar" why:"the jar comes with the image: a staging server, which could serve other ones, is not built yet"`             // inside the image, as local:///…: artifacts come with the image until there is a staging server
-	Args      []string `json:"args,omitempty"`                                                                                           // of the main class
+	Name      string   `json:"name" pattern:"^[a-z]([-a-z0-9]{0,38}[a-z0-9])?$" like:"wordcount"`                                                                                                                                 // the driver's object and spark.app.name carry it
+	MainClass string   `json:"mainClass" pattern:"^[A-Za-z_$][\\w$]*(\\.[A-Za-z_$][\\w$]*)*$" like:"dev.sparkchaos.workloads.WordCount"`                                                                                          // the Java class whose main is run
+	Jar       string   `json:"jar,omitempty" pattern:"^local:///[^\\s]+$" like:"local:///opt/spark/workloads/workloads.jar" why:"the jar comes with the image: a staging server, which could serve other ones, is not built yet"` // inside the image, as local:///…: artifacts come with the image until there is a staging server
+	Args      []string `json:"args,omitempty"`                                                                                                                                                                                    // of the main class
 }
 
 // Driver is how the driver is run.
