@@ -26,6 +26,7 @@ func NewRoot() *cobra.Command {
 		newClusterCommand(os.Getenv),
 		newComponentsCommand(os.Getenv),
 		newExplainCommand(),
+		newImageCommand(os.Getenv),
 		newLintCommand(),
 		newListCommand(),
 		newPlanCommand(),

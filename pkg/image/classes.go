@@ -22,7 +22,7 @@ const (
 	classesFormat = "1"
 	// trainingDir inside the image's tree holds what training needs and what it finds.
 	trainingDir = "/training"
-	// trainingTimeout bounds the training application, which takes about half a minute.
+	// trainingTimeout bounds the training application, which takes half a minute on an idle machine.
 	trainingTimeout = 10 * time.Minute
 )
 

@@ -3,6 +3,11 @@ package image
 import (
 	"context"
 	"errors"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
 	"time"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -32,7 +37,7 @@ type Archive struct {
 
 // Env is what building needs to know of the machine.
 type Env struct {
-	// Cache is the directory that holds all stages; it is made when missing.
+	// Cache is sparkchaos' cache directory; images lie in its subdirectory images, which is made when missing.
 	Cache string
 	// Checkout is the root of a checkout of this repository, or empty. Only [Spark] needs it, to build the workloads.
 	Checkout string
@@ -61,6 +66,36 @@ func (e Env) check() error {
 		return errors.New("no cache directory is set: image.Env.Cache must name a directory that can be written")
 	}
 	return nil
+}
+
+// Cached returns the finished images in the cache, the most recently used of each name, sorted by reference.
+func Cached(env Env) ([]Archive, error) {
+	if err := env.check(); err != nil {
+		return nil, err
+	}
+	files, err := filepath.Glob(filepath.Join(env.images(), "*"+imageKind, "*", archiveMeta))
+	if err != nil {
+		return nil, err
+	}
+	newest := map[string]Archive{}
+	used := map[string]time.Time{}
+	for _, f := range files {
+		if strings.HasPrefix(filepath.Base(filepath.Dir(f)), buildingPrefix) {
+			continue
+		}
+		a, err := openArchive(filepath.Dir(f))
+		if err != nil {
+			return nil, err
+		}
+		info, err := os.Stat(filepath.Dir(f))
+		if err != nil {
+			return nil, err
+		}
+		if info.ModTime().After(used[a.Reference]) {
+			newest[a.Reference], used[a.Reference] = a, info.ModTime()
+		}
+	}
+	return slices.SortedFunc(maps.Values(newest), func(a, b Archive) int { return strings.Compare(a.Reference, b.Reference) }), nil
 }
 
 // Pause returns the image whose only process holds a pod's namespaces and reaps orphans. It is built when the cache does

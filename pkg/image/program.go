@@ -64,7 +64,7 @@ func programImage(ctx context.Context, env Env, spec programSpec) (Archive, erro
 	if err != nil {
 		return Archive{}, err
 	}
-	return env.archiveStage(ctx, spec.name+"-image", spec.reference, spec.config, layer)
+	return env.archiveStage(ctx, spec.name+imageKind, spec.reference, spec.config, layer)
 }
 
 // program returns the path of a static program, which is compiled first when the cache does not have it.

@@ -89,7 +89,7 @@ func (r *rehearsal) handler() http.Handler {
 	mux.HandleFunc("PATCH "+pods+"/{name}", r.get)
 	mux.HandleFunc("DELETE "+pods+"/{name}", r.get)
 	mux.HandleFunc("GET /", func(w http.ResponseWriter, _ *http.Request) {
-		answer(w, http.StatusOK, metav1.List{TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "List"}})
+		answer(w, http.StatusOK, metav1.List{TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "List"}, Items: []k8sruntime.RawExtension{}})
 	})
 	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
 		answer(w, http.StatusOK, metav1.Status{TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "Status"}, Status: metav1.StatusSuccess})

@@ -97,7 +97,7 @@ func (b sparkBuild) image(ctx context.Context) (Archive, error) {
 		}
 		layers = append(layers, layer)
 	}
-	return b.archiveStage(ctx, "spark-image", SparkReference(b.project.sparkVersion), sparkConfig(), layers...)
+	return b.archiveStage(ctx, "spark"+imageKind, SparkReference(b.project.sparkVersion), sparkConfig(), layers...)
 }
 
 func sparkConfig() v1.Config {
@@ -114,7 +114,7 @@ func sparkConfig() v1.Config {
 	}
 }
 
-func (e Env) lastSparkFile() string { return filepath.Join(e.Cache, "spark.json") }
+func (e Env) lastSparkFile() string { return filepath.Join(e.images(), "spark.json") }
 
 // rememberSpark notes the image for those who have no checkout.
 func (e Env) rememberSpark(a Archive) error {

@@ -23,6 +23,9 @@ const (
 	lockPoll = 100 * time.Millisecond
 
 	buildingPrefix = ".building-"
+
+	// imageKind ends the kinds of stages that hold finished images.
+	imageKind = "-image"
 )
 
 // stageKey collects all that goes into a stage.
@@ -61,7 +64,7 @@ func (e Env) make(ctx context.Context, s stage) (string, error) {
 	if err := os.MkdirAll(e.kindDir(s.kind), 0o755); err != nil {
 		return "", fmt.Errorf("cache directory for %s: %w", s.kind, err)
 	}
-	unlock, err := lock(ctx, filepath.Join(e.Cache, s.kind+".lock"))
+	unlock, err := lock(ctx, filepath.Join(e.images(), s.kind+".lock"))
 	if err != nil {
 		return "", fmt.Errorf("%s: wait for another build of it: %w", s.kind, err)
 	}
@@ -72,7 +75,10 @@ func (e Env) make(ctx context.Context, s stage) (string, error) {
 	return final, e.build(ctx, s, final)
 }
 
-func (e Env) kindDir(kind string) string { return filepath.Join(e.Cache, kind) }
+// images is where all of this package's stages lie.
+func (e Env) images() string { return filepath.Join(e.Cache, "images") }
+
+func (e Env) kindDir(kind string) string { return filepath.Join(e.images(), kind) }
 
 // build makes the stage under the kind's lock.
 func (e Env) build(ctx context.Context, s stage, final string) (err error) {

@@ -1,0 +1,140 @@
+package cli
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"slices"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/sparkchaos/sparkchaos/internal/components"
+	"github.com/sparkchaos/sparkchaos/internal/paths"
+	"github.com/sparkchaos/sparkchaos/pkg/image"
+)
+
+// imageTarget is an image that can be built by name.
+type imageTarget struct {
+	name  string
+	build func(context.Context, image.Env) (image.Archive, error)
+}
+
+// imageTargets lists the images in the order in which they are built.
+func imageTargets() []imageTarget {
+	return []imageTarget{{"pause", image.Pause}, {"toolbox", image.Toolbox}, {"spark", image.Spark}}
+}
+
+// newImageCommand returns `sparkchaos image`.
+func newImageCommand(getenv func(string) string) *cobra.Command {
+	return newGroup("image", "The container images that clusters run: build and list them, without Docker or a registry",
+		newImageBuildCommand(getenv),
+		newImageListCommand(getenv),
+	)
+}
+
+func newImageBuildCommand(getenv func(string) string) *cobra.Command {
+	var source string
+	var names []string
+	for _, target := range imageTargets() {
+		names = append(names, target.name)
+	}
+	command := &cobra.Command{
+		Use:       "build [pause|toolbox|spark]...",
+		ValidArgs: names,
+		Args:      cobra.OnlyValidArgs,
+		Short:     "Build what the cache lacks of the images (all, if none is named) and print where they are",
+		RunE: func(command *cobra.Command, names []string) error {
+			env, err := imageEnv(getenv, source, command.ErrOrStderr())
+			if err != nil {
+				return err
+			}
+			var built []image.Archive
+			for _, target := range imageTargets() {
+				if !wanted(target.name, names) {
+					continue
+				}
+				archive, err := target.build(command.Context(), env)
+				if err != nil {
+					return err
+				}
+				built = append(built, archive)
+			}
+			return writeImageTable(command.OutOrStdout(), built)
+		},
+	}
+	command.Flags().StringVar(&source, "source", ".", "a checkout of sparkchaos, or a directory in one; only the Spark image needs it")
+	return command
+}
+
+// wanted says whether a name was asked for; no names ask for all.
+func wanted(name string, names []string) bool {
+	return len(names) == 0 || slices.Contains(names, name)
+}
+
+// imageEnv describes this machine to the builder of images. Outside of a checkout only what needs none can be built.
+func imageEnv(getenv func(string) string, source string, progress io.Writer) (image.Env, error) {
+	cache, err := paths.Cache(getenv)
+	if err != nil {
+		return image.Env{}, err
+	}
+	checkout, err := components.FindSource(source)
+	if err != nil {
+		checkout = ""
+	}
+	return image.Env{Cache: cache, Checkout: checkout, Progress: func(p image.Progress) { printImageProgress(progress, p) }}, nil
+}
+
+func printImageProgress(out io.Writer, p image.Progress) {
+	switch {
+	case p.Err != nil:
+		fmt.Fprintf(out, "%-20s failed after %s\n", p.Stage, p.Elapsed.Round(10*time.Millisecond))
+	case p.Done:
+		fmt.Fprintf(out, "%-20s done in %s\n", p.Stage, p.Elapsed.Round(10*time.Millisecond))
+	default:
+		fmt.Fprintf(out, "%-20s %s\n", p.Stage, cmp.Or(p.Detail, "…"))
+	}
+}
+
+func newImageListCommand(getenv func(string) string) *cobra.Command {
+	var output string
+	command := &cobra.Command{
+		Use:   "list",
+		Short: "List the images in the cache",
+		Args:  cobra.NoArgs,
+		RunE: func(command *cobra.Command, _ []string) error {
+			env, err := imageEnv(getenv, ".", command.ErrOrStderr())
+			if err != nil {
+				return err
+			}
+			archives, err := image.Cached(env)
+			if err != nil {
+				return err
+			}
+			switch output {
+			case "table":
+				return writeImageTable(command.OutOrStdout(), archives)
+			case "json":
+				encoder := json.NewEncoder(command.OutOrStdout())
+				encoder.SetIndent("", "  ")
+				return encoder.Encode(archives)
+			default:
+				return usagef("--output is %q, want table or json", output)
+			}
+		},
+	}
+	command.Flags().StringVarP(&output, "output", "o", "table", "table or json")
+	return command
+}
+
+func writeImageTable(out io.Writer, archives []image.Archive) error {
+	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(table, "IMAGE\tDIGEST\tSIZE\tARCHIVE")
+	for _, a := range archives {
+		fmt.Fprintf(table, "%s\t%.19s\t%.1f MB\t%s\n", a.Reference, a.Digest, float64(a.Size)/1e6, a.Path)
+	}
+	return table.Flush()
+}
