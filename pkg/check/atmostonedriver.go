@@ -125,10 +125,21 @@ func allOverlaps(ran []*Incarnation) ([]overlap, [][2]*Incarnation) {
 	return all, pairs
 }
 
-// citeOverlap cites the records between which both lived.
+// citeOverlap cites the record that began the overlap and the one that ended it; if both are of one process, those of
+// the other one between which they lie, too.
 func (f *finding) citeOverlap(o overlap, pair [2]*Incarnation) {
-	for i, incarnation := range pair {
-		f.cite(o.both[i].from, "%s is alive on %s", incarnation, incarnation.Node)
-		f.cite(o.both[i].to, "%s was alive until now without a break", incarnation)
+	begins, ends := 0, 0
+	if o.both[1].from.At.After(o.both[0].from.At) {
+		begins = 1
+	}
+	if o.both[1].to.At.Before(o.both[0].to.At) {
+		ends = 1
+	}
+	f.cite(o.both[begins].from, "%s is alive on %s", pair[begins], pair[begins].Node)
+	f.cite(o.both[ends].to, "%s was alive until now, on %s", pair[ends], pair[ends].Node)
+	if begins == ends {
+		outer := 1 - begins
+		f.cite(o.both[outer].from, "%s is alive on %s", pair[outer], pair[outer].Node)
+		f.cite(o.both[outer].to, "%s was alive until now, on %s", pair[outer], pair[outer].Node)
 	}
 }

@@ -3,6 +3,8 @@ package historytest
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/sparkchaos/sparkchaos/pkg/history"
@@ -190,14 +192,14 @@ func (d *Driver) tell(b *Builder) {
 			b.Witness(e.Registered+time.Millisecond, e.Registered, record)
 		}
 	}
-	if d.FirstTask > 0 {
+	if d.FirstTask > 0 && d.Started > 0 {
 		record := with(self, history.TaskEnded)
 		record.ExecutorID, record.Detail = "1", map[string]string{"reason": "Success"}
 		b.Witness(d.FirstTask+time.Millisecond, d.FirstTask, record)
 	}
-	for key, value := range d.Commits {
+	for _, key := range slices.Sorted(maps.Keys(d.Commits)) {
 		record := with(self, history.Ledger)
-		record.Detail = map[string]string{"key": key, "value": value}
+		record.Detail = map[string]string{"key": key, "value": d.Commits[key]}
 		b.Witness(d.Committed+time.Millisecond, d.Committed, record)
 	}
 }

@@ -1,0 +1,70 @@
+package check
+
+import (
+	"testing"
+
+	"github.com/sparkchaos/sparkchaos/pkg/history"
+	"github.com/sparkchaos/sparkchaos/pkg/history/historytest"
+)
+
+func TestAtMostOneDriver(t *testing.T) {
+	t.Parallel()
+	runInvariant(t, "atMostOneDriver", args{"overlap": "0s"}, []invariantCase{
+		{name: "one after the other", want: Pass, measure: "0s", shows: []string{"first sign of life on n2"}},
+		{name: "a zombie behind the cut", want: Violation, measure: "10s", twist: zombie(36 * second), says: "alive at the same time for 10s",
+			shows: []string{"incarnation 2 (pod driver-d2) is alive on n2", "incarnation 1 (pod driver-d1) was alive until now, on n1"}},
+		{name: "an overlap that is allowed", want: Pass, measure: "10s", args: args{"overlap": "10s"}, twist: zombie(36 * second)},
+		{name: "more than is allowed", want: Violation, args: args{"overlap": "9.9s"}, twist: zombie(36 * second)},
+		{name: "known from the disk alone", want: Violation, measure: "9.5s", twist: func(s *historytest.Story) {
+			s.Extra = func(b *historytest.Builder) {
+				for at := 26 * second; at <= 35*second+second/2; at += second / 10 {
+					b.Witness(52*second, at, history.WitnessRecord{
+						Type: history.Heartbeat, Role: "driver", PodUID: "d1", PodName: "driver-d1", Node: "n1", Incarnation: "d1", Via: "disk",
+					})
+				}
+			}
+		}},
+		{name: "frozen while the other lived", want: Pass, measure: "0s", twist: func(s *historytest.Story) {
+			s.Extra = func(b *historytest.Builder) {
+				b.Beats(45*second, 46*second, history.WitnessRecord{Role: "driver", PodUID: "d1", PodName: "driver-d1", Node: "n1", Incarnation: "d1"})
+			}
+		}},
+		{name: "frozen and thawed before the other ended", want: Violation, measure: "500ms", twist: func(s *historytest.Story) {
+			s.Extra = func(b *historytest.Builder) {
+				b.Beats(44*second, 46*second, history.WitnessRecord{Role: "driver", PodUID: "d1", PodName: "driver-d1", Node: "n1", Incarnation: "d1"})
+			}
+		}},
+		{name: "a driver that only the witness knows", want: Violation, measure: "1s", shows: []string{"(pod ghost) is alive on n3", "(pod driver-d2) is alive on n2"}, twist: func(s *historytest.Story) {
+			s.Extra = func(b *historytest.Builder) {
+				b.Beats(30*second, 31*second, history.WitnessRecord{Role: "driver", PodUID: "d3", PodName: "ghost", Node: "n3", Incarnation: "d3"})
+			}
+		}},
+		{name: "the baseline's driver does not count", want: Pass, twist: func(s *historytest.Story) {
+			s.Extra = func(b *historytest.Builder) {
+				b.Witness(52*second, 100*1e6, history.WitnessRecord{Type: history.Heartbeat, Role: "driver", PodUID: "old", PodName: "old", Node: "n3", Via: "disk"})
+			}
+		}},
+		{name: "the dead node's disk was not read", want: Inconclusive, twist: unreadDisk, says: "n1"},
+		{name: "no disk was read", want: Inconclusive, twist: func(s *historytest.Story) { s.Collected = nil }},
+		{name: "the disk was not read, but an overlap is proven", want: Violation, twist: func(s *historytest.Story) {
+			unreadDisk(s)
+			zombie(36 * second)(s)
+		}},
+		{name: "a driver that never reported", want: Inconclusive, says: "driver-d1", twist: func(s *historytest.Story) { s.Drivers[0].Started = 0 }},
+		{name: "a clock that is wrong", want: Inconclusive, says: "clocks", twist: func(s *historytest.Story) {
+			s.Drivers[0].Started = 0
+			s.Extra = func(b *historytest.Builder) {
+				for at := 3 * second; at <= 10*second; at += second / 10 {
+					b.Witness(at, at+20*second, history.WitnessRecord{Type: history.Heartbeat, Role: "driver", PodUID: "d1", PodName: "driver-d1", Node: "n1", Incarnation: "d1"})
+				}
+			}
+		}},
+		{name: "struck and never replaced", want: Inconclusive, says: "only one", twist: withoutReplacement},
+		{name: "never struck", want: Pass, twist: func(s *historytest.Story) {
+			withoutFault(s)
+			withoutReplacement(s)
+		}},
+		{name: "no driver", want: Inconclusive, twist: func(s *historytest.Story) { s.Drivers = nil }},
+		{name: "pods unseen for a while", want: Inconclusive, twist: podGap},
+	})
+}

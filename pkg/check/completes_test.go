@@ -1,0 +1,60 @@
+package check
+
+import (
+	"testing"
+
+	"github.com/sparkchaos/sparkchaos/pkg/history"
+	"github.com/sparkchaos/sparkchaos/pkg/history/historytest"
+)
+
+func TestCompletes(t *testing.T) {
+	t.Parallel()
+	failed := func(s *historytest.Story) {
+		s.Completed = 0
+		s.Extra = func(b *historytest.Builder) {
+			b.Job(30*second, history.Modified, historytest.Namespace, historytest.JobUID, "FailureTarget", "Failed")
+		}
+	}
+	runInvariant(t, "completes", args{"within": "50s"}, []invariantCase{
+		{name: "in time", want: Pass, measure: "44.5s"},
+		{name: "late", args: args{"within": "44s"}, want: Violation, says: "longer than 44s"},
+		{name: "failed", want: Violation, measure: "failed", says: "Because", twist: failed},
+		{name: "never", want: Violation, measure: "never", twist: func(s *historytest.Story) { s.Completed = 0 }},
+		{name: "not yet", args: args{"within": "10m"}, want: Inconclusive, twist: func(s *historytest.Story) { s.Completed = 0 }},
+		{name: "another Job", want: Violation, twist: func(s *historytest.Story) {
+			s.Completed = 0
+			s.Extra = func(b *historytest.Builder) {
+				b.Job(30*second, history.Modified, historytest.Namespace, "other", "Complete")
+			}
+		}},
+	})
+}
+
+func TestCompletesBarePod(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		phase string
+		want  Verdict
+	}{{"Succeeded", Pass}, {"Failed", Violation}, {"Running", Inconclusive}} {
+		t.Run(tt.phase, func(t *testing.T) {
+			t.Parallel()
+			b := historytest.New()
+			run, err := historytest.RunData(historytest.Expect("completes", args{"within": "50s"}))
+			if err != nil {
+				t.Fatal(err)
+			}
+			b.Harness(0, history.RunStarted, run)
+			b.Harness(second, history.WorkloadLaunched, history.WorkloadData{Namespace: "ns", DriverKind: "Pod", DriverName: "driver", DriverUID: "d1"})
+			b.Pod(2*second, history.Added, historytest.Pod{UID: "d1", Name: "driver", Namespace: "ns", Node: "n1", Phase: "Running"})
+			b.Pod(30*second, history.Modified, historytest.Pod{UID: "d1", Name: "driver", Namespace: "ns", Node: "n1", Phase: tt.phase})
+			b.Harness(40*second, history.RunEnded, history.RunEndData{})
+			content, err := b.Bytes()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := judgeBytes(t, content).Results[0]; got.Verdict != tt.want {
+				t.Errorf("%s, want %s: %s", got.Verdict, tt.want, got.Message)
+			}
+		})
+	}
+}

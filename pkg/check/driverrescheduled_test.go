@@ -1,0 +1,32 @@
+package check
+
+import (
+	"testing"
+
+	"github.com/sparkchaos/sparkchaos/pkg/history"
+	"github.com/sparkchaos/sparkchaos/pkg/history/historytest"
+)
+
+func TestDriverRescheduled(t *testing.T) {
+	t.Parallel()
+	runInvariant(t, "driverRescheduled", args{"within": "20s"}, []invariantCase{
+		{name: "in time", want: Pass, measure: "14.5s", shows: []string{"struck incarnation 1", "incarnation 2 (pod driver-d2) runs on n2"}},
+		{name: "late", args: args{"within": "14s"}, want: Violation, measure: "14.5s", says: "later than 14s"},
+		{name: "counted from the fault's begin, not from the proof of its landing", args: args{"within": "14.4s"}, want: Violation},
+		{name: "Pending is not rescheduled", want: Violation, measure: "never", says: "it is Pending on no node", twist: func(s *historytest.Story) {
+			s.Drivers[1] = historytest.Driver{UID: "d2", Created: 24 * second}
+		}},
+		{name: "no replacement", want: Violation, says: "no new incarnation", twist: withoutReplacement},
+		{name: "again on the struck node", want: Violation, says: "on n1", twist: func(s *historytest.Story) { s.Drivers[1].Node = "n1" }},
+		{name: "a killed pod may come back on its node", want: Pass, twist: func(s *historytest.Story) {
+			s.FaultKind, s.Targets, s.NotReady = "podKill", []history.Object{{Kind: "Pod", Name: "driver-d1", UID: "d1"}}, 0
+			s.Drivers[1].Node = "n1"
+		}},
+		{name: "record ends before the bound", want: Inconclusive, says: "before the bound", args: args{"within": "10m"}, twist: withoutReplacement},
+		{name: "no fault", want: Inconclusive, twist: withoutFault},
+		{name: "fault did not land", want: Inconclusive, twist: func(s *historytest.Story) { s.NotLanded = "the node answers" }},
+		{name: "another node was struck", want: Inconclusive, says: "no fault that landed", twist: func(s *historytest.Story) {
+			s.Targets = []history.Object{{Kind: "Node", Name: "n3"}}
+		}},
+	})
+}

@@ -1,0 +1,38 @@
+package check
+
+import (
+	"testing"
+
+	"github.com/sparkchaos/sparkchaos/pkg/history/historytest"
+)
+
+func TestStaleExecutorsGone(t *testing.T) {
+	t.Parallel()
+	runInvariant(t, "staleExecutorsGone", args{"within": "30s"}, []invariantCase{
+		{name: "in time", want: Pass, measure: "20s", says: "all 2 executors"},
+		{name: "late", args: args{"within": "19s"}, want: Violation, measure: "20s", says: "later than 19s"},
+		{name: "the pod ended but its process lived on", want: Violation, measure: "35s", twist: func(s *historytest.Story) { s.Drivers[0].Executors[0].Silent = 45 * second }},
+		{name: "the process ended but its pod stays", want: Violation, measure: "never", twist: func(s *historytest.Story) {
+			s.Drivers[0].Executors[1].Finished, s.Drivers[0].Executors[1].Deleted = 0, 0
+		}},
+		{name: "there at the end, before the bound", args: args{"within": "10m"}, want: Inconclusive, says: "before the bound", twist: func(s *historytest.Story) {
+			s.Drivers[0].Executors[1].Finished, s.Drivers[0].Executors[1].Deleted = 0, 0
+		}},
+		{name: "on the dead node the silence counts, not the pod", want: Pass, measure: "20s", twist: func(s *historytest.Story) {
+			s.Drivers[0].Executors[1].Node, s.Drivers[0].Executors[1].Silent = "n1", 10*second
+			s.Drivers[0].Executors[1].Finished, s.Drivers[0].Executors[1].Deleted = 0, 58*second
+		}},
+		{name: "the dead node's disk was not read", want: Inconclusive, twist: unreadDisk},
+		{name: "counted from the driver's last sign of life", want: Pass, measure: "5s", twist: zombie(25 * second)},
+		{name: "ended before their driver", want: Inconclusive, says: "no executor could be stale", twist: func(s *historytest.Story) {
+			zombie(35 * second)(s)
+		}},
+		{name: "an old executor is used by the new driver", want: Violation, says: "uses executor 2", twist: func(s *historytest.Story) {
+			s.Drivers[1].Executors[1].Created = 0
+			s.Drivers[1].Executors = s.Drivers[1].Executors[:1]
+			s.Extra = registered("d2", "2")
+		}},
+		{name: "driver not replaced", want: Inconclusive, twist: withoutReplacement},
+		{name: "pods unseen for a while", want: Inconclusive, twist: podGap},
+	})
+}
