@@ -93,7 +93,7 @@ func (e *explainer) steps(p *Plan) {
 	for i, step := range p.Steps {
 		what := e.phrase(e.catalogue.Faults, step.Do)
 		if step.Action == Recover {
-			what = "undo " + step.Do.Name + ": " + what
+			what = "undo " + step.Do.Name + " of " + stepID(step.Fault, Inject)
 		}
 		e.line("%d. %s: %s: %s.", i+1, step.ID, e.moment(step), what)
 	}
