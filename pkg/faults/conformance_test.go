@@ -163,7 +163,7 @@ func conformLife(t *testing.T, kind string, args any) {
 func conformNoEffect(t *testing.T, kind string, args any) {
 	t.Helper()
 	w := newWorld(t)
-	w.env.LandWithin = 20 * time.Millisecond
+	w.env.LandWithin = 200 * time.Millisecond
 	for _, action := range cluster.Actions() {
 		w.cluster.mute[action] = true
 	}
@@ -335,7 +335,7 @@ func TestRecoveryOfANodeNeedsItsKubelet(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t)
-			w.env.RecoverWithin = 20 * time.Millisecond
+			w.env.RecoverWithin = 500 * time.Millisecond
 			d := w.disturbance(t, "f", "nodePowerOff", &NodePowerOffArgs{Node: nodeNamed("worker-1")})
 			if err := d.Inject(t.Context()); err != nil {
 				t.Fatal(err)

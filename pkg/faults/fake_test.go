@@ -287,7 +287,7 @@ func newWorld(t *testing.T) *world {
 	w.env = Env{
 		Run: "run-1", ClusterKind: "embedded", Namespace: namespace, Machines: machines, Client: w.api,
 		Targets: fakeTargets{driver: driver, executors: executors}, Emitter: w.emitter, Journal: journal,
-		LandWithin: 200 * time.Millisecond, RecoverWithin: 200 * time.Millisecond, PollEvery: time.Millisecond,
+		LandWithin: 20 * time.Second, RecoverWithin: 20 * time.Second, PollEvery: time.Millisecond,
 	}.withDefaults()
 	return w
 }

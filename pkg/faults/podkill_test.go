@@ -154,7 +154,7 @@ func TestDeletionTimestampAloneIsNoLanding(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.api.kubelet = false
-	w.env.LandWithin, w.env.RecoverWithin = 20*time.Millisecond, 20*time.Millisecond
+	w.env.LandWithin, w.env.RecoverWithin = 500*time.Millisecond, 500*time.Millisecond
 	fault := podKill{PodKillArgs{Pod: scenario.PodSelector{Of: scenario.OfDriver}}}
 	d, err := newDisturbance("kill", "podKill", fault.args, impatient{fault}, w.env)
 	if err != nil {
