@@ -14,16 +14,22 @@ spec:
   workload:
     application: {name: wordcount, mainClass: dev.sparkchaos.workloads.WordCount}
   expect:
-  - completes: {}
+  - executorNamesUnique: {}
 `
 
-// runRender runs "render" on a scenario with an empty cache.
+// runRender runs "render" on the text of a scenario.
 func runRender(t *testing.T, text string, flags ...string) (code ExitCode, out, err string) {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "scenario.yaml")
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	return runRenderOf(t, file, flags...)
+}
+
+// runRenderOf runs "render" on a file or a shipped scenario with an empty cache.
+func runRenderOf(t *testing.T, argument string, flags ...string) (code ExitCode, out, err string) {
+	t.Helper()
 	cache := t.TempDir()
 	getenv := func(name string) string {
 		if name == "SPARKCHAOS_CACHE" {
@@ -33,7 +39,7 @@ func runRender(t *testing.T, text string, flags ...string) (code ExitCode, out, 
 	}
 	root := newGroup("sparkchaos", "", newRenderCommand(getenv))
 	root.SilenceErrors, root.SilenceUsage = true, true
-	return run(t.Context(), root, append([]string{"render", file}, flags...)...)
+	return run(t.Context(), root, append([]string{"render", argument}, flags...)...)
 }
 
 func TestRenderPrintsManifestsWithDefaults(t *testing.T) {
@@ -72,6 +78,28 @@ func TestRenderRefuses(t *testing.T) {
 			code, out, stderr := runRender(t, tc.text, tc.flags...)
 			if code != tc.code || out != "" || !strings.Contains(stderr, tc.want) {
 				t.Errorf("exit code %d, output %q, error %q; want code %d and %q", code, out, stderr, tc.code, tc.want)
+			}
+		})
+	}
+}
+
+func TestRenderKnowsAllShippedScenarios(t *testing.T) {
+	t.Parallel()
+	shipped, err := shippedScenarios()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, each := range shipped {
+		t.Run(each.scenario.Metadata.Name, func(t *testing.T) {
+			t.Parallel()
+			code, out, stderr := runRenderOf(t, each.scenario.Metadata.Name, "--image=registry.example/spark:4")
+			if code != ExitPass || !strings.Contains(out, "name: sparkchaos-"+each.scenario.Metadata.Name) {
+				t.Errorf("exit code %d, error %q, output %q; want manifests", code, stderr, out)
+			}
+			for key, value := range each.scenario.Spec.Workload.Conf {
+				if !strings.Contains(out, "- "+key+"="+value+"\n") {
+					t.Errorf("the scenario's setting %s=%s is not on the driver's command line", key, value)
+				}
 			}
 		})
 	}
