@@ -7,16 +7,17 @@ import (
 
 // State is where a disturbance stands.
 //
-//	planned ──▶ journaled ──▶ injecting ──▶ landed ──▶ recovering ──▶ recovered
-//	   │            │             │            ▲          │  ▲  ▲          │
-//	   │            │             │            │          ▼  │  │          │
-//	   ├────────────┴─────────────┴─▶ didNotLand ───────▶ ·  │  │          │
-//	   │                                  │       notRecovered  │          │
-//	   ▼                                  ▼                                ▼
-//	cleanedUp ◀──────────────────────────────────────────────────────────────
+//	planned ───▶ journaled ───▶ injecting ───▶ landed ──────┐
+//	   │ │           │              │                       ▼
+//	   │ └───────────┴──────────────┴──▶ didNotLand ──▶ recovering ──▶ recovered
+//	   │                                     │            ▲   │           │
+//	   │                                     │            │   ▼           │
+//	   │                                     │        notRecovered        │
+//	   ▼                                     ▼                            │
+//	cleanedUp ◀───────────────────────────────────────────────────────────┘
 //
-// Read exactly by allowed below: a disturbance that did not land may have acted in part, so it is recovered
-// like one that landed; a recovery that failed may be tried again.
+// A disturbance that did not land may have acted in part, so it is recovered like one that landed; it goes straight to
+// cleanedUp only if it never had an undo record. A recovery that failed may be tried again.
 type State string
 
 // The states. All but planned and cleanedUp are event types of the history too.
