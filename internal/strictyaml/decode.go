@@ -88,7 +88,11 @@ func (d *Decoder) Err(file string) error {
 }
 
 // Problem reports what is wrong with the value at a path; if the document has none there, at what encloses it.
+// A value that has a problem already keeps that one alone: what follows from it helps nobody.
 func (d *Decoder) Problem(path, format string, args ...any) {
+	if slices.ContainsFunc(d.problems, func(p Problem) bool { return p.Path == path && path != "" }) {
+		return
+	}
 	for at := path; ; {
 		if node, ok := d.nodes[at]; ok || at == "" {
 			d.Complain(node, Field{Path: path}, format, args...)

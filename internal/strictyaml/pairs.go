@@ -144,11 +144,20 @@ func Suggest(wrong string, known []string) string {
 	}
 	if len(wrong) <= 100 {
 		nearest := slices.MinFunc(known, func(a, b string) int { return distance(wrong, a) - distance(wrong, b) })
-		if distance(wrong, nearest) <= max(1, min(len(wrong), len(nearest))/3) {
+		if distance(wrong, nearest) <= slips(min(len(wrong), len(nearest))) {
 			return fmt.Sprintf("did you mean %s?", nearest)
 		}
 	}
 	return "known are " + strings.Join(known, ", ")
+}
+
+// slips is how many wrong letters a word of a length may have and still be taken for the right one: two letters
+// swapped count as two.
+func slips(length int) int {
+	if length < 4 {
+		return 1
+	}
+	return max(2, length/3)
 }
 
 func distance(a, b string) int {

@@ -39,7 +39,8 @@ func validate(p *Plan, catalogue scenario.Catalogue, report func(path, format st
 	seen := map[string]bool{}
 	for i, step := range p.Steps {
 		at := fmt.Sprintf("steps[%d]", i)
-		if want := stepID(step.Fault, step.Action); step.ID != want {
+		known := step.Action == Inject || step.Action == Recover
+		if want := stepID(step.Fault, step.Action); known && step.ID != want {
 			report(at+".id", "%q does not say fault and action; want %q", step.ID, want)
 		}
 		if seen[step.ID] {

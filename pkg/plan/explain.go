@@ -97,7 +97,7 @@ func (e *explainer) steps(p *Plan) {
 		}
 		e.line("%d. %s: %s: %s.", i+1, step.ID, e.moment(step), what)
 	}
-	e.line("Then the application has %s to complete.", p.Settle)
+	e.line("After the last fault the application has %s to complete.", p.Settle)
 }
 
 func (e *explainer) moment(step Step) string {

@@ -61,7 +61,7 @@ func TestLoadTellsEveryProblem(t *testing.T) {
 			"13:3: spec.basline: unknown field; did you mean baseline?",
 			"24:27: spec.expect[1].resultEqualsBaseline: compares with the baseline, but there is none; write spec.baseline: true"}},
 		"no workers":       {"workers: 3", "workers: 0", []string{"7:22: spec.cluster.workers: 0 is too small; want at least 1"}},
-		"unknown timing":   {"timing: fast", "timing: fsat", []string{`7:33: spec.cluster.timing: "fsat" is no timing; known are fast, production, or knobs such as {nodeMonitorGracePeriod: 10s}`}},
+		"unknown timing":   {"timing: fast", "timing: fsat", []string{`7:33: spec.cluster.timing: "fsat" is neither a timing nor knobs such as {nodeMonitorGracePeriod: 10s}; did you mean fast?`}},
 		"timing as a list": {"timing: fast", "timing: [fast]", []string{"7:33: spec.cluster.timing: want fast, production or knobs such as {nodeMonitorGracePeriod: 10s}, got a list"}},
 		"impatient knobs": {"timing: fast", "timing: {nodeMonitorGracePeriod: 9s, nodeLeaseDuration: 1500ms}", []string{
 			"7:58: spec.cluster.timing.nodeMonitorGracePeriod: 9s is not longer than nodeStatusUpdateFrequency (10s): healthy nodes would be taken for dead; want several times as long",
