@@ -1,0 +1,143 @@
+package image
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+func fileStage(key string, built *atomic.Int32) stage {
+	return stage{kind: "thing", key: key, build: func(_ context.Context, dir string) error {
+		built.Add(1)
+		return os.WriteFile(filepath.Join(dir, "file"), []byte(key), 0o644)
+	}}
+}
+
+func TestStageIsBuiltOnce(t *testing.T) {
+	t.Parallel()
+	env := Env{Cache: t.TempDir()}
+	var built atomic.Int32
+	var all sync.WaitGroup
+	for range 8 {
+		all.Go(func() {
+			dir, err := env.make(t.Context(), fileStage("k", &built))
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			if data, err := os.ReadFile(filepath.Join(dir, "file")); err != nil || string(data) != "k" {
+				t.Errorf("stage holds %q, %v", data, err)
+			}
+		})
+	}
+	all.Wait()
+	if n := built.Load(); n != 1 {
+		t.Errorf("built %d times", n)
+	}
+}
+
+func TestFailedStageLeavesNothing(t *testing.T) {
+	t.Parallel()
+	var news []Progress
+	env := Env{Cache: t.TempDir(), Progress: func(p Progress) { news = append(news, p) }}
+	cause := errors.New("no luck")
+	_, err := env.make(t.Context(), stage{kind: "thing", key: "k", build: func(_ context.Context, dir string) error {
+		if err := os.WriteFile(filepath.Join(dir, "half"), nil, 0o644); err != nil {
+			return err
+		}
+		return cause
+	}})
+	if !errors.Is(err, cause) {
+		t.Errorf("error %v", err)
+	}
+	if left, err := os.ReadDir(env.kindDir("thing")); err != nil || len(left) != 0 {
+		t.Errorf("left %v, %v", left, err)
+	}
+	if len(news) != 2 || news[0].Done || !news[1].Done || !errors.Is(news[1].Err, cause) {
+		t.Errorf("progress %+v", news)
+	}
+}
+
+func TestInterruptedBuildIsRemoved(t *testing.T) {
+	t.Parallel()
+	env := Env{Cache: t.TempDir()}
+	half := filepath.Join(env.kindDir("thing"), buildingPrefix+"1")
+	if err := os.MkdirAll(half, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	var built atomic.Int32
+	if _, err := env.make(t.Context(), fileStage("k", &built)); err != nil {
+		t.Fatal(err)
+	}
+	if exists(half) {
+		t.Error("the half-made stage is still there")
+	}
+}
+
+func TestOldStagesAreRemoved(t *testing.T) {
+	t.Parallel()
+	env := Env{Cache: t.TempDir()}
+	var built atomic.Int32
+	for i := range 5 {
+		dir, err := env.make(t.Context(), fileStage(strconv.Itoa(i), &built))
+		if err != nil {
+			t.Fatal(err)
+		}
+		old := time.Unix(int64(1e9+i), 0)
+		if i == 0 {
+			old = time.Unix(2e9, 0) // used last of all
+		}
+		if err := os.Chtimes(dir, old, old); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i, want := range []bool{true, false, false, true, true} {
+		if got := exists(filepath.Join(env.kindDir("thing"), strconv.Itoa(i))); got != want {
+			t.Errorf("stage %d is there: %v, want %v", i, got, want)
+		}
+	}
+}
+
+func TestWaitingForALockEndsWithTheContext(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "lock")
+	unlock, err := lock(t.Context(), file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unlock()
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := lock(ctx, file); !errors.Is(err, context.Canceled) {
+		t.Errorf("error %v", err)
+	}
+}
+
+func TestKeysDoNotRunIntoEachOther(t *testing.T) {
+	t.Parallel()
+	sum := func(pairs ...string) string {
+		k := newStageKey("kind")
+		for i := 0; i < len(pairs); i += 2 {
+			k.add(pairs[i], pairs[i+1])
+		}
+		return k.sum()
+	}
+	if sum("a", "bc") == sum("ab", "c") || sum("a", "b", "c", "d") == sum("a", "b=c\n", "", "d") || sum("a", "b") != sum("a", "b") {
+		t.Error("different inputs have one key, or the same inputs two")
+	}
+}
+
+func TestNoCache(t *testing.T) {
+	t.Parallel()
+	for name, build := range map[string]func(context.Context, Env) (Archive, error){"pause": Pause, "toolbox": Toolbox, "spark": Spark} {
+		if _, err := build(t.Context(), Env{}); err == nil {
+			t.Errorf("%s: no error without a cache directory", name)
+		}
+	}
+}
