@@ -2,7 +2,6 @@ package dev.sparkchaos.source;
 
 import java.io.IOException;
 import java.io.InputStream;
-import java.net.ConnectException;
 import java.net.InetSocketAddress;
 import java.net.Socket;
 import java.net.SocketTimeoutException;
@@ -69,10 +68,8 @@ public final class WordReceiver extends Receiver<String> {
       for (long next = store.read(); !isStopped() && next < until; next = store.read()) {
         try (Socket socket = new Socket()) {
           receiveFrom(socket, next, store);
-        } catch (SocketTimeoutException | ConnectException e) {
-          LOG.warn("The word source at {}:{} is away; trying again from offset {}", host, port, next, e);
         } catch (SourceException e) {
-          LOG.warn("The word source at {}:{} closed or broke the stream after offset {}", host, port, next, e);
+          LOG.warn("The word source at {}:{}: {}; it is asked again", host, port, e.getMessage(), e);
         }
         TimeUnit.MILLISECONDS.sleep(RECONNECT_MILLIS);
       }
@@ -85,11 +82,7 @@ public final class WordReceiver extends Receiver<String> {
 
   private void receiveFrom(Socket socket, long from, PositionStore store)
       throws IOException, SourceException {
-    socket.connect(new InetSocketAddress(host, port), CONNECT_TIMEOUT_MILLIS);
-    socket.setSoTimeout(READ_TIMEOUT_MILLIS);
-    socket.setKeepAlive(true);
-    socket.getOutputStream().write(("FROM " + from + "\n").getBytes(StandardCharsets.US_ASCII));
-    Lines lines = new Lines(socket);
+    Lines lines = request(socket, from);
     List<String> block = new ArrayList<>();
     long next = from;
     long blockSince = System.nanoTime();
@@ -108,6 +101,18 @@ public final class WordReceiver extends Receiver<String> {
         block.clear();
         blockSince = System.nanoTime();
       }
+    }
+  }
+
+  private Lines request(Socket socket, long from) throws SourceException {
+    try {
+      socket.connect(new InetSocketAddress(host, port), CONNECT_TIMEOUT_MILLIS);
+      socket.setSoTimeout(READ_TIMEOUT_MILLIS);
+      socket.setKeepAlive(true);
+      socket.getOutputStream().write(("FROM " + from + "\n").getBytes(StandardCharsets.US_ASCII));
+      return new Lines(socket);
+    } catch (IOException e) {
+      throw new SourceException("offset " + from + " cannot be asked for", e);
     }
   }
 

@@ -16,6 +16,14 @@ final class Options {
     boolean required() {
       return fallback == null;
     }
+
+    /** Whether it has to be given, and what serves when it is not. */
+    String need() {
+      if (required()) {
+        return "required";
+      }
+      return fallback.isEmpty() ? "optional" : "default " + fallback;
+    }
   }
 
   /** Checked values of all options. */
@@ -162,8 +170,7 @@ final class Options {
     options.forEach(
         (name, option) -> {
           String usage = "  --" + name + "=" + option.placeholder();
-          String fallback = option.required() ? "required" : option.fallback().isEmpty() ? "optional" : "default " + option.fallback();
-          text.append(String.format("%-26s %s (%s)%n", usage, option.help(), fallback));
+          text.append(String.format("%-26s %s (%s)%n", usage, option.help(), option.need()));
         });
     return text.append(String.format("%-26s %s%n", "  --help", "shows this")).toString();
   }

@@ -1,10 +1,20 @@
 package dev.sparkchaos.witness;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 
+import com.sun.net.httpserver.HttpServer;
+import io.fabric8.kubernetes.api.model.Pod;
+import io.fabric8.kubernetes.api.model.PodBuilder;
 import io.fabric8.kubernetes.api.model.Status;
 import io.fabric8.kubernetes.api.model.StatusBuilder;
+import io.fabric8.kubernetes.client.Config;
+import io.fabric8.kubernetes.client.KubernetesClient;
+import io.fabric8.kubernetes.client.KubernetesClientBuilder;
 import io.fabric8.kubernetes.client.KubernetesClientException;
+import java.net.InetAddress;
+import java.net.InetSocketAddress;
+import java.nio.charset.StandardCharsets;
 import java.util.Optional;
 import org.junit.jupiter.api.Test;
 
@@ -33,6 +43,43 @@ class PodCreateRefusalTest {
     Throwable wrapped = new RuntimeException("outer", new IllegalStateException(conflict()));
     assertEquals(
         Optional.of(new PodCreateRefusal("run-exec-1", 409, TOLD)), PodCreateRefusal.in(wrapped));
+  }
+
+  @Test
+  void theClientsOwnExceptionIsUnderstood() throws Exception {
+    byte[] status =
+        ("{\"kind\":\"Status\",\"apiVersion\":\"v1\",\"status\":\"Failure\",\"reason\":\"AlreadyExists\",\"code\":409,"
+                + "\"message\":\"pods \\\"run-exec-1\\\" already exists\","
+                + "\"details\":{\"name\":\"run-exec-1\",\"kind\":\"pods\"}}")
+            .getBytes(StandardCharsets.UTF_8);
+    HttpServer api = HttpServer.create(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0), 0);
+    api.createContext(
+        "/",
+        exchange -> {
+          try (exchange) {
+            exchange.getRequestBody().readAllBytes();
+            exchange.getResponseHeaders().set("Content-Type", "application/json");
+            exchange.sendResponseHeaders(409, status.length);
+            exchange.getResponseBody().write(status);
+          }
+        });
+    api.start();
+    Config config = Config.empty();
+    config.setMasterUrl("http://127.0.0.1:" + api.getAddress().getPort());
+    try (KubernetesClient client = new KubernetesClientBuilder().withConfig(config).build()) {
+      Pod pod = new PodBuilder().withNewMetadata().withName("run-exec-1").endMetadata().build();
+      KubernetesClientException refused =
+          assertThrows(
+              KubernetesClientException.class, () -> client.pods().inNamespace("ns").resource(pod).create());
+      assertEquals(
+          Optional.of(new PodCreateRefusal("run-exec-1", 409, TOLD)), PodCreateRefusal.in(refused));
+      // What is left of it when only the message survives.
+      assertEquals(
+          "run-exec-1",
+          PodCreateRefusal.in(new KubernetesClientException(refused.getMessage(), 409, null)).get().podName());
+    } finally {
+      api.stop(0);
+    }
   }
 
   @Test

@@ -11,13 +11,10 @@ import dev.sparkchaos.source.Words;
 import dev.sparkchaos.testing.Eventually;
 import dev.sparkchaos.testing.Records;
 import dev.sparkchaos.testing.RecordingWitness;
+import dev.sparkchaos.testing.SparkProcess;
 import dev.sparkchaos.testing.SparkProperties;
 import dev.sparkchaos.testing.WordServer;
-import java.io.File;
-import java.io.IOException;
-import java.lang.management.ManagementFactory;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
@@ -51,32 +48,16 @@ class NetworkWordCountTest {
         .anyMatch(r -> Long.parseLong(detail(r, "total")) >= words);
   }
 
-  /** The application in a JVM of its own, which can be killed. */
-  private Process start(SparkProperties spark, String... args) throws IOException {
-    List<String> command = new ArrayList<>();
-    command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
-    ManagementFactory.getRuntimeMXBean().getInputArguments().stream()
-        .filter(argument -> argument.startsWith("--add") || argument.startsWith("-X"))
-        .forEach(command::add);
-    spark.asMap().forEach((key, value) -> command.add("-D" + key + "=" + value));
-    command.addAll(List.of("-cp", System.getProperty("java.class.path"), NetworkWordCount.class.getName()));
-    command.addAll(Arrays.asList(args));
-    return new ProcessBuilder(command)
-        .redirectErrorStream(true)
-        .redirectOutput(new File("target/network-word-count.log"))
-        .start();
-  }
-
   @Test
   void aKilledDriversSuccessorGoesOnFromTheCheckpoint() throws Exception {
     try (WordServer server = new WordServer(WORDS, 150);
         RecordingWitness witness = new RecordingWitness();
         SparkProperties spark = new SparkProperties().witness(directory.resolve("disk"), witness.url())) {
       spark.set("spark.streaming.receiver.writeAheadLog.enable", "true");
-      Process driver = start(spark, arguments(server, 400));
+      Process driver = SparkProcess.start(spark, NetworkWordCount.class, arguments(server, 400));
       try {
         Eventually.await("150 words are counted", () -> !driver.isAlive() || counted(witness, 150));
-        assertTrue(driver.isAlive(), "the driver ended; see target/network-word-count.log");
+        assertTrue(driver.isAlive(), "the driver ended; see target/NetworkWordCount.log");
       } finally {
         driver.destroyForcibly().waitFor();
       }
