@@ -88,9 +88,10 @@ func (d *Decoder) Err(file string) error {
 }
 
 // Problem reports what is wrong with the value at a path; if the document has none there, at what encloses it.
-// A value that has a problem already keeps that one alone: what follows from it helps nobody.
+// A value that has a problem already, by itself or with what encloses it, keeps that one alone: what follows from it
+// helps nobody.
 func (d *Decoder) Problem(path, format string, args ...any) {
-	if slices.ContainsFunc(d.problems, func(p Problem) bool { return p.Path == path && path != "" }) {
+	if slices.ContainsFunc(d.problems, func(p Problem) bool { return p.Path != "" && within(path, p.Path) }) {
 		return
 	}
 	for at := path; ; {
@@ -100,6 +101,12 @@ func (d *Decoder) Problem(path, format string, args ...any) {
 		}
 		at = at[:max(strings.LastIndexAny(at, ".["), 0)]
 	}
+}
+
+// within says whether a path is another one or lies below it.
+func within(path, outer string) bool {
+	rest, ok := strings.CutPrefix(path, outer)
+	return ok && (rest == "" || rest[0] == '.' || rest[0] == '[')
 }
 
 // Complain reports what is wrong with a node.

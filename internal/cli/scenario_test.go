@@ -1,0 +1,218 @@
+package cli
+
+import (
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/sparkchaos/sparkchaos/pkg/plan"
+	"github.com/sparkchaos/sparkchaos/pkg/scenario"
+	"github.com/sparkchaos/sparkchaos/scenarios"
+)
+
+func TestShippedScenarios(t *testing.T) {
+	t.Parallel()
+	shipped, err := shippedScenarios()
+	if err != nil {
+		t.Fatal(err)
+	}
+	controls := map[string]*scenario.Control{}
+	for _, each := range shipped {
+		s := each.scenario
+		t.Run(s.Metadata.Name, func(t *testing.T) {
+			t.Parallel()
+			if want := strings.TrimSuffix(filepath.Base(each.file), ".yaml"); s.Metadata.Name != want {
+				t.Errorf("%s holds the scenario %s; want the file's name", each.file, s.Metadata.Name)
+			}
+			if s.Metadata.Description == "" || s.Metadata.Labels["tier"] == "" || s.Metadata.Labels["component"] == "" {
+				t.Error("wants a description and the labels tier and component")
+			}
+			isControl := strings.HasPrefix(each.file, "controls/")
+			if (s.Spec.Control != nil) != isControl || (s.Metadata.Labels["control"] == "true") != isControl {
+				t.Errorf("%s: spec.control, the label control=true and the directory controls/ must go together", each.file)
+			}
+			modeline(t, each.file)
+			p, err := makePlan(s, 1, embeddedKind)
+			if err != nil {
+				t.Fatal(err)
+			}
+			written, err := plan.Marshal(p)
+			if err != nil {
+				t.Fatal(err)
+			}
+			again, err := plan.Parse("plan.yaml", written, catalogue())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(p, again); diff != "" {
+				t.Errorf("the plan read again (-first +again):\n%s", diff)
+			}
+		})
+		if s.Spec.Control != nil {
+			controls[s.Metadata.Name] = s.Spec.Control
+		}
+	}
+	want := map[string]*scenario.Control{
+		"driver-as-pod":         {EndsIn: "violation", Violated: []string{"driverRescheduled"}},
+		"fixed-app-id":          {EndsIn: "violation", Violated: []string{"applicationIdsUnique"}},
+		"fixed-executor-prefix": {EndsIn: "violation", Violated: []string{"executorNamesUnique"}},
+		"noop-power-off":        {EndsIn: "inconclusive"},
+		"two-drivers-forbidden": {EndsIn: "violation", Violated: []string{"atMostOneDriver"}},
+	}
+	if diff := cmp.Diff(want, controls); diff != "" {
+		t.Errorf("controls (-want +got):\n%s", diff)
+	}
+}
+
+// modeline checks that a file tells editors where its schema is.
+func modeline(t *testing.T, file string) {
+	t.Helper()
+	data, err := fs.ReadFile(scenarios.Files(), file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	first, _, _ := strings.Cut(string(data), "\n")
+	reference, ok := strings.CutPrefix(first, "# yaml-language-server: $schema=")
+	target := filepath.Join("..", "..", "scenarios", filepath.Dir(file), reference)
+	if _, err := os.Stat(target); !ok || err != nil {
+		t.Errorf("%s begins with %q; want a modeline that leads to schema/scenario.json", file, first)
+	}
+}
+
+// writeFile writes a file for a test and returns its path.
+func writeFile(t *testing.T, name, content string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), name)
+	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func TestLintTellsAllProblemsOfAllFiles(t *testing.T) {
+	t.Parallel()
+	first := writeFile(t, "first.yaml", "apiVersion: sparkchaos.dev/v1alpha1\nkind: Scenario\nmetadata: {nmae: x}\n")
+	second := writeFile(t, "second.yaml", "")
+	code, out, message := run(t.Context(), NewRoot(), "lint", first, "driver-node-power-off", second)
+	want := first + ":1:1: spec: missing; it must be given\n" +
+		first + ":3:11: metadata.name: missing; it must be given, for example driver-node-power-off\n" +
+		first + ":3:12: metadata.nmae: unknown field; did you mean name?\n" +
+		"driver-node-power-off: driver-node-power-off is valid\n" +
+		second + ":1:1: the file is empty\n"
+	if diff := cmp.Diff(lines(want), lines(out)); diff != "" {
+		t.Errorf("output (-want +got):\n%s", diff)
+	}
+	if code != ExitUsage || !strings.Contains(message, "2 of 3 scenarios are not valid") {
+		t.Errorf("got exit code %d and %q", code, message)
+	}
+}
+
+// lines sorts by nothing but lets one diff name the line that differs.
+func lines(text string) []string {
+	all := strings.Split(text, "\n")
+	slices.Sort(all)
+	return all
+}
+
+func TestPlanIsTheSameForASeed(t *testing.T) {
+	t.Parallel()
+	var outs []string
+	for range 2 {
+		code, out, message := run(t.Context(), NewRoot(), "plan", "executor-pod-kill", "--seed", "18446744073709551615")
+		if code != ExitPass {
+			t.Fatalf("exit code %d: %s", code, message)
+		}
+		outs = append(outs, out)
+	}
+	if diff := cmp.Diff(outs[0], outs[1]); diff != "" {
+		t.Errorf("the same seed gives two plans:\n%s", diff)
+	}
+	if !strings.Contains(outs[0], "seed: 18446744073709551615\n") {
+		t.Errorf("the plan does not tell its seed:\n%s", outs[0])
+	}
+}
+
+func TestExplainSaysTheSameOfAScenarioAndItsPlan(t *testing.T) {
+	t.Parallel()
+	code, ofScenario, message := run(t.Context(), NewRoot(), "explain", "driver-node-isolated", "--seed", "5")
+	if code != ExitPass {
+		t.Fatalf("exit code %d: %s", code, message)
+	}
+	for _, format := range []string{"yaml", "json"} {
+		_, encoded, _ := run(t.Context(), NewRoot(), "plan", "driver-node-isolated", "--seed", "5", "-o", format)
+		code, ofPlan, message := run(t.Context(), NewRoot(), "explain", "--plan", writeFile(t, "plan."+format, encoded))
+		if code != ExitPass {
+			t.Fatalf("exit code %d: %s", code, message)
+		}
+		if diff := cmp.Diff(ofScenario, ofPlan); diff != "" {
+			t.Errorf("%s (-of the scenario +of its plan):\n%s", format, diff)
+		}
+	}
+	if want := "10s after the driver is running again on another node"; !strings.Contains(ofScenario, want) {
+		t.Errorf("want %q in\n%s", want, ofScenario)
+	}
+}
+
+func TestListSelectsByLabels(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct {
+		args          []string
+		has, lacks    string
+		scenarioCount int
+	}{
+		"all":        {nil, "driver-node-power-off [", "poweroff [", 10},
+		"controls":   {[]string{"--label", "control=true"}, "noop-power-off [", "driver-node-frozen [", 5},
+		"two labels": {[]string{"-l", "component=driver", "-l", "fault=freeze"}, "driver-node-frozen [", "driver-node-isolated [", 1},
+		"none":       {[]string{"-l", "component=nobody"}, "", "[", 0},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			code, out, message := run(t.Context(), NewRoot(), append([]string{"list"}, test.args...)...)
+			if code != ExitPass {
+				t.Fatalf("exit code %d: %s", code, message)
+			}
+			if !strings.Contains(out, test.has) || strings.Contains(out, test.lacks) || strings.Count(out, "tier=") != test.scenarioCount {
+				t.Errorf("want %d scenarios, among them %q and not %q:\n%s", test.scenarioCount, test.has, test.lacks, out)
+			}
+		})
+	}
+}
+
+func TestScenarioCommandsRefuse(t *testing.T) {
+	t.Parallel()
+	invalid := writeFile(t, "invalid.yaml", "kind: Scenario\n")
+	tests := map[string]struct {
+		args []string
+		want string
+	}{
+		"unknown scenario":       {[]string{"plan", "driver-node-poweroff"}, "there is no file and no shipped scenario \"driver-node-poweroff\"; did you mean driver-node-power-off?"},
+		"missing file":           {[]string{"lint", "no/such.yaml"}, "read scenario: open no/such.yaml"},
+		"directory":              {[]string{"lint", "."}, "read scenario: "},
+		"invalid scenario":       {[]string{"plan", invalid}, invalid + ":1:1: spec: missing"},
+		"unknown cluster":        {[]string{"plan", "executor-pod-kill", "--cluster", "mars"}, `cluster kind "mars" is not known`},
+		"unknown format":         {[]string{"plan", "executor-pod-kill", "-o", "xml"}, `--output is "xml"; want yaml or json`},
+		"negative seed":          {[]string{"plan", "executor-pod-kill", "--seed", "-1"}, "invalid argument"},
+		"nothing to explain":     {[]string{"explain"}, "explain takes either a scenario or --plan FILE"},
+		"too much to explain":    {[]string{"explain", "executor-pod-kill", "--plan", invalid}, "explain takes either a scenario or --plan FILE"},
+		"a scenario as a plan":   {[]string{"explain", "--plan", invalid}, invalid + `:1:7: kind: "Scenario" is not accepted`},
+		"missing plan":           {[]string{"explain", "--plan", "no/such.yaml"}, "read plan: open no/such.yaml"},
+		"label without a value":  {[]string{"list", "--label", "tier"}, "tier must be formatted as key=value"},
+		"lint without a file":    {[]string{"lint"}, "requires at least 1 arg"},
+		"schema with a scenario": {[]string{"schema", "executor-pod-kill"}, "unknown command"},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			code, _, message := run(t.Context(), NewRoot(), test.args...)
+			if lintProblem := test.args[0] == "lint" && code == ExitUsage && message == ""; code != ExitUsage || lintProblem || !strings.Contains(message, test.want) {
+				t.Errorf("got exit code %d and %q; want %d and %q", code, message, ExitUsage, test.want)
+			}
+		})
+	}
+}
