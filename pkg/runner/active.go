@@ -1,0 +1,150 @@
+package runner
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// ActiveRuns is the directory that knows the runs that have not cleaned up yet. A run holds a lock on its record as long
+// as its process lives: one without the lock was killed, and the next command cleans up after it.
+type ActiveRuns struct{ Dir string }
+
+// ActiveRecord is what a later process needs to clean up after a run.
+type ActiveRecord struct {
+	RunID       string   `json:"runID"`
+	Directory   string   `json:"directory"`
+	ClusterKind string   `json:"clusterKind"`
+	ClusterName string   `json:"clusterName"`
+	Namespaces  []string `json:"namespaces"`
+	KeepCluster bool     `json:"keepCluster"`
+	MadeCluster bool     `json:"madeCluster"` // the cluster was made for the run and goes with it, unless it is to be kept
+}
+
+// ActiveRun is the hold of a living process on its record.
+type ActiveRun struct {
+	record ActiveRecord
+	path   string
+	file   *os.File
+}
+
+// Register records a run before it touches anything.
+func (a ActiveRuns) Register(record ActiveRecord) (*ActiveRun, error) {
+	if err := os.MkdirAll(a.Dir, 0o700); err != nil {
+		return nil, fmt.Errorf("record that run %s is active: %w", record.RunID, err)
+	}
+	path := filepath.Join(a.Dir, record.RunID+".json")
+	run := &ActiveRun{record: record, path: path}
+	// The name is locked before it appears under its final name: nobody can take it for a dead run's.
+	temporary := path + ".new"
+	file, err := os.OpenFile(temporary, os.O_CREATE|os.O_TRUNC|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("record that run %s is active: %w", record.RunID, err)
+	}
+	run.file = file
+	err = unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+	if err == nil {
+		err = run.write()
+	}
+	if err == nil {
+		err = os.Rename(temporary, path)
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("record that run %s is active: %w", record.RunID, err), file.Close(), os.Remove(temporary))
+	}
+	return run, nil
+}
+
+func (r *ActiveRun) write() error {
+	encoded, err := json.Marshal(r.record)
+	if err != nil {
+		return err
+	}
+	// One write in place, longer than the last: the lock stays with the file, and a reader meets a whole record.
+	if _, err := r.file.WriteAt(append(encoded, '\n'), 0); err != nil {
+		return err
+	}
+	return r.file.Sync()
+}
+
+// Made notes whether the cluster was made for this run.
+func (r *ActiveRun) Made(made bool) error {
+	r.record.MadeCluster = made
+	if err := r.file.Truncate(0); err != nil {
+		return fmt.Errorf("record the cluster of run %s: %w", r.record.RunID, err)
+	}
+	if err := r.write(); err != nil {
+		return fmt.Errorf("record the cluster of run %s: %w", r.record.RunID, err)
+	}
+	return nil
+}
+
+// Forget removes the record: nothing is left to clean up.
+func (r *ActiveRun) Forget() error {
+	if err := os.Remove(r.path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("forget run %s: %w", r.record.RunID, err)
+	}
+	return nil
+}
+
+// Release lets go of the record; without Forget before, the next command cleans up after the run.
+func (r *ActiveRun) Release() { _ = r.file.Close() } // closing unlocks
+
+// Dead returns the records of runs whose process has ended without cleaning up. Each is held until it is released, so
+// that two commands do not clean up after one run.
+func (a ActiveRuns) Dead() ([]*ActiveRun, error) {
+	entries, err := os.ReadDir(a.Dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("look for runs to clean up: %w", err)
+	}
+	var dead []*ActiveRun
+	var errs []error
+	for _, entry := range entries {
+		if !strings.HasSuffix(entry.Name(), ".json") {
+			continue
+		}
+		run, err := hold(filepath.Join(a.Dir, entry.Name()))
+		if err != nil {
+			errs = append(errs, err)
+		}
+		if run != nil {
+			dead = append(dead, run)
+		}
+	}
+	return dead, errors.Join(errs...)
+}
+
+// hold locks a record, or returns nil if its run lives.
+func hold(path string) (*ActiveRun, error) {
+	file, err := os.OpenFile(path, os.O_RDWR, 0)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil // forgotten meanwhile
+	}
+	if err != nil {
+		return nil, fmt.Errorf("look for runs to clean up: %w", err)
+	}
+	if err := unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		return nil, file.Close() // its run lives
+	}
+	run := &ActiveRun{path: path, file: file}
+	content, err := os.ReadFile(path)
+	if err == nil {
+		err = json.Unmarshal(content, &run.record)
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("the record %s of a run cannot be read: %w; look at its nodes with `sparkchaos cluster status`, then delete the file", path, err), file.Close())
+	}
+	return run, nil
+}
+
+// Record returns what is known of the run.
+func (r *ActiveRun) Record() ActiveRecord { return r.record }

@@ -1,0 +1,280 @@
+package runner
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"runtime"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/wait"
+
+	"github.com/sparkchaos/sparkchaos/pkg/cluster"
+	"github.com/sparkchaos/sparkchaos/pkg/faults"
+	"github.com/sparkchaos/sparkchaos/pkg/history"
+	"github.com/sparkchaos/sparkchaos/pkg/launcher"
+	"github.com/sparkchaos/sparkchaos/pkg/report"
+)
+
+// aftermath is how long the rest of dead incarnations is watched after everything has recovered.
+const aftermath = 45 * time.Second
+
+// settle waits for the application to complete. That it does not is for the invariants to judge.
+func (r *run) settle(ctx context.Context) error {
+	completed, err := r.session.completed(ctx, settleBound(r.Plan))
+	if err != nil {
+		return err
+	}
+	if completed {
+		r.Progress.Say("the application has completed")
+	} else {
+		r.Progress.Say("the application has not completed within %v", settleBound(r.Plan))
+	}
+	return nil
+}
+
+// cleanUp undoes every fault, collects the evidence, and removes what the run made. It goes on after a failure and
+// returns what is left behind.
+func (r *run) cleanUp(ctx context.Context) error {
+	var left []error
+	if r.session != nil {
+		left = append(left, r.phase(ctx, PhaseRecover, r.recoverAll))
+		r.problem("collect the evidence", r.phase(ctx, PhaseCollect, r.collect))
+	}
+	if r.cluster != nil {
+		left = append(left, r.phase(ctx, PhaseCleanUp, r.remove))
+	}
+	if r.session != nil {
+		r.problem("record to the end", r.session.close())
+	}
+	return errors.Join(left...)
+}
+
+// recoverAll brings back what is still disturbed, and watches what that does to the rest of dead incarnations.
+func (r *run) recoverAll(ctx context.Context) error {
+	var errs []error
+	for _, fault := range r.disturbed {
+		if fault.State().Active() {
+			errs = append(errs, r.recoverFault(ctx, fault))
+		}
+	}
+	for _, fault := range r.disturbed {
+		errs = append(errs, fault.CleanUp(ctx))
+	}
+	r.watchAftermath(ctx)
+	return errors.Join(errs...)
+}
+
+// watchAftermath waits until no driver and no executor runs any more, for a while at most: what is still there then is
+// judged from the record.
+func (r *run) watchAftermath(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, aftermath)
+	defer cancel()
+	running := newSeen("")
+	done := r.Progress.Await("drivers and executors to end", aftermath, running.String)
+	defer done()
+	_ = wait.PollUntilContextCancel(ctx, 500*time.Millisecond, true, func(ctx context.Context) (bool, error) {
+		pods, err := r.client.CoreV1().Pods(r.id).List(ctx, metav1.ListOptions{})
+		if err != nil {
+			running.set(err.Error())
+			return false, nil
+		}
+		count := 0
+		for _, pod := range pods.Items {
+			if pod.Status.Phase != corev1.PodSucceeded && pod.Status.Phase != corev1.PodFailed {
+				count++
+			}
+		}
+		running.set(fmt.Sprintf("%d pods", count))
+		return count == 0, nil
+	})
+}
+
+// collect reads the nodes' disks and keeps the logs.
+func (r *run) collect(ctx context.Context) error {
+	err := r.session.collect(ctx)
+	if keeper, ok := r.cluster.(interface{ CopyLogs(directory string) error }); ok {
+		err = errors.Join(err, keeper.CopyLogs(r.directory.Logs()))
+	}
+	return err
+}
+
+// remove deletes what the run made and looks whether anything is left of it.
+func (r *run) remove(ctx context.Context) error {
+	var errs []error
+	for _, namespace := range []string{r.baselineID(), r.id} {
+		errs = append(errs, r.deleteNamespace(ctx, namespace))
+	}
+	found := r.leftovers(ctx)
+	errs = append(errs, r.tell(history.Leftovers, found))
+	for _, object := range found.Found {
+		errs = append(errs, fmt.Errorf("%s %s is left", object.Kind, object.Name))
+	}
+	return errors.Join(errs...)
+}
+
+// leftovers looks for what a run must not leave.
+func (r *run) leftovers(ctx context.Context) history.LeftoversData {
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	var data history.LeftoversData
+	look := func(what string, find func() ([]history.Object, error)) {
+		data.Checked = append(data.Checked, what)
+		found, err := find()
+		data.Found = append(data.Found, found...)
+		if err != nil {
+			data.Errors = append(data.Errors, fmt.Sprintf("%s: %v", what, err))
+		}
+	}
+	look("namespaces of the run", func() ([]history.Object, error) { return r.namespacesLeft(ctx) })
+	look("volumes of the run", func() ([]history.Object, error) { return r.volumesLeft(ctx) })
+	look("nodes that are off, frozen, isolated or without kubelet", func() ([]history.Object, error) { return r.nodesLeft(ctx) })
+	look("undo records that are open", func() ([]history.Object, error) {
+		records, err := faults.Pending(r.directory.Undo())
+		var found []history.Object
+		for _, record := range records {
+			found = append(found, history.Object{Kind: "UndoRecord", Name: record.ID})
+		}
+		return found, err
+	})
+	return data
+}
+
+func (r *run) namespacesLeft(ctx context.Context) ([]history.Object, error) {
+	var found []history.Object
+	for _, name := range []string{r.baselineID(), r.id} {
+		namespace, err := r.client.CoreV1().Namespaces().Get(ctx, name, metav1.GetOptions{})
+		if apierrors.IsNotFound(err) {
+			continue
+		}
+		if err != nil {
+			return found, err
+		}
+		found = append(found, history.Object{Kind: "Namespace", Name: name, UID: string(namespace.UID)})
+	}
+	return found, nil
+}
+
+// volumesLeft waits a little: volumes are deleted after the claims that held them.
+func (r *run) volumesLeft(ctx context.Context) ([]history.Object, error) {
+	var found []history.Object
+	var trouble error
+	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
+	defer cancel()
+	_ = wait.PollUntilContextCancel(ctx, 200*time.Millisecond, true, func(ctx context.Context) (bool, error) {
+		volumes, err := r.client.CoreV1().PersistentVolumes().List(ctx, metav1.ListOptions{})
+		found, trouble = nil, err
+		if err != nil {
+			return false, nil
+		}
+		for _, volume := range volumes.Items {
+			if claim := volume.Spec.ClaimRef; claim != nil && (claim.Namespace == r.id || claim.Namespace == r.baselineID()) {
+				found = append(found, history.Object{Kind: "PersistentVolume", Name: volume.Name, UID: string(volume.UID)})
+			}
+		}
+		return len(found) == 0, nil
+	})
+	return found, trouble
+}
+
+func (r *run) nodesLeft(ctx context.Context) ([]history.Object, error) {
+	nodes, err := r.cluster.Nodes(ctx)
+	var found []history.Object
+	for _, node := range nodes {
+		if node.Power != cluster.On || node.Frozen || node.Isolated || !node.Kubelet {
+			found = append(found, history.Object{Kind: "Node", Name: node.Name})
+		}
+	}
+	return found, err
+}
+
+// removeCluster removes the cluster if it was made for this run and is not to be kept.
+func (r *run) removeCluster(ctx context.Context) error {
+	if r.cluster == nil || !r.made || r.KeepCluster {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	return r.Clusters.Remove(ctx, r.ClusterName)
+}
+
+// writeEnvironment stores what the run runs on.
+func (r *run) writeEnvironment() error {
+	t := timing(r.Plan)
+	environment := report.Environment{
+		ClusterKind: r.Clusters.Kind(), ClusterName: r.cluster.Name(),
+		Versions: map[string]string{"sparkchaos": r.Version, "image": r.image.Reference},
+		Timing: map[string]string{
+			"name": t.Name, "nodeStatusUpdateFrequency": t.NodeStatusUpdateFrequency.String(), "nodeLeaseDuration": t.NodeLeaseDuration.String(),
+			"nodeMonitorPeriod": t.NodeMonitorPeriod.String(), "nodeMonitorGracePeriod": t.NodeMonitorGracePeriod.String(),
+		},
+		Machine: map[string]string{"cpus": fmt.Sprint(runtime.NumCPU()), "os": runtime.GOOS, "architecture": runtime.GOARCH},
+	}
+	if versioned, ok := r.cluster.(interface{ Components() map[string]string }); ok {
+		for name, version := range versioned.Components() {
+			environment.Versions[name] = version
+		}
+	}
+	encoded, err := report.EncodeEnvironment(environment)
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(r.directory.Environment(), encoded, 0o644); err != nil {
+		return fmt.Errorf("write what the run runs on: %w", err)
+	}
+	return nil
+}
+
+// CleanUpDead undoes what runs left whose process was killed, and removes what they made.
+func CleanUpDead(ctx context.Context, active ActiveRuns, clusters Clusters, say func(format string, args ...any)) error {
+	dead, err := active.Dead()
+	errs := []error{err}
+	for _, run := range dead {
+		record := run.Record()
+		if record.ClusterKind != clusters.Kind() {
+			run.Release()
+			continue
+		}
+		say("cleaning up after run %s, which was ended by force", record.RunID)
+		err := cleanUpDead(ctx, record, clusters)
+		if err == nil {
+			err = run.Forget()
+		}
+		run.Release()
+		if err != nil {
+			errs = append(errs, fmt.Errorf("clean up after run %s (%s): %w", record.RunID, record.Directory, err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func cleanUpDead(ctx context.Context, record ActiveRecord, clusters Clusters) error {
+	c, err := clusters.Open(record.ClusterName)
+	if clusters.IsAbsent(err) {
+		return nil // it went with all that was in it
+	}
+	if record.MadeCluster && !record.KeepCluster {
+		return clusters.Remove(ctx, record.ClusterName) // with its nodes, whatever state they are in
+	}
+	if err != nil {
+		return err
+	}
+	_, err = faults.UndoPending(ctx, c, Directory(record.Directory).Undo())
+	if err != nil {
+		return err
+	}
+	client, err := newClient(c)
+	if err != nil {
+		return err
+	}
+	for _, namespace := range record.Namespaces {
+		ctx, cancel := context.WithTimeout(ctx, deleteTimeout)
+		err = errors.Join(err, launcher.Delete(ctx, client, namespace, namespace))
+		cancel()
+	}
+	return err
+}

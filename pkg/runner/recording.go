@@ -1,0 +1,124 @@
+package runner
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"path"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+	"k8s.io/client-go/dynamic"
+
+	"github.com/sparkchaos/sparkchaos/pkg/cluster"
+	"github.com/sparkchaos/sparkchaos/pkg/history"
+	"github.com/sparkchaos/sparkchaos/pkg/launcher"
+	"github.com/sparkchaos/sparkchaos/pkg/source"
+	"github.com/sparkchaos/sparkchaos/pkg/witness"
+)
+
+const (
+	// witnessRoot is where drivers and executors write their own records, on each node's own disk.
+	witnessRoot = "/var/lib/sparkchaos/witness"
+	// syncTimeout is how long the API server may take to list everything once.
+	syncTimeout = 30 * time.Second
+	// wordsPerSecond is the rate at which the source of words grows.
+	wordsPerSecond = 50
+	// vocabulary is how many different words the source has.
+	vocabulary = 20
+)
+
+// recording writes what the API server says of one namespace into a history.
+type recording struct {
+	stop context.CancelFunc
+	done chan error
+}
+
+// startRecording returns when everything has been listed once: from then on nothing is missed.
+func startRecording(ctx context.Context, client dynamic.Interface, log *history.Writer, namespace string) (*recording, error) {
+	recorder := history.NewRecorder(client, log, namespace)
+	running, stop := context.WithCancel(context.WithoutCancel(ctx))
+	r := &recording{stop: stop, done: make(chan error, 1)}
+	go func() { r.done <- recorder.Run(running) }()
+	synced, cancel := context.WithTimeout(ctx, syncTimeout)
+	defer cancel()
+	if err := recorder.WaitSynced(synced); err != nil {
+		return nil, errors.Join(err, r.end())
+	}
+	return r, nil
+}
+
+// end stops the recording and returns what went wrong with it.
+func (r *recording) end() error {
+	r.stop()
+	return <-r.done
+}
+
+// witnessing receives what drivers and executors report, and serves words to those that read a stream.
+type witnessing struct {
+	directory  string // on each node's own disk
+	url        string
+	source     launcher.Source
+	inbox      *witness.Inbox
+	heartbeats *heartbeats
+	stop       context.CancelFunc
+	servers    *errgroup.Group
+}
+
+// startWitnessing opens the harness's addresses inside the cluster's network and the directories on the nodes' disks.
+func startWitnessing(ctx context.Context, c cluster.Cluster, log *history.Writer, id string, seed uint64, report func(history.ProblemData)) (*witnessing, error) {
+	w := &witnessing{directory: path.Join(witnessRoot, id), heartbeats: &heartbeats{last: map[string]time.Time{}}}
+	if err := c.MakeDirectory(ctx, w.directory); err != nil {
+		return nil, err
+	}
+	w.inbox = witness.NewInbox(func(record history.WitnessRecord) error {
+		if record.Type == history.Heartbeat && record.Via != witness.ViaDisk {
+			w.heartbeats.heard(record.PodUID)
+		}
+		_, err := log.Append(history.Witness, record.Type, &history.Object{Kind: "Pod", Name: record.PodName, UID: record.PodUID}, record)
+		return err
+	})
+	words, err := source.New(source.Options{Seed: seed, Vocabulary: vocabulary, WordsPerSecond: wordsPerSecond})
+	if err != nil {
+		return nil, fmt.Errorf("make the source of words: %w", err)
+	}
+	listeners, err := listen(ctx, c, 3)
+	if err != nil {
+		return nil, err
+	}
+	running, stop := context.WithCancel(context.WithoutCancel(ctx))
+	w.stop = stop
+	w.servers = &errgroup.Group{}
+	server := witness.NewServer(w.inbox, report)
+	w.servers.Go(func() error { return server.Serve(running, listeners[0]) })
+	w.servers.Go(func() error { return words.ServeHTTP(running, listeners[1]) })
+	w.servers.Go(func() error { return words.ServeTCP(running, listeners[2]) })
+	w.url = "http://" + listeners[0].Addr().String()
+	tcp := listeners[2].Addr().(*net.TCPAddr)
+	w.source = launcher.Source{URL: "http://" + listeners[1].Addr().String(), Host: tcp.IP.String(), Port: tcp.Port}
+	return w, nil
+}
+
+// end stops the servers, once; what was sent but not read yet is on the disks.
+func (w *witnessing) end() error {
+	w.stop()
+	err := w.servers.Wait()
+	w.servers = &errgroup.Group{}
+	return err
+}
+
+func listen(ctx context.Context, c cluster.Cluster, count int) ([]net.Listener, error) {
+	var listeners []net.Listener
+	for range count {
+		listener, err := c.Listen(ctx)
+		if err != nil {
+			for _, opened := range listeners {
+				err = errors.Join(err, opened.Close())
+			}
+			return nil, err
+		}
+		listeners = append(listeners, listener)
+	}
+	return listeners, nil
+}

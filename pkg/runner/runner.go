@@ -1,0 +1,305 @@
+// Package runner is the procedure of a run, from the preflight to the clean-up. It does and records; what the record
+// means is judged elsewhere, from the record alone.
+package runner
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"k8s.io/client-go/dynamic"
+	"k8s.io/client-go/kubernetes"
+
+	"github.com/sparkchaos/sparkchaos/pkg/cluster"
+	"github.com/sparkchaos/sparkchaos/pkg/faults"
+	"github.com/sparkchaos/sparkchaos/pkg/history"
+	"github.com/sparkchaos/sparkchaos/pkg/plan"
+)
+
+// The phases of a run, in their order. The history tells when each began and ended.
+const (
+	PhasePreflight = "preflight"
+	PhaseCluster   = "cluster"
+	PhaseBaseline  = "baseline"
+	PhaseLaunch    = "launch"
+	PhaseFaults    = "faults"
+	PhaseSettle    = "settle"
+	PhaseRecover   = "recover"
+	PhaseCollect   = "collect"
+	PhaseCleanUp   = "cleanup"
+)
+
+// Clusters makes, finds and removes the clusters of one kind.
+type Clusters interface {
+	// Kind is embedded, kind or existing.
+	Kind() string
+	// Make returns the running cluster of that name, or makes it; made says which.
+	Make(ctx context.Context, spec ClusterSpec) (c cluster.Cluster, made bool, err error)
+	// Open finds a cluster that exists; an error that IsAbsent says that there is none.
+	Open(name string) (cluster.Cluster, error)
+	// IsAbsent says whether an error of Open means that there is no such cluster.
+	IsAbsent(err error) bool
+	// Remove removes a cluster with all that belongs to it.
+	Remove(ctx context.Context, name string) error
+}
+
+// ClusterSpec is what a run needs of a cluster.
+type ClusterSpec struct {
+	Name    string
+	Workers int
+	Timing  cluster.Timing
+	Images  []string // archives that every node must have
+}
+
+// Image is what drivers and executors run.
+type Image struct {
+	Reference string // by which pods name it
+	Archive   string // file to bring to the nodes; empty for an image that the nodes get by themselves
+	Digest    string // of its content; empty if unknown
+}
+
+// Progress shows a person what goes on. Its methods may be called by several goroutines at once.
+type Progress interface {
+	// Say tells that something happened.
+	Say(format string, args ...any)
+	// Await shows that something is awaited, for how long at most and what was seen last, until done is called.
+	Await(what string, atMost time.Duration, seen func() string) (done func())
+}
+
+// Options of a run.
+type Options struct {
+	Plan        *plan.Plan
+	Scenario    []byte // the file as the user wrote it; nil if only the plan is known
+	Runs        string // directory in which the run directory is made
+	ClusterName string
+	KeepCluster bool
+	Clusters    Clusters
+	Image       func(context.Context) (Image, error) // of workloads that name no image of their own
+	Baselines   string                               // directory that caches the results of baselines
+	Active      ActiveRuns
+	Progress    Progress
+	Version     string // of sparkchaos
+}
+
+// Finished is a run that has ended and can be judged.
+type Finished struct {
+	Directory Directory
+	// Err is what kept the run from being carried out as planned: the cluster, the environment, an interrupt. The
+	// history says so, too.
+	Err error
+	// LeftBehind is what the clean-up could not remove or undo.
+	LeftBehind error
+}
+
+// run is a run under way.
+type run struct {
+	Options
+	id        string // value of the label sparkchaos.dev/run, and the namespace
+	directory Directory
+	log       *history.Writer
+	began     time.Time
+
+	image     Image
+	cluster   cluster.Cluster
+	made      bool // the cluster was made for this run
+	client    kubernetes.Interface
+	dynamic   dynamic.Interface
+	session   *session
+	journal   *faults.Journal
+	disturbed []*faults.Disturbance
+	active    *ActiveRun
+}
+
+// Run carries out a plan. It returns an error only if there is nothing to judge: no run directory could be made. All
+// other trouble ends in the record, and what was done is undone in any case.
+func Run(ctx context.Context, options Options) (Finished, error) {
+	r, err := begin(options)
+	if err != nil {
+		return Finished{}, err
+	}
+	defer r.active.Release()
+	trouble := r.carryOut(ctx)
+	// What follows is done for an interrupted run, too.
+	after := context.WithoutCancel(ctx)
+	left := r.cleanUp(after)
+	trouble = errors.Join(trouble, r.end(ctx, trouble))
+	left = errors.Join(left, r.removeCluster(after))
+	if left == nil {
+		r.active.Forget()
+	}
+	return Finished{Directory: r.directory, Err: trouble, LeftBehind: left}, nil
+}
+
+// begin makes the run directory and opens the history.
+func begin(options Options) (*run, error) {
+	began := time.Now()
+	directory, err := MakeDirectory(options.Runs, options.Plan, began)
+	if err != nil {
+		return nil, err
+	}
+	r := &run{Options: options, id: runID(options.Plan.Scenario.Name, directory), directory: directory, began: began}
+	if err := directory.write(options.Scenario, options.Plan); err != nil {
+		return nil, err
+	}
+	if r.journal, err = faults.OpenJournal(directory.Undo()); err != nil {
+		return nil, err
+	}
+	if r.active, err = options.Active.Register(ActiveRecord{
+		RunID: r.id, Directory: string(directory), ClusterKind: options.Clusters.Kind(), ClusterName: options.ClusterName,
+		Namespaces: []string{r.id, r.baselineID()}, KeepCluster: options.KeepCluster,
+	}); err != nil {
+		return nil, err
+	}
+	if r.log, err = history.Create(directory.History(), history.SystemClock{}); err != nil {
+		return nil, errors.Join(err, r.active.Forget())
+	}
+	encoded, err := json.Marshal(options.Plan)
+	if err == nil {
+		_, err = r.log.Append(history.Harness, history.RunStarted, nil, history.RunData{
+			FormatVersion: history.FormatVersion, RunID: r.id, Scenario: options.Plan.Scenario.Name, Seed: options.Plan.Seed,
+			Plan: encoded, Harness: options.Version, ClusterKind: options.Clusters.Kind(),
+		})
+	}
+	if err != nil {
+		return nil, errors.Join(err, r.log.Close(), r.active.Forget())
+	}
+	return r, nil
+}
+
+// carryOut is the run as planned, up to where only undoing and cleaning is left.
+func (r *run) carryOut(ctx context.Context) error {
+	if err := r.phase(ctx, PhasePreflight, r.preflight); err != nil {
+		return err
+	}
+	if err := r.phase(ctx, PhaseCluster, r.prepareCluster); err != nil {
+		return err
+	}
+	if err := r.phase(ctx, PhaseBaseline, r.baseline); err != nil {
+		return err
+	}
+	if err := r.phase(ctx, PhaseLaunch, r.launch); err != nil {
+		return err
+	}
+	if err := r.phase(ctx, PhaseFaults, r.injectFaults); err != nil {
+		return err
+	}
+	return r.phase(ctx, PhaseSettle, r.settle)
+}
+
+// phase runs one phase and tells the history and the user of it.
+func (r *run) phase(ctx context.Context, name string, do func(context.Context) error) error {
+	if err := r.tell(history.PhaseStarted, history.PhaseData{Phase: name}); err != nil {
+		return err
+	}
+	err := do(ctx)
+	ended := history.PhaseData{Phase: name}
+	if err != nil {
+		err = fmt.Errorf("%s: %w", name, err)
+		ended.Error = err.Error()
+	}
+	return errors.Join(err, r.tell(history.PhaseEnded, ended))
+}
+
+// tell appends an event of the harness.
+func (r *run) tell(eventType string, data any) error {
+	_, err := r.log.Append(history.Harness, eventType, nil, data)
+	return err
+}
+
+// problem records a trouble that may have cost evidence but does not end the run.
+func (r *run) problem(what string, err error) {
+	if err == nil {
+		return
+	}
+	r.Progress.Say("%s: %v", what, err)
+	_ = r.tell(history.Problem, history.ProblemData{What: what, Error: err.Error()}) // a history that cannot be written ends the run by itself
+}
+
+// end writes the last event and closes the history. An interrupt is not a failure of the cluster.
+func (r *run) end(ctx context.Context, trouble error) error {
+	data := history.RunEndData{Interrupted: ctx.Err() != nil}
+	if trouble != nil && !data.Interrupted {
+		data.Error = trouble.Error()
+	}
+	return errors.Join(r.tell(history.RunEnded, data), r.log.Close())
+}
+
+// preflight finds what would make the run fail before anything is started.
+func (r *run) preflight(ctx context.Context) error {
+	if reference := r.Plan.Workload.Image; reference != "" {
+		r.image = Image{Reference: reference}
+		return nil
+	}
+	image, err := r.Options.Image(ctx)
+	r.image = image
+	return err
+}
+
+// prepareCluster makes or finds the cluster.
+func (r *run) prepareCluster(ctx context.Context) error {
+	spec := ClusterSpec{Name: r.ClusterName, Workers: r.Plan.Cluster.Workers, Timing: timing(r.Plan)}
+	if r.image.Archive != "" {
+		spec.Images = []string{r.image.Archive}
+	}
+	began := time.Now()
+	c, made, err := r.Clusters.Make(ctx, spec)
+	if err != nil {
+		return err
+	}
+	r.cluster, r.made = c, made
+	if err := r.active.Made(made); err != nil {
+		return err
+	}
+	if made {
+		r.Progress.Say("cluster %s is up after %.1fs", c.Name(), time.Since(began).Seconds())
+	}
+	if r.client, err = newClient(c); err != nil {
+		return err
+	}
+	config, err := c.RESTConfig()
+	if err != nil {
+		return err
+	}
+	if r.dynamic, err = dynamic.NewForConfig(config); err != nil {
+		return fmt.Errorf("reach the API server of cluster %s: %w", c.Name(), err)
+	}
+	return r.writeEnvironment()
+}
+
+func timing(p *plan.Plan) cluster.Timing {
+	k := p.Cluster.Knobs
+	return cluster.Timing{
+		Name:                      p.Cluster.Timing,
+		NodeStatusUpdateFrequency: time.Duration(k.NodeStatusUpdateFrequency),
+		NodeLeaseDuration:         time.Duration(k.NodeLeaseDuration),
+		NodeMonitorPeriod:         time.Duration(k.NodeMonitorPeriod),
+		NodeMonitorGracePeriod:    time.Duration(k.NodeMonitorGracePeriod),
+	}
+}
+
+// launch starts the workload; its record begins before it does.
+func (r *run) launch(ctx context.Context) error {
+	session, err := r.openSession(ctx, r.id, r.log)
+	if err != nil {
+		return err
+	}
+	r.session = session
+	return session.launch(ctx, r.Plan.Workload)
+}
+
+// settleBound is how long the application may take to complete after the last fault.
+func settleBound(p *plan.Plan) time.Duration { return time.Duration(p.Settle) }
+
+func newClient(c cluster.Cluster) (kubernetes.Interface, error) {
+	config, err := c.RESTConfig()
+	if err != nil {
+		return nil, err
+	}
+	client, err := kubernetes.NewForConfig(config)
+	if err != nil {
+		return nil, fmt.Errorf("reach the API server of cluster %s: %w", c.Name(), err)
+	}
+	return client, nil
+}

@@ -1,0 +1,193 @@
+package runner
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/sparkchaos/sparkchaos/pkg/history"
+	"github.com/sparkchaos/sparkchaos/pkg/launcher"
+	"github.com/sparkchaos/sparkchaos/pkg/scenario"
+	"github.com/sparkchaos/sparkchaos/pkg/witness"
+)
+
+// startTimeout is how long the first driver's container may take to start: scheduling, a volume, an image to pull.
+const startTimeout = 3 * time.Minute
+
+// session is one life of the workload in a namespace of its own: what is recorded of it and what it reports. A run has
+// one, and one more for its baseline.
+type session struct {
+	run       *run
+	id        string // label and namespace
+	log       *history.Writer
+	recording *recording
+	witness   *witnessing
+	logs      *podLogs
+}
+
+// openSession begins to record before anything exists that could be missed.
+func (r *run) openSession(ctx context.Context, id string, log *history.Writer) (s *session, err error) {
+	s = &session{run: r, id: id, log: log}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, s.close())
+		}
+	}()
+	if s.recording, err = startRecording(ctx, r.dynamic, log, id); err != nil {
+		return nil, err
+	}
+	if s.witness, err = startWitnessing(ctx, r.cluster, log, id, r.Plan.Seed, s.problem); err != nil {
+		return nil, err
+	}
+	if s.logs, err = followLogs(ctx, r.client, log, r.directory.Logs()); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// close ends the record. It may be called in every state, and again.
+func (s *session) close() error {
+	var errs []error
+	if s.witness != nil {
+		errs = append(errs, s.witness.end())
+	}
+	if s.logs != nil {
+		s.logs.end()
+	}
+	if s.recording != nil {
+		errs = append(errs, s.recording.end())
+		s.recording = nil
+	}
+	return errors.Join(errs...)
+}
+
+// problem records a trouble that may have cost evidence.
+func (s *session) problem(p history.ProblemData) {
+	_, _ = s.log.Append(history.Harness, history.Problem, nil, p) // a history that cannot be written ends the run by itself
+}
+
+// launch creates the workload's objects and returns when the first driver's container runs.
+func (s *session) launch(ctx context.Context, w scenario.Workload) error {
+	objects, err := launcher.Render(w, s.environment())
+	if err != nil {
+		return err
+	}
+	launched, err := launcher.Apply(ctx, s.run.client, objects)
+	if err != nil {
+		return err
+	}
+	launched.ImageID = s.run.image.Digest
+	if _, err := s.log.Append(history.Harness, history.WorkloadLaunched, nil, launched); err != nil {
+		return err
+	}
+	return s.awaitDriver(ctx, launched)
+}
+
+func (s *session) environment() launcher.Environment {
+	env := launcher.Environment{
+		RunID: s.id, Namespace: s.id, Image: s.run.image.Reference, PullPolicy: corev1.PullIfNotPresent,
+		StorageClass: s.run.cluster.StorageClasses().Shared,
+		Witness:      launcher.Witness{URL: s.witness.url, Directory: s.witness.directory},
+		Source:       s.witness.source,
+	}
+	if s.run.image.Archive != "" {
+		env.PullPolicy = corev1.PullNever
+	}
+	return env
+}
+
+// awaitDriver waits for the first driver's container. What can never start is told at once instead of at a deadline.
+func (s *session) awaitDriver(ctx context.Context, launched history.WorkloadData) error {
+	ctx, cancel := context.WithTimeout(ctx, startTimeout)
+	defer cancel()
+	seen := newSeen("no driver pod")
+	done := s.run.Progress.Await("the driver's container", startTimeout, seen.String)
+	defer done()
+	return each(ctx, s.log, func(e history.Event) (bool, error) {
+		if e.Source != history.Kubernetes || e.Object == nil || e.Object.Kind != "Pod" || e.Object.Namespace != launched.Namespace {
+			return false, nil
+		}
+		var pod corev1.Pod
+		if err := json.Unmarshal(e.Data, &pod); err != nil {
+			return false, fmt.Errorf("event %d: pod %s: %w", e.Seq, e.Object.Name, err)
+		}
+		seen.set(podState(pod))
+		if reason := cannotStart(pod); reason != "" {
+			return false, fmt.Errorf("the driver cannot start: image %s on node %s: %s; load it into the cluster (`sparkchaos cluster load`) or correct spec.workload.image", launched.Image, pod.Spec.NodeName, reason)
+		}
+		return pod.Status.Phase == corev1.PodRunning || pod.Status.Phase == corev1.PodSucceeded || pod.Status.Phase == corev1.PodFailed, nil
+	}, func() error {
+		return fmt.Errorf("the driver did not start within %v; last seen: %s", startTimeout, seen)
+	})
+}
+
+func podState(pod corev1.Pod) string {
+	state := fmt.Sprintf("pod %s is %s", pod.Name, pod.Status.Phase)
+	for _, condition := range pod.Status.Conditions {
+		if condition.Type == corev1.PodScheduled && condition.Status == corev1.ConditionFalse {
+			state += ": " + condition.Message
+		}
+	}
+	return state
+}
+
+// cannotStart returns why a pod's containers will never start, or nothing.
+func cannotStart(pod corev1.Pod) string {
+	hopeless := []string{"ErrImageNeverPull", "InvalidImageName", "ImageInspectError", "ErrImagePull", "ImagePullBackOff"}
+	for _, container := range pod.Status.ContainerStatuses {
+		if waiting := container.State.Waiting; waiting != nil && slices.Contains(hopeless, waiting.Reason) {
+			return waiting.Reason + ": " + waiting.Message
+		}
+	}
+	return ""
+}
+
+// collect reads what the drivers and executors wrote to the nodes' own disks, of dead and isolated nodes too.
+func (s *session) collect(ctx context.Context) error {
+	if err := s.witness.end(); err != nil {
+		return err
+	}
+	nodes, err := s.run.cluster.Nodes(ctx)
+	if err != nil {
+		return err
+	}
+	for _, node := range nodes {
+		disk, err := s.run.cluster.Disk(ctx, node.Name)
+		if err != nil {
+			return err
+		}
+		data, err := witness.Collect(ctx, node.Name, disk, s.witness.directory, s.witness.inbox)
+		if err != nil {
+			return err
+		}
+		if _, err := s.log.Append(history.Harness, history.DisksCollected, &history.Object{Kind: "Node", Name: node.Name}, data); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// completed waits until the driver's Job is complete or has failed, or the bare driver pod has ended.
+func (s *session) completed(ctx context.Context, atMost time.Duration) (bool, error) {
+	ctx, cancel := context.WithTimeout(ctx, atMost)
+	defer cancel()
+	anchored, err := newAwaited("application", applicationCompleted(), 0)
+	if err != nil {
+		return false, err
+	}
+	failed := newFailure()
+	done := s.run.Progress.Await("the application to complete", atMost, anchored.seen)
+	defer done()
+	ok := false
+	err = each(ctx, s.log, func(e history.Event) (bool, error) {
+		reached, _ := anchored.observe(e)
+		ok = ok || reached
+		return reached || failed.observe(e), nil
+	}, func() error { return nil })
+	return ok, err
+}

@@ -1,0 +1,192 @@
+package runner
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/sparkchaos/sparkchaos/pkg/faults"
+	"github.com/sparkchaos/sparkchaos/pkg/history"
+	"github.com/sparkchaos/sparkchaos/pkg/plan"
+)
+
+// errApplicationEnded ends the wait for an anchor that can no longer come.
+var errApplicationEnded = errors.New("the application has ended")
+
+// graceAfterEnd is how long anchors are still awaited once the application has ended: events are on their way.
+const graceAfterEnd = 3 * time.Second
+
+// disturbance is one fault of the plan with its steps.
+type disturbance struct {
+	inject, recover *plan.Step
+	fault           *faults.Disturbance
+}
+
+// injectFaults takes each fault through its steps, the faults side by side. A fault that does not land and an anchor
+// that does not come are told in the history and end no other fault.
+func (r *run) injectFaults(ctx context.Context) error {
+	planned, err := r.disturbances()
+	if err != nil {
+		return err
+	}
+	for _, d := range planned {
+		r.disturbed = append(r.disturbed, d.fault)
+	}
+	waits, stop := r.whileApplicationRuns(ctx)
+	defer stop()
+	group := &errgroup.Group{}
+	for _, d := range planned {
+		group.Go(func() error { return r.takeSteps(ctx, waits, d) })
+	}
+	return group.Wait()
+}
+
+// disturbances pairs the steps of each fault.
+func (r *run) disturbances() ([]*disturbance, error) {
+	env := faults.Env{
+		Run: r.id, ClusterKind: r.Clusters.Kind(), Namespace: r.id, Machines: r.cluster, Client: r.client,
+		Targets: targets{path: r.directory.History()}, Emitter: r.log, Journal: r.journal, Heartbeats: r.session.witness.heartbeats,
+	}
+	var all []*disturbance
+	byName := map[string]*disturbance{}
+	for i := range r.Plan.Steps {
+		step := &r.Plan.Steps[i]
+		if step.Action == plan.Recover {
+			byName[step.Fault].recover = step
+			continue
+		}
+		fault, err := faults.NewDisturbance(step.Fault, step.Kind(), step.Args(), env)
+		if err != nil {
+			return nil, err
+		}
+		byName[step.Fault] = &disturbance{inject: step, fault: fault}
+		all = append(all, byName[step.Fault])
+	}
+	return all, nil
+}
+
+// whileApplicationRuns returns a context that ends a little after the application does.
+func (r *run) whileApplicationRuns(ctx context.Context) (context.Context, func()) {
+	waits, cancel := context.WithCancelCause(ctx)
+	go func() {
+		completed, err := newAwaited("application", applicationCompleted(), 0)
+		if err != nil {
+			return
+		}
+		failed := newFailure()
+		err = each(waits, r.log, func(e history.Event) (bool, error) {
+			reached, _ := completed.observe(e)
+			return reached || failed.observe(e), nil
+		}, func() error { return errApplicationEnded })
+		if err == nil && pause(waits, graceAfterEnd) == nil {
+			cancel(errApplicationEnded)
+		}
+	}()
+	return waits, func() { cancel(nil) }
+}
+
+// takeSteps injects one fault at its anchor and, if the plan says so, recovers it at another.
+func (r *run) takeSteps(ctx, waits context.Context, d *disturbance) error {
+	if reached, err := r.awaitStep(ctx, waits, d.inject, 0); !reached || err != nil {
+		return err
+	}
+	r.Progress.Say("fault %s: %s", d.fault.Name(), d.fault.Describe())
+	err := d.fault.Inject(ctx)
+	if notLanded := new(faults.NotLandedError); errors.As(err, &notLanded) {
+		r.Progress.Say("%v", err)
+		return r.log.Err()
+	}
+	if err != nil {
+		return err
+	}
+	r.Progress.Say("fault %s has landed", d.fault.Name())
+	if d.recover == nil || d.recover.AtEnd {
+		return nil
+	}
+	injected, err := r.seqOf(ctx, d.fault.Name(), history.FaultInjecting)
+	if err != nil {
+		return err
+	}
+	if reached, err := r.awaitStep(ctx, waits, d.recover, injected); !reached || err != nil {
+		return err
+	}
+	return r.recoverFault(ctx, d.fault)
+}
+
+// recoverFault undoes a fault; a failure is in the history, and the clean-up tries again.
+func (r *run) recoverFault(ctx context.Context, fault *faults.Disturbance) error {
+	r.Progress.Say("recovering fault %s", fault.Name())
+	err := fault.Recover(ctx)
+	if notRecovered := new(faults.NotRecoveredError); errors.As(err, &notRecovered) {
+		r.Progress.Say("%v", err)
+		return r.log.Err()
+	}
+	if err == nil {
+		r.Progress.Say("fault %s is recovered", fault.Name())
+	}
+	return err
+}
+
+// awaitStep waits for a step's anchor and its delay. An anchor that does not come is told in the history.
+func (r *run) awaitStep(ctx, waits context.Context, step *plan.Step, since int64) (reached bool, err error) {
+	a, err := newAwaited(step.ID, *step.Anchor, since)
+	if err != nil {
+		return false, err
+	}
+	deadline := time.Duration(step.Deadline)
+	encoded, err := json.Marshal(map[string]any{step.Anchor.Name: step.Anchor.Args})
+	if err != nil {
+		return false, fmt.Errorf("step %s: %w", step.ID, err)
+	}
+	data := history.AnchorData{Step: step.ID, Anchor: encoded, Deadline: deadline}
+	if err := r.tell(history.AnchorAwaited, data); err != nil {
+		return false, err
+	}
+	data.Evidence, err = r.awaitAnchor(waits, a, deadline)
+	switch {
+	case ctx.Err() != nil:
+		return false, context.Cause(ctx)
+	case errors.Is(err, errApplicationEnded), errors.Is(err, context.DeadlineExceeded):
+		data.Seen = a.seen()
+		if errors.Is(err, errApplicationEnded) {
+			data.Seen += "; the application has ended"
+		}
+		r.Progress.Say("step %s: its anchor %s did not come; seen instead: %s", step.ID, step.Anchor.Name, data.Seen)
+		return false, r.tell(history.AnchorMissed, data)
+	case err != nil:
+		return false, err
+	}
+	if err := r.tell(history.AnchorReached, data); err != nil {
+		return false, err
+	}
+	return true, pause(ctx, time.Duration(step.Delay))
+}
+
+func (r *run) awaitAnchor(ctx context.Context, a *awaited, deadline time.Duration) ([]int64, error) {
+	done := r.Progress.Await("step "+a.step, deadline, a.seen)
+	defer done()
+	ctx, cancel := context.WithTimeout(ctx, deadline)
+	defer cancel()
+	var evidence []int64
+	err := each(ctx, r.log, func(e history.Event) (bool, error) {
+		reached, seqs := a.observe(e)
+		evidence = seqs
+		return reached, nil
+	}, func() error { return context.DeadlineExceeded })
+	return evidence, err
+}
+
+// seqOf returns the sequence number of a fault's event that is in the history already.
+func (r *run) seqOf(ctx context.Context, fault, eventType string) (int64, error) {
+	var seq int64
+	err := each(ctx, r.log, func(e history.Event) (bool, error) {
+		found := e.Source == history.Fault && e.Type == eventType && e.Object != nil && e.Object.Name == fault
+		seq = e.Seq
+		return found, nil
+	}, func() error { return context.DeadlineExceeded })
+	return seq, err
+}
