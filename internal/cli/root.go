@@ -23,6 +23,8 @@ type Streams struct {
 // NewRoot returns the command "sparkchaos" with all its subcommands.
 func NewRoot() *cobra.Command {
 	root := newGroup("sparkchaos", "Does a Spark application on Kubernetes survive losing its nodes and pods?",
+		newCheckCommand(os.Getenv),
+		newCleanupCommand(os.Getenv),
 		newClusterCommand(os.Getenv),
 		newComponentsCommand(os.Getenv),
 		newExplainCommand(),
@@ -30,6 +32,9 @@ func NewRoot() *cobra.Command {
 		newLintCommand(),
 		newListCommand(),
 		newPlanCommand(),
+		newRenderCommand(os.Getenv),
+		newReportCommand(os.Getenv),
+		newRunCommand(os.Getenv),
 		newSchemaCommand(),
 		newVersionCommand(),
 	)

@@ -9,10 +9,13 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/santhosh-tekuri/jsonschema/v6"
+	"sigs.k8s.io/yaml"
 
 	"github.com/sparkchaos/sparkchaos/pkg/plan"
 	"github.com/sparkchaos/sparkchaos/pkg/scenario"
 	"github.com/sparkchaos/sparkchaos/scenarios"
+	"github.com/sparkchaos/sparkchaos/schema"
 )
 
 func TestShippedScenarios(t *testing.T) {
@@ -66,6 +69,39 @@ func TestShippedScenarios(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, controls); diff != "" {
 		t.Errorf("controls (-want +got):\n%s", diff)
+	}
+}
+
+func TestShippedScenariosFitTheSchema(t *testing.T) {
+	t.Parallel()
+	document, err := jsonschema.UnmarshalJSON(strings.NewReader(schema.Scenario()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	compiler := jsonschema.NewCompiler()
+	if err := compiler.AddResource("scenario.json", document); err != nil {
+		t.Fatal(err)
+	}
+	compiled, err := compiler.Compile("scenario.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	shipped, err := shippedScenarios()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, each := range shipped {
+		data, err := fs.ReadFile(scenarios.Files(), each.file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var content any
+		if err := yaml.Unmarshal(data, &content); err != nil {
+			t.Fatal(err)
+		}
+		if err := compiled.Validate(content); err != nil {
+			t.Errorf("%s: an editor would complain: %v", each.file, err)
+		}
 	}
 }
 

@@ -19,14 +19,19 @@ func newVersionCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			info, _ := debug.ReadBuildInfo()
-			fmt.Fprintf(command.OutOrStdout(), "sparkchaos %s\n", describe(info))
+			fmt.Fprintf(command.OutOrStdout(), "sparkchaos %s\n", programVersion())
 			for _, component := range all {
 				fmt.Fprintf(command.OutOrStdout(), "%s\n", component)
 			}
 			return nil
 		},
 	}
+}
+
+// programVersion is that of this program.
+func programVersion() string {
+	info, _ := debug.ReadBuildInfo()
+	return describe(info)
 }
 
 // describe says what a binary was built from: version or commit, uncommitted changes, Go.

@@ -210,7 +210,7 @@ func (p Provider) components() (components.Set, error) { return components.Locat
 
 // imageEnv is how archives are built or found.
 func (p Provider) imageEnv() image.Env {
-	return image.Env{Cache: filepath.Join(p.Cache, "images"), Progress: func(step image.Progress) {
+	return image.Env{Cache: p.Cache, Progress: func(step image.Progress) {
 		if !step.Done {
 			p.Progress("building image: " + step.Stage)
 		}

@@ -1,0 +1,256 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"github.com/sparkchaos/sparkchaos/internal/components"
+	"github.com/sparkchaos/sparkchaos/internal/paths"
+	"github.com/sparkchaos/sparkchaos/pkg/check"
+	"github.com/sparkchaos/sparkchaos/pkg/cluster/embedded"
+	"github.com/sparkchaos/sparkchaos/pkg/image"
+	"github.com/sparkchaos/sparkchaos/pkg/plan"
+	"github.com/sparkchaos/sparkchaos/pkg/report"
+	"github.com/sparkchaos/sparkchaos/pkg/runner"
+	"github.com/sparkchaos/sparkchaos/pkg/scenario"
+)
+
+// runFlags are the flags of `run`.
+type runFlags struct {
+	plan        string
+	seed        uint64
+	clusterKind string
+	clusterName string
+	out         string
+	keepCluster bool
+	repeat      int
+}
+
+// newRunCommand returns `sparkchaos run`.
+func newRunCommand(getenv func(string) string) *cobra.Command {
+	var flags runFlags
+	command := &cobra.Command{
+		Use:   "run SCENARIO… | --plan FILE",
+		Short: "Launch the workload, inject the faults, record what happens, and judge it",
+		Long: `Launch the workload of each scenario (a file, or the name of a shipped one), inject its faults at their anchors,
+record everything, judge the record, and report. What was done to the cluster is undone, also after Ctrl-C.
+
+Exit codes: pass 0, violation 1, inconclusive 2, cluster or environment error 3, clean-up incomplete 4, usage 64,
+interrupted 130. Of several runs the worst counts; a violation outranks everything.`,
+		Example: `  sparkchaos run driver-node-power-off
+  sparkchaos run scenarios/*.yaml --seed 7
+  sparkchaos run --plan runs/latest/plan.yaml --repeat 5`,
+		RunE: func(command *cobra.Command, args []string) error {
+			planned, err := planRuns(command, args, flags)
+			if err != nil {
+				return err
+			}
+			return carryOutAll(command, getenv, planned, flags)
+		},
+	}
+	f := command.Flags()
+	f.StringVar(&flags.plan, "plan", "", "run a stored plan instead of a scenario")
+	f.Uint64Var(&flags.seed, "seed", 0, "decides every random choice; 0 picks one")
+	f.StringVar(&flags.clusterKind, "cluster", embeddedKind, "kind of cluster")
+	f.StringVar(&flags.clusterName, "cluster-name", defaultCluster, "name of the cluster; one that runs is used and left running")
+	f.StringVar(&flags.out, "out", "runs", "directory in which the run directories are made")
+	f.BoolVar(&flags.keepCluster, "keep-cluster", false, "leave the cluster running that was made for the run")
+	f.IntVar(&flags.repeat, "repeat", 1, "how often to run each")
+	return command
+}
+
+// plannedRun is a plan and, if it came from one, the scenario's own text.
+type plannedRun struct {
+	plan     *plan.Plan
+	scenario []byte
+}
+
+// planRuns plans everything before anything starts, so that no mistake is found half-way.
+func planRuns(command *cobra.Command, args []string, flags runFlags) ([]plannedRun, error) {
+	if (flags.plan == "") == (len(args) == 0) {
+		return nil, usagef("give scenarios or --plan FILE, and not both\nsee %q", command.CommandPath()+" --help")
+	}
+	if flags.repeat < 1 {
+		return nil, usagef("--repeat %d: expected 1 or more", flags.repeat)
+	}
+	if flags.plan != "" {
+		p, err := loadPlan(flags.plan)
+		return []plannedRun{{plan: p}}, err
+	}
+	if flags.seed == 0 {
+		flags.seed = uint64(rand.Uint32()) + 1 // the plan and every report say which
+	}
+	var planned []plannedRun
+	var errs []error
+	for _, arg := range args {
+		one, err := planRun(arg, flags)
+		errs = append(errs, err)
+		planned = append(planned, one)
+	}
+	return planned, errors.Join(errs...)
+}
+
+func planRun(arg string, flags runFlags) (plannedRun, error) {
+	s, err := loadScenario(arg)
+	if err != nil {
+		return plannedRun{}, err
+	}
+	text, err := os.ReadFile(arg)
+	if err != nil { // a shipped scenario, named and not found as a file
+		if text, err = scenario.Marshal(s); err != nil {
+			return plannedRun{}, err
+		}
+	}
+	p, err := makePlan(s, flags.seed, flags.clusterKind)
+	return plannedRun{plan: p, scenario: text}, err
+}
+
+func carryOutAll(command *cobra.Command, getenv func(string) string, planned []plannedRun, flags runFlags) error {
+	options, err := runOptions(command, getenv, flags)
+	if err != nil {
+		return err
+	}
+	if err := runner.CleanUpDead(command.Context(), options.Active, options.Clusters, options.Progress.Say); err != nil {
+		return withCode(ExitCleanUpLeftovers, err)
+	}
+	worst := outcome{code: ExitPass}
+	for _, one := range planned {
+		for n := 1; n <= flags.repeat; n++ {
+			if flags.repeat > 1 || len(planned) > 1 {
+				options.Progress.Say("run %s, %d of %d", one.plan.Scenario.Name, n, flags.repeat)
+			}
+			options.Plan, options.Scenario = one.plan, one.scenario
+			worst = worst.or(carryOut(command, getenv, options))
+			if command.Context().Err() != nil {
+				return withCode(ExitInterrupted, errors.Join(errors.New("interrupted; the faults were undone, the run directory is kept"), worst.err))
+			}
+		}
+	}
+	if worst.err != nil {
+		return withCode(worst.code, worst.err)
+	}
+	return exitWith(worst.code)
+}
+
+// outcome is what a run means for the exit code.
+type outcome struct {
+	code ExitCode
+	err  error // what is still to be said; nil if the report says it all
+}
+
+// severity orders exit codes: a violation is never hidden by other trouble.
+func (o outcome) severity() int {
+	for i, code := range []ExitCode{ExitPass, ExitCleanUpLeftovers, ExitInconclusive, ExitError, ExitViolation} {
+		if o.code == code {
+			return i
+		}
+	}
+	return 0
+}
+
+func (o outcome) or(other outcome) outcome {
+	errs := errors.Join(o.err, other.err)
+	if other.severity() > o.severity() {
+		o.code = other.code
+	}
+	o.err = errs
+	return o
+}
+
+// carryOut runs one plan, judges its record and reports.
+func carryOut(command *cobra.Command, getenv func(string) string, options runner.Options) outcome {
+	finished, err := runner.Run(command.Context(), options)
+	if err != nil {
+		return outcome{code: ExitError, err: err}
+	}
+	judgeContext := context.WithoutCancel(command.Context()) // an interrupted run is judged and reported, too
+	verdict, err := judgeDirectory(judgeContext, string(finished.Directory))
+	if err == nil {
+		err = reportRun(command, getenv, finished.Directory, verdict)
+	}
+	result := outcome{code: codeOfVerdict(verdict.Verdict), err: err}
+	if err != nil {
+		result.code = ExitError
+	}
+	if finished.Err != nil {
+		result = result.or(outcome{code: ExitError, err: finished.Err})
+	}
+	if finished.LeftBehind != nil {
+		result = result.or(outcome{code: ExitCleanUpLeftovers, err: fmt.Errorf("the clean-up is incomplete, `sparkchaos cleanup` tries again: %w", finished.LeftBehind)})
+	}
+	return result
+}
+
+func reportRun(command *cobra.Command, getenv func(string) string, directory runner.Directory, verdict check.RunVerdict) error {
+	if err := report.WriteFiles(string(directory), verdict, report.RunInfo{Directory: string(directory)}, report.JSON); err != nil {
+		return err
+	}
+	verdict, info, err := report.Load(string(directory))
+	if err != nil {
+		return err
+	}
+	if err := report.WriteFiles(string(directory), verdict, info, report.JUnit, report.Markdown); err != nil {
+		return err
+	}
+	if err := printReports(command, getenv, []report.Format{report.Table}, verdict, info); err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(command.OutOrStdout(), "run directory: %s\n", directory)
+	return err
+}
+
+// runOptions are what all runs of one command have in common.
+func runOptions(command *cobra.Command, getenv func(string) string, flags runFlags) (runner.Options, error) {
+	show := newProgress(command.ErrOrStderr())
+	state, err := paths.State(getenv)
+	if err != nil {
+		return runner.Options{}, err
+	}
+	cache, err := paths.Cache(getenv)
+	if err != nil {
+		return runner.Options{}, err
+	}
+	provider, err := embedded.NewProvider(state, cache, func(line string) { show.Say("%s", line) })
+	if err != nil {
+		return runner.Options{}, err
+	}
+	return runner.Options{
+		Runs: flags.out, ClusterName: flags.clusterName, KeepCluster: flags.keepCluster, Clusters: embeddedClusters{provider},
+		Image: func(ctx context.Context) (runner.Image, error) { return sparkImage(ctx, cache, show) }, Baselines: filepath.Join(cache, "baselines"),
+		Active: runner.ActiveRuns{Dir: filepath.Join(state, "runs")}, Progress: show, Version: programVersion(),
+	}, nil
+}
+
+// sparkImage builds the image of Spark, or finds the last one where there is no checkout to build from.
+func sparkImage(ctx context.Context, cache string, show *progress) (runner.Image, error) {
+	checkout, err := components.FindSource(".")
+	if err != nil {
+		checkout = "" // an installed program, used anywhere
+	}
+	archive, err := image.Spark(ctx, image.Env{Cache: cache, Checkout: checkout, Progress: func(step image.Progress) {
+		if !step.Done {
+			show.Say("building the Spark image: %s", step.Stage)
+		}
+	}})
+	return runner.Image{Reference: archive.Reference, Archive: archive.Path, Digest: archive.Digest}, err
+}
+
+// newCleanupCommand returns `sparkchaos cleanup`.
+func newCleanupCommand(getenv func(string) string) *cobra.Command {
+	return &cobra.Command{
+		Use: "cleanup", Short: "Undo and remove what runs left that were killed", Args: cobra.NoArgs,
+		RunE: func(command *cobra.Command, _ []string) error {
+			options, err := runOptions(command, getenv, runFlags{})
+			if err != nil {
+				return err
+			}
+			return withCode(ExitCleanUpLeftovers, runner.CleanUpDead(command.Context(), options.Active, options.Clusters, options.Progress.Say))
+		},
+	}
+}
