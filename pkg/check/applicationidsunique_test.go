@@ -18,6 +18,11 @@ func TestApplicationIDsUnique(t *testing.T) {
 			s.Drivers[1].Application, s.Drivers[1].Executors = "spark-1", nil
 		}},
 		{name: "one incarnation", want: Inconclusive, says: "1 of 1", twist: withoutReplacement},
+		{name: "one incarnation, which nothing struck", want: Pass, measure: "1 id for 1 incarnation", twist: func(s *historytest.Story) {
+			withoutFault(s)
+			withoutReplacement(s)
+		}},
+		{name: "no driver", want: Inconclusive, twist: func(s *historytest.Story) { s.Drivers = nil }},
 		{name: "an id that nobody told", want: Inconclusive, twist: func(s *historytest.Story) { s.Drivers[1].Application = "" }},
 		{name: "pods unseen for a while", want: Inconclusive, twist: podGap},
 	})

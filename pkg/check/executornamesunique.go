@@ -38,7 +38,7 @@ func checkNames(m *Model) Result {
 	for _, name := range slices.Sorted(maps.Keys(byName)) {
 		requests := byName[name]
 		if a, b, twice := collision(requests); twice {
-			f.Measured = fmt.Sprintf("%s asked for %d times", name, len(requests))
+			f.Measured = fmt.Sprintf("%s asked for %s", name, count(len(requests), "time"))
 			f.cite(a.at, "%s %s", a, name)
 			f.cite(b.at, "%s %s", b, name)
 			return f.violated("the executor name %s was asked for by %s and again by %s", name, a.by, b.by)
@@ -47,18 +47,18 @@ func checkNames(m *Model) Result {
 			askers[r.by.Number] = true
 		}
 	}
-	f.Measured = fmt.Sprintf("%d names by %d incarnations", len(byName), len(askers))
+	f.Measured = count(len(byName), "name") + " by " + count(len(askers), "incarnation")
 	f.assume(m.seen("Pod"), "no change of a pod was missed")
 	strangers := m.strangeRefusals(incarnations)
 	f.assume(len(strangers) == 0, "the holder of each refused name is known%s", except(strangers))
 	if len(m.blows(incarnations)) > 0 && !f.assume(len(askers) > 1, "at least two incarnations asked for executors") {
-		return f.inconclusive("only %d incarnation asked for executors, so names could not collide", len(askers))
+		return f.inconclusive("%s asked for executors, so names could not collide", count(len(askers), "incarnation"))
 	}
 	if !f.assume(len(byName) > 1, "at least two executors were asked for") {
-		return f.inconclusive("%d executors were asked for, too few to collide", len(byName))
+		return f.inconclusive("%s asked for, too few to collide", count(len(byName), "executor name"))
 	}
 	f.citeFirstRequests(incarnations, byName)
-	return f.held("%d executor names were asked for by %d incarnations, each once", len(byName), len(askers))
+	return f.held("%s asked for by %s, each once", count(len(byName), "executor name"), count(len(askers), "incarnation"))
 }
 
 // requests returns what names the incarnations asked for, each in the order of the incarnations.

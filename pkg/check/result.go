@@ -78,3 +78,11 @@ func tell(d time.Duration) string {
 	}
 	return d.Round(100 * time.Millisecond).String()
 }
+
+// count writes a number of things: 1 name, 2 names.
+func count(n int, thing string) string {
+	if n == 1 {
+		return "1 " + thing
+	}
+	return fmt.Sprintf("%d %ss", n, thing)
+}

@@ -23,10 +23,10 @@ func checkResult(m *Model) Result {
 	if !f.assume(m.Baseline != nil && len(m.Baseline.Results) > 0, "the baseline has results") {
 		return f.inconclusive("there is no result of a run without faults to compare with")
 	}
-	f.cite(m.BaselineAt, "the run without faults has %d results", len(m.Baseline.Results))
-	f.Bound = fmt.Sprintf("%d results", len(m.Baseline.Results))
+	f.cite(m.BaselineAt, "the run without faults has %s", count(len(m.Baseline.Results), "result"))
+	f.Bound = count(len(m.Baseline.Results), "result")
 	commits := m.ownCommits()
-	f.Measured = fmt.Sprintf("%d results", len(commits))
+	f.Measured = count(len(commits), "result")
 	for _, key := range slices.Sorted(maps.Keys(commits)) {
 		if r, wrong := f.compare(key, commits[key]); wrong {
 			return r

@@ -31,7 +31,7 @@ func committed(at time.Duration, driver, node, key, value string) func(*historyt
 func TestResultEqualsBaseline(t *testing.T) {
 	t.Parallel()
 	runInvariant(t, "resultEqualsBaseline", args{}, []invariantCase{
-		{name: "equal", want: Pass, measure: "1 results", shows: []string{"commits wordcount"}},
+		{name: "equal", want: Pass, measure: "1 result", shows: []string{"commits wordcount"}},
 		{name: "another value", want: Violation, says: "in the run without faults it is sha256:feed", twist: func(s *historytest.Story) {
 			s.Drivers[1].Commits = map[string]string{"wordcount": "sha256:dead"}
 		}},
