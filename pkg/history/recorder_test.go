@@ -143,6 +143,8 @@ func outline(t *testing.T, content []byte) []string {
 func TestFollower(t *testing.T) {
 	t.Parallel()
 	down := func() (watch.Interface, error) { return nil, errors.New("connection refused") }
+	// As servers before 1.17 say that a version has expired.
+	gone := &apierrors.StatusError{ErrStatus: metav1.Status{Code: http.StatusGone, Reason: metav1.StatusReasonGone}}
 	bookmark := watch.Event{Type: watch.Bookmark, Object: object("", "40")}
 	tests := []struct {
 		name  string
@@ -200,7 +202,7 @@ func TestFollower(t *testing.T) {
 			api: &fakeAPI{
 				lists: []func() (*unstructured.UnstructuredList, error){listOf("10"), listOf("20", object("a", "15"))},
 				watches: []func() (watch.Interface, error){
-					func() (watch.Interface, error) { return nil, apierrors.NewGone("gone") }, stream(true),
+					func() (watch.Interface, error) { return nil, gone }, stream(true),
 				},
 			},
 			want:  []string{"gap 1s the watch broke and could not be resumed: the resource version has expired", "added a@15"},
