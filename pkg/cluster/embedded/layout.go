@@ -61,7 +61,6 @@ type directory struct{ root string }
 
 func (d directory) record() string                { return filepath.Join(d.root, "cluster.json") }
 func (d directory) kubeconfig() string            { return filepath.Join(d.root, "kubeconfig") }
-func (d directory) pki() string                   { return filepath.Join(d.root, "pki") }
 func (d directory) shared() string                { return filepath.Join(d.root, "shared") }
 func (d directory) disks() string                 { return filepath.Join(d.root, "disks") }
 func (d directory) machines() string              { return filepath.Join(d.root, "machines") }

@@ -12,7 +12,6 @@ import (
 
 	"golang.org/x/sync/errgroup"
 	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/kubernetes"
@@ -378,12 +377,4 @@ func listen(port int) (*net.TCPListener, error) {
 		return nil, fmt.Errorf("open a port on 127.0.0.1 for the API server: %w", err)
 	}
 	return listener, nil
-}
-
-// ignoreNotFound treats what is gone as deleted.
-func ignoreNotFound(err error) error {
-	if apierrors.IsNotFound(err) {
-		return nil
-	}
-	return err
 }
