@@ -76,6 +76,20 @@ func TestRecoveryPhases(t *testing.T) {
 			{Name: "executors back", Duration: 3500 * time.Millisecond},
 			{Name: "first progress", Duration: 5 * second},
 		}},
+		{"Spark tells of the application's start before its plugins have its id", func(s *historytest.Story) {
+			s.Extra = func(b *historytest.Builder) {
+				d2 := history.WitnessRecord{Role: "driver", PodUID: "d2", PodName: "driver-d2", Node: "n2", Incarnation: "d2"}
+				d2.Type = history.ApplicationStarted
+				b.Witness(25*second, 25*second, d2)
+			}
+		}, []Phase{
+			{Name: "detection", Duration: 4 * second},
+			{Name: "eviction", Duration: 1500 * time.Millisecond},
+			{Name: "rescheduling", Duration: 9 * second},
+			{Name: "driver start", Duration: 500 * time.Millisecond},
+			{Name: "executors back", Duration: 4500 * time.Millisecond},
+			{Name: "first progress", Duration: 6 * second},
+		}},
 		{"executor killed", executorKilled, []Phase{
 			{Name: "detection", Duration: 1500 * time.Millisecond},
 			{Name: "executors back", Duration: 4500 * time.Millisecond},

@@ -108,7 +108,9 @@ func (m *Model) process(r *history.WitnessRecord) *Process {
 
 func (p *Process) observeDriver(r *history.WitnessRecord, at Moment) {
 	switch r.Type {
-	case history.DriverStarted:
+	// Spark tells its plugins of the application's id, which is DriverStarted, only when it has executors; that the
+	// application has started it tells its listeners before.
+	case history.ApplicationStarted, history.DriverStarted:
 		p.Started.first(at)
 	case history.DriverStopping:
 		p.Stopping.first(at)
