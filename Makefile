@@ -31,16 +31,20 @@ run: system-packages components images ## Judge SCENARIO (default: driver-node-p
 	$(PROGRAM) run $(SCENARIO)
 
 .PHONY: test
-test: test-unit test-cluster ## Run all tests; needs root for those with clusters
+test: test-unit test-workloads test-cluster ## Run all tests; needs root for those with clusters
 
 .PHONY: test-unit
 test-unit: ## Run the tests that need neither root nor components, with the race detector
 	env -u SPARKCHAOS_CLUSTER_TESTS go test -race $$(go list ./... | grep -v /suites)
 
+.PHONY: test-workloads
+test-workloads: system-packages ## Run the tests of the witness plugin and of the applications, inside a small Spark
+	mvn --batch-mode --quiet --file workloads/pom.xml verify
+
 .PHONY: test-cluster
-test-cluster: system-packages components ## Run the tests that start clusters; needs root
+test-cluster: system-packages components images ## Run the tests that start clusters; needs root
 	@mkdir -p $(BIN) && rm -f $(CLUSTER_LOG)
-	SPARKCHAOS_CLUSTER_TESTS=$(CLUSTER_TESTS) go test -v -count=1 -p 1 -timeout $(CLUSTER_TIMEOUT) $(CLUSTER_PACKAGES) 2>&1 | tee $(CLUSTER_LOG)
+	SPARKCHAOS_CLUSTER_TESTS=$(CLUSTER_TESTS) SPARKCHAOS_RUNS=$(CURDIR)/$(BIN)/runs go test -v -count=1 -p 1 -timeout $(CLUSTER_TIMEOUT) $(CLUSTER_PACKAGES) 2>&1 | tee $(CLUSTER_LOG)
 
 .PHONY: build
 build: ## Build bin/sparkchaos
