@@ -186,7 +186,7 @@ func powerCycles(l *lab) {
 			l.Fatal(err)
 		}
 		boots[nodes[0].BootID] = true
-		links = append(links, fmt.Sprint(len(machines(l.T))))
+		links = append(links, fmt.Sprint(len(machines(l.T, l.cluster.Name()))))
 	}
 	if len(boots) != 5 {
 		l.Errorf("%d boot IDs in 5 boots: %v", len(boots), boots)

@@ -316,8 +316,8 @@ func (l *lab) stands(node, path string) {
 	}
 }
 
-// footprint is what a cluster could leave on the host.
-func footprint(t *testing.T) map[string]string {
+// footprint is what the clusters of the given names could leave on the host. Others may live there meanwhile.
+func footprint(t *testing.T, clusters ...string) map[string]string {
 	t.Helper()
 	read := func(path string) string {
 		content, err := os.ReadFile(path)
@@ -331,25 +331,17 @@ func footprint(t *testing.T) map[string]string {
 		"overcommit": read("/proc/sys/vm/overcommit_memory"), "panic": read("/proc/sys/kernel/panic"),
 		"forwarding": read("/proc/sys/net/ipv4/ip_forward"), "conntrack": read("/proc/sys/net/netfilter/nf_conntrack_max"),
 	}
-	groups, err := filepath.Glob("/sys/fs/cgroup/*/sparkchaos/*-*")
-	if err != nil {
-		t.Fatal(err)
+	for _, cluster := range clusters {
+		groups, err := filepath.Glob("/sys/fs/cgroup/*/sparkchaos/" + cluster + "-*")
+		if err != nil {
+			t.Fatal(err)
+		}
+		found["cgroups of "+cluster] = strings.Join(groups, "\n")
+		found["machines of "+cluster] = strings.Join(machines(t, cluster), "\n")
 	}
-	found["cgroups"] = strings.Join(directories(groups), "\n")
 	found["listening"] = strings.Join(listening(read("/proc/net/tcp")), "\n")
 	namespaces, _ := filepath.Glob("/run/netns/*")
 	found["namespaces"] = strings.Join(namespaces, "\n")
-	found["init processes"] = strings.Join(machines(t), "\n")
-	return found
-}
-
-func directories(paths []string) []string {
-	var found []string
-	for _, path := range paths {
-		if info, err := os.Stat(path); err == nil && info.IsDir() {
-			found = append(found, path)
-		}
-	}
 	return found
 }
 
@@ -366,8 +358,8 @@ func listening(table string) []string {
 	return found
 }
 
-// machines returns the PIDs of machines' init processes, zombies left out.
-func machines(t *testing.T) []string {
+// machines returns the PIDs of a cluster's machines' init processes, zombies left out.
+func machines(t *testing.T, cluster string) []string {
 	t.Helper()
 	entries, err := os.ReadDir("/proc")
 	if err != nil {
@@ -378,8 +370,9 @@ func machines(t *testing.T) []string {
 		if _, err := strconv.Atoi(entry.Name()); err != nil {
 			continue
 		}
-		command, err := os.ReadFile(filepath.Join("/proc", entry.Name(), "cmdline"))
-		if err == nil && strings.HasPrefix(string(command), "sparkchaos-machine\x00") {
+		command, _ := os.ReadFile(filepath.Join("/proc", entry.Name(), "cmdline")) // ended meanwhile: not one of them
+		groups, _ := os.ReadFile(filepath.Join("/proc", entry.Name(), "cgroup"))
+		if strings.HasPrefix(string(command), "sparkchaos-machine\x00") && strings.Contains(string(groups), "/sparkchaos/"+cluster+"-") {
 			found = append(found, entry.Name())
 		}
 	}

@@ -81,11 +81,12 @@ func killProgram(t *testing.T, program, cluster, machine string) {
 // TestLife takes small clusters through their beginnings and ends.
 func TestLife(t *testing.T) {
 	provider := newProvider(t)
-	before := footprint(t)
+	names := []string{"life", "second", "rebooted", "port"}
+	before := footprint(t, names...)
 	l := newLab(t, provider, "life", 2)
 
 	t.Run("nothing of the host is changed but a socket on loopback", func(t *testing.T) {
-		during := footprint(t)
+		during := footprint(t, names...)
 		for _, same := range []string{"mounts", "links", "routes", "overcommit", "panic", "forwarding", "conntrack", "listening", "namespaces"} {
 			if diff := cmp.Diff(before[same], during[same]); diff != "" {
 				t.Errorf("%s of the host changed:\n%s", same, diff)
@@ -142,7 +143,7 @@ func TestLife(t *testing.T) {
 		}
 	})
 	t.Run("nothing is left", func(t *testing.T) {
-		if diff := cmp.Diff(before, footprint(t)); diff != "" {
+		if diff := cmp.Diff(before, footprint(t, names...)); diff != "" {
 			t.Errorf("after down:\n%s", diff)
 		}
 		if entries, err := os.ReadDir(provider.State); !errors.Is(err, os.ErrNotExist) {
@@ -306,7 +307,7 @@ func TestTwoUpsAtOnce(t *testing.T) {
 // TestKilledUp kills the making of a cluster at twenty moments. Status tells the truth, and down cleans everything.
 func TestKilledUp(t *testing.T) {
 	provider := newProvider(t)
-	before := footprint(t)
+	before := footprint(t, "killed")
 	executable, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
@@ -343,7 +344,7 @@ func TestKilledUp(t *testing.T) {
 		if _, err := provider.Down(t.Context(), "killed"); err != nil {
 			t.Errorf("moment %d: down: %v", i, err)
 		}
-		if diff := cmp.Diff(before, footprint(t)); diff != "" {
+		if diff := cmp.Diff(before, footprint(t, "killed")); diff != "" {
 			t.Fatalf("moment %d: left behind:\n%s", i, diff)
 		}
 	}
