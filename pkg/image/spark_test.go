@@ -3,6 +3,7 @@ package image
 import (
 	"archive/zip"
 	"bytes"
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
@@ -10,14 +11,12 @@ import (
 	"io/fs"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
 	"testing"
-
-	"context"
-	"os/exec"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/gorilla/websocket"
@@ -109,7 +108,7 @@ func TestKeepJar(t *testing.T) {
 	if runtime.GOARCH != "amd64" {
 		t.Skip("the jar below is for amd64")
 	}
-	make := func() (name, sum string) {
+	trimmed := func() (name, sum string) {
 		source := filepath.Join(t.TempDir(), "rocksdbjni-9.8.4.jar")
 		var data bytes.Buffer
 		w := zip.NewWriter(&data)
@@ -137,8 +136,8 @@ func TestKeepJar(t *testing.T) {
 		}
 		return target, sum
 	}
-	target, sum := make()
-	if _, again := make(); sum != again {
+	target, sum := trimmed()
+	if _, again := trimmed(); sum != again {
 		t.Error("trimmed twice, the jar differs")
 	}
 	r, err := zip.OpenReader(target)
