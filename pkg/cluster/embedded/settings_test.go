@@ -1,0 +1,219 @@
+package embedded
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/sparkchaos/sparkchaos/pkg/cluster"
+	"github.com/sparkchaos/sparkchaos/pkg/cluster/embedded/network"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+func TestSettings(t *testing.T) {
+	t.Parallel()
+	kubelet, err := kubeletConfig(cluster.Fast(), "/sparkchaos/lab-123456/worker-1", map[string]string{"memory": "20000Mi"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	proxy, err := kubeProxyConfig()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, got := range map[string]string{
+		"kubelet.yaml": kubelet, "kube-proxy.yaml": proxy, "containerd.toml": containerdConfig("docker.io/sparkchaos/pause:1"),
+		"pods.conflist": cniConfig(network.NodePodCIDR(1)), "Corefile": corefile(), "hosts": hostsFile(2), "dbus.conf": dbusConfig(),
+	} {
+		file := filepath.Join("testdata", name)
+		if *update {
+			if err := os.MkdirAll("testdata", 0o755); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(file, []byte(got), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		want, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(string(want), got); diff != "" {
+			t.Errorf("%s:\n%s", name, diff)
+		}
+	}
+}
+
+func TestCapacityIsAShareOfTheHost(t *testing.T) {
+	t.Parallel()
+	h := host{cpus: 8, memory: 32 << 10}
+	for name, tt := range map[string]struct {
+		capacity Capacity
+		want     map[string]string
+		err      string
+	}{
+		"a share":         {Capacity{CPUs: 2, Memory: 3 << 10}, map[string]string{"cpu": "6", "memory": "29696Mi"}, ""},
+		"the whole host":  {Capacity{CPUs: 8, Memory: 32 << 10}, map[string]string{}, ""},
+		"too many CPUs":   {Capacity{CPUs: 9, Memory: 1024}, nil, "expected 1 to 8"},
+		"no CPU":          {Capacity{CPUs: 0, Memory: 1024}, nil, "expected 1 to 8"},
+		"too much memory": {Capacity{CPUs: 1, Memory: 33 << 10}, nil, "expected 256 to 32768"},
+		"too little":      {Capacity{CPUs: 1, Memory: 10}, nil, "expected 256"},
+	} {
+		got, err := tt.capacity.reserved(h)
+		if tt.err != "" {
+			if err == nil || !strings.Contains(err.Error(), tt.err) {
+				t.Errorf("%s: error %v, want %q", name, err, tt.err)
+			}
+			continue
+		}
+		if diff := cmp.Diff(tt.want, got); diff != "" || err != nil {
+			t.Errorf("%s: %v %s", name, err, diff)
+		}
+	}
+}
+
+func TestParseMemory(t *testing.T) {
+	t.Parallel()
+	if got, err := parseMemory("MemFree: 1 kB\nMemTotal:       25165824 kB\n"); err != nil || got != 24<<10 {
+		t.Errorf("%d, %v", got, err)
+	}
+	for _, bad := range []string{"", "MemTotal:", "MemTotal: many kB"} {
+		if got, err := parseMemory(bad); err == nil {
+			t.Errorf("%q gave %d", bad, got)
+		}
+	}
+}
+
+func TestOptionsNameEverythingThatIsWrong(t *testing.T) {
+	t.Parallel()
+	err := Options{Name: "Not a name", Workers: 0, Port: 70000, Images: []string{"/none.tar"}}.check()
+	for _, part := range []string{"cluster's name", "0 workers", "port 70000", "/none.tar"} {
+		if err == nil || !strings.Contains(err.Error(), part) {
+			t.Errorf("error %v does not say %q", err, part)
+		}
+	}
+	if err := (Options{Name: "lab", Workers: 3}).check(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestNames(t *testing.T) {
+	t.Parallel()
+	for name, valid := range map[string]bool{
+		"a": true, "lab-1": true, strings.Repeat("a", 32): true,
+		"": false, "-a": false, "a-": false, "a/b": false, "..": false, "A": false, strings.Repeat("a", 33): false,
+	} {
+		if err := checkName(name); (err == nil) != valid {
+			t.Errorf("%q: %v, want valid %v", name, err, valid)
+		}
+	}
+}
+
+func TestRecordsSurviveAndDamageIsNamed(t *testing.T) {
+	t.Parallel()
+	d := clusterDirectory(t.TempDir(), "lab")
+	want := record{Version: recordVersion, Name: "lab", Phase: running, Workers: 3, Timing: cluster.Fast(), Created: time.Unix(1, 0).UTC()}
+	if err := d.save(want); err != nil {
+		t.Fatal(err)
+	}
+	got, err := d.load()
+	if diff := cmp.Diff(want, got); diff != "" || err != nil {
+		t.Errorf("%v %s", err, diff)
+	}
+	want.Version++
+	if err := d.save(want); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := d.load(); err == nil || !strings.Contains(err.Error(), "another sparkchaos wrote it") {
+		t.Errorf("of another version: %v", err)
+	}
+	if err := os.WriteFile(d.record(), []byte(`{"name": `), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := d.load(); err == nil || !strings.Contains(err.Error(), "cluster down") {
+		t.Errorf("damaged: %v", err)
+	}
+	left, err := filepath.Glob(filepath.Join(d.root, ".new-*"))
+	if err != nil || len(left) > 0 {
+		t.Errorf("temporary files are left: %v, %v", left, err)
+	}
+}
+
+func TestWorkersAreSortedByNumber(t *testing.T) {
+	t.Parallel()
+	d := clusterDirectory(t.TempDir(), "lab")
+	for _, name := range []string{"worker-10", "worker-2", "control-plane", "worker-1"} {
+		var m machineRecord
+		m.Spec.Name = name
+		if err := d.saveMachine(m); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if diff := cmp.Diff([]string{"worker-1", "worker-2", "worker-10"}, d.machineNames()); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestLockWaitsAndSaysSo(t *testing.T) {
+	t.Parallel()
+	cache := t.TempDir()
+	unlock, err := lock(t.Context(), cache, "lab", func() { t.Error("waited for nobody") })
+	if err != nil {
+		t.Fatal(err)
+	}
+	said := make(chan struct{})
+	locked := make(chan error, 1)
+	go func() {
+		again, err := lock(context.Background(), cache, "lab", func() { close(said) })
+		if err == nil {
+			again()
+		}
+		locked <- err
+	}()
+	<-said
+	unlock()
+	if err := <-locked; err != nil {
+		t.Error(err)
+	}
+	held, err := lock(t.Context(), cache, "lab", func() {})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer held()
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := lock(ended, cache, "lab", func() {}); !errors.Is(err, context.Canceled) {
+		t.Errorf("after the end of the caller: %v", err)
+	}
+}
+
+func TestActionsMakeSenseInTheNodesState(t *testing.T) {
+	t.Parallel()
+	on := cluster.Node{Power: cluster.On, Kubelet: true}
+	off, frozen, isolated, stopped := cluster.Node{Power: cluster.Off}, on, on, on
+	frozen.Frozen, isolated.Isolated, stopped.Kubelet = true, true, false
+	allowed := map[cluster.Action][]cluster.Node{
+		cluster.PowerOff: {on, frozen, isolated, stopped}, cluster.PowerOn: {off}, cluster.Shutdown: {on, isolated, stopped},
+		cluster.Freeze: {on, isolated, stopped}, cluster.Thaw: {frozen}, cluster.Isolate: {on, frozen, stopped}, cluster.Rejoin: {isolated},
+		cluster.KubeletStop: {on, isolated}, cluster.KubeletStart: {stopped},
+	}
+	table := actions()
+	for _, name := range cluster.Actions() {
+		for _, node := range []cluster.Node{on, off, frozen, isolated, stopped} {
+			want := false
+			for _, ok := range allowed[name] {
+				want = want || cmp.Equal(ok, node)
+			}
+			if why := table[name].refuse(node); (why == "") != want {
+				t.Errorf("%s of %+v: refused with %q, want allowed %v", name, node, why, want)
+			}
+		}
+	}
+}
