@@ -28,6 +28,9 @@ import (
 // clusterTests is set where tests may and must start clusters.
 const clusterTests = "SPARKCHAOS_CLUSTER_TESTS"
 
+// asProgram makes this test's program behave as sparkchaos.
+const asProgram = "SPARKCHAOS_TEST_PROGRAM"
+
 // specTimeout is far longer than any scenario takes; it only ends a suite that hangs.
 const specTimeout = 15 * time.Minute
 
@@ -35,6 +38,10 @@ func TestMain(m *testing.M) {
 	// The machines of an embedded cluster run this program as their init.
 	if code, ok := embedded.Main(os.Args); ok {
 		os.Exit(code)
+	}
+	// Tests that kill the harness run this program as sparkchaos itself.
+	if os.Getenv(asProgram) != "" {
+		os.Exit(cli.Main(os.Args[1:], cli.Streams{In: os.Stdin, Out: os.Stdout, Err: os.Stderr}))
 	}
 	os.Exit(m.Run())
 }
