@@ -79,8 +79,8 @@ $(BIN)/staticcheck: components/staticcheck/go.mod components/staticcheck/go.sum
 	@touch $@
 
 .PHONY: bench
-bench: ## Run the benchmarks and print their figures
-	go test -run '^$$' -bench . -benchmem ./...
+bench: components images ## Run the benchmarks and print their figures; as root those of clusters and whole runs, too
+	SPARKCHAOS_CLUSTER_TESTS=$(CLUSTER_TESTS) go test -run '^$$' -bench . -benchmem -p 1 -timeout $(CLUSTER_TIMEOUT) ./...
 
 .PHONY: fuzz
 fuzz: ## Run each fuzz test for FUZZTIME (default 10s)
