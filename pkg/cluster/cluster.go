@@ -128,6 +128,8 @@ type Cluster interface {
 	Listen(ctx context.Context) (net.Listener, error)
 	// MakeDirectory makes a directory on the own disk of every node that pods of any user can write to.
 	MakeDirectory(ctx context.Context, path string) error
+	// RemoveDirectory removes, from every node's disk, what MakeDirectory made, with all that is in it.
+	RemoveDirectory(ctx context.Context, path string) error
 	// Disk gives a node's own disk for reading, rooted at "/", also while the node is off, frozen or isolated.
 	Disk(ctx context.Context, node string) (fs.FS, error)
 	// StorageClasses names the cluster's storage classes.

@@ -26,6 +26,9 @@ const (
 // baselineID is the namespace of the run without faults.
 func (r *run) baselineID() string { return r.id + "-base" }
 
+// ids are the namespaces, and the names of the directories on the nodes' disks, of all sessions of the run.
+func (r *run) ids() []string { return []string{r.baselineID(), r.id} }
+
 // baseline runs the workload once without faults, or takes the result of an earlier time with the same workload and image.
 func (r *run) baseline(ctx context.Context) error {
 	if !r.Plan.Baseline {

@@ -106,8 +106,8 @@ func (r *run) collect(ctx context.Context) error {
 // remove deletes what the run made and looks whether anything is left of it.
 func (r *run) remove(ctx context.Context) error {
 	var errs []error
-	for _, namespace := range []string{r.baselineID(), r.id} {
-		errs = append(errs, r.deleteNamespace(ctx, namespace))
+	for _, id := range r.ids() {
+		errs = append(errs, r.deleteNamespace(ctx, id), r.cluster.RemoveDirectory(ctx, witnessDirectory(id)))
 	}
 	found := r.leftovers(ctx)
 	errs = append(errs, r.tell(history.Leftovers, found))
@@ -146,7 +146,7 @@ func (r *run) leftovers(ctx context.Context) history.LeftoversData {
 
 func (r *run) namespacesLeft(ctx context.Context) ([]history.Object, error) {
 	var found []history.Object
-	for _, name := range []string{r.baselineID(), r.id} {
+	for _, name := range r.ids() {
 		namespace, err := r.client.CoreV1().Namespaces().Get(ctx, name, metav1.GetOptions{})
 		if apierrors.IsNotFound(err) {
 			continue
@@ -271,9 +271,9 @@ func cleanUpDead(ctx context.Context, record ActiveRecord, clusters Clusters) er
 	if err != nil {
 		return err
 	}
-	for _, namespace := range record.Namespaces {
+	for _, id := range record.Namespaces {
 		ctx, cancel := context.WithTimeout(ctx, deleteTimeout)
-		err = errors.Join(err, launcher.Delete(ctx, client, namespace, namespace))
+		err = errors.Join(err, launcher.Delete(ctx, client, id, id), c.RemoveDirectory(ctx, witnessDirectory(id)))
 		cancel()
 	}
 	return err

@@ -29,6 +29,9 @@ const (
 	vocabulary = 20
 )
 
+// witnessDirectory is that of one session.
+func witnessDirectory(id string) string { return path.Join(witnessRoot, id) }
+
 // recording writes what the API server says of one namespace into a history.
 type recording struct {
 	stop context.CancelFunc
@@ -68,7 +71,7 @@ type witnessing struct {
 
 // startWitnessing opens the harness's addresses inside the cluster's network and the directories on the nodes' disks.
 func startWitnessing(ctx context.Context, c cluster.Cluster, log *history.Writer, id string, seed uint64, report func(history.ProblemData)) (*witnessing, error) {
-	w := &witnessing{directory: path.Join(witnessRoot, id), heartbeats: &heartbeats{last: map[string]time.Time{}}}
+	w := &witnessing{directory: witnessDirectory(id), heartbeats: &heartbeats{last: map[string]time.Time{}}}
 	if err := c.MakeDirectory(ctx, w.directory); err != nil {
 		return nil, err
 	}

@@ -148,7 +148,7 @@ func begin(options Options) (*run, error) {
 	}
 	if r.active, err = options.Active.Register(ActiveRecord{
 		RunID: r.id, Directory: string(directory), ClusterKind: options.Clusters.Kind(), ClusterName: options.ClusterName,
-		Namespaces: []string{r.id, r.baselineID()}, KeepCluster: options.KeepCluster,
+		Namespaces: r.ids(), KeepCluster: options.KeepCluster,
 	}); err != nil {
 		return nil, err
 	}

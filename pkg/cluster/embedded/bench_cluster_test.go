@@ -36,7 +36,9 @@ func (f *figures) add(name string, value float64) {
 	f.values[name] = append(f.values[name], value)
 }
 
-func (f *figures) seconds(name string, since time.Time) { f.add(name+" [s]", time.Since(since).Seconds()) }
+func (f *figures) seconds(name string, since time.Time) {
+	f.add(name+" [s]", time.Since(since).Seconds())
+}
 
 func (f *figures) print(b *testing.B) {
 	for _, name := range f.names {

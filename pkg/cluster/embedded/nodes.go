@@ -166,25 +166,33 @@ func (c *Cluster) Listen(context.Context) (net.Listener, error) {
 
 // MakeDirectory makes a directory on the own disk of every node that pods of any user can write to.
 func (c *Cluster) MakeDirectory(_ context.Context, path string) error {
-	if !filepath.IsAbs(path) {
-		return fmt.Errorf("directory %q on the nodes' disks: expected an absolute path", path)
+	return c.onDisks("make", path, func(disk *os.Root, relative string) error {
+		return errors.Join(disk.MkdirAll(relative, 0o755), disk.Chmod(relative, 0o777|fs.ModeSticky))
+	})
+}
+
+// RemoveDirectory removes a directory with all that is in it from every node's disk.
+func (c *Cluster) RemoveDirectory(_ context.Context, path string) error {
+	return c.onDisks("remove", path, (*os.Root).RemoveAll)
+}
+
+// onDisks does something to a path of every node's disk, whatever state the node is in.
+func (c *Cluster) onDisks(what, path string, do func(disk *os.Root, relative string) error) error {
+	relative := strings.TrimPrefix(filepath.Clean(path), "/")
+	if !filepath.IsAbs(path) || relative == "" {
+		return fmt.Errorf("%s the directory %q on the nodes' disks: expected an absolute path other than /", what, path)
 	}
 	var errs []error
 	for _, name := range c.directory.machineNames() {
-		root, err := os.OpenRoot(c.directory.disk(name))
+		disk, err := os.OpenRoot(c.directory.disk(name))
 		if err != nil {
 			errs = append(errs, err)
 			continue
 		}
-		relative := strings.TrimPrefix(filepath.Clean(path), "/")
-		err = root.MkdirAll(relative, 0o755)
-		if err == nil {
-			err = root.Chmod(relative, 0o777|fs.ModeSticky)
-		}
-		errs = append(errs, err, root.Close())
+		errs = append(errs, do(disk, relative), disk.Close())
 	}
 	if err := errors.Join(errs...); err != nil {
-		return fmt.Errorf("make the directory %s on the nodes' disks: %w", path, err)
+		return fmt.Errorf("%s the directory %s on the nodes' disks: %w", what, path, err)
 	}
 	return nil
 }

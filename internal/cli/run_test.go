@@ -1,0 +1,112 @@
+package cli
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+func TestOutcomesNeverHideAViolation(t *testing.T) {
+	t.Parallel()
+	order := []ExitCode{ExitPass, ExitCleanUpLeftovers, ExitInconclusive, ExitError, ExitViolation}
+	for i, worse := range order {
+		for _, better := range order[:i+1] {
+			for _, pair := range [][2]ExitCode{{worse, better}, {better, worse}} {
+				got := outcome{code: pair[0]}.or(outcome{code: pair[1], err: errors.New("said")})
+				if got.code != worse || got.err == nil {
+					t.Errorf("%d and %d: %d, %v; want %d and what was said", pair[0], pair[1], got.code, got.err, worse)
+				}
+			}
+		}
+	}
+}
+
+// runCLI runs a command line that is refused before anything starts.
+func runCLI(t *testing.T, args ...string) (int, string) {
+	t.Helper()
+	var out bytes.Buffer
+	code := Main(args, Streams{In: strings.NewReader(""), Out: io.Discard, Err: &out})
+	return code, out.String()
+}
+
+func TestRunRefusesBeforeAnythingStarts(t *testing.T) {
+	t.Parallel()
+	bad := filepath.Join(t.TempDir(), "bad.yaml")
+	if err := os.WriteFile(bad, []byte("apiVersion: sparkchaos.dev/v1alpha1\nkind: Scenario\nmetadata: {name: x}\nspec: {wrong: 1}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for name, tt := range map[string]struct {
+		args []string
+		says string
+	}{
+		"nothing":               {[]string{"run"}, "give scenarios or --plan"},
+		"both":                  {[]string{"run", "driver-node-power-off", "--plan", "p.yaml"}, "not both"},
+		"no repetition":         {[]string{"run", "driver-node-power-off", "--repeat", "0"}, "--repeat 0"},
+		"an unknown scenario":   {[]string{"run", "driver-node-power-of"}, "did you mean"},
+		"a bad scenario":        {[]string{"run", bad}, "bad.yaml:4:"},
+		"an unknown cluster":    {[]string{"run", "driver-node-power-off", "--cluster", "cloud"}, "cloud"},
+		"a plan that is absent": {[]string{"run", "--plan", "/none/plan.yaml"}, "/none/plan.yaml"},
+	} {
+		code, out := runCLI(t, tt.args...)
+		if code != int(ExitUsage) || !strings.Contains(out, tt.says) {
+			t.Errorf("%s: exit %d, want %d; %q does not say %q", name, code, ExitUsage, out, tt.says)
+		}
+	}
+}
+
+// lockedBuffer is written by the ticking goroutine while the test reads it.
+type lockedBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *lockedBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *lockedBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+func TestProgressInPlainLines(t *testing.T) {
+	t.Parallel()
+	var out lockedBuffer
+	p := newProgress(&out)
+	done := p.Await("the driver", time.Minute, func() string { return "nothing yet" })
+	p.Say("fault %s has landed", "x")
+	done()
+	done() // twice is no harm
+	p.Say("over")
+	got := out.String()
+	for _, want := range []string{"waiting for the driver (at most 1m0s)", "fault x has landed", "over"} {
+		if !strings.Contains(got, want) {
+			t.Errorf("%q lacks %q", got, want)
+		}
+	}
+	if strings.ContainsRune(got, '\x1b') {
+		t.Errorf("control sequences where there is no terminal: %q", got)
+	}
+}
+
+func TestProgressSaysWhatIsAwaitedAndSeen(t *testing.T) {
+	t.Parallel()
+	var out lockedBuffer
+	p := newProgress(&out)
+	defer p.Await("the driver", time.Minute, func() string { return "pod is Pending" })()
+	p.mu.Lock()
+	p.draw()
+	p.mu.Unlock()
+	if got := out.String(); !strings.Contains(got, "the driver, for 0s of at most 1m0s; seen: pod is Pending") {
+		t.Errorf("%q", got)
+	}
+}

@@ -1,0 +1,415 @@
+package runner
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"k8s.io/client-go/rest"
+
+	"github.com/sparkchaos/sparkchaos/pkg/cluster"
+	"github.com/sparkchaos/sparkchaos/pkg/faults"
+	"github.com/sparkchaos/sparkchaos/pkg/history"
+	"github.com/sparkchaos/sparkchaos/pkg/history/historytest"
+	"github.com/sparkchaos/sparkchaos/pkg/plan"
+	"github.com/sparkchaos/sparkchaos/pkg/scenario"
+)
+
+func somePlan() *plan.Plan {
+	return &plan.Plan{
+		APIVersion: plan.APIVersion, Kind: plan.Kind, Seed: 7, Baseline: true,
+		Scenario: plan.Origin{Name: "some-scenario", Digest: "sha256:" + strings.Repeat("0", 64)},
+		Cluster:  plan.Cluster{Kind: "fake", Workers: 1, Timing: "fast"},
+		Workload: scenario.Workload{Application: scenario.Application{Name: "app", MainClass: "x.Y"}},
+	}
+}
+
+// fakeProgress remembers what was said.
+type fakeProgress struct{ said []string }
+
+func (p *fakeProgress) Say(format string, _ ...any) { p.said = append(p.said, format) }
+
+func (p *fakeProgress) Await(string, time.Duration, func() string) func() { return func() {} }
+
+// fakeClusters cannot make a cluster.
+type fakeClusters struct {
+	err     error
+	removed []string
+	opened  cluster.Cluster
+}
+
+var errNoCluster = errors.New("there is none")
+
+func (f *fakeClusters) Kind() string { return "fake" }
+
+func (f *fakeClusters) Make(context.Context, ClusterSpec) (cluster.Cluster, bool, error) {
+	return nil, false, f.err
+}
+
+func (f *fakeClusters) Open(string) (cluster.Cluster, error) {
+	if f.opened == nil {
+		return nil, errNoCluster
+	}
+	return f.opened, nil
+}
+
+func (f *fakeClusters) IsAbsent(err error) bool { return errors.Is(err, errNoCluster) }
+
+func (f *fakeClusters) Remove(_ context.Context, name string) error {
+	f.removed = append(f.removed, name)
+	return nil
+}
+
+func someOptions(t *testing.T, clusters Clusters) Options {
+	t.Helper()
+	dir := t.TempDir()
+	return Options{
+		Plan: somePlan(), Scenario: []byte("as it was written\n"), Runs: filepath.Join(dir, "runs"), ClusterName: "c", Clusters: clusters,
+		Image:     func(context.Context) (Image, error) { return Image{Reference: "r", Digest: "d"}, nil },
+		Baselines: filepath.Join(dir, "baselines"), Active: ActiveRuns{Dir: filepath.Join(dir, "active")}, Progress: &fakeProgress{}, Version: "test",
+	}
+}
+
+func TestMakeDirectoryNeverMeetsAnother(t *testing.T) {
+	t.Parallel()
+	runs := filepath.Join(t.TempDir(), "runs")
+	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	var made []string
+	for range 3 {
+		d, err := MakeDirectory(runs, somePlan(), now)
+		if err != nil {
+			t.Fatal(err)
+		}
+		made = append(made, filepath.Base(string(d)))
+		latest, err := os.Readlink(filepath.Join(runs, "latest"))
+		if err != nil || latest != filepath.Base(string(d)) {
+			t.Errorf("latest is %s, %v; want %s", latest, err, d)
+		}
+	}
+	want := []string{"20260102T030405-some-scenario-7", "20260102T030405-some-scenario-7-2", "20260102T030405-some-scenario-7-3"}
+	if diff := cmp.Diff(want, made); diff != "" {
+		t.Error(diff)
+	}
+	if a, b := runID("s", Directory(made[0])), runID("s", Directory(made[1])); a == b || len(a) > 63 {
+		t.Errorf("ids %s and %s", a, b)
+	}
+}
+
+func TestARunWithoutClusterEndsAsErrorAndIsForgotten(t *testing.T) {
+	t.Parallel()
+	clusters := &fakeClusters{err: errors.New("no machine to be had")}
+	options := someOptions(t, clusters)
+	finished, err := Run(t.Context(), options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if finished.Err == nil || !strings.Contains(finished.Err.Error(), "no machine to be had") || finished.LeftBehind != nil {
+		t.Errorf("finished %+v", finished)
+	}
+	model, err := replay(finished.Directory.History())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if model.Ended.Never() || !strings.Contains(model.End.Error, "no machine to be had") {
+		t.Errorf("the history ends with %+v", model.End)
+	}
+	stored, err := os.ReadFile(finished.Directory.Scenario())
+	if err != nil || string(stored) != "as it was written\n" {
+		t.Errorf("the scenario: %q, %v", stored, err)
+	}
+	if dead, err := options.Active.Dead(); err != nil || len(dead) != 0 {
+		t.Errorf("%d runs to clean up, %v", len(dead), err)
+	}
+	if len(clusters.removed) != 0 {
+		t.Errorf("removed clusters that it had not made: %v", clusters.removed)
+	}
+}
+
+func TestAnInterruptedRunSaysSo(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(t.Context())
+	options := someOptions(t, &fakeClusters{})
+	options.Image = func(ctx context.Context) (Image, error) {
+		cancel()
+		return Image{}, ctx.Err()
+	}
+	finished, err := Run(ctx, options)
+	if err != nil || !errors.Is(finished.Err, context.Canceled) {
+		t.Fatalf("finished %+v, %v", finished, err)
+	}
+	model, err := replay(finished.Directory.History())
+	if err != nil || !model.End.Interrupted || model.End.Error != "" {
+		t.Errorf("the history ends with %+v, %v; want an interrupt and no error", model.End, err)
+	}
+}
+
+func TestActiveRuns(t *testing.T) {
+	t.Parallel()
+	active := ActiveRuns{Dir: filepath.Join(t.TempDir(), "active")}
+	if dead, err := active.Dead(); err != nil || dead != nil {
+		t.Errorf("of nothing: %v, %v", dead, err)
+	}
+	record := ActiveRecord{RunID: "run-1", ClusterName: "a-cluster-with-a-rather-long-name", ClusterKind: "fake"}
+	run, err := active.Register(record)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if dead, err := active.Dead(); err != nil || len(dead) != 0 {
+		t.Errorf("a living run is taken for dead: %v, %v", dead, err)
+	}
+	if err := run.Made(true); err != nil {
+		t.Fatal(err)
+	}
+	run.Release() // as the kernel does when the process ends
+	dead, err := active.Dead()
+	if err != nil || len(dead) != 1 {
+		t.Fatalf("dead: %v, %v", dead, err)
+	}
+	record.MadeCluster = true
+	if diff := cmp.Diff(record, dead[0].Record()); diff != "" {
+		t.Error(diff)
+	}
+	if again, err := active.Dead(); err != nil || len(again) != 0 {
+		t.Errorf("two commands clean up after one run: %v, %v", again, err)
+	}
+	if err := dead[0].Forget(); err != nil {
+		t.Fatal(err)
+	}
+	dead[0].Release()
+	if left, err := active.Dead(); err != nil || len(left) != 0 {
+		t.Errorf("forgotten and still there: %v, %v", left, err)
+	}
+	if err := os.WriteFile(filepath.Join(active.Dir, "bad.json"), []byte("{"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := active.Dead(); err == nil || !strings.Contains(err.Error(), "bad.json") {
+		t.Errorf("a damaged record: %v", err)
+	}
+}
+
+func TestCleanUpDead(t *testing.T) {
+	t.Parallel()
+	silent := func(string, ...any) {}
+	for name, tt := range map[string]struct {
+		record  ActiveRecord
+		opened  cluster.Cluster
+		removed []string
+		left    int
+	}{
+		"its cluster is gone":           {record: ActiveRecord{RunID: "r", ClusterKind: "fake", ClusterName: "c"}},
+		"a cluster that was made":       {record: ActiveRecord{RunID: "r", ClusterKind: "fake", ClusterName: "c", MadeCluster: true}, opened: fakeCluster{}, removed: []string{"c"}},
+		"a cluster of another kind":     {record: ActiveRecord{RunID: "r", ClusterKind: "other", ClusterName: "c"}, left: 1},
+		"a kept cluster without an API": {record: ActiveRecord{RunID: "r", ClusterKind: "fake", ClusterName: "c", MadeCluster: true, KeepCluster: true}, opened: fakeCluster{}, left: 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			active := ActiveRuns{Dir: t.TempDir()}
+			tt.record.Directory = t.TempDir()
+			run, err := active.Register(tt.record)
+			if err != nil {
+				t.Fatal(err)
+			}
+			run.Release()
+			clusters := &fakeClusters{opened: tt.opened}
+			_ = CleanUpDead(t.Context(), active, clusters, silent) // what is left is looked at below
+			if diff := cmp.Diff(tt.removed, clusters.removed); diff != "" {
+				t.Errorf("removed: %s", diff)
+			}
+			dead, err := active.Dead()
+			if err != nil || len(dead) != tt.left {
+				t.Errorf("%d records are left, %v; want %d", len(dead), err, tt.left)
+			}
+		})
+	}
+}
+
+// fakeCluster has no API server.
+type fakeCluster struct{ cluster.Cluster }
+
+func (fakeCluster) Name() string { return "c" }
+
+func (fakeCluster) Nodes(context.Context) ([]cluster.Node, error) {
+	return nil, errors.New("the nodes cannot be seen")
+}
+
+func (fakeCluster) RESTConfig() (*rest.Config, error) {
+	return nil, errors.New("no API server")
+}
+
+func TestTargetsAreTheLiveIncarnations(t *testing.T) {
+	t.Parallel()
+	story := historytest.PowerOff(map[string]any{})
+	path := filepath.Join(t.TempDir(), "history.ndjson")
+	content, err := story.Bytes()
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := func(until time.Duration) targets {
+		t.Helper()
+		var kept strings.Builder
+		for line := range strings.Lines(string(content)) {
+			var e history.Event
+			if err := json.Unmarshal([]byte(line), &e); err != nil {
+				t.Fatal(err)
+			}
+			if e.Offset <= until {
+				kept.WriteString(line)
+			}
+		}
+		if err := os.WriteFile(path, []byte(kept.String()), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return targets{path: path}
+	}
+	if _, err := at(0).Driver(); err == nil || !strings.Contains(err.Error(), "no driver runs") {
+		t.Errorf("before there is a driver: %v", err)
+	}
+	first, err := at(9 * time.Second).Driver()
+	if err != nil || first.UID != "d1" || first.Node != "n1" {
+		t.Errorf("before the fault: %+v, %v", first, err)
+	}
+	executors, err := at(9 * time.Second).Executors()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, e := range executors {
+		names = append(names, e.Name)
+	}
+	if diff := cmp.Diff([]string{"driver-d1-exec-1", "driver-d1-exec-2"}, names); diff != "" {
+		t.Errorf("executors of the first driver: %s", diff)
+	}
+	second, err := at(30 * time.Second).Driver()
+	if err != nil || second.UID != "d2" {
+		t.Errorf("after the fault: %+v, %v", second, err)
+	}
+}
+
+func TestEach(t *testing.T) {
+	t.Parallel()
+	log, err := history.Create(filepath.Join(t.TempDir(), "h"), history.SystemClock{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = log.Close() }()
+	if _, err := log.Append(history.Harness, "first", nil, nil); err != nil {
+		t.Fatal(err)
+	}
+	var seen []string
+	collect := func(e history.Event) (bool, error) {
+		seen = append(seen, e.Type)
+		return e.Type == "second", nil
+	}
+	late := errors.New("late")
+	go func() { _, _ = log.Append(history.Harness, "second", nil, nil) }()
+	if err := each(t.Context(), log, collect, func() error { return late }); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]string{"first", "second"}, seen); diff != "" {
+		t.Error(diff)
+	}
+	never := func(history.Event) (bool, error) { return false, nil }
+	short, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+	defer cancel()
+	if err := each(short, log, never, func() error { return late }); !errors.Is(err, late) {
+		t.Errorf("at the deadline: %v", err)
+	}
+	interrupted, interrupt := context.WithCancelCause(t.Context())
+	interrupt(errApplicationEnded)
+	if err := each(interrupted, log, never, func() error { return late }); !errors.Is(err, errApplicationEnded) {
+		t.Errorf("when cancelled: %v", err)
+	}
+}
+
+func TestFailureIsTheWorkloadsOwn(t *testing.T) {
+	t.Parallel()
+	event := func(kind, uid, data string) history.Event {
+		return history.Event{Source: history.Kubernetes, Type: history.Modified, Object: &history.Object{Kind: kind, UID: uid}, Data: json.RawMessage(data)}
+	}
+	launched := history.Event{Source: history.Harness, Type: history.WorkloadLaunched, Data: json.RawMessage(`{"driverUID":"u"}`)}
+	failedJob := `{"status":{"conditions":[{"type":"Failed","status":"True"}]}}`
+	for name, tt := range map[string]struct {
+		event history.Event
+		want  bool
+	}{
+		"its Job failed":         {event("Job", "u", failedJob), true},
+		"another Job failed":     {event("Job", "v", failedJob), false},
+		"its Job works":          {event("Job", "u", `{"status":{}}`), false},
+		"its bare pod failed":    {event("Pod", "u", `{"status":{"phase":"Failed"}}`), true},
+		"its bare pod succeeded": {event("Pod", "u", `{"status":{"phase":"Succeeded"}}`), false},
+		"a damaged object":       {event("Job", "u", `{`), false},
+	} {
+		f := newFailure()
+		if f.observe(launched) {
+			t.Errorf("%s: the launch is taken for a failure", name)
+		}
+		if got := f.observe(tt.event); got != tt.want {
+			t.Errorf("%s: %v, want %v", name, got, tt.want)
+		}
+	}
+}
+
+func TestBaselineIsKnownByWorkloadAndImage(t *testing.T) {
+	t.Parallel()
+	base := &run{Options: someOptions(t, &fakeClusters{}), image: Image{Reference: "r", Digest: "sha256:1"}}
+	key := func(change func(*run)) string {
+		t.Helper()
+		copied := *base
+		p := *base.Plan
+		copied.Plan = &p
+		change(&copied)
+		k, err := copied.baselineKey()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return k
+	}
+	same := key(func(*run) {})
+	for name, tt := range map[string]struct {
+		change func(*run)
+		same   bool
+	}{
+		"how the driver is run":      {func(r *run) { r.Plan.Workload.Driver.Kind = "Pod" }, true},
+		"another seed":               {func(r *run) { r.Plan.Seed++ }, true},
+		"other arguments":            {func(r *run) { r.Plan.Workload.Application.Args = []string{"--x"} }, false},
+		"other executors":            {func(r *run) { r.Plan.Workload.Executors.Instances = 9 }, false},
+		"other content of the image": {func(r *run) { r.image.Digest = "sha256:2" }, false},
+	} {
+		if got := key(tt.change); (got == same) != tt.same {
+			t.Errorf("%s: the same key %v, want %v", name, got == same, tt.same)
+		}
+	}
+	file := filepath.Join(t.TempDir(), "b.json")
+	want := history.BaselineData{Results: map[string]string{"a": "1"}, Key: same}
+	if err := writeBaseline(file, want); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := readBaseline(file); err != nil || cmp.Diff(want, got) != "" {
+		t.Errorf("%+v, %v", got, err)
+	}
+	if err := os.WriteFile(file, []byte("{"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := readBaseline(file); err == nil || !strings.Contains(err.Error(), "damaged") {
+		t.Errorf("a damaged baseline: %v", err)
+	}
+}
+
+func TestHeartbeats(t *testing.T) {
+	t.Parallel()
+	h := &heartbeats{last: map[string]time.Time{}}
+	var _ faults.Heartbeats = h
+	if _, ok := h.Last("u"); ok {
+		t.Error("heard of a pod that never was")
+	}
+	h.heard("u")
+	if at, ok := h.Last("u"); !ok || at.IsZero() {
+		t.Errorf("%v, %v", at, ok)
+	}
+}
