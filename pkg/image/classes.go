@@ -29,9 +29,9 @@ const (
 // classes returns the stage of the layer with the archive of prepared classes: a real application is run on the image's own
 // files, and the classes that its driver and executors loaded are dumped in the form in which a JVM maps them.
 //
-// The dump gives the same bytes for the same list of classes, but two runs of an application may differ in a few classes
-// (which thread comes first decides what is needed). So this layer alone may differ between two machines; its key holds
-// all that goes into it.
+// This is the one layer whose bytes differ when it is built again: which classes an application loads depends a little on
+// which of its threads comes first, and JDK 17 lays out the dump of one list differently each time. Its key holds all that
+// goes into it, so on one machine it is the same until one of these changes.
 func (b sparkBuild) classes(ctx context.Context, base string, jars sparkJars, runtimeDir string) (string, error) {
 	training, err := fs.ReadFile(trainingSources, "training/Training.java")
 	if err != nil {

@@ -16,8 +16,9 @@
 // an interrupted build leaves nothing half-made, and a lock serialises two processes that want the same kind of stage.
 // Of each kind the newest few stages are kept.
 //
-// Files in layers are sorted, carry fixed owners and the fixed modification time [Epoch], so an image built again from the
-// same inputs has the same bytes.
+// Files in layers are sorted, carry fixed owners and the fixed modification time [Epoch], so a layer built again from the
+// same inputs has the same bytes, and so have the images of [Pause] and [Toolbox]. In the image of [Spark] one layer is the
+// exception, the archive of prepared classes: Java does not dump the same bytes twice.
 //
 // # Where programs come from
 //
