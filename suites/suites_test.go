@@ -1,3 +1,5 @@
+//go:build linux
+
 // Package suites_test runs the shipped scenarios against a real cluster, one spec each. A scenario passes when its
 // invariants held; a control passes when it ended in the way that its file says, which proves that the harness can see.
 package suites_test

@@ -13,7 +13,6 @@ import (
 	"github.com/sparkchaos/sparkchaos/internal/components"
 	"github.com/sparkchaos/sparkchaos/internal/paths"
 	"github.com/sparkchaos/sparkchaos/pkg/check"
-	"github.com/sparkchaos/sparkchaos/pkg/cluster/embedded"
 	"github.com/sparkchaos/sparkchaos/pkg/image"
 	"github.com/sparkchaos/sparkchaos/pkg/plan"
 	"github.com/sparkchaos/sparkchaos/pkg/report"
@@ -31,6 +30,9 @@ type runFlags struct {
 	keepCluster bool
 	repeat      int
 }
+
+// defaultCluster is the name of a cluster when the user gives none.
+const defaultCluster = "sparkchaos"
 
 // newRunCommand returns `sparkchaos run`.
 func newRunCommand(getenv func(string) string) *cobra.Command {
@@ -216,12 +218,12 @@ func runOptions(command *cobra.Command, getenv func(string) string, flags runFla
 	if err != nil {
 		return runner.Options{}, err
 	}
-	provider, err := embedded.NewProvider(state, cache, func(line string) { show.Say("%s", line) })
+	clusters, err := newClusters(state, cache, func(line string) { show.Say("%s", line) })
 	if err != nil {
 		return runner.Options{}, err
 	}
 	return runner.Options{
-		Runs: flags.out, ClusterName: flags.clusterName, KeepCluster: flags.keepCluster, Clusters: embeddedClusters{provider},
+		Runs: flags.out, ClusterName: flags.clusterName, KeepCluster: flags.keepCluster, Clusters: clusters,
 		Image: func(ctx context.Context) (runner.Image, error) { return sparkImage(ctx, cache, show) }, Baselines: filepath.Join(cache, "baselines"),
 		Active: runner.ActiveRuns{Dir: filepath.Join(state, "runs")}, Progress: show, Version: programVersion(),
 	}, nil

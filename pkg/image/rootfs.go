@@ -9,7 +9,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"syscall"
 )
 
 // rootDir is the name of an image's tree below a stage.
@@ -91,8 +90,7 @@ func inside(ctx context.Context, root string, environ []string, argv ...string) 
 mount --rbind /dev "$root/dev" && mount -t proc proc "$root/proc" && exec chroot "$root" "$@"`
 	args = append(args, "--", "sh", "-c", script, "sh", root)
 	cmd := exec.CommandContext(ctx, "unshare", append(args, argv...)...)
-	// However this process ends, nothing of it goes on.
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	endWithParent(cmd)
 	// The path serves the commands above outside of the tree and the one inside.
 	cmd.Env = append([]string{
 		"PATH=" + javaHome + "/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",

@@ -1,3 +1,5 @@
+//go:build linux
+
 // Package cgroup makes, fills, freezes, empties and removes control groups on hosts with cgroup v1, v2 or both
 // (hybrid). A path such as /sparkchaos/lab/worker-1 stands for that group in every hierarchy of the host, because
 // kubelet and runc expect a group to exist in all of them.

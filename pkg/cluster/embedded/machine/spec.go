@@ -1,3 +1,5 @@
+//go:build linux
+
 // Package machine makes a machine out of a process: new PID, mount, network, UTS and IPC namespaces, a root file
 // system of its own on a directory of the host (its disk), and an init that starts its services and restarts them.
 // Nothing holds a namespace but the machine's own processes, so killing its init frees everything at once.

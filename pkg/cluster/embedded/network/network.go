@@ -1,3 +1,5 @@
+//go:build linux
+
 // Package network connects machines. All of it lives in network namespaces of the machines: the bridge is in the
 // control plane's, each node hangs on it by a cable (a veth pair), and the host itself gets no link, route or rule.
 package network

@@ -1,3 +1,5 @@
+//go:build linux
+
 // Package storage provides the volumes of a cluster's two storage classes: directories that all nodes see, and
 // directories on one node's own disk.
 package storage

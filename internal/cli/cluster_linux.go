@@ -17,9 +17,6 @@ import (
 	"github.com/sparkchaos/sparkchaos/pkg/cluster/embedded"
 )
 
-// defaultCluster is the name of a cluster when the user gives none.
-const defaultCluster = "sparkchaos"
-
 // newProvider returns the provider of embedded clusters; progress goes to the given stream.
 func newProvider(getenv func(string) string, progress io.Writer) (embedded.Provider, error) {
 	state, err := paths.State(getenv)

@@ -10,6 +10,15 @@ import (
 	"github.com/sparkchaos/sparkchaos/pkg/runner"
 )
 
+// newClusters returns the clusters that this machine can make by itself.
+func newClusters(state, cache string, progress func(string)) (runner.Clusters, error) {
+	provider, err := embedded.NewProvider(state, cache, progress)
+	if err != nil {
+		return nil, err
+	}
+	return embeddedClusters{provider}, nil
+}
+
 // embeddedClusters are the embedded clusters as a run sees them.
 type embeddedClusters struct{ provider embedded.Provider }
 
