@@ -18,31 +18,58 @@ import (
 // loadScenario reads the scenario that an argument names: a file, or else a shipped scenario by its name. All that is
 // wrong with it is an error of usage.
 func loadScenario(argument string) (*scenario.Scenario, error) {
-	data, err := os.ReadFile(argument)
-	if errors.Is(err, fs.ErrNotExist) && !strings.ContainsRune(argument, os.PathSeparator) {
-		return loadShipped(argument)
-	}
+	data, err := readScenario(argument)
 	if err != nil {
-		return nil, usagef("read scenario: %w", err)
+		return nil, err
 	}
 	s, err := scenario.Load(argument, data, catalogue())
 	return s, withCode(ExitUsage, err)
 }
 
-// loadShipped reads a shipped scenario by its name.
-func loadShipped(name string) (*scenario.Scenario, error) {
-	shipped, err := shippedScenarios()
+// readScenario reads the file that an argument names as loadScenario does, as it was written.
+func readScenario(argument string) ([]byte, error) {
+	data, err := os.ReadFile(argument)
+	if err == nil {
+		return data, nil
+	}
+	if !errors.Is(err, fs.ErrNotExist) || strings.ContainsRune(argument, os.PathSeparator) {
+		return nil, usagef("read scenario: %w", err)
+	}
+	files, err := shippedFiles()
 	if err != nil {
 		return nil, err
 	}
-	names := make([]string, 0, len(shipped))
-	for _, each := range shipped {
-		if each.scenario.Metadata.Name == name {
-			return each.scenario, nil
+	names := make([]string, 0, len(files))
+	for _, file := range files {
+		name := strings.TrimSuffix(path.Base(file), ".yaml")
+		if name == argument {
+			return readShipped(file)
 		}
-		names = append(names, each.scenario.Metadata.Name)
+		names = append(names, name)
 	}
-	return nil, usagef("there is no file and no shipped scenario %q; %s", name, strictyaml.Suggest(name, names))
+	return nil, usagef("there is no file and no shipped scenario %q; %s", argument, strictyaml.Suggest(argument, names))
+}
+
+// shippedFiles returns the files of the shipped scenarios in their order, controls last. Each is named after its
+// scenario.
+func shippedFiles() ([]string, error) {
+	var files []string
+	for _, pattern := range []string{"*.yaml", "controls/*.yaml"} {
+		found, err := fs.Glob(scenarios.Files(), pattern)
+		if err != nil {
+			return nil, fmt.Errorf("list shipped scenarios: %w", err)
+		}
+		files = append(files, found...)
+	}
+	return files, nil
+}
+
+func readShipped(file string) ([]byte, error) {
+	data, err := fs.ReadFile(scenarios.Files(), file)
+	if err != nil {
+		return nil, fmt.Errorf("read shipped scenario: %w", err)
+	}
+	return data, nil
 }
 
 // shippedScenario is a scenario that comes with the program.
@@ -53,24 +80,21 @@ type shippedScenario struct {
 
 // shippedScenarios returns the shipped scenarios in the order of their files, controls last.
 func shippedScenarios() ([]shippedScenario, error) {
-	files := scenarios.Files()
+	files, err := shippedFiles()
+	if err != nil {
+		return nil, err
+	}
 	var shipped []shippedScenario
-	for _, pattern := range []string{"*.yaml", "controls/*.yaml"} {
-		names, err := fs.Glob(files, pattern)
+	for _, file := range files {
+		data, err := readShipped(file)
 		if err != nil {
-			return nil, fmt.Errorf("list shipped scenarios: %w", err)
+			return nil, err
 		}
-		for _, name := range names {
-			data, err := fs.ReadFile(files, name)
-			if err != nil {
-				return nil, fmt.Errorf("read shipped scenario: %w", err)
-			}
-			s, err := scenario.Load(path.Join("scenarios", name), data, catalogue())
-			if err != nil {
-				return nil, fmt.Errorf("a shipped scenario is not valid, which is a mistake of the program: %w", err)
-			}
-			shipped = append(shipped, shippedScenario{file: name, scenario: s})
+		s, err := scenario.Load(path.Join("scenarios", file), data, catalogue())
+		if err != nil {
+			return nil, fmt.Errorf("a shipped scenario is not valid, which is a mistake of the program: %w", err)
 		}
+		shipped = append(shipped, shippedScenario{file: file, scenario: s})
 	}
 	return shipped, nil
 }
