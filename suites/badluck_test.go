@@ -179,7 +179,8 @@ var _ = Describe("bad luck", Label("badluck"), Ordered, ContinueOnFailure, func(
 	It("an API server that is away for 20 s is not taken for a dead workload", func(ctx SpecContext) {
 		h := start(fmt.Sprintf(short, "[]", ""))
 		h.awaitEvent(ctx, `"type":"stageSubmitted"`)
-		server := apiServer(name)
+		server := processOf("kube-apiserver", name)
+		Expect(server).NotTo(BeZero())
 		Expect(syscall.Kill(server, syscall.SIGSTOP)).To(Succeed())
 		time.Sleep(20 * time.Second)
 		Expect(syscall.Kill(server, syscall.SIGCONT)).To(Succeed())
@@ -281,23 +282,4 @@ func expectNothingDisturbed(ctx context.Context, lab *embedded.Cluster, client k
 			g.Expect(embedded.Ready(node)).To(BeTrue(), node.Name)
 		}
 	}).WithTimeout(time.Minute).Should(Succeed())
-}
-
-// apiServer returns the PID of a cluster's API server on the host.
-func apiServer(name string) int {
-	GinkgoHelper()
-	commands, err := filepath.Glob("/proc/[0-9]*/cmdline")
-	Expect(err).NotTo(HaveOccurred())
-	for _, file := range commands {
-		command, _ := os.ReadFile(file) // ended meanwhile: not the one
-		groups, _ := os.ReadFile(filepath.Join(filepath.Dir(file), "cgroup"))
-		if strings.HasPrefix(string(command), "kube-apiserver\x00") && strings.Contains(string(groups), "/sparkchaos/"+name+"-") {
-			var pid int
-			_, err := fmt.Sscanf(file, "/proc/%d/cmdline", &pid)
-			Expect(err).NotTo(HaveOccurred())
-			return pid
-		}
-	}
-	Fail("no API server of cluster " + name)
-	return 0
 }

@@ -11,7 +11,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"runtime"
 	"sync"
 	"time"
 
@@ -156,9 +155,6 @@ func checkName(name string) error {
 
 // checkHost says everything that keeps this host from running machines.
 func checkHost() error {
-	if runtime.GOOS != "linux" {
-		return fmt.Errorf("the embedded cluster needs Linux, this is %s: use --cluster kind", runtime.GOOS)
-	}
 	var errs []error
 	if os.Geteuid() != 0 {
 		errs = append(errs, fmt.Errorf("the embedded cluster needs root, this is user %d: run it with sudo (its namespaces keep the host untouched)", os.Geteuid()))
