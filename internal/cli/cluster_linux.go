@@ -81,7 +81,7 @@ func newClusterUpCommand(getenv func(string) string, name *string) *cobra.Comman
 				return nil
 			}
 			fmt.Fprintf(out, "cluster %s is up after %.1fs: %d workers, timing %s\n", options.Name, time.Since(began).Seconds(), options.Workers, options.Timing.Name)
-			fmt.Fprintf(out, "kubectl: export KUBECONFIG=<(sparkchaos cluster kubeconfig --name %s)\n", options.Name)
+			fmt.Fprintf(out, "kubectl: sparkchaos cluster kubeconfig --name %s > kubeconfig; kubectl --kubeconfig kubeconfig get nodes\n", options.Name)
 			return nil
 		},
 	}
