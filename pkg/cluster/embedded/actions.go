@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -19,7 +20,9 @@ import (
 // Time limits of the actions: within them the effect is seen, or the action failed.
 const (
 	actionTimeout   = 30 * time.Second
-	shutdownTimeout = shutdownGrace + 30*time.Second
+	shutdownTimeout = shutdownGrace + 60*time.Second
+	// endTimeout is how long a machine may take to end once its services have.
+	endTimeout = 10 * time.Second
 )
 
 // worker is a node under an action: what was recorded of it and what can be seen of it now.
@@ -200,7 +203,9 @@ func shutdown(ctx context.Context, w *worker, e *evidence) error {
 		return err
 	}
 	e.Observations = append(e.Observations, cluster.Observation{What: "kubelet let go of its shutdown lock and the node's services ended", How: "answer of the node's init", At: time.Now()})
-	if err := e.awaitEnd(ctx, w); err != nil {
+	orderly, cancel := context.WithTimeout(ctx, endTimeout)
+	defer cancel()
+	if err := e.awaitEnd(orderly, w); err != nil {
 		// A container that outlives its pod's grace period ends with the machine.
 		if err := w.cluster.cgroups.Kill(ctx, w.record.Spec.Cgroup); err != nil {
 			return err
@@ -267,16 +272,19 @@ func (e *evidence) awaitCarrier(ctx context.Context, w *worker, want bool, what 
 }
 
 func kubeletStop(ctx context.Context, w *worker, e *evidence) error {
-	before := len(w.cluster.cgroups.Processes(w.record.Spec.Cgroup))
+	pods := filepath.Join(w.record.Spec.Cgroup, "kubepods")
+	before := w.cluster.cgroups.Processes(pods)
 	if err := machine.NewRemote(w.record.Process.PID).Stop(ctx, kubeletService); err != nil {
 		return err
 	}
 	if err := e.awaitKubelet(ctx, w, false, "kubelet does not run"); err != nil {
 		return err
 	}
-	return e.await(ctx, "the node's other processes live on", "cgroup.procs of the node's cgroups", func() (bool, string) {
-		now := len(w.cluster.cgroups.Processes(w.record.Spec.Cgroup))
-		return now > 1, fmt.Sprintf("%d processes, %d before", now, before)
+	what := fmt.Sprintf("the %d processes of the node's pods live on", len(before))
+	return e.await(ctx, what, "cgroup.procs of the pods' cgroups", func() (bool, string) {
+		now := w.cluster.cgroups.Processes(pods)
+		gone := slices.DeleteFunc(slices.Clone(before), func(pid int) bool { return slices.Contains(now, pid) })
+		return len(gone) == 0, fmt.Sprintf("gone are the processes %v", gone)
 	})
 }
 

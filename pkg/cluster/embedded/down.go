@@ -106,11 +106,3 @@ func (d directory) machineRecords() []machineRecord {
 	}
 	return records
 }
-
-// copyTree copies a directory that holds nothing but directories and files.
-func copyTree(from, to string) error {
-	if _, err := os.Stat(from); err != nil {
-		return err
-	}
-	return os.CopyFS(to, os.DirFS(from))
-}

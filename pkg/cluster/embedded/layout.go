@@ -65,6 +65,7 @@ func (d directory) record() string                { return filepath.Join(d.root,
 func (d directory) kubeconfig() string            { return filepath.Join(d.root, "kubeconfig") }
 func (d directory) shared() string                { return filepath.Join(d.root, "shared") }
 func (d directory) disks() string                 { return filepath.Join(d.root, "disks") }
+func (d directory) images() string                { return filepath.Join(d.root, "images") }
 func (d directory) machines() string              { return filepath.Join(d.root, "machines") }
 func (d directory) disk(name string) string       { return filepath.Join(d.disks(), name) }
 func (d directory) machine(name string) string    { return filepath.Join(d.machines(), name+".json") }

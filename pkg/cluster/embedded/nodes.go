@@ -4,8 +4,11 @@ package embedded
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"net"
 	"os"
@@ -73,6 +76,13 @@ func (c *Cluster) Load(ctx context.Context, archive string) error {
 		return err
 	}
 	defer unlock()
+	if c.record, err = c.directory.load(); err != nil { // another process may have loaded one meanwhile
+		return err
+	}
+	kept, err := c.keep(archive)
+	if err != nil {
+		return err
+	}
 	nodes, err := c.Nodes(ctx)
 	if err != nil {
 		return err
@@ -92,7 +102,7 @@ func (c *Cluster) Load(ctx context.Context, archive string) error {
 			if err != nil {
 				return err
 			}
-			return c.load(ctx, m, archive)
+			return c.load(ctx, m, kept)
 		})
 	}
 	if err := group.Wait(); err != nil {
@@ -102,6 +112,34 @@ func (c *Cluster) Load(ctx context.Context, archive string) error {
 		c.record.Images = append(c.record.Images, archive)
 	}
 	return c.directory.save(c.record)
+}
+
+// keep links or copies an archive into the cluster's own directory, under the digest of its content: a node that is off
+// now needs it when it boots, whatever has become of the file until then.
+func (c *Cluster) keep(archive string) (string, error) {
+	file, err := os.Open(archive)
+	if err != nil {
+		return "", fmt.Errorf("image archive: %w", err)
+	}
+	defer func() { _ = file.Close() }() // opened for reading only
+	digest := sha256.New()
+	if _, err := io.Copy(digest, file); err != nil {
+		return "", fmt.Errorf("read the image archive %s: %w", archive, err)
+	}
+	kept := filepath.Join(c.directory.images(), hex.EncodeToString(digest.Sum(nil))+".tar")
+	if _, err := os.Stat(kept); err == nil {
+		return kept, nil
+	}
+	if err := os.MkdirAll(c.directory.images(), 0o755); err != nil {
+		return "", fmt.Errorf("keep the image archive %s: %w", archive, err)
+	}
+	if os.Link(archive, kept) == nil {
+		return kept, nil
+	}
+	if err := copyFile(archive, kept); err != nil {
+		return "", fmt.Errorf("keep the image archive %s: %w", archive, errors.Join(err, os.Remove(kept)))
+	}
+	return kept, nil
 }
 
 func (c *Cluster) load(ctx context.Context, m machineRecord, archive string) error {

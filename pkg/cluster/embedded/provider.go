@@ -102,7 +102,7 @@ func (p Provider) Open(name string) (*Cluster, error) {
 		return nil, NotFound{Name: name}
 	}
 	if absent(err) {
-		return nil, fmt.Errorf("the cluster %s has lost its state file %s: `sparkchaos cluster down --name %s` removes what is left of it", name, d.record(), name)
+		return nil, fmt.Errorf("the cluster %s has no state file: `sparkchaos cluster down --name %s` removes what is left of it: %w", name, name, err)
 	}
 	if err != nil {
 		return nil, err

@@ -237,33 +237,39 @@ func (i importer) load(ctx context.Context, archive string) error {
 // link gives a machine the template's files. Contents are shared with the template by hard links where the file
 // systems allow it, since containerd never changes a file in place, but for its databases, which are copied.
 func link(template, target string) error {
-	return filepath.WalkDir(template, func(path string, entry fs.DirEntry, err error) error {
-		if err != nil {
-			return err
+	return walk(template, target, func(source, target string, info fs.FileInfo) error {
+		if !strings.HasSuffix(source, ".db") {
+			err := os.Link(source, target)
+			if err == nil || !errors.Is(err, unix.EXDEV) {
+				return err
+			}
 		}
-		relative, err := filepath.Rel(template, path)
-		if err != nil {
-			return err
-		}
-		return linkOne(path, filepath.Join(target, relative), entry)
+		return copyAny(source, target, info)
 	})
 }
 
-func linkOne(source, target string, entry fs.DirEntry) error {
-	info, err := entry.Info()
-	if err != nil {
-		return err
-	}
-	if entry.IsDir() {
-		return copyDirectory(source, target, info)
-	}
-	if !strings.HasSuffix(source, ".db") {
-		err := os.Link(source, target)
-		if err == nil || !errors.Is(err, unix.EXDEV) {
+// copyTree copies a directory with owners and modes.
+func copyTree(from, to string) error { return walk(from, to, copyAny) }
+
+// walk makes the directories of a tree anew and has every other file made by the function.
+func walk(from, to string, file func(source, target string, info fs.FileInfo) error) error {
+	return filepath.WalkDir(from, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil {
 			return err
 		}
-	}
-	return copyAny(source, target, info)
+		relative, err := filepath.Rel(from, path)
+		if err != nil {
+			return err
+		}
+		info, err := entry.Info()
+		if err != nil {
+			return err
+		}
+		if entry.IsDir() {
+			return copyDirectory(path, filepath.Join(to, relative), info)
+		}
+		return file(path, filepath.Join(to, relative), info)
+	})
 }
 
 func copyDirectory(source, target string, info fs.FileInfo) error {

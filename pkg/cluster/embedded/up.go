@@ -99,10 +99,12 @@ func (p Provider) reuse(ctx context.Context, name string) (*Cluster, error) {
 	if errors.As(err, &NotFound{}) {
 		return nil, nil
 	}
-	if err != nil {
+	// The state file is the first that a start writes: without it nothing but its directory can be there.
+	unwritten := absent(err)
+	if err != nil && !unwritten {
 		return nil, err
 	}
-	if c.record.Phase == starting {
+	if unwritten || c.record.Phase == starting {
 		p.Progress("removing the rest of an interrupted start of cluster " + name)
 		return nil, p.remove(ctx, name)
 	}
@@ -262,9 +264,6 @@ func (s *start) bootControlPlane(ctx context.Context, c *Cluster, credentials cr
 	}
 	if err := copyTree(store, filepath.Join(spec.Disk, "var/lib/etcd")); err != nil {
 		return fmt.Errorf("copy the store's template: %w", err)
-	}
-	if err := os.Chmod(filepath.Join(spec.Disk, "var/lib/etcd"), 0o700); err != nil { // what etcd insists on
-		return err
 	}
 	_, err = c.boot(ctx, machineRecord{Spec: spec}, []*net.TCPListener{listener}, func(pid int) error {
 		return network.SetUpControlPlane(pid, network.Plan{Workers: c.record.Workers})

@@ -13,7 +13,9 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"sync"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -131,9 +133,14 @@ func inherited(count int) ([]net.Listener, error) {
 func forward(listener net.Listener, address string) {
 	for {
 		outside, err := listener.Accept()
-		if err != nil {
-			fmt.Fprintln(os.Stderr, "machine: accept:", err)
+		if errors.Is(err, net.ErrClosed) {
 			return
+		}
+		if err != nil {
+			// Such as too many open files: the next one may find room.
+			fmt.Fprintln(os.Stderr, "machine: accept:", err)
+			<-time.After(acceptPause)
+			continue
 		}
 		go func() {
 			inside, err := net.Dial("tcp", address)
@@ -141,17 +148,29 @@ func forward(listener net.Listener, address string) {
 				_ = outside.Close() // the client sees a closed connection, as from any server that is not up yet
 				return
 			}
-			go pipe(inside, outside)
-			pipe(outside, inside)
+			join(outside, inside)
 		}()
 	}
 }
 
-// pipe copies one direction and hands the end of the stream on.
+// acceptPause keeps a socket that cannot be accepted from using up the machine.
+const acceptPause = 100 * time.Millisecond
+
+// join carries bytes both ways until both ends have been handed on, and closes both connections.
+func join(outside, inside net.Conn) {
+	var directions sync.WaitGroup
+	directions.Go(func() { pipe(inside, outside) })
+	directions.Go(func() { pipe(outside, inside) })
+	directions.Wait()
+	_ = outside.Close()
+	_ = inside.Close()
+}
+
+// pipe copies one direction and hands the end of the stream on. What broke ends the other direction, too.
 func pipe(to, from net.Conn) {
 	_, err := io.Copy(to, from)
-	if tcp, ok := to.(*net.TCPConn); ok && err == nil {
-		_ = tcp.CloseWrite()
+	half, ok := to.(interface{ CloseWrite() error })
+	if ok && err == nil && half.CloseWrite() == nil {
 		return
 	}
 	_ = to.Close()

@@ -27,6 +27,8 @@ const (
 	LoginReady = runDirectory + "/login1"
 	// inhibitDelayMax is longer than any grace period a node is configured with, so kubelet leaves it as it is.
 	inhibitDelayMax = 10 * time.Minute
+	// sendTimeout is far longer than the bus takes to send a descriptor on.
+	sendTimeout = 5 * time.Second
 )
 
 // login is the login manager of a machine as far as kubelet needs one: it hands out delay locks and, before a
@@ -88,7 +90,7 @@ func (l *login) Inhibit(_, _, _, _ string) (dbus.UnixFD, *dbus.Error) {
 	l.mu.Unlock()
 	go l.watch(ours)
 	// The bus sends a duplicate; ours of their end must go, or the pipe would never end.
-	time.AfterFunc(time.Second, func() { _ = theirs.Close() })
+	time.AfterFunc(sendTimeout, func() { _ = theirs.Close() })
 	return dbus.UnixFD(theirs.Fd()), nil
 }
 

@@ -56,47 +56,57 @@ func (s *supervisor) startAll() {
 	}
 }
 
-// keep is the life of one service: waited for, started, awaited, started again.
+// keep is the life of one service: waited for, started, awaited, started again. What it waits for is asked for once:
+// a service that was started before is started again as soon as it may be, whatever else is away at that moment.
 func (s *supervisor) keep(svc *service) {
-	ctx := context.Background()
+	for _, condition := range svc.After {
+		awaitCondition(context.Background(), condition)
+	}
 	for {
 		s.await(svc, func(status ServiceStatus) bool { return status.Wanted })
-		for _, condition := range svc.After {
-			awaitCondition(ctx, condition)
-		}
 		exited, err := s.start(svc)
+		if errors.Is(err, errNotWanted) {
+			continue // stopped since
+		}
 		if err != nil {
 			fmt.Fprintf(os.Stderr, "machine: start %s: %v\n", svc.Name, err)
 			s.change(svc, func(status *ServiceStatus) { status.LastExit, status.Restarts = err.Error(), status.Restarts+1 })
 			<-time.After(restartDelay)
 			continue
 		}
-		s.awaitReady(ctx, svc, exited)
-		status := <-exited
-		again := false
-		s.change(svc, func(now *ServiceStatus) {
-			now.PID, now.Ready, now.LastExit = 0, false, describe(status)
-			if again = now.Wanted; again {
-				now.Restarts++
-			}
-		})
-		if again {
-			fmt.Fprintf(os.Stderr, "machine: %s ended (%s); starting it again in %v\n", svc.Name, describe(status), restartDelay)
-			<-time.After(restartDelay)
-		}
+		s.watch(svc, exited)
 	}
 }
 
-// awaitReady marks the service ready when it serves, unless it ends before.
-func (s *supervisor) awaitReady(ctx context.Context, svc *service, exited <-chan syscall.WaitStatus) {
-	pid := s.snapshot(svc).PID
+// watch marks the service ready when it serves and returns a moment after it has ended.
+func (s *supervisor) watch(svc *service, exited <-chan syscall.WaitStatus) {
+	alive, ended := context.WithCancel(context.Background())
+	defer ended()
 	go func() {
 		if svc.Ready != "" {
-			awaitCondition(ctx, svc.Ready)
+			awaitCondition(alive, svc.Ready)
 		}
-		s.change(svc, func(status *ServiceStatus) { status.Ready = status.PID == pid && pid != 0 })
+		if alive.Err() == nil {
+			s.change(svc, func(status *ServiceStatus) { status.Ready = status.PID != 0 })
+		}
 	}()
+	exit := <-exited
+	ended()
+	again := false
+	s.change(svc, func(now *ServiceStatus) {
+		now.PID, now.Ready, now.LastExit = 0, false, describe(exit)
+		if again = now.Wanted; again {
+			now.Restarts++
+		}
+	})
+	if again {
+		fmt.Fprintf(os.Stderr, "machine: %s ended (%s); starting it again in %v\n", svc.Name, describe(exit), restartDelay)
+		<-time.After(restartDelay)
+	}
 }
+
+// errNotWanted is a start that a stop has overtaken.
+var errNotWanted = errors.New("the service is not wanted any more")
 
 func describe(status syscall.WaitStatus) string {
 	if status.Signaled() {
@@ -125,6 +135,9 @@ func (s *supervisor) start(svc *service) (<-chan syscall.WaitStatus, error) {
 	// The reaper takes the same lock, so a child that ends at once is not reaped before it is known.
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if !svc.status.Wanted {
+		return nil, errNotWanted
+	}
 	pid, err := syscall.ForkExec(program, svc.Command, &syscall.ProcAttr{
 		Dir:   "/",
 		Env:   append(environment(), svc.Env...),
