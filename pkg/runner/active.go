@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -24,6 +25,7 @@ type ActiveRecord struct {
 	ClusterName string   `json:"clusterName"`
 	Namespaces  []string `json:"namespaces"`
 	KeepCluster bool     `json:"keepCluster"`
+	Making      bool     `json:"making"`      // there was no cluster of the name, and it is being made: what there is of it goes
 	MadeCluster bool     `json:"madeCluster"` // the cluster was made for the run and goes with it, unless it is to be kept
 }
 
@@ -32,6 +34,7 @@ type ActiveRun struct {
 	record ActiveRecord
 	path   string
 	file   *os.File
+	size   int // of the record as it was written last
 }
 
 // Register records a run before it touches anything.
@@ -61,24 +64,34 @@ func (a ActiveRuns) Register(record ActiveRecord) (*ActiveRun, error) {
 	return run, nil
 }
 
+// write replaces the record by a single write in place that is never shorter than the one before: the lock stays with
+// the file, a killed process leaves a whole record, and a full disk has the room already.
 func (r *ActiveRun) write() error {
 	encoded, err := json.Marshal(r.record)
 	if err != nil {
 		return err
 	}
-	// One write in place, longer than the last: the lock stays with the file, and a reader meets a whole record.
-	if _, err := r.file.WriteAt(append(encoded, '\n'), 0); err != nil {
+	padded := fmt.Appendf(nil, "%-*s\n", r.size-1, encoded)
+	if _, err := r.file.WriteAt(padded, 0); err != nil {
 		return err
 	}
+	r.size = len(padded)
 	return r.file.Sync()
 }
 
-// Made notes whether the cluster was made for this run.
+// Making notes that the cluster is about to be made.
+func (r *ActiveRun) Making() error {
+	r.record.Making = true
+	return r.rewrite()
+}
+
+// Made notes that the cluster runs, and whether it was made for this run.
 func (r *ActiveRun) Made(made bool) error {
-	r.record.MadeCluster = made
-	if err := r.file.Truncate(0); err != nil {
-		return fmt.Errorf("record the cluster of run %s: %w", r.record.RunID, err)
-	}
+	r.record.Making, r.record.MadeCluster = false, made
+	return r.rewrite()
+}
+
+func (r *ActiveRun) rewrite() error {
 	if err := r.write(); err != nil {
 		return fmt.Errorf("record the cluster of run %s: %w", r.record.RunID, err)
 	}
@@ -123,7 +136,7 @@ func (a ActiveRuns) Dead() ([]*ActiveRun, error) {
 	return dead, errors.Join(errs...)
 }
 
-// hold locks a record, or returns nil if its run lives.
+// hold locks a record, or returns nil if its run lives or has forgotten it meanwhile.
 func hold(path string) (*ActiveRun, error) {
 	file, err := os.OpenFile(path, os.O_RDWR, 0)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -132,18 +145,37 @@ func hold(path string) (*ActiveRun, error) {
 	if err != nil {
 		return nil, fmt.Errorf("look for runs to clean up: %w", err)
 	}
-	if err := unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+	err = unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+	if errors.Is(err, unix.EWOULDBLOCK) {
 		return nil, file.Close() // its run lives
 	}
+	// Whoever held the lock until now may have removed the file.
+	if err == nil && !stillAt(path, file) {
+		return nil, file.Close()
+	}
 	run := &ActiveRun{path: path, file: file}
-	content, err := os.ReadFile(path)
+	var content []byte
 	if err == nil {
+		content, err = io.ReadAll(file)
+	}
+	if err == nil {
+		run.size = len(content)
 		err = json.Unmarshal(content, &run.record)
 	}
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("the record %s of a run cannot be read: %w; look at its nodes with `sparkchaos cluster status`, then delete the file", path, err), file.Close())
 	}
 	return run, nil
+}
+
+// stillAt says whether path names the open file.
+func stillAt(path string, file *os.File) bool {
+	opened, err := file.Stat()
+	if err != nil {
+		return false
+	}
+	named, err := os.Stat(path)
+	return err == nil && os.SameFile(opened, named)
 }
 
 // Record returns what is known of the run.

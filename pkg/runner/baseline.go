@@ -8,12 +8,15 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/sparkchaos/sparkchaos/pkg/history"
-	"github.com/sparkchaos/sparkchaos/pkg/launcher"
+	"github.com/sparkchaos/sparkchaos/pkg/scenario"
 )
 
 const (
@@ -46,7 +49,7 @@ func (r *run) baseline(ctx context.Context) error {
 		r.Progress.Say("the baseline is known from run %s", known.RunID)
 		return r.tell(history.BaselineResult, known)
 	case err != nil && !errors.Is(err, fs.ErrNotExist):
-		return err
+		r.Progress.Say("%v: it is made anew", err)
 	}
 	r.Progress.Say("running the workload once without faults")
 	results, err := r.runBaseline(ctx)
@@ -60,15 +63,26 @@ func (r *run) baseline(ctx context.Context) error {
 	return r.tell(history.BaselineResult, made)
 }
 
-// baselineKey names the workload with the content of its image. How the driver is run does not change the result.
+// baselineKey names the workload with the content of its image. How the driver is run does not change the result; the
+// seed does if the workload reads the source's words.
 func (r *run) baselineKey() (string, error) {
 	w := r.Plan.Workload
-	encoded, err := json.Marshal([]any{w.Application, w.Executors, w.Conf, r.image.Reference, r.image.Digest})
+	var seed uint64
+	if readsSource(w) {
+		seed = r.Plan.Seed
+	}
+	encoded, err := json.Marshal([]any{w.Application, w.Executors, w.Conf, r.image.Reference, r.image.Digest, seed})
 	if err != nil {
 		return "", fmt.Errorf("key of the baseline: %w", err)
 	}
 	digest := sha256.Sum256(encoded)
 	return hex.EncodeToString(digest[:8]), nil
+}
+
+// readsSource says whether a workload is given the address of the source of words.
+func readsSource(w scenario.Workload) bool {
+	given := slices.AppendSeq(slices.Clone(w.Application.Args), maps.Values(w.Conf))
+	return slices.ContainsFunc(given, func(s string) bool { return strings.Contains(s, "$(SPARKCHAOS_SOURCE_") })
 }
 
 func readBaseline(file string) (history.BaselineData, error) {
@@ -78,7 +92,10 @@ func readBaseline(file string) (history.BaselineData, error) {
 		return data, err
 	}
 	if err := json.Unmarshal(content, &data); err != nil {
-		return data, fmt.Errorf("the cached baseline %s is damaged: %w; delete it", file, err)
+		return data, fmt.Errorf("the cached baseline %s is damaged: %w", file, err)
+	}
+	if len(data.Results) == 0 {
+		return data, fmt.Errorf("the cached baseline %s is damaged: it has no results", file)
 	}
 	return data, nil
 }
@@ -89,13 +106,26 @@ func writeBaseline(file string, data history.BaselineData) error {
 		err = os.MkdirAll(filepath.Dir(file), 0o755)
 	}
 	if err == nil {
-		err = os.WriteFile(file+".new", encoded, 0o644)
-	}
-	if err == nil {
-		err = os.Rename(file+".new", file)
+		err = replaceFile(file, encoded)
 	}
 	if err != nil {
 		return fmt.Errorf("keep the baseline: %w", err)
+	}
+	return nil
+}
+
+// replaceFile writes a file that others may read or write at the same time.
+func replaceFile(path string, content []byte) error {
+	file, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*")
+	if err != nil {
+		return err
+	}
+	_, err = file.Write(content)
+	if err = errors.Join(err, file.Close()); err == nil {
+		err = os.Rename(file.Name(), path)
+	}
+	if err != nil {
+		return errors.Join(err, os.Remove(file.Name()))
 	}
 	return nil
 }
@@ -112,20 +142,20 @@ func (r *run) runBaseline(ctx context.Context) (results map[string]string, err e
 		return nil, err
 	}
 	defer func() {
-		err = errors.Join(err, session.close(), r.deleteNamespace(context.WithoutCancel(ctx), session.id))
+		err = errors.Join(err, session.close(), removeSession(context.WithoutCancel(ctx), r.cluster, r.client, session.id))
 	}()
 	if err := session.launch(ctx, r.Plan.Workload); err != nil {
 		return nil, err
 	}
-	completed, err := session.completed(ctx, baselineTimeout)
+	ending, err := session.awaitEnding(ctx, baselineTimeout)
 	if err != nil {
 		return nil, err
 	}
 	if err := session.collect(ctx); err != nil {
 		return nil, err
 	}
-	if !completed {
-		return nil, fmt.Errorf("the workload does not complete even without faults (within %v; its log is in %s): there is nothing to compare a run with faults to", baselineTimeout, r.directory.Logs())
+	if !ending.completed {
+		return nil, fmt.Errorf("without faults, the application %s (its log is in %s): there is nothing to compare a run with faults to", ending, session.logs.directory)
 	}
 	results, err = ledger(r.directory.Baseline())
 	if err == nil && len(results) == 0 {
@@ -145,11 +175,4 @@ func ledger(path string) (map[string]string, error) {
 		results[key] = commits[len(commits)-1].Value
 	}
 	return results, nil
-}
-
-// deleteNamespace deletes the namespace of a session with all that is in it.
-func (r *run) deleteNamespace(ctx context.Context, id string) error {
-	ctx, cancel := context.WithTimeout(ctx, deleteTimeout)
-	defer cancel()
-	return launcher.Delete(ctx, r.client, id, id)
 }

@@ -12,6 +12,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/wait"
+	"k8s.io/client-go/kubernetes"
 
 	"github.com/sparkchaos/sparkchaos/pkg/cluster"
 	"github.com/sparkchaos/sparkchaos/pkg/faults"
@@ -25,28 +26,24 @@ const aftermath = 45 * time.Second
 
 // settle waits for the application to complete. That it does not is for the invariants to judge.
 func (r *run) settle(ctx context.Context) error {
-	completed, err := r.session.completed(ctx, settleBound(r.Plan))
+	ending, err := r.session.awaitEnding(ctx, settleBound(r.Plan))
 	if err != nil {
 		return err
 	}
-	if completed {
-		r.Progress.Say("the application has completed")
-	} else {
-		r.Progress.Say("the application has not completed within %v", settleBound(r.Plan))
-	}
+	r.Progress.Say("the application %s", ending)
 	return nil
 }
 
 // cleanUp undoes every fault, collects the evidence, and removes what the run made. It goes on after a failure and
-// returns what is left behind.
+// without a history, and returns what is left behind.
 func (r *run) cleanUp(ctx context.Context) error {
 	var left []error
 	if r.session != nil {
-		left = append(left, r.phase(ctx, PhaseRecover, r.recoverAll))
-		r.problem("collect the evidence", r.phase(ctx, PhaseCollect, r.collect))
+		left = append(left, r.lastPhase(ctx, PhaseRecover, r.recoverAll))
+		r.problem("collect the evidence", r.lastPhase(ctx, PhaseCollect, r.collect))
 	}
-	if r.cluster != nil {
-		left = append(left, r.phase(ctx, PhaseCleanUp, r.remove))
+	if r.client != nil {
+		left = append(left, r.lastPhase(ctx, PhaseCleanUp, r.remove))
 	}
 	if r.session != nil {
 		r.problem("record to the end", r.session.close())
@@ -54,18 +51,26 @@ func (r *run) cleanUp(ctx context.Context) error {
 	return errors.Join(left...)
 }
 
-// recoverAll brings back what is still disturbed, and watches what that does to the rest of dead incarnations.
+// recoverAll brings back what is still disturbed, and watches what that does to the rest of dead incarnations. It
+// returns what stays disturbed; what only the history did not learn of is back all the same.
 func (r *run) recoverAll(ctx context.Context) error {
-	var errs []error
 	for _, fault := range r.disturbed {
 		if fault.State().Active() {
-			errs = append(errs, r.recoverFault(ctx, fault))
+			_ = r.recoverFault(ctx, fault) // tried again below
 		}
 	}
+	var errs []error
 	for _, fault := range r.disturbed {
-		errs = append(errs, fault.CleanUp(ctx))
+		err := fault.CleanUp(ctx)
+		if notRecovered := new(faults.NotRecoveredError); errors.As(err, &notRecovered) {
+			errs = append(errs, notRecovered)
+		} else if r.log.Err() == nil {
+			r.problem("clean up after fault "+fault.Name(), err)
+		}
 	}
-	r.watchAftermath(ctx)
+	if !r.interrupted && r.log.Err() == nil { // else no one can judge what is seen
+		r.watchAftermath(ctx)
+	}
 	return errors.Join(errs...)
 }
 
@@ -94,25 +99,29 @@ func (r *run) watchAftermath(ctx context.Context) {
 	})
 }
 
-// collect reads the nodes' disks and keeps the logs.
+// collect reads the nodes' disks and keeps the logs. Logs are for people: no verdict depends on them.
 func (r *run) collect(ctx context.Context) error {
-	err := r.session.collect(ctx)
 	if keeper, ok := r.cluster.(interface{ CopyLogs(directory string) error }); ok {
-		err = errors.Join(err, keeper.CopyLogs(r.directory.Logs()))
+		if err := keeper.CopyLogs(r.directory.Logs()); err != nil {
+			r.Progress.Say("keep the logs of the cluster: %v", err)
+		}
 	}
-	return err
+	return r.session.collect(ctx)
 }
 
 // remove deletes what the run made and looks whether anything is left of it.
 func (r *run) remove(ctx context.Context) error {
 	var errs []error
 	for _, id := range r.ids() {
-		errs = append(errs, r.deleteNamespace(ctx, id), r.cluster.RemoveDirectory(ctx, witnessDirectory(id)))
+		errs = append(errs, removeSession(ctx, r.cluster, r.client, id))
 	}
 	found := r.leftovers(ctx)
-	errs = append(errs, r.tell(history.Leftovers, found))
+	_ = r.tell(history.Leftovers, found) // what keeps it from being written is told by end
 	for _, object := range found.Found {
 		errs = append(errs, fmt.Errorf("%s %s is left", object.Kind, object.Name))
+	}
+	for _, unseen := range found.Errors {
+		errs = append(errs, fmt.Errorf("look for %s", unseen))
 	}
 	return errors.Join(errs...)
 }
@@ -192,14 +201,21 @@ func (r *run) nodesLeft(ctx context.Context) ([]history.Object, error) {
 	return found, err
 }
 
-// removeCluster removes the cluster if it was made for this run and is not to be kept.
-func (r *run) removeCluster(ctx context.Context) error {
+// removeCluster removes the cluster if it was made for this run and is not to be kept. What was left behind in it goes
+// with it; the result is what is left after that.
+func (r *run) removeCluster(ctx context.Context, left error) error {
 	if r.cluster == nil || !r.made || r.KeepCluster {
-		return nil
+		return left
 	}
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
-	return r.Clusters.Remove(ctx, r.ClusterName)
+	if err := r.Clusters.Remove(ctx, r.ClusterName); err != nil {
+		return errors.Join(left, err)
+	}
+	if left != nil {
+		r.Progress.Say("removed with the cluster: %v", left)
+	}
+	return nil
 }
 
 // writeEnvironment stores what the run runs on.
@@ -257,24 +273,27 @@ func cleanUpDead(ctx context.Context, record ActiveRecord, clusters Clusters) er
 	if clusters.IsAbsent(err) {
 		return nil // it went with all that was in it
 	}
-	if record.MadeCluster && !record.KeepCluster {
+	if record.Making || record.MadeCluster && !record.KeepCluster {
 		return clusters.Remove(ctx, record.ClusterName) // with its nodes, whatever state they are in
 	}
 	if err != nil {
 		return err
 	}
-	_, err = faults.UndoPending(ctx, c, Directory(record.Directory).Undo())
-	if err != nil {
-		return err
-	}
+	_, undone := faults.UndoPending(ctx, c, Directory(record.Directory).Undo())
 	client, err := newClient(c)
 	if err != nil {
-		return err
+		return errors.Join(undone, err)
 	}
+	errs := []error{undone}
 	for _, id := range record.Namespaces {
-		ctx, cancel := context.WithTimeout(ctx, deleteTimeout)
-		err = errors.Join(err, launcher.Delete(ctx, client, id, id), c.RemoveDirectory(ctx, witnessDirectory(id)))
-		cancel()
+		errs = append(errs, removeSession(ctx, c, client, id))
 	}
-	return err
+	return errors.Join(errs...)
+}
+
+// removeSession removes a session's namespace with all that is in it, and its directory on the nodes' disks.
+func removeSession(ctx context.Context, c cluster.Cluster, client kubernetes.Interface, id string) error {
+	deleting, cancel := context.WithTimeout(ctx, deleteTimeout)
+	defer cancel()
+	return errors.Join(launcher.Delete(deleting, client, id, id), c.RemoveDirectory(ctx, witnessDirectory(id)))
 }

@@ -110,6 +110,8 @@ type run struct {
 	journal   *faults.Journal
 	disturbed []*faults.Disturbance
 	active    *ActiveRun
+
+	interrupted bool // before all that was planned had been done
 }
 
 // Run carries out a plan. It returns an error only if there is nothing to judge: no run directory could be made. All
@@ -121,13 +123,14 @@ func Run(ctx context.Context, options Options) (Finished, error) {
 	}
 	defer r.active.Release()
 	trouble := r.carryOut(ctx)
-	// What follows is done for an interrupted run, too.
+	r.interrupted = trouble != nil && ctx.Err() != nil
+	// What follows is done for an interrupted run, and for one whose history cannot be written, too.
 	after := context.WithoutCancel(ctx)
 	left := r.cleanUp(after)
-	trouble = errors.Join(trouble, r.end(ctx, trouble))
-	left = errors.Join(left, r.removeCluster(after))
+	trouble = r.end(trouble)
+	left = r.removeCluster(after, left)
 	if left == nil {
-		r.active.Forget()
+		left = r.active.Forget()
 	}
 	return Finished{Directory: r.directory, Err: trouble, LeftBehind: left}, nil
 }
@@ -152,20 +155,31 @@ func begin(options Options) (*run, error) {
 	}); err != nil {
 		return nil, err
 	}
-	if r.log, err = history.Create(directory.History(), history.SystemClock{}); err != nil {
-		return nil, errors.Join(err, r.active.Forget())
-	}
-	encoded, err := json.Marshal(options.Plan)
-	if err == nil {
-		_, err = r.log.Append(history.Harness, history.RunStarted, nil, history.RunData{
-			FormatVersion: history.FormatVersion, RunID: r.id, Scenario: options.Plan.Scenario.Name, Seed: options.Plan.Seed,
-			Plan: encoded, Harness: options.Version, ClusterKind: options.Clusters.Kind(),
-		})
-	}
-	if err != nil {
-		return nil, errors.Join(err, r.log.Close(), r.active.Forget())
+	if err := r.open(); err != nil {
+		err = errors.Join(err, r.active.Forget())
+		r.active.Release()
+		return nil, err
 	}
 	return r, nil
+}
+
+// open begins the history.
+func (r *run) open() error {
+	encoded, err := json.Marshal(r.Plan)
+	if err != nil {
+		return fmt.Errorf("open the history with the plan: %w", err)
+	}
+	if r.log, err = history.Create(r.directory.History(), history.SystemClock{}); err != nil {
+		return err
+	}
+	err = r.tell(history.RunStarted, history.RunData{
+		FormatVersion: history.FormatVersion, RunID: r.id, Scenario: r.Plan.Scenario.Name, Seed: r.Plan.Seed,
+		Plan: encoded, Harness: r.Version, ClusterKind: r.Clusters.Kind(),
+	})
+	if err != nil {
+		_ = r.log.Close() // tells the same
+	}
+	return err
 }
 
 // carryOut is the run as planned, up to where only undoing and cleaning is left.
@@ -188,18 +202,34 @@ func (r *run) carryOut(ctx context.Context) error {
 	return r.phase(ctx, PhaseSettle, r.settle)
 }
 
-// phase runs one phase and tells the history and the user of it.
+// phase runs one phase of the plan and tells the history of it. Without a history nothing is begun: no one could judge
+// what comes of it.
 func (r *run) phase(ctx context.Context, name string, do func(context.Context) error) error {
 	if err := r.tell(history.PhaseStarted, history.PhaseData{Phase: name}); err != nil {
 		return err
 	}
-	err := do(ctx)
+	err := r.phaseEnded(name, do(ctx))
+	if lost := r.log.Err(); lost != nil && !errors.Is(err, lost) {
+		err = errors.Join(err, lost)
+	}
+	return err
+}
+
+// lastPhase runs one phase of the clean-up, which must be done without a history, too. Its error is the phase's own.
+func (r *run) lastPhase(ctx context.Context, name string, do func(context.Context) error) error {
+	_ = r.tell(history.PhaseStarted, history.PhaseData{Phase: name}) // what keeps it from being written is told by end
+	return r.phaseEnded(name, do(ctx))
+}
+
+// phaseEnded tells the history of it and names the phase in its error.
+func (r *run) phaseEnded(name string, err error) error {
 	ended := history.PhaseData{Phase: name}
 	if err != nil {
 		err = fmt.Errorf("%s: %w", name, err)
 		ended.Error = err.Error()
 	}
-	return errors.Join(err, r.tell(history.PhaseEnded, ended))
+	_ = r.tell(history.PhaseEnded, ended) // what keeps it from being written is told by end
+	return err
 }
 
 // tell appends an event of the harness.
@@ -217,13 +247,18 @@ func (r *run) problem(what string, err error) {
 	_ = r.tell(history.Problem, history.ProblemData{What: what, Error: err.Error()}) // a history that cannot be written ends the run by itself
 }
 
-// end writes the last event and closes the history. An interrupt is not a failure of the cluster.
-func (r *run) end(ctx context.Context, trouble error) error {
-	data := history.RunEndData{Interrupted: ctx.Err() != nil}
-	if trouble != nil && !data.Interrupted {
+// end writes the last event, closes the history and returns all the trouble there was. An interrupt is not a failure of
+// the cluster.
+func (r *run) end(trouble error) error {
+	data := history.RunEndData{Interrupted: r.interrupted}
+	if trouble != nil && !r.interrupted {
 		data.Error = trouble.Error()
 	}
-	return errors.Join(r.tell(history.RunEnded, data), r.log.Close())
+	_ = r.tell(history.RunEnded, data) // what keeps the history from being written is what Close returns
+	if err := r.log.Close(); err != nil && !errors.Is(trouble, err) {
+		return errors.Join(trouble, err)
+	}
+	return trouble
 }
 
 // preflight finds what would make the run fail before anything is started.
@@ -242,6 +277,11 @@ func (r *run) prepareCluster(ctx context.Context) error {
 	spec := ClusterSpec{Name: r.ClusterName, Workers: r.Plan.Cluster.Workers, Timing: timing(r.Plan)}
 	if r.image.Archive != "" {
 		spec.Images = []string{r.image.Archive}
+	}
+	if _, err := r.Clusters.Open(r.ClusterName); r.Clusters.IsAbsent(err) {
+		if err := r.active.Making(); err != nil {
+			return err
+		}
 	}
 	began := time.Now()
 	c, made, err := r.Clusters.Make(ctx, spec)

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"slices"
 	"time"
 
@@ -44,10 +45,19 @@ func (r *run) openSession(ctx context.Context, id string, log *history.Writer) (
 	if s.witness, err = startWitnessing(ctx, r.cluster, log, id, r.Plan.Seed, s.problem); err != nil {
 		return nil, err
 	}
-	if s.logs, err = followLogs(ctx, r.client, log, r.directory.Logs()); err != nil {
+	// A directory of its own: a bare driver pod has the same name in each session.
+	if s.logs, err = followLogs(ctx, r.client, log, filepath.Join(r.directory.Logs(), logsOf(r, id))); err != nil {
 		return nil, err
 	}
 	return s, nil
+}
+
+// logsOf is the directory of a session's logs among those of the run.
+func logsOf(r *run, id string) string {
+	if id == r.baselineID() {
+		return "baseline"
+	}
+	return ""
 }
 
 // close ends the record. It may be called in every state, and again.
@@ -147,47 +157,64 @@ func cannotStart(pod corev1.Pod) string {
 	return ""
 }
 
-// collect reads what the drivers and executors wrote to the nodes' own disks, of dead and isolated nodes too.
+// collect reads what the drivers and executors wrote to the nodes' own disks, of dead and isolated nodes too. What one
+// node does not give, or the witness's server failed at, keeps no other node's records from being read.
 func (s *session) collect(ctx context.Context) error {
-	if err := s.witness.end(); err != nil {
-		return err
-	}
+	errs := []error{s.witness.end()}
 	nodes, err := s.run.cluster.Nodes(ctx)
-	if err != nil {
-		return err
-	}
+	errs = append(errs, err)
 	for _, node := range nodes {
-		disk, err := s.run.cluster.Disk(ctx, node.Name)
-		if err != nil {
-			return err
-		}
-		data, err := witness.Collect(ctx, node.Name, disk, s.witness.directory, s.witness.inbox)
-		if err != nil {
-			return err
-		}
-		if _, err := s.log.Append(history.Harness, history.DisksCollected, &history.Object{Kind: "Node", Name: node.Name}, data); err != nil {
-			return err
-		}
+		errs = append(errs, s.collectNode(ctx, node.Name))
 	}
-	return nil
+	return errors.Join(errs...)
 }
 
-// completed waits until the driver's Job is complete or has failed, or the bare driver pod has ended.
-func (s *session) completed(ctx context.Context, atMost time.Duration) (bool, error) {
+func (s *session) collectNode(ctx context.Context, node string) error {
+	data := history.CollectionData{Node: node}
+	disk, err := s.run.cluster.Disk(ctx, node)
+	if err != nil {
+		data.Errors = append(data.Errors, err.Error())
+	} else if data, err = witness.Collect(ctx, node, disk, s.witness.directory, s.witness.inbox); err != nil {
+		return err // of the history, or an interrupt
+	}
+	_, err = s.log.Append(history.Harness, history.DisksCollected, &history.Object{Kind: "Node", Name: node}, data)
+	return err
+}
+
+// ending is how the wait for an application's end went.
+type ending struct {
+	completed, failed bool
+	within            time.Duration
+}
+
+// String says it with the application as its subject.
+func (e ending) String() string {
+	switch {
+	case e.completed:
+		return "has completed"
+	case e.failed:
+		return "has failed"
+	default:
+		return fmt.Sprintf("has not completed within %v", e.within)
+	}
+}
+
+// awaitEnding waits until the driver's Job is complete or has failed, or the bare driver pod has ended.
+func (s *session) awaitEnding(ctx context.Context, atMost time.Duration) (ending, error) {
 	ctx, cancel := context.WithTimeout(ctx, atMost)
 	defer cancel()
+	end := ending{within: atMost}
 	anchored, err := newAwaited("application", applicationCompleted(), 0)
 	if err != nil {
-		return false, err
+		return end, err
 	}
 	failed := newFailure()
 	done := s.run.Progress.Await("the application to complete", atMost, anchored.seen)
 	defer done()
-	ok := false
 	err = each(ctx, s.log, func(e history.Event) (bool, error) {
-		reached, _ := anchored.observe(e)
-		ok = ok || reached
-		return reached || failed.observe(e), nil
+		end.completed, _ = anchored.observe(e)
+		end.failed = failed.observe(e)
+		return end.completed || end.failed, nil
 	}, func() error { return nil })
-	return ok, err
+	return end, err
 }
