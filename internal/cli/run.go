@@ -118,8 +118,8 @@ func carryOutAll(command *cobra.Command, getenv func(string) string, planned []p
 	if err != nil {
 		return err
 	}
-	if err := runner.CleanUpDead(command.Context(), options.Active, options.Clusters, options.Progress.Say); err != nil {
-		return withCode(ExitCleanUpLeftovers, err)
+	if err := cleanUpDead(command.Context(), options); err != nil {
+		return err
 	}
 	worst := outcome{code: ExitPass}
 	for _, one := range planned {
@@ -130,7 +130,7 @@ func carryOutAll(command *cobra.Command, getenv func(string) string, planned []p
 			options.Plan, options.Scenario = one.plan, one.scenario
 			worst = worst.or(carryOut(command, getenv, options))
 			if command.Context().Err() != nil {
-				return withCode(ExitInterrupted, errors.Join(errors.New("interrupted; the faults were undone, the run directory is kept"), worst.err))
+				return withCode(ExitInterrupted, worst.interrupted())
 			}
 		}
 	}
@@ -144,6 +144,7 @@ func carryOutAll(command *cobra.Command, getenv func(string) string, planned []p
 type outcome struct {
 	code ExitCode
 	err  error // what is still to be said; nil if the report says it all
+	left bool  // the clean-up is incomplete
 }
 
 // severity orders exit codes: a violation is never hidden by other trouble.
@@ -161,8 +162,16 @@ func (o outcome) or(other outcome) outcome {
 	if other.severity() > o.severity() {
 		o.code = other.code
 	}
-	o.err = errs
+	o.err, o.left = errs, o.left || other.left
 	return o
+}
+
+// interrupted says what an interrupt left.
+func (o outcome) interrupted() error {
+	if o.left {
+		return fmt.Errorf("interrupted; the run directory is kept\n%w", o.err)
+	}
+	return errors.Join(errors.New("interrupted; the faults were undone, the run directory is kept"), o.err)
 }
 
 // carryOut runs one plan, judges its record and reports.
@@ -176,17 +185,33 @@ func carryOut(command *cobra.Command, getenv func(string) string, options runner
 	if err == nil {
 		err = reportRun(command, getenv, finished.Directory, verdict)
 	}
-	result := outcome{code: codeOfVerdict(verdict.Verdict), err: err}
-	if err != nil {
-		result.code = ExitError
+	return outcomeOf(verdict.Verdict, err, finished)
+}
+
+// outcomeOf weighs what a run came to: its verdict, whether it could be judged and reported, and how the run ended. A
+// report that cannot be written hides no violation.
+func outcomeOf(verdict check.Verdict, report error, finished runner.Finished) outcome {
+	result := outcome{code: codeOfVerdict(verdict)}
+	if report != nil {
+		result = result.or(outcome{code: ExitError, err: report})
 	}
 	if finished.Err != nil {
 		result = result.or(outcome{code: ExitError, err: finished.Err})
 	}
 	if finished.LeftBehind != nil {
-		result = result.or(outcome{code: ExitCleanUpLeftovers, err: fmt.Errorf("the clean-up is incomplete, `sparkchaos cleanup` tries again: %w", finished.LeftBehind)})
+		left := fmt.Errorf("the clean-up is incomplete, `sparkchaos cleanup` tries again: %w", finished.LeftBehind)
+		result = result.or(outcome{code: ExitCleanUpLeftovers, err: left, left: true})
 	}
 	return result
+}
+
+// cleanUpDead cleans up after runs that were killed.
+func cleanUpDead(ctx context.Context, options runner.Options) error {
+	err := runner.CleanUpDead(ctx, options.Active, options.Clusters, options.Progress.Say)
+	if ctx.Err() != nil {
+		return withCode(ExitInterrupted, err)
+	}
+	return withCode(ExitCleanUpLeftovers, err)
 }
 
 func reportRun(command *cobra.Command, getenv func(string) string, directory runner.Directory, verdict check.RunVerdict) error {
@@ -252,7 +277,7 @@ func newCleanupCommand(getenv func(string) string) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return withCode(ExitCleanUpLeftovers, runner.CleanUpDead(command.Context(), options.Active, options.Clusters, options.Progress.Say))
+			return cleanUpDead(command.Context(), options)
 		},
 	}
 }

@@ -10,6 +10,9 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/sparkchaos/sparkchaos/pkg/check"
+	"github.com/sparkchaos/sparkchaos/pkg/runner"
 )
 
 func TestOutcomesNeverHideAViolation(t *testing.T) {
@@ -23,6 +26,38 @@ func TestOutcomesNeverHideAViolation(t *testing.T) {
 					t.Errorf("%d and %d: %d, %v; want %d and what was said", pair[0], pair[1], got.code, got.err, worse)
 				}
 			}
+		}
+	}
+}
+
+func TestOutcomeOf(t *testing.T) {
+	t.Parallel()
+	broken := errors.New("broken")
+	for name, tt := range map[string]struct {
+		verdict  check.Verdict
+		report   error
+		finished runner.Finished
+		code     ExitCode
+		says     string
+	}{
+		"a pass":                                {verdict: check.Pass, code: ExitPass},
+		"a violation":                           {verdict: check.Violation, code: ExitViolation},
+		"a pass that could not be reported":     {verdict: check.Pass, report: broken, code: ExitError, says: "broken"},
+		"a violation that could not":            {verdict: check.Violation, report: broken, code: ExitViolation, says: "broken"},
+		"nothing that could be judged":          {report: broken, code: ExitError, says: "broken"},
+		"a run that failed is never a pass":     {verdict: check.Pass, finished: runner.Finished{Err: broken}, code: ExitError, says: "broken"},
+		"a pass that left something":            {verdict: check.Pass, finished: runner.Finished{LeftBehind: broken}, code: ExitCleanUpLeftovers, says: "sparkchaos cleanup"},
+		"a violation that left something":       {verdict: check.Violation, finished: runner.Finished{LeftBehind: broken}, code: ExitViolation, says: "sparkchaos cleanup"},
+		"what is inconclusive left something":   {verdict: check.Inconclusive, finished: runner.Finished{LeftBehind: broken}, code: ExitInconclusive, says: "sparkchaos cleanup"},
+		"a run that failed left something, too": {verdict: check.Error, finished: runner.Finished{Err: broken, LeftBehind: broken}, code: ExitError, says: "sparkchaos cleanup"},
+	} {
+		got := outcomeOf(tt.verdict, tt.report, tt.finished)
+		if got.code != tt.code || (got.err != nil) != (tt.says != "") || got.err != nil && !strings.Contains(got.err.Error(), tt.says) {
+			t.Errorf("%s: %d, %v; want %d and %q", name, got.code, got.err, tt.code, tt.says)
+		}
+		undone := strings.Contains(got.interrupted().Error(), "the faults were undone")
+		if undone != (tt.finished.LeftBehind == nil) {
+			t.Errorf("%s, interrupted: %v", name, got.interrupted())
 		}
 	}
 }

@@ -41,6 +41,7 @@ func Delete(ctx context.Context, client kubernetes.Interface, namespace, runID s
 		return fmt.Errorf("delete Namespace %s: %w", namespace, err)
 	}
 	var last error
+	empty(ctx, client, namespace)
 	err = wait.PollUntilContextCancel(ctx, deletePoll, true, func(ctx context.Context) (bool, error) {
 		now, err := api.Get(ctx, namespace, metav1.GetOptions{})
 		// An API server that is away for a moment is asked again.
@@ -54,6 +55,16 @@ func Delete(ctx context.Context, client kubernetes.Interface, namespace, runID s
 		err = errors.Join(err, last)
 	}
 	return fmt.Errorf("delete Namespace %s: it is still there; left are %s: %w", namespace, remains(ctx, client, namespace), err)
+}
+
+// empty begins to delete what takes time to go. The namespace's own controller begins after five seconds and looks
+// again only seconds later for what was not gone at once; a failure here is made up for by it.
+func empty(ctx context.Context, client kubernetes.Interface, namespace string) {
+	background := metav1.DeletePropagationBackground
+	all := metav1.ListOptions{}
+	_ = client.BatchV1().Jobs(namespace).DeleteCollection(ctx, metav1.DeleteOptions{PropagationPolicy: &background}, all)
+	_ = client.CoreV1().Pods(namespace).DeleteCollection(ctx, metav1.DeleteOptions{}, all)
+	_ = client.CoreV1().PersistentVolumeClaims(namespace).DeleteCollection(ctx, metav1.DeleteOptions{}, all)
 }
 
 // remains says in words what keeps a namespace from going.
