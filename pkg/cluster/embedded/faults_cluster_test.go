@@ -80,17 +80,19 @@ func workloadsReachEachOther(l *lab) {
 		pods = list.Items
 		return len(nodes) == 3, fmt.Sprint(nodes)
 	})
+	// The output of a process that ends at once is lost now and then on its way through kubelet: asked again.
+	answers := func(what, url, want string) {
+		l.Helper()
+		l.eventually(what, func() (bool, string) {
+			out, err := l.exec(pods[0].Name, "/bin/toolbox", "get", url)
+			return err == nil && strings.Contains(out, want), fmt.Sprintf("%q, %v", out, err)
+		})
+	}
 	for _, peer := range pods {
-		out, err := l.exec(pods[0].Name, "/bin/toolbox", "get", "http://"+peer.Status.PodIP+":8080/by-address")
-		if err != nil || !strings.Contains(out, peer.Name+" GET /by-address") {
-			l.Errorf("from %s to %s on %s by IP: %q, %v", pods[0].Name, peer.Name, peer.Spec.NodeName, out, err)
-		}
+		answers(fmt.Sprintf("%s on %s answers by its address", peer.Name, peer.Spec.NodeName), "http://"+peer.Status.PodIP+":8080/by-address", peer.Name+" GET /by-address")
 	}
 	for _, name := range []string{"web", "web.default.svc.cluster.local"} {
-		out, err := l.exec(pods[0].Name, "/bin/toolbox", "get", "http://"+name+"/by-name")
-		if err != nil || !strings.Contains(out, "GET /by-name") {
-			l.Errorf("the Service by the name %s: %q, %v", name, out, err)
-		}
+		answers("the Service answers by the name "+name, "http://"+name+"/by-name", "GET /by-name")
 	}
 	if log := l.logs(pods[1].Name); !strings.Contains(log, "serving on") {
 		l.Errorf("log of %s: %q", pods[1].Name, log)

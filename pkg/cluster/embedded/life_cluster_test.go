@@ -46,7 +46,12 @@ func crashedComponent(l *lab) {
 		l.Fatal("status shows no kubelet on worker-1")
 		return 0, 0
 	}
-	before, _ := restarts()
+	var before int
+	l.eventually("kubelet runs after the last boot", func() (bool, string) {
+		now, pid := restarts()
+		before = now
+		return pid != 0, fmt.Sprintf("PID %d", pid)
+	})
 	killProgram(l.T, "kubelet", "/"+l.cluster.Name()+"-", "/worker-1/")
 	l.eventually("kubelet is started again, and counted", func() (bool, string) {
 		now, pid := restarts()
