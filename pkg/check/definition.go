@@ -19,6 +19,8 @@ type Checker interface {
 type Definition struct {
 	Name string // as in YAML
 	Doc  string // one sentence
+	// Baseline says that it is judged against a run without faults, which the scenario must then ask for.
+	Baseline bool
 	// Args returns a pointer to new arguments with their defaults.
 	Args func() any
 	// Problems returns what is wrong with decoded arguments; nil when nothing can be.
@@ -68,7 +70,7 @@ func Definitions() []Definition {
 func Entries() []scenario.Entry {
 	var entries []scenario.Entry
 	for _, d := range Definitions() {
-		entries = append(entries, scenario.Entry{Name: d.Name, Doc: d.Doc, Args: d.Args, Check: d.Problems})
+		entries = append(entries, scenario.Entry{Name: d.Name, Doc: d.Doc, Args: d.Args, Check: d.Problems, Baseline: d.Baseline})
 	}
 	return entries
 }

@@ -356,3 +356,16 @@ func TestEntriesAreComplete(t *testing.T) {
 		names[entry.Name] = true
 	}
 }
+
+func TestEntriesSayWhatAScenarioMustAskFor(t *testing.T) {
+	t.Parallel()
+	var asked []string
+	for _, entry := range Entries() {
+		if entry.Baseline {
+			asked = append(asked, entry.Name)
+		}
+	}
+	if diff := cmp.Diff([]string{"resultEqualsBaseline"}, asked); diff != "" {
+		t.Error(diff)
+	}
+}

@@ -10,7 +10,7 @@ import (
 
 func resultEqualsBaseline() Definition {
 	return Definition{
-		Name: "resultEqualsBaseline",
+		Name: "resultEqualsBaseline", Baseline: true,
 		Doc: "The application committed the results of the run without faults: nothing lost, nothing else, and no result twice with different values. " +
 			"An equal commit by a second incarnation is no violation, since a batch begins anew, but it is named.",
 		Args: func() any { return &NoArgs{} },
