@@ -165,6 +165,7 @@ func TestDeleteSaysWhatIsLeft(t *testing.T) {
 		cancel()
 		return true, nil, nil
 	})
+	client.PrependReactor("delete-collection", "*", stays)
 	err := Delete(ctx, client, "run-1", "r")
 	if !errors.Is(err, context.Canceled) {
 		t.Fatalf("Delete = %v, want that its context ended", err)
@@ -173,6 +174,31 @@ func TestDeleteSaysWhatIsLeft(t *testing.T) {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("the error does not say %q: %v", want, err)
 		}
+	}
+}
+
+// stays is what happens to objects of a node that is off.
+func stays(k8stesting.Action) (bool, runtime.Object, error) { return true, nil, nil }
+
+func TestEmptyDoesNotWaitForTheNamespaceItself(t *testing.T) {
+	t.Parallel()
+	meta := metav1.ObjectMeta{Name: "x", Namespace: "run-1"}
+	client := fake.NewClientset(
+		&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "run-1", Labels: map[string]string{RunLabel: "r"}}},
+		&batchv1.Job{ObjectMeta: meta}, &corev1.Pod{ObjectMeta: meta}, &corev1.PersistentVolumeClaim{ObjectMeta: meta},
+	)
+	client.PrependReactor("delete", "namespaces", stays) // for five seconds
+	if err := Empty(t.Context(), client, "run-1", "other"); err == nil {
+		t.Error("another run's namespace was emptied")
+	}
+	if left, err := contents(t.Context(), client, "run-1"); err != nil || len(left) != 3 {
+		t.Errorf("after a refusal %v are left, %v; want all 3", left, err)
+	}
+	if err := Empty(t.Context(), client, "run-1", "r"); err != nil {
+		t.Error(err)
+	}
+	if left, err := contents(t.Context(), client, "run-1"); err != nil || len(left) != 0 {
+		t.Errorf("%v are left, %v", left, err)
 	}
 }
 

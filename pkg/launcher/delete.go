@@ -10,6 +10,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/kubernetes"
 )
@@ -25,6 +26,26 @@ const (
 // error. It refuses a namespace that is not the run's. When ctx ends first, the error lists what is still there: pods of
 // a node that is off stay until the node is back.
 func Delete(ctx context.Context, client kubernetes.Interface, namespace, runID string) error {
+	return remove(ctx, client, namespace, runID, func(ctx context.Context, uid types.UID) (bool, error) {
+		now, err := client.CoreV1().Namespaces().Get(ctx, namespace, metav1.GetOptions{})
+		if apierrors.IsNotFound(err) {
+			return true, nil
+		}
+		return err == nil && now.UID != uid, err
+	})
+}
+
+// Empty is Delete that returns as soon as no job, pod and volume claim is left: the namespace itself takes five seconds
+// more, for which a cluster that is about to be removed need not wait.
+func Empty(ctx context.Context, client kubernetes.Interface, namespace, runID string) error {
+	return remove(ctx, client, namespace, runID, func(ctx context.Context, _ types.UID) (bool, error) {
+		left, err := contents(ctx, client, namespace)
+		return err == nil && len(left) == 0, err
+	})
+}
+
+// remove deletes a namespace and asks until it is done. An API server that is away for a moment is asked again.
+func remove(ctx context.Context, client kubernetes.Interface, namespace, runID string, done func(ctx context.Context, uid types.UID) (bool, error)) error {
 	api := client.CoreV1().Namespaces()
 	found, err := api.Get(ctx, namespace, metav1.GetOptions{})
 	if apierrors.IsNotFound(err) {
@@ -40,13 +61,11 @@ func Delete(ctx context.Context, client kubernetes.Interface, namespace, runID s
 	if err != nil && !apierrors.IsNotFound(err) && !apierrors.IsConflict(err) {
 		return fmt.Errorf("delete Namespace %s: %w", namespace, err)
 	}
-	var last error
 	empty(ctx, client, namespace)
-	err = wait.PollUntilContextCancel(ctx, deletePoll, true, func(ctx context.Context) (bool, error) {
-		now, err := api.Get(ctx, namespace, metav1.GetOptions{})
-		// An API server that is away for a moment is asked again.
-		last = err
-		return apierrors.IsNotFound(err) || err == nil && now.UID != found.UID, nil
+	var last error
+	err = wait.PollUntilContextCancel(ctx, deletePoll, true, func(ctx context.Context) (enough bool, _ error) {
+		enough, last = done(ctx, found.UID)
+		return enough, nil
 	})
 	if err == nil {
 		return nil
@@ -71,25 +90,43 @@ func empty(ctx context.Context, client kubernetes.Interface, namespace string) {
 func remains(ctx context.Context, client kubernetes.Interface, namespace string) string {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), remainsTimeout)
 	defer cancel()
-	pods, err := client.CoreV1().Pods(namespace).List(ctx, metav1.ListOptions{})
-	if err != nil {
+	left, err := contents(ctx, client, namespace)
+	switch {
+	case err != nil:
 		return fmt.Sprintf("objects that cannot be listed (%v)", err)
+	case len(left) == 0:
+		return "no jobs, no pods and no volume claims"
+	default:
+		return strings.Join(left, ", ")
 	}
-	claims, err := client.CoreV1().PersistentVolumeClaims(namespace).List(ctx, metav1.ListOptions{})
+}
+
+// contents names the objects of a namespace that take time to go.
+func contents(ctx context.Context, client kubernetes.Interface, namespace string) ([]string, error) {
+	all := metav1.ListOptions{}
+	jobs, err := client.BatchV1().Jobs(namespace).List(ctx, all)
 	if err != nil {
-		return fmt.Sprintf("objects that cannot be listed (%v)", err)
+		return nil, err
+	}
+	pods, err := client.CoreV1().Pods(namespace).List(ctx, all)
+	if err != nil {
+		return nil, err
+	}
+	claims, err := client.CoreV1().PersistentVolumeClaims(namespace).List(ctx, all)
+	if err != nil {
+		return nil, err
 	}
 	var left []string
+	for _, job := range jobs.Items {
+		left = append(left, "Job "+job.Name)
+	}
 	for _, pod := range pods.Items {
 		left = append(left, "Pod "+podState(pod))
 	}
 	for _, claim := range claims.Items {
 		left = append(left, "PersistentVolumeClaim "+claim.Name)
 	}
-	if len(left) == 0 {
-		return "no pods and no volume claims"
-	}
-	return strings.Join(left, ", ")
+	return left, nil
 }
 
 func podState(pod corev1.Pod) string {

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/sparkchaos/sparkchaos/pkg/history"
+	"github.com/sparkchaos/sparkchaos/pkg/launcher"
 	"github.com/sparkchaos/sparkchaos/pkg/scenario"
 )
 
@@ -142,7 +143,7 @@ func (r *run) runBaseline(ctx context.Context) (results map[string]string, err e
 		return nil, err
 	}
 	defer func() {
-		err = errors.Join(err, session.close(), removeSession(context.WithoutCancel(ctx), r.cluster, r.client, session.id))
+		err = errors.Join(err, session.close(), removeSession(context.WithoutCancel(ctx), r.cluster, r.client, session.id, launcher.Empty))
 	}()
 	if err := session.launch(ctx, r.Plan.Workload); err != nil {
 		return nil, err

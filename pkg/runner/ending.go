@@ -112,8 +112,12 @@ func (r *run) collect(ctx context.Context) error {
 // remove deletes what the run made and looks whether anything is left of it.
 func (r *run) remove(ctx context.Context) error {
 	var errs []error
+	del := launcher.Delete
+	if r.goes() {
+		del = launcher.Empty
+	}
 	for _, id := range r.ids() {
-		errs = append(errs, removeSession(ctx, r.cluster, r.client, id))
+		errs = append(errs, removeSession(ctx, r.cluster, r.client, id, del))
 	}
 	found := r.leftovers(ctx)
 	_ = r.tell(history.Leftovers, found) // what keeps it from being written is told by end
@@ -139,7 +143,11 @@ func (r *run) leftovers(ctx context.Context) history.LeftoversData {
 			data.Errors = append(data.Errors, fmt.Sprintf("%s: %v", what, err))
 		}
 	}
-	look("namespaces of the run", func() ([]history.Object, error) { return r.namespacesLeft(ctx) })
+	if r.goes() {
+		look("pods and jobs of the run", func() ([]history.Object, error) { return r.contentsLeft(ctx) })
+	} else {
+		look("namespaces of the run", func() ([]history.Object, error) { return r.namespacesLeft(ctx) })
+	}
 	look("volumes of the run", func() ([]history.Object, error) { return r.volumesLeft(ctx) })
 	look("nodes that are off, frozen, isolated or without kubelet", func() ([]history.Object, error) { return r.nodesLeft(ctx) })
 	look("undo records that are open", func() ([]history.Object, error) {
@@ -164,6 +172,27 @@ func (r *run) namespacesLeft(ctx context.Context) ([]history.Object, error) {
 			return found, err
 		}
 		found = append(found, history.Object{Kind: "Namespace", Name: name, UID: string(namespace.UID)})
+	}
+	return found, nil
+}
+
+func (r *run) contentsLeft(ctx context.Context) ([]history.Object, error) {
+	var found []history.Object
+	for _, namespace := range r.ids() {
+		jobs, err := r.client.BatchV1().Jobs(namespace).List(ctx, metav1.ListOptions{})
+		if err != nil {
+			return found, err
+		}
+		for _, job := range jobs.Items {
+			found = append(found, history.Object{Kind: "Job", Namespace: namespace, Name: job.Name, UID: string(job.UID)})
+		}
+		pods, err := r.client.CoreV1().Pods(namespace).List(ctx, metav1.ListOptions{})
+		if err != nil {
+			return found, err
+		}
+		for _, pod := range pods.Items {
+			found = append(found, history.Object{Kind: "Pod", Namespace: namespace, Name: pod.Name, UID: string(pod.UID)})
+		}
 	}
 	return found, nil
 }
@@ -201,10 +230,13 @@ func (r *run) nodesLeft(ctx context.Context) ([]history.Object, error) {
 	return found, err
 }
 
-// removeCluster removes the cluster if it was made for this run and is not to be kept. What was left behind in it goes
+// goes says whether the cluster was made for this run and is not to be kept.
+func (r *run) goes() bool { return r.made && !r.KeepCluster }
+
+// removeCluster removes the cluster if it goes with the run. What was left behind in it goes
 // with it; the result is what is left after that.
 func (r *run) removeCluster(ctx context.Context, left error) error {
-	if r.cluster == nil || !r.made || r.KeepCluster {
+	if !r.goes() {
 		return left
 	}
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
@@ -286,14 +318,17 @@ func cleanUpDead(ctx context.Context, record ActiveRecord, clusters Clusters) er
 	}
 	errs := []error{undone}
 	for _, id := range record.Namespaces {
-		errs = append(errs, removeSession(ctx, c, client, id))
+		errs = append(errs, removeSession(ctx, c, client, id, launcher.Delete))
 	}
 	return errors.Join(errs...)
 }
 
+// deletion is launcher.Delete or launcher.Empty.
+type deletion func(ctx context.Context, client kubernetes.Interface, namespace, runID string) error
+
 // removeSession removes a session's namespace with all that is in it, and its directory on the nodes' disks.
-func removeSession(ctx context.Context, c cluster.Cluster, client kubernetes.Interface, id string) error {
+func removeSession(ctx context.Context, c cluster.Cluster, client kubernetes.Interface, id string, del deletion) error {
 	deleting, cancel := context.WithTimeout(ctx, deleteTimeout)
 	defer cancel()
-	return errors.Join(launcher.Delete(deleting, client, id, id), c.RemoveDirectory(ctx, witnessDirectory(id)))
+	return errors.Join(del(deleting, client, id, id), c.RemoveDirectory(ctx, witnessDirectory(id)))
 }

@@ -344,7 +344,18 @@ func localVolume(l *lab) {
 	first := l.run(claimed(pod("local-1", "sleep", "1h"), "local"))
 	node := first.Spec.NodeName
 	l.do(cluster.PowerOff, node)
-	l.eventuallyReady(node, false)
+	l.eventually("the scheduler is told to leave the dead node alone", func() (bool, string) {
+		n, err := l.client.CoreV1().Nodes().Get(l.Context(), node, metav1.GetOptions{})
+		if err != nil {
+			return false, err.Error()
+		}
+		for _, taint := range n.Spec.Taints {
+			if taint.Effect == corev1.TaintEffectNoSchedule {
+				return true, ""
+			}
+		}
+		return false, fmt.Sprint(n.Spec.Taints)
+	})
 	l.create(claimed(pod("local-2", "sleep", "1h"), "local"))
 	l.eventually("a pod with the dead node's volume stays Pending, and says why", func() (bool, string) {
 		p, err := l.client.CoreV1().Pods(ns).Get(l.Context(), "local-2", metav1.GetOptions{})
@@ -353,7 +364,7 @@ func localVolume(l *lab) {
 		}
 		for _, c := range p.Status.Conditions {
 			if c.Type == corev1.PodScheduled && c.Status == corev1.ConditionFalse {
-				return p.Status.Phase == corev1.PodPending && strings.Contains(c.Message, "affinity"), c.Message
+				return p.Status.Phase == corev1.PodPending && (strings.Contains(c.Message, "affinity") || strings.Contains(c.Message, "taint")), c.Message
 			}
 		}
 		return false, "no condition"
