@@ -165,7 +165,6 @@ func TestDeleteSaysWhatIsLeft(t *testing.T) {
 		cancel()
 		return true, nil, nil
 	})
-	client.PrependReactor("delete-collection", "*", stays)
 	err := Delete(ctx, client, "run-1", "r")
 	if !errors.Is(err, context.Canceled) {
 		t.Fatalf("Delete = %v, want that its context ended", err)
@@ -188,6 +187,9 @@ func TestEmptyDoesNotWaitForTheNamespaceItself(t *testing.T) {
 		&batchv1.Job{ObjectMeta: meta}, &corev1.Pod{ObjectMeta: meta}, &corev1.PersistentVolumeClaim{ObjectMeta: meta},
 	)
 	client.PrependReactor("delete", "namespaces", stays) // for five seconds
+	client.PrependReactor("delete-collection", "*", func(action k8stesting.Action) (bool, runtime.Object, error) {
+		return true, nil, client.Tracker().Delete(action.GetResource(), action.GetNamespace(), meta.Name)
+	})
 	if err := Empty(t.Context(), client, "run-1", "other"); err == nil {
 		t.Error("another run's namespace was emptied")
 	}
