@@ -39,9 +39,10 @@ func (p *fakeProgress) Await(string, time.Duration, func() string) func() { retu
 
 // fakeClusters cannot make a cluster.
 type fakeClusters struct {
-	err     error
-	removed []string
-	opened  cluster.Cluster
+	err       error
+	removed   []string
+	removeErr error
+	opened    cluster.Cluster
 }
 
 var errNoCluster = errors.New("there is none")
@@ -63,7 +64,7 @@ func (f *fakeClusters) IsAbsent(err error) bool { return errors.Is(err, errNoClu
 
 func (f *fakeClusters) Remove(_ context.Context, name string) error {
 	f.removed = append(f.removed, name)
-	return nil
+	return f.removeErr
 }
 
 func someOptions(t *testing.T, clusters Clusters) Options {

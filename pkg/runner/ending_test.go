@@ -1,0 +1,387 @@
+package runner
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"testing/fstest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sync/errgroup"
+	coordinationv1 "k8s.io/api/coordination/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/kubernetes/fake"
+	k8stesting "k8s.io/client-go/testing"
+
+	"github.com/sparkchaos/sparkchaos/pkg/check"
+	"github.com/sparkchaos/sparkchaos/pkg/cluster"
+	"github.com/sparkchaos/sparkchaos/pkg/faults"
+	"github.com/sparkchaos/sparkchaos/pkg/history"
+	"github.com/sparkchaos/sparkchaos/pkg/launcher"
+	"github.com/sparkchaos/sparkchaos/pkg/scenario"
+	"github.com/sparkchaos/sparkchaos/pkg/witness"
+)
+
+// fakeMachines is a cluster of machines that do what they are told.
+type fakeMachines struct {
+	cluster.Cluster
+	mu      sync.Mutex
+	nodes   map[string]*cluster.Node
+	disks   map[string]fs.FS // a node without one cannot be read
+	removed []string         // directories
+}
+
+func newFakeMachines(names ...string) *fakeMachines {
+	f := &fakeMachines{nodes: map[string]*cluster.Node{}, disks: map[string]fs.FS{}}
+	for _, name := range names {
+		f.nodes[name] = &cluster.Node{Name: name, Power: cluster.On, Kubelet: true, Processes: 1}
+	}
+	return f
+}
+
+func (f *fakeMachines) Name() string { return "c" }
+
+func (f *fakeMachines) Can() []cluster.Action { return cluster.Actions() }
+
+func (f *fakeMachines) Nodes(context.Context) ([]cluster.Node, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	var all []cluster.Node
+	for _, node := range f.nodes {
+		all = append(all, *node)
+	}
+	return all, nil
+}
+
+func (f *fakeMachines) Do(_ context.Context, action cluster.Action, name string) (cluster.Evidence, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	switch action {
+	case cluster.PowerOff:
+		*f.nodes[name] = cluster.Node{Name: name, Power: cluster.Off}
+	case cluster.PowerOn:
+		*f.nodes[name] = cluster.Node{Name: name, Power: cluster.On, Kubelet: true, Processes: 1}
+	default:
+		return cluster.Evidence{}, fmt.Errorf("unexpected %s", action)
+	}
+	now := time.Now()
+	return cluster.Evidence{Action: action, Node: name, Begun: now, Observations: []cluster.Observation{{What: "done", How: "told", At: now}}}, nil
+}
+
+func (f *fakeMachines) Disk(_ context.Context, node string) (fs.FS, error) {
+	if disk, ok := f.disks[node]; ok {
+		return disk, nil
+	}
+	return nil, errors.New("the disk is broken")
+}
+
+func (f *fakeMachines) RemoveDirectory(_ context.Context, path string) error {
+	f.removed = append(f.removed, path)
+	return nil
+}
+
+// fakeAPI knows the nodes, whose kubelets renew their leases whenever someone looks.
+func fakeAPI(objects ...runtime.Object) *fake.Clientset {
+	client := fake.NewClientset(objects...)
+	var mu sync.Mutex
+	looks := 0
+	client.PrependReactor("get", "leases", func(k8stesting.Action) (bool, runtime.Object, error) {
+		mu.Lock()
+		defer mu.Unlock()
+		looks++
+		renewed := metav1.NewMicroTime(time.Unix(int64(looks), 0))
+		return true, &coordinationv1.Lease{Spec: coordinationv1.LeaseSpec{RenewTime: &renewed}}, nil
+	})
+	return client
+}
+
+func readyNode(name string) *corev1.Node {
+	return &corev1.Node{
+		ObjectMeta: metav1.ObjectMeta{Name: name, UID: "uid-of-n1"},
+		Status:     corev1.NodeStatus{Conditions: []corev1.NodeCondition{{Type: corev1.NodeReady, Status: corev1.ConditionTrue}}},
+	}
+}
+
+// limitedFile is a history on a disk that fills up.
+type limitedFile struct {
+	*os.File
+	mu   sync.Mutex
+	full bool
+}
+
+var errFull = errors.New("no space left on device")
+
+func (l *limitedFile) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.full {
+		return 0, errFull
+	}
+	return l.File.Write(p)
+}
+
+func (l *limitedFile) fill() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.full = true
+}
+
+// runOn is a run in the middle of its faults, with its history on the file.
+func runOn(t *testing.T, file history.File, directory Directory, machines *fakeMachines, client *fake.Clientset) *run {
+	t.Helper()
+	options := someOptions(t, &fakeClusters{})
+	r := &run{Options: options, id: "r", directory: directory, cluster: machines, client: client, log: history.NewWriter(file, history.SystemClock{})}
+	var err error
+	if r.journal, err = faults.OpenJournal(directory.Undo()); err != nil {
+		t.Fatal(err)
+	}
+	r.session = &session{run: r, id: "r", log: r.log, witness: &witnessing{
+		directory: "/w", stop: func() {}, servers: &errgroup.Group{},
+		inbox: witness.NewInbox(func(history.WitnessRecord) error { return nil }),
+	}}
+	return r
+}
+
+func newLimitedFile(t *testing.T, directory Directory) *limitedFile {
+	t.Helper()
+	file, err := os.Create(directory.History())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &limitedFile{File: file}
+}
+
+func TestAFullDiskKeepsNothingFromBeingUndone(t *testing.T) {
+	t.Parallel()
+	directory := Directory(t.TempDir())
+	file := newLimitedFile(t, directory)
+	machines := newFakeMachines("n1")
+	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "r", Labels: map[string]string{launcher.RunLabel: "r"}}}
+	client := fakeAPI(readyNode("n1"), namespace)
+	r := runOn(t, file, directory, machines, client)
+	fault, err := faults.NewDisturbance("strike", "nodePowerOff", &faults.NodePowerOffArgs{Node: scenario.NodeSelector{Name: "n1"}}, faults.Env{
+		Run: "r", ClusterKind: "fake", Namespace: "r", Machines: machines, Client: client, Emitter: r.log, Journal: r.journal, PollEvery: time.Millisecond,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.disturbed = []*faults.Disturbance{fault}
+	if err := fault.Inject(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	file.fill()
+	trouble := r.tell("anything", nil)
+	if !errors.Is(trouble, errFull) {
+		t.Fatalf("the disk is not full: %v", trouble)
+	}
+
+	if left := r.cleanUp(t.Context()); left != nil {
+		t.Errorf("left behind: %v; what only the history did not learn of is undone", left)
+	}
+	if node := machines.nodes["n1"]; node.Power != cluster.On {
+		t.Errorf("the node is %s after the clean-up", node.Power)
+	}
+	if open := r.journal.Open(""); len(open) != 0 {
+		t.Errorf("undo records are open: %v", open)
+	}
+	if _, err := client.CoreV1().Namespaces().Get(t.Context(), "r", metav1.GetOptions{}); !apierrors.IsNotFound(err) {
+		t.Errorf("the namespace: %v, want that it is gone", err)
+	}
+	if diff := cmp.Diff([]string{witnessDirectory("r-base"), witnessDirectory("r")}, machines.removed); diff != "" {
+		t.Errorf("directories removed: %s", diff)
+	}
+	ended := r.end(trouble)
+	if !errors.Is(ended, errFull) || strings.Count(ended.Error(), errFull.Error()) != 1 {
+		t.Errorf("the run ended with %v; want the trouble, once", ended)
+	}
+	stored, err := os.Open(directory.History())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = stored.Close() }()
+	if verdict, err := check.Judge(t.Context(), history.NewReader(stored)); err != nil || verdict.Verdict == check.Pass {
+		t.Errorf("judged %s, %v", verdict.Verdict, err)
+	}
+}
+
+func TestOneDiskThatCannotBeReadKeepsNoOtherFromBeing(t *testing.T) {
+	t.Parallel()
+	directory := Directory(t.TempDir())
+	machines := newFakeMachines("n1", "n2")
+	machines.disks["n2"] = fstest.MapFS{"w": &fstest.MapFile{Mode: fs.ModeDir}}
+	r := runOn(t, newLimitedFile(t, directory), directory, machines, fakeAPI())
+	broken := errors.New("the server broke")
+	r.session.witness.servers.Go(func() error { return broken })
+	if err := r.session.collect(t.Context()); !errors.Is(err, broken) {
+		t.Errorf("collect = %v, want what the server broke by", err)
+	}
+	stored, err := os.ReadFile(directory.History())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{`"node":"n1","files":0,"records":0,"torn":0,"errors":["the disk is broken"]`, `"node":"n2","files":0,"records":0,"torn":0}`} {
+		if !strings.Contains(string(stored), want) {
+			t.Errorf("the history lacks %s: %s", want, stored)
+		}
+	}
+}
+
+func TestWhatGoesWithTheClusterIsNotLeftBehind(t *testing.T) {
+	t.Parallel()
+	left := errors.New("namespace r is left")
+	stuck := errors.New("cannot be removed")
+	for name, tt := range map[string]struct {
+		made, keep bool
+		remove     error
+		want       []error
+	}{
+		"made for the run":        {made: true},
+		"that cannot be removed":  {made: true, remove: stuck, want: []error{left, stuck}},
+		"made, but to be kept":    {made: true, keep: true, want: []error{left}},
+		"that was there before":   {want: []error{left}},
+		"there before, and kept:": {keep: true, want: []error{left}},
+	} {
+		clusters := &fakeClusters{removeErr: tt.remove}
+		r := &run{Options: someOptions(t, clusters), made: tt.made}
+		r.KeepCluster = tt.keep
+		got := r.removeCluster(t.Context(), left)
+		if (got == nil) != (len(tt.want) == 0) {
+			t.Errorf("a cluster %s: %v", name, got)
+		}
+		for _, want := range tt.want {
+			if !errors.Is(got, want) {
+				t.Errorf("a cluster %s: %v, want %v", name, got, want)
+			}
+		}
+		if gone := len(clusters.removed) > 0; gone != (tt.made && !tt.keep) {
+			t.Errorf("a cluster %s: removed %v", name, gone)
+		}
+	}
+}
+
+func TestAClusterWhoseStartWasKilledIsRemovedEvenIfItWasToBeKept(t *testing.T) {
+	t.Parallel()
+	active := ActiveRuns{Dir: t.TempDir()}
+	run, err := active.Register(ActiveRecord{RunID: "r", ClusterKind: "fake", ClusterName: "c", KeepCluster: true, Directory: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := run.Making(); err != nil {
+		t.Fatal(err)
+	}
+	run.Release()
+	clusters := &fakeClusters{opened: fakeCluster{}}
+	if err := CleanUpDead(t.Context(), active, clusters, func(string, ...any) {}); err != nil {
+		t.Error(err)
+	}
+	if diff := cmp.Diff([]string{"c"}, clusters.removed); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestARecordIsReplacedInPlaceAndNeverShorter(t *testing.T) {
+	t.Parallel()
+	active := ActiveRuns{Dir: t.TempDir()}
+	run, err := active.Register(ActiveRecord{RunID: "r"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer run.Release()
+	path := filepath.Join(active.Dir, "r.json")
+	before, err := os.Stat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, change := range []func() error{run.Making, func() error { return run.Made(true) }, func() error { return run.Made(false) }} {
+		if err := change(); err != nil {
+			t.Fatal(err)
+		}
+		after, err := os.Stat(path)
+		if err != nil || !os.SameFile(before, after) || after.Size() != before.Size() {
+			t.Errorf("%v, %v; want the same file with its %d bytes: a shorter one is torn for a moment", after, err, before.Size())
+		}
+	}
+}
+
+func TestEachDeadRunIsHeldByOne(t *testing.T) {
+	t.Parallel()
+	active := ActiveRuns{Dir: t.TempDir()}
+	const runs = 20
+	for n := range runs {
+		run, err := active.Register(ActiveRecord{RunID: fmt.Sprintf("r-%d", n)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		run.Release()
+	}
+	var mu sync.Mutex
+	held := map[string]int{}
+	var group errgroup.Group
+	for range 8 {
+		group.Go(func() error {
+			dead, err := active.Dead()
+			for _, run := range dead {
+				mu.Lock()
+				held[run.Record().RunID]++
+				mu.Unlock()
+				err = errors.Join(err, run.Forget())
+				run.Release()
+			}
+			return err
+		})
+	}
+	if err := group.Wait(); err != nil {
+		t.Error(err) // one that was forgotten meanwhile is no damaged one
+	}
+	if len(held) != runs {
+		t.Errorf("%d of %d runs were held", len(held), runs)
+	}
+	for id, times := range held {
+		if times != 1 {
+			t.Errorf("%s was held %d times", id, times)
+		}
+	}
+}
+
+func TestTheSeedCountsForTheBaselineOfWhatReadsTheSource(t *testing.T) {
+	t.Parallel()
+	key := func(arg string, seed uint64) string {
+		t.Helper()
+		r := &run{Options: someOptions(t, &fakeClusters{})}
+		r.Plan.Workload.Application.Args, r.Plan.Seed = []string{arg}, seed
+		k, err := r.baselineKey()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return k
+	}
+	if key("--source=$(SPARKCHAOS_SOURCE_URL)", 1) == key("--source=$(SPARKCHAOS_SOURCE_URL)", 2) {
+		t.Error("other words, the same baseline")
+	}
+	if key("--partitions=8", 1) != key("--partitions=8", 2) {
+		t.Error("the same result, another baseline")
+	}
+}
+
+func TestEndingInWords(t *testing.T) {
+	t.Parallel()
+	for want, e := range map[string]ending{
+		"has completed":                 {completed: true, within: time.Minute},
+		"has failed":                    {failed: true, within: time.Minute},
+		"has not completed within 1m0s": {within: time.Minute},
+	} {
+		if got := e.String(); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}
