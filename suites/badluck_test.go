@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -135,6 +136,24 @@ var _ = Describe("bad luck", Label("badluck"), Ordered, ContinueOnFailure, func(
 			expectNothingDisturbed(ctx, lab, client)
 		}, SpecTimeout(specTimeout))
 	}
+
+	It("cleanup removes a cluster whose start was killed, even if it was to be kept", func(ctx SpecContext) {
+		other := name + "-b"
+		h := start(fmt.Sprintf(short, "[]", ""), func(h *harness) {
+			h.Args[slices.Index(h.Args, name)] = other
+			h.Args = append(h.Args, "--keep-cluster")
+		})
+		Eventually(ctx, func() int { return processOf("kube-apiserver", other) }).WithTimeout(time.Minute).WithPolling(10*time.Millisecond).ShouldNot(BeZero(), h.output.String())
+		Expect(h.Process.Kill()).To(Succeed())
+		_ = h.Wait() // killed is what it is to be
+
+		code, out := sparkchaos("cleanup")
+		Expect(code).To(Equal(0), out)
+		Expect(processOf("kube-apiserver", other)).To(BeZero())
+		code, out = sparkchaos("cluster", "status", "--name", other)
+		Expect(code).NotTo(Equal(0), out)
+		expectNothingDisturbed(ctx, lab, client)
+	}, SpecTimeout(specTimeout))
 
 	It("an interrupt undoes the fault, keeps the run directory and exits with 130", func(ctx SpecContext) {
 		h := start(fmt.Sprintf(short, strike("nodePowerOff"), ""))
