@@ -4,8 +4,10 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"sync"
 	"time"
+	"unicode"
 
 	"golang.org/x/term"
 
@@ -25,6 +27,7 @@ type progress struct {
 	out      io.Writer
 	began    time.Time
 	terminal bool
+	width    func() int // of the terminal now, in columns; 0 if it cannot be told
 
 	mu      sync.Mutex
 	waits   []*wait
@@ -44,8 +47,18 @@ type wait struct {
 }
 
 func newProgress(out io.Writer) *progress {
-	file, ok := out.(*os.File)
-	return &progress{out: out, began: time.Now(), terminal: ok && term.IsTerminal(int(file.Fd()))}
+	p := &progress{out: out, began: time.Now()}
+	if file, ok := out.(*os.File); ok && term.IsTerminal(int(file.Fd())) {
+		p.terminal = true
+		p.width = func() int {
+			width, _, err := term.GetSize(int(file.Fd()))
+			if err != nil {
+				return 0
+			}
+			return width
+		}
+	}
+	return p
 }
 
 // Say prints a line.
@@ -123,11 +136,22 @@ func (p *progress) draw() {
 		fmt.Fprintln(p.out, line)
 		return
 	}
-	if width, _, err := term.GetSize(int(p.out.(*os.File).Fd())); err == nil && len(line) > width-1 && width > 1 {
-		line = string([]rune(line)[:min(width-1, len([]rune(line)))])
-	}
-	fmt.Fprint(p.out, line)
+	fmt.Fprint(p.out, fit(line, p.width()))
 	p.drawn = true
+}
+
+// fit makes one line of a text that a terminal of so many columns does not wrap: what is wrapped cannot be erased.
+func fit(text string, columns int) string {
+	line := []rune(strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return ' '
+		}
+		return r
+	}, text))
+	if columns > 1 && len(line) > columns-1 {
+		line = line[:columns-1]
+	}
+	return string(line)
 }
 
 func (p *progress) erase() {
