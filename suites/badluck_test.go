@@ -155,6 +155,21 @@ var _ = Describe("bad luck", Label("badluck"), Ordered, ContinueOnFailure, func(
 		expectNothingDisturbed(ctx, lab, client)
 	}, SpecTimeout(specTimeout))
 
+	It("a cluster that someone removes during the run is an error at once, and leaves nothing", func(ctx SpecContext) {
+		other := name + "-c"
+		h := start(fmt.Sprintf(short, strike("nodePowerOff"), ""), func(h *harness) { h.Args[slices.Index(h.Args, name)] = other })
+		h.awaitEvent(ctx, `"type":"landed"`)
+		code, out := sparkchaos("cluster", "down", "--name", other)
+		Expect(code).To(Equal(0), out)
+		removed := time.Now()
+		_ = h.Wait() // its exit code is looked at below
+		Expect(time.Since(removed)).To(BeNumerically("<", time.Minute), "nothing is waited for that cannot come")
+		Expect(h.ProcessState.ExitCode()).To(Equal(3), h.output.String())
+		Expect(h.output.String()).To(ContainSubstring("was removed while the run went on"))
+		Expect(h.output.String()).NotTo(ContainSubstring("clean-up is incomplete"))
+		expectNothingDisturbed(ctx, lab, client)
+	}, SpecTimeout(specTimeout))
+
 	It("an interrupt undoes the fault, keeps the run directory and exits with 130", func(ctx SpecContext) {
 		h := start(fmt.Sprintf(short, strike("nodePowerOff"), ""))
 		h.awaitEvent(ctx, `"type":"landed"`)

@@ -37,6 +37,12 @@ func (r *run) settle(ctx context.Context) error {
 // cleanUp undoes every fault, collects the evidence, and removes what the run made. It goes on after a failure and
 // without a history, and returns what is left behind.
 func (r *run) cleanUp(ctx context.Context) error {
+	if r.gone() { // with all that was in it
+		if r.session != nil {
+			r.problem("record to the end", r.session.close())
+		}
+		return nil
+	}
 	var left []error
 	if r.session != nil {
 		left = append(left, r.lastPhase(ctx, PhaseRecover, r.recoverAll))

@@ -139,7 +139,7 @@ func (l *limitedFile) fill() {
 // runOn is a run in the middle of its faults, with its history on the file.
 func runOn(t *testing.T, file history.File, directory Directory, machines *fakeMachines, client *fake.Clientset) *run {
 	t.Helper()
-	options := someOptions(t, &fakeClusters{})
+	options := someOptions(t, &fakeClusters{opened: machines})
 	r := &run{Options: options, id: "r", directory: directory, cluster: machines, client: client, log: history.NewWriter(file, history.SystemClock{})}
 	var err error
 	if r.journal, err = faults.OpenJournal(directory.Undo()); err != nil {
@@ -383,5 +383,29 @@ func TestEndingInWords(t *testing.T) {
 		if got := e.String(); got != want {
 			t.Errorf("%q, want %q", got, want)
 		}
+	}
+}
+
+func TestNothingIsWaitedForInAClusterThatIsGone(t *testing.T) {
+	t.Parallel()
+	directory := Directory(t.TempDir())
+	machines := newFakeMachines("n1")
+	r := runOn(t, newLimitedFile(t, directory), directory, machines, fakeAPI())
+	ctx, stop := r.whileClusterExists(t.Context())
+	defer stop()
+	if r.gone() || ctx.Err() != nil {
+		t.Fatal("a cluster that is there is taken for gone")
+	}
+	r.Clusters.(*fakeClusters).close()
+	select {
+	case <-ctx.Done():
+		if cause := context.Cause(ctx); !strings.Contains(cause.Error(), "was removed while the run went on") {
+			t.Errorf("ended by %v", cause)
+		}
+	case <-time.After(10 * lookForCluster):
+		t.Error("still waiting in a cluster that is gone")
+	}
+	if left := r.cleanUp(t.Context()); left != nil || len(machines.removed) != 0 {
+		t.Errorf("left %v, removed %v; want nothing of either: it went with the cluster", left, machines.removed)
 	}
 }

@@ -124,6 +124,9 @@ func Run(ctx context.Context, options Options) (Finished, error) {
 	defer r.active.Release()
 	trouble := r.carryOut(ctx)
 	r.interrupted = trouble != nil && ctx.Err() != nil
+	if r.gone() {
+		trouble = errors.Join(r.errGone(), trouble)
+	}
 	// What follows is done for an interrupted run, and for one whose history cannot be written, too.
 	after := context.WithoutCancel(ctx)
 	left := r.cleanUp(after)
@@ -190,6 +193,8 @@ func (r *run) carryOut(ctx context.Context) error {
 	if err := r.phase(ctx, PhaseCluster, r.prepareCluster); err != nil {
 		return err
 	}
+	ctx, stop := r.whileClusterExists(ctx)
+	defer stop()
 	if err := r.phase(ctx, PhaseBaseline, r.baseline); err != nil {
 		return err
 	}
@@ -306,6 +311,36 @@ func (r *run) prepareCluster(ctx context.Context) error {
 		return fmt.Errorf("reach the API server of cluster %s: %w", c.Name(), err)
 	}
 	return r.writeEnvironment()
+}
+
+// lookForCluster is how often it is looked whether the cluster still exists.
+const lookForCluster = 2 * time.Second
+
+// whileClusterExists returns a context that ends when someone removes the cluster under the run: nothing that is waited
+// for comes any more.
+func (r *run) whileClusterExists(ctx context.Context) (context.Context, func()) {
+	exists, cancel := context.WithCancelCause(ctx)
+	go func() {
+		for pause(exists, lookForCluster) == nil {
+			if r.gone() {
+				cancel(r.errGone())
+			}
+		}
+	}()
+	return exists, func() { cancel(nil) }
+}
+
+// gone says whether the run had a cluster that is no longer there.
+func (r *run) gone() bool {
+	if r.cluster == nil {
+		return false
+	}
+	_, err := r.Clusters.Open(r.ClusterName)
+	return r.Clusters.IsAbsent(err)
+}
+
+func (r *run) errGone() error {
+	return fmt.Errorf("cluster %s was removed while the run went on", r.ClusterName)
 }
 
 func timing(p *plan.Plan) cluster.Timing {

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -42,7 +43,9 @@ type fakeClusters struct {
 	err       error
 	removed   []string
 	removeErr error
-	opened    cluster.Cluster
+
+	mu     sync.Mutex
+	opened cluster.Cluster
 }
 
 var errNoCluster = errors.New("there is none")
@@ -53,7 +56,16 @@ func (f *fakeClusters) Make(context.Context, ClusterSpec) (cluster.Cluster, bool
 	return nil, false, f.err
 }
 
+// close removes the cluster under a run.
+func (f *fakeClusters) close() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.opened = nil
+}
+
 func (f *fakeClusters) Open(string) (cluster.Cluster, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	if f.opened == nil {
 		return nil, errNoCluster
 	}
