@@ -107,15 +107,20 @@ func (m *Model) executorProcesses(incarnation *Incarnation) []*Process {
 	return all
 }
 
-// current returns the newest incarnation that ran at a time and had not ended then; nil if none had.
+// current returns the newest incarnation that ran at a time and had not ended then; if none did, the newest that was on a
+// node, where it initialised; nil if there was none.
 func current(all []*Incarnation, at time.Time) *Incarnation {
-	for _, incarnation := range slices.Backward(all) {
-		pod := incarnation.Pod
-		if pod == nil || pod.Running.Never() || pod.Running.At.After(at) {
-			continue
-		}
-		if gone := pod.Gone(); gone.Never() || gone.At.After(at) {
-			return incarnation
+	for _, since := range []func(*Pod) Moment{
+		func(p *Pod) Moment { return p.Running },
+		func(p *Pod) Moment { return p.Placed },
+	} {
+		for _, incarnation := range slices.Backward(all) {
+			if incarnation.Pod == nil || since(incarnation.Pod).Never() || since(incarnation.Pod).At.After(at) {
+				continue
+			}
+			if gone := incarnation.Pod.Gone(); gone.Never() || gone.At.After(at) {
+				return incarnation
+			}
 		}
 	}
 	return nil

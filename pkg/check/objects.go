@@ -12,6 +12,7 @@ const (
 	labelApplication = "spark-app-selector"
 	labelExecutorID  = "spark-exec-id"
 	labelRole        = "spark-role"
+	labelComponent   = "sparkchaos.dev/role"
 )
 
 // Pod is what was seen of a pod, by the API server's word.
@@ -20,12 +21,14 @@ type Pod struct {
 	Node                 string // empty until it was scheduled
 	Owner                history.Object
 	Role                 string // label spark-role
+	Component            string // label sparkchaos.dev/role: driver, executor, stagingServer or shuffleService
 	Application          string // label spark-app-selector
 	ExecutorID           string // label spark-exec-id
 	Created              time.Time
 	Phase                string
 
 	Added       Moment // seen first
+	Placed      Moment // on its node
 	Running     Moment
 	Terminating Moment // marked for deletion
 	Finished    Moment // phase Succeeded or Failed
@@ -101,8 +104,10 @@ func (m *Model) observePod(e *history.Event, at Moment) error {
 		m.Pods[uid] = pod
 	}
 	pod.Role, pod.Application, pod.ExecutorID = object.Metadata.Labels[labelRole], object.Metadata.Labels[labelApplication], object.Metadata.Labels[labelExecutorID]
+	pod.Component = object.Metadata.Labels[labelComponent]
 	if object.Spec.NodeName != "" {
 		pod.Node = object.Spec.NodeName
+		pod.Placed.first(at)
 	}
 	pod.Phase = object.Status.Phase
 	pod.Added.first(at)

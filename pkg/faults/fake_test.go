@@ -174,13 +174,16 @@ func (e *fakeEmitter) data(t *testing.T, eventType string) history.FaultData {
 }
 
 type fakeTargets struct {
-	driver    Pod
-	executors []Pod
-	err       error
+	driver     Pod
+	executors  []Pod
+	err        error
+	components map[string][]Pod
 }
 
 func (f fakeTargets) Driver() (Pod, error)      { return f.driver, f.err }
 func (f fakeTargets) Executors() ([]Pod, error) { return f.executors, f.err }
+
+func (f fakeTargets) Component(role string) ([]Pod, error) { return f.components[role], f.err }
 
 type fakeHeartbeats map[string]time.Time
 

@@ -42,12 +42,15 @@ type Machines interface {
 	Do(ctx context.Context, action cluster.Action, node string) (cluster.Evidence, error)
 }
 
-// Targets knows the pods of the live incarnation. The runner answers from the events it recorded.
+// Targets knows the pods of the live incarnation and of the components around it. The runner answers from the events it
+// recorded.
 type Targets interface {
 	// Driver returns the live driver's pod. The error says what was seen instead of one.
 	Driver() (Pod, error)
 	// Executors returns the live executors' pods of the live incarnation, in the order of their executor ids.
 	Executors() ([]Pod, error)
+	// Component returns the live pods of a component of the workload (scenario.OfStagingServer …), in the order of their names.
+	Component(role string) ([]Pod, error)
 }
 
 // Pod is a pod of the application and the node that carries it.

@@ -125,7 +125,7 @@ func (f podKill) Resolve(ctx context.Context, env Env) (Target, error) {
 	pod := Pod{Namespace: env.Namespace, Name: f.args.Pod.Name}
 	if f.args.Pod.Name == "" {
 		var err error
-		if pod, err = resolveRole(env.Targets, f.args.Pod.Of, f.args.Pod.Index, ""); err != nil {
+		if pod, err = resolvePod(env.Targets, f.args.Pod); err != nil {
 			return Target{}, err
 		}
 	}

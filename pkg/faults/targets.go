@@ -25,11 +25,50 @@ func resolveNode(targets Targets, selector scenario.NodeSelector) (string, error
 	return pod.Node, err
 }
 
+// resolvePod finds the pod that a selector without a name means now.
+func resolvePod(targets Targets, selector scenario.PodSelector) (Pod, error) {
+	if selector.Beside == "" {
+		return resolveRole(targets, selector.Of, selector.Index, "")
+	}
+	neighbour, err := resolveRole(targets, selector.Beside, selector.Index, "")
+	if err != nil {
+		return Pod{}, err
+	}
+	return liveComponent(targets, selector.Of, neighbour.Node)
+}
+
 // resolveRole finds the live pod of a role. Executors on the node spared are not counted.
 func resolveRole(targets Targets, of string, index *int, spared string) (Pod, error) {
-	if of == scenario.OfDriver {
+	switch of {
+	case scenario.OfDriver:
 		return liveDriver(targets)
+	case scenario.OfExecutor:
+		return liveExecutor(targets, index, spared)
+	default:
+		return liveComponent(targets, of, "")
 	}
+}
+
+// liveComponent finds the first live pod of a component beside the application, on one node if it is given.
+func liveComponent(targets Targets, of, node string) (Pod, error) {
+	pods, err := targets.Component(of)
+	if err != nil {
+		return Pod{}, fmt.Errorf("find the %s: %w", of, err)
+	}
+	var seen []string
+	for _, pod := range pods {
+		if node == "" || pod.Node == node {
+			return placed(pod)
+		}
+		seen = append(seen, fmt.Sprintf("%s on %s", pod.Name, pod.Node))
+	}
+	if node == "" {
+		return Pod{}, fmt.Errorf("no pod of the %s runs: does the scenario's workload have one?", of)
+	}
+	return Pod{}, fmt.Errorf("no pod of the %s runs on node %s: live ones are %v", of, node, seen)
+}
+
+func liveExecutor(targets Targets, index *int, spared string) (Pod, error) {
 	if index == nil {
 		return Pod{}, fmt.Errorf("no executor was chosen: the plan has to say which (index)")
 	}

@@ -12,14 +12,19 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/util/validation"
+
+	"github.com/sparkchaos/sparkchaos/pkg/scenario"
 )
 
 // Labels by which the objects of a run are recognised.
 const (
-	RunLabel     = "sparkchaos.dev/run"  // the run's ID; on the namespace, on every object in it and on every pod
-	RoleLabel    = "sparkchaos.dev/role" // RoleDriver or RoleExecutor; on pods
-	RoleDriver   = "driver"
-	RoleExecutor = "executor"
+	RunLabel  = "sparkchaos.dev/run"  // the run's ID; on the namespace, on every object in it and on every pod
+	RoleLabel = "sparkchaos.dev/role" // one of the roles below; on pods
+
+	RoleDriver         = scenario.OfDriver
+	RoleExecutor       = scenario.OfExecutor
+	RoleStagingServer  = scenario.OfStagingServer
+	RoleShuffleService = scenario.OfShuffleService
 )
 
 // Where things are inside the containers of drivers and executors.

@@ -48,24 +48,21 @@ func podSettings() map[string]string {
 
 func staticSettings(w scenario.Workload, env Environment, image string) map[string]string {
 	return map[string]string{
-		"spark.app.name":                               w.Application.Name,
-		"spark.driver.memory":                          w.Driver.Memory,
-		"spark.executor.instances":                     strconv.Itoa(w.Executors.Instances),
-		"spark.executor.cores":                         strconv.Itoa(w.Executors.Cores),
-		"spark.executor.memory":                        w.Executors.Memory,
-		"spark.kubernetes.executor.request.cores":      w.Executors.RequestCores,
-		"spark.kubernetes.namespace":                   env.Namespace,
-		"spark.kubernetes.container.image":             image,
-		"spark.kubernetes.container.image.pullPolicy":  string(env.pullPolicy()),
-		"spark.kubernetes.executor.podTemplateFile":    confDirectory + "/" + templateFile,
-		"spark.kubernetes.executor.disableConfigMap":   "true", // it would hide the image's own conf directory
-		"spark.kubernetes.allocation.batch.delay":      "200ms",
-		"spark.kubernetes.executor.apiPollingInterval": "5s",
-		"spark.executor.maxNumFailures":                "1000", // by default the fourth failure of two executors ends the driver
-		"spark.driver.port":                            strconv.Itoa(driverPort),
-		"spark.driver.blockManager.port":               strconv.Itoa(blockManagerPort),
-		"spark.blockManager.port":                      "0",
-		"spark.ui.enabled":                             "false",
+		"spark.app.name":                              w.Application.Name,
+		"spark.driver.memory":                         w.Driver.Memory,
+		"spark.executor.instances":                    strconv.Itoa(w.Executors.Instances),
+		"spark.executor.cores":                        strconv.Itoa(w.Executors.Cores),
+		"spark.executor.memory":                       w.Executors.Memory,
+		"spark.kubernetes.executor.request.cores":     w.Executors.RequestCores,
+		"spark.kubernetes.namespace":                  env.Namespace,
+		"spark.kubernetes.container.image":            image,
+		"spark.kubernetes.container.image.pullPolicy": string(env.pullPolicy()),
+		"spark.kubernetes.executor.podTemplateFile":   confDirectory + "/" + templateFile,
+		"spark.kubernetes.executor.disableConfigMap":  "true", // it would hide the image's own conf directory
+		"spark.driver.port":                           strconv.Itoa(driverPort),
+		"spark.driver.blockManager.port":              strconv.Itoa(blockManagerPort),
+		"spark.blockManager.port":                     "0",
+		"spark.ui.enabled":                            "false",
 	}
 }
 

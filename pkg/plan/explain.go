@@ -52,8 +52,13 @@ func (e *explainer) workload(w scenario.Workload) {
 	e.line("Driver: %s, heap %s, CPU %s; it leaves a dead node after %ds%s.", driverKind(w.Driver), w.Driver.Memory, w.Driver.Cores, value(w.Driver.TolerationSeconds), on(w.Driver.NodeName))
 	e.line("Executors: %d with %s each, heap %s, CPU %s; they leave a dead node after %ds.",
 		w.Executors.Instances, counted(w.Executors.Cores, "core"), w.Executors.Memory, w.Executors.RequestCores, value(w.Executors.TolerationSeconds))
+	e.line("Spark's settings: profile %s.", w.Profile)
 	for _, key := range slices.Sorted(maps.Keys(w.Conf)) {
-		e.line("  with %s=%s", key, w.Conf[key])
+		if setting, from := scenario.FromProfile(w, key); from {
+			e.line("  with %s=%s (%s)", key, setting.Value, setting.Why)
+			continue
+		}
+		e.line("  with %s=%s (the scenario's own)", key, w.Conf[key])
 	}
 }
 

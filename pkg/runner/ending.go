@@ -80,6 +80,9 @@ func (r *run) recoverAll(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
+// applicationPods selects drivers and executors; the components around them run until the clean-up.
+const applicationPods = launcher.RoleLabel + " in (" + launcher.RoleDriver + "," + launcher.RoleExecutor + ")"
+
 // watchAftermath waits until no driver and no executor runs any more, for a while at most: what is still there then is
 // judged from the record.
 func (r *run) watchAftermath(ctx context.Context) {
@@ -89,7 +92,7 @@ func (r *run) watchAftermath(ctx context.Context) {
 	done := r.Progress.Await("drivers and executors to end", aftermath, running.String)
 	defer done()
 	_ = wait.PollUntilContextCancel(ctx, 500*time.Millisecond, true, func(ctx context.Context) (bool, error) {
-		pods, err := r.client.CoreV1().Pods(r.id).List(ctx, metav1.ListOptions{})
+		pods, err := r.client.CoreV1().Pods(r.id).List(ctx, metav1.ListOptions{LabelSelector: applicationPods})
 		if err != nil {
 			running.set(err.Error())
 			return false, nil

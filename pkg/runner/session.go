@@ -126,6 +126,9 @@ func (s *session) awaitDriver(ctx context.Context, launched history.WorkloadData
 		if err := json.Unmarshal(e.Data, &pod); err != nil {
 			return false, fmt.Errorf("event %d: pod %s: %w", e.Seq, e.Object.Name, err)
 		}
+		if pod.Labels[launcher.RoleLabel] != launcher.RoleDriver {
+			return false, nil
+		}
 		seen.set(podState(pod))
 		if reason := cannotStart(pod); reason != "" {
 			return false, fmt.Errorf("the driver cannot start: image %s on node %s: %s; load it into the cluster (`sparkchaos cluster load`) or correct spec.workload.image", launched.Image, pod.Spec.NodeName, reason)

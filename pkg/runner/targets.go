@@ -19,17 +19,18 @@ import (
 // targets answers from the history as it is when asked: what is not recorded cannot be struck.
 type targets struct{ path string }
 
-// Driver returns the live driver's pod: of several that the API server shows as running, the newest.
+// Driver returns the live driver's pod: of several that the API server shows as running, the newest. One that still
+// initialises on its node is the driver, too.
 func (t targets) Driver() (faults.Pod, error) {
 	model, err := replay(t.path)
 	if err != nil {
 		return faults.Pod{}, err
 	}
-	live, err := liveIncarnation(model)
+	driver, err := liveIncarnation(model)
 	if err != nil {
 		return faults.Pod{}, err
 	}
-	return faults.Pod{Namespace: live.Pod.Namespace, Name: live.Name, UID: live.UID, Node: live.Node}, nil
+	return target(driver.Pod), nil
 }
 
 // Executors returns the live executors of the live driver, in the order of their ids.
@@ -38,13 +39,13 @@ func (t targets) Executors() ([]faults.Pod, error) {
 	if err != nil {
 		return nil, err
 	}
-	live, err := liveIncarnation(model)
+	driver, err := liveIncarnation(model)
 	if err != nil {
 		return nil, err
 	}
 	var pods []*check.Pod
 	for _, pod := range model.Pods {
-		if pod.Owner.UID == live.UID && !pod.Running.Never() && pod.Gone().Never() && pod.Terminating.Never() {
+		if pod.Owner.UID == driver.UID && live(pod) {
 			pods = append(pods, pod)
 		}
 	}
@@ -53,9 +54,34 @@ func (t targets) Executors() ([]faults.Pod, error) {
 	})
 	var executors []faults.Pod
 	for _, pod := range pods {
-		executors = append(executors, faults.Pod{Namespace: pod.Namespace, Name: pod.Name, UID: pod.UID, Node: pod.Node})
+		executors = append(executors, target(pod))
 	}
 	return executors, nil
+}
+
+// Component returns the live pods of a component beside the application, in the order of their names.
+func (t targets) Component(role string) ([]faults.Pod, error) {
+	model, err := replay(t.path)
+	if err != nil {
+		return nil, err
+	}
+	var found []faults.Pod
+	for _, pod := range model.Pods {
+		if pod.Component == role && pod.Namespace == model.Workload.Namespace && live(pod) {
+			found = append(found, target(pod))
+		}
+	}
+	slices.SortFunc(found, func(a, b faults.Pod) int { return cmp.Compare(a.Name, b.Name) })
+	return found, nil
+}
+
+// live says that a pod runs and nobody wants it away, as far as the API server tells.
+func live(pod *check.Pod) bool {
+	return !pod.Running.Never() && pod.Gone().Never() && pod.Terminating.Never()
+}
+
+func target(pod *check.Pod) faults.Pod {
+	return faults.Pod{Namespace: pod.Namespace, Name: pod.Name, UID: pod.UID, Node: pod.Node}
 }
 
 // executorID is Spark's number of an executor; a label that is none counts as the last.
@@ -70,8 +96,12 @@ func executorID(pod *check.Pod) int {
 func liveIncarnation(model *check.Model) (*check.Incarnation, error) {
 	all := model.Incarnations()
 	for _, incarnation := range slices.Backward(all) {
-		pod := incarnation.Pod
-		if pod != nil && !pod.Running.Never() && pod.Gone().Never() && pod.Terminating.Never() {
+		if incarnation.Pod != nil && live(incarnation.Pod) {
+			return incarnation, nil
+		}
+	}
+	for _, incarnation := range slices.Backward(all) {
+		if pod := incarnation.Pod; pod != nil && pod.Node != "" && pod.Gone().Never() && pod.Terminating.Never() {
 			return incarnation, nil
 		}
 	}

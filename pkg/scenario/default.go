@@ -36,6 +36,7 @@ const (
 	defaultRequest           = "0.5"
 	defaultSettle            = 2 * time.Minute
 	defaultStorage           = "none"
+	defaultProfile           = ProfileResilient
 )
 
 // Default fills in whatever a scenario does not say, but for what the catalogue knows and the seed decides.
@@ -53,6 +54,8 @@ func Default(s *Scenario) {
 	fill(&executors.Memory, defaultMemory)
 	fillPointer(&executors.TolerationSeconds, defaultTolerationSeconds)
 	fill(&s.Spec.Workload.StagingServer.Storage, defaultStorage)
+	fill(&s.Spec.Workload.Profile, defaultProfile)
+	applyProfile(&s.Spec.Workload)
 }
 
 func defaultDriver(driver *Driver) {

@@ -7,6 +7,15 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
+// resilient returns the settings of the profile that is the default.
+func resilient() map[string]string {
+	conf := map[string]string{}
+	for _, s := range ProfileSettings(ProfileResilient) {
+		conf[s.Key] = s.Value
+	}
+	return conf
+}
+
 func pointer[T any](v T) *T { return &v }
 
 func TestDefaultFillsWhatIsNotGiven(t *testing.T) {
@@ -23,6 +32,7 @@ func TestDefaultFillsWhatIsNotGiven(t *testing.T) {
 						TolerationSeconds: pointer(int64(2)), Memory: "512m", Cores: "0.5"},
 					Executors:     Executors{Instances: 2, Cores: 1, RequestCores: "0.5", Memory: "512m", TolerationSeconds: pointer(int64(2))},
 					StagingServer: StagingServer{Storage: "none"},
+					Profile:       ProfileResilient, Conf: resilient(),
 				},
 				Settle: Duration(2 * time.Minute),
 			},
@@ -32,6 +42,7 @@ func TestDefaultFillsWhatIsNotGiven(t *testing.T) {
 				Cluster: Cluster{Workers: 5, Timing: Timing{Knobs: &Knobs{}}},
 				Workload: Workload{
 					Driver:    Driver{Kind: DriverPod, TolerationSeconds: pointer(int64(0)), Memory: "1g", Cores: "2"},
+					Profile:   ProfileStock,
 					Executors: Executors{Instances: 1, Cores: 2, RequestCores: "1", Memory: "2g", TolerationSeconds: pointer(int64(9))},
 				},
 				Settle: Duration(time.Second),
@@ -42,6 +53,7 @@ func TestDefaultFillsWhatIsNotGiven(t *testing.T) {
 					Driver:        Driver{Kind: DriverPod, TolerationSeconds: pointer(int64(0)), Memory: "1g", Cores: "2"},
 					Executors:     Executors{Instances: 1, Cores: 2, RequestCores: "1", Memory: "2g", TolerationSeconds: pointer(int64(9))},
 					StagingServer: StagingServer{Storage: "none"},
+					Profile:       ProfileStock,
 				},
 				Settle: Duration(time.Second),
 			},

@@ -1,18 +1,27 @@
 package scenario
 
-import "fmt"
-
-// The roles that a selector's of can name.
-const (
-	OfDriver   = "driver"
-	OfExecutor = "executor"
+import (
+	"fmt"
+	"slices"
+	"strings"
 )
+
+// The roles that a selector's of can name. The pods of the workload carry them in a label.
+const (
+	OfDriver         = "driver"
+	OfExecutor       = "executor"
+	OfStagingServer  = "stagingServer"
+	OfShuffleService = "shuffleService"
+)
+
+// roles are the words for what a selector's of can name.
+func roles() []string { return []string{OfDriver, OfExecutor, OfStagingServer, OfShuffleService} }
 
 // NodeSelector says which node a fault strikes: the one that carries a pod of the application at the moment
 // of the injection ({of: driver}, {of: executor, index: 0}), or one by its name ({name: worker-2}).
 type NodeSelector struct {
-	// Of is driver or executor: the node on which that pod of the live incarnation runs.
-	Of string `json:"of,omitempty" enum:"driver|executor"`
+	// Of is driver or executor, of the live incarnation, or stagingServer or shuffleService, the first by its pod's name: the node on which that pod runs.
+	Of string `json:"of,omitempty" enum:"driver|executor|stagingServer|shuffleService"`
 	// Index counts the live incarnation's executors from 0, in the order of their executor ids. Absent: the plan chooses by its seed.
 	Index *int `json:"index,omitempty" min:"0" max:"999"`
 	// Without is driver: executors on the driver's node do not count, so the driver's node is spared.
@@ -21,10 +30,13 @@ type NodeSelector struct {
 	Name string `json:"name,omitempty" pattern:"^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$"`
 }
 
-// PodSelector says which pod of the application a fault strikes: {of: driver}, {of: executor, index: 0}, or one by name.
+// PodSelector says which pod of the workload a fault strikes: {of: driver}, {of: executor, index: 0}, {of: shuffleService,
+// beside: executor}, or one by name.
 type PodSelector struct {
-	// Of is driver or executor, of the live incarnation.
-	Of string `json:"of,omitempty" enum:"driver|executor"`
+	// Of is driver or executor, of the live incarnation, or stagingServer or shuffleService, the first by its pod's name.
+	Of string `json:"of,omitempty" enum:"driver|executor|stagingServer|shuffleService"`
+	// Beside is driver or executor: of several staging servers or shuffle services, the one on the same node as that pod.
+	Beside string `json:"beside,omitempty" enum:"driver|executor"`
 	// Index counts the live incarnation's executors from 0, in the order of their executor ids. Absent: the plan chooses by its seed.
 	Index *int `json:"index,omitempty" min:"0" max:"999"`
 	// Name is the pod's name in the run's namespace; excludes the others.
@@ -48,7 +60,14 @@ func (s NodeSelector) Problems(field string) []string {
 
 // Problems returns what is wrong with the selector of the given field, one problem each.
 func (s PodSelector) Problems(field string) []string {
-	return selectorProblems(field, s.Of, s.Index, s.Name)
+	if s.Beside == "" {
+		return selectorProblems(field, s.Of, s.Index, s.Name)
+	}
+	problems := selectorProblems(field, s.Of, nil, s.Name)
+	if s.Of != OfStagingServer && s.Of != OfShuffleService {
+		problems = append(problems, fmt.Sprintf("%s.beside needs %s.of: %s or %s", field, field, OfStagingServer, OfShuffleService))
+	}
+	return append(problems, selectorProblems(field+" (beside)", s.Beside, s.Index, "")...)
 }
 
 // Choose decides what the selector leaves open: the executor's index, by pick, which returns a number in [0, n),
@@ -65,7 +84,11 @@ func (s *NodeSelector) Choose(executors int, pick func(n int) int) {
 // Choose decides what the selector leaves open: the executor's index, by pick, which returns a number in [0, n),
 // among the executors that the workload asks for.
 func (s *PodSelector) Choose(executors int, pick func(n int) int) {
-	s.Index = chooseIndex(s.Of, s.Index, executors, pick)
+	of := s.Of
+	if s.Beside != "" {
+		of = s.Beside
+	}
+	s.Index = chooseIndex(of, s.Index, executors, pick)
 }
 
 // String says the selector in words: "the node of executor 0".
@@ -85,11 +108,18 @@ func (s PodSelector) String() string {
 	if s.Name != "" {
 		return "pod " + s.Name
 	}
+	if s.Beside != "" {
+		return "the pod of " + role(s.Of, nil) + " on the node of " + role(s.Beside, s.Index)
+	}
 	return "the pod of " + role(s.Of, s.Index)
 }
 
 func role(of string, index *int) string {
 	switch {
+	case of == OfStagingServer:
+		return "the staging server"
+	case of == OfShuffleService:
+		return "the shuffle service"
 	case of != OfExecutor:
 		return "the " + of
 	case index == nil:
@@ -113,9 +143,9 @@ func selectorProblems(field, of string, index *int, name string) []string {
 	case name != "" && of != "":
 		problems = append(problems, fmt.Sprintf("%s has both of and name: keep one", field))
 	case name == "" && of == "":
-		problems = append(problems, fmt.Sprintf("%s selects nothing: give of: %s, of: %s or name", field, OfDriver, OfExecutor))
-	case of != "" && of != OfDriver && of != OfExecutor:
-		problems = append(problems, fmt.Sprintf("%s.of is %q: expected %s or %s", field, of, OfDriver, OfExecutor))
+		problems = append(problems, fmt.Sprintf("%s selects nothing: give name, or of: %s", field, strings.Join(roles(), ", ")))
+	case of != "" && !slices.Contains(roles(), of):
+		problems = append(problems, fmt.Sprintf("%s.of is %q: expected one of %s", field, of, strings.Join(roles(), ", ")))
 	}
 	if index == nil {
 		return problems

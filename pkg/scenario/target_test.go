@@ -25,6 +25,8 @@ func TestSelectorProblems(t *testing.T) {
 		{"index of a driver", NodeSelector{Of: OfDriver, Index: index(1)}, 1},
 		{"negative index", NodeSelector{Of: OfExecutor, Index: index(-1)}, 1},
 		{"driver without itself", NodeSelector{Of: OfDriver, Without: OfDriver}, 1},
+		{"staging server", NodeSelector{Of: OfStagingServer}, 0},
+		{"index of a shuffle service", NodeSelector{Of: OfShuffleService, Index: index(1)}, 1},
 		{"all wrong at once", NodeSelector{Of: "x", Name: "y", Index: index(-1), Without: "z"}, 5},
 	}
 	for _, test := range tests {
@@ -65,5 +67,33 @@ func TestChooseDecidesOnlyWhatIsOpen(t *testing.T) {
 	open.Choose(0, last)
 	if got := open.String(); got != "the pod of an executor of the seed's choice" {
 		t.Errorf("chosen among no executors: %s", got)
+	}
+}
+
+func TestPodSelectorBeside(t *testing.T) {
+	t.Parallel()
+	first := func(int) int { return 0 }
+	tests := []struct {
+		name     string
+		selector PodSelector
+		problems int
+		want     string
+	}{
+		{"beside an executor", PodSelector{Of: OfShuffleService, Beside: OfExecutor}, 0, "the pod of the shuffle service on the node of executor number 0 (counted from 0)"},
+		{"beside the driver", PodSelector{Of: OfStagingServer, Beside: OfDriver}, 0, "the pod of the staging server on the node of the driver"},
+		{"an executor beside the driver", PodSelector{Of: OfExecutor, Beside: OfDriver}, 1, "the pod of an executor of the seed's choice on the node of the driver"},
+		{"beside nothing known", PodSelector{Of: OfShuffleService, Beside: "x"}, 1, "the pod of the shuffle service on the node of the x"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			if got := test.selector.Problems("pod"); len(got) != test.problems {
+				t.Errorf("got %q, want %d problems", got, test.problems)
+			}
+			test.selector.Choose(4, first)
+			if diff := cmp.Diff(test.want, test.selector.String()); diff != "" {
+				t.Error(diff)
+			}
+		})
 	}
 }

@@ -69,7 +69,8 @@ type Workload struct {
 	Executors      Executors         `json:"executors,omitempty"`
 	StagingServer  StagingServer     `json:"stagingServer,omitempty"`
 	ShuffleService ShuffleService    `json:"shuffleService,omitempty"`
-	Conf           map[string]string `json:"conf,omitempty"` // any Spark setting; wins over the launcher's own
+	Profile        string            `json:"profile,omitempty" enum:"stock|resilient"` // what Spark's settings begin with: resilient (default) notices a lost node within half a minute, stock leaves Spark's defaults
+	Conf           map[string]string `json:"conf,omitempty"`                           // any Spark setting; wins over the profile's and the launcher's own
 }
 
 // Application is what Spark runs.
