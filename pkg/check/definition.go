@@ -59,6 +59,7 @@ func Definitions() []Definition {
 		executorNamesUnique(),
 		applicationIdsUnique(),
 		staleExecutorsGone(),
+		stagedArtifactsSurvive(),
 		resultEqualsBaseline(),
 		completes(),
 		recoveryWithin(),

@@ -59,6 +59,7 @@ type Model struct {
 	Processes map[string]*Process // JVMs, by pod UID
 	Ledger    Ledger
 	Refused   []Refusal
+	Artifacts Artifacts
 
 	Baseline       *history.BaselineData
 	BaselineAt     Moment
@@ -110,7 +111,8 @@ func NewModel() *Model {
 	return &Model{
 		Pods: map[string]*Pod{}, Nodes: map[string]*Node{}, Processes: map[string]*Process{},
 		Collected: map[string]*Collection{}, phases: map[string]Moment{}, refusedRecords: map[recordID]bool{},
-		Ledger: Ledger{known: map[recordID]bool{}, Commits: map[string][]Commit{}},
+		Artifacts: Artifacts{begun: map[string]Fetch{}, known: map[recordID]bool{}},
+		Ledger:    Ledger{known: map[recordID]bool{}, Commits: map[string][]Commit{}},
 	}
 }
 
@@ -137,6 +139,8 @@ func (m *Model) Observe(e *history.Event) {
 		err = m.observeFault(e, at)
 	case history.Harness:
 		err = m.observeHarness(e, at)
+	case history.Staging:
+		err = m.observeStaging(e, at)
 	}
 	if err != nil {
 		m.trouble(at, "event %d (%s/%s) cannot be read: %v", e.Seq, e.Source, e.Type, err)

@@ -1,6 +1,7 @@
 package check
 
 import (
+	"strings"
 	"time"
 
 	"github.com/sparkchaos/sparkchaos/pkg/history"
@@ -66,6 +67,10 @@ func (m *Model) observeWitness(e *history.Event, at Moment) error {
 		return err
 	}
 	moment := Moment{Seq: at.Seq, At: time.UnixMicro(r.WallMicros).UTC()}
+	if strings.HasSuffix(r.PodUID, history.ArtifactsWriter) {
+		m.observeFetch(r, moment)
+		return nil
+	}
 	p := m.process(r)
 	p.Alive.add(moment)
 	if r.Via != viaDisk {

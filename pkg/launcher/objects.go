@@ -40,6 +40,7 @@ type Objects struct {
 	RoleBinding    *rbacv1.RoleBinding
 	ConfigMap      *corev1.ConfigMap // the executors' pod template
 	Claim          *corev1.PersistentVolumeClaim
+	Staging        *Staging // nil if the workload has no staging server
 	DriverJob      *batchv1.Job
 	DriverPod      *corev1.Pod
 }
@@ -50,9 +51,6 @@ func Render(w scenario.Workload, env Environment) (*Objects, error) {
 	image := w.Image
 	if image == "" {
 		image = env.Image
-	}
-	if w.Application.Jar == "" {
-		w.Application.Jar = "local://" + workloadsJar
 	}
 	problems := append(env.problems(), workloadProblems(w, env, image)...)
 	s := settingsOf(w, env, image)
@@ -71,6 +69,7 @@ func Render(w scenario.Workload, env Environment) (*Objects, error) {
 	}
 	o := frame(env, rules(s))
 	o.ConfigMap.Data = map[string]string{templateFile: string(template)}
+	o.Staging = stagingServer(w, env)
 	spec := driverSpec(w, env, image, s, cpu, memory)
 	meta := objectMeta(env, w.Application.Name+"-driver")
 	if w.Driver.Kind == KindPod {
@@ -106,36 +105,48 @@ func frame(env Environment, rules []rbacv1.PolicyRule) *Objects {
 			ObjectMeta: objectMeta(env, roleName),
 			Rules:      rules,
 		},
-		RoleBinding: &rbacv1.RoleBinding{
-			TypeMeta:   metav1.TypeMeta{APIVersion: rbacv1.SchemeGroupVersion.String(), Kind: "RoleBinding"},
-			ObjectMeta: objectMeta(env, roleName),
-			RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: roleName},
-			Subjects:   []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Name: serviceAccountName, Namespace: env.Namespace}},
-		},
+		RoleBinding: roleBinding(env, roleName, serviceAccountName),
 		ConfigMap: &corev1.ConfigMap{
 			TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "ConfigMap"},
 			ObjectMeta: objectMeta(env, configMapName),
 		},
-		Claim: &corev1.PersistentVolumeClaim{
-			TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "PersistentVolumeClaim"},
-			ObjectMeta: objectMeta(env, claimName),
-			Spec: corev1.PersistentVolumeClaimSpec{
-				AccessModes: []corev1.PersistentVolumeAccessMode{corev1.ReadWriteMany},
-				Resources: corev1.VolumeResourceRequirements{
-					Requests: corev1.ResourceList{corev1.ResourceStorage: resource.MustParse(claimSize)},
-				},
+		Claim: claim(env, claimName),
+	}
+	return o
+}
+
+// roleBinding gives a role to a service account.
+func roleBinding(env Environment, role, account string) *rbacv1.RoleBinding {
+	return &rbacv1.RoleBinding{
+		TypeMeta:   metav1.TypeMeta{APIVersion: rbacv1.SchemeGroupVersion.String(), Kind: "RoleBinding"},
+		ObjectMeta: objectMeta(env, role),
+		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: role},
+		Subjects:   []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Name: account, Namespace: env.Namespace}},
+	}
+}
+
+// claim asks for a volume that all nodes see.
+func claim(env Environment, name string) *corev1.PersistentVolumeClaim {
+	c := &corev1.PersistentVolumeClaim{
+		TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "PersistentVolumeClaim"},
+		ObjectMeta: objectMeta(env, name),
+		Spec: corev1.PersistentVolumeClaimSpec{
+			AccessModes: []corev1.PersistentVolumeAccessMode{corev1.ReadWriteMany},
+			Resources: corev1.VolumeResourceRequirements{
+				Requests: corev1.ResourceList{corev1.ResourceStorage: resource.MustParse(claimSize)},
 			},
 		},
 	}
 	if env.StorageClass != "" {
-		o.Claim.Spec.StorageClassName = &env.StorageClass
+		c.Spec.StorageClassName = &env.StorageClass
 	}
-	return o
+	return c
 }
 
 // YAML returns the manifests in the order in which they are to be created, as kubectl apply takes them.
 func (o *Objects) YAML() ([]byte, error) {
 	objects := []any{o.Namespace, o.ServiceAccount, o.Role, o.RoleBinding, o.ConfigMap, o.Claim}
+	objects = append(objects, o.Staging.all()...)
 	if o.DriverJob != nil {
 		objects = append(objects, o.DriverJob)
 	}
@@ -213,6 +224,9 @@ func workloadProblems(w scenario.Workload, env Environment, image string) []erro
 	}
 	if _, err := resource.ParseQuantity(w.Executors.RequestCores); err != nil {
 		wrong("executors.requestCores %q: want a number of cores like 0.5: %w", w.Executors.RequestCores, err)
+	}
+	if w.StagingServer.Enabled() && env.StagingImage == "" {
+		wrong("stagingServer.storage is %s, but the environment names no image of the staging server", w.StagingServer.Storage)
 	}
 	if n := w.Driver.NodeName; n != "" && len(env.Nodes) > 0 && !slices.Contains(env.Nodes, n) {
 		wrong("driver.nodeName is %q, which is none of the cluster's nodes %q", n, env.Nodes)

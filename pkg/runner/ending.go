@@ -31,7 +31,7 @@ func (r *run) settle(ctx context.Context) error {
 		return err
 	}
 	r.Progress.Say("the application %s", ending)
-	return nil
+	return r.session.verifyArtifacts(ctx)
 }
 
 // cleanUp undoes every fault, collects the evidence, and removes what the run made. It goes on after a failure and

@@ -20,6 +20,13 @@ const (
 	Failed              = "Failed"
 )
 
+// Where a staging server keeps the artifacts.
+const (
+	StorageNone    = "none"    // there is no staging server
+	StorageMemory  = "memory"  // in the server's own pod
+	StorageDurable = "durable" // on storage that outlives any pod
+)
+
 // The anchors that await a step of another fault: the order of a scenario's steps follows from them.
 const (
 	AnchorFaultLanded    = "faultLanded"
@@ -35,7 +42,7 @@ const (
 	defaultMemory            = "512m"
 	defaultRequest           = "0.5"
 	defaultSettle            = 2 * time.Minute
-	defaultStorage           = "none"
+	defaultDurableReplicas   = 2
 	defaultProfile           = ProfileResilient
 )
 
@@ -53,9 +60,19 @@ func Default(s *Scenario) {
 	fill(&executors.RequestCores, defaultRequest)
 	fill(&executors.Memory, defaultMemory)
 	fillPointer(&executors.TolerationSeconds, defaultTolerationSeconds)
-	fill(&s.Spec.Workload.StagingServer.Storage, defaultStorage)
+	defaultStagingServer(&s.Spec.Workload.StagingServer)
 	fill(&s.Spec.Workload.Profile, defaultProfile)
 	applyProfile(&s.Spec.Workload)
+}
+
+func defaultStagingServer(server *StagingServer) {
+	fill(&server.Storage, StorageNone)
+	switch server.Storage {
+	case StorageDurable:
+		fill(&server.Replicas, defaultDurableReplicas)
+	case StorageMemory:
+		fill(&server.Replicas, 1)
+	}
 }
 
 func defaultDriver(driver *Driver) {

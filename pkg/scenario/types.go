@@ -75,10 +75,11 @@ type Workload struct {
 
 // Application is what Spark runs.
 type Application struct {
-	Name      string   `json:"name" pattern:"^[a-z]([-a-z0-9]{0,38}[a-z0-9])?$" like:"wordcount"`                                                                                                                                 // the driver's object and spark.app.name carry it
-	MainClass string   `json:"mainClass" pattern:"^[A-Za-z_$][\\w$]*(\\.[A-Za-z_$][\\w$]*)*$" like:"dev.sparkchaos.workloads.WordCount"`                                                                                          // the Java class whose main is run
-	Jar       string   `json:"jar,omitempty" pattern:"^local:///[^\\s]+$" like:"local:///opt/spark/workloads/workloads.jar" why:"the jar comes with the image: a staging server, which could serve other ones, is not built yet"` // inside the image, as local:///…: artifacts come with the image until there is a staging server
-	Args      []string `json:"args,omitempty"`                                                                                                                                                                                    // of the main class
+	Name      string   `json:"name" pattern:"^[a-z]([-a-z0-9]{0,38}[a-z0-9])?$" like:"wordcount"`                                             // the driver's object and spark.app.name carry it
+	MainClass string   `json:"mainClass" pattern:"^[A-Za-z_$][\\w$]*(\\.[A-Za-z_$][\\w$]*)*$" like:"dev.sparkchaos.workloads.WordCount"`      // the Java class whose main is run
+	Jar       string   `json:"jar,omitempty" pattern:"^(local:///[^\\s]+|[^\\s:]+\\.jar)$" like:"local:///opt/spark/workloads/workloads.jar"` // inside the image, as local:///…; or a file beside the scenario, which pods fetch from the staging server
+	Files     []string `json:"files,omitempty"`                                                                                               // beside the scenario; pods fetch them from the staging server into the directory $SPARKCHAOS_ARTIFACTS
+	Args      []string `json:"args,omitempty"`                                                                                                // of the main class
 }
 
 // Driver is how the driver is run.
@@ -89,6 +90,7 @@ type Driver struct {
 	TolerationSeconds    *int64 `json:"tolerationSeconds,omitempty" min:"0" max:"86400"`                               // for not-ready and unreachable nodes; default 2
 	Memory               string `json:"memory,omitempty" pattern:"^[1-9][0-9]*[kmgt]$" like:"512m"`                    // of the JVM's heap, as Spark writes it: 512m
 	Cores                string `json:"cores,omitempty" pattern:"^([0-9]+(\\.[0-9]{1,3})?|[0-9]+m)$" like:"\"0.5\""`   // CPU request, as Kubernetes writes it: "0.5"
+	Beside               string `json:"beside,omitempty" enum:"stagingServer|shuffleService"`                          // prefers the node of that component's pod
 	NodeName             string `json:"nodeName,omitempty" pattern:"^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$" like:"worker-1"` // pins the driver to one node; for a bare Pod in experiments
 }
 
@@ -101,9 +103,14 @@ type Executors struct {
 	TolerationSeconds *int64 `json:"tolerationSeconds,omitempty" min:"0" max:"86400"`                                    // for not-ready and unreachable nodes; default 2
 }
 
-// StagingServer keeps the application's artifacts: none (they come with the image); memory and durable are not built yet.
+// StagingServer keeps the application's jar and files, which the harness uploads before the launch and driver and executors
+// fetch in an init container.
 type StagingServer struct {
-	Storage string `json:"storage,omitempty" enum:"none" unbuilt:"memory|durable"`
+	Storage     string   `json:"storage,omitempty" enum:"none|memory|durable"`                                          // none (default): artifacts come with the image; memory: lost with the server's pod; durable: on storage that outlives any pod
+	Replicas    int      `json:"replicas,omitempty" min:"1" max:"9"`                                                    // pods of the server, each on a node of its own; default 2 if durable, else 1
+	URL         string   `json:"url,omitempty" pattern:"^(s3|gs|azblob)://[^\\s]+$" like:"s3://bucket?prefix=staging/"` // durable only: object storage instead of the cluster's shared volume
+	Credentials []string `json:"credentials,omitempty"`                                                                 // with url: environment variables of the harness that the server is given, by name
+	FetchRate   string   `json:"fetchRate,omitempty" pattern:"^[1-9][0-9]*[kmg]?$" like:"20k"`                          // bytes a second at which a pod fetches: slow enough for a fault to strike in the middle; default unlimited
 }
 
 // ShuffleService is Spark's external shuffle service; not built yet.
