@@ -2,7 +2,6 @@ package image
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -41,7 +40,7 @@ func Spark(ctx context.Context, env Env) (Archive, error) {
 		return Archive{}, err
 	}
 	if env.Checkout == "" {
-		return lastSpark(env)
+		return env.last("spark")
 	}
 	project, err := readProject(filepath.Join(env.Checkout, "workloads"))
 	if err != nil {
@@ -52,7 +51,7 @@ func Spark(ctx context.Context, env Env) (Archive, error) {
 	if err != nil {
 		return Archive{}, fmt.Errorf("image of Spark %s: %w", project.sparkVersion, err)
 	}
-	return archive, env.rememberSpark(archive)
+	return archive, env.remember("spark", archive)
 }
 
 // sparkBuild is one build of the Spark image.
@@ -112,28 +111,4 @@ func sparkConfig() v1.Config {
 			"SPARK_HOME=" + SparkHome,
 		},
 	}
-}
-
-func (e Env) lastSparkFile() string { return filepath.Join(e.images(), "spark.json") }
-
-// rememberSpark notes the image for those who have no checkout.
-func (e Env) rememberSpark(a Archive) error {
-	next := fmt.Sprintf("%s.%d", e.lastSparkFile(), os.Getpid())
-	if err := writeJSON(next, a); err != nil {
-		return err
-	}
-	return os.Rename(next, e.lastSparkFile())
-}
-
-func lastSpark(env Env) (Archive, error) {
-	var a Archive
-	err := readJSON(env.lastSparkFile(), &a)
-	if err == nil && !touch(filepath.Dir(a.Path)) {
-		err = fmt.Errorf("%s: %w", a.Path, os.ErrNotExist)
-	}
-	if errors.Is(err, os.ErrNotExist) {
-		return Archive{}, fmt.Errorf("the image of Spark is not in the cache %s and can be built only in a checkout of sparkchaos: "+
-			"run \"sparkchaos image build spark\" there: %w", env.Cache, err)
-	}
-	return a, err
 }
