@@ -7,7 +7,6 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"time"
 
@@ -77,7 +76,7 @@ func (f *fetchFlags) fetcher(getenv func(string) string, command *cobra.Command)
 			problems = append(problems, err)
 		}
 	}
-	rate, err := parseRate(f.rate)
+	rate, err := staging.ParseBytes(f.rate)
 	note(err)
 	buffer := 0
 	if rate > 0 {
@@ -150,26 +149,3 @@ func (f *fetchFlags) reporter(getenv func(string) string, command *cobra.Command
 	return newReporter(f.role, uid, getenv("SPARKCHAOS_POD_NAME"), getenv("SPARKCHAOS_NODE_NAME"), f.reportDir, f.reportURL, command.ErrOrStderr()), nil
 }
 
-// parseRate reads a rate as curl does: bytes a second, with k, m or g for powers of 1024. "" is 0, which means no limit.
-func parseRate(text string) (int64, error) {
-	if text == "" {
-		return 0, nil
-	}
-	number, factor := text, int64(1)
-	switch text[len(text)-1] {
-	case 'k', 'K':
-		factor = 1 << 10
-	case 'm', 'M':
-		factor = 1 << 20
-	case 'g', 'G':
-		factor = 1 << 30
-	}
-	if factor > 1 {
-		number = text[:len(text)-1]
-	}
-	n, err := strconv.ParseInt(number, 10, 32)
-	if err != nil || n < 1 {
-		return 0, fmt.Errorf("--limit-rate %q: want a number of bytes a second above zero, such as 50k", text)
-	}
-	return n * factor, nil
-}

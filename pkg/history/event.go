@@ -94,13 +94,6 @@ const (
 	LogEvent           = "log"           // a warning or error of Spark's own log that is evidence (name conflicts, lost executors, …)
 	PodCreateRefused   = "createRefused" // the API server refused an executor pod's creation; Detail: podName, code, message
 
-	// Of a pod's download from the staging server, before its JVM starts. PodUID is the pod's with "/artifacts" behind it, because
-	// the sequence numbers are the download's own. Detail: server, resourceID, sha256 and bytes (of what was received), attempts,
-	// status (of the last HTTP answer), error.
-	ArtifactsFetching    = "artifactsFetching"    // it begins
-	ArtifactsFetched     = "artifactsFetched"     // the bundle is unpacked and has the right hash
-	ArtifactsRefused     = "artifactsRefused"     // asking again is no use: unknown, unauthorized, or not what was uploaded
-	ArtifactsUnreachable = "artifactsUnreachable" // given up: no good answer in time, or no place for the files
 )
 
 // Event is one line of history.ndjson.

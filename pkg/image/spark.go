@@ -29,6 +29,36 @@ const (
 // SparkReference names the image of [Spark] for a version of Spark.
 func SparkReference(version string) string { return sparkRepository + ":" + version }
 
+// StagedJar is the file name of an application that no image holds: pods have to fetch it from a staging server.
+const StagedJar = "staged-wordcount.jar"
+
+// Staged returns the path of [StagedJar], which is built together with the workloads of [Spark]. Without a checkout the
+// one made last is returned, if there is one.
+func Staged(ctx context.Context, env Env) (string, error) {
+	if err := env.check(); err != nil {
+		return "", err
+	}
+	const name = "staged"
+	if env.Checkout == "" {
+		made, err := env.last(name)
+		return made.Path, err
+	}
+	project, err := readProject(filepath.Join(env.Checkout, "workloads"))
+	if err != nil {
+		return "", fmt.Errorf("%s: %w", StagedJar, err)
+	}
+	b := sparkBuild{Env: env, project: project}
+	if b.jdk, err = findJDK(os.Getenv); err != nil {
+		return "", fmt.Errorf("%s: %w", StagedJar, err)
+	}
+	dir, err := b.workloads(ctx)
+	if err != nil {
+		return "", fmt.Errorf("%s: %w", StagedJar, err)
+	}
+	jar := filepath.Join(dir, StagedJar)
+	return jar, env.remember(name, Archive{Path: jar})
+}
+
 // Spark returns the image with Java, Spark and the workloads. The layers are, from the bottom: Java and the C library of
 // this machine; Spark's jars; the entry point with its configuration; the archive of prepared classes that makes a JVM start
 // in a third of the time; the workloads. Each is made anew only when its own inputs change. A new set of jars needs Maven,

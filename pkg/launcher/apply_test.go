@@ -3,6 +3,7 @@ package launcher
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -14,6 +15,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/kubernetes/fake"
 	k8stesting "k8s.io/client-go/testing"
 
@@ -40,20 +42,37 @@ func render(t *testing.T, w scenario.Workload) *Objects {
 	return o
 }
 
+// apply creates all objects, without the pause between components and driver.
+func apply(ctx context.Context, client kubernetes.Interface, o *Objects) (history.WorkloadData, error) {
+	if err := ApplyComponents(ctx, client, o); err != nil {
+		return history.WorkloadData{}, err
+	}
+	return ApplyDriver(ctx, client, o)
+}
+
 func TestApplyCreatesInOrder(t *testing.T) {
 	t.Parallel()
 	pod := wordCount()
 	pod.Driver.Kind = KindPod
+	staged := stagedWordCount()
+	staged.StagingServer.URL, staged.StagingServer.Credentials = "s3://bucket", []string{"AWS_ACCESS_KEY_ID"}
 	for _, tc := range []struct {
 		workload scenario.Workload
+		between  []string // the frame and the driver
 		last     string
 		kind     string
 	}{
-		{wordCount(), "jobs", KindJob},
-		{pod, "pods", KindPod},
+		{wordCount(), nil, "jobs", KindJob},
+		{pod, nil, "pods", KindPod},
+		{stagedWordCount(), []string{
+			"create serviceaccounts", "create roles", "create rolebindings", "create persistentvolumeclaims", "create services", "create deployments",
+		}, "jobs", KindJob},
+		{staged, []string{
+			"create serviceaccounts", "create roles", "create rolebindings", "create secrets", "create services", "create deployments",
+		}, "jobs", KindJob},
 	} {
 		client := withUIDs(fake.NewClientset())
-		got, err := Apply(t.Context(), client, render(t, tc.workload))
+		got, err := apply(t.Context(), client, render(t, tc.workload))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -68,10 +87,10 @@ func TestApplyCreatesInOrder(t *testing.T) {
 		for _, action := range client.Actions() {
 			order = append(order, action.GetVerb()+" "+action.GetResource().Resource)
 		}
-		wantOrder := []string{
+		wantOrder := slices.Concat([]string{
 			"create namespaces", "create serviceaccounts", "create roles", "create rolebindings", "create configmaps",
-			"create persistentvolumeclaims", "create " + tc.last,
-		}
+			"create persistentvolumeclaims",
+		}, tc.between, []string{"create " + tc.last})
 		if diff := cmp.Diff(wantOrder, order); diff != "" {
 			t.Errorf("what was done (-want +got):\n%s", diff)
 		}
@@ -94,14 +113,14 @@ func TestApplySaysWhoseAnExistingObjectIs(t *testing.T) {
 			t.Parallel()
 			meta := metav1.ObjectMeta{Name: "run-1", Labels: tc.labels, CreationTimestamp: made}
 			client := fake.NewClientset(&corev1.Namespace{ObjectMeta: meta})
-			_, err := Apply(t.Context(), client, render(t, wordCount()))
+			_, err := apply(t.Context(), client, render(t, wordCount()))
 			if !apierrors.IsAlreadyExists(err) || !strings.Contains(err.Error(), tc.want) ||
 				!strings.Contains(err.Error(), "create Namespace run-1: it exists since 2026-11-23T09:00:00Z") {
 				t.Errorf("Apply = %v, want that the namespace exists, since when, and %q", err, tc.want)
 			}
 			meta.Name, meta.Namespace = "wordcount-driver", "run-1"
 			client = fake.NewClientset(&batchv1.Job{ObjectMeta: meta})
-			_, err = Apply(t.Context(), client, render(t, wordCount()))
+			_, err = apply(t.Context(), client, render(t, wordCount()))
 			if !apierrors.IsAlreadyExists(err) || !strings.Contains(err.Error(), "create Job run-1/wordcount-driver") || !strings.Contains(err.Error(), tc.want) {
 				t.Errorf("Apply = %v, want that the job exists and %q", err, tc.want)
 			}
@@ -114,7 +133,7 @@ func TestApplyStopsAtTheFirstError(t *testing.T) {
 	client := fake.NewClientset()
 	refused := errors.New("quota exceeded")
 	client.PrependReactor("create", "rolebindings", func(k8stesting.Action) (bool, runtime.Object, error) { return true, nil, refused })
-	_, err := Apply(t.Context(), client, render(t, wordCount()))
+	_, err := apply(t.Context(), client, render(t, wordCount()))
 	if !errors.Is(err, refused) || !strings.Contains(err.Error(), "create RoleBinding run-1/spark-driver") {
 		t.Errorf("Apply = %v, want the refusal and the object's name", err)
 	}

@@ -3,10 +3,12 @@ package runner
 import (
 	"context"
 	"crypto/sha256"
+	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -54,6 +56,14 @@ func (r *run) packArtifacts(ctx context.Context) error {
 	if err := errors.Join(problems...); err != nil {
 		return err
 	}
+	padding, err := r.padding()
+	if err != nil {
+		return err
+	}
+	if padding != "" {
+		names, files = append(names, padding), append(files, padding)
+		defer func() { _ = os.Remove(padding) }() // it is in the bundle
+	}
 	b := &bundle{path: r.directory.Bundle()}
 	for _, name := range names {
 		b.names = append(b.names, filepath.Base(name))
@@ -67,6 +77,26 @@ func (r *run) packArtifacts(ctx context.Context) error {
 	}
 	r.bundle = b
 	return nil
+}
+
+// padding makes a file of noise, which no compression makes small; the seed decides it. None is asked for: no file.
+func (r *run) padding() (string, error) {
+	size, err := staging.ParseBytes(r.Plan.Workload.StagingServer.Padding)
+	if err != nil || size == 0 {
+		return "", err
+	}
+	var seed [32]byte
+	binary.LittleEndian.PutUint64(seed[:], r.Plan.Seed)
+	path := r.directory.file("padding.bin")
+	file, err := os.Create(path)
+	if err != nil {
+		return "", fmt.Errorf("make the padding of the artifacts: %w", err)
+	}
+	_, err = io.CopyN(file, rand.NewChaCha8(seed), size)
+	if err = errors.Join(err, file.Close()); err != nil {
+		return "", fmt.Errorf("make the padding of the artifacts: %w", err)
+	}
+	return path, nil
 }
 
 // digest is the hash of what pods fetch, empty if that is nothing.

@@ -110,6 +110,7 @@ type StagingServer struct {
 	Replicas    int      `json:"replicas,omitempty" min:"1" max:"9"`                                                    // pods of the server, each on a node of its own; default 2 if durable, else 1
 	URL         string   `json:"url,omitempty" pattern:"^(s3|gs|azblob)://[^\\s]+$" like:"s3://bucket?prefix=staging/"` // durable only: object storage instead of the cluster's shared volume
 	Credentials []string `json:"credentials,omitempty"`                                                                 // with url: environment variables of the harness that the server is given, by name
+	Padding     string   `json:"padding,omitempty" pattern:"^[1-9][0-9]*[kmg]?$" like:"16m"`                            // bytes of noise that the harness adds to the artifacts, so that fetching them takes as long as with a large application
 	FetchRate   string   `json:"fetchRate,omitempty" pattern:"^[1-9][0-9]*[kmg]?$" like:"20k"`                          // bytes a second at which a pod fetches: slow enough for a fault to strike in the middle; default unlimited
 }
 
