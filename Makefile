@@ -16,7 +16,9 @@ BUILDVCS := $(shell git rev-parse --verify --quiet HEAD >/dev/null 2>&1 && echo 
 
 # Tests that start clusters; without root each of them says so and is skipped.
 CLUSTER_PACKAGES := ./pkg/cluster/... ./suites/...
-CLUSTER_TIMEOUT  ?= 60m
+CLUSTER_TIMEOUT  ?= 180m
+# Which scenarios are run, by their labels in Ginkgo's language.
+LABELS           ?= !tier:nightly
 CLUSTER_LOG      := $(BIN)/cluster-tests.log
 CLUSTER_TESTS    := $(if $(filter 0,$(shell id -u)),1,)
 
@@ -31,7 +33,11 @@ run: system-packages components images ## Judge SCENARIO (default: driver-node-p
 	$(PROGRAM) run $(SCENARIO)
 
 .PHONY: test
-test: test-unit test-workloads test-cluster ## Run all tests; needs root for those with clusters
+test: test-unit test-workloads test-cluster ## Run all tests but the scenarios of tier nightly; needs root for those with clusters
+
+.PHONY: test-full
+test-full: LABELS :=
+test-full: test ## Run all tests and all scenarios; about two hours on 2 cores
 
 .PHONY: test-unit
 test-unit: ## Run the tests that need neither root nor components, with the race detector
@@ -44,7 +50,7 @@ test-workloads: system-packages ## Run the tests of the witness plugin and of th
 .PHONY: test-cluster
 test-cluster: system-packages components images ## Run the tests that start clusters; needs root
 	@mkdir -p $(BIN) && rm -f $(CLUSTER_LOG)
-	SPARKCHAOS_CLUSTER_TESTS=$(CLUSTER_TESTS) SPARKCHAOS_RUNS=$(CURDIR)/$(BIN)/runs go test -v -count=1 -p 1 -timeout $(CLUSTER_TIMEOUT) $(CLUSTER_PACKAGES) 2>&1 | tee $(CLUSTER_LOG)
+	SPARKCHAOS_CLUSTER_TESTS=$(CLUSTER_TESTS) SPARKCHAOS_LABELS='$(LABELS)' SPARKCHAOS_RUNS=$(CURDIR)/$(BIN)/runs go test -v -count=1 -p 1 -timeout $(CLUSTER_TIMEOUT) $(CLUSTER_PACKAGES) 2>&1 | tee $(CLUSTER_LOG)
 
 .PHONY: build
 build: ## Build bin/sparkchaos

@@ -148,4 +148,3 @@ func (f *fetchFlags) reporter(getenv func(string) string, command *cobra.Command
 	}
 	return newReporter(f.role, uid, getenv("SPARKCHAOS_POD_NAME"), getenv("SPARKCHAOS_NODE_NAME"), f.reportDir, f.reportURL, command.ErrOrStderr()), nil
 }
-
