@@ -14,9 +14,10 @@ import (
 const fieldManager = "sparkchaos"
 
 // Apply creates the objects in order and says how the workload is recognised in what follows (its ImageID stays empty: a
-// node knows it). It stops at the first error; what was created until then is deleted with the namespace. An object
-// that exists already is never changed: the error says whose it is.
-func Apply(ctx context.Context, client kubernetes.Interface, o *Objects) (history.WorkloadData, error) {
+// node knows it). Before the driver it calls ready, which returns when what the driver needs is at work. It stops at the
+// first error; what was created until then is deleted with the namespace. An object that exists already is never changed:
+// the error says whose it is.
+func Apply(ctx context.Context, client kubernetes.Interface, o *Objects, ready func(context.Context) error) (history.WorkloadData, error) {
 	kind, name, spec := o.driver()
 	launched := history.WorkloadData{
 		Namespace:  o.Namespace.Name,
@@ -26,6 +27,9 @@ func Apply(ctx context.Context, client kubernetes.Interface, o *Objects) (histor
 		Image:      spec.Containers[0].Image,
 	}
 	if err := applyFrame(ctx, client, o); err != nil {
+		return launched, err
+	}
+	if err := ready(ctx); err != nil {
 		return launched, err
 	}
 	if o.DriverPod != nil {
@@ -60,6 +64,11 @@ func applyFrame(ctx context.Context, client kubernetes.Interface, o *Objects) er
 		func() error {
 			return created(ctx, "PersistentVolumeClaim", client.CoreV1().PersistentVolumeClaims(namespace), o.Claim)
 		},
+	}
+	if o.ShuffleService != nil {
+		steps = append(steps, func() error {
+			return created(ctx, "DaemonSet", client.AppsV1().DaemonSets(namespace), o.ShuffleService)
+		})
 	}
 	for _, step := range steps {
 		if err := step(); err != nil {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	appsv1 "k8s.io/api/apps/v1"
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -40,6 +41,9 @@ func render(t *testing.T, w scenario.Workload) *Objects {
 	return o
 }
 
+// atOnce says that what the driver needs is at work.
+func atOnce(context.Context) error { return nil }
+
 func TestApplyCreatesInOrder(t *testing.T) {
 	t.Parallel()
 	pod := wordCount()
@@ -53,7 +57,7 @@ func TestApplyCreatesInOrder(t *testing.T) {
 		{pod, "pods", KindPod},
 	} {
 		client := withUIDs(fake.NewClientset())
-		got, err := Apply(t.Context(), client, render(t, tc.workload))
+		got, err := Apply(t.Context(), client, render(t, tc.workload), atOnce)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -94,14 +98,14 @@ func TestApplySaysWhoseAnExistingObjectIs(t *testing.T) {
 			t.Parallel()
 			meta := metav1.ObjectMeta{Name: "run-1", Labels: tc.labels, CreationTimestamp: made}
 			client := fake.NewClientset(&corev1.Namespace{ObjectMeta: meta})
-			_, err := Apply(t.Context(), client, render(t, wordCount()))
+			_, err := Apply(t.Context(), client, render(t, wordCount()), atOnce)
 			if !apierrors.IsAlreadyExists(err) || !strings.Contains(err.Error(), tc.want) ||
 				!strings.Contains(err.Error(), "create Namespace run-1: it exists since 2026-11-23T09:00:00Z") {
 				t.Errorf("Apply = %v, want that the namespace exists, since when, and %q", err, tc.want)
 			}
 			meta.Name, meta.Namespace = "wordcount-driver", "run-1"
 			client = fake.NewClientset(&batchv1.Job{ObjectMeta: meta})
-			_, err = Apply(t.Context(), client, render(t, wordCount()))
+			_, err = Apply(t.Context(), client, render(t, wordCount()), atOnce)
 			if !apierrors.IsAlreadyExists(err) || !strings.Contains(err.Error(), "create Job run-1/wordcount-driver") || !strings.Contains(err.Error(), tc.want) {
 				t.Errorf("Apply = %v, want that the job exists and %q", err, tc.want)
 			}
@@ -114,12 +118,33 @@ func TestApplyStopsAtTheFirstError(t *testing.T) {
 	client := fake.NewClientset()
 	refused := errors.New("quota exceeded")
 	client.PrependReactor("create", "rolebindings", func(k8stesting.Action) (bool, runtime.Object, error) { return true, nil, refused })
-	_, err := Apply(t.Context(), client, render(t, wordCount()))
+	_, err := Apply(t.Context(), client, render(t, wordCount()), atOnce)
 	if !errors.Is(err, refused) || !strings.Contains(err.Error(), "create RoleBinding run-1/spark-driver") {
 		t.Errorf("Apply = %v, want the refusal and the object's name", err)
 	}
 	if jobs, err := client.BatchV1().Jobs("").List(t.Context(), metav1.ListOptions{}); err != nil || len(jobs.Items) != 0 {
 		t.Errorf("%d jobs, %v; want none after an error before it", len(jobs.Items), err)
+	}
+}
+
+func TestApplyStartsTheDriverWhenTheRestIsReady(t *testing.T) {
+	t.Parallel()
+	w := wordCount()
+	w.ShuffleService = scenario.ShuffleService{Enabled: true}
+	client := withUIDs(fake.NewClientset())
+	unready := errors.New("not ready")
+	_, err := Apply(t.Context(), client, render(t, w), func(ctx context.Context) error {
+		daemons, err := client.AppsV1().DaemonSets("run-1").List(ctx, metav1.ListOptions{})
+		if err != nil || len(daemons.Items) != 1 {
+			t.Errorf("%d daemon sets, %v; want the shuffle service before the driver", len(daemons.Items), err)
+		}
+		return unready
+	})
+	if !errors.Is(err, unready) {
+		t.Errorf("Apply = %v, want %v", err, unready)
+	}
+	if jobs, err := client.BatchV1().Jobs("").List(t.Context(), metav1.ListOptions{}); err != nil || len(jobs.Items) != 0 {
+		t.Errorf("%d jobs, %v; want none while what the driver needs is not ready", len(jobs.Items), err)
 	}
 }
 
@@ -184,7 +209,7 @@ func TestEmptyDoesNotWaitForTheNamespaceItself(t *testing.T) {
 	meta := metav1.ObjectMeta{Name: "x", Namespace: "run-1"}
 	client := fake.NewClientset(
 		&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "run-1", Labels: map[string]string{RunLabel: "r"}}},
-		&batchv1.Job{ObjectMeta: meta}, &corev1.Pod{ObjectMeta: meta}, &corev1.PersistentVolumeClaim{ObjectMeta: meta},
+		&batchv1.Job{ObjectMeta: meta}, &appsv1.DaemonSet{ObjectMeta: meta}, &corev1.Pod{ObjectMeta: meta}, &corev1.PersistentVolumeClaim{ObjectMeta: meta},
 	)
 	client.PrependReactor("delete", "namespaces", stays) // for five seconds
 	client.PrependReactor("delete-collection", "*", func(action k8stesting.Action) (bool, runtime.Object, error) {
@@ -193,8 +218,8 @@ func TestEmptyDoesNotWaitForTheNamespaceItself(t *testing.T) {
 	if err := Empty(t.Context(), client, "run-1", "other"); err == nil {
 		t.Error("another run's namespace was emptied")
 	}
-	if left, err := contents(t.Context(), client, "run-1"); err != nil || len(left) != 3 {
-		t.Errorf("after a refusal %v are left, %v; want all 3", left, err)
+	if left, err := contents(t.Context(), client, "run-1"); err != nil || len(left) != 4 {
+		t.Errorf("after a refusal %v are left, %v; want all 4", left, err)
 	}
 	if err := Empty(t.Context(), client, "run-1", "r"); err != nil {
 		t.Error(err)

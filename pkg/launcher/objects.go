@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 
+	appsv1 "k8s.io/api/apps/v1"
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
@@ -40,6 +41,7 @@ type Objects struct {
 	RoleBinding    *rbacv1.RoleBinding
 	ConfigMap      *corev1.ConfigMap // the executors' pod template
 	Claim          *corev1.PersistentVolumeClaim
+	ShuffleService *appsv1.DaemonSet // nil if the workload has none
 	DriverJob      *batchv1.Job
 	DriverPod      *corev1.Pod
 }
@@ -62,6 +64,8 @@ func Render(w scenario.Workload, env Environment) (*Objects, error) {
 	if err != nil {
 		problems = append(problems, fmt.Errorf("workload: driver.cores %q: want a number of cores like 0.5: %w", w.Driver.Cores, err))
 	}
+	shuffle, err := shuffleService(w, env, image, s)
+	problems = append(problems, err)
 	if err := errors.Join(problems...); err != nil {
 		return nil, err
 	}
@@ -70,6 +74,7 @@ func Render(w scenario.Workload, env Environment) (*Objects, error) {
 		return nil, err
 	}
 	o := frame(env, rules(s))
+	o.ShuffleService = shuffle
 	o.ConfigMap.Data = map[string]string{templateFile: string(template)}
 	spec := driverSpec(w, env, image, s, cpu, memory)
 	meta := objectMeta(env, w.Application.Name+"-driver")
@@ -136,6 +141,9 @@ func frame(env Environment, rules []rbacv1.PolicyRule) *Objects {
 // YAML returns the manifests in the order in which they are to be created, as kubectl apply takes them.
 func (o *Objects) YAML() ([]byte, error) {
 	objects := []any{o.Namespace, o.ServiceAccount, o.Role, o.RoleBinding, o.ConfigMap, o.Claim}
+	if o.ShuffleService != nil {
+		objects = append(objects, o.ShuffleService)
+	}
 	if o.DriverJob != nil {
 		objects = append(objects, o.DriverJob)
 	}
@@ -204,6 +212,9 @@ func workloadProblems(w scenario.Workload, env Environment, image string) []erro
 	case KindPod:
 	default:
 		wrong("driver.kind is %q, want %s or %s", w.Driver.Kind, KindJob, KindPod)
+	}
+	if w.ShuffleService.Enabled && env.ShuffleDirectory == "" {
+		wrong("the shuffle service needs a directory on the nodes' disks, but the environment names none")
 	}
 	if w.Executors.Instances < 1 || w.Executors.Cores < 1 {
 		wrong("executors are %d with %d cores, want at least 1 each", w.Executors.Instances, w.Executors.Cores)

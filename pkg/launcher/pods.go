@@ -89,7 +89,7 @@ func tolerations(seconds *int64) []corev1.Toleration {
 func executorTemplate(w scenario.Workload, env Environment) *corev1.Pod {
 	vs, mounts := volumes(env)
 	noToken := false
-	return &corev1.Pod{
+	template := &corev1.Pod{
 		TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "Pod"},
 		ObjectMeta: metav1.ObjectMeta{Labels: map[string]string{RunLabel: env.RunID, RoleLabel: RoleExecutor}},
 		Spec: corev1.PodSpec{
@@ -103,6 +103,10 @@ func executorTemplate(w scenario.Workload, env Environment) *corev1.Pod {
 			Volumes:     vs,
 		},
 	}
+	if w.ShuffleService.Enabled {
+		onNodeNetwork(&template.Spec)
+	}
+	return template
 }
 
 // driverLabels are those of the driver's pods.

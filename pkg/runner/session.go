@@ -39,6 +39,11 @@ func (r *run) openSession(ctx context.Context, id string, log *history.Writer) (
 			err = errors.Join(err, s.close())
 		}
 	}()
+	for _, directory := range directories(id) {
+		if err = r.cluster.MakeDirectory(ctx, directory); err != nil {
+			return nil, err
+		}
+	}
 	if s.recording, err = startRecording(ctx, r.dynamic, log, id); err != nil {
 		return nil, err
 	}
@@ -87,7 +92,7 @@ func (s *session) launch(ctx context.Context, w scenario.Workload) error {
 	if err != nil {
 		return err
 	}
-	launched, err := launcher.Apply(ctx, s.run.client, objects)
+	launched, err := launcher.Apply(ctx, s.run.client, objects, func(ctx context.Context) error { return s.awaitShuffleService(ctx, objects) })
 	if err != nil {
 		return err
 	}
@@ -104,11 +109,24 @@ func (s *session) environment() launcher.Environment {
 		StorageClass: s.run.cluster.StorageClasses().Shared,
 		Witness:      launcher.Witness{URL: s.witness.url, Directory: s.witness.directory},
 		Source:       s.witness.source,
+
+		ShuffleDirectory: shuffleDirectory(s.id),
 	}
 	if s.run.image.Archive != "" {
 		env.PullPolicy = corev1.PullNever
 	}
 	return env
+}
+
+// awaitShuffleService waits for the service, if the workload has one.
+func (s *session) awaitShuffleService(ctx context.Context, objects *launcher.Objects) error {
+	if objects.ShuffleService == nil {
+		return nil
+	}
+	lacking := newSeen("nothing")
+	done := s.run.Progress.Await("the shuffle service on each node", launcher.ShuffleTimeout, lacking.String)
+	defer done()
+	return launcher.AwaitShuffleService(ctx, s.run.client, objects.ShuffleService, lacking.set)
 }
 
 // awaitDriver waits for the first driver's container. What can never start is told at once instead of at a deadline.

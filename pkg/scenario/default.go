@@ -20,6 +20,12 @@ const (
 	Failed              = "Failed"
 )
 
+// Where a shuffle service notes whose files it serves.
+const (
+	LocalDirectoryNode      = "node"
+	LocalDirectoryContainer = "container"
+)
+
 // The anchors that await a step of another fault: the order of a scenario's steps follows from them.
 const (
 	AnchorFaultLanded    = "faultLanded"
@@ -54,6 +60,9 @@ func Default(s *Scenario) {
 	fill(&executors.Memory, defaultMemory)
 	fillPointer(&executors.TolerationSeconds, defaultTolerationSeconds)
 	fill(&s.Spec.Workload.StagingServer.Storage, defaultStorage)
+	if shuffle := &s.Spec.Workload.ShuffleService; shuffle.Enabled {
+		fill(&shuffle.LocalDirectory, LocalDirectoryNode)
+	}
 	fill(&s.Spec.Workload.Profile, defaultProfile)
 	applyProfile(&s.Spec.Workload)
 }
