@@ -16,6 +16,8 @@ const (
 	// SparkEntrypoint is the program with the roles driver and executor. The image's entry point names it, so a pod gives
 	// only args.
 	SparkEntrypoint = "/opt/entrypoint.sh"
+	// SparkDecommission is what Spark's driver makes the preStop hook of executors when spark.decommission.enabled is set.
+	SparkDecommission = "/opt/decom.sh"
 	// WorkloadsJar holds the applications of this repository and the witness plugin. It is on the class path of drivers
 	// and executors; "local://" + WorkloadsJar is what to submit.
 	WorkloadsJar = "/opt/spark/workloads/workloads.jar"

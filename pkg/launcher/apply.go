@@ -18,10 +18,23 @@ const fieldManager = "sparkchaos"
 // error; what was created until then is deleted with the namespace. An object that exists already is never changed: the
 // error says whose it is.
 func ApplyComponents(ctx context.Context, client kubernetes.Interface, o *Objects) error {
-	if err := applyFrame(ctx, client, o); err != nil || o.Staging == nil {
+	if err := applyFrame(ctx, client, o); err != nil {
 		return err
 	}
-	return applyStaging(ctx, client, o.Staging)
+	return inOrder(
+		func() error {
+			if o.Staging == nil {
+				return nil
+			}
+			return applyStaging(ctx, client, o.Staging)
+		},
+		func() error {
+			if o.ShuffleService == nil {
+				return nil
+			}
+			return created(ctx, "DaemonSet", client.AppsV1().DaemonSets(o.ShuffleService.Namespace), o.ShuffleService)
+		},
+	)
 }
 
 // ApplyDriver creates the driver, once the components are ready, and says how the workload is recognised in what follows

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	appsv1 "k8s.io/api/apps/v1"
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -142,6 +143,27 @@ func TestApplyStopsAtTheFirstError(t *testing.T) {
 	}
 }
 
+func TestApplyStartsTheDriverWhenTheRestIsReady(t *testing.T) {
+	t.Parallel()
+	w := wordCount()
+	w.ShuffleService = scenario.ShuffleService{Enabled: true}
+	client := withUIDs(fake.NewClientset())
+	unready := errors.New("not ready")
+	_, err := Apply(t.Context(), client, render(t, w), func(ctx context.Context) error {
+		daemons, err := client.AppsV1().DaemonSets("run-1").List(ctx, metav1.ListOptions{})
+		if err != nil || len(daemons.Items) != 1 {
+			t.Errorf("%d daemon sets, %v; want the shuffle service before the driver", len(daemons.Items), err)
+		}
+		return unready
+	})
+	if !errors.Is(err, unready) {
+		t.Errorf("Apply = %v, want %v", err, unready)
+	}
+	if jobs, err := client.BatchV1().Jobs("").List(t.Context(), metav1.ListOptions{}); err != nil || len(jobs.Items) != 0 {
+		t.Errorf("%d jobs, %v; want none while what the driver needs is not ready", len(jobs.Items), err)
+	}
+}
+
 func TestDelete(t *testing.T) {
 	t.Parallel()
 	ours := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "run-1", UID: "1", Labels: map[string]string{RunLabel: "r"}}}
@@ -203,7 +225,7 @@ func TestEmptyDoesNotWaitForTheNamespaceItself(t *testing.T) {
 	meta := metav1.ObjectMeta{Name: "x", Namespace: "run-1"}
 	client := fake.NewClientset(
 		&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "run-1", Labels: map[string]string{RunLabel: "r"}}},
-		&batchv1.Job{ObjectMeta: meta}, &corev1.Pod{ObjectMeta: meta}, &corev1.PersistentVolumeClaim{ObjectMeta: meta},
+		&batchv1.Job{ObjectMeta: meta}, &appsv1.DaemonSet{ObjectMeta: meta}, &corev1.Pod{ObjectMeta: meta}, &corev1.PersistentVolumeClaim{ObjectMeta: meta},
 	)
 	client.PrependReactor("delete", "namespaces", stays) // for five seconds
 	client.PrependReactor("delete-collection", "*", func(action k8stesting.Action) (bool, runtime.Object, error) {
@@ -212,8 +234,8 @@ func TestEmptyDoesNotWaitForTheNamespaceItself(t *testing.T) {
 	if err := Empty(t.Context(), client, "run-1", "other"); err == nil {
 		t.Error("another run's namespace was emptied")
 	}
-	if left, err := contents(t.Context(), client, "run-1"); err != nil || len(left) != 3 {
-		t.Errorf("after a refusal %v are left, %v; want all 3", left, err)
+	if left, err := contents(t.Context(), client, "run-1"); err != nil || len(left) != 4 {
+		t.Errorf("after a refusal %v are left, %v; want all 4", left, err)
 	}
 	if err := Empty(t.Context(), client, "run-1", "r"); err != nil {
 		t.Error(err)

@@ -31,6 +31,7 @@ const (
 const (
 	SharedDirectory  = "/shared"                            // the volume that all nodes see: checkpoints and results
 	WitnessDirectory = "/witness"                           // the node's own directory for the witness's records
+	sparkHome        = "/opt/spark"                         // as in Spark's official image
 	confDirectory    = "/etc/sparkchaos"                    // not Spark's own, whose files a volume would hide
 	workloadsJar     = "/opt/spark/workloads/workloads.jar" // holds the witness plugin; an image of the user's own must have it too
 	witnessPlugin    = "dev.sparkchaos.witness.WitnessPlugin"
@@ -47,6 +48,9 @@ type Environment struct {
 	StorageClass string            // of the shared volume; empty means the cluster's default class
 	Witness      Witness
 	Source       Source
+	// ShuffleDirectory is an absolute path on each node's own disk for the files that a shuffle service serves; it must
+	// exist and be writable for every user. Workloads without the service need none.
+	ShuffleDirectory string
 }
 
 // Witness says where the witness plugin reports to. With neither URL nor Directory the plugin is left out.
@@ -85,9 +89,8 @@ func (e Environment) problems() []error {
 	if e.StorageClass != "" {
 		wrong("storage class", e.StorageClass, validation.IsDNS1123Subdomain(e.StorageClass)...)
 	}
-	if d := e.Witness.Directory; d != "" && (!path.IsAbs(d) || path.Clean(d) != d || d == "/") {
-		wrong("witness directory", d, "want an absolute path on the nodes' disks, without . or .., other than /")
-	}
+	wrong("witness directory", e.Witness.Directory, directoryProblems(e.Witness.Directory)...)
+	wrong("shuffle directory", e.ShuffleDirectory, directoryProblems(e.ShuffleDirectory)...)
 	if e.Witness.Interval < 0 || e.Witness.Interval%time.Millisecond != 0 {
 		wrong("witness interval", e.Witness.Interval.String(), "want whole milliseconds")
 	}
@@ -97,6 +100,14 @@ func (e Environment) problems() []error {
 		wrong("source host and port", fmt.Sprintf("%s:%d", e.Source.Host, e.Source.Port), "want both, or neither")
 	}
 	return problems
+}
+
+// directoryProblems says what is wrong with a directory on the nodes' disks; none is no problem.
+func directoryProblems(d string) []string {
+	if d != "" && (!path.IsAbs(d) || path.Clean(d) != d || d == "/") {
+		return []string{"want an absolute path on the nodes' disks, without . or .., other than /"}
+	}
+	return nil
 }
 
 // urlProblems says what is wrong with the address of an HTTP server; none is no problem.

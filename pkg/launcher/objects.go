@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 
+	appsv1 "k8s.io/api/apps/v1"
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
@@ -40,7 +41,8 @@ type Objects struct {
 	RoleBinding    *rbacv1.RoleBinding
 	ConfigMap      *corev1.ConfigMap // the executors' pod template
 	Claim          *corev1.PersistentVolumeClaim
-	Staging        *Staging // nil if the workload has no staging server
+	Staging        *Staging          // nil if the workload has no staging server
+	ShuffleService *appsv1.DaemonSet // nil if the workload has none
 	DriverJob      *batchv1.Job
 	DriverPod      *corev1.Pod
 }
@@ -60,6 +62,8 @@ func Render(w scenario.Workload, env Environment) (*Objects, error) {
 	if err != nil {
 		problems = append(problems, fmt.Errorf("workload: driver.cores %q: want a number of cores like 0.5: %w", w.Driver.Cores, err))
 	}
+	shuffle, err := shuffleService(w, env, image, s)
+	problems = append(problems, err)
 	if err := errors.Join(problems...); err != nil {
 		return nil, err
 	}
@@ -68,6 +72,7 @@ func Render(w scenario.Workload, env Environment) (*Objects, error) {
 		return nil, err
 	}
 	o := frame(env, rules(s))
+	o.ShuffleService = shuffle
 	o.ConfigMap.Data = map[string]string{templateFile: string(template)}
 	o.Staging = stagingServer(w, env)
 	spec := driverSpec(w, env, image, s, cpu, memory)
@@ -147,6 +152,9 @@ func claim(env Environment, name string) *corev1.PersistentVolumeClaim {
 func (o *Objects) YAML() ([]byte, error) {
 	objects := []any{o.Namespace, o.ServiceAccount, o.Role, o.RoleBinding, o.ConfigMap, o.Claim}
 	objects = append(objects, o.Staging.all()...)
+	if o.ShuffleService != nil {
+		objects = append(objects, o.ShuffleService)
+	}
 	if o.DriverJob != nil {
 		objects = append(objects, o.DriverJob)
 	}
@@ -215,6 +223,9 @@ func workloadProblems(w scenario.Workload, env Environment, image string) []erro
 	case KindPod:
 	default:
 		wrong("driver.kind is %q, want %s or %s", w.Driver.Kind, KindJob, KindPod)
+	}
+	if w.ShuffleService.Enabled && env.ShuffleDirectory == "" {
+		wrong("the shuffle service needs a directory on the nodes' disks, but the environment names none")
 	}
 	if w.Executors.Instances < 1 || w.Executors.Cores < 1 {
 		wrong("executors are %d with %d cores, want at least 1 each", w.Executors.Instances, w.Executors.Cores)

@@ -103,6 +103,9 @@ func executorTemplate(w scenario.Workload, env Environment) *corev1.Pod {
 			Volumes:     vs,
 		},
 	}
+	if w.ShuffleService.Enabled {
+		onNodeNetwork(&pod.Spec)
+	}
 	addArtifacts(&pod.Spec, w, env, RoleExecutor)
 	return pod
 }

@@ -42,6 +42,11 @@ func (r *run) openSession(ctx context.Context, id string, log *history.Writer) (
 			err = errors.Join(err, s.close())
 		}
 	}()
+	for _, directory := range directories(id) {
+		if err = r.cluster.MakeDirectory(ctx, directory); err != nil {
+			return nil, err
+		}
+	}
 	if s.recording, err = startRecording(ctx, r.dynamic, log, id); err != nil {
 		return nil, err
 	}
@@ -117,7 +122,10 @@ func (s *session) applyComponents(ctx context.Context, objects *launcher.Objects
 	if err := launcher.ApplyComponents(ctx, s.run.client, objects); err != nil {
 		return err
 	}
-	if err := s.awaitComponents(ctx, objects); err != nil {
+	if err := s.awaitShuffleService(ctx, objects); err != nil {
+		return err
+	}
+	if err := s.awaitStagingServer(ctx, objects); err != nil {
 		return err
 	}
 	return s.upload(ctx, objects)
@@ -129,11 +137,24 @@ func (s *session) environment() launcher.Environment {
 		StorageClass: s.run.cluster.StorageClasses().Shared,
 		Witness:      launcher.Witness{URL: s.witness.url, Directory: s.witness.directory},
 		Source:       s.witness.source,
+
+		ShuffleDirectory: shuffleDirectory(s.id),
 	}
 	if s.run.image.Archive != "" {
 		env.PullPolicy = corev1.PullNever
 	}
 	return env
+}
+
+// awaitShuffleService waits for the service, if the workload has one.
+func (s *session) awaitShuffleService(ctx context.Context, objects *launcher.Objects) error {
+	if objects.ShuffleService == nil {
+		return nil
+	}
+	lacking := newSeen("nothing")
+	done := s.run.Progress.Await("the shuffle service on each node", launcher.ShuffleTimeout, lacking.String)
+	defer done()
+	return launcher.AwaitShuffleService(ctx, s.run.client, objects.ShuffleService, lacking.set)
 }
 
 // awaitDriver waits for the first driver's first container, which may be one that initialises. What can never start is

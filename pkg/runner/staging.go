@@ -26,8 +26,8 @@ import (
 )
 
 const (
-	// componentsTimeout is how long the components around the driver may take to be ready.
-	componentsTimeout = 3 * time.Minute
+	// stagingStart is how long the staging server may take to be ready.
+	stagingStart = 3 * time.Minute
 	// stagingTimeout is how long an upload, and a fetch with all its tries, may take.
 	stagingTimeout = 90 * time.Second
 	// stagingPoll is how often a server that does not answer is asked again.
@@ -126,15 +126,18 @@ func credentials(names []string, lookup func(string) (string, bool)) (map[string
 	return values, errors.Join(problems...)
 }
 
-// awaitComponents waits until the components around the driver are ready.
-func (s *session) awaitComponents(ctx context.Context, objects *launcher.Objects) error {
-	ctx, cancel := context.WithTimeout(ctx, componentsTimeout)
+// awaitStagingServer waits for the server, if the workload has one.
+func (s *session) awaitStagingServer(ctx context.Context, objects *launcher.Objects) error {
+	if objects.Staging == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, stagingStart)
 	defer cancel()
 	missing := newSeen("")
-	done := s.run.Progress.Await("the components around the driver", componentsTimeout, missing.String)
+	done := s.run.Progress.Await("the staging server", stagingStart, missing.String)
 	defer done()
 	err := wait.PollUntilContextCancel(ctx, 200*time.Millisecond, true, func(ctx context.Context) (bool, error) {
-		what, err := launcher.NotReady(ctx, s.run.client, objects)
+		what, err := launcher.StagingNotReady(ctx, s.run.client, objects.Staging)
 		if err != nil {
 			what = err.Error()
 		}
@@ -142,7 +145,7 @@ func (s *session) awaitComponents(ctx context.Context, objects *launcher.Objects
 		return what == "", nil
 	})
 	if err != nil {
-		return fmt.Errorf("the components around the driver are not ready within %v: %s: %w", componentsTimeout, missing, err)
+		return fmt.Errorf("the staging server is not ready within %v: %s: %w", stagingStart, missing, err)
 	}
 	return nil
 }

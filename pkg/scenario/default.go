@@ -27,6 +27,12 @@ const (
 	StorageDurable = "durable" // on storage that outlives any pod
 )
 
+// Where a shuffle service notes whose files it serves.
+const (
+	LocalDirectoryNode      = "node"
+	LocalDirectoryContainer = "container"
+)
+
 // The anchors that await a step of another fault: the order of a scenario's steps follows from them.
 const (
 	AnchorFaultLanded    = "faultLanded"
@@ -61,6 +67,9 @@ func Default(s *Scenario) {
 	fill(&executors.Memory, defaultMemory)
 	fillPointer(&executors.TolerationSeconds, defaultTolerationSeconds)
 	defaultStagingServer(&s.Spec.Workload.StagingServer)
+	if shuffle := &s.Spec.Workload.ShuffleService; shuffle.Enabled {
+		fill(&shuffle.LocalDirectory, LocalDirectoryNode)
+	}
 	fill(&s.Spec.Workload.Profile, defaultProfile)
 	applyProfile(&s.Spec.Workload)
 }

@@ -44,6 +44,8 @@ func TestDefaultFillsWhatIsNotGiven(t *testing.T) {
 					Driver:    Driver{Kind: DriverPod, TolerationSeconds: pointer(int64(0)), Memory: "1g", Cores: "2"},
 					Profile:   ProfileStock,
 					Executors: Executors{Instances: 1, Cores: 2, RequestCores: "1", Memory: "2g", TolerationSeconds: pointer(int64(9))},
+
+					ShuffleService: ShuffleService{Enabled: true},
 				},
 				Settle: Duration(time.Second),
 			},
@@ -54,6 +56,8 @@ func TestDefaultFillsWhatIsNotGiven(t *testing.T) {
 					Executors:     Executors{Instances: 1, Cores: 2, RequestCores: "1", Memory: "2g", TolerationSeconds: pointer(int64(9))},
 					StagingServer: StagingServer{Storage: "none"},
 					Profile:       ProfileStock,
+
+					ShuffleService: ShuffleService{Enabled: true, LocalDirectory: LocalDirectoryNode},
 				},
 				Settle: Duration(time.Second),
 			},

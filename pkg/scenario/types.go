@@ -114,9 +114,10 @@ type StagingServer struct {
 	FetchRate   string   `json:"fetchRate,omitempty" pattern:"^[1-9][0-9]*[kmg]?$" like:"20k"`                          // bytes a second at which a pod fetches: slow enough for a fault to strike in the middle; default unlimited
 }
 
-// ShuffleService is Spark's external shuffle service; not built yet.
+// ShuffleService is Spark's external shuffle service, one on each node: it serves an executor's map output when the executor is gone.
 type ShuffleService struct {
-	Enabled bool `json:"enabled,omitempty" unbuilt:"true"`
+	Enabled        bool   `json:"enabled,omitempty"`                              // false (default): map output goes with its executor
+	LocalDirectory string `json:"localDirectory,omitempty" enum:"node|container"` // where the service notes whose files it serves: node (default), on the node's disk; container: lost when the service's pod is, known to be bad
 }
 
 // Fault is one disturbance: what, when, and when it is undone.

@@ -21,6 +21,9 @@ func validate(s *Scenario, catalogue Catalogue, report report) {
 	validateTiming(s.Spec.Cluster.Timing, report)
 	validateDriver(s.Spec.Workload.Driver, report)
 	validateStaging(s.Spec.Workload, report)
+	if shuffle := s.Spec.Workload.ShuffleService; shuffle.LocalDirectory != "" && !shuffle.Enabled {
+		report("spec.workload.shuffleService.localDirectory", "there is no shuffle service; write enabled: true or leave this out")
+	}
 	for _, key := range slices.Sorted(maps.Keys(s.Spec.Workload.Conf)) {
 		if !strings.HasPrefix(key, "spark.") {
 			report("spec.workload.conf."+key, "Spark ignores settings that do not begin with \"spark.\"; did you mean spark.%s?", key)

@@ -8,12 +8,9 @@ import (
 	"k8s.io/client-go/kubernetes"
 )
 
-// NotReady says in words what of the components around the driver is not ready yet; empty when all are.
-func NotReady(ctx context.Context, client kubernetes.Interface, o *Objects) (string, error) {
-	if o.Staging == nil {
-		return "", nil
-	}
-	wanted := o.Staging.Deployment
+// StagingNotReady says in words what of a staging server is not ready yet; empty when all of it is.
+func StagingNotReady(ctx context.Context, client kubernetes.Interface, s *Staging) (string, error) {
+	wanted := s.Deployment
 	now, err := client.AppsV1().Deployments(wanted.Namespace).Get(ctx, wanted.Name, metav1.GetOptions{})
 	if err != nil {
 		return "", fmt.Errorf("look at Deployment %s/%s: %w", wanted.Namespace, wanted.Name, err)
