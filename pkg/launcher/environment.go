@@ -29,7 +29,7 @@ const (
 
 // Where things are inside the containers of drivers and executors.
 const (
-	SharedDirectory  = "/shared"                            // the volume that all nodes see: checkpoints and results
+	SharedDirectory  = "/shared"                            // checkpoints and results; all nodes see it unless the workload's storage is another one
 	WitnessDirectory = "/witness"                           // the node's own directory for the witness's records
 	confDirectory    = "/etc/sparkchaos"                    // not Spark's own, whose files a volume would hide
 	workloadsJar     = "/opt/spark/workloads/workloads.jar" // holds the witness plugin; an image of the user's own must have it too
@@ -38,14 +38,16 @@ const (
 
 // Environment is what a run adds to a workload: who it is, and what the cluster and the harness offer it.
 type Environment struct {
-	RunID        string            // value of RunLabel
-	Namespace    string            // one of its own for each run
-	Image        string            // reference of the Spark image for workloads that name none of their own
-	PullPolicy   corev1.PullPolicy // empty means IfNotPresent
-	Nodes        []string          // the cluster's workers; when given, a driver's nodeName must be one of them
-	StorageClass string            // of the shared volume; empty means the cluster's default class
-	Witness      Witness
-	Source       Source
+	RunID             string            // value of RunLabel
+	Namespace         string            // one of its own for each run
+	Image             string            // reference of the Spark image for workloads that name none of their own
+	PullPolicy        corev1.PullPolicy // empty means IfNotPresent
+	Nodes             []string          // the cluster's workers; when given, a driver's nodeName must be one of them
+	StorageClass      string            // of the shared volume; empty means the cluster's default class
+	LocalStorageClass string            // of volumes on one node's disk, for workloads with that storage
+	NodeDirectory     string            // absolute path on each node's own disk, for workloads with that storage; it must exist and be writable for every user
+	Witness           Witness
+	Source            Source
 }
 
 // Witness says where the witness plugin reports to. With neither URL nor Directory the plugin is left out.
@@ -81,12 +83,13 @@ func (e Environment) problems() []error {
 	if !slices.Contains([]corev1.PullPolicy{"", corev1.PullAlways, corev1.PullIfNotPresent, corev1.PullNever}, e.PullPolicy) {
 		wrong("pull policy", string(e.PullPolicy), "want Always, IfNotPresent or Never")
 	}
-	if e.StorageClass != "" {
-		wrong("storage class", e.StorageClass, validation.IsDNS1123Subdomain(e.StorageClass)...)
+	for _, class := range []string{e.StorageClass, e.LocalStorageClass} {
+		if class != "" {
+			wrong("storage class", class, validation.IsDNS1123Subdomain(class)...)
+		}
 	}
-	if d := e.Witness.Directory; d != "" && (!path.IsAbs(d) || path.Clean(d) != d || d == "/") {
-		wrong("witness directory", d, "want an absolute path on the nodes' disks, without . or .., other than /")
-	}
+	wrong("witness directory", e.Witness.Directory, directoryProblems(e.Witness.Directory)...)
+	wrong("node directory", e.NodeDirectory, directoryProblems(e.NodeDirectory)...)
 	if e.Witness.Interval < 0 || e.Witness.Interval%time.Millisecond != 0 {
 		wrong("witness interval", e.Witness.Interval.String(), "want whole milliseconds")
 	}
@@ -96,6 +99,14 @@ func (e Environment) problems() []error {
 		wrong("source host and port", fmt.Sprintf("%s:%d", e.Source.Host, e.Source.Port), "want both, or neither")
 	}
 	return problems
+}
+
+// directoryProblems says what is wrong with a directory on the nodes' disks; none is no problem.
+func directoryProblems(directory string) []string {
+	if directory == "" || path.IsAbs(directory) && path.Clean(directory) == directory && directory != "/" {
+		return nil
+	}
+	return []string{"want an absolute path on the nodes' disks, without . or .., other than /"}
 }
 
 // urlProblems says what is wrong with the address of an HTTP server; none is no problem.

@@ -320,10 +320,10 @@ func cleanUpDead(ctx context.Context, record ActiveRecord, clusters Clusters) er
 	if err != nil {
 		return err
 	}
-	_, undone := faults.UndoPending(ctx, c, Directory(record.Directory).Undo())
-	client, err := newClient(c)
-	if err != nil {
-		return errors.Join(undone, err)
+	client, unreachable := newClient(c) // what was done to machines is undone without the API, too
+	_, undone := faults.UndoPending(ctx, c, client, Directory(record.Directory).Undo())
+	if unreachable != nil {
+		return errors.Join(undone, unreachable)
 	}
 	errs := []error{undone}
 	for _, id := range record.Namespaces {
@@ -335,9 +335,10 @@ func cleanUpDead(ctx context.Context, record ActiveRecord, clusters Clusters) er
 // deletion is launcher.Delete or launcher.Empty.
 type deletion func(ctx context.Context, client kubernetes.Interface, namespace, runID string) error
 
-// removeSession removes a session's namespace with all that is in it, and its directory on the nodes' disks.
+// removeSession removes a session's namespace with all that is in it, and its directories on the nodes' disks.
 func removeSession(ctx context.Context, c cluster.Cluster, client kubernetes.Interface, id string, del deletion) error {
 	deleting, cancel := context.WithTimeout(ctx, deleteTimeout)
 	defer cancel()
-	return errors.Join(del(deleting, client, id, id), c.RemoveDirectory(ctx, witnessDirectory(id)))
+	return errors.Join(del(deleting, client, id, id),
+		c.RemoveDirectory(ctx, witnessDirectory(id)), c.RemoveDirectory(ctx, nodeDirectory(id)))
 }

@@ -197,7 +197,7 @@ func TestAFullDiskKeepsNothingFromBeingUndone(t *testing.T) {
 	if _, err := client.CoreV1().Namespaces().Get(t.Context(), "r", metav1.GetOptions{}); !apierrors.IsNotFound(err) {
 		t.Errorf("the namespace: %v, want that it is gone", err)
 	}
-	if diff := cmp.Diff([]string{witnessDirectory("r-base"), witnessDirectory("r")}, machines.removed); diff != "" {
+	if diff := cmp.Diff([]string{witnessDirectory("r-base"), nodeDirectory("r-base"), witnessDirectory("r"), nodeDirectory("r")}, machines.removed); diff != "" {
 		t.Errorf("directories removed: %s", diff)
 	}
 	ended := r.end(trouble)

@@ -21,6 +21,8 @@ import (
 const (
 	// witnessRoot is where drivers and executors write their own records, on each node's own disk.
 	witnessRoot = "/var/lib/sparkchaos/witness"
+	// nodeRoot is where workloads whose storage is the nodes' own disks keep what others keep on a shared volume.
+	nodeRoot = "/var/lib/sparkchaos/node"
 	// syncTimeout is how long the API server may take to list everything once.
 	syncTimeout = 30 * time.Second
 	// wordsPerSecond is the rate at which the source of words grows.
@@ -31,6 +33,9 @@ const (
 
 // witnessDirectory is that of one session.
 func witnessDirectory(id string) string { return path.Join(witnessRoot, id) }
+
+// nodeDirectory is that of one session.
+func nodeDirectory(id string) string { return path.Join(nodeRoot, id) }
 
 // recording writes what the API server says of one namespace into a history.
 type recording struct {

@@ -45,6 +45,11 @@ func (r *run) openSession(ctx context.Context, id string, log *history.Writer) (
 	if s.witness, err = startWitnessing(ctx, r.cluster, log, id, r.Plan.Seed, s.problem); err != nil {
 		return nil, err
 	}
+	if r.Plan.Workload.Storage == scenario.StorageNode {
+		if err = r.cluster.MakeDirectory(ctx, nodeDirectory(id)); err != nil {
+			return nil, err
+		}
+	}
 	// A directory of its own: a bare driver pod has the same name in each session.
 	if s.logs, err = followLogs(ctx, r.client, log, filepath.Join(r.directory.Logs(), logsOf(r, id))); err != nil {
 		return nil, err
@@ -99,11 +104,12 @@ func (s *session) launch(ctx context.Context, w scenario.Workload) error {
 }
 
 func (s *session) environment() launcher.Environment {
+	classes := s.run.cluster.StorageClasses()
 	env := launcher.Environment{
 		RunID: s.id, Namespace: s.id, Image: s.run.image.Reference, PullPolicy: corev1.PullIfNotPresent,
-		StorageClass: s.run.cluster.StorageClasses().Shared,
-		Witness:      launcher.Witness{URL: s.witness.url, Directory: s.witness.directory},
-		Source:       s.witness.source,
+		StorageClass: classes.Shared, LocalStorageClass: classes.Local, NodeDirectory: nodeDirectory(s.id),
+		Witness: launcher.Witness{URL: s.witness.url, Directory: s.witness.directory},
+		Source:  s.witness.source,
 	}
 	if s.run.image.Archive != "" {
 		env.PullPolicy = corev1.PullNever

@@ -20,6 +20,13 @@ const (
 	Failed              = "Failed"
 )
 
+// What the directory is made of in which drivers and executors keep checkpoints and results.
+const (
+	StorageShared = "shared" // a volume that all nodes see and that survives the loss of any
+	StorageLocal  = "local"  // a volume on one node's disk: whoever mounts it has to run there
+	StorageNode   = "node"   // a directory on each node's own disk, another one on each
+)
+
 // The anchors that await a step of another fault: the order of a scenario's steps follows from them.
 const (
 	AnchorFaultLanded    = "faultLanded"
@@ -37,6 +44,7 @@ const (
 	defaultSettle            = 2 * time.Minute
 	defaultStorage           = "none"
 	defaultProfile           = ProfileResilient
+	defaultDisk              = StorageShared
 )
 
 // Default fills in whatever a scenario does not say, but for what the catalogue knows and the seed decides.
@@ -54,6 +62,7 @@ func Default(s *Scenario) {
 	fill(&executors.Memory, defaultMemory)
 	fillPointer(&executors.TolerationSeconds, defaultTolerationSeconds)
 	fill(&s.Spec.Workload.StagingServer.Storage, defaultStorage)
+	fill(&s.Spec.Workload.Storage, defaultDisk)
 	fill(&s.Spec.Workload.Profile, defaultProfile)
 	applyProfile(&s.Spec.Workload)
 }

@@ -82,7 +82,21 @@ func validateFaults(faults []Fault, catalogue Catalogue, report report) {
 			report(at+".recover.delay", "the delay is given twice, beside when and inside it; keep one")
 		}
 	}
+	validateReferences(faults, report)
 	validateOrder(faults, report)
+}
+
+// validateReferences finds faults whose arguments name no other fault of the scenario.
+func validateReferences(faults []Fault, report report) {
+	for i, fault := range faults {
+		others := slices.DeleteFunc(faultNames(faults), func(name string) bool { return name == fault.Name })
+		for _, reference := range references(fault.Inject.Args) {
+			if !slices.Contains(others, reference.name) {
+				report(fmt.Sprintf("spec.faults[%d].inject.%s.%s", i, fault.Inject.Name, reference.field),
+					"no other fault is called %q; %s", reference.name, strictyaml.Suggest(reference.name, others))
+			}
+		}
+	}
 }
 
 func validateExpectations(s *Scenario, catalogue Catalogue, report report) {
