@@ -2,6 +2,7 @@ package check
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 )
 
@@ -84,7 +85,7 @@ func checkExactlyOnce(m *Model) Result {
 		}
 	}
 	first, last := once[0], once[len(once)-1]
-	f.Measured = count(int(last.to), "word") + " in " + count(len(once), "batch")
+	f.Measured = fmt.Sprintf("%s up to batch %d", count(int(last.to), "word"), last.batch)
 	f.cite(first.At, "%s commits batch %d with the offsets %s", first.writer, first.batch, first.offsets)
 	f.cite(last.At, "%s commits batch %d with the offsets %s and %d words in all", last.writer, last.batch, last.offsets, last.total)
 	return f.held("each of %d words was counted once, in %d batches, %d of which were committed again by a new driver", last.to, len(once), len(batches)-len(once))
