@@ -58,6 +58,7 @@ type Model struct {
 
 	Processes map[string]*Process // JVMs, by pod UID
 	Ledger    Ledger
+	Streams   Streams
 	Refused   []Refusal
 	Artifacts Artifacts
 
@@ -70,6 +71,7 @@ type Model struct {
 	Missed         []MissedAnchor
 	Problems       []Trouble
 	phases         map[string]Moment
+	unplaced       map[string]Unplaced // by pod UID
 	refusedRecords map[recordID]bool
 	decoder        history.WitnessDecoder
 	record         history.WitnessRecord
@@ -111,6 +113,7 @@ func NewModel() *Model {
 	return &Model{
 		Pods: map[string]*Pod{}, Nodes: map[string]*Node{}, Processes: map[string]*Process{},
 		Collected: map[string]*Collection{}, phases: map[string]Moment{}, refusedRecords: map[recordID]bool{},
+		unplaced: map[string]Unplaced{}, Streams: newStreams(),
 		Artifacts: Artifacts{begun: map[string]Fetch{}, known: map[recordID]bool{}},
 		Ledger:    Ledger{known: map[recordID]bool{}, Commits: map[string][]Commit{}},
 	}
@@ -172,6 +175,8 @@ func (m *Model) observeKubernetes(e *history.Event, at Moment) error {
 		return m.observeNode(e, at)
 	case "Job":
 		return m.observeJob(e, at)
+	case "Event":
+		return m.observeEvent(e, at)
 	default:
 		return nil
 	}

@@ -58,6 +58,7 @@ type Commit struct {
 	Pod         string // the writer's name
 	Node        string
 	Incarnation string
+	Detail      map[string]string // whatever else the application tells of it
 	At          Moment
 }
 
@@ -160,6 +161,7 @@ func (p *Process) registered(at time.Time) int {
 // observeDeeds notes what is counted: a record that came twice counts once.
 func (m *Model) observeDeeds(r *history.WitnessRecord, at Moment) {
 	id := recordID{r.PodUID, r.Seq}
+	m.Streams.observe(r, at)
 	switch r.Type {
 	case history.Ledger:
 		if m.Ledger.known[id] {
@@ -168,7 +170,7 @@ func (m *Model) observeDeeds(r *history.WitnessRecord, at Moment) {
 		m.Ledger.known[id] = true
 		key := r.Detail["key"]
 		m.Ledger.Commits[key] = append(m.Ledger.Commits[key],
-			Commit{Value: r.Detail["value"], Pod: r.PodName, Node: r.Node, Incarnation: r.Incarnation, At: at})
+			Commit{Value: r.Detail["value"], Pod: r.PodName, Node: r.Node, Incarnation: r.Incarnation, Detail: r.Detail, At: at})
 	case history.PodCreateRefused:
 		if m.refusedRecords[id] {
 			return

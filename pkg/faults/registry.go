@@ -21,6 +21,7 @@ func Kinds() []Kind {
 		nodePowerOffKind(),
 		nodeIsolateKind(),
 		nodeFreezeKind(),
+		nodeOutOfServiceKind(),
 		podKillKind(),
 	}
 }

@@ -83,6 +83,9 @@ func applyFrame(ctx context.Context, client kubernetes.Interface, o *Objects) er
 		},
 		func() error { return created(ctx, "ConfigMap", client.CoreV1().ConfigMaps(namespace), o.ConfigMap) },
 		func() error {
+			if o.Claim == nil {
+				return nil
+			}
 			return created(ctx, "PersistentVolumeClaim", client.CoreV1().PersistentVolumeClaims(namespace), o.Claim)
 		},
 	)

@@ -41,7 +41,7 @@ func wordCount() scenario.Workload {
 func stagedWordCount() scenario.Workload {
 	w := wordCount()
 	w.Application.Jar, w.Application.Files = "staged-wordcount.jar", []string{"files/dictionary.txt"}
-	w.StagingServer = scenario.StagingServer{Storage: scenario.StorageDurable, Replicas: 2, FetchRate: "3m"}
+	w.StagingServer = scenario.StagingServer{Storage: scenario.StagingDurable, Replicas: 2, FetchRate: "3m"}
 	w.Driver.Beside = scenario.OfStagingServer
 	return w
 }
@@ -88,7 +88,7 @@ func TestGolden(t *testing.T) {
 		{"staging-durable", func(w *scenario.Workload, env *Environment) { *w = stagedWordCount() }, 13},
 		{"staging-memory", func(w *scenario.Workload, env *Environment) {
 			*w = stagedWordCount()
-			w.StagingServer = scenario.StagingServer{Storage: scenario.StorageMemory, Replicas: 1}
+			w.StagingServer = scenario.StagingServer{Storage: scenario.StagingMemory, Replicas: 1}
 		}, 12},
 		{"without-harness", func(w *scenario.Workload, env *Environment) {
 			env.Witness, env.Source, env.StorageClass, env.Nodes = Witness{}, Source{}, "", nil

@@ -39,10 +39,10 @@ type Objects struct {
 	ServiceAccount *corev1.ServiceAccount
 	Role           *rbacv1.Role
 	RoleBinding    *rbacv1.RoleBinding
-	ConfigMap      *corev1.ConfigMap // the executors' pod template
-	Claim          *corev1.PersistentVolumeClaim
-	Staging        *Staging          // nil if the workload has no staging server
-	ShuffleService *appsv1.DaemonSet // nil if the workload has none
+	ConfigMap      *corev1.ConfigMap             // the executors' pod template
+	Claim          *corev1.PersistentVolumeClaim // nil when the workload's storage is a directory on each node's own disk
+	Staging        *Staging                      // nil if the workload has no staging server
+	ShuffleService *appsv1.DaemonSet             // nil if the workload has none
 	DriverJob      *batchv1.Job
 	DriverPod      *corev1.Pod
 }
@@ -57,7 +57,7 @@ func Render(w scenario.Workload, env Environment) (*Objects, error) {
 	problems := append(env.problems(), workloadProblems(w, env, image)...)
 	s := settingsOf(w, env, image)
 	memory, err := driverMemory(s)
-	problems = append(problems, err)
+	problems = append(problems, err, storageProblem(w.Storage, env))
 	cpu, err := resource.ParseQuantity(w.Driver.Cores)
 	if err != nil {
 		problems = append(problems, fmt.Errorf("workload: driver.cores %q: want a number of cores like 0.5: %w", w.Driver.Cores, err))
@@ -71,7 +71,7 @@ func Render(w scenario.Workload, env Environment) (*Objects, error) {
 	if err != nil {
 		return nil, err
 	}
-	o := frame(env, rules(s))
+	o := frame(w.Storage, env, rules(s))
 	o.ShuffleService = shuffle
 	o.ConfigMap.Data = map[string]string{templateFile: string(template)}
 	o.Staging = stagingServer(w, env)
@@ -91,7 +91,7 @@ func objectMeta(env Environment, name string) metav1.ObjectMeta {
 }
 
 // frame returns the objects around the driver.
-func frame(env Environment, rules []rbacv1.PolicyRule) *Objects {
+func frame(storage string, env Environment, rules []rbacv1.PolicyRule) *Objects {
 	namespace := objectMeta(env, env.Namespace)
 	namespace.Namespace = ""
 	// The witness's directory is a hostPath volume, which only this level allows.
@@ -115,7 +115,7 @@ func frame(env Environment, rules []rbacv1.PolicyRule) *Objects {
 			TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "ConfigMap"},
 			ObjectMeta: objectMeta(env, configMapName),
 		},
-		Claim: claim(env, claimName),
+		Claim: claim(claimName, storage, env),
 	}
 	return o
 }
@@ -130,27 +130,12 @@ func roleBinding(env Environment, role, account string) *rbacv1.RoleBinding {
 	}
 }
 
-// claim asks for a volume that all nodes see.
-func claim(env Environment, name string) *corev1.PersistentVolumeClaim {
-	c := &corev1.PersistentVolumeClaim{
-		TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "PersistentVolumeClaim"},
-		ObjectMeta: objectMeta(env, name),
-		Spec: corev1.PersistentVolumeClaimSpec{
-			AccessModes: []corev1.PersistentVolumeAccessMode{corev1.ReadWriteMany},
-			Resources: corev1.VolumeResourceRequirements{
-				Requests: corev1.ResourceList{corev1.ResourceStorage: resource.MustParse(claimSize)},
-			},
-		},
-	}
-	if env.StorageClass != "" {
-		c.Spec.StorageClassName = &env.StorageClass
-	}
-	return c
-}
-
 // YAML returns the manifests in the order in which they are to be created, as kubectl apply takes them.
 func (o *Objects) YAML() ([]byte, error) {
-	objects := []any{o.Namespace, o.ServiceAccount, o.Role, o.RoleBinding, o.ConfigMap, o.Claim}
+	objects := []any{o.Namespace, o.ServiceAccount, o.Role, o.RoleBinding, o.ConfigMap}
+	if o.Claim != nil {
+		objects = append(objects, o.Claim)
+	}
 	objects = append(objects, o.Staging.all()...)
 	if o.ShuffleService != nil {
 		objects = append(objects, o.ShuffleService)

@@ -55,19 +55,13 @@ func driverEnv(env Environment) []corev1.EnvVar {
 }
 
 // volumes are those that drivers and executors both have.
-func volumes(env Environment) ([]corev1.Volume, []corev1.VolumeMount) {
-	vs := []corev1.Volume{{Name: sharedVolume, VolumeSource: corev1.VolumeSource{
-		PersistentVolumeClaim: &corev1.PersistentVolumeClaimVolumeSource{ClaimName: claimName},
-	}}}
+func volumes(w scenario.Workload, env Environment) ([]corev1.Volume, []corev1.VolumeMount) {
+	vs := []corev1.Volume{{Name: sharedVolume, VolumeSource: sharedSource(w.Storage, env)}}
 	mounts := []corev1.VolumeMount{{Name: sharedVolume, MountPath: SharedDirectory}}
 	if env.Witness.Directory == "" {
 		return vs, mounts
 	}
-	// The directory must be there already: one that kubelet makes belongs to root, and Spark's user could not write.
-	existing := corev1.HostPathDirectory
-	vs = append(vs, corev1.Volume{Name: witnessVolume, VolumeSource: corev1.VolumeSource{
-		HostPath: &corev1.HostPathVolumeSource{Path: env.Witness.Directory, Type: &existing},
-	}})
+	vs = append(vs, corev1.Volume{Name: witnessVolume, VolumeSource: existingDirectory(env.Witness.Directory)})
 	return vs, append(mounts, corev1.VolumeMount{Name: witnessVolume, MountPath: WitnessDirectory})
 }
 
@@ -87,7 +81,7 @@ func tolerations(seconds *int64) []corev1.Toleration {
 
 // executorTemplate is the pod that Spark's driver makes its executors from; Spark adds name, image, command, ports and resources.
 func executorTemplate(w scenario.Workload, env Environment) *corev1.Pod {
-	vs, mounts := volumes(env)
+	vs, mounts := volumes(w, env)
 	noToken := false
 	pod := &corev1.Pod{
 		TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "Pod"},
@@ -117,7 +111,7 @@ func driverLabels(env Environment) map[string]string {
 
 // driverSpec is the driver's pod: the entry point's driver mode, which is spark-submit in client mode.
 func driverSpec(w scenario.Workload, env Environment, image string, settings map[string]string, cpu, memory resource.Quantity) corev1.PodSpec {
-	vs, mounts := volumes(env)
+	vs, mounts := volumes(w, env)
 	vs = append(vs, corev1.Volume{Name: confVolume, VolumeSource: corev1.VolumeSource{
 		ConfigMap: &corev1.ConfigMapVolumeSource{LocalObjectReference: corev1.LocalObjectReference{Name: configMapName}},
 	}})

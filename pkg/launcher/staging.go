@@ -106,8 +106,8 @@ func stagingServer(w scenario.Workload, env Environment) *Staging {
 		},
 	}
 	pod := stagingPod(server, env)
-	if server.Storage == scenario.StorageDurable && server.URL == "" {
-		s.Claim = claim(env, stagingName)
+	if server.Storage == scenario.StagingDurable && server.URL == "" {
+		s.Claim = claim(stagingName, scenario.StorageShared, env)
 		pod.Volumes[0].VolumeSource = corev1.VolumeSource{PersistentVolumeClaim: &corev1.PersistentVolumeClaimVolumeSource{ClaimName: stagingName}}
 	}
 	if len(server.Credentials) > 0 {
@@ -140,7 +140,7 @@ func stagingPod(server scenario.StagingServer, env Environment) corev1.PodSpec {
 	switch {
 	case server.URL != "":
 		storage = server.URL
-	case server.Storage == scenario.StorageDurable:
+	case server.Storage == scenario.StagingDurable:
 		storage = "file://" + stagingDirectory
 	}
 	probe := func(path string) *corev1.Probe {
@@ -202,7 +202,7 @@ func addArtifacts(spec *corev1.PodSpec, w scenario.Workload, env Environment, ro
 	if !w.StagingServer.Enabled() {
 		return
 	}
-	_, mounts := volumes(env)
+	_, mounts := volumes(w, env)
 	mounts = slices.DeleteFunc(mounts, func(m corev1.VolumeMount) bool { return m.Name == sharedVolume })
 	mounts = append(mounts,
 		corev1.VolumeMount{Name: artifactsVolume, MountPath: artifactsMount},

@@ -52,6 +52,7 @@ func (e *explainer) workload(w scenario.Workload) {
 	e.line("Driver: %s, heap %s, CPU %s; it leaves a dead node after %ds%s.", driverKind(w.Driver), w.Driver.Memory, w.Driver.Cores, value(w.Driver.TolerationSeconds), on(w.Driver.NodeName))
 	e.line("Executors: %d with %s each, heap %s, CPU %s; they leave a dead node after %ds.",
 		w.Executors.Instances, counted(w.Executors.Cores, "core"), w.Executors.Memory, w.Executors.RequestCores, value(w.Executors.TolerationSeconds))
+	e.line("Storage: %s.", storage(w.Storage))
 	e.line("Spark's settings: profile %s.", w.Profile)
 	for _, key := range slices.Sorted(maps.Keys(w.Conf)) {
 		if setting, from := scenario.FromProfile(w, key); from {
@@ -78,6 +79,17 @@ func on(node string) string {
 		return ""
 	}
 	return "; it is pinned to node " + node
+}
+
+func storage(kind string) string {
+	switch kind {
+	case scenario.StorageLocal:
+		return "a volume on the disk of the first driver's node, which no other node can mount (local)"
+	case scenario.StorageNode:
+		return "a directory on each node's own disk, another one on each (node)"
+	default:
+		return "a volume that all nodes see and that survives the loss of any (shared)"
+	}
 }
 
 func driverKind(d scenario.Driver) string {

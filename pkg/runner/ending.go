@@ -347,10 +347,10 @@ func cleanUpDead(ctx context.Context, record ActiveRecord, clusters Clusters) er
 	if err != nil {
 		return err
 	}
-	_, undone := faults.UndoPending(ctx, c, Directory(record.Directory).Undo())
-	client, err := newClient(c)
-	if err != nil {
-		return errors.Join(undone, err)
+	client, unreachable := newClient(c) // what was done to machines is undone without the API, too
+	_, undone := faults.UndoPending(ctx, c, client, Directory(record.Directory).Undo())
+	if unreachable != nil {
+		return errors.Join(undone, unreachable)
 	}
 	errs := []error{undone}
 	for _, id := range record.Namespaces {

@@ -132,13 +132,13 @@ func (s *session) applyComponents(ctx context.Context, objects *launcher.Objects
 }
 
 func (s *session) environment() launcher.Environment {
+	classes := s.run.cluster.StorageClasses()
 	env := launcher.Environment{
 		RunID: s.id, Namespace: s.id, Image: s.run.image.Reference, StagingImage: s.run.stagingImage.Reference, PullPolicy: corev1.PullIfNotPresent,
-		StorageClass: s.run.cluster.StorageClasses().Shared,
-		Witness:      launcher.Witness{URL: s.witness.url, Directory: s.witness.directory},
-		Source:       s.witness.source,
-
-		ShuffleDirectory: shuffleDirectory(s.id),
+		StorageClass: classes.Shared, LocalStorageClass: classes.Local,
+		NodeDirectory: nodeDirectory(s.id), ShuffleDirectory: shuffleDirectory(s.id),
+		Witness: launcher.Witness{URL: s.witness.url, Directory: s.witness.directory},
+		Source:  s.witness.source,
 	}
 	if s.run.image.Archive != "" {
 		env.PullPolicy = corev1.PullNever

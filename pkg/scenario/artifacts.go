@@ -16,4 +16,4 @@ func Artifacts(a Application) []string {
 }
 
 // Enabled says whether there is a staging server.
-func (s StagingServer) Enabled() bool { return s.Storage != "" && s.Storage != StorageNone }
+func (s StagingServer) Enabled() bool { return s.Storage != "" && s.Storage != StagingNone }

@@ -69,8 +69,9 @@ type Workload struct {
 	Executors      Executors         `json:"executors,omitempty"`
 	StagingServer  StagingServer     `json:"stagingServer,omitempty"`
 	ShuffleService ShuffleService    `json:"shuffleService,omitempty"`
-	Profile        string            `json:"profile,omitempty" enum:"stock|resilient"` // what Spark's settings begin with: resilient (default) notices a lost node within half a minute, stock leaves Spark's defaults
-	Conf           map[string]string `json:"conf,omitempty"`                           // any Spark setting; wins over the profile's and the launcher's own
+	Storage        string            `json:"storage,omitempty" enum:"shared|local|node"` // what /shared is made of: shared (default) is seen by all nodes; local is a volume on the disk of the first driver's node, and only there can be mounted; node is a directory on each node's own disk, another one on each
+	Profile        string            `json:"profile,omitempty" enum:"stock|resilient"`   // what Spark's settings begin with: resilient (default) notices a lost node within half a minute, stock leaves Spark's defaults
+	Conf           map[string]string `json:"conf,omitempty"`                             // any Spark setting; wins over the profile's and the launcher's own
 }
 
 // Application is what Spark runs.

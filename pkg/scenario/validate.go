@@ -87,13 +87,13 @@ func validateStaging(w Workload, report report) {
 		}
 		names[base] = artifact
 	}
-	if server.Storage != StorageDurable && server.URL != "" {
+	if server.Storage != StagingDurable && server.URL != "" {
 		report(at+".url", "only storage: durable has one")
 	}
 	if server.URL == "" && len(server.Credentials) > 0 {
 		report(at+".credentials", "are for the object storage that url names, but there is none")
 	}
-	if server.Storage == StorageMemory && server.Replicas > 1 {
+	if server.Storage == StagingMemory && server.Replicas > 1 {
 		report(at+".replicas", "%d servers with storage: memory would each know other artifacts; leave this out", server.Replicas)
 	}
 	if !server.Enabled() && (server.Replicas != 0 || server.FetchRate != "") {
@@ -150,7 +150,21 @@ func validateFaults(faults []Fault, catalogue Catalogue, report report) {
 			report(at+".recover.delay", "the delay is given twice, beside when and inside it; keep one")
 		}
 	}
+	validateReferences(faults, report)
 	validateOrder(faults, report)
+}
+
+// validateReferences finds faults whose arguments name no other fault of the scenario.
+func validateReferences(faults []Fault, report report) {
+	for i, fault := range faults {
+		others := slices.DeleteFunc(faultNames(faults), func(name string) bool { return name == fault.Name })
+		for _, reference := range references(fault.Inject.Args) {
+			if !slices.Contains(others, reference.name) {
+				report(fmt.Sprintf("spec.faults[%d].inject.%s.%s", i, fault.Inject.Name, reference.field),
+					"no other fault is called %q; %s", reference.name, strictyaml.Suggest(reference.name, others))
+			}
+		}
+	}
 }
 
 func validateExpectations(s *Scenario, catalogue Catalogue, report report) {
