@@ -81,7 +81,7 @@ func (m *Model) unfinished() []string {
 	var open []string
 	for uid, fetch := range m.Artifacts.begun {
 		pod := m.Pods[uid]
-		lost := pod != nil && (!pod.Terminating.Never() || !pod.Gone().Never()) || m.struck(uid, fetch.Node)
+		lost := pod != nil && (!pod.Terminating.Never() || !pod.Gone().Never()) || m.hit(uid, fetch.Node)
 		if !ended[uid] && !lost {
 			open = append(open, fetch.String())
 		}
@@ -89,8 +89,8 @@ func (m *Model) unfinished() []string {
 	return open
 }
 
-// struck says whether a fault that landed struck a pod or its node.
-func (m *Model) struck(uid, node string) bool {
+// hit says whether a fault that landed struck a pod or its node.
+func (m *Model) hit(uid, node string) bool {
 	for _, fault := range m.landed() {
 		if fault.hits(uid, node) {
 			return true

@@ -70,7 +70,7 @@ func (f *finding) failedFetch(fetch Fetch) (Result, bool) {
 		f.Measured = "altered"
 		f.cite(fetch.At, "%s receives other bytes, sha256 %.12s…", fetch, fetch.SHA256)
 		return f.violated("%s received other bytes than were uploaded: sha256 %s instead of %s", fetch, fetch.SHA256, wanted), true
-	case fetch.Outcome == history.ArtifactsUnreachable && fetch.By != byHarness && !f.model.struck(fetch.PodUID, fetch.Node):
+	case fetch.Outcome == history.ArtifactsUnreachable && fetch.By != byHarness && !f.model.hit(fetch.PodUID, fetch.Node):
 		f.Measured = "unreachable"
 		f.cite(fetch.At, "%s gives up: %s", fetch, fetch.Error)
 		return f.violated("%s could not fetch the artifacts: no staging server answered it in time: %s", fetch, fetch.Error), true
