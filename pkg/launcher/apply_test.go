@@ -148,16 +148,12 @@ func TestApplyStartsTheDriverWhenTheRestIsReady(t *testing.T) {
 	w := wordCount()
 	w.ShuffleService = scenario.ShuffleService{Enabled: true}
 	client := withUIDs(fake.NewClientset())
-	unready := errors.New("not ready")
-	_, err := Apply(t.Context(), client, render(t, w), func(ctx context.Context) error {
-		daemons, err := client.AppsV1().DaemonSets("run-1").List(ctx, metav1.ListOptions{})
-		if err != nil || len(daemons.Items) != 1 {
-			t.Errorf("%d daemon sets, %v; want the shuffle service before the driver", len(daemons.Items), err)
-		}
-		return unready
-	})
-	if !errors.Is(err, unready) {
-		t.Errorf("Apply = %v, want %v", err, unready)
+	if err := ApplyComponents(t.Context(), client, render(t, w)); err != nil {
+		t.Fatal(err)
+	}
+	daemons, err := client.AppsV1().DaemonSets("run-1").List(t.Context(), metav1.ListOptions{})
+	if err != nil || len(daemons.Items) != 1 {
+		t.Errorf("%d daemon sets, %v; want the shuffle service before the driver", len(daemons.Items), err)
 	}
 	if jobs, err := client.BatchV1().Jobs("").List(t.Context(), metav1.ListOptions{}); err != nil || len(jobs.Items) != 0 {
 		t.Errorf("%d jobs, %v; want none while what the driver needs is not ready", len(jobs.Items), err)

@@ -56,7 +56,7 @@ func TestLoadTellsEveryProblem(t *testing.T) {
 	}{
 		"other version": {"v1alpha1", "v1", []string{`1:13: apiVersion: "sparkchaos.dev/v1" is not accepted; known are sparkchaos.dev/v1alpha1`}},
 		"other kind":    {"kind: Scenario", "kind: Pod", []string{`2:7: kind: "Pod" is not accepted; known are Scenario`}},
-		"name":          {"power-off", "Power_Off", []string{`4:9: metadata.name: "Power_Off" does not fit; want a text that matches ^[a-z0-9]([-a-z0-9]{0,38}[a-z0-9])?$, for example driver-node-power-off`}},
+		"name":          {"power-off", "Power_Off", []string{`4:9: metadata.name: "Power_Off" does not fit; want a text that matches ^[a-z0-9]([-a-z0-9]{0,43}[a-z0-9])?$, for example driver-node-power-off`}},
 		"unknown field": {"baseline: true", "basline: true", []string{
 			"13:3: spec.basline: unknown field; did you mean baseline?",
 			"24:27: spec.expect[1].resultEqualsBaseline: compares with the baseline, but there is none; write spec.baseline: true"}},

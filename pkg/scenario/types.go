@@ -25,7 +25,7 @@ type Scenario struct {
 
 // Metadata names a scenario.
 type Metadata struct {
-	Name        string            `json:"name" pattern:"^[a-z0-9]([-a-z0-9]{0,38}[a-z0-9])?$" like:"driver-node-power-off"` // a DNS label of at most 40 characters; the run directory, the namespace and the report carry it
+	Name        string            `json:"name" pattern:"^[a-z0-9]([-a-z0-9]{0,43}[a-z0-9])?$" like:"driver-node-power-off"` // a DNS label of at most 45 characters; the run directory, the namespace and the report carry it
 	Description string            `json:"description,omitempty"`                                                            // what it shows and why, for readers
 	Labels      map[string]string `json:"labels,omitempty"`                                                                 // for selection: tier, component …
 }
