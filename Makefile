@@ -10,6 +10,10 @@ BIN      := bin
 PROGRAM  := $(BIN)/sparkchaos
 SCENARIO ?= scenarios/driver-node-power-off.yaml
 FUZZTIME ?= 10s
+KILLS    ?= 1000
+
+# Tests that kill the staging server; those on S3 need the component versitygw.
+LOSS_TESTS := ./internal/stagingcli/losstest
 
 # A commit is stamped into the binary where git can tell it; in a checkout that belongs to someone else it refuses to.
 BUILDVCS := $(shell git rev-parse --verify --quiet HEAD >/dev/null 2>&1 && echo true || echo false)
@@ -33,7 +37,7 @@ run: system-packages components images ## Judge SCENARIO (default: driver-node-p
 	$(PROGRAM) run $(SCENARIO)
 
 .PHONY: test
-test: test-unit test-workloads test-cluster ## Run all tests but the scenarios of tier nightly; needs root for those with clusters
+test: test-unit test-staging test-workloads test-cluster ## Run all tests but the scenarios of tier nightly; needs root for those with clusters
 
 .PHONY: test-full
 test-full: LABELS :=
@@ -42,6 +46,18 @@ test-full: test ## Run all tests and all scenarios; about two hours on 2 cores
 .PHONY: test-unit
 test-unit: ## Run the tests that need neither root nor components, with the race detector
 	env -u SPARKCHAOS_CLUSTER_TESTS go test -race $$(go list ./... | grep -v /suites)
+
+.PHONY: test-staging
+test-staging: versitygw ## Kill the staging server under load, on files and on an S3 server
+	SPARKCHAOS_STAGING_TESTS=1 go test -race -v -count=1 $(LOSS_TESTS)
+
+.PHONY: soak
+soak: versitygw ## Kill the staging server KILLS times (default 1000) under load, on files and on an S3 server; print the figures
+	SPARKCHAOS_STAGING_TESTS=1 SPARKCHAOS_STAGING_KILLS=$(KILLS) go test -v -count=1 -timeout 4h $(LOSS_TESTS)
+
+.PHONY: versitygw
+versitygw: build
+	@$(PROGRAM) components build versitygw
 
 .PHONY: test-workloads
 test-workloads: system-packages ## Run the tests of the witness plugin and of the applications, inside a small Spark
