@@ -59,6 +59,7 @@ func Definitions() []Definition {
 		executorNamesUnique(),
 		applicationIdsUnique(),
 		staleExecutorsGone(),
+		shuffleSurvives(),
 		resultEqualsBaseline(),
 		completes(),
 		recoveryWithin(),

@@ -52,6 +52,7 @@ func (e *explainer) workload(w scenario.Workload) {
 	e.line("Driver: %s, heap %s, CPU %s; it leaves a dead node after %ds%s.", driverKind(w.Driver), w.Driver.Memory, w.Driver.Cores, value(w.Driver.TolerationSeconds), on(w.Driver.NodeName))
 	e.line("Executors: %d with %s each, heap %s, CPU %s; they leave a dead node after %ds.",
 		w.Executors.Instances, counted(w.Executors.Cores, "core"), w.Executors.Memory, w.Executors.RequestCores, value(w.Executors.TolerationSeconds))
+	e.shuffle(w.ShuffleService)
 	e.line("Spark's settings: profile %s.", w.Profile)
 	for _, key := range slices.Sorted(maps.Keys(w.Conf)) {
 		if setting, from := scenario.FromProfile(w, key); from {
@@ -59,6 +60,16 @@ func (e *explainer) workload(w scenario.Workload) {
 			continue
 		}
 		e.line("  with %s=%s (the scenario's own)", key, w.Conf[key])
+	}
+}
+
+func (e *explainer) shuffle(s scenario.ShuffleService) {
+	switch {
+	case !s.Enabled:
+	case s.LocalDirectory == scenario.LocalDirectoryContainer:
+		e.line("Shuffle service: one on each node serves the map output of executors that are gone; a new one knows none of them, for it keeps the list in its container.")
+	default:
+		e.line("Shuffle service: one on each node serves the map output of executors that are gone, and finds it again when it is replaced.")
 	}
 }
 
