@@ -327,7 +327,7 @@ func TestEntriesAreComplete(t *testing.T) {
 			t.Errorf("%s: Args returns the same pointer twice", entry.Name)
 		}
 	}
-	want := []string{"driverRunning", "executorsRegistered", "stageRunning", "tasksCompleted", "batchCompleted", "driverRescheduled",
+	want := []string{"driverInitializing", "driverRunning", "executorsRegistered", "stageRunning", "tasksCompleted", "batchCompleted", "driverRescheduled",
 		"faultLanded", "faultRecovered", "applicationCompleted"}
 	if diff := cmp.Diff(want, names); diff != "" {
 		t.Errorf("anchors (-want +got):\n%s", diff)

@@ -65,6 +65,7 @@ func Definitions() []Definition {
 		executorReplaced(),
 		streamContinues(),
 		wordsCounted(),
+		shuffleSurvives(),
 		resultEqualsBaseline(),
 		completes(),
 		recoveryWithin(),

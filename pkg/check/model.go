@@ -39,7 +39,8 @@ func (m Moment) before(other Moment) bool {
 }
 
 // Model is what the events so far say, in the terms in which invariants are stated. Its memory grows with the objects
-// that were ever seen (pods, nodes, executors, results), some hundred bytes each, and not with the events.
+// that were ever seen (pods, nodes, executors, results; tasks only if the plan asks about them), some hundred bytes each,
+// and not with the events.
 type Model struct {
 	Run      history.RunData
 	Started  Moment // of the run
@@ -73,6 +74,7 @@ type Model struct {
 	phases         map[string]Moment
 	unplaced       map[string]Unplaced // by pod UID
 	refusedRecords map[recordID]bool
+	keepsTasks     bool // a stream has millions of them, which most invariants have no use for
 	decoder        history.WitnessDecoder
 	record         history.WitnessRecord
 }
@@ -186,7 +188,9 @@ func (m *Model) observeHarness(e *history.Event, at Moment) error {
 	switch e.Type {
 	case history.RunStarted:
 		m.Started.first(at)
-		return json.Unmarshal(e.Data, &m.Run)
+		err := json.Unmarshal(e.Data, &m.Run)
+		m.keepsTasks = m.expects(invariantShuffleSurvives)
+		return err
 	case history.WorkloadLaunched:
 		m.Launched.first(at)
 		return json.Unmarshal(e.Data, &m.Workload)
