@@ -40,6 +40,9 @@ const (
 	secretSHA256 = "sha256"
 )
 
+// stagingGroup is the group that the staging server's image runs as, which is that of Spark's.
+const stagingGroup = 185
+
 // fetchPatience is how long a pod's init container tries to fetch before it gives up: longer than a lost server takes to
 // be replaced with Kubernetes' own timing.
 const fetchPatience = "3m"
@@ -135,7 +138,7 @@ func stagingLabels(env Environment) map[string]string {
 }
 
 func stagingPod(server scenario.StagingServer, env Environment) corev1.PodSpec {
-	grace, patience := int64(5), int64(2)
+	grace, patience, group := int64(5), int64(2), int64(stagingGroup)
 	storage := server.Storage
 	switch {
 	case server.URL != "":
@@ -154,6 +157,7 @@ func stagingPod(server scenario.StagingServer, env Environment) corev1.PodSpec {
 	return corev1.PodSpec{
 		ServiceAccountName:            stagingName,
 		TerminationGracePeriodSeconds: &grace,
+		SecurityContext:               &corev1.PodSecurityContext{FSGroup: &group}, // volumes belong to root on many clusters
 		Tolerations:                   tolerations(&patience),
 		// Replicas on one node would be lost together.
 		Affinity: &corev1.Affinity{PodAntiAffinity: &corev1.PodAntiAffinity{
