@@ -46,12 +46,18 @@ func TestStagedArtifactsSurvive(t *testing.T) {
 			story.Extra = func(b *historytest.Builder) { tell(staged{b}) }
 		}
 	}
+	// The server is on n1, which loses its power, and has the artifacts.
+	uploaded := func(tell func(staged)) func(*historytest.Story) {
+		return told(func(b staged) {
+			b.server("s1", "n1", 400*time.Millisecond)
+			b.upload(600 * time.Millisecond)
+			tell(b)
+		})
+	}
 	runInvariant(t, "stagedArtifactsSurvive", args{}, []invariantCase{
 		{
 			name: "fetched after the fault by harness, driver and executor",
-			twist: told(func(b staged) {
-				b.server("s1", "n1", 100*time.Millisecond*4)
-				b.upload(600 * time.Millisecond)
+			twist: uploaded(func(b staged) {
 				b.pod(1*s, "driver", "d1", "n1", history.ArtifactsFetching)
 				b.pod(2*s, "driver", "d1", "n1", history.ArtifactsFetched)
 				b.pod(25*s, "driver", "d2", "n2", history.ArtifactsFetched)
@@ -62,9 +68,7 @@ func TestStagedArtifactsSurvive(t *testing.T) {
 		},
 		{
 			name: "a driver is refused",
-			twist: told(func(b staged) {
-				b.server("s1", "n1", 400*time.Millisecond)
-				b.upload(600 * time.Millisecond)
+			twist: uploaded(func(b staged) {
 				b.pod(25*s, "driver", "d2", "n2", history.ArtifactsRefused)
 				b.harness(46*s, history.ArtifactsFetched, bundleHash)
 			}),
@@ -72,9 +76,7 @@ func TestStagedArtifactsSurvive(t *testing.T) {
 		},
 		{
 			name: "the harness is refused",
-			twist: told(func(b staged) {
-				b.server("s1", "n1", 400*time.Millisecond)
-				b.upload(600 * time.Millisecond)
+			twist: uploaded(func(b staged) {
 				b.pod(25*s, "driver", "d2", "n2", history.ArtifactsFetched)
 				b.harness(46*s, history.ArtifactsRefused, "")
 			}),
@@ -82,18 +84,14 @@ func TestStagedArtifactsSurvive(t *testing.T) {
 		},
 		{
 			name: "other bytes come back",
-			twist: told(func(b staged) {
-				b.server("s1", "n1", 400*time.Millisecond)
-				b.upload(600 * time.Millisecond)
+			twist: uploaded(func(b staged) {
 				b.harness(46*s, history.ArtifactsFetched, "bbbb")
 			}),
 			want: Violation, says: "other bytes",
 		},
 		{
 			name: "a driver gives up",
-			twist: told(func(b staged) {
-				b.server("s1", "n1", 400*time.Millisecond)
-				b.upload(600 * time.Millisecond)
+			twist: uploaded(func(b staged) {
 				b.pod(35*s, "driver", "d2", "n2", history.ArtifactsUnreachable)
 				b.harness(46*s, history.ArtifactsFetched, bundleHash)
 			}),
@@ -101,9 +99,7 @@ func TestStagedArtifactsSurvive(t *testing.T) {
 		},
 		{
 			name: "a driver on the struck node gives up",
-			twist: told(func(b staged) {
-				b.server("s1", "n1", 400*time.Millisecond)
-				b.upload(600 * time.Millisecond)
+			twist: uploaded(func(b staged) {
 				b.pod(11*s, "driver", "d1", "n1", history.ArtifactsUnreachable)
 				b.pod(25*s, "driver", "d2", "n2", history.ArtifactsFetched)
 				b.harness(46*s, history.ArtifactsFetched, bundleHash)
@@ -112,9 +108,7 @@ func TestStagedArtifactsSurvive(t *testing.T) {
 		},
 		{
 			name: "the harness reaches no server",
-			twist: told(func(b staged) {
-				b.server("s1", "n1", 400*time.Millisecond)
-				b.upload(600 * time.Millisecond)
+			twist: uploaded(func(b staged) {
 				b.pod(25*s, "driver", "d2", "n2", history.ArtifactsFetched)
 				b.harness(46*s, history.ArtifactsUnreachable, "")
 			}),
@@ -142,18 +136,14 @@ func TestStagedArtifactsSurvive(t *testing.T) {
 		},
 		{
 			name: "no driver fetched",
-			twist: told(func(b staged) {
-				b.server("s1", "n1", 400*time.Millisecond)
-				b.upload(600 * time.Millisecond)
+			twist: uploaded(func(b staged) {
 				b.harness(46*s, history.ArtifactsFetched, bundleHash)
 			}),
 			want: Inconclusive, says: "a driver fetched",
 		},
 		{
 			name: "a fetch began and its end is not known",
-			twist: told(func(b staged) {
-				b.server("s1", "n1", 400*time.Millisecond)
-				b.upload(600 * time.Millisecond)
+			twist: uploaded(func(b staged) {
 				b.pod(25*s, "driver", "d2", "n2", history.ArtifactsFetched)
 				b.pod(28*s, "executor", "unseen", "n2", history.ArtifactsFetching)
 				b.harness(46*s, history.ArtifactsFetched, bundleHash)
@@ -164,9 +154,7 @@ func TestStagedArtifactsSurvive(t *testing.T) {
 			name: "a disk was not read",
 			twist: func(story *historytest.Story) {
 				story.Collected = story.Collected[:1]
-				told(func(b staged) {
-					b.server("s1", "n1", 400*time.Millisecond)
-					b.upload(600 * time.Millisecond)
+				uploaded(func(b staged) {
 					b.pod(24*s, "driver", "d2", "n2", history.ArtifactsFetching)
 					b.pod(25*s, "driver", "d2", "n2", history.ArtifactsFetched)
 					b.harness(46*s, history.ArtifactsFetched, bundleHash)
