@@ -41,7 +41,7 @@ func checkApplicationIDs(m *Model) Result {
 	f.assume(m.seen("Pod"), "no change of a pod was missed")
 	// Without a fault that struck the driver one incarnation is all there can be, and nothing to be sorry for.
 	need := 1
-	if len(m.blows(incarnations)) > 0 {
+	if m.succession(incarnations) {
 		need = 2
 	}
 	if !f.assume(known >= need, "the application ids of at least %d incarnations are known", need) {

@@ -53,7 +53,7 @@ func checkOverlap(m *Model, bound time.Duration) Result {
 		a, b := pairs[longest][0], pairs[longest][1]
 		return f.violated("%s and %s were alive at the same time for %s in all, more than %s", a, b, tell(total), tell(bound))
 	}
-	struck := len(m.blows(incarnations)) > 0
+	struck := m.succession(incarnations)
 	if !f.assume(len(ran) > 1 || !struck, "a driver that was struck had a successor") {
 		return f.inconclusive("only one incarnation ever ran, so there was nothing that could overlap")
 	}

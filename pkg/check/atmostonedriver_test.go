@@ -13,6 +13,10 @@ func TestAtMostOneDriver(t *testing.T) {
 		{name: "one after the other", want: Pass, measure: "0s", shows: []string{"first sign of life on n2"}},
 		{name: "a zombie behind the cut", want: Violation, measure: "10s", twist: zombie(36 * second), says: "alive at the same time for 10s",
 			shows: []string{"incarnation 2 (pod driver-d2) is alive on n2", "incarnation 1 (pod driver-d1) was alive until now, on n1"}},
+		{name: "struck while it initialised", want: Pass, measure: "0s", twist: func(s *historytest.Story) {
+			first := &s.Drivers[0]
+			first.Running, first.Started, first.Silent, first.FirstTask, first.Executors = 0, 0, 0, 0, nil
+		}},
 		{name: "an overlap that is allowed", want: Pass, measure: "10s", args: args{"overlap": "10s"}, twist: zombie(36 * second)},
 		{name: "more than is allowed", want: Violation, args: args{"overlap": "9.9s"}, twist: zombie(36 * second)},
 		{name: "known from the disk alone", want: Violation, measure: "9.5s", twist: func(s *historytest.Story) {

@@ -51,7 +51,7 @@ func checkNames(m *Model) Result {
 	f.assume(m.seen("Pod"), "no change of a pod was missed")
 	strangers := m.strangeRefusals(incarnations)
 	f.assume(len(strangers) == 0, "the holder of each refused name is known%s", except(strangers))
-	if len(m.blows(incarnations)) > 0 && !f.assume(len(askers) > 1, "at least two incarnations asked for executors") {
+	if m.succession(incarnations) && !f.assume(len(askers) > 1, "at least two incarnations asked for executors") {
 		return f.inconclusive("%s asked for executors, so names could not collide", count(len(askers), "incarnation"))
 	}
 	if !f.assume(len(byName) > 1, "at least two executors were asked for") {

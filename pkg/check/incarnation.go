@@ -144,6 +144,14 @@ func (m *Model) blows(all []*Incarnation) []blow {
 	return found
 }
 
+// succession says whether a fault struck a driver that ran, so that it is to have a successor. One that was struck while it
+// initialised left nothing that a successor could collide with.
+func (m *Model) succession(all []*Incarnation) bool {
+	return slices.ContainsFunc(m.blows(all), func(b blow) bool {
+		return !b.victim.Pod.Running.Never() && !b.victim.Pod.Running.At.After(b.fault.Began.At)
+	})
+}
+
 // landed returns the faults that landed on something that was there, in the order in which they began. A node that
 // another fault holds down already is dead: whatever is done to it then strikes nobody.
 func (m *Model) landed() []*Fault {
