@@ -61,11 +61,18 @@ func TestShippedScenarios(t *testing.T) {
 		}
 	}
 	want := map[string]*scenario.Control{
-		"driver-as-pod":         {EndsIn: "violation", Violated: []string{"driverRescheduled"}},
-		"fixed-app-id":          {EndsIn: "violation", Violated: []string{"applicationIdsUnique"}},
-		"fixed-executor-prefix": {EndsIn: "violation", Violated: []string{"executorNamesUnique"}},
-		"noop-power-off":        {EndsIn: "inconclusive"},
-		"two-drivers-forbidden": {EndsIn: "violation", Violated: []string{"atMostOneDriver"}},
+		"checkpoint-on-local-volume":    {EndsIn: "violation", Violated: []string{"driverRescheduled"}},
+		"checkpoint-on-node-disk":       {EndsIn: "violation", Violated: []string{"streamContinues"}},
+		"dstream-without-wal":           {EndsIn: "violation", Violated: []string{"wordsCounted"}},
+		"executor-node-power-off-stock": {EndsIn: "violation", Violated: []string{"executorReplaced"}},
+		"stale-executor-stands-in":      {EndsIn: "violation", Violated: []string{"applicationIdsUnique", "executorReplaced", "noStaleStandIn"}},
+		"structured-streaming-isolated": {EndsIn: "violation", Violated: []string{"atMostOneDriver", "wordsCounted"}},
+		"thawed-driver-costs-executors": {EndsIn: "violation", Violated: []string{"applicationIdsUnique", "executorsKept"}},
+		"driver-as-pod":                 {EndsIn: "violation", Violated: []string{"driverRescheduled"}},
+		"fixed-app-id":                  {EndsIn: "violation", Violated: []string{"applicationIdsUnique"}},
+		"fixed-executor-prefix":         {EndsIn: "violation", Violated: []string{"executorNamesUnique"}},
+		"noop-power-off":                {EndsIn: "inconclusive"},
+		"two-drivers-forbidden":         {EndsIn: "violation", Violated: []string{"atMostOneDriver"}},
 	}
 	if diff := cmp.Diff(want, controls); diff != "" {
 		t.Errorf("controls (-want +got):\n%s", diff)
@@ -201,9 +208,9 @@ func TestListSelectsByLabels(t *testing.T) {
 		has, lacks    string
 		scenarioCount int
 	}{
-		"all":        {nil, "driver-node-power-off [", "poweroff [", 10},
-		"controls":   {[]string{"--label", "control=true"}, "noop-power-off [", "driver-node-frozen [", 5},
-		"two labels": {[]string{"-l", "component=driver", "-l", "fault=freeze"}, "driver-node-frozen [", "driver-node-isolated [", 1},
+		"all":        {nil, "driver-node-power-off [", "poweroff [", 20},
+		"controls":   {[]string{"--label", "control=true"}, "noop-power-off [", "driver-node-frozen [", 12},
+		"two labels": {[]string{"-l", "component=driver", "-l", "fault=freeze"}, "driver-node-frozen [", "driver-node-isolated [", 2},
 		"none":       {[]string{"-l", "component=nobody"}, "", "[", 0},
 	}
 	for name, test := range tests {

@@ -44,7 +44,7 @@ type Environment struct {
 	PullPolicy        corev1.PullPolicy // empty means IfNotPresent
 	Nodes             []string          // the cluster's workers; when given, a driver's nodeName must be one of them
 	StorageClass      string            // of the shared volume; empty means the cluster's default class
-	LocalStorageClass string            // of volumes on one node's disk, for workloads with that storage
+	LocalStorageClass string            // of volumes on one node's disk, for workloads with that storage; empty means the cluster's default class
 	NodeDirectory     string            // absolute path on each node's own disk, for workloads with that storage; it must exist and be writable for every user
 	Witness           Witness
 	Source            Source
