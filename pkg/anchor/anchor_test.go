@@ -327,7 +327,7 @@ func TestEntriesAreComplete(t *testing.T) {
 			t.Errorf("%s: Args returns the same pointer twice", entry.Name)
 		}
 	}
-	want := []string{"driverRunning", "executorsRegistered", "stageRunning", "tasksCompleted", "batchCompleted", "driverRescheduled",
+	want := []string{"driverInitializing", "driverRunning", "executorsRegistered", "stageRunning", "tasksCompleted", "batchCompleted", "driverRescheduled",
 		"faultLanded", "faultRecovered", "applicationCompleted"}
 	if diff := cmp.Diff(want, names); diff != "" {
 		t.Errorf("anchors (-want +got):\n%s", diff)
@@ -352,8 +352,8 @@ func TestPhrases(t *testing.T) {
 	t.Parallel()
 	three := int64(3)
 	for want, choice := range map[string]scenario.Choice{
-		"at least 1 executor is registered":           {Name: "executorsRegistered", Args: &AtLeast{AtLeast: 1}},
-		"at least 2 executors are registered":         {Name: "executorsRegistered", Args: &AtLeast{AtLeast: 2}},
+		"at least 1 executor is registered":           {Name: "executorsRegistered", Args: &ExecutorsRegisteredArgs{AtLeast: 1}},
+		"at least 2 executors are registered":         {Name: "executorsRegistered", Args: &ExecutorsRegisteredArgs{AtLeast: 2}},
 		"stage 3 is running":                          {Name: "stageRunning", Args: &StageRunningArgs{Stage: &three}},
 		"at least 2 tasks have succeeded":             {Name: "tasksCompleted", Args: &AtLeast{AtLeast: 2}},
 		"at least 1 batch has completed":              {Name: "batchCompleted", Args: &AtLeast{AtLeast: 1}},

@@ -39,7 +39,8 @@ func (m Moment) before(other Moment) bool {
 }
 
 // Model is what the events so far say, in the terms in which invariants are stated. Its memory grows with the objects
-// that were ever seen (pods, nodes, executors, results, batches), some hundred bytes each, and not with the events.
+// that were ever seen (pods, nodes, executors, results, batches; tasks only if the plan asks about them), some hundred bytes each,
+// and not with the events.
 type Model struct {
 	Run      history.RunData
 	Started  Moment // of the run
@@ -60,6 +61,7 @@ type Model struct {
 	Ledger    Ledger
 	Streams   Streams
 	Refused   []Refusal
+	Artifacts Artifacts
 
 	Baseline       *history.BaselineData
 	BaselineAt     Moment
@@ -72,6 +74,7 @@ type Model struct {
 	phases         map[string]Moment
 	unplaced       map[string]Unplaced // by pod UID
 	refusedRecords map[recordID]bool
+	keepsTasks     bool // a stream has millions of them, which most invariants have no use for
 	decoder        history.WitnessDecoder
 	record         history.WitnessRecord
 }
@@ -113,7 +116,8 @@ func NewModel() *Model {
 		Pods: map[string]*Pod{}, Nodes: map[string]*Node{}, Processes: map[string]*Process{},
 		Collected: map[string]*Collection{}, phases: map[string]Moment{}, refusedRecords: map[recordID]bool{},
 		unplaced: map[string]Unplaced{}, Streams: newStreams(),
-		Ledger: Ledger{known: map[recordID]bool{}, Commits: map[string][]Commit{}},
+		Artifacts: Artifacts{begun: map[string]Fetch{}, known: map[recordID]bool{}},
+		Ledger:    Ledger{known: map[recordID]bool{}, Commits: map[string][]Commit{}},
 	}
 }
 
@@ -140,6 +144,8 @@ func (m *Model) Observe(e *history.Event) {
 		err = m.observeFault(e, at)
 	case history.Harness:
 		err = m.observeHarness(e, at)
+	case history.Staging:
+		err = m.observeStaging(e, at)
 	}
 	if err != nil {
 		m.trouble(at, "event %d (%s/%s) cannot be read: %v", e.Seq, e.Source, e.Type, err)
@@ -182,7 +188,9 @@ func (m *Model) observeHarness(e *history.Event, at Moment) error {
 	switch e.Type {
 	case history.RunStarted:
 		m.Started.first(at)
-		return json.Unmarshal(e.Data, &m.Run)
+		err := json.Unmarshal(e.Data, &m.Run)
+		m.keepsTasks = m.expects(invariantShuffleSurvives)
+		return err
 	case history.WorkloadLaunched:
 		m.Launched.first(at)
 		return json.Unmarshal(e.Data, &m.Workload)

@@ -13,6 +13,8 @@ const (
 	labelExecutorID  = "spark-exec-id"
 	labelRole        = "spark-role"
 	labelComponent   = "sparkchaos.dev/role"
+
+	componentShuffleService = "shuffleService"
 )
 
 // Pod is what was seen of a pod, by the API server's word.

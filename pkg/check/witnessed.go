@@ -1,6 +1,7 @@
 package check
 
 import (
+	"strings"
 	"time"
 
 	"github.com/sparkchaos/sparkchaos/pkg/history"
@@ -26,6 +27,8 @@ type Process struct {
 	Stopping      Moment                 // the begin of an orderly end
 	Executors     map[string]*Registered // by executor id
 	FirstProgress Moment                 // the first task or batch that ended well
+	Stages        map[int64]*Stage       // by Spark's id; only if the plan asks for what they tell
+	Tasks         map[int64]*Task        // by Spark's id; likewise
 }
 
 // Registered is an executor as its driver knows it.
@@ -67,6 +70,10 @@ func (m *Model) observeWitness(e *history.Event, at Moment) error {
 		return err
 	}
 	moment := Moment{Seq: at.Seq, At: time.UnixMicro(r.WallMicros).UTC()}
+	if strings.HasSuffix(r.PodUID, history.ArtifactsWriter) {
+		m.observeFetch(r, moment)
+		return nil
+	}
 	p := m.process(r)
 	p.Alive.add(moment)
 	if r.Via != viaDisk {
@@ -84,6 +91,9 @@ func (m *Model) observeWitness(e *history.Event, at Moment) error {
 	}
 	if r.Role == roleDriver {
 		p.observeDriver(r, moment)
+		if m.keepsTasks {
+			p.observeTasks(r, moment)
+		}
 	}
 	m.observeDeeds(r, moment)
 	return nil
@@ -98,6 +108,7 @@ func (m *Model) process(r *history.WitnessRecord) *Process {
 		p = &Process{
 			PodUID: r.PodUID, PodName: r.PodName, Node: r.Node, Role: r.Role, Incarnation: r.Incarnation,
 			Applications: map[string]Moment{}, Executors: map[string]*Registered{},
+			Stages: map[int64]*Stage{}, Tasks: map[int64]*Task{},
 		}
 		m.Processes[r.PodUID] = p
 	}

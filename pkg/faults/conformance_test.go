@@ -3,6 +3,7 @@ package faults
 import (
 	"context"
 	"errors"
+	"fmt"
 	"testing"
 	"time"
 
@@ -30,6 +31,8 @@ func sample(kind string) any {
 	switch kind {
 	case "nodePowerOff":
 		return &NodePowerOffArgs{Node: scenario.NodeSelector{Of: scenario.OfDriver}}
+	case "nodeShutdown":
+		return &NodeShutdownArgs{Node: scenario.NodeSelector{Of: scenario.OfDriver}}
 	case "nodeIsolate":
 		return &NodeIsolateArgs{Node: scenario.NodeSelector{Of: scenario.OfDriver}}
 	case "nodeFreeze":
@@ -243,7 +246,7 @@ func changes(w *world) int {
 func TestUnknownKind(t *testing.T) {
 	t.Parallel()
 	_, err := New("nodeExplode", nil)
-	want := `fault "nodeExplode" is unknown: expected one of nodePowerOff, nodeIsolate, nodeFreeze, nodeOutOfService, podKill`
+	want := `fault "nodeExplode" is unknown: expected one of nodePowerOff, nodeShutdown, nodeIsolate, nodeFreeze, nodeOutOfService, podKill`
 	if err == nil || err.Error() != want {
 		t.Errorf("got %v, want %s", err, want)
 	}
@@ -254,18 +257,36 @@ func TestUnknownKind(t *testing.T) {
 
 func TestDryRunIsNoticed(t *testing.T) {
 	t.Parallel()
+	for kind, test := range map[string]struct {
+		args   any
+		action cluster.Action
+	}{
+		"nodePowerOff": {&NodePowerOffArgs{Node: nodeNamed("worker-2"), DryRun: true}, cluster.PowerOff},
+		"nodeShutdown": {&NodeShutdownArgs{Node: nodeNamed("worker-2"), DryRun: true}, cluster.Shutdown},
+	} {
+		w := newWorld(t)
+		d := w.disturbance(t, "noop", kind, test.args)
+		var notLanded *NotLandedError
+		if err := d.Inject(t.Context()); !errors.As(err, &notLanded) {
+			t.Fatalf("got %v", err)
+		}
+		want := fmt.Sprintf("node worker-2 after %s: it is on with 10 processes and boot boot-0-2 (before: 10 processes, boot boot-0-2); expected off without any", test.action)
+		if diff := cmp.Diff(want, w.emitter.data(t, "didNotLand").Reason); diff != "" {
+			t.Error(diff)
+		}
+		if err := d.CleanUp(t.Context()); err != nil || len(w.cluster.did()) > 0 {
+			t.Errorf("%v, %v", err, w.cluster.did())
+		}
+	}
+}
+
+func TestAShutdownIsGivenTheGraceOfPods(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
-	d := w.disturbance(t, "noop", "nodePowerOff", &NodePowerOffArgs{Node: nodeNamed("worker-2"), DryRun: true})
-	var notLanded *NotLandedError
-	if err := d.Inject(t.Context()); !errors.As(err, &notLanded) {
-		t.Fatalf("got %v", err)
-	}
-	want := "node worker-2 after power-off: it is on with 10 processes and boot boot-0-2 (before: 10 processes, boot boot-0-2); expected off without any"
-	if diff := cmp.Diff(want, w.emitter.data(t, "didNotLand").Reason); diff != "" {
-		t.Error(diff)
-	}
-	if err := d.CleanUp(t.Context()); err != nil || len(w.cluster.did()) > 0 {
-		t.Errorf("%v, %v", err, w.cluster.did())
+	shutdown := w.disturbance(t, "a", "nodeShutdown", &NodeShutdownArgs{Node: nodeNamed("worker-2")})
+	powerOff := w.disturbance(t, "b", "nodePowerOff", &NodePowerOffArgs{Node: nodeNamed("worker-2")})
+	if shutdown.patience() < time.Minute || powerOff.patience() != 0 {
+		t.Errorf("patience %s with a shut-down, %s with a power-off", shutdown.patience(), powerOff.patience())
 	}
 }
 
@@ -296,6 +317,9 @@ func TestNodeProofs(t *testing.T) {
 		{"off already", "nodeFreeze", freeze, func(c *fakeCluster) { c.nodes[0].Power = cluster.Off }},
 		{"frozen already", "nodeFreeze", freeze, func(c *fakeCluster) { c.nodes[0].Frozen = true }},
 		{"refused", "nodePowerOff", power, func(c *fakeCluster) { c.refuse[cluster.PowerOff] = errBroken }},
+		{"shut down, but processes live on", "nodeShutdown", &NodeShutdownArgs{Node: nodeNamed("worker-1")}, func(c *fakeCluster) {
+			c.meanders = func(_ cluster.Action, n *cluster.Node) { n.Processes = 1 }
+		}},
 		{"no such node", "nodePowerOff", power, func(c *fakeCluster) { c.nodes = c.nodes[1:] }},
 	}
 	for _, test := range tests {

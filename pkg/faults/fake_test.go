@@ -95,7 +95,7 @@ func (c *fakeCluster) Do(ctx context.Context, action cluster.Action, name string
 func (c *fakeCluster) act(action cluster.Action, node *cluster.Node) error {
 	already := fmt.Errorf("node %s: %s: already so", node.Name, action)
 	switch action {
-	case cluster.PowerOff:
+	case cluster.PowerOff, cluster.Shutdown:
 		if node.Power == cluster.Off {
 			return already
 		}

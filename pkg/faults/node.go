@@ -25,6 +25,7 @@ type nodeFault struct {
 	selector scenario.NodeSelector
 	words    string // what the action does, for a user
 	dryRun   bool   // the action is left out, everything else is done
+	patience time.Duration
 	// struck says what speaks against the action having struck, as seen on the node; empty if nothing does.
 	struck func(before, now cluster.Node) string
 }
@@ -42,6 +43,9 @@ func (f nodeFault) Needs() []cluster.Action {
 	undo, _ := f.action.Undo()
 	return []cluster.Action{f.action, undo}
 }
+
+// Patience is what the action may take beyond the usual bound.
+func (f nodeFault) Patience(Target) time.Duration { return f.patience }
 
 // Resolve implements Fault.
 func (f nodeFault) Resolve(ctx context.Context, env Env) (Target, error) {

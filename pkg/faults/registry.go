@@ -19,6 +19,7 @@ type Kind struct {
 func Kinds() []Kind {
 	return []Kind{
 		nodePowerOffKind(),
+		nodeShutdownKind(),
 		nodeIsolateKind(),
 		nodeFreezeKind(),
 		nodeOutOfServiceKind(),

@@ -109,6 +109,7 @@ func writeRuntime(dir, entrypoint string, options []string, conf []source) error
 		content(path.Join(home, "launch.json"), 0o644, append(facts, '\n')),
 		symlink(path.Join(home, "bin", "spark-class"), SparkEntrypoint),
 		symlink(path.Join(home, "bin", "spark-submit"), SparkEntrypoint),
+		symlink(SparkDecommission[1:], SparkEntrypoint),
 	}
 	for _, c := range conf {
 		entries = append(entries, content(path.Join(home, "conf", c.name), 0o644, c.data))

@@ -35,7 +35,7 @@ func Delete(ctx context.Context, client kubernetes.Interface, namespace, runID s
 	})
 }
 
-// Empty is Delete that returns as soon as no job, pod and volume claim is left: the namespace itself takes five seconds
+// Empty is Delete that returns as soon as no job, daemon set, pod and volume claim is left: the namespace itself takes five seconds
 // more, for which a cluster that is about to be removed need not wait.
 func Empty(ctx context.Context, client kubernetes.Interface, namespace, runID string) error {
 	return remove(ctx, client, namespace, runID, func(ctx context.Context, _ types.UID) (bool, error) {
@@ -82,6 +82,7 @@ func empty(ctx context.Context, client kubernetes.Interface, namespace string) {
 	background := metav1.DeletePropagationBackground
 	all := metav1.ListOptions{}
 	_ = client.BatchV1().Jobs(namespace).DeleteCollection(ctx, metav1.DeleteOptions{PropagationPolicy: &background}, all)
+	_ = client.AppsV1().DaemonSets(namespace).DeleteCollection(ctx, metav1.DeleteOptions{PropagationPolicy: &background}, all)
 	_ = client.CoreV1().Pods(namespace).DeleteCollection(ctx, metav1.DeleteOptions{}, all)
 	_ = client.CoreV1().PersistentVolumeClaims(namespace).DeleteCollection(ctx, metav1.DeleteOptions{}, all)
 }
@@ -95,7 +96,7 @@ func remains(ctx context.Context, client kubernetes.Interface, namespace string)
 	case err != nil:
 		return fmt.Sprintf("objects that cannot be listed (%v)", err)
 	case len(left) == 0:
-		return "no jobs, no pods and no volume claims"
+		return "no jobs, no daemon sets, no pods and no volume claims"
 	default:
 		return strings.Join(left, ", ")
 	}
@@ -105,6 +106,10 @@ func remains(ctx context.Context, client kubernetes.Interface, namespace string)
 func contents(ctx context.Context, client kubernetes.Interface, namespace string) ([]string, error) {
 	all := metav1.ListOptions{}
 	jobs, err := client.BatchV1().Jobs(namespace).List(ctx, all)
+	if err != nil {
+		return nil, err
+	}
+	daemons, err := client.AppsV1().DaemonSets(namespace).List(ctx, all)
 	if err != nil {
 		return nil, err
 	}
@@ -119,6 +124,9 @@ func contents(ctx context.Context, client kubernetes.Interface, namespace string
 	var left []string
 	for _, job := range jobs.Items {
 		left = append(left, "Job "+job.Name)
+	}
+	for _, daemon := range daemons.Items {
+		left = append(left, "DaemonSet "+daemon.Name)
 	}
 	for _, pod := range pods.Items {
 		left = append(left, "Pod "+podState(pod))

@@ -31,6 +31,7 @@ const (
 const (
 	SharedDirectory  = "/shared"                            // checkpoints and results; all nodes see it unless the workload's storage is another one
 	WitnessDirectory = "/witness"                           // the node's own directory for the witness's records
+	sparkHome        = "/opt/spark"                         // as in Spark's official image
 	confDirectory    = "/etc/sparkchaos"                    // not Spark's own, whose files a volume would hide
 	workloadsJar     = "/opt/spark/workloads/workloads.jar" // holds the witness plugin; an image of the user's own must have it too
 	witnessPlugin    = "dev.sparkchaos.witness.WitnessPlugin"
@@ -41,13 +42,17 @@ type Environment struct {
 	RunID             string            // value of RunLabel
 	Namespace         string            // one of its own for each run
 	Image             string            // reference of the Spark image for workloads that name none of their own
+	StagingImage      string            // reference of the staging server's image; needed if the workload has one
 	PullPolicy        corev1.PullPolicy // empty means IfNotPresent
 	Nodes             []string          // the cluster's workers; when given, a driver's nodeName must be one of them
 	StorageClass      string            // of the shared volume; empty means the cluster's default class
 	LocalStorageClass string            // of volumes on one node's disk, for workloads with that storage; empty means the cluster's default class
-	NodeDirectory     string            // absolute path on each node's own disk, for workloads with that storage; it must exist and be writable for every user
 	Witness           Witness
 	Source            Source
+
+	// The following are absolute paths on each node's own disk; they must exist and be writable for every user.
+	NodeDirectory    string // for workloads whose storage it is
+	ShuffleDirectory string // for the files that a shuffle service serves
 }
 
 // Witness says where the witness plugin reports to. With neither URL nor Directory the plugin is left out.
@@ -90,6 +95,7 @@ func (e Environment) problems() []error {
 	}
 	wrong("witness directory", e.Witness.Directory, directoryProblems(e.Witness.Directory)...)
 	wrong("node directory", e.NodeDirectory, directoryProblems(e.NodeDirectory)...)
+	wrong("shuffle directory", e.ShuffleDirectory, directoryProblems(e.ShuffleDirectory)...)
 	if e.Witness.Interval < 0 || e.Witness.Interval%time.Millisecond != 0 {
 		wrong("witness interval", e.Witness.Interval.String(), "want whole milliseconds")
 	}

@@ -37,12 +37,23 @@ func wordCount() scenario.Workload {
 	}
 }
 
+// stagedWordCount is a workload whose jar and dictionary pods fetch from a staging server.
+func stagedWordCount() scenario.Workload {
+	w := wordCount()
+	w.Application.Jar, w.Application.Files = "staged-wordcount.jar", []string{"files/dictionary.txt"}
+	w.StagingServer = scenario.StagingServer{Storage: scenario.StagingDurable, Replicas: 2, FetchRate: "3m"}
+	w.Driver.Beside = scenario.OfStagingServer
+	return w
+}
+
 func environment() Environment {
 	return Environment{
-		RunID: "20261123-driver-node-power-off-1", Namespace: "run-1", Image: "docker.io/sparkchaos/spark:4.1.0",
+		RunID: "20261123-driver-node-power-off-1", Namespace: "run-1", Image: "docker.io/sparkchaos/spark:4.1.0", StagingImage: "docker.io/sparkchaos/staging:1",
 		PullPolicy: corev1.PullNever, Nodes: []string{"worker-1", "worker-2", "worker-3"}, StorageClass: "shared",
 		Witness: Witness{URL: "http://172.30.0.1:40001", Directory: "/var/lib/sparkchaos/run-1", Interval: 100 * time.Millisecond},
 		Source:  Source{URL: "http://172.30.0.1:40002", Host: "172.30.0.1", Port: 40003},
+
+		ShuffleDirectory: "/var/lib/sparkchaos/shuffle/run-1",
 	}
 }
 
@@ -51,11 +62,12 @@ func TestGolden(t *testing.T) {
 	for _, tc := range []struct {
 		name   string
 		change func(w *scenario.Workload, env *Environment)
+		kinds  int
 	}{
-		{"job", func(*scenario.Workload, *Environment) {}},
+		{"job", func(*scenario.Workload, *Environment) {}, 7},
 		{"pod", func(w *scenario.Workload, env *Environment) {
 			w.Driver = scenario.Driver{Kind: KindPod, Memory: "512m", Cores: "0.5", NodeName: "worker-2"}
-		}},
+		}, 7},
 		{"own-image-and-conf", func(w *scenario.Workload, env *Environment) {
 			w.Image = "registry.example/team/spark:4.1.0"
 			w.Application = scenario.Application{Name: "etl", MainClass: "com.example.Etl", Jar: "local:///opt/app/etl.jar", Args: []string{"$(SPARKCHAOS_SOURCE_URL)"}}
@@ -72,10 +84,18 @@ func TestGolden(t *testing.T) {
 				"spark.driver.bindAddress":    "0.0.0.0",
 			}
 			env.PullPolicy = ""
-		}},
+		}, 7},
+		{"staging-durable", func(w *scenario.Workload, env *Environment) { *w = stagedWordCount() }, 13},
+		{"staging-memory", func(w *scenario.Workload, env *Environment) {
+			*w = stagedWordCount()
+			w.StagingServer = scenario.StagingServer{Storage: scenario.StagingMemory, Replicas: 1}
+		}, 12},
 		{"without-harness", func(w *scenario.Workload, env *Environment) {
 			env.Witness, env.Source, env.StorageClass, env.Nodes = Witness{}, Source{}, "", nil
-		}},
+		}, 7},
+		{"shuffle-service", func(w *scenario.Workload, _ *Environment) {
+			w.ShuffleService = scenario.ShuffleService{Enabled: true, LocalDirectory: scenario.LocalDirectoryNode}
+		}, 8},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
@@ -102,13 +122,13 @@ func TestGolden(t *testing.T) {
 			if diff := cmp.Diff(string(want), string(got)); diff != "" {
 				t.Errorf("manifests differ from %s (-want +got):\n%s", golden, diff)
 			}
-			checkManifests(t, got)
+			checkManifests(t, got, tc.kinds)
 		})
 	}
 }
 
 // checkManifests reads the manifests as an API server does that refuses unknown fields, the executors' template too.
-func checkManifests(t *testing.T, manifests []byte) {
+func checkManifests(t *testing.T, manifests []byte, want int) {
 	t.Helper()
 	decoder := serializer.NewCodecFactory(scheme.Scheme, serializer.EnableStrict).UniversalDeserializer()
 	kinds := 0
@@ -125,7 +145,7 @@ func checkManifests(t *testing.T, manifests []byte) {
 			}
 		}
 	}
-	if kinds != 7 {
-		t.Errorf("%d objects, want 7", kinds)
+	if kinds != want {
+		t.Errorf("%d objects, want %d", kinds, want)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 
+	appsv1 "k8s.io/api/apps/v1"
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
@@ -40,6 +41,8 @@ type Objects struct {
 	RoleBinding    *rbacv1.RoleBinding
 	ConfigMap      *corev1.ConfigMap             // the executors' pod template
 	Claim          *corev1.PersistentVolumeClaim // nil when the workload's storage is a directory on each node's own disk
+	Staging        *Staging                      // nil if the workload has no staging server
+	ShuffleService *appsv1.DaemonSet             // nil if the workload has none
 	DriverJob      *batchv1.Job
 	DriverPod      *corev1.Pod
 }
@@ -51,9 +54,6 @@ func Render(w scenario.Workload, env Environment) (*Objects, error) {
 	if image == "" {
 		image = env.Image
 	}
-	if w.Application.Jar == "" {
-		w.Application.Jar = "local://" + workloadsJar
-	}
 	problems := append(env.problems(), workloadProblems(w, env, image)...)
 	s := settingsOf(w, env, image)
 	memory, err := driverMemory(s)
@@ -62,6 +62,8 @@ func Render(w scenario.Workload, env Environment) (*Objects, error) {
 	if err != nil {
 		problems = append(problems, fmt.Errorf("workload: driver.cores %q: want a number of cores like 0.5: %w", w.Driver.Cores, err))
 	}
+	shuffle, err := shuffleService(w, env, image, s)
+	problems = append(problems, err)
 	if err := errors.Join(problems...); err != nil {
 		return nil, err
 	}
@@ -70,7 +72,9 @@ func Render(w scenario.Workload, env Environment) (*Objects, error) {
 		return nil, err
 	}
 	o := frame(w.Storage, env, rules(s))
+	o.ShuffleService = shuffle
 	o.ConfigMap.Data = map[string]string{templateFile: string(template)}
+	o.Staging = stagingServer(w, env)
 	spec := driverSpec(w, env, image, s, cpu, memory)
 	meta := objectMeta(env, w.Application.Name+"-driver")
 	if w.Driver.Kind == KindPod {
@@ -106,19 +110,24 @@ func frame(storage string, env Environment, rules []rbacv1.PolicyRule) *Objects 
 			ObjectMeta: objectMeta(env, roleName),
 			Rules:      rules,
 		},
-		RoleBinding: &rbacv1.RoleBinding{
-			TypeMeta:   metav1.TypeMeta{APIVersion: rbacv1.SchemeGroupVersion.String(), Kind: "RoleBinding"},
-			ObjectMeta: objectMeta(env, roleName),
-			RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: roleName},
-			Subjects:   []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Name: serviceAccountName, Namespace: env.Namespace}},
-		},
+		RoleBinding: roleBinding(env, roleName, serviceAccountName),
 		ConfigMap: &corev1.ConfigMap{
 			TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "ConfigMap"},
 			ObjectMeta: objectMeta(env, configMapName),
 		},
-		Claim: claim(storage, env),
+		Claim: claim(claimName, storage, env),
 	}
 	return o
+}
+
+// roleBinding gives a role to a service account.
+func roleBinding(env Environment, role, account string) *rbacv1.RoleBinding {
+	return &rbacv1.RoleBinding{
+		TypeMeta:   metav1.TypeMeta{APIVersion: rbacv1.SchemeGroupVersion.String(), Kind: "RoleBinding"},
+		ObjectMeta: objectMeta(env, role),
+		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: role},
+		Subjects:   []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Name: account, Namespace: env.Namespace}},
+	}
 }
 
 // YAML returns the manifests in the order in which they are to be created, as kubectl apply takes them.
@@ -126,6 +135,10 @@ func (o *Objects) YAML() ([]byte, error) {
 	objects := []any{o.Namespace, o.ServiceAccount, o.Role, o.RoleBinding, o.ConfigMap}
 	if o.Claim != nil {
 		objects = append(objects, o.Claim)
+	}
+	objects = append(objects, o.Staging.all()...)
+	if o.ShuffleService != nil {
+		objects = append(objects, o.ShuffleService)
 	}
 	if o.DriverJob != nil {
 		objects = append(objects, o.DriverJob)
@@ -196,6 +209,9 @@ func workloadProblems(w scenario.Workload, env Environment, image string) []erro
 	default:
 		wrong("driver.kind is %q, want %s or %s", w.Driver.Kind, KindJob, KindPod)
 	}
+	if w.ShuffleService.Enabled && env.ShuffleDirectory == "" {
+		wrong("the shuffle service needs a directory on the nodes' disks, but the environment names none")
+	}
 	if w.Executors.Instances < 1 || w.Executors.Cores < 1 {
 		wrong("executors are %d with %d cores, want at least 1 each", w.Executors.Instances, w.Executors.Cores)
 	}
@@ -204,6 +220,9 @@ func workloadProblems(w scenario.Workload, env Environment, image string) []erro
 	}
 	if _, err := resource.ParseQuantity(w.Executors.RequestCores); err != nil {
 		wrong("executors.requestCores %q: want a number of cores like 0.5: %w", w.Executors.RequestCores, err)
+	}
+	if w.StagingServer.Enabled() && env.StagingImage == "" {
+		wrong("stagingServer.storage is %s, but the environment names no image of the staging server", w.StagingServer.Storage)
 	}
 	if n := w.Driver.NodeName; n != "" && len(env.Nodes) > 0 && !slices.Contains(env.Nodes, n) {
 		wrong("driver.nodeName is %q, which is none of the cluster's nodes %q", n, env.Nodes)

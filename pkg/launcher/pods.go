@@ -83,7 +83,7 @@ func tolerations(seconds *int64) []corev1.Toleration {
 func executorTemplate(w scenario.Workload, env Environment) *corev1.Pod {
 	vs, mounts := volumes(w, env)
 	noToken := false
-	return &corev1.Pod{
+	pod := &corev1.Pod{
 		TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "Pod"},
 		ObjectMeta: metav1.ObjectMeta{Labels: map[string]string{RunLabel: env.RunID, RoleLabel: RoleExecutor}},
 		Spec: corev1.PodSpec{
@@ -97,6 +97,11 @@ func executorTemplate(w scenario.Workload, env Environment) *corev1.Pod {
 			Volumes:     vs,
 		},
 	}
+	if w.ShuffleService.Enabled {
+		onNodeNetwork(&pod.Spec)
+	}
+	addArtifacts(&pod.Spec, w, env, RoleExecutor)
+	return pod
 }
 
 // driverLabels are those of the driver's pods.
@@ -114,7 +119,7 @@ func driverSpec(w scenario.Workload, env Environment, image string, settings map
 	args := slices.Concat(
 		[]string{"driver"},
 		confArgs(settings),
-		[]string{"--class", w.Application.MainClass, w.Application.Jar},
+		[]string{"--class", w.Application.MainClass, jarOf(w.Application)},
 		w.Application.Args)
 	grace := int64(30)
 	spec := corev1.PodSpec{
@@ -136,6 +141,8 @@ func driverSpec(w scenario.Workload, env Environment, image string, settings map
 			VolumeMounts: mounts,
 		}},
 	}
+	spec.Affinity = beside(w.Driver.Beside, env)
+	addArtifacts(&spec, w, env, RoleDriver)
 	if w.Driver.NodeName != "" {
 		// Not spec.nodeName: the scheduler shall see whether the node can take the pod.
 		spec.NodeSelector = map[string]string{corev1.LabelHostname: w.Driver.NodeName}

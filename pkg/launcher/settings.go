@@ -24,6 +24,7 @@ func settingsOf(w scenario.Workload, env Environment, image string) map[string]s
 	s := staticSettings(w, env, image)
 	maps.Copy(s, podSettings())
 	maps.Copy(s, witnessSettings(env.Witness))
+	maps.Copy(s, shuffleSettings(w, env))
 	maps.Copy(s, w.Conf)
 	if env.Witness.enabled() {
 		s["spark.plugins"] = joinList(",", witnessPlugin, w.Conf["spark.plugins"])

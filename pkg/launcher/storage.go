@@ -11,9 +11,9 @@ import (
 	"github.com/sparkchaos/sparkchaos/pkg/scenario"
 )
 
-// claim is what SharedDirectory is mounted from; nil when that is a directory on each node's own disk. A volume on one
+// claim asks for the volume that a directory like SharedDirectory is mounted from; nil when that is a directory on each node's own disk. A volume on one
 // node's disk can be mounted there alone, so the scheduler puts every pod of the application on that node.
-func claim(storage string, env Environment) *corev1.PersistentVolumeClaim {
+func claim(name, storage string, env Environment) *corev1.PersistentVolumeClaim {
 	if storage == scenario.StorageNode {
 		return nil
 	}
@@ -23,7 +23,7 @@ func claim(storage string, env Environment) *corev1.PersistentVolumeClaim {
 	}
 	c := &corev1.PersistentVolumeClaim{
 		TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "PersistentVolumeClaim"},
-		ObjectMeta: objectMeta(env, claimName),
+		ObjectMeta: objectMeta(env, name),
 		Spec: corev1.PersistentVolumeClaimSpec{
 			AccessModes: []corev1.PersistentVolumeAccessMode{mode},
 			Resources: corev1.VolumeResourceRequirements{

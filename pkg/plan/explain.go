@@ -53,6 +53,8 @@ func (e *explainer) workload(w scenario.Workload) {
 	e.line("Executors: %d with %s each, heap %s, CPU %s; they leave a dead node after %ds.",
 		w.Executors.Instances, counted(w.Executors.Cores, "core"), w.Executors.Memory, w.Executors.RequestCores, value(w.Executors.TolerationSeconds))
 	e.line("Storage: %s.", storage(w.Storage))
+	e.staging(w)
+	e.shuffle(w.ShuffleService)
 	e.line("Spark's settings: profile %s.", w.Profile)
 	for _, key := range slices.Sorted(maps.Keys(w.Conf)) {
 		if setting, from := scenario.FromProfile(w, key); from {
@@ -61,6 +63,37 @@ func (e *explainer) workload(w scenario.Workload) {
 		}
 		e.line("  with %s=%s (the scenario's own)", key, w.Conf[key])
 	}
+}
+
+func (e *explainer) shuffle(s scenario.ShuffleService) {
+	switch {
+	case !s.Enabled:
+	case s.LocalDirectory == scenario.LocalDirectoryContainer:
+		e.line("Shuffle service: one on each node serves the map output of executors that are gone; a new one knows none of them, for it keeps the list in its container.")
+	default:
+		e.line("Shuffle service: one on each node serves the map output of executors that are gone, and finds it again when it is replaced.")
+	}
+}
+
+// staging says where pods fetch what the image does not hold.
+func (e *explainer) staging(w scenario.Workload) {
+	server := w.StagingServer
+	if !server.Enabled() {
+		return
+	}
+	storage := "on the cluster's shared storage, which outlives its pods"
+	switch {
+	case server.Storage == scenario.StagingMemory:
+		storage = "in its own pod, with which they are lost"
+	case server.URL != "":
+		storage = "at " + server.URL
+	}
+	rate := ""
+	if server.FetchRate != "" {
+		rate = fmt.Sprintf(", %s bytes a second", server.FetchRate)
+	}
+	e.line("Staging server: %s, keeps artifacts %s. Driver and executors fetch %s from it before they start%s.",
+		counted(server.Replicas, "pod"), storage, strings.Join(scenario.Artifacts(w.Application), ", "), rate)
 }
 
 func from(w scenario.Workload) string {

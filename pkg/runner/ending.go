@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"runtime"
+	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -31,7 +33,7 @@ func (r *run) settle(ctx context.Context) error {
 		return err
 	}
 	r.Progress.Say("the application %s", ending)
-	return nil
+	return r.session.verifyArtifacts(ctx)
 }
 
 // cleanUp undoes every fault, collects the evidence, and removes what the run made. It goes on after a failure and
@@ -158,6 +160,7 @@ func (r *run) leftovers(ctx context.Context) history.LeftoversData {
 		look("namespaces of the run", func() ([]history.Object, error) { return r.namespacesLeft(ctx) })
 	}
 	look("volumes of the run", func() ([]history.Object, error) { return r.volumesLeft(ctx) })
+	look("directories of the run on the nodes' disks", func() ([]history.Object, error) { return r.directoriesLeft(ctx) })
 	look("nodes that are off, frozen, isolated or without kubelet", func() ([]history.Object, error) { return r.nodesLeft(ctx) })
 	look("undo records that are open", func() ([]history.Object, error) {
 		records, err := faults.Pending(r.directory.Undo())
@@ -226,6 +229,30 @@ func (r *run) volumesLeft(ctx context.Context) ([]history.Object, error) {
 		return len(found) == 0, nil
 	})
 	return found, trouble
+}
+
+// directoriesLeft looks on the disks themselves: what executors and shuffle services wrote there outlives them.
+func (r *run) directoriesLeft(ctx context.Context) ([]history.Object, error) {
+	nodes, err := r.cluster.Nodes(ctx)
+	var found []history.Object
+	errs := []error{err}
+	for _, node := range nodes {
+		disk, err := r.cluster.Disk(ctx, node.Name)
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		for _, id := range r.ids() {
+			for _, directory := range directories(id) {
+				if _, err := fs.Stat(disk, strings.TrimPrefix(directory, "/")); err == nil {
+					found = append(found, history.Object{Kind: "Directory", Name: node.Name + ":" + directory})
+				} else if !errors.Is(err, fs.ErrNotExist) {
+					errs = append(errs, fmt.Errorf("look at the disk of node %s: %w", node.Name, err))
+				}
+			}
+		}
+	}
+	return found, errors.Join(errs...)
 }
 
 func (r *run) nodesLeft(ctx context.Context) ([]history.Object, error) {
@@ -339,6 +366,9 @@ type deletion func(ctx context.Context, client kubernetes.Interface, namespace, 
 func removeSession(ctx context.Context, c cluster.Cluster, client kubernetes.Interface, id string, del deletion) error {
 	deleting, cancel := context.WithTimeout(ctx, deleteTimeout)
 	defer cancel()
-	return errors.Join(del(deleting, client, id, id),
-		c.RemoveDirectory(ctx, witnessDirectory(id)), c.RemoveDirectory(ctx, nodeDirectory(id)))
+	errs := []error{del(deleting, client, id, id)}
+	for _, directory := range directories(id) {
+		errs = append(errs, c.RemoveDirectory(ctx, directory))
+	}
+	return errors.Join(errs...)
 }

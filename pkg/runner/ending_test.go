@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -161,11 +162,28 @@ func newLimitedFile(t *testing.T, directory Directory) *limitedFile {
 	return &limitedFile{File: file}
 }
 
+func TestWhatIsLeftOnDisksIsFound(t *testing.T) {
+	t.Parallel()
+	directory := Directory(t.TempDir())
+	machines := newFakeMachines("n1", "n2")
+	machines.disks["n1"] = fstest.MapFS{"var/lib/sparkchaos/shuffle/r-base/blockmgr-1/0c/shuffle_0_0_0.data": {}}
+	r := runOn(t, newLimitedFile(t, directory), directory, machines, fakeAPI())
+	found, err := r.directoriesLeft(t.Context())
+	want := []history.Object{{Kind: "Directory", Name: "n1:/var/lib/sparkchaos/shuffle/r-base"}}
+	if diff := cmp.Diff(want, found); diff != "" {
+		t.Errorf("found (-want +got):\n%s", diff)
+	}
+	if err == nil || !strings.Contains(err.Error(), "the disk is broken") {
+		t.Errorf("%v, want that the other disk could not be looked at", err)
+	}
+}
+
 func TestAFullDiskKeepsNothingFromBeingUndone(t *testing.T) {
 	t.Parallel()
 	directory := Directory(t.TempDir())
 	file := newLimitedFile(t, directory)
 	machines := newFakeMachines("n1")
+	machines.disks["n1"] = fstest.MapFS{}
 	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "r", Labels: map[string]string{launcher.RunLabel: "r"}}}
 	client := fakeAPI(readyNode("n1"), namespace)
 	r := runOn(t, file, directory, machines, client)
@@ -197,7 +215,7 @@ func TestAFullDiskKeepsNothingFromBeingUndone(t *testing.T) {
 	if _, err := client.CoreV1().Namespaces().Get(t.Context(), "r", metav1.GetOptions{}); !apierrors.IsNotFound(err) {
 		t.Errorf("the namespace: %v, want that it is gone", err)
 	}
-	if diff := cmp.Diff([]string{witnessDirectory("r-base"), nodeDirectory("r-base"), witnessDirectory("r"), nodeDirectory("r")}, machines.removed); diff != "" {
+	if diff := cmp.Diff(slices.Concat(directories("r-base"), directories("r")), machines.removed); diff != "" {
 		t.Errorf("directories removed: %s", diff)
 	}
 	ended := r.end(trouble)

@@ -21,6 +21,8 @@ import (
 const (
 	// witnessRoot is where drivers and executors write their own records, on each node's own disk.
 	witnessRoot = "/var/lib/sparkchaos/witness"
+	// shuffleRoot is where executors leave what the shuffle service serves.
+	shuffleRoot = "/var/lib/sparkchaos/shuffle"
 	// nodeRoot is where workloads whose storage is the nodes' own disks keep what others keep on a shared volume.
 	nodeRoot = "/var/lib/sparkchaos/node"
 	// syncTimeout is how long the API server may take to list everything once.
@@ -34,8 +36,16 @@ const (
 // witnessDirectory is that of one session.
 func witnessDirectory(id string) string { return path.Join(witnessRoot, id) }
 
+// shuffleDirectory is that of one session.
+func shuffleDirectory(id string) string { return path.Join(shuffleRoot, id) }
+
 // nodeDirectory is that of one session.
 func nodeDirectory(id string) string { return path.Join(nodeRoot, id) }
+
+// directories are all those that a session has on each node's own disk.
+func directories(id string) []string {
+	return []string{witnessDirectory(id), shuffleDirectory(id), nodeDirectory(id)}
+}
 
 // recording writes what the API server says of one namespace into a history.
 type recording struct {
@@ -74,12 +84,9 @@ type witnessing struct {
 	servers    *errgroup.Group
 }
 
-// startWitnessing opens the harness's addresses inside the cluster's network and the directories on the nodes' disks.
+// startWitnessing opens the harness's addresses inside the cluster's network.
 func startWitnessing(ctx context.Context, c cluster.Cluster, log *history.Writer, id string, seed uint64, report func(history.ProblemData)) (*witnessing, error) {
 	w := &witnessing{directory: witnessDirectory(id), heartbeats: &heartbeats{last: map[string]time.Time{}}}
-	if err := c.MakeDirectory(ctx, w.directory); err != nil {
-		return nil, err
-	}
 	w.inbox = witness.NewInbox(func(record history.WitnessRecord) error {
 		if record.Type == history.Heartbeat && record.Via != witness.ViaDisk {
 			w.heartbeats.heard(record.PodUID)

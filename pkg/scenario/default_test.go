@@ -46,6 +46,8 @@ func TestDefaultFillsWhatIsNotGiven(t *testing.T) {
 					Storage:   StorageLocal,
 					Profile:   ProfileStock,
 					Executors: Executors{Instances: 1, Cores: 2, RequestCores: "1", Memory: "2g", TolerationSeconds: pointer(int64(9))},
+
+					ShuffleService: ShuffleService{Enabled: true},
 				},
 				Settle: Duration(time.Second),
 			},
@@ -57,6 +59,8 @@ func TestDefaultFillsWhatIsNotGiven(t *testing.T) {
 					StagingServer: StagingServer{Storage: "none"},
 					Storage:       StorageLocal,
 					Profile:       ProfileStock,
+
+					ShuffleService: ShuffleService{Enabled: true, LocalDirectory: LocalDirectoryNode},
 				},
 				Settle: Duration(time.Second),
 			},

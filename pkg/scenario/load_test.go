@@ -56,7 +56,7 @@ func TestLoadTellsEveryProblem(t *testing.T) {
 	}{
 		"other version": {"v1alpha1", "v1", []string{`1:13: apiVersion: "sparkchaos.dev/v1" is not accepted; known are sparkchaos.dev/v1alpha1`}},
 		"other kind":    {"kind: Scenario", "kind: Pod", []string{`2:7: kind: "Pod" is not accepted; known are Scenario`}},
-		"name":          {"power-off", "Power_Off", []string{`4:9: metadata.name: "Power_Off" does not fit; want a text that matches ^[a-z0-9]([-a-z0-9]{0,38}[a-z0-9])?$, for example driver-node-power-off`}},
+		"name":          {"power-off", "Power_Off", []string{`4:9: metadata.name: "Power_Off" does not fit; want a text that matches ^[a-z0-9]([-a-z0-9]{0,43}[a-z0-9])?$, for example driver-node-power-off`}},
 		"unknown field": {"baseline: true", "basline: true", []string{
 			"13:3: spec.basline: unknown field; did you mean baseline?",
 			"24:27: spec.expect[1].resultEqualsBaseline: compares with the baseline, but there is none; write spec.baseline: true"}},
@@ -74,7 +74,8 @@ func TestLoadTellsEveryProblem(t *testing.T) {
 		"jar from outside":    {"local:///a.jar", "a.jar", []string{`9:67: spec.workload.application.jar: "a.jar" does not fit; want a text that matches ^local:///[^\s]+$, for example local:///opt/spark/workloads/workloads.jar; the jar comes with the image: a staging server, which could serve other ones, is not built yet`}},
 		"bare pod":            {"kind: Job, backoffLimit: 3", "kind: Pod, backoffLimit: 3, podReplacementPolicy: Failed", []string{fmt.Sprintf(jobOnly, 39, "backoffLimit"), fmt.Sprintf(jobOnly, 64, "podReplacementPolicy")}},
 		"not built: staging":  {"storage: none", "storage: durable", []string{"11:30: spec.workload.stagingServer.storage: durable is not built yet; none is the only value"}},
-		"not built: shuffle":  {"stagingServer: {storage: none}", "shuffleService: {enabled: true}", []string{"11:31: spec.workload.shuffleService.enabled: true is not built yet; false is the only value"}},
+		"no shuffle service":  {"stagingServer: {storage: none}", "shuffleService: {localDirectory: node}", []string{"11:38: spec.workload.shuffleService.localDirectory: there is no shuffle service; write enabled: true or leave this out"}},
+		"no such directory":   {"stagingServer: {storage: none}", "shuffleService: {enabled: true, localDirectory: disk}", []string{`11:53: spec.workload.shuffleService.localDirectory: "disk" is not accepted; known are node, container`}},
 		"no Spark setting":    {"spark.network.timeout: 20s", "network.timeout: 20s", []string{`12:29: spec.workload.conf.network.timeout: Spark ignores settings that do not begin with "spark."; did you mean spark.network.timeout?`}},
 		"unquoted setting":    {"spark.network.timeout: 20s", "spark.x: 20", []string{`12:21: spec.workload.conf.spark.x: want a text, got the number 20; quote it: "20"`}},
 		"fault named twice":   {"name: kill", "name: lose", []string{`19:11: spec.faults[1].name: "lose" is the name of spec.faults[0] already; each fault needs its own`}},

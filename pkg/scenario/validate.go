@@ -3,6 +3,7 @@ package scenario
 import (
 	"fmt"
 	"maps"
+	"path"
 	"reflect"
 	"slices"
 	"strings"
@@ -19,12 +20,17 @@ type report func(path, format string, args ...any)
 func validate(s *Scenario, catalogue Catalogue, report report) {
 	validateTiming(s.Spec.Cluster.Timing, report)
 	validateDriver(s.Spec.Workload.Driver, report)
+	validateStaging(s.Spec.Workload, report)
+	if shuffle := s.Spec.Workload.ShuffleService; shuffle.LocalDirectory != "" && !shuffle.Enabled {
+		report("spec.workload.shuffleService.localDirectory", "there is no shuffle service; write enabled: true or leave this out")
+	}
 	for _, key := range slices.Sorted(maps.Keys(s.Spec.Workload.Conf)) {
 		if !strings.HasPrefix(key, "spark.") {
 			report("spec.workload.conf."+key, "Spark ignores settings that do not begin with \"spark.\"; did you mean spark.%s?", key)
 		}
 	}
 	validateFaults(s.Spec.Faults, catalogue, report)
+	validateComponents(s.Spec, report)
 	validateExpectations(s, catalogue, report)
 	if s.Spec.Control != nil {
 		validateControl(*s.Spec.Control, s.Spec.Expect, report)
@@ -61,6 +67,68 @@ func validateDriver(driver Driver, report report) {
 	if driver.BackoffLimit != nil {
 		report("spec.workload.driver.backoffLimit", "a bare Pod is never replaced; leave it out or write kind: Job")
 	}
+}
+
+// validateStaging finds artifacts without a server and servers without artifacts.
+func validateStaging(w Workload, report report) {
+	const at = "spec.workload.stagingServer"
+	server, artifacts := w.StagingServer, Artifacts(w.Application)
+	switch {
+	case !server.Enabled() && len(artifacts) > 0:
+		report("spec.workload.application", "%s would have to be fetched from a staging server, but there is none; write stagingServer: {storage: durable}, or give a jar of the image as local:///…", strings.Join(artifacts, ", "))
+	case server.Enabled() && len(artifacts) == 0:
+		report(at+".storage", "the server would have nothing to serve: neither application.jar nor application.files names a file beside the scenario")
+	}
+	names := map[string]string{}
+	for _, artifact := range artifacts {
+		base := path.Base(artifact)
+		if other, double := names[base]; double {
+			report("spec.workload.application", "%s and %s have the same name: pods fetch all artifacts into one directory", other, artifact)
+		}
+		names[base] = artifact
+	}
+	if server.Storage != StagingDurable && server.URL != "" {
+		report(at+".url", "only storage: durable has one")
+	}
+	if server.URL == "" && len(server.Credentials) > 0 {
+		report(at+".credentials", "are for the object storage that url names, but there is none")
+	}
+	if server.Storage == StagingMemory && server.Replicas > 1 {
+		report(at+".replicas", "%d servers with storage: memory would each know other artifacts; leave this out", server.Replicas)
+	}
+	if !server.Enabled() && (server.Replicas != 0 || server.FetchRate != "") {
+		report(at, "there is no server without storage: memory or durable")
+	}
+}
+
+// validateComponents finds faults at components that the workload does not have.
+func validateComponents(spec Spec, report report) {
+	present := map[string]bool{OfStagingServer: spec.Workload.StagingServer.Enabled(), OfShuffleService: spec.Workload.ShuffleService.Enabled}
+	for i, fault := range spec.Faults {
+		for _, of := range selected(fault.Inject.Args) {
+			if has, component := present[of]; component && !has {
+				report(fmt.Sprintf("spec.faults[%d].inject.%s", i, fault.Inject.Name), "strikes the %s, but the workload has none; see spec.workload.%s", of, of)
+			}
+		}
+	}
+}
+
+// selected returns the roles that the selectors among a fault's arguments name.
+func selected(args any) []string {
+	v := reflect.ValueOf(args)
+	if v.Kind() != reflect.Pointer || v.IsNil() || v.Elem().Kind() != reflect.Struct {
+		return nil
+	}
+	var roles []string
+	for _, f := range strictyaml.Fields(v.Elem().Type()) {
+		switch selector := v.Elem().FieldByIndex(f.Index).Interface().(type) {
+		case NodeSelector:
+			roles = append(roles, selector.Of)
+		case PodSelector:
+			roles = append(roles, selector.Of)
+		}
+	}
+	return roles
 }
 
 func validateFaults(faults []Fault, catalogue Catalogue, report report) {

@@ -2,7 +2,8 @@
 // driver and executor, and any other command as it is) and needs no shell: it works out the command line of Java and
 // becomes that process, so Java gets the container's signals itself.
 //
-// Under the names spark-submit and spark-class it does what the scripts of these names do, as far as Java applications go.
+// Under the names spark-submit and spark-class it does what the scripts of these names do, as far as Java applications go;
+// under the name decom.sh it is the script that Spark makes the preStop hook of executors that may be decommissioned.
 package main
 
 import (
@@ -14,6 +15,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"syscall"
+	"time"
 )
 
 const (
@@ -48,7 +50,11 @@ type process struct {
 }
 
 func main() {
-	if err := start(os.Args); err != nil {
+	run := start
+	if filepath.Base(os.Args[0]) == decommissionName {
+		run = func([]string) error { return decommission(syscall.Kill, time.NewTimer(decommissionTimeout).C) }
+	}
+	if err := run(os.Args); err != nil {
 		fmt.Fprintf(os.Stderr, "%s: %v\n", filepath.Base(os.Args[0]), err)
 		os.Exit(codeOf(err))
 	}

@@ -129,12 +129,19 @@ final class ApplicationListener extends SparkListener {
   }
 
   private static WitnessRecord stageRecord(String type, StageInfo stage) {
-    return WitnessRecord.of(type)
-        .stage(stage.stageId())
-        .attempt(stage.attemptNumber())
-        .detail("name", stage.name())
-        .detail("kind", kind(stage))
-        .detail("numTasks", stage.numTasks());
+    WitnessRecord of =
+        WitnessRecord.of(type)
+            .stage(stage.stageId())
+            .attempt(stage.attemptNumber())
+            .detail("name", stage.name())
+            .detail("kind", kind(stage))
+            .detail("numTasks", stage.numTasks())
+            .detail("parents", stage.parentIds().mkString(","));
+    // A stage that makes the same shuffle's output anew for a later job has another id.
+    if (stage.shuffleDepId().isDefined()) {
+      of.detail("shuffleID", String.valueOf(stage.shuffleDepId().get()));
+    }
+    return of;
   }
 
   private static String kind(StageInfo stage) {

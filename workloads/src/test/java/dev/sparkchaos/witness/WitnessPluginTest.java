@@ -72,6 +72,8 @@ class WitnessPluginTest {
       assertEquals(5, count(records, "taskEnded", "reason", "Success"));
       assertEquals(1, count(records, "jobEnded", "result", "succeeded"));
       assertEquals(2, count(records, "stageCompleted", "result", "succeeded"));
+      assertEquals(1, count(records, "stageSubmitted", "shuffleID", "0"));
+      assertEquals(1, count(records, "stageCompleted", "parents", "0"));
       assertIdentity(records);
 
       JsonNode started = ofType(records, "driverStarted").get(0);

@@ -1,0 +1,294 @@
+package check
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+)
+
+// outputKey names a map output of a driver.
+type outputKey struct {
+	shuffle   string
+	partition int64
+}
+
+// String names the output in messages.
+func (k outputKey) String() string {
+	return fmt.Sprintf("map output %d of shuffle %s", k.partition, k.shuffle)
+}
+
+// hit is a fault that struck map output.
+type hit struct {
+	fault   *Fault
+	book    *mapBook
+	present []outputKey // map outputs of complete stages
+	struck  []outputKey // those of them that were on what it struck
+}
+
+// rerun is a map output that was there and was computed again.
+type rerun struct {
+	story     *shuffleStory
+	output    outputKey
+	before    *Task // that had computed it last
+	task      *Task
+	after     *hit // the last one before it; nil if there was none
+	explained bool // a fault between the two struck the executor that had it
+}
+
+// shuffleStory is what happened to map outputs, as far as faults go.
+type shuffleStory struct {
+	incarnations []*Incarnation
+	drivers      []string // faults that struck a driver
+	strangers    []string // executors with map output whose pods are not known
+	speculative  bool
+	hits         []*hit
+	reruns       []rerun
+}
+
+func (m *Model) shuffleStory() *shuffleStory {
+	s := &shuffleStory{incarnations: m.Incarnations()}
+	books := map[*Incarnation]*mapBook{}
+	for _, incarnation := range s.incarnations {
+		if incarnation.Driver != nil {
+			books[incarnation] = m.mapBook(incarnation)
+		}
+	}
+	for _, fault := range m.landed() {
+		victim := current(s.incarnations, fault.Began.At)
+		if victim == nil || books[victim] == nil {
+			continue
+		}
+		if fault.hits(victim.UID, victim.Node) {
+			s.drivers = append(s.drivers, fault.Name)
+			continue
+		}
+		if h := m.hitOf(fault, books[victim]); len(h.struck) > 0 {
+			s.hits = append(s.hits, h)
+		}
+	}
+	for _, incarnation := range s.incarnations {
+		book := books[incarnation]
+		if book == nil {
+			continue
+		}
+		s.strangers = append(s.strangers, book.strangers()...)
+		s.speculative = s.speculative || book.speculative
+		s.addReruns(m, book)
+	}
+	slices.SortStableFunc(s.reruns, func(a, b rerun) int { return a.task.Started.At.Compare(b.task.Started.At) })
+	return s
+}
+
+// addReruns finds what was computed again after its stage had been complete.
+func (s *shuffleStory) addReruns(m *Model, book *mapBook) {
+	for _, key := range book.keys() {
+		complete := book.complete[key.shuffle]
+		for _, task := range book.runs[key] {
+			before := book.holder(key, task.Started)
+			if before == nil || complete.Never() || !complete.before(task.Started) {
+				continue
+			}
+			r := rerun{story: s, output: key, before: before, task: task}
+			for _, h := range s.hits {
+				if h.book != book || h.fault.Began.At.After(task.Started.At) {
+					continue
+				}
+				r.after = h
+				if h.fault.Began.At.After(before.Ended.At) && m.strikes(h.fault, book.pods[before.Executor]) {
+					r.explained = true
+				}
+			}
+			s.reruns = append(s.reruns, r)
+		}
+	}
+}
+
+func (m *Model) hitOf(fault *Fault, book *mapBook) *hit {
+	h := &hit{fault: fault, book: book}
+	for _, key := range book.keys() {
+		if complete := book.complete[key.shuffle]; complete.Never() || complete.At.After(fault.Began.At) {
+			continue
+		}
+		holder := book.holder(key, fault.Began)
+		if holder == nil {
+			continue
+		}
+		h.present = append(h.present, key)
+		if m.strikes(fault, book.pods[holder.Executor]) {
+			h.struck = append(h.struck, key)
+		}
+	}
+	return h
+}
+
+// strikes says whether a fault struck an executor's map output: its pod, its node, or the shuffle service of its node.
+func (m *Model) strikes(fault *Fault, executor *Pod) bool {
+	if executor == nil {
+		return false
+	}
+	return fault.hits(executor.UID, executor.Node) || slices.ContainsFunc(m.struckPods(fault), func(pod *Pod) bool {
+		return pod.Component == componentShuffleService && pod.Node == executor.Node
+	})
+}
+
+func (m *Model) struckPods(fault *Fault) []*Pod {
+	var pods []*Pod
+	for _, target := range fault.Targets {
+		if pod := m.Pods[target.UID]; target.Kind == "Pod" && pod != nil {
+			pods = append(pods, pod)
+		}
+	}
+	return pods
+}
+
+// again returns the outputs that were computed again, each once.
+func (s *shuffleStory) again() []outputKey {
+	known := map[outputKey]bool{}
+	var keys []outputKey
+	for _, r := range s.reruns {
+		if !known[r.output] {
+			known[r.output] = true
+			keys = append(keys, r.output)
+		}
+	}
+	return keys
+}
+
+// outputs counts the map outputs of stages that were complete when the first fault struck.
+func (s *shuffleStory) outputs() int { return len(s.hits[0].present) }
+
+// struck counts the map outputs that any fault struck.
+func (s *shuffleStory) struck() int {
+	known := map[outputKey]bool{}
+	for _, h := range s.hits {
+		for _, key := range h.struck {
+			known[key] = true
+		}
+	}
+	return len(known)
+}
+
+// fetchFailures counts the tasks that could not fetch map output after the first fault.
+func (s *shuffleStory) fetchFailures() int {
+	n := 0
+	for _, task := range s.hits[0].book.driver.Tasks {
+		if task.Reason == "FetchFailed" && task.Ended.At.After(s.hits[0].fault.Began.At) {
+			n++
+		}
+	}
+	return n
+}
+
+// what says in words what the fault struck.
+func (h *hit) what() string {
+	return fmt.Sprintf("%d of %d map outputs", len(h.struck), len(h.present))
+}
+
+// reader returns the first task that started after the fault had landed and read one of the shuffles to a good end.
+func (h *hit) reader() *Task {
+	var first *Task
+	for _, task := range h.book.driver.Tasks {
+		stage := h.book.driver.Stages[task.Stage]
+		if stage == nil || !task.succeeded() || task.Started.Never() || !task.Started.At.After(h.fault.Landed.At) {
+			continue
+		}
+		reads := slices.ContainsFunc(h.struck, func(key outputKey) bool { return stage.reads(key.shuffle, h.book.driver.Stages) })
+		if reads && (first == nil || task.Started.before(first.Started)) {
+			first = task
+		}
+	}
+	return first
+}
+
+// notAgain returns the struck outputs that were not computed to a good end after the fault.
+func (h *hit) notAgain() []outputKey {
+	return slices.DeleteFunc(slices.Clone(h.struck), func(key outputKey) bool {
+		return slices.ContainsFunc(h.book.runs[key], func(t *Task) bool {
+			return t.succeeded() && t.Started.At.After(h.fault.Began.At)
+		})
+	})
+}
+
+// cite cites what a good end rests on.
+func (h *hit) cite(f *finding, reader *Task) {
+	key := h.struck[0]
+	f.cite(h.book.complete[key.shuffle], "all map output of shuffle %s is there", key.shuffle)
+	f.cite(h.fault.Began, "%s strikes %s", h.fault.Name, h.what())
+	for _, task := range h.book.runs[key] {
+		if task.Started.At.After(h.fault.Began.At) {
+			f.cite(task.Started, "executor %s computes %s again", task.Executor, key)
+			break
+		}
+	}
+	f.cite(reader.Ended, "task %d on executor %s, which started after it, has read the shuffle", reader.ID, reader.Executor)
+}
+
+// mapBook is what the map tasks of one driver did.
+type mapBook struct {
+	driver      *Process
+	pods        map[string]*Pod       // executors' pods, by Spark's id
+	runs        map[outputKey][]*Task // in the order of their starts
+	complete    map[string]Moment     // when a shuffle's output was first there, by shuffle
+	speculative bool
+}
+
+func (m *Model) mapBook(incarnation *Incarnation) *mapBook {
+	b := &mapBook{driver: incarnation.Driver, pods: map[string]*Pod{}, runs: map[outputKey][]*Task{}, complete: map[string]Moment{}}
+	for _, pod := range m.executors(incarnation) {
+		b.pods[pod.ExecutorID] = pod
+	}
+	for _, stage := range b.driver.Stages {
+		if complete := b.complete[stage.Shuffle]; stage.Shuffle != "" && !stage.Completed.Never() {
+			complete.first(stage.Completed)
+			b.complete[stage.Shuffle] = complete
+		}
+	}
+	for _, task := range b.driver.Tasks {
+		stage := b.driver.Stages[task.Stage]
+		if stage == nil || stage.Shuffle == "" || task.Started.Never() {
+			continue
+		}
+		key := outputKey{stage.Shuffle, task.Partition}
+		b.runs[key] = append(b.runs[key], task)
+		b.speculative = b.speculative || task.Speculative
+	}
+	for _, runs := range b.runs {
+		slices.SortFunc(runs, func(a, b *Task) int {
+			return cmp.Or(a.Started.At.Compare(b.Started.At), cmp.Compare(a.ID, b.ID))
+		})
+	}
+	return b
+}
+
+// keys returns the outputs in a fixed order.
+func (b *mapBook) keys() []outputKey {
+	return slices.SortedFunc(maps.Keys(b.runs), func(x, y outputKey) int {
+		return cmp.Or(cmp.Compare(x.shuffle, y.shuffle), cmp.Compare(x.partition, y.partition))
+	})
+}
+
+// holder returns the task that had computed an output last when a moment came, nil if none had.
+func (b *mapBook) holder(key outputKey, at Moment) *Task {
+	var last *Task
+	for _, task := range b.runs[key] {
+		if task.succeeded() && task.Ended.At.Before(at.At) && (last == nil || last.Ended.before(task.Ended)) {
+			last = task
+		}
+	}
+	return last
+}
+
+// strangers returns the executors that computed map output and whose pods are not known.
+func (b *mapBook) strangers() []string {
+	unknown := map[string]bool{}
+	for _, runs := range b.runs {
+		for _, task := range runs {
+			if task.succeeded() && b.pods[task.Executor] == nil {
+				unknown["executor "+strconv.Quote(task.Executor)] = true
+			}
+		}
+	}
+	return slices.Sorted(maps.Keys(unknown))
+}

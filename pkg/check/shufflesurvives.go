@@ -1,0 +1,96 @@
+package check
+
+import "fmt"
+
+const invariantShuffleSurvives = "shuffleSurvives"
+
+// Which map outputs may be computed again.
+const (
+	recomputedNone = "none" // none: what the fault struck is served without its executor
+	recomputedLost = "lost" // exactly those that the fault struck
+)
+
+// ShuffleArgs are the arguments of shuffleSurvives.
+type ShuffleArgs struct {
+	// Recomputed is none (what the fault struck is read without being computed again) or lost (exactly what it struck is computed again).
+	Recomputed string `json:"recomputed" enum:"none|lost"`
+}
+
+func shuffleSurvives() Definition {
+	return Definition{
+		Name: invariantShuffleSurvives,
+		Doc: "Of the map outputs that were complete when a fault struck an executor, its node or the node's shuffle service, none is computed again, or exactly those that the fault struck, " +
+			"while tasks that started after it read the shuffle to a good end.",
+		Args: func() any { return &ShuffleArgs{} },
+		Problems: func(args any) []string {
+			if r := args.(*ShuffleArgs).Recomputed; r != recomputedNone && r != recomputedLost {
+				return []string{fmt.Sprintf("recomputed is %q: write {recomputed: %s} or {recomputed: %s}", r, recomputedNone, recomputedLost)}
+			}
+			return nil
+		},
+		New: func(args any) Checker {
+			allowed := args.(*ShuffleArgs).Recomputed
+			return checkerFunc(func(m *Model) Result { return checkShuffle(m, allowed) })
+		},
+	}
+}
+
+func checkShuffle(m *Model, allowed string) Result {
+	f := m.finding()
+	f.Bound = allowed
+	s := m.shuffleStory()
+	f.assume(len(s.drivers) == 0, "no fault struck a driver, whose successor computes everything anew%s", except(s.drivers))
+	f.assume(len(s.strangers) == 0, "the pod of each executor with map output is known%s", except(s.strangers))
+	f.assume(!s.speculative, "no map task ran speculatively")
+	f.assume(m.seen("Pod"), "no change of a pod was missed")
+	missing := m.diskMissing(nodesOf(s.incarnations))
+	f.assume(len(missing) == 0, "the witness's files were read in full from the disk of each node that a driver ran on%s", except(missing))
+	if !f.assume(len(s.hits) > 0, "a fault struck map output of a stage that was complete") {
+		return f.inconclusive("no fault struck map output of a stage that was complete, so nothing had to survive")
+	}
+	f.Measured = fmt.Sprintf("%d of %d again", len(s.again()), s.outputs())
+	if allowed == recomputedLost {
+		f.Bound = fmt.Sprintf("%d %s", s.struck(), allowed)
+	}
+	for _, r := range s.reruns {
+		if result, settled := f.judgeRerun(r, allowed); settled {
+			return result
+		}
+	}
+	for _, h := range s.hits {
+		reader := h.reader()
+		if !f.assume(reader != nil, "a task that started after %s had landed read the shuffle to a good end", h.fault.Name) {
+			return f.inconclusive("no task that started after %s had landed read the shuffle to a good end, so nobody needed the map output", h.fault.Name)
+		}
+		if left := h.notAgain(); allowed == recomputedLost && len(left) > 0 {
+			return f.inconclusive("%d of the %d map outputs that %s struck were not computed again: they were not lost, or were empty and not needed (whether anything is missing is for the result to show)",
+				len(left), len(h.struck), h.fault.Name)
+		}
+		h.cite(f, reader)
+	}
+	return f.shuffleHeld(s, allowed)
+}
+
+// judgeRerun judges a map output that was computed again; false if it may have been.
+func (f *finding) judgeRerun(r rerun, allowed string) (Result, bool) {
+	if r.after == nil {
+		return f.inconclusive("%s was computed again before any fault struck map output: what came later cannot be laid to a fault", r.output), true
+	}
+	if allowed == recomputedLost && r.explained {
+		return Result{}, false
+	}
+	f.cite(r.before.Ended, "executor %s has computed %s", r.before.Executor, r.output)
+	f.cite(r.after.fault.Began, "%s strikes %s", r.after.fault.Name, r.after.what())
+	f.cite(r.task.Started, "executor %s computes %s again", r.task.Executor, r.output)
+	if allowed == recomputedNone {
+		return f.violated("%s was computed again after %s, as were %d more", r.output, r.after.fault.Name, len(r.story.again())-1), true
+	}
+	return f.violated("%s was computed again after %s, which did not strike executor %s that had it", r.output, r.after.fault.Name, r.before.Executor), true
+}
+
+func (f *finding) shuffleHeld(s *shuffleStory, allowed string) Result {
+	if allowed == recomputedNone {
+		return f.held("none of %d map outputs was computed again, though %d were struck; there were %s", s.outputs(), s.struck(), count(s.fetchFailures(), "failed fetch attempt"))
+	}
+	return f.held("exactly the %d of %d map outputs that were struck were computed again, after %s", s.struck(), s.outputs(), count(s.fetchFailures(), "failed fetch attempt"))
+}
