@@ -63,7 +63,7 @@ func addEnvironmentFlags(command *cobra.Command, env *launcher.Environment) {
 	flags.StringVar(&env.Image, "image", "", "Spark image, if the scenario names none (default: the one that was built last on this machine)")
 	flags.StringVar((*string)(&env.PullPolicy), "pull-policy", string(corev1.PullIfNotPresent), "Always, IfNotPresent or Never")
 	flags.StringVar(&env.StorageClass, "storage-class", "", "of the shared volume, ReadWriteMany (default: the cluster's default class)")
-	flags.StringVar(&env.LocalStorageClass, "local-storage-class", "", "of volumes on one node's disk, for a workload whose storage is local")
+	flags.StringVar(&env.LocalStorageClass, "local-storage-class", "", "of volumes on one node's disk, ReadWriteOnce, for a workload whose storage is local (default: the cluster's default class)")
 	flags.StringVar(&env.NodeDirectory, "node-dir", "",
 		"directory on each node's own disk, for a workload whose storage is node; it must exist there and be writable for every user")
 	flags.StringVar(&env.ShuffleDirectory, "shuffle-dir", "",

@@ -43,6 +43,14 @@ func TestExecutorsKept(t *testing.T) {
 				say(b, 43900*time.Millisecond, "d2", history.DriverStopping, nil, map[string]string{"cause": "pluginShutdown"})
 			}
 		})},
+		{name: "removed as the application ends, which the driver tells later", want: Pass, twist: both(removes("d2", "2", 44*second), func(s *historytest.Story) {
+			tell := s.Extra
+			s.Extra = func(b *historytest.Builder) {
+				tell(b)
+				say(b, 43900*time.Millisecond, "d2", history.ApplicationEnded, nil, nil)
+				say(b, 44200*time.Millisecond, "d2", history.DriverStopping, nil, map[string]string{"cause": "pluginShutdown"})
+			}
+		})},
 		{name: "driver not replaced", want: Inconclusive, says: "none could be taken", twist: withoutReplacement},
 		{name: "no executors", want: Inconclusive, twist: func(s *historytest.Story) { s.Drivers[1].Executors = nil }},
 		{name: "the dead node's disk was not read", want: Inconclusive, twist: unreadDisk},

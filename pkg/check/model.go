@@ -39,7 +39,7 @@ func (m Moment) before(other Moment) bool {
 }
 
 // Model is what the events so far say, in the terms in which invariants are stated. Its memory grows with the objects
-// that were ever seen (pods, nodes, executors, results; tasks only if the plan asks about them), some hundred bytes each,
+// that were ever seen (pods, nodes, executors, results, batches; tasks only if the plan asks about them), some hundred bytes each,
 // and not with the events.
 type Model struct {
 	Run      history.RunData

@@ -24,7 +24,7 @@ type Process struct {
 
 	// The following are known of drivers only.
 	Started       Moment                 // driverStarted
-	Stopping      Moment                 // an orderly end
+	Stopping      Moment                 // the begin of an orderly end
 	Executors     map[string]*Registered // by executor id
 	FirstProgress Moment                 // the first task or batch that ended well
 	Stages        map[int64]*Stage       // by Spark's id; only if the plan asks for what they tell
@@ -124,7 +124,8 @@ func (p *Process) observeDriver(r *history.WitnessRecord, at Moment) {
 	// application has started it tells its listeners before.
 	case history.ApplicationStarted, history.DriverStarted:
 		p.Started.first(at)
-	case history.DriverStopping:
+	// Between the two Spark stops its executors.
+	case history.ApplicationEnded, history.DriverStopping:
 		p.Stopping.first(at)
 	case history.ExecutorRegistered:
 		p.executor(r.ExecutorID).At.first(at)

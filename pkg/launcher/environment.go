@@ -46,7 +46,7 @@ type Environment struct {
 	PullPolicy        corev1.PullPolicy // empty means IfNotPresent
 	Nodes             []string          // the cluster's workers; when given, a driver's nodeName must be one of them
 	StorageClass      string            // of the shared volume; empty means the cluster's default class
-	LocalStorageClass string            // of volumes on one node's disk, for workloads with that storage
+	LocalStorageClass string            // of volumes on one node's disk, for workloads with that storage; empty means the cluster's default class
 	Witness           Witness
 	Source            Source
 

@@ -55,8 +55,6 @@ func existingDirectory(path string) corev1.VolumeSource {
 // storageProblem says what the environment lacks for the workload's storage.
 func storageProblem(storage string, env Environment) error {
 	switch {
-	case storage == scenario.StorageLocal && env.LocalStorageClass == "":
-		return errors.New("workload: storage is local, but the environment names no storage class for volumes on one node's disk")
 	case storage == scenario.StorageNode && env.NodeDirectory == "":
 		return errors.New("workload: storage is node, but the environment names no directory on the nodes' own disks")
 	case storage != "" && storage != scenario.StorageShared && storage != scenario.StorageLocal && storage != scenario.StorageNode:

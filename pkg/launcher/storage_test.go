@@ -72,9 +72,8 @@ func TestStorage(t *testing.T) {
 func TestStorageThatTheEnvironmentHasNot(t *testing.T) {
 	t.Parallel()
 	for storage, want := range map[string]string{
-		scenario.StorageLocal: "names no storage class for volumes on one node's disk",
-		scenario.StorageNode:  "names no directory on the nodes' own disks",
-		"tape":                "want shared, local or node",
+		scenario.StorageNode: "names no directory on the nodes' own disks",
+		"tape":               "want shared, local or node",
 	} {
 		w := wordCount()
 		w.Storage = storage

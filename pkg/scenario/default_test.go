@@ -32,6 +32,7 @@ func TestDefaultFillsWhatIsNotGiven(t *testing.T) {
 						TolerationSeconds: pointer(int64(2)), Memory: "512m", Cores: "0.5"},
 					Executors:     Executors{Instances: 2, Cores: 1, RequestCores: "0.5", Memory: "512m", TolerationSeconds: pointer(int64(2))},
 					StagingServer: StagingServer{Storage: "none"},
+					Storage:       StorageShared,
 					Profile:       ProfileResilient, Conf: resilient(),
 				},
 				Settle: Duration(2 * time.Minute),
@@ -42,6 +43,7 @@ func TestDefaultFillsWhatIsNotGiven(t *testing.T) {
 				Cluster: Cluster{Workers: 5, Timing: Timing{Knobs: &Knobs{}}},
 				Workload: Workload{
 					Driver:    Driver{Kind: DriverPod, TolerationSeconds: pointer(int64(0)), Memory: "1g", Cores: "2"},
+					Storage:   StorageLocal,
 					Profile:   ProfileStock,
 					Executors: Executors{Instances: 1, Cores: 2, RequestCores: "1", Memory: "2g", TolerationSeconds: pointer(int64(9))},
 
@@ -55,6 +57,7 @@ func TestDefaultFillsWhatIsNotGiven(t *testing.T) {
 					Driver:        Driver{Kind: DriverPod, TolerationSeconds: pointer(int64(0)), Memory: "1g", Cores: "2"},
 					Executors:     Executors{Instances: 1, Cores: 2, RequestCores: "1", Memory: "2g", TolerationSeconds: pointer(int64(9))},
 					StagingServer: StagingServer{Storage: "none"},
+					Storage:       StorageLocal,
 					Profile:       ProfileStock,
 
 					ShuffleService: ShuffleService{Enabled: true, LocalDirectory: LocalDirectoryNode},
