@@ -10,13 +10,19 @@ BIN      := bin
 PROGRAM  := $(BIN)/sparkchaos
 SCENARIO ?= scenarios/driver-node-power-off.yaml
 FUZZTIME ?= 10s
+KILLS    ?= 1000
+
+# Tests that kill the staging server; those on S3 need the component versitygw.
+LOSS_TESTS := ./internal/stagingcli/losstest
 
 # A commit is stamped into the binary where git can tell it; in a checkout that belongs to someone else it refuses to.
 BUILDVCS := $(shell git rev-parse --verify --quiet HEAD >/dev/null 2>&1 && echo true || echo false)
 
 # Tests that start clusters; without root each of them says so and is skipped.
 CLUSTER_PACKAGES := ./pkg/cluster/... ./suites/...
-CLUSTER_TIMEOUT  ?= 60m
+CLUSTER_TIMEOUT  ?= 180m
+# Which scenarios are run, by their labels in Ginkgo's language.
+LABELS           ?= !tier:nightly
 CLUSTER_LOG      := $(BIN)/cluster-tests.log
 CLUSTER_TESTS    := $(if $(filter 0,$(shell id -u)),1,)
 
@@ -31,11 +37,27 @@ run: system-packages components images ## Judge SCENARIO (default: driver-node-p
 	$(PROGRAM) run $(SCENARIO)
 
 .PHONY: test
-test: test-unit test-workloads test-cluster ## Run all tests; needs root for those with clusters
+test: test-unit test-staging test-workloads test-cluster ## Run all tests but the scenarios of tier nightly; needs root for those with clusters
+
+.PHONY: test-full
+test-full: LABELS :=
+test-full: test ## Run all tests and all scenarios; about two hours on 2 cores
 
 .PHONY: test-unit
 test-unit: ## Run the tests that need neither root nor components, with the race detector
 	env -u SPARKCHAOS_CLUSTER_TESTS go test -race $$(go list ./... | grep -v /suites)
+
+.PHONY: test-staging
+test-staging: versitygw ## Kill the staging server under load, on files and on an S3 server
+	SPARKCHAOS_STAGING_TESTS=1 go test -race -v -count=1 $(LOSS_TESTS)
+
+.PHONY: soak
+soak: versitygw ## Kill the staging server KILLS times (default 1000) under load, on files and on an S3 server; print the figures
+	SPARKCHAOS_STAGING_TESTS=1 SPARKCHAOS_STAGING_KILLS=$(KILLS) go test -v -count=1 -timeout 4h $(LOSS_TESTS)
+
+.PHONY: versitygw
+versitygw: build
+	@$(PROGRAM) components build versitygw
 
 .PHONY: test-workloads
 test-workloads: system-packages ## Run the tests of the witness plugin and of the applications, inside a small Spark
@@ -44,7 +66,7 @@ test-workloads: system-packages ## Run the tests of the witness plugin and of th
 .PHONY: test-cluster
 test-cluster: system-packages components images ## Run the tests that start clusters; needs root
 	@mkdir -p $(BIN) && rm -f $(CLUSTER_LOG)
-	SPARKCHAOS_CLUSTER_TESTS=$(CLUSTER_TESTS) SPARKCHAOS_RUNS=$(CURDIR)/$(BIN)/runs go test -v -count=1 -p 1 -timeout $(CLUSTER_TIMEOUT) $(CLUSTER_PACKAGES) 2>&1 | tee $(CLUSTER_LOG)
+	SPARKCHAOS_CLUSTER_TESTS=$(CLUSTER_TESTS) SPARKCHAOS_LABELS='$(LABELS)' SPARKCHAOS_RUNS=$(CURDIR)/$(BIN)/runs go test -v -count=1 -p 1 -timeout $(CLUSTER_TIMEOUT) $(CLUSTER_PACKAGES) 2>&1 | tee $(CLUSTER_LOG)
 
 .PHONY: build
 build: ## Build bin/sparkchaos

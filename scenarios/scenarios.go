@@ -7,8 +7,8 @@ import (
 	"io/fs"
 )
 
-//go:embed *.yaml controls/*.yaml
+//go:embed *.yaml controls/*.yaml files/*
 var files embed.FS
 
-// Files returns the shipped scenarios as files, named as in this directory.
+// Files returns the shipped scenarios, and the files that they name, as in this directory.
 func Files() fs.FS { return files }

@@ -30,6 +30,9 @@ import (
 // clusterTests is set where tests may and must start clusters.
 const clusterTests = "SPARKCHAOS_CLUSTER_TESTS"
 
+// labelFilter selects specs by their labels, in Ginkgo's language: "!tier:nightly". Empty: all are run.
+const labelFilter = "SPARKCHAOS_LABELS"
+
 // asProgram makes this test's program behave as sparkchaos.
 const asProgram = "SPARKCHAOS_TEST_PROGRAM"
 
@@ -53,7 +56,11 @@ func TestScenarios(t *testing.T) {
 		t.Skipf("runs Spark on a real cluster: needs root; set %s=1, or call make test", clusterTests)
 	}
 	RegisterFailHandler(Fail)
-	RunSpecs(t, "scenarios")
+	suite, reporter := GinkgoConfiguration()
+	if suite.LabelFilter == "" {
+		suite.LabelFilter = os.Getenv(labelFilter)
+	}
+	RunSpecs(t, "scenarios", suite, reporter)
 }
 
 // sparkchaos runs a command line of the program in this process and returns its exit code and output.

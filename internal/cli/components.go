@@ -33,7 +33,7 @@ func newComponentsBuildCommand(getenv func(string) string) *cobra.Command {
 		Args:      cobra.OnlyValidArgs,
 		Short:     "Build what is missing in the cache, once per machine",
 		Long: `Build the components that the cache lacks, from the Go module proxy, as the nested modules below components/ of
-a checkout pin them. A build appears in the cache as a whole or not at all; two builders wait for each other.
+a checkout pin them. Without names that is what clusters need; what only tests need (versitygw) is built by name. A build appears in the cache as a whole or not at all; two builders wait for each other.
 The cache is $` + paths.CacheVariable + `, or "sparkchaos" in the user's cache directory.`,
 		RunE: func(command *cobra.Command, names []string) error {
 			cache, err := paths.Cache(getenv)
@@ -163,7 +163,9 @@ func newComponentsPathCommand(getenv func(string) string) *cobra.Command {
 			for _, program := range programs {
 				path := set.Path(components.Program(program))
 				if path == "" {
-					return usagef("no component has a program %q; \"sparkchaos components list -o json\" names all", program)
+					if path, err = components.LocateOnDemand(cache, components.Program(program)); err != nil {
+						return usagef("%w; \"sparkchaos components list -o json\" names all programs", err)
+					}
 				}
 				fmt.Fprintln(command.OutOrStdout(), path)
 			}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+
+	"github.com/sparkchaos/sparkchaos/internal/stagingcli"
 )
 
 // ExitCode is what the process says to its caller; the values are part of the product's contract.
@@ -63,11 +65,14 @@ func usagef(format string, arguments ...any) error {
 // one, or ExitError.
 func codeOf(err error) ExitCode {
 	var coded *exitError
+	var staged *stagingcli.Error
 	switch {
 	case err == nil:
 		return ExitPass
 	case errors.As(err, &coded):
 		return coded.code
+	case errors.As(err, &staged):
+		return ExitCode(staged.Code)
 	case errors.Is(err, context.Canceled):
 		return ExitInterrupted
 	default:

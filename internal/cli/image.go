@@ -25,7 +25,7 @@ type imageTarget struct {
 
 // imageTargets lists the images in the order in which they are built.
 func imageTargets() []imageTarget {
-	return []imageTarget{{"pause", image.Pause}, {"toolbox", image.Toolbox}, {"spark", image.Spark}}
+	return []imageTarget{{"pause", image.Pause}, {"toolbox", image.Toolbox}, {"staging", image.Staging}, {"spark", image.Spark}}
 }
 
 // newImageCommand returns `sparkchaos image`.
@@ -43,7 +43,7 @@ func newImageBuildCommand(getenv func(string) string) *cobra.Command {
 		names = append(names, target.name)
 	}
 	command := &cobra.Command{
-		Use:       "build [pause|toolbox|spark]...",
+		Use:       "build [pause|toolbox|staging|spark]...",
 		ValidArgs: names,
 		Args:      cobra.OnlyValidArgs,
 		Short:     "Build what the cache lacks of the images (all, if none is named) and print where they are",
@@ -66,7 +66,7 @@ func newImageBuildCommand(getenv func(string) string) *cobra.Command {
 			return writeImageTable(command.OutOrStdout(), built)
 		},
 	}
-	command.Flags().StringVar(&source, "source", ".", "a checkout of sparkchaos, or a directory in one; only the Spark image needs it")
+	command.Flags().StringVar(&source, "source", ".", "a checkout of sparkchaos, or a directory in one; only the images of Spark and of the staging server need it")
 	return command
 }
 

@@ -20,7 +20,8 @@ func newRenderCommand(getenv func(string) string) *cobra.Command {
 		Short: "Print the Kubernetes manifests of a scenario's workload, as kubectl apply takes them",
 		Long: `Print the Kubernetes manifests of a scenario's workload: what a run would create, to be read, or to be applied without
 sparkchaos ("sparkchaos render SCENARIO | kubectl apply -f -"). Nobody listens to the witness then, so it is left out
-unless it is told where to report to.`,
+unless it is told where to report to. A workload with a staging server needs one object more, which only an upload gives:
+the secret "artifacts" with the keys id, secret and sha256 ("sparkchaos staging upload" prints them).`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(command *cobra.Command, args []string) error {
 			s, err := loadScenario(args[0])
@@ -62,6 +63,12 @@ func addEnvironmentFlags(command *cobra.Command, env *launcher.Environment) {
 	flags.StringVar(&env.Image, "image", "", "Spark image, if the scenario names none (default: the one that was built last on this machine)")
 	flags.StringVar((*string)(&env.PullPolicy), "pull-policy", string(corev1.PullIfNotPresent), "Always, IfNotPresent or Never")
 	flags.StringVar(&env.StorageClass, "storage-class", "", "of the shared volume, ReadWriteMany (default: the cluster's default class)")
+	flags.StringVar(&env.LocalStorageClass, "local-storage-class", "", "of volumes on one node's disk, for a workload whose storage is local")
+	flags.StringVar(&env.NodeDirectory, "node-dir", "",
+		"directory on each node's own disk, for a workload whose storage is node; it must exist there and be writable for every user")
+	flags.StringVar(&env.ShuffleDirectory, "shuffle-dir", "",
+		"directory on each node's own disk, for a workload with a shuffle service; it must exist there and be writable for every user")
+	flags.StringVar(&env.StagingImage, "staging-image", image.StagingReference, "image of the staging server, for a workload with one")
 	flags.StringVar(&env.Witness.URL, "witness-url", "", "http://host:port to which drivers and executors report")
 	flags.StringVar(&env.Witness.Directory, "witness-dir", "",
 		"directory on each node to which they report; it must exist there and be writable for every user")

@@ -92,7 +92,8 @@ func TestRenderKnowsAllShippedScenarios(t *testing.T) {
 	for _, each := range shipped {
 		t.Run(each.scenario.Metadata.Name, func(t *testing.T) {
 			t.Parallel()
-			code, out, stderr := runRenderOf(t, each.scenario.Metadata.Name, "--image=registry.example/spark:4")
+			code, out, stderr := runRenderOf(t, each.scenario.Metadata.Name, "--image=registry.example/spark:4",
+				"--shuffle-dir=/var/lib/shuffle", "--node-dir=/var/lib/node", "--local-storage-class=local")
 			if code != ExitPass || !strings.Contains(out, "name: sparkchaos-"+each.scenario.Metadata.Name) {
 				t.Errorf("exit code %d, error %q, output %q; want manifests", code, stderr, out)
 			}

@@ -12,6 +12,8 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+
+	"github.com/sparkchaos/sparkchaos/internal/stagingcli"
 )
 
 // Streams are the process' standard streams.
@@ -36,6 +38,7 @@ func NewRoot() *cobra.Command {
 		newReportCommand(os.Getenv),
 		newRunCommand(os.Getenv),
 		newSchemaCommand(),
+		stagingcli.New(),
 		newVersionCommand(),
 	)
 	// Main prints errors; usage under each of them would hide what they say.

@@ -71,6 +71,7 @@ interrupted 130. Of several runs the worst counts; a violation outranks everythi
 type plannedRun struct {
 	plan     *plan.Plan
 	scenario []byte
+	beside   string // directory of the file that it came from
 }
 
 // planRuns plans everything before anything starts, so that no mistake is found half-way.
@@ -83,7 +84,7 @@ func planRuns(command *cobra.Command, args []string, flags runFlags) ([]plannedR
 	}
 	if flags.plan != "" {
 		p, err := loadPlan(flags.plan)
-		return []plannedRun{{plan: p}}, err
+		return []plannedRun{{plan: p, beside: filepath.Dir(flags.plan)}}, err
 	}
 	if flags.seed == 0 {
 		flags.seed = uint64(rand.Uint32()) + 1 // the plan and every report say which
@@ -110,11 +111,15 @@ func planRun(arg string, flags runFlags) (plannedRun, error) {
 		}
 	}
 	p, err := makePlan(s, flags.seed, flags.clusterKind)
-	return plannedRun{plan: p, scenario: text}, err
+	return plannedRun{plan: p, scenario: text, beside: filepath.Dir(arg)}, err
 }
 
 func carryOutAll(command *cobra.Command, getenv func(string) string, planned []plannedRun, flags runFlags) error {
 	options, err := runOptions(command, getenv, flags)
+	if err != nil {
+		return err
+	}
+	find, err := artifactFinder(getenv)
 	if err != nil {
 		return err
 	}
@@ -128,6 +133,7 @@ func carryOutAll(command *cobra.Command, getenv func(string) string, planned []p
 				options.Progress.Say("run %s, %d of %d", one.plan.Scenario.Name, n, flags.repeat)
 			}
 			options.Plan, options.Scenario = one.plan, one.scenario
+			options.Artifact = find(one.beside)
 			worst = worst.or(carryOut(command, getenv, options))
 			if command.Context().Err() != nil {
 				return withCode(ExitInterrupted, worst.interrupted())
@@ -249,23 +255,32 @@ func runOptions(command *cobra.Command, getenv func(string) string, flags runFla
 	}
 	return runner.Options{
 		Runs: flags.out, ClusterName: flags.clusterName, KeepCluster: flags.keepCluster, Clusters: clusters,
-		Image: func(ctx context.Context) (runner.Image, error) { return sparkImage(ctx, cache, show) }, Baselines: filepath.Join(cache, "baselines"),
+		Image: cachedImage(image.Spark, cache, show), Staging: cachedImage(image.Staging, cache, show), Baselines: filepath.Join(cache, "baselines"),
 		Active: runner.ActiveRuns{Dir: filepath.Join(state, "runs")}, Progress: show, Version: programVersion(),
 	}, nil
 }
 
-// sparkImage builds the image of Spark, or finds the last one where there is no checkout to build from.
-func sparkImage(ctx context.Context, cache string, show *progress) (runner.Image, error) {
+// cachedImage builds an image for a run, or finds the last one where there is no checkout to build from.
+func cachedImage(build func(context.Context, image.Env) (image.Archive, error), cache string, show *progress) func(context.Context) (runner.Image, error) {
+	return func(ctx context.Context) (runner.Image, error) {
+		env := imagesOf(cache)
+		env.Progress = func(step image.Progress) {
+			if !step.Done {
+				show.Say("building an image: %s", step.Stage)
+			}
+		}
+		archive, err := build(ctx, env)
+		return runner.Image{Reference: archive.Reference, Archive: archive.Path, Digest: archive.Digest}, err
+	}
+}
+
+// imagesOf is where images are built from and kept; an installed program that is used anywhere has no checkout.
+func imagesOf(cache string) image.Env {
 	checkout, err := components.FindSource(".")
 	if err != nil {
-		checkout = "" // an installed program, used anywhere
+		checkout = ""
 	}
-	archive, err := image.Spark(ctx, image.Env{Cache: cache, Checkout: checkout, Progress: func(step image.Progress) {
-		if !step.Done {
-			show.Say("building the Spark image: %s", step.Stage)
-		}
-	}})
-	return runner.Image{Reference: archive.Reference, Archive: archive.Path, Digest: archive.Digest}, err
+	return image.Env{Cache: cache, Checkout: checkout}
 }
 
 // newCleanupCommand returns `sparkchaos cleanup`.

@@ -61,11 +61,22 @@ func TestShippedScenarios(t *testing.T) {
 		}
 	}
 	want := map[string]*scenario.Control{
-		"driver-as-pod":         {EndsIn: "violation", Violated: []string{"driverRescheduled"}},
-		"fixed-app-id":          {EndsIn: "violation", Violated: []string{"applicationIdsUnique"}},
-		"fixed-executor-prefix": {EndsIn: "violation", Violated: []string{"executorNamesUnique"}},
-		"noop-power-off":        {EndsIn: "inconclusive"},
-		"two-drivers-forbidden": {EndsIn: "violation", Violated: []string{"atMostOneDriver"}},
+		"checkpoint-on-local-volume":              {EndsIn: "violation", Violated: []string{"driverRescheduled"}},
+		"checkpoint-on-node-disk":                 {EndsIn: "violation", Violated: []string{"streamContinues"}},
+		"driver-as-pod":                           {EndsIn: "violation", Violated: []string{"driverRescheduled"}},
+		"dstream-without-wal":                     {EndsIn: "violation", Violated: []string{"wordsCounted"}},
+		"executor-node-power-off-stock":           {EndsIn: "violation", Violated: []string{"executorReplaced"}},
+		"fixed-app-id":                            {EndsIn: "violation", Violated: []string{"applicationIdsUnique"}},
+		"fixed-executor-prefix":                   {EndsIn: "violation", Violated: []string{"executorNamesUnique"}},
+		"noop-node-shutdown":                      {EndsIn: "inconclusive"},
+		"noop-power-off":                          {EndsIn: "inconclusive"},
+		"shuffle-service-without-local-directory": {EndsIn: "violation", Violated: []string{"shuffleSurvives"}},
+		"shuffle-without-service":                 {EndsIn: "violation", Violated: []string{"shuffleSurvives"}},
+		"staging-memory":                          {EndsIn: "violation", Violated: []string{"stagedArtifactsSurvive"}},
+		"stale-executor-stands-in":                {EndsIn: "violation", Violated: []string{"applicationIdsUnique", "executorReplaced", "noStaleStandIn"}},
+		"structured-streaming-isolated":           {EndsIn: "violation", Violated: []string{"atMostOneDriver", "wordsCounted"}},
+		"thawed-driver-costs-executors":           {EndsIn: "violation", Violated: []string{"applicationIdsUnique", "executorsKept"}},
+		"two-drivers-forbidden":                   {EndsIn: "violation", Violated: []string{"atMostOneDriver"}},
 	}
 	if diff := cmp.Diff(want, controls); diff != "" {
 		t.Errorf("controls (-want +got):\n%s", diff)
@@ -196,14 +207,24 @@ func TestExplainSaysTheSameOfAScenarioAndItsPlan(t *testing.T) {
 
 func TestListSelectsByLabels(t *testing.T) {
 	t.Parallel()
+	shipped, err := shippedScenarios()
+	if err != nil {
+		t.Fatal(err)
+	}
+	controls := 0
+	for _, each := range shipped {
+		if each.scenario.Spec.Control != nil {
+			controls++
+		}
+	}
 	tests := map[string]struct {
 		args          []string
 		has, lacks    string
 		scenarioCount int
 	}{
-		"all":        {nil, "driver-node-power-off [", "poweroff [", 10},
-		"controls":   {[]string{"--label", "control=true"}, "noop-power-off [", "driver-node-frozen [", 5},
-		"two labels": {[]string{"-l", "component=driver", "-l", "fault=freeze"}, "driver-node-frozen [", "driver-node-isolated [", 1},
+		"all":        {nil, "driver-node-power-off [", "poweroff [", len(shipped)},
+		"controls":   {[]string{"--label", "control=true"}, "noop-power-off [", "driver-node-frozen [", controls},
+		"two labels": {[]string{"-l", "tier=smoke", "-l", "fault=freeze"}, "driver-node-frozen [", "driver-node-isolated [", 1},
 		"none":       {[]string{"-l", "component=nobody"}, "", "[", 0},
 	}
 	for name, test := range tests {

@@ -19,7 +19,7 @@ type Options struct {
 	Source string
 	// Cache is the directory that receives the builds, see paths.Cache. It is made if it does not exist.
 	Cache string
-	// Only limits the build to these components, by name; empty means all.
+	// Only limits the build to these components, by name; empty means all that a cluster needs.
 	Only []string
 	// Progress receives a line whenever there is something to say; nil means nowhere.
 	Progress io.Writer
@@ -60,10 +60,10 @@ func build(ctx context.Context, components []Component, options Options) error {
 	return b.summarize(components)
 }
 
-// choose returns the components of the given names, in their own order, or all if there are none.
+// choose returns the components of the given names, in their own order, or those of a cluster if there are none.
 func choose(components []Component, names []string) ([]Component, error) {
 	if len(names) == 0 {
-		return components, nil
+		return ofCluster(components), nil
 	}
 	known := make([]string, 0, len(components))
 	var chosen []Component

@@ -244,12 +244,46 @@ func TestLocateNamesWhatIsMissingAndTheCommand(t *testing.T) {
 	}
 	wants := []string{"make components", "sparkchaos components build"}
 	for _, recipe := range Recipes() {
+		if recipe.OnDemand {
+			if strings.Contains(err.Error(), recipe.Name) {
+				t.Errorf("no cluster needs %s, but it is called missing:\n%v", recipe.Name, err)
+			}
+			continue
+		}
 		wants = append(wants, recipe.Name+" v", filepath.Join(cache, "components", recipe.Name+"-v"))
 	}
 	for _, want := range wants {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("error lacks %q:\n%v", want, err)
 		}
+	}
+}
+
+func TestWhatIsBuiltOnDemand(t *testing.T) {
+	t.Parallel()
+	all := []Component{{Recipe: Recipe{Name: "a"}}, {Recipe: Recipe{Name: "b", OnDemand: true}}}
+	for _, tc := range []struct{ names, want []string }{
+		{nil, []string{"a"}},
+		{[]string{"b"}, []string{"b"}},
+		{[]string{"b", "a"}, []string{"a", "b"}},
+	} {
+		chosen, err := choose(all, tc.names)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, component := range chosen {
+			got = append(got, component.Name)
+		}
+		if diff := cmp.Diff(tc.want, got); diff != "" {
+			t.Errorf("chosen of %q (-want +got):\n%s", tc.names, diff)
+		}
+	}
+	if _, err := LocateOnDemand(t.TempDir(), VersityGW); err == nil || !strings.Contains(err.Error(), "sparkchaos components build versitygw") {
+		t.Errorf("LocateOnDemand in an empty cache = %v, want how to build it", err)
+	}
+	if _, err := LocateOnDemand(t.TempDir(), Kubectl); err == nil || !strings.Contains(err.Error(), `"kubectl"`) {
+		t.Errorf("LocateOnDemand of a cluster's program = %v, want an error", err)
 	}
 }
 

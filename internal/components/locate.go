@@ -11,7 +11,7 @@ import (
 	"golang.org/x/mod/modfile"
 )
 
-// Set is one complete build of all components, as found in a cache.
+// Set is one complete build of all components that a cluster is made of, as found in a cache.
 type Set struct {
 	cache      string
 	components []Component
@@ -24,7 +24,30 @@ func Locate(cache string) (Set, error) {
 	if err != nil {
 		return Set{}, err
 	}
-	return locate(components, cache)
+	return locate(ofCluster(components), cache)
+}
+
+// ofCluster leaves out what is only built on demand.
+func ofCluster(components []Component) []Component {
+	return slices.DeleteFunc(slices.Clone(components), func(c Component) bool { return c.OnDemand })
+}
+
+// LocateOnDemand finds a program of a component that is built on demand. If it is not there, the error says how to build it.
+func LocateOnDemand(cache string, program Program) (string, error) {
+	components, err := Components()
+	if err != nil {
+		return "", err
+	}
+	for _, component := range components {
+		if !component.OnDemand || !slices.Contains(component.Programs(), program) {
+			continue
+		}
+		if !component.Built(cache) {
+			return "", fmt.Errorf("%s is not built: nothing in %s; run \"sparkchaos components build %s\" in a checkout of sparkchaos", component, component.Bin(cache), component.Name)
+		}
+		return filepath.Join(component.Bin(cache), string(program)), nil
+	}
+	return "", fmt.Errorf("no component that is built on demand has a program %q", program)
 }
 
 func locate(components []Component, cache string) (Set, error) {

@@ -1,5 +1,5 @@
 // Package components builds the programs of others that a cluster on this machine is made of (Kubernetes, containerd,
-// runc, the CNI plugins, CoreDNS) from the Go module proxy into the cache, and finds them there. What is built is
+// runc, the CNI plugins, CoreDNS), and those that tests need beside it, from the Go module proxy into the cache, and finds them there. What is built is
 // pinned by the nested modules below components/ of the checkout: versions are read from their go.mod files.
 package components
 
@@ -35,6 +35,8 @@ const (
 	Kubelet               Program = "kubelet"
 	KubeProxy             Program = "kube-proxy"
 	Kubectl               Program = "kubectl"
+
+	VersityGW Program = "versitygw" // an S3 server over a directory
 )
 
 // Recipe says how a component is built. In Tags and LDFlags, {version}, {major} and {minor} stand for the version that
@@ -54,6 +56,8 @@ type Recipe struct {
 	CGO bool
 	// PkgConfig are the C libraries that it needs, by their pkg-config names.
 	PkgConfig []string
+	// OnDemand says that no cluster needs the component but tests do: it is built when it is named, and is no part of a Set.
+	OnDemand bool
 	// Links are installed beside the binary of the first package as symbolic links to it.
 	Links []Program
 }
@@ -113,6 +117,13 @@ func Recipes() []Recipe {
 				"-X " + versionPackage + ".gitTreeState=archive",
 			},
 			Links: []Program{Etcd, KubeAPIServer, KubeControllerManager, KubeScheduler, Kubelet, KubeProxy, Kubectl},
+		},
+		{
+			Name:     "versitygw",
+			Source:   "github.com/versity/versitygw",
+			Packages: []string{"github.com/versity/versitygw/cmd/versitygw"},
+			LDFlags:  []string{"-s", "-w"},
+			OnDemand: true,
 		},
 	}
 }

@@ -52,6 +52,7 @@ const (
 // kinds is the registry of all anchors, in the order in which a run usually meets them.
 func kinds() []kind {
 	return []kind{
+		driverInitializingKind(),
 		driverRunningKind(),
 		executorsRegisteredKind(),
 		stageRunningKind(),

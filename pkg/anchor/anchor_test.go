@@ -145,7 +145,7 @@ type at map[int64][]int64
 
 func TestAnchors(t *testing.T) {
 	t.Parallel()
-	two := &AtLeast{AtLeast: 2}
+	two, twoExecutors := &AtLeast{AtLeast: 2}, &ExecutorsRegisteredArgs{AtLeast: 2}
 	zero, one := int64(0), int64(1)
 	tests := map[string]struct {
 		anchor string
@@ -178,28 +178,33 @@ func TestAnchors(t *testing.T) {
 			at{4: {4}}, "incarnation 1 (pod pod-a) is Running on node n1 and being deleted, incarnation 2 (pod pod-b) is Running on node n2"},
 
 		"executorsRegistered: counts those of the live incarnation": {
-			"executorsRegistered", two, 0, []history.Event{launched("Job", jobUID), running("a", "n1"), registered("a", "1"), registered("a", "2"),
+			"executorsRegistered", twoExecutors, 0, []history.Event{launched("Job", jobUID), running("a", "n1"), registered("a", "1"), registered("a", "2"),
 				deleting("a", "n1"), running("b", "n2"), registered("b", "1"), registered("b", "2")},
 			at{4: {2, 3, 4}, 8: {6, 7, 8}}, "2 of 2 executors registered [1 2]; "},
 		"executorsRegistered: a record that comes twice counts once": {
-			"executorsRegistered", two, 0, []history.Event{launched("Job", jobUID), running("a", "n1"), registered("a", "1"), registered("a", "1")},
+			"executorsRegistered", twoExecutors, 0, []history.Event{launched("Job", jobUID), running("a", "n1"), registered("a", "1"), registered("a", "1")},
 			at{}, "1 of 2 executors registered [1]; "},
 		"executorsRegistered: a removed one does not count, whatever the order": {
-			"executorsRegistered", two, 0, []history.Event{launched("Job", jobUID), running("a", "n1"), registered("a", "1"), removed("a", "2"), registered("a", "2"), registered("a", "10")},
+			"executorsRegistered", twoExecutors, 0, []history.Event{launched("Job", jobUID), running("a", "n1"), registered("a", "1"), removed("a", "2"), registered("a", "2"), registered("a", "10")},
 			at{6: {2, 3, 6}}, "2 of 2 executors registered [1 10]; "},
 		"executorsRegistered: losing one takes it back": {
-			"executorsRegistered", two, 0, []history.Event{launched("Job", jobUID), running("a", "n1"), registered("a", "1"), registered("a", "2"), removed("a", "1")},
+			"executorsRegistered", twoExecutors, 0, []history.Event{launched("Job", jobUID), running("a", "n1"), registered("a", "1"), registered("a", "2"), removed("a", "1")},
 			at{4: {2, 3, 4}}, "1 of 2 executors registered [2]; "},
 		"executorsRegistered: nothing without a live driver": {
-			"executorsRegistered", two, 0, []history.Event{launched("Job", jobUID), registered("a", "1"), registered("a", "2"), pending("a", "n1")},
+			"executorsRegistered", twoExecutors, 0, []history.Event{launched("Job", jobUID), registered("a", "1"), registered("a", "2"), pending("a", "n1")},
 			at{}, "incarnation 1 (pod pod-a) is Pending on node n1"},
 		"executorsRegistered: the witness may be ahead of the watch": {
-			"executorsRegistered", two, 0, []history.Event{launched("Job", jobUID), registered("a", "1"), registered("a", "2"), running("a", "n1")},
+			"executorsRegistered", twoExecutors, 0, []history.Event{launched("Job", jobUID), registered("a", "1"), registered("a", "2"), running("a", "n1")},
 			at{4: {2, 3, 4}}, "2 of 2 executors registered [1 2]; "},
 		"executorsRegistered: those of before since do not reach it": {
-			"executorsRegistered", two, 5, []history.Event{launched("Job", jobUID), running("a", "n1"), registered("a", "1"), registered("a", "2"), registered("a", "3"),
+			"executorsRegistered", twoExecutors, 5, []history.Event{launched("Job", jobUID), running("a", "n1"), registered("a", "1"), registered("a", "2"), registered("a", "3"),
 				deleting("a", "n1"), running("b", "n2"), registered("b", "1"), registered("b", "2")},
 			at{9: {7, 8, 9}}, "2 of 2 executors registered [1 2]; "},
+
+		"executorsRegistered: of a later incarnation": {
+			"executorsRegistered", &ExecutorsRegisteredArgs{AtLeast: 1, Incarnation: 2}, 0, []history.Event{launched("Job", jobUID), running("a", "n1"), registered("a", "1"),
+				deleting("a", "n1"), running("b", "n2"), registered("b", "1")},
+			at{6: {5, 6}}, "1 of 1 executor registered [1]; "},
 
 		"stageRunning: any stage, until it is completed": {
 			"stageRunning", &StageRunningArgs{}, 0, []history.Event{launched("Job", jobUID), running("a", "n1"), stage(history.StageSubmitted, "a", 0, 0), stage(history.StageCompleted, "a", 0, 0)},
@@ -322,7 +327,7 @@ func TestEntriesAreComplete(t *testing.T) {
 			t.Errorf("%s: Args returns the same pointer twice", entry.Name)
 		}
 	}
-	want := []string{"driverRunning", "executorsRegistered", "stageRunning", "tasksCompleted", "batchCompleted", "driverRescheduled",
+	want := []string{"driverInitializing", "driverRunning", "executorsRegistered", "stageRunning", "tasksCompleted", "batchCompleted", "driverRescheduled",
 		"faultLanded", "faultRecovered", "applicationCompleted"}
 	if diff := cmp.Diff(want, names); diff != "" {
 		t.Errorf("anchors (-want +got):\n%s", diff)
@@ -347,8 +352,8 @@ func TestPhrases(t *testing.T) {
 	t.Parallel()
 	three := int64(3)
 	for want, choice := range map[string]scenario.Choice{
-		"at least 1 executor is registered":           {Name: "executorsRegistered", Args: &AtLeast{AtLeast: 1}},
-		"at least 2 executors are registered":         {Name: "executorsRegistered", Args: &AtLeast{AtLeast: 2}},
+		"at least 1 executor is registered":           {Name: "executorsRegistered", Args: &ExecutorsRegisteredArgs{AtLeast: 1}},
+		"at least 2 executors are registered":         {Name: "executorsRegistered", Args: &ExecutorsRegisteredArgs{AtLeast: 2}},
 		"stage 3 is running":                          {Name: "stageRunning", Args: &StageRunningArgs{Stage: &three}},
 		"at least 2 tasks have succeeded":             {Name: "tasksCompleted", Args: &AtLeast{AtLeast: 2}},
 		"at least 1 batch has completed":              {Name: "batchCompleted", Args: &AtLeast{AtLeast: 1}},

@@ -9,13 +9,23 @@ import (
 	"github.com/sparkchaos/sparkchaos/pkg/history"
 )
 
+// ExecutorsRegisteredArgs are the arguments of executorsRegistered.
+type ExecutorsRegisteredArgs struct {
+	AtLeast     int `json:"atLeast" min:"1" max:"1000000"`               // how many
+	Incarnation int `json:"incarnation,omitempty" min:"1" max:"1000000"` // the driver's life, counted from 1, before which nothing counts; absent: any
+}
+
 func executorsRegisteredKind() kind {
-	return kindOf("executorsRegistered", "At least so many executors are registered with the live incarnation's driver.", toStart, AtLeast{AtLeast: 1},
-		func(a AtLeast) string {
-			return fmt.Sprintf("at least %s registered", plural(a.AtLeast, "executor is", "executors are"))
+	return kindOf("executorsRegistered", "At least so many executors are registered with the live incarnation's driver.", toStart, ExecutorsRegisteredArgs{AtLeast: 1},
+		func(a ExecutorsRegisteredArgs) string {
+			words := fmt.Sprintf("at least %s registered", plural(a.AtLeast, "executor is", "executors are"))
+			if a.Incarnation > 1 {
+				words += fmt.Sprintf(" with the driver's incarnation %d or a later one", a.Incarnation)
+			}
+			return words
 		},
-		func(a AtLeast, since int64) Anchor {
-			return &executorsRegistered{atLeast: a.AtLeast, since: since, registered: executorSet{}, removed: executorSet{}}
+		func(a ExecutorsRegisteredArgs, since int64) Anchor {
+			return &executorsRegistered{ExecutorsRegisteredArgs: a, since: since, registered: executorSet{}, removed: executorSet{}}
 		})
 }
 
@@ -34,8 +44,8 @@ func (s executorSet) add(r history.WitnessRecord, seq int64) {
 // executorsRegistered relies on the driver's own word, by the witness. An executor id is never used twice within an
 // incarnation, so the order in which records arrive does not matter: what was removed stays removed.
 type executorsRegistered struct {
+	ExecutorsRegisteredArgs
 	drivers    drivers
-	atLeast    int
 	since      int64
 	registered executorSet
 	removed    executorSet
@@ -52,14 +62,14 @@ func (a *executorsRegistered) Observe(e history.Event) (bool, []int64) {
 		set.add(r, e.Seq)
 	}
 	live := a.drivers.live()
-	if live == nil {
+	if live == nil || slices.Index(a.drivers.incarnations(), live) < a.Incarnation-1 {
 		return false, nil
 	}
 	registrations := a.current(live.Metadata.UID)
-	if len(registrations) < a.atLeast {
+	if len(registrations) < a.AtLeast {
 		return false, nil
 	}
-	evidence := append([]int64{live.running}, registrations[len(registrations)-a.atLeast:]...)
+	evidence := append([]int64{live.running}, registrations[len(registrations)-a.AtLeast:]...)
 	slices.Sort(evidence)
 	return newer(a.since, evidence...)
 }
@@ -86,5 +96,5 @@ func (a *executorsRegistered) Seen() string {
 		return cmp.Or(cmp.Compare(len(x), len(y)), cmp.Compare(x, y))
 	})
 	ids = slices.DeleteFunc(ids, func(id string) bool { _, gone := a.removed[live.Metadata.UID][id]; return gone })
-	return fmt.Sprintf("%d of %s registered %v; %s", len(ids), plural(a.atLeast, "executor", "executors"), ids, &a.drivers)
+	return fmt.Sprintf("%d of %s registered %v; %s", len(ids), plural(a.AtLeast, "executor", "executors"), ids, &a.drivers)
 }

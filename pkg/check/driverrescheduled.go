@@ -85,7 +85,13 @@ func notRescheduled(m *Model, incarnations []*Incarnation, b blow, within time.D
 		return f.violated("no new incarnation of the driver was created in %s after fault %s", tell(end.At.Sub(b.fault.Began.At)), b.fault.Name)
 	}
 	f.cite(next.Pod.Added, "%s was created", next)
-	f.cite(end, "the record ends; pod %s is %s on %s", next.Name, cmp.Or(next.Pod.Phase, "in no phase"), cmp.Or(next.Node, "no node"))
-	return f.violated("%s after fault %s the new incarnation %s does not run on another node: it is %s on %s",
-		tell(end.At.Sub(b.fault.Began.At)), b.fault.Name, next.Name, cmp.Or(next.Pod.Phase, "in no phase"), cmp.Or(next.Node, "no node"))
+	where := cmp.Or(next.Pod.Phase, "in no phase") + " on " + cmp.Or(next.Node, "no node")
+	if unplaced := m.unplaced[next.UID]; next.Node == "" && unplaced.Message != "" {
+		f.Measured = "Pending"
+		f.cite(unplaced.At, "the scheduler finds no node for it: %s", unplaced.Message)
+		where += ": " + unplaced.Message
+	}
+	f.cite(end, "the record ends; pod %s is %s", next.Name, where)
+	return f.violated("%s after fault %s the new incarnation %s does not run on another node: it is %s",
+		tell(end.At.Sub(b.fault.Began.At)), b.fault.Name, next.Name, where)
 }

@@ -16,6 +16,15 @@ func TestDriverRescheduled(t *testing.T) {
 		{name: "Pending is not rescheduled", want: Violation, measure: "never", says: "it is Pending on no node", twist: func(s *historytest.Story) {
 			s.Drivers[1] = historytest.Driver{UID: "d2", Created: 24 * second}
 		}},
+		{name: "Pending with the scheduler's reason", want: Violation, measure: "Pending", says: "it is Pending on no node: 0/3 nodes are available", twist: func(s *historytest.Story) {
+			s.Drivers[1] = historytest.Driver{UID: "d2", Created: 24 * second}
+			s.Extra = func(b *historytest.Builder) {
+				b.Add(25*second, history.Kubernetes, history.Added, &history.Object{Kind: "Event", Name: "e"}, map[string]any{
+					"reason": "FailedScheduling", "involvedObject": map[string]string{"kind": "Pod", "uid": "d2"},
+					"message": "0/3 nodes are available: 2 node(s) didn't match PersistentVolume's node affinity.",
+				})
+			}
+		}, shows: []string{"the scheduler finds no node for it: 0/3 nodes are available"}},
 		{name: "no replacement", want: Violation, says: "no new incarnation", twist: withoutReplacement},
 		{name: "again on the struck node", want: Violation, says: "on n1", twist: func(s *historytest.Story) { s.Drivers[1].Node = "n1" }},
 		{name: "a killed pod may come back on its node", want: Pass, twist: func(s *historytest.Story) {

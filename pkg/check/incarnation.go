@@ -144,11 +144,12 @@ func (m *Model) blows(all []*Incarnation) []blow {
 	return found
 }
 
-// landed returns the faults that landed, in the order in which they began.
+// landed returns the faults that landed on something that was there, in the order in which they began. A node that
+// another fault holds down already is dead: whatever is done to it then strikes nobody.
 func (m *Model) landed() []*Fault {
 	var found []*Fault
 	for _, fault := range m.Faults {
-		if !fault.Landed.Never() {
+		if !fault.Landed.Never() && !m.heldByOther(fault) {
 			found = append(found, fault)
 		}
 	}
@@ -156,6 +157,15 @@ func (m *Model) landed() []*Fault {
 		return cmp.Or(a.Began.At.Compare(b.Began.At), cmp.Compare(a.Began.Seq, b.Began.Seq))
 	})
 	return found
+}
+
+// heldByOther says whether a fault struck a node that an earlier one still held.
+func (m *Model) heldByOther(fault *Fault) bool {
+	node := fault.node()
+	return node != "" && slices.ContainsFunc(m.Faults, func(f *Fault) bool {
+		earlier := !f.Landed.Never() && f.node() == node && f.Began.At.Before(fault.Began.At)
+		return f != fault && earlier && (f.Recovered.Never() || f.Recovered.At.After(fault.Began.At))
+	})
 }
 
 // successor returns the incarnation that was created after another one, nil if there is none.

@@ -59,7 +59,9 @@ type Model struct {
 
 	Processes map[string]*Process // JVMs, by pod UID
 	Ledger    Ledger
+	Streams   Streams
 	Refused   []Refusal
+	Artifacts Artifacts
 
 	Baseline       *history.BaselineData
 	BaselineAt     Moment
@@ -70,6 +72,7 @@ type Model struct {
 	Missed         []MissedAnchor
 	Problems       []Trouble
 	phases         map[string]Moment
+	unplaced       map[string]Unplaced // by pod UID
 	refusedRecords map[recordID]bool
 	keepsTasks     bool // a stream has millions of them, which most invariants have no use for
 	decoder        history.WitnessDecoder
@@ -112,7 +115,9 @@ func NewModel() *Model {
 	return &Model{
 		Pods: map[string]*Pod{}, Nodes: map[string]*Node{}, Processes: map[string]*Process{},
 		Collected: map[string]*Collection{}, phases: map[string]Moment{}, refusedRecords: map[recordID]bool{},
-		Ledger: Ledger{known: map[recordID]bool{}, Commits: map[string][]Commit{}},
+		unplaced: map[string]Unplaced{}, Streams: newStreams(),
+		Artifacts: Artifacts{begun: map[string]Fetch{}, known: map[recordID]bool{}},
+		Ledger:    Ledger{known: map[recordID]bool{}, Commits: map[string][]Commit{}},
 	}
 }
 
@@ -139,6 +144,8 @@ func (m *Model) Observe(e *history.Event) {
 		err = m.observeFault(e, at)
 	case history.Harness:
 		err = m.observeHarness(e, at)
+	case history.Staging:
+		err = m.observeStaging(e, at)
 	}
 	if err != nil {
 		m.trouble(at, "event %d (%s/%s) cannot be read: %v", e.Seq, e.Source, e.Type, err)
@@ -170,6 +177,8 @@ func (m *Model) observeKubernetes(e *history.Event, at Moment) error {
 		return m.observeNode(e, at)
 	case "Job":
 		return m.observeJob(e, at)
+	case "Event":
+		return m.observeEvent(e, at)
 	default:
 		return nil
 	}

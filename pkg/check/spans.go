@@ -70,6 +70,12 @@ func (s spans) first() Moment {
 	return s[0].from
 }
 
+// covers says whether the process was alive at a time.
+func (s spans) covers(t time.Time) bool {
+	i := s.after(t)
+	return i > 0 && !s[i-1].to.At.Before(t)
+}
+
 // overlap is a time in which two processes were alive.
 type overlap struct {
 	both       [2]span // of the two processes

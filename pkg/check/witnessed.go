@@ -1,6 +1,7 @@
 package check
 
 import (
+	"strings"
 	"time"
 
 	"github.com/sparkchaos/sparkchaos/pkg/history"
@@ -59,6 +60,7 @@ type Commit struct {
 	Pod         string // the writer's name
 	Node        string
 	Incarnation string
+	Detail      map[string]string // whatever else the application tells of it
 	At          Moment
 }
 
@@ -68,6 +70,10 @@ func (m *Model) observeWitness(e *history.Event, at Moment) error {
 		return err
 	}
 	moment := Moment{Seq: at.Seq, At: time.UnixMicro(r.WallMicros).UTC()}
+	if strings.HasSuffix(r.PodUID, history.ArtifactsWriter) {
+		m.observeFetch(r, moment)
+		return nil
+	}
 	p := m.process(r)
 	p.Alive.add(moment)
 	if r.Via != viaDisk {
@@ -161,6 +167,7 @@ func (p *Process) registered(at time.Time) int {
 // observeDeeds notes what is counted: a record that came twice counts once.
 func (m *Model) observeDeeds(r *history.WitnessRecord, at Moment) {
 	id := recordID{r.PodUID, r.Seq}
+	m.Streams.observe(r, at)
 	switch r.Type {
 	case history.Ledger:
 		if m.Ledger.known[id] {
@@ -169,7 +176,7 @@ func (m *Model) observeDeeds(r *history.WitnessRecord, at Moment) {
 		m.Ledger.known[id] = true
 		key := r.Detail["key"]
 		m.Ledger.Commits[key] = append(m.Ledger.Commits[key],
-			Commit{Value: r.Detail["value"], Pod: r.PodName, Node: r.Node, Incarnation: r.Incarnation, At: at})
+			Commit{Value: r.Detail["value"], Pod: r.PodName, Node: r.Node, Incarnation: r.Incarnation, Detail: r.Detail, At: at})
 	case history.PodCreateRefused:
 		if m.refusedRecords[id] {
 			return

@@ -37,6 +37,8 @@ func sample(kind string) any {
 		return &NodeIsolateArgs{Node: scenario.NodeSelector{Of: scenario.OfDriver}}
 	case "nodeFreeze":
 		return &NodeFreezeArgs{Node: scenario.NodeSelector{Of: scenario.OfDriver}}
+	case "nodeOutOfService":
+		return &NodeOutOfServiceArgs{Node: scenario.NodeSelector{Of: scenario.OfDriver}}
 	case "podKill":
 		return &PodKillArgs{Pod: scenario.PodSelector{Of: scenario.OfDriver}}
 	default:
@@ -91,15 +93,12 @@ func conformEntry(t *testing.T, kind Kind, args any) {
 	}); !ok {
 		t.Error("the plan cannot choose what the arguments leave open")
 	}
-	if kind.Instant != (len(kind.Needs(args)) == 0) {
-		t.Errorf("instant is %t, but it needs %v", kind.Instant, kind.Needs(args))
-	}
 }
 
 // conformSteps calls the steps by themselves: those that only look change nothing, and proofs can fail.
 func conformSteps(t *testing.T, kind string, args any) {
 	t.Helper()
-	w := newWorld(t)
+	w := newWorld(t).suiting(kind)
 	fault, err := New(kind, args)
 	if err != nil {
 		t.Fatal(err)
@@ -108,6 +107,9 @@ func conformSteps(t *testing.T, kind string, args any) {
 	if err != nil || target.Object.Name == "" || target.Object.UID == "" || target.Node != "worker-1" {
 		t.Fatalf("resolve: %+v, %v", target, err)
 	}
+	if entry, _ := scenario.Find(Entries(), kind); entry.Instant == target.undoable() {
+		t.Errorf("instant is %t, but what it does is to be undone: %t", entry.Instant, target.undoable())
+	}
 	before, _ := w.cluster.Nodes(t.Context())
 	short, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
 	defer cancel()
@@ -115,14 +117,14 @@ func conformSteps(t *testing.T, kind string, args any) {
 		t.Error("the landing is proven of a target that was not touched")
 	}
 	after, _ := w.cluster.Nodes(t.Context())
-	if diff := cmp.Diff(before, after); diff != "" || len(w.cluster.did()) > 0 || deletions(w) > 0 {
+	if diff := cmp.Diff(before, after); diff != "" || len(w.cluster.did()) > 0 || changes(w) > 0 {
 		t.Errorf("looking changed something: %s", diff)
 	}
 	effect, err := fault.Inject(t.Context(), w.env, target)
 	if err != nil || effect.Began.IsZero() {
 		t.Fatalf("inject: %+v, %v", effect, err)
 	}
-	if target.Action != "" {
+	if target.undoable() {
 		short, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
 		defer cancel()
 		if _, err := fault.ProveRecovered(short, w.env, target, effect); err == nil {
@@ -142,7 +144,7 @@ func conformSteps(t *testing.T, kind string, args any) {
 
 func conformLife(t *testing.T, kind string, args any) {
 	t.Helper()
-	w := newWorld(t)
+	w := newWorld(t).suiting(kind)
 	d := w.disturbance(t, "f", kind, args)
 	if err := d.Inject(t.Context()); err != nil {
 		t.Fatal(err)
@@ -165,12 +167,13 @@ func conformLife(t *testing.T, kind string, args any) {
 // conformNoEffect lets the injection do nothing and say that all went well.
 func conformNoEffect(t *testing.T, kind string, args any) {
 	t.Helper()
-	w := newWorld(t)
+	w := newWorld(t).suiting(kind)
 	w.env.LandWithin = 200 * time.Millisecond
 	for _, action := range cluster.Actions() {
 		w.cluster.mute[action] = true
 	}
 	w.api.ignoreDeletions()
+	w.api.ignoreNodeUpdates()
 	fault, err := New(kind, args)
 	if err != nil {
 		t.Fatal(err)
@@ -193,13 +196,13 @@ type impatient struct{ Fault }
 
 func conformNoTarget(t *testing.T, kind string, args any) {
 	t.Helper()
-	w := newWorld(t)
+	w := newWorld(t).suiting(kind)
 	w.env.Targets = fakeTargets{err: errBroken}
 	d := w.disturbance(t, "f", kind, args)
 	if err := d.Inject(t.Context()); !errors.Is(err, errBroken) {
 		t.Errorf("got %v, want %v", err, errBroken)
 	}
-	if err := d.CleanUp(t.Context()); err != nil || len(w.cluster.did()) > 0 || deletions(w) > 0 {
+	if err := d.CleanUp(t.Context()); err != nil || len(w.cluster.did()) > 0 || changes(w) > 0 {
 		t.Errorf("without a target something was done: %v, %v", w.cluster.did(), err)
 	}
 }
@@ -207,7 +210,7 @@ func conformNoTarget(t *testing.T, kind string, args any) {
 // conformCrash ends the harness after the landing: another process undoes it by the journal alone.
 func conformCrash(t *testing.T, kind string, args any) {
 	t.Helper()
-	w := newWorld(t)
+	w := newWorld(t).suiting(kind)
 	before, _ := w.cluster.Nodes(t.Context())
 	if err := w.disturbance(t, "f", kind, args).Inject(t.Context()); err != nil {
 		t.Fatal(err)
@@ -215,7 +218,7 @@ func conformCrash(t *testing.T, kind string, args any) {
 	if diff := cmp.Diff([]string{"f"}, w.open(t)); diff != "" {
 		t.Error(diff)
 	}
-	if _, err := UndoPending(t.Context(), w.cluster, w.dir); err != nil {
+	if _, err := UndoPending(t.Context(), w.cluster, w.api, w.dir); err != nil {
 		t.Error(err)
 	}
 	after, _ := w.cluster.Nodes(t.Context())
@@ -230,10 +233,10 @@ func conformCrash(t *testing.T, kind string, args any) {
 	}
 }
 
-func deletions(w *world) int {
+func changes(w *world) int {
 	n := 0
 	for _, action := range w.api.Actions() {
-		if action.GetVerb() == "delete" {
+		if action.GetVerb() == "delete" || action.GetVerb() == "update" || action.GetVerb() == "patch" {
 			n++
 		}
 	}
@@ -243,7 +246,7 @@ func deletions(w *world) int {
 func TestUnknownKind(t *testing.T) {
 	t.Parallel()
 	_, err := New("nodeExplode", nil)
-	want := `fault "nodeExplode" is unknown: expected one of nodePowerOff, nodeShutdown, nodeIsolate, nodeFreeze, podKill`
+	want := `fault "nodeExplode" is unknown: expected one of nodePowerOff, nodeShutdown, nodeIsolate, nodeFreeze, nodeOutOfService, podKill`
 	if err == nil || err.Error() != want {
 		t.Errorf("got %v, want %s", err, want)
 	}

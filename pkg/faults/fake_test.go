@@ -201,6 +201,8 @@ type fakeAPI struct {
 	kubelet bool
 	// silentLease keeps the nodes' leases as they are.
 	silentLease bool
+	// idleGC leaves the pods of nodes out of service where they are.
+	idleGC bool
 }
 
 func newFakeAPI(pods []Pod, nodes []cluster.Node) *fakeAPI {
@@ -217,6 +219,7 @@ func newFakeAPI(pods []Pod, nodes []cluster.Node) *fakeAPI {
 	api := &fakeAPI{Clientset: fake.NewClientset(objects...), kubelet: true}
 	api.PrependReactor("get", "leases", api.lease)
 	api.PrependReactor("delete", "pods", api.deletePod)
+	api.PrependReactor("update", "nodes", api.freePods)
 	return api
 }
 
@@ -238,6 +241,25 @@ func (a *fakeAPI) lease(action k8stesting.Action) (bool, runtime.Object, error) 
 	}
 	renewed := metav1.NewMicroTime(time.Unix(int64(a.renewals), 0))
 	return true, &coordinationv1.Lease{Spec: coordinationv1.LeaseSpec{RenewTime: &renewed}}, nil
+}
+
+// freePods is the pod garbage collector: what a node out of service carries is gone at once, unless it is idle.
+func (a *fakeAPI) freePods(action k8stesting.Action) (bool, runtime.Object, error) {
+	node := action.(k8stesting.UpdateAction).GetObject().(*corev1.Node)
+	if a.idleGC || !hasTaint(node, outOfService()) {
+		return false, nil, nil
+	}
+	resource := schema.GroupVersionResource{Version: "v1", Resource: "pods"}
+	list, err := a.Tracker().List(resource, resource.GroupVersion().WithKind("Pod"), namespace)
+	if err != nil {
+		return true, nil, err
+	}
+	for _, pod := range list.(*corev1.PodList).Items {
+		if pod.Spec.NodeName == node.Name {
+			err = errors.Join(err, a.Tracker().Delete(resource, pod.Namespace, pod.Name))
+		}
+	}
+	return false, nil, err
 }
 
 func (a *fakeAPI) deletePod(action k8stesting.Action) (bool, runtime.Object, error) {
@@ -293,6 +315,20 @@ func newWorld(t *testing.T) *world {
 		LandWithin: 20 * time.Second, RecoverWithin: 20 * time.Second, PollEvery: time.Millisecond,
 	}.withDefaults()
 	return w
+}
+
+// suiting brings the world into the state that a kind of fault needs: most strike a healthy node.
+func (w *world) suiting(kind string) *world {
+	if kind == "nodeOutOfService" {
+		w.switchOff("worker-1")
+	}
+	return w
+}
+
+// switchOff takes a node's power without telling anybody.
+func (w *world) switchOff(name string) {
+	node := w.cluster.node(name)
+	node.Power, node.Kubelet, node.Processes, node.BootID = cluster.Off, false, 0, ""
 }
 
 // open returns the faults whose undo records are open on disk.

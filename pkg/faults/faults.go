@@ -7,6 +7,7 @@ import (
 	"context"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/client-go/kubernetes"
 
 	"github.com/sparkchaos/sparkchaos/pkg/cluster"
@@ -115,11 +116,18 @@ type Target struct {
 	Object history.Object `json:"object"`
 	// Node is the machine that is disturbed, or that carries the pod.
 	Node string `json:"node,omitempty"`
-	// Action is what is done to the machine; empty if the fault leaves nothing that has to be undone.
+	// Action is what is done to the machine; empty if nothing is that has to be undone.
 	Action cluster.Action `json:"action,omitempty"`
 	Before *cluster.Node  `json:"before,omitempty"`
-	Pod    *PodState      `json:"pod,omitempty"`
+	// Taint is what is put on the node's object in the API; nil if nothing is.
+	Taint *corev1.Taint `json:"taint,omitempty"`
+	// Pods are those of the run that the node carried when its taint was about to free them.
+	Pods []history.Object `json:"pods,omitempty"`
+	Pod  *PodState        `json:"pod,omitempty"`
 }
+
+// undoable says that the fault leaves something that has to be undone.
+func (t Target) undoable() bool { return t.Action != "" || t.Taint != nil }
 
 // Effect is what an injection or a recovery did.
 type Effect struct {

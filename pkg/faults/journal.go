@@ -214,13 +214,11 @@ func validate(r Record) error {
 	if r.ID == "" || r.ID != fileName(r.ID) {
 		problems = append(problems, fmt.Errorf("id %q cannot name a file", r.ID))
 	}
-	if r.Target.Action == "" {
+	if !r.Target.undoable() {
 		return errors.Join(problems...)
 	}
-	if !slices.Contains(cluster.Actions(), r.Target.Action) {
-		problems = append(problems, fmt.Errorf("action %q is unknown: expected one of %v", r.Target.Action, cluster.Actions()))
-	} else if _, undoable := r.Target.Action.Undo(); !undoable {
-		problems = append(problems, fmt.Errorf("action %q has no undoing", r.Target.Action))
+	if r.Target.Taint == nil {
+		problems = append(problems, validateAction(r.Target.Action))
 	}
 	if r.Target.Node == "" {
 		problems = append(problems, errors.New("no node"))
@@ -229,6 +227,16 @@ func validate(r Record) error {
 		problems = append(problems, errors.New("no cluster"))
 	}
 	return errors.Join(problems...)
+}
+
+func validateAction(action cluster.Action) error {
+	if !slices.Contains(cluster.Actions(), action) {
+		return fmt.Errorf("action %q is unknown: expected one of %v", action, cluster.Actions())
+	}
+	if _, undoable := action.Undo(); !undoable {
+		return fmt.Errorf("action %q has no undoing", action)
+	}
+	return nil
 }
 
 func holder(open []Record, target Target) (Record, bool) {

@@ -22,6 +22,7 @@ func Kinds() []Kind {
 		nodeShutdownKind(),
 		nodeIsolateKind(),
 		nodeFreezeKind(),
+		nodeOutOfServiceKind(),
 		podKillKind(),
 	}
 }

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"time"
 
+	"k8s.io/client-go/kubernetes"
+
 	"github.com/sparkchaos/sparkchaos/pkg/cluster"
 )
 
@@ -15,15 +17,27 @@ const nodesView = "the cluster's view of its machines"
 
 // Undo brings back what the record's fault did, whether it struck, struck in part, not at all, or was undone already.
 // The evidence says what was found and done; the record stays open (see UndoPending).
-func Undo(ctx context.Context, machines Machines, record Record) (cluster.Evidence, error) {
-	if record.Target.Action != "" && record.Cluster != machines.Name() {
+//
+// The client is needed for what was done to the API; without one such a record stays open, and the error says so.
+func Undo(ctx context.Context, machines Machines, client kubernetes.Interface, record Record) (cluster.Evidence, error) {
+	if record.Target.undoable() && record.Cluster != machines.Name() {
 		return cluster.Evidence{}, fmt.Errorf("undo fault %s of run %s: it was done to cluster %s, not to %s", record.Fault, record.Run, record.Cluster, machines.Name())
 	}
-	evidence, err := restore(ctx, machines, record.Target, nil)
+	evidence, err := undo(ctx, machines, client, record.Target)
 	if err != nil {
 		return evidence, fmt.Errorf("undo fault %s of run %s: %w", record.Fault, record.Run, err)
 	}
 	return evidence, nil
+}
+
+func undo(ctx context.Context, machines Machines, client kubernetes.Interface, target Target) (cluster.Evidence, error) {
+	if target.Taint == nil {
+		return restore(ctx, machines, target, nil)
+	}
+	if client == nil {
+		return cluster.Evidence{}, fmt.Errorf("node %s: its taint %s can be taken away by the API alone, which cannot be reached", target.Node, target.Taint.ToString())
+	}
+	return removeTaint(ctx, client, target)
 }
 
 // Undone is one record that UndoPending dealt with.
@@ -35,13 +49,13 @@ type Undone struct {
 
 // UndoPending undoes all open records of a journal's directory, the latest first, and closes those that succeeded.
 // One that fails does not stop the others. The error joins all failures and the records that cannot be read.
-func UndoPending(ctx context.Context, machines Machines, dir string) ([]Undone, error) {
+func UndoPending(ctx context.Context, machines Machines, client kubernetes.Interface, dir string) ([]Undone, error) {
 	records, err := Pending(dir)
 	problems := []error{err}
 	slices.Reverse(records)
 	var all []Undone
 	for _, record := range records {
-		evidence, err := Undo(ctx, machines, record)
+		evidence, err := Undo(ctx, machines, client, record)
 		if err == nil {
 			err = Done(dir, record.ID)
 		}

@@ -39,6 +39,20 @@ const (
 	FaultNotRecovered = "notRecovered" // the recovery failed; Reason says why
 )
 
+// Types of events of source Staging, which the harness observes as a client of the staging server, and of source Witness,
+// which the init containers of drivers and executors report. Data is StagingData, or a WitnessRecord whose Detail has
+// resourceID, sha256, bytes, attempts, status and error, and whose PodUID has the suffix ArtifactsWriter.
+const (
+	ArtifactsUploaded    = "artifactsUploaded"    // by the harness, before the launch
+	ArtifactsFetching    = "artifactsFetching"    // a pod begins to fetch
+	ArtifactsFetched     = "artifactsFetched"     // all bytes, with the right hash
+	ArtifactsRefused     = "artifactsRefused"     // the server answered, and what it said is final: unknown, a wrong secret, other bytes
+	ArtifactsUnreachable = "artifactsUnreachable" // no server answered within the time
+)
+
+// ArtifactsWriter is appended to the UID of a pod in the records of its init container, which counts by itself.
+const ArtifactsWriter = "/artifacts"
+
 // Types of events of source Harness.
 const (
 	RunStarted       = "runStarted"       // Data is RunData; always the first event
@@ -79,6 +93,7 @@ const (
 	Ledger             = "ledger"        // a result that the workload committed, with the writer's identity
 	LogEvent           = "log"           // a warning or error of Spark's own log that is evidence (name conflicts, lost executors, …)
 	PodCreateRefused   = "createRefused" // the API server refused an executor pod's creation; Detail: podName, code, message
+
 )
 
 // Event is one line of history.ndjson.
@@ -137,6 +152,19 @@ type RunData struct {
 
 // FormatVersion of the histories that this package writes; a reader refuses other ones by name.
 const FormatVersion = 1
+
+// StagingData is what the harness did and saw as a client of the staging server. The secret is in no event.
+type StagingData struct {
+	ResourceID string   `json:"resourceID"`
+	Files      []string `json:"files,omitempty"`    // names, of an upload
+	SHA256     string   `json:"sha256,omitempty"`   // of the bytes that were uploaded or received
+	Expected   string   `json:"expected,omitempty"` // of a fetch: the hash of what was uploaded
+	Bytes      int64    `json:"bytes,omitempty"`
+	Server     string   `json:"server,omitempty"` // the pod that was asked
+	Status     int      `json:"status,omitempty"` // of HTTP
+	Attempts   int      `json:"attempts,omitempty"`
+	Error      string   `json:"error,omitempty"`
+}
 
 // WorkloadData says how the workload's objects are recognised in the events that follow.
 type WorkloadData struct {

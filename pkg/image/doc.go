@@ -1,9 +1,10 @@
 // Package image builds the container images that sparkchaos runs, as archives that need no registry and no Docker.
 //
-// There are three:
+// There are four:
 //
 //   - [Pause] holds a pod's namespaces;
 //   - [Toolbox] is one static program with the small commands that tests and scenarios run in pods;
+//   - [Staging] is the resource staging server with its clients, built from this repository;
 //   - [Spark] is Spark itself with the workloads of this repository.
 //
 // Each returns an [Archive]: one tar file that is an OCI image layout and a docker-archive at once, so that containerd
@@ -17,11 +18,11 @@
 // Of each kind the newest few stages are kept.
 //
 // Files in layers are sorted, carry fixed owners and the fixed modification time [Epoch], so a layer built again from the
-// same inputs has the same bytes, and so have the images of [Pause] and [Toolbox]. In the image of [Spark] one layer is the
+// same inputs has the same bytes, and so have the images of [Pause], [Toolbox] and [Staging]. In the image of [Spark] one layer is the
 // exception, the archive of prepared classes: Java does not dump the same bytes twice.
 //
 // # Where programs come from
 //
-// The sources of the static programs (programs/) are embedded into this package, so the key of an image is known to an
+// The sources of the small static programs (programs/) are embedded into this package, so the key of an image is known to an
 // installed binary too. Compiling them needs a Go toolchain only when the image is not in the cache.
 package image

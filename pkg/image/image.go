@@ -39,7 +39,8 @@ type Archive struct {
 type Env struct {
 	// Cache is sparkchaos' cache directory; images lie in its subdirectory images, which is made when missing.
 	Cache string
-	// Checkout is the root of a checkout of this repository, or empty. Only [Spark] needs it, to build the workloads.
+	// Checkout is the root of a checkout of this repository, or empty. Only [Spark] and
+	// [Staging] need it, to build what they hold.
 	Checkout string
 	// Progress is called at the begin and the end of each stage that is really built; nil means silence. It is
 	// called from one goroutine at a time.

@@ -238,7 +238,7 @@ func TestSparkWithoutCheckout(t *testing.T) {
 	if err := os.MkdirAll(filepath.Dir(want.Path), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if err := env.rememberSpark(want); err != nil {
+	if err := env.remember("spark", want); err != nil {
 		t.Fatal(err)
 	}
 	got, err := Spark(t.Context(), env)

@@ -80,6 +80,9 @@ func (p project) mainSources() ([]string, error) {
 	return files, err
 }
 
+// workloadsFormat changes when the same sources are to be built or packed in another way.
+const workloadsFormat = "2"
+
 // workloads returns the stage of the layer that holds the workloads' jar and the libraries that it brings itself.
 func (b sparkBuild) workloads(ctx context.Context) (string, error) {
 	files, err := b.project.mainSources()
@@ -87,6 +90,7 @@ func (b sparkBuild) workloads(ctx context.Context) (string, error) {
 		return "", err
 	}
 	key := newStageKey("spark-workloads")
+	key.add("format", workloadsFormat)
 	key.add("pom", string(b.project.pom))
 	key.add("jdk", b.jdk.version)
 	for _, f := range files {
@@ -127,6 +131,10 @@ func (p project) buildWorkloads(ctx context.Context, dir string, files []string)
 	jar, err := file(WorkloadsJar[1:], filepath.Join(work, "target", filepath.Base(WorkloadsJar)), 0o644)
 	if err != nil {
 		return fmt.Errorf("the pom's finalName must be workloads: %w", err)
+	}
+	staged := filepath.Join(work, "target", strings.TrimSuffix(filepath.Base(WorkloadsJar), ".jar")+"-staged.jar")
+	if err := os.Rename(staged, filepath.Join(dir, StagedJar)); err != nil {
+		return fmt.Errorf("the pom must make a second jar with the classifier staged: %w", err)
 	}
 	entries := []entry{jar}
 	if exists(libraries) {

@@ -2,7 +2,6 @@ package image
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -32,6 +31,36 @@ const (
 // SparkReference names the image of [Spark] for a version of Spark.
 func SparkReference(version string) string { return sparkRepository + ":" + version }
 
+// StagedJar is the file name of an application that no image holds: pods have to fetch it from a staging server.
+const StagedJar = "staged-wordcount.jar"
+
+// Staged returns the path of [StagedJar], which is built together with the workloads of [Spark]. Without a checkout the
+// one made last is returned, if there is one.
+func Staged(ctx context.Context, env Env) (string, error) {
+	if err := env.check(); err != nil {
+		return "", err
+	}
+	const name = "staged"
+	if env.Checkout == "" {
+		made, err := env.last(name)
+		return made.Path, err
+	}
+	project, err := readProject(filepath.Join(env.Checkout, "workloads"))
+	if err != nil {
+		return "", fmt.Errorf("%s: %w", StagedJar, err)
+	}
+	b := sparkBuild{Env: env, project: project}
+	if b.jdk, err = findJDK(os.Getenv); err != nil {
+		return "", fmt.Errorf("%s: %w", StagedJar, err)
+	}
+	dir, err := b.workloads(ctx)
+	if err != nil {
+		return "", fmt.Errorf("%s: %w", StagedJar, err)
+	}
+	jar := filepath.Join(dir, StagedJar)
+	return jar, env.remember(name, Archive{Path: jar})
+}
+
 // Spark returns the image with Java, Spark and the workloads. The layers are, from the bottom: Java and the C library of
 // this machine; Spark's jars; the entry point with its configuration; the archive of prepared classes that makes a JVM start
 // in a third of the time; the workloads. Each is made anew only when its own inputs change. A new set of jars needs Maven,
@@ -43,7 +72,7 @@ func Spark(ctx context.Context, env Env) (Archive, error) {
 		return Archive{}, err
 	}
 	if env.Checkout == "" {
-		return lastSpark(env)
+		return env.last("spark")
 	}
 	project, err := readProject(filepath.Join(env.Checkout, "workloads"))
 	if err != nil {
@@ -54,7 +83,7 @@ func Spark(ctx context.Context, env Env) (Archive, error) {
 	if err != nil {
 		return Archive{}, fmt.Errorf("image of Spark %s: %w", project.sparkVersion, err)
 	}
-	return archive, env.rememberSpark(archive)
+	return archive, env.remember("spark", archive)
 }
 
 // sparkBuild is one build of the Spark image.
@@ -114,28 +143,4 @@ func sparkConfig() v1.Config {
 			"SPARK_HOME=" + SparkHome,
 		},
 	}
-}
-
-func (e Env) lastSparkFile() string { return filepath.Join(e.images(), "spark.json") }
-
-// rememberSpark notes the image for those who have no checkout.
-func (e Env) rememberSpark(a Archive) error {
-	next := fmt.Sprintf("%s.%d", e.lastSparkFile(), os.Getpid())
-	if err := writeJSON(next, a); err != nil {
-		return err
-	}
-	return os.Rename(next, e.lastSparkFile())
-}
-
-func lastSpark(env Env) (Archive, error) {
-	var a Archive
-	err := readJSON(env.lastSparkFile(), &a)
-	if err == nil && !touch(filepath.Dir(a.Path)) {
-		err = fmt.Errorf("%s: %w", a.Path, os.ErrNotExist)
-	}
-	if errors.Is(err, os.ErrNotExist) {
-		return Archive{}, fmt.Errorf("the image of Spark is not in the cache %s and can be built only in a checkout of sparkchaos: "+
-			"run \"sparkchaos image build spark\" there: %w", env.Cache, err)
-	}
-	return a, err
 }

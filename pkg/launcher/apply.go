@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
@@ -13,11 +14,32 @@ import (
 
 const fieldManager = "sparkchaos"
 
-// Apply creates the objects in order and says how the workload is recognised in what follows (its ImageID stays empty: a
-// node knows it). Before the driver it calls ready, which returns when what the driver needs is at work. It stops at the
-// first error; what was created until then is deleted with the namespace. An object that exists already is never changed:
-// the error says whose it is.
-func Apply(ctx context.Context, client kubernetes.Interface, o *Objects, ready func(context.Context) error) (history.WorkloadData, error) {
+// ApplyComponents creates all objects but the driver: what it needs, and the components around it. It stops at the first
+// error; what was created until then is deleted with the namespace. An object that exists already is never changed: the
+// error says whose it is.
+func ApplyComponents(ctx context.Context, client kubernetes.Interface, o *Objects) error {
+	if err := applyFrame(ctx, client, o); err != nil {
+		return err
+	}
+	return inOrder(
+		func() error {
+			if o.Staging == nil {
+				return nil
+			}
+			return applyStaging(ctx, client, o.Staging)
+		},
+		func() error {
+			if o.ShuffleService == nil {
+				return nil
+			}
+			return created(ctx, "DaemonSet", client.AppsV1().DaemonSets(o.ShuffleService.Namespace), o.ShuffleService)
+		},
+	)
+}
+
+// ApplyDriver creates the driver, once the components are ready, and says how the workload is recognised in what follows
+// (its ImageID stays empty: a node knows it).
+func ApplyDriver(ctx context.Context, client kubernetes.Interface, o *Objects) (history.WorkloadData, error) {
 	kind, name, spec := o.driver()
 	launched := history.WorkloadData{
 		Namespace:  o.Namespace.Name,
@@ -25,12 +47,6 @@ func Apply(ctx context.Context, client kubernetes.Interface, o *Objects, ready f
 		DriverName: name,
 		RunLabel:   o.Namespace.Labels[RunLabel],
 		Image:      spec.Containers[0].Image,
-	}
-	if err := applyFrame(ctx, client, o); err != nil {
-		return launched, err
-	}
-	if err := ready(ctx); err != nil {
-		return launched, err
 	}
 	if o.DriverPod != nil {
 		made, err := create(ctx, KindPod, client.CoreV1().Pods(o.DriverPod.Namespace), o.DriverPod)
@@ -48,10 +64,15 @@ func Apply(ctx context.Context, client kubernetes.Interface, o *Objects, ready f
 	return launched, nil
 }
 
+// ApplySecret creates a secret of the run.
+func ApplySecret(ctx context.Context, client kubernetes.Interface, secret *corev1.Secret) error {
+	return created(ctx, "Secret", client.CoreV1().Secrets(secret.Namespace), secret)
+}
+
 // applyFrame creates what the driver needs.
 func applyFrame(ctx context.Context, client kubernetes.Interface, o *Objects) error {
 	namespace := o.Namespace.Name
-	steps := []func() error{
+	return inOrder(
 		func() error { return created(ctx, "Namespace", client.CoreV1().Namespaces(), o.Namespace) },
 		func() error {
 			return created(ctx, "ServiceAccount", client.CoreV1().ServiceAccounts(namespace), o.ServiceAccount)
@@ -62,14 +83,44 @@ func applyFrame(ctx context.Context, client kubernetes.Interface, o *Objects) er
 		},
 		func() error { return created(ctx, "ConfigMap", client.CoreV1().ConfigMaps(namespace), o.ConfigMap) },
 		func() error {
+			if o.Claim == nil {
+				return nil
+			}
 			return created(ctx, "PersistentVolumeClaim", client.CoreV1().PersistentVolumeClaims(namespace), o.Claim)
 		},
-	}
-	if o.ShuffleService != nil {
-		steps = append(steps, func() error {
-			return created(ctx, "DaemonSet", client.AppsV1().DaemonSets(namespace), o.ShuffleService)
-		})
-	}
+	)
+}
+
+// applyStaging creates a staging server.
+func applyStaging(ctx context.Context, client kubernetes.Interface, s *Staging) error {
+	namespace := s.Service.Namespace
+	return inOrder(
+		func() error {
+			return created(ctx, "ServiceAccount", client.CoreV1().ServiceAccounts(namespace), s.ServiceAccount)
+		},
+		func() error { return created(ctx, "Role", client.RbacV1().Roles(namespace), s.Role) },
+		func() error {
+			return created(ctx, "RoleBinding", client.RbacV1().RoleBindings(namespace), s.RoleBinding)
+		},
+		func() error {
+			if s.Claim == nil {
+				return nil
+			}
+			return created(ctx, "PersistentVolumeClaim", client.CoreV1().PersistentVolumeClaims(namespace), s.Claim)
+		},
+		func() error {
+			if s.Credentials == nil {
+				return nil
+			}
+			return ApplySecret(ctx, client, s.Credentials)
+		},
+		func() error { return created(ctx, "Service", client.CoreV1().Services(namespace), s.Service) },
+		func() error { return created(ctx, "Deployment", client.AppsV1().Deployments(namespace), s.Deployment) },
+	)
+}
+
+// inOrder takes steps until one fails.
+func inOrder(steps ...func() error) error {
 	for _, step := range steps {
 		if err := step(); err != nil {
 			return err

@@ -3,6 +3,7 @@ package launcher
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -15,6 +16,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/kubernetes/fake"
 	k8stesting "k8s.io/client-go/testing"
 
@@ -41,23 +43,37 @@ func render(t *testing.T, w scenario.Workload) *Objects {
 	return o
 }
 
-// atOnce says that what the driver needs is at work.
-func atOnce(context.Context) error { return nil }
+// apply creates all objects, without the pause between components and driver.
+func apply(ctx context.Context, client kubernetes.Interface, o *Objects) (history.WorkloadData, error) {
+	if err := ApplyComponents(ctx, client, o); err != nil {
+		return history.WorkloadData{}, err
+	}
+	return ApplyDriver(ctx, client, o)
+}
 
 func TestApplyCreatesInOrder(t *testing.T) {
 	t.Parallel()
 	pod := wordCount()
 	pod.Driver.Kind = KindPod
+	staged := stagedWordCount()
+	staged.StagingServer.URL, staged.StagingServer.Credentials = "s3://bucket", []string{"AWS_ACCESS_KEY_ID"}
 	for _, tc := range []struct {
 		workload scenario.Workload
+		between  []string // the frame and the driver
 		last     string
 		kind     string
 	}{
-		{wordCount(), "jobs", KindJob},
-		{pod, "pods", KindPod},
+		{wordCount(), nil, "jobs", KindJob},
+		{pod, nil, "pods", KindPod},
+		{stagedWordCount(), []string{
+			"create serviceaccounts", "create roles", "create rolebindings", "create persistentvolumeclaims", "create services", "create deployments",
+		}, "jobs", KindJob},
+		{staged, []string{
+			"create serviceaccounts", "create roles", "create rolebindings", "create secrets", "create services", "create deployments",
+		}, "jobs", KindJob},
 	} {
 		client := withUIDs(fake.NewClientset())
-		got, err := Apply(t.Context(), client, render(t, tc.workload), atOnce)
+		got, err := apply(t.Context(), client, render(t, tc.workload))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -72,10 +88,10 @@ func TestApplyCreatesInOrder(t *testing.T) {
 		for _, action := range client.Actions() {
 			order = append(order, action.GetVerb()+" "+action.GetResource().Resource)
 		}
-		wantOrder := []string{
+		wantOrder := slices.Concat([]string{
 			"create namespaces", "create serviceaccounts", "create roles", "create rolebindings", "create configmaps",
-			"create persistentvolumeclaims", "create " + tc.last,
-		}
+			"create persistentvolumeclaims",
+		}, tc.between, []string{"create " + tc.last})
 		if diff := cmp.Diff(wantOrder, order); diff != "" {
 			t.Errorf("what was done (-want +got):\n%s", diff)
 		}
@@ -98,14 +114,14 @@ func TestApplySaysWhoseAnExistingObjectIs(t *testing.T) {
 			t.Parallel()
 			meta := metav1.ObjectMeta{Name: "run-1", Labels: tc.labels, CreationTimestamp: made}
 			client := fake.NewClientset(&corev1.Namespace{ObjectMeta: meta})
-			_, err := Apply(t.Context(), client, render(t, wordCount()), atOnce)
+			_, err := apply(t.Context(), client, render(t, wordCount()))
 			if !apierrors.IsAlreadyExists(err) || !strings.Contains(err.Error(), tc.want) ||
 				!strings.Contains(err.Error(), "create Namespace run-1: it exists since 2026-11-23T09:00:00Z") {
 				t.Errorf("Apply = %v, want that the namespace exists, since when, and %q", err, tc.want)
 			}
 			meta.Name, meta.Namespace = "wordcount-driver", "run-1"
 			client = fake.NewClientset(&batchv1.Job{ObjectMeta: meta})
-			_, err = Apply(t.Context(), client, render(t, wordCount()), atOnce)
+			_, err = apply(t.Context(), client, render(t, wordCount()))
 			if !apierrors.IsAlreadyExists(err) || !strings.Contains(err.Error(), "create Job run-1/wordcount-driver") || !strings.Contains(err.Error(), tc.want) {
 				t.Errorf("Apply = %v, want that the job exists and %q", err, tc.want)
 			}
@@ -118,7 +134,7 @@ func TestApplyStopsAtTheFirstError(t *testing.T) {
 	client := fake.NewClientset()
 	refused := errors.New("quota exceeded")
 	client.PrependReactor("create", "rolebindings", func(k8stesting.Action) (bool, runtime.Object, error) { return true, nil, refused })
-	_, err := Apply(t.Context(), client, render(t, wordCount()), atOnce)
+	_, err := apply(t.Context(), client, render(t, wordCount()))
 	if !errors.Is(err, refused) || !strings.Contains(err.Error(), "create RoleBinding run-1/spark-driver") {
 		t.Errorf("Apply = %v, want the refusal and the object's name", err)
 	}
@@ -132,16 +148,12 @@ func TestApplyStartsTheDriverWhenTheRestIsReady(t *testing.T) {
 	w := wordCount()
 	w.ShuffleService = scenario.ShuffleService{Enabled: true}
 	client := withUIDs(fake.NewClientset())
-	unready := errors.New("not ready")
-	_, err := Apply(t.Context(), client, render(t, w), func(ctx context.Context) error {
-		daemons, err := client.AppsV1().DaemonSets("run-1").List(ctx, metav1.ListOptions{})
-		if err != nil || len(daemons.Items) != 1 {
-			t.Errorf("%d daemon sets, %v; want the shuffle service before the driver", len(daemons.Items), err)
-		}
-		return unready
-	})
-	if !errors.Is(err, unready) {
-		t.Errorf("Apply = %v, want %v", err, unready)
+	if err := ApplyComponents(t.Context(), client, render(t, w)); err != nil {
+		t.Fatal(err)
+	}
+	daemons, err := client.AppsV1().DaemonSets("run-1").List(t.Context(), metav1.ListOptions{})
+	if err != nil || len(daemons.Items) != 1 {
+		t.Errorf("%d daemon sets, %v; want the shuffle service before the driver", len(daemons.Items), err)
 	}
 	if jobs, err := client.BatchV1().Jobs("").List(t.Context(), metav1.ListOptions{}); err != nil || len(jobs.Items) != 0 {
 		t.Errorf("%d jobs, %v; want none while what the driver needs is not ready", len(jobs.Items), err)

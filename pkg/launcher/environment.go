@@ -29,7 +29,7 @@ const (
 
 // Where things are inside the containers of drivers and executors.
 const (
-	SharedDirectory  = "/shared"                            // the volume that all nodes see: checkpoints and results
+	SharedDirectory  = "/shared"                            // checkpoints and results; all nodes see it unless the workload's storage is another one
 	WitnessDirectory = "/witness"                           // the node's own directory for the witness's records
 	sparkHome        = "/opt/spark"                         // as in Spark's official image
 	confDirectory    = "/etc/sparkchaos"                    // not Spark's own, whose files a volume would hide
@@ -39,17 +39,20 @@ const (
 
 // Environment is what a run adds to a workload: who it is, and what the cluster and the harness offer it.
 type Environment struct {
-	RunID        string            // value of RunLabel
-	Namespace    string            // one of its own for each run
-	Image        string            // reference of the Spark image for workloads that name none of their own
-	PullPolicy   corev1.PullPolicy // empty means IfNotPresent
-	Nodes        []string          // the cluster's workers; when given, a driver's nodeName must be one of them
-	StorageClass string            // of the shared volume; empty means the cluster's default class
-	Witness      Witness
-	Source       Source
-	// ShuffleDirectory is an absolute path on each node's own disk for the files that a shuffle service serves; it must
-	// exist and be writable for every user. Workloads without the service need none.
-	ShuffleDirectory string
+	RunID             string            // value of RunLabel
+	Namespace         string            // one of its own for each run
+	Image             string            // reference of the Spark image for workloads that name none of their own
+	StagingImage      string            // reference of the staging server's image; needed if the workload has one
+	PullPolicy        corev1.PullPolicy // empty means IfNotPresent
+	Nodes             []string          // the cluster's workers; when given, a driver's nodeName must be one of them
+	StorageClass      string            // of the shared volume; empty means the cluster's default class
+	LocalStorageClass string            // of volumes on one node's disk, for workloads with that storage
+	Witness           Witness
+	Source            Source
+
+	// The following are absolute paths on each node's own disk; they must exist and be writable for every user.
+	NodeDirectory    string // for workloads whose storage it is
+	ShuffleDirectory string // for the files that a shuffle service serves
 }
 
 // Witness says where the witness plugin reports to. With neither URL nor Directory the plugin is left out.
@@ -85,10 +88,13 @@ func (e Environment) problems() []error {
 	if !slices.Contains([]corev1.PullPolicy{"", corev1.PullAlways, corev1.PullIfNotPresent, corev1.PullNever}, e.PullPolicy) {
 		wrong("pull policy", string(e.PullPolicy), "want Always, IfNotPresent or Never")
 	}
-	if e.StorageClass != "" {
-		wrong("storage class", e.StorageClass, validation.IsDNS1123Subdomain(e.StorageClass)...)
+	for _, class := range []string{e.StorageClass, e.LocalStorageClass} {
+		if class != "" {
+			wrong("storage class", class, validation.IsDNS1123Subdomain(class)...)
+		}
 	}
 	wrong("witness directory", e.Witness.Directory, directoryProblems(e.Witness.Directory)...)
+	wrong("node directory", e.NodeDirectory, directoryProblems(e.NodeDirectory)...)
 	wrong("shuffle directory", e.ShuffleDirectory, directoryProblems(e.ShuffleDirectory)...)
 	if e.Witness.Interval < 0 || e.Witness.Interval%time.Millisecond != 0 {
 		wrong("witness interval", e.Witness.Interval.String(), "want whole milliseconds")
@@ -102,11 +108,11 @@ func (e Environment) problems() []error {
 }
 
 // directoryProblems says what is wrong with a directory on the nodes' disks; none is no problem.
-func directoryProblems(d string) []string {
-	if d != "" && (!path.IsAbs(d) || path.Clean(d) != d || d == "/") {
-		return []string{"want an absolute path on the nodes' disks, without . or .., other than /"}
+func directoryProblems(directory string) []string {
+	if directory == "" || path.IsAbs(directory) && path.Clean(directory) == directory && directory != "/" {
+		return nil
 	}
-	return nil
+	return []string{"want an absolute path on the nodes' disks, without . or .., other than /"}
 }
 
 // urlProblems says what is wrong with the address of an HTTP server; none is no problem.

@@ -37,9 +37,18 @@ func wordCount() scenario.Workload {
 	}
 }
 
+// stagedWordCount is a workload whose jar and dictionary pods fetch from a staging server.
+func stagedWordCount() scenario.Workload {
+	w := wordCount()
+	w.Application.Jar, w.Application.Files = "staged-wordcount.jar", []string{"files/dictionary.txt"}
+	w.StagingServer = scenario.StagingServer{Storage: scenario.StagingDurable, Replicas: 2, FetchRate: "3m"}
+	w.Driver.Beside = scenario.OfStagingServer
+	return w
+}
+
 func environment() Environment {
 	return Environment{
-		RunID: "20261123-driver-node-power-off-1", Namespace: "run-1", Image: "docker.io/sparkchaos/spark:4.1.0",
+		RunID: "20261123-driver-node-power-off-1", Namespace: "run-1", Image: "docker.io/sparkchaos/spark:4.1.0", StagingImage: "docker.io/sparkchaos/staging:1",
 		PullPolicy: corev1.PullNever, Nodes: []string{"worker-1", "worker-2", "worker-3"}, StorageClass: "shared",
 		Witness: Witness{URL: "http://172.30.0.1:40001", Directory: "/var/lib/sparkchaos/run-1", Interval: 100 * time.Millisecond},
 		Source:  Source{URL: "http://172.30.0.1:40002", Host: "172.30.0.1", Port: 40003},
@@ -76,6 +85,11 @@ func TestGolden(t *testing.T) {
 			}
 			env.PullPolicy = ""
 		}, 7},
+		{"staging-durable", func(w *scenario.Workload, env *Environment) { *w = stagedWordCount() }, 13},
+		{"staging-memory", func(w *scenario.Workload, env *Environment) {
+			*w = stagedWordCount()
+			w.StagingServer = scenario.StagingServer{Storage: scenario.StagingMemory, Replicas: 1}
+		}, 12},
 		{"without-harness", func(w *scenario.Workload, env *Environment) {
 			env.Witness, env.Source, env.StorageClass, env.Nodes = Witness{}, Source{}, "", nil
 		}, 7},

@@ -39,9 +39,10 @@ type Objects struct {
 	ServiceAccount *corev1.ServiceAccount
 	Role           *rbacv1.Role
 	RoleBinding    *rbacv1.RoleBinding
-	ConfigMap      *corev1.ConfigMap // the executors' pod template
-	Claim          *corev1.PersistentVolumeClaim
-	ShuffleService *appsv1.DaemonSet // nil if the workload has none
+	ConfigMap      *corev1.ConfigMap             // the executors' pod template
+	Claim          *corev1.PersistentVolumeClaim // nil when the workload's storage is a directory on each node's own disk
+	Staging        *Staging                      // nil if the workload has no staging server
+	ShuffleService *appsv1.DaemonSet             // nil if the workload has none
 	DriverJob      *batchv1.Job
 	DriverPod      *corev1.Pod
 }
@@ -53,13 +54,10 @@ func Render(w scenario.Workload, env Environment) (*Objects, error) {
 	if image == "" {
 		image = env.Image
 	}
-	if w.Application.Jar == "" {
-		w.Application.Jar = "local://" + workloadsJar
-	}
 	problems := append(env.problems(), workloadProblems(w, env, image)...)
 	s := settingsOf(w, env, image)
 	memory, err := driverMemory(s)
-	problems = append(problems, err)
+	problems = append(problems, err, storageProblem(w.Storage, env))
 	cpu, err := resource.ParseQuantity(w.Driver.Cores)
 	if err != nil {
 		problems = append(problems, fmt.Errorf("workload: driver.cores %q: want a number of cores like 0.5: %w", w.Driver.Cores, err))
@@ -73,9 +71,10 @@ func Render(w scenario.Workload, env Environment) (*Objects, error) {
 	if err != nil {
 		return nil, err
 	}
-	o := frame(env, rules(s))
+	o := frame(w.Storage, env, rules(s))
 	o.ShuffleService = shuffle
 	o.ConfigMap.Data = map[string]string{templateFile: string(template)}
+	o.Staging = stagingServer(w, env)
 	spec := driverSpec(w, env, image, s, cpu, memory)
 	meta := objectMeta(env, w.Application.Name+"-driver")
 	if w.Driver.Kind == KindPod {
@@ -92,7 +91,7 @@ func objectMeta(env Environment, name string) metav1.ObjectMeta {
 }
 
 // frame returns the objects around the driver.
-func frame(env Environment, rules []rbacv1.PolicyRule) *Objects {
+func frame(storage string, env Environment, rules []rbacv1.PolicyRule) *Objects {
 	namespace := objectMeta(env, env.Namespace)
 	namespace.Namespace = ""
 	// The witness's directory is a hostPath volume, which only this level allows.
@@ -111,36 +110,33 @@ func frame(env Environment, rules []rbacv1.PolicyRule) *Objects {
 			ObjectMeta: objectMeta(env, roleName),
 			Rules:      rules,
 		},
-		RoleBinding: &rbacv1.RoleBinding{
-			TypeMeta:   metav1.TypeMeta{APIVersion: rbacv1.SchemeGroupVersion.String(), Kind: "RoleBinding"},
-			ObjectMeta: objectMeta(env, roleName),
-			RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: roleName},
-			Subjects:   []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Name: serviceAccountName, Namespace: env.Namespace}},
-		},
+		RoleBinding: roleBinding(env, roleName, serviceAccountName),
 		ConfigMap: &corev1.ConfigMap{
 			TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "ConfigMap"},
 			ObjectMeta: objectMeta(env, configMapName),
 		},
-		Claim: &corev1.PersistentVolumeClaim{
-			TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "PersistentVolumeClaim"},
-			ObjectMeta: objectMeta(env, claimName),
-			Spec: corev1.PersistentVolumeClaimSpec{
-				AccessModes: []corev1.PersistentVolumeAccessMode{corev1.ReadWriteMany},
-				Resources: corev1.VolumeResourceRequirements{
-					Requests: corev1.ResourceList{corev1.ResourceStorage: resource.MustParse(claimSize)},
-				},
-			},
-		},
-	}
-	if env.StorageClass != "" {
-		o.Claim.Spec.StorageClassName = &env.StorageClass
+		Claim: claim(claimName, storage, env),
 	}
 	return o
 }
 
+// roleBinding gives a role to a service account.
+func roleBinding(env Environment, role, account string) *rbacv1.RoleBinding {
+	return &rbacv1.RoleBinding{
+		TypeMeta:   metav1.TypeMeta{APIVersion: rbacv1.SchemeGroupVersion.String(), Kind: "RoleBinding"},
+		ObjectMeta: objectMeta(env, role),
+		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: role},
+		Subjects:   []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Name: account, Namespace: env.Namespace}},
+	}
+}
+
 // YAML returns the manifests in the order in which they are to be created, as kubectl apply takes them.
 func (o *Objects) YAML() ([]byte, error) {
-	objects := []any{o.Namespace, o.ServiceAccount, o.Role, o.RoleBinding, o.ConfigMap, o.Claim}
+	objects := []any{o.Namespace, o.ServiceAccount, o.Role, o.RoleBinding, o.ConfigMap}
+	if o.Claim != nil {
+		objects = append(objects, o.Claim)
+	}
+	objects = append(objects, o.Staging.all()...)
 	if o.ShuffleService != nil {
 		objects = append(objects, o.ShuffleService)
 	}
@@ -224,6 +220,9 @@ func workloadProblems(w scenario.Workload, env Environment, image string) []erro
 	}
 	if _, err := resource.ParseQuantity(w.Executors.RequestCores); err != nil {
 		wrong("executors.requestCores %q: want a number of cores like 0.5: %w", w.Executors.RequestCores, err)
+	}
+	if w.StagingServer.Enabled() && env.StagingImage == "" {
+		wrong("stagingServer.storage is %s, but the environment names no image of the staging server", w.StagingServer.Storage)
 	}
 	if n := w.Driver.NodeName; n != "" && len(env.Nodes) > 0 && !slices.Contains(env.Nodes, n) {
 		wrong("driver.nodeName is %q, which is none of the cluster's nodes %q", n, env.Nodes)

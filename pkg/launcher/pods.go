@@ -55,19 +55,13 @@ func driverEnv(env Environment) []corev1.EnvVar {
 }
 
 // volumes are those that drivers and executors both have.
-func volumes(env Environment) ([]corev1.Volume, []corev1.VolumeMount) {
-	vs := []corev1.Volume{{Name: sharedVolume, VolumeSource: corev1.VolumeSource{
-		PersistentVolumeClaim: &corev1.PersistentVolumeClaimVolumeSource{ClaimName: claimName},
-	}}}
+func volumes(w scenario.Workload, env Environment) ([]corev1.Volume, []corev1.VolumeMount) {
+	vs := []corev1.Volume{{Name: sharedVolume, VolumeSource: sharedSource(w.Storage, env)}}
 	mounts := []corev1.VolumeMount{{Name: sharedVolume, MountPath: SharedDirectory}}
 	if env.Witness.Directory == "" {
 		return vs, mounts
 	}
-	// The directory must be there already: one that kubelet makes belongs to root, and Spark's user could not write.
-	existing := corev1.HostPathDirectory
-	vs = append(vs, corev1.Volume{Name: witnessVolume, VolumeSource: corev1.VolumeSource{
-		HostPath: &corev1.HostPathVolumeSource{Path: env.Witness.Directory, Type: &existing},
-	}})
+	vs = append(vs, corev1.Volume{Name: witnessVolume, VolumeSource: existingDirectory(env.Witness.Directory)})
 	return vs, append(mounts, corev1.VolumeMount{Name: witnessVolume, MountPath: WitnessDirectory})
 }
 
@@ -87,9 +81,9 @@ func tolerations(seconds *int64) []corev1.Toleration {
 
 // executorTemplate is the pod that Spark's driver makes its executors from; Spark adds name, image, command, ports and resources.
 func executorTemplate(w scenario.Workload, env Environment) *corev1.Pod {
-	vs, mounts := volumes(env)
+	vs, mounts := volumes(w, env)
 	noToken := false
-	template := &corev1.Pod{
+	pod := &corev1.Pod{
 		TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "Pod"},
 		ObjectMeta: metav1.ObjectMeta{Labels: map[string]string{RunLabel: env.RunID, RoleLabel: RoleExecutor}},
 		Spec: corev1.PodSpec{
@@ -104,9 +98,10 @@ func executorTemplate(w scenario.Workload, env Environment) *corev1.Pod {
 		},
 	}
 	if w.ShuffleService.Enabled {
-		onNodeNetwork(&template.Spec)
+		onNodeNetwork(&pod.Spec)
 	}
-	return template
+	addArtifacts(&pod.Spec, w, env, RoleExecutor)
+	return pod
 }
 
 // driverLabels are those of the driver's pods.
@@ -116,7 +111,7 @@ func driverLabels(env Environment) map[string]string {
 
 // driverSpec is the driver's pod: the entry point's driver mode, which is spark-submit in client mode.
 func driverSpec(w scenario.Workload, env Environment, image string, settings map[string]string, cpu, memory resource.Quantity) corev1.PodSpec {
-	vs, mounts := volumes(env)
+	vs, mounts := volumes(w, env)
 	vs = append(vs, corev1.Volume{Name: confVolume, VolumeSource: corev1.VolumeSource{
 		ConfigMap: &corev1.ConfigMapVolumeSource{LocalObjectReference: corev1.LocalObjectReference{Name: configMapName}},
 	}})
@@ -124,7 +119,7 @@ func driverSpec(w scenario.Workload, env Environment, image string, settings map
 	args := slices.Concat(
 		[]string{"driver"},
 		confArgs(settings),
-		[]string{"--class", w.Application.MainClass, w.Application.Jar},
+		[]string{"--class", w.Application.MainClass, jarOf(w.Application)},
 		w.Application.Args)
 	grace := int64(30)
 	spec := corev1.PodSpec{
@@ -146,6 +141,8 @@ func driverSpec(w scenario.Workload, env Environment, image string, settings map
 			VolumeMounts: mounts,
 		}},
 	}
+	spec.Affinity = beside(w.Driver.Beside, env)
+	addArtifacts(&spec, w, env, RoleDriver)
 	if w.Driver.NodeName != "" {
 		// Not spec.nodeName: the scheduler shall see whether the node can take the pod.
 		spec.NodeSelector = map[string]string{corev1.LabelHostname: w.Driver.NodeName}

@@ -52,6 +52,8 @@ func (e *explainer) workload(w scenario.Workload) {
 	e.line("Driver: %s, heap %s, CPU %s; it leaves a dead node after %ds%s.", driverKind(w.Driver), w.Driver.Memory, w.Driver.Cores, value(w.Driver.TolerationSeconds), on(w.Driver.NodeName))
 	e.line("Executors: %d with %s each, heap %s, CPU %s; they leave a dead node after %ds.",
 		w.Executors.Instances, counted(w.Executors.Cores, "core"), w.Executors.Memory, w.Executors.RequestCores, value(w.Executors.TolerationSeconds))
+	e.line("Storage: %s.", storage(w.Storage))
+	e.staging(w)
 	e.shuffle(w.ShuffleService)
 	e.line("Spark's settings: profile %s.", w.Profile)
 	for _, key := range slices.Sorted(maps.Keys(w.Conf)) {
@@ -73,6 +75,27 @@ func (e *explainer) shuffle(s scenario.ShuffleService) {
 	}
 }
 
+// staging says where pods fetch what the image does not hold.
+func (e *explainer) staging(w scenario.Workload) {
+	server := w.StagingServer
+	if !server.Enabled() {
+		return
+	}
+	storage := "on the cluster's shared storage, which outlives its pods"
+	switch {
+	case server.Storage == scenario.StagingMemory:
+		storage = "in its own pod, with which they are lost"
+	case server.URL != "":
+		storage = "at " + server.URL
+	}
+	rate := ""
+	if server.FetchRate != "" {
+		rate = fmt.Sprintf(", %s bytes a second", server.FetchRate)
+	}
+	e.line("Staging server: %s, keeps artifacts %s. Driver and executors fetch %s from it before they start%s.",
+		counted(server.Replicas, "pod"), storage, strings.Join(scenario.Artifacts(w.Application), ", "), rate)
+}
+
 func from(w scenario.Workload) string {
 	words := ""
 	if w.Application.Jar != "" {
@@ -89,6 +112,17 @@ func on(node string) string {
 		return ""
 	}
 	return "; it is pinned to node " + node
+}
+
+func storage(kind string) string {
+	switch kind {
+	case scenario.StorageLocal:
+		return "a volume on the disk of the first driver's node, which no other node can mount (local)"
+	case scenario.StorageNode:
+		return "a directory on each node's own disk, another one on each (node)"
+	default:
+		return "a volume that all nodes see and that survives the loss of any (shared)"
+	}
 }
 
 func driverKind(d scenario.Driver) string {

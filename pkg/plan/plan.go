@@ -29,7 +29,7 @@ type Plan struct {
 
 // Origin names the scenario that a plan was made from.
 type Origin struct {
-	Name        string            `json:"name" pattern:"^[a-z0-9]([-a-z0-9]{0,38}[a-z0-9])?$"`
+	Name        string            `json:"name" pattern:"^[a-z0-9]([-a-z0-9]{0,43}[a-z0-9])?$"`
 	Digest      string            `json:"digest" pattern:"^sha256:[0-9a-f]{64}$"` // of the scenario with its defaults, written as YAML: comments and layout do not count
 	Description string            `json:"description,omitempty"`
 	Labels      map[string]string `json:"labels,omitempty"`

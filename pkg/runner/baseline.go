@@ -72,7 +72,11 @@ func (r *run) baselineKey() (string, error) {
 	if readsSource(w) {
 		seed = r.Plan.Seed
 	}
-	encoded, err := json.Marshal([]any{w.Application, w.Executors, w.Conf, r.image.Reference, r.image.Digest, seed})
+	artifacts, err := r.bundle.digest()
+	if err != nil {
+		return "", fmt.Errorf("key of the baseline: %w", err)
+	}
+	encoded, err := json.Marshal([]any{w.Application, w.Executors, w.Conf, r.image.Reference, r.image.Digest, seed, artifacts})
 	if err != nil {
 		return "", fmt.Errorf("key of the baseline: %w", err)
 	}

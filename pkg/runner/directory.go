@@ -37,6 +37,9 @@ func (d Directory) Logs() string { return d.file("logs") }
 // Undo is the directory of the undo records.
 func (d Directory) Undo() string { return d.file("undo") }
 
+// Bundle is what was uploaded to the staging server, if there is one.
+func (d Directory) Bundle() string { return d.file("artifacts.tar.gz") }
+
 // Baseline is the history of the run without faults, if one was needed.
 func (d Directory) Baseline() string { return d.file("baseline.ndjson") }
 

@@ -33,7 +33,7 @@ func (r *run) settle(ctx context.Context) error {
 		return err
 	}
 	r.Progress.Say("the application %s", ending)
-	return nil
+	return r.session.verifyArtifacts(ctx)
 }
 
 // cleanUp undoes every fault, collects the evidence, and removes what the run made. It goes on after a failure and
@@ -347,10 +347,10 @@ func cleanUpDead(ctx context.Context, record ActiveRecord, clusters Clusters) er
 	if err != nil {
 		return err
 	}
-	_, undone := faults.UndoPending(ctx, c, Directory(record.Directory).Undo())
-	client, err := newClient(c)
-	if err != nil {
-		return errors.Join(undone, err)
+	client, unreachable := newClient(c) // what was done to machines is undone without the API, too
+	_, undone := faults.UndoPending(ctx, c, client, Directory(record.Directory).Undo())
+	if unreachable != nil {
+		return errors.Join(undone, unreachable)
 	}
 	errs := []error{undone}
 	for _, id := range record.Namespaces {

@@ -23,6 +23,8 @@ const (
 	witnessRoot = "/var/lib/sparkchaos/witness"
 	// shuffleRoot is where executors leave what the shuffle service serves.
 	shuffleRoot = "/var/lib/sparkchaos/shuffle"
+	// nodeRoot is where workloads whose storage is the nodes' own disks keep what others keep on a shared volume.
+	nodeRoot = "/var/lib/sparkchaos/node"
 	// syncTimeout is how long the API server may take to list everything once.
 	syncTimeout = 30 * time.Second
 	// wordsPerSecond is the rate at which the source of words grows.
@@ -37,8 +39,13 @@ func witnessDirectory(id string) string { return path.Join(witnessRoot, id) }
 // shuffleDirectory is that of one session.
 func shuffleDirectory(id string) string { return path.Join(shuffleRoot, id) }
 
+// nodeDirectory is that of one session.
+func nodeDirectory(id string) string { return path.Join(nodeRoot, id) }
+
 // directories are all those that a session has on each node's own disk.
-func directories(id string) []string { return []string{witnessDirectory(id), shuffleDirectory(id)} }
+func directories(id string) []string {
+	return []string{witnessDirectory(id), shuffleDirectory(id), nodeDirectory(id)}
+}
 
 // recording writes what the API server says of one namespace into a history.
 type recording struct {

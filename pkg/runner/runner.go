@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
 	"time"
 
 	"k8s.io/client-go/dynamic"
@@ -76,8 +77,10 @@ type Options struct {
 	ClusterName string
 	KeepCluster bool
 	Clusters    Clusters
-	Image       func(context.Context) (Image, error) // of workloads that name no image of their own
-	Baselines   string                               // directory that caches the results of baselines
+	Image       func(context.Context) (Image, error)                            // of workloads that name no image of their own
+	Staging     func(context.Context) (Image, error)                            // of the staging server and of what fetches from it
+	Artifact    func(ctx context.Context, name string) (file string, err error) // finds a file that the scenario names
+	Baselines   string                                                          // directory that caches the results of baselines
 	Active      ActiveRuns
 	Progress    Progress
 	Version     string // of sparkchaos
@@ -101,15 +104,17 @@ type run struct {
 	log       *history.Writer
 	began     time.Time
 
-	image     Image
-	cluster   cluster.Cluster
-	made      bool // the cluster was made for this run
-	client    kubernetes.Interface
-	dynamic   dynamic.Interface
-	session   *session
-	journal   *faults.Journal
-	disturbed []*faults.Disturbance
-	active    *ActiveRun
+	image        Image
+	stagingImage Image
+	bundle       *bundle // nil if pods fetch nothing
+	cluster      cluster.Cluster
+	made         bool // the cluster was made for this run
+	client       kubernetes.Interface
+	dynamic      dynamic.Interface
+	session      *session
+	journal      *faults.Journal
+	disturbed    []*faults.Disturbance
+	active       *ActiveRun
 
 	interrupted bool // before all that was planned had been done
 }
@@ -268,6 +273,9 @@ func (r *run) end(trouble error) error {
 
 // preflight finds what would make the run fail before anything is started.
 func (r *run) preflight(ctx context.Context) error {
+	if err := r.prepareStaging(ctx); err != nil {
+		return err
+	}
 	if reference := r.Plan.Workload.Image; reference != "" {
 		r.image = Image{Reference: reference}
 		return nil
@@ -277,11 +285,30 @@ func (r *run) preflight(ctx context.Context) error {
 	return err
 }
 
+// prepareStaging finds what the staging server is to serve, and its image.
+func (r *run) prepareStaging(ctx context.Context) error {
+	server := r.Plan.Workload.StagingServer
+	if !server.Enabled() {
+		return nil
+	}
+	if _, err := credentials(server.Credentials, os.LookupEnv); err != nil {
+		return err
+	}
+	if err := r.packArtifacts(ctx); err != nil {
+		return err
+	}
+	image, err := r.Options.Staging(ctx)
+	r.stagingImage = image
+	return err
+}
+
 // prepareCluster makes or finds the cluster.
 func (r *run) prepareCluster(ctx context.Context) error {
 	spec := ClusterSpec{Name: r.ClusterName, Workers: r.Plan.Cluster.Workers, Timing: timing(r.Plan)}
-	if r.image.Archive != "" {
-		spec.Images = []string{r.image.Archive}
+	for _, image := range []Image{r.image, r.stagingImage} {
+		if image.Archive != "" {
+			spec.Images = append(spec.Images, image.Archive)
+		}
 	}
 	if _, err := r.Clusters.Open(r.ClusterName); r.Clusters.IsAbsent(err) {
 		if err := r.active.Making(); err != nil {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"slices"
 	"time"
@@ -14,6 +15,7 @@ import (
 	"github.com/sparkchaos/sparkchaos/pkg/history"
 	"github.com/sparkchaos/sparkchaos/pkg/launcher"
 	"github.com/sparkchaos/sparkchaos/pkg/scenario"
+	"github.com/sparkchaos/sparkchaos/pkg/staging"
 	"github.com/sparkchaos/sparkchaos/pkg/witness"
 )
 
@@ -29,6 +31,7 @@ type session struct {
 	recording *recording
 	witness   *witnessing
 	logs      *podLogs
+	ticket    staging.Ticket // for the artifacts that were uploaded; zero if there are none
 }
 
 // openSession begins to record before anything exists that could be missed.
@@ -86,13 +89,17 @@ func (s *session) problem(p history.ProblemData) {
 	_, _ = s.log.Append(history.Harness, history.Problem, nil, p) // a history that cannot be written ends the run by itself
 }
 
-// launch creates the workload's objects and returns when the first driver's container runs.
+// launch creates the workload's objects and returns when the first driver's first container runs: one that initialises
+// can be struck already.
 func (s *session) launch(ctx context.Context, w scenario.Workload) error {
 	objects, err := launcher.Render(w, s.environment())
 	if err != nil {
 		return err
 	}
-	launched, err := launcher.Apply(ctx, s.run.client, objects, func(ctx context.Context) error { return s.awaitShuffleService(ctx, objects) })
+	if err := s.applyComponents(ctx, objects); err != nil {
+		return err
+	}
+	launched, err := launcher.ApplyDriver(ctx, s.run.client, objects)
 	if err != nil {
 		return err
 	}
@@ -103,14 +110,35 @@ func (s *session) launch(ctx context.Context, w scenario.Workload) error {
 	return s.awaitDriver(ctx, launched)
 }
 
-func (s *session) environment() launcher.Environment {
-	env := launcher.Environment{
-		RunID: s.id, Namespace: s.id, Image: s.run.image.Reference, PullPolicy: corev1.PullIfNotPresent,
-		StorageClass: s.run.cluster.StorageClasses().Shared,
-		Witness:      launcher.Witness{URL: s.witness.url, Directory: s.witness.directory},
-		Source:       s.witness.source,
+// applyComponents creates what the driver needs and waits until it is ready, so that the driver finds all of it.
+func (s *session) applyComponents(ctx context.Context, objects *launcher.Objects) error {
+	if objects.Staging != nil {
+		values, err := credentials(s.run.Plan.Workload.StagingServer.Credentials, os.LookupEnv)
+		if err != nil {
+			return err
+		}
+		objects.Staging.FillCredentials(values)
+	}
+	if err := launcher.ApplyComponents(ctx, s.run.client, objects); err != nil {
+		return err
+	}
+	if err := s.awaitShuffleService(ctx, objects); err != nil {
+		return err
+	}
+	if err := s.awaitStagingServer(ctx, objects); err != nil {
+		return err
+	}
+	return s.upload(ctx, objects)
+}
 
-		ShuffleDirectory: shuffleDirectory(s.id),
+func (s *session) environment() launcher.Environment {
+	classes := s.run.cluster.StorageClasses()
+	env := launcher.Environment{
+		RunID: s.id, Namespace: s.id, Image: s.run.image.Reference, StagingImage: s.run.stagingImage.Reference, PullPolicy: corev1.PullIfNotPresent,
+		StorageClass: classes.Shared, LocalStorageClass: classes.Local,
+		NodeDirectory: nodeDirectory(s.id), ShuffleDirectory: shuffleDirectory(s.id),
+		Witness: launcher.Witness{URL: s.witness.url, Directory: s.witness.directory},
+		Source:  s.witness.source,
 	}
 	if s.run.image.Archive != "" {
 		env.PullPolicy = corev1.PullNever
@@ -129,7 +157,8 @@ func (s *session) awaitShuffleService(ctx context.Context, objects *launcher.Obj
 	return launcher.AwaitShuffleService(ctx, s.run.client, objects.ShuffleService, lacking.set)
 }
 
-// awaitDriver waits for the first driver's container. What can never start is told at once instead of at a deadline.
+// awaitDriver waits for the first driver's first container, which may be one that initialises. What can never start is
+// told at once instead of at a deadline.
 func (s *session) awaitDriver(ctx context.Context, launched history.WorkloadData) error {
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
@@ -151,7 +180,7 @@ func (s *session) awaitDriver(ctx context.Context, launched history.WorkloadData
 		if reason := cannotStart(pod); reason != "" {
 			return false, fmt.Errorf("the driver cannot start: image %s on node %s: %s; load it into the cluster (`sparkchaos cluster load`) or correct spec.workload.image", launched.Image, pod.Spec.NodeName, reason)
 		}
-		return pod.Status.Phase == corev1.PodRunning || pod.Status.Phase == corev1.PodSucceeded || pod.Status.Phase == corev1.PodFailed, nil
+		return initialises(pod) || pod.Status.Phase == corev1.PodRunning || pod.Status.Phase == corev1.PodSucceeded || pod.Status.Phase == corev1.PodFailed, nil
 	}, func() error {
 		return fmt.Errorf("the driver did not start within %v; last seen: %s", startTimeout, seen)
 	})
@@ -167,10 +196,17 @@ func podState(pod corev1.Pod) string {
 	return state
 }
 
+// initialises says whether an init container of the pod has started.
+func initialises(pod corev1.Pod) bool {
+	return slices.ContainsFunc(pod.Status.InitContainerStatuses, func(c corev1.ContainerStatus) bool {
+		return c.State.Running != nil || c.State.Terminated != nil
+	})
+}
+
 // cannotStart returns why a pod's containers will never start, or nothing.
 func cannotStart(pod corev1.Pod) string {
 	hopeless := []string{"ErrImageNeverPull", "InvalidImageName", "ImageInspectError", "ErrImagePull", "ImagePullBackOff"}
-	for _, container := range pod.Status.ContainerStatuses {
+	for _, container := range slices.Concat(pod.Status.InitContainerStatuses, pod.Status.ContainerStatuses) {
 		if waiting := container.State.Waiting; waiting != nil && slices.Contains(hopeless, waiting.Reason) {
 			return waiting.Reason + ": " + waiting.Message
 		}

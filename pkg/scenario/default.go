@@ -20,10 +20,24 @@ const (
 	Failed              = "Failed"
 )
 
+// Where a staging server keeps the artifacts.
+const (
+	StagingNone    = "none"    // there is no staging server
+	StagingMemory  = "memory"  // in the server's own pod
+	StagingDurable = "durable" // on storage that outlives any pod
+)
+
 // Where a shuffle service notes whose files it serves.
 const (
 	LocalDirectoryNode      = "node"
 	LocalDirectoryContainer = "container"
+)
+
+// What the directory is made of in which drivers and executors keep checkpoints and results.
+const (
+	StorageShared = "shared" // a volume that all nodes see and that survives the loss of any
+	StorageLocal  = "local"  // a volume on one node's disk: whoever mounts it has to run there
+	StorageNode   = "node"   // a directory on each node's own disk, another one on each
 )
 
 // The anchors that await a step of another fault: the order of a scenario's steps follows from them.
@@ -41,8 +55,9 @@ const (
 	defaultMemory            = "512m"
 	defaultRequest           = "0.5"
 	defaultSettle            = 2 * time.Minute
-	defaultStorage           = "none"
+	defaultDurableReplicas   = 2
 	defaultProfile           = ProfileResilient
+	defaultDisk              = StorageShared
 )
 
 // Default fills in whatever a scenario does not say, but for what the catalogue knows and the seed decides.
@@ -59,12 +74,23 @@ func Default(s *Scenario) {
 	fill(&executors.RequestCores, defaultRequest)
 	fill(&executors.Memory, defaultMemory)
 	fillPointer(&executors.TolerationSeconds, defaultTolerationSeconds)
-	fill(&s.Spec.Workload.StagingServer.Storage, defaultStorage)
+	defaultStagingServer(&s.Spec.Workload.StagingServer)
 	if shuffle := &s.Spec.Workload.ShuffleService; shuffle.Enabled {
 		fill(&shuffle.LocalDirectory, LocalDirectoryNode)
 	}
+	fill(&s.Spec.Workload.Storage, defaultDisk)
 	fill(&s.Spec.Workload.Profile, defaultProfile)
 	applyProfile(&s.Spec.Workload)
+}
+
+func defaultStagingServer(server *StagingServer) {
+	fill(&server.Storage, StagingNone)
+	switch server.Storage {
+	case StagingDurable:
+		fill(&server.Replicas, defaultDurableReplicas)
+	case StagingMemory:
+		fill(&server.Replicas, 1)
+	}
 }
 
 func defaultDriver(driver *Driver) {

@@ -5,6 +5,8 @@ import "time"
 type fakeNodeArgs struct {
 	Node NodeSelector `json:"node"`
 	Dry  bool         `json:"dry,omitempty"`
+
+	StruckBy string `json:"struckBy,omitempty" ref:"fault"`
 }
 
 type fakePodArgs struct {

@@ -56,7 +56,7 @@ func TestLoadTellsEveryProblem(t *testing.T) {
 	}{
 		"other version": {"v1alpha1", "v1", []string{`1:13: apiVersion: "sparkchaos.dev/v1" is not accepted; known are sparkchaos.dev/v1alpha1`}},
 		"other kind":    {"kind: Scenario", "kind: Pod", []string{`2:7: kind: "Pod" is not accepted; known are Scenario`}},
-		"name":          {"power-off", "Power_Off", []string{`4:9: metadata.name: "Power_Off" does not fit; want a text that matches ^[a-z0-9]([-a-z0-9]{0,38}[a-z0-9])?$, for example driver-node-power-off`}},
+		"name":          {"power-off", "Power_Off", []string{`4:9: metadata.name: "Power_Off" does not fit; want a text that matches ^[a-z0-9]([-a-z0-9]{0,43}[a-z0-9])?$, for example driver-node-power-off`}},
 		"unknown field": {"baseline: true", "basline: true", []string{
 			"13:3: spec.basline: unknown field; did you mean baseline?",
 			"24:27: spec.expect[1].resultEqualsBaseline: compares with the baseline, but there is none; write spec.baseline: true"}},
@@ -98,6 +98,10 @@ func TestLoadTellsEveryProblem(t *testing.T) {
 		"grace below minimum": {"grace: 3s", "grace: 1ms", []string{"20:62: spec.faults[1].inject.podKill.grace: 1ms is too small; want at least 1s"}},
 		"reference to nothing": {"{faultLanded: {fault: lose}}", "{faultLanded: {fault: loose}}", []string{
 			`21:33: spec.faults[1].when.faultLanded.fault: no fault is called "loose"; did you mean lose?`}},
+		"strikes what no fault struck": {"{nodePowerOff: {node: {of: driver}}}", "{nodePowerOff: {node: {of: driver}, struckBy: kil}}", []string{
+			`16:59: spec.faults[0].inject.nodePowerOff.struckBy: no other fault is called "kil"; did you mean kill?`}},
+		"strikes what it struck itself": {"{nodePowerOff: {node: {of: driver}}}", "{nodePowerOff: {node: {of: driver}, struckBy: lose}}", []string{
+			`16:59: spec.faults[0].inject.nodePowerOff.struckBy: no other fault is called "lose"; known are kill`}},
 		"recovery that never comes": {"{faultLanded: {fault: lose}}", "{faultRecovered: {fault: kill}}", []string{
 			"21:36: spec.faults[1].when.faultRecovered.fault: kill is not recovered before the application has settled, so this never comes; give it a recover"}},
 		"waits for itself": {"{faultLanded: {fault: lose}}", "{faultLanded: {fault: kill}}", []string{

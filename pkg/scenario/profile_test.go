@@ -1,6 +1,9 @@
 package scenario
 
 import (
+	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -50,5 +53,19 @@ func TestProfileSettingsSayWhy(t *testing.T) {
 	}
 	if seen["spark.app.id"] {
 		t.Error("spark.app.id must be in no profile: a fixed one costs the living driver its executors")
+	}
+}
+
+// TestTheDocsShowTheProfile keeps what people read equal to what is set.
+func TestTheDocsShowTheProfile(t *testing.T) {
+	t.Parallel()
+	docs, err := os.ReadFile(filepath.Join("..", "..", "docs", "streaming.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range ProfileSettings(ProfileResilient) {
+		if row := fmt.Sprintf("| `%s` | %s | %s |\n", s.Key, s.Value, s.Why); !strings.Contains(string(docs), row) {
+			t.Errorf("docs/streaming.md has no row %q", row)
+		}
 	}
 }

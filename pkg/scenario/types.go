@@ -25,7 +25,7 @@ type Scenario struct {
 
 // Metadata names a scenario.
 type Metadata struct {
-	Name        string            `json:"name" pattern:"^[a-z0-9]([-a-z0-9]{0,38}[a-z0-9])?$" like:"driver-node-power-off"` // a DNS label of at most 40 characters; the run directory, the namespace and the report carry it
+	Name        string            `json:"name" pattern:"^[a-z0-9]([-a-z0-9]{0,43}[a-z0-9])?$" like:"driver-node-power-off"` // a DNS label of at most 45 characters; the run directory, the namespace and the report carry it
 	Description string            `json:"description,omitempty"`                                                            // what it shows and why, for readers
 	Labels      map[string]string `json:"labels,omitempty"`                                                                 // for selection: tier, component …
 }
@@ -69,16 +69,18 @@ type Workload struct {
 	Executors      Executors         `json:"executors,omitempty"`
 	StagingServer  StagingServer     `json:"stagingServer,omitempty"`
 	ShuffleService ShuffleService    `json:"shuffleService,omitempty"`
-	Profile        string            `json:"profile,omitempty" enum:"stock|resilient"` // what Spark's settings begin with: resilient (default) notices a lost node within half a minute, stock leaves Spark's defaults
-	Conf           map[string]string `json:"conf,omitempty"`                           // any Spark setting; wins over the profile's and the launcher's own
+	Storage        string            `json:"storage,omitempty" enum:"shared|local|node"` // what /shared is made of: shared (default) is seen by all nodes; local is a volume on the disk of the first driver's node, and only there can be mounted; node is a directory on each node's own disk, another one on each
+	Profile        string            `json:"profile,omitempty" enum:"stock|resilient"`   // what Spark's settings begin with: resilient (default) notices a lost node within half a minute, stock leaves Spark's defaults
+	Conf           map[string]string `json:"conf,omitempty"`                             // any Spark setting; wins over the profile's and the launcher's own
 }
 
 // Application is what Spark runs.
 type Application struct {
-	Name      string   `json:"name" pattern:"^[a-z]([-a-z0-9]{0,38}[a-z0-9])?$" like:"wordcount"`                                                                                                                                 // the driver's object and spark.app.name carry it
-	MainClass string   `json:"mainClass" pattern:"^[A-Za-z_$][\\w$]*(\\.[A-Za-z_$][\\w$]*)*$" like:"dev.sparkchaos.workloads.WordCount"`                                                                                          // the Java class whose main is run
-	Jar       string   `json:"jar,omitempty" pattern:"^local:///[^\\s]+$" like:"local:///opt/spark/workloads/workloads.jar" why:"the jar comes with the image: a staging server, which could serve other ones, is not built yet"` // inside the image, as local:///…: artifacts come with the image until there is a staging server
-	Args      []string `json:"args,omitempty"`                                                                                                                                                                                    // of the main class
+	Name      string   `json:"name" pattern:"^[a-z]([-a-z0-9]{0,38}[a-z0-9])?$" like:"wordcount"`                                             // the driver's object and spark.app.name carry it
+	MainClass string   `json:"mainClass" pattern:"^[A-Za-z_$][\\w$]*(\\.[A-Za-z_$][\\w$]*)*$" like:"dev.sparkchaos.workloads.WordCount"`      // the Java class whose main is run
+	Jar       string   `json:"jar,omitempty" pattern:"^(local:///[^\\s]+|[^\\s:]+\\.jar)$" like:"local:///opt/spark/workloads/workloads.jar"` // inside the image, as local:///…; or a file beside the scenario, which pods fetch from the staging server
+	Files     []string `json:"files,omitempty"`                                                                                               // beside the scenario; pods fetch them from the staging server into the directory $SPARKCHAOS_ARTIFACTS
+	Args      []string `json:"args,omitempty"`                                                                                                // of the main class
 }
 
 // Driver is how the driver is run.
@@ -89,6 +91,7 @@ type Driver struct {
 	TolerationSeconds    *int64 `json:"tolerationSeconds,omitempty" min:"0" max:"86400"`                               // for not-ready and unreachable nodes; default 2
 	Memory               string `json:"memory,omitempty" pattern:"^[1-9][0-9]*[kmgt]$" like:"512m"`                    // of the JVM's heap, as Spark writes it: 512m
 	Cores                string `json:"cores,omitempty" pattern:"^([0-9]+(\\.[0-9]{1,3})?|[0-9]+m)$" like:"\"0.5\""`   // CPU request, as Kubernetes writes it: "0.5"
+	Beside               string `json:"beside,omitempty" enum:"stagingServer|shuffleService"`                          // prefers the node of that component's pod
 	NodeName             string `json:"nodeName,omitempty" pattern:"^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$" like:"worker-1"` // pins the driver to one node; for a bare Pod in experiments
 }
 
@@ -101,9 +104,15 @@ type Executors struct {
 	TolerationSeconds *int64 `json:"tolerationSeconds,omitempty" min:"0" max:"86400"`                                    // for not-ready and unreachable nodes; default 2
 }
 
-// StagingServer keeps the application's artifacts: none (they come with the image); memory and durable are not built yet.
+// StagingServer keeps the application's jar and files, which the harness uploads before the launch and driver and executors
+// fetch in an init container.
 type StagingServer struct {
-	Storage string `json:"storage,omitempty" enum:"none" unbuilt:"memory|durable"`
+	Storage     string   `json:"storage,omitempty" enum:"none|memory|durable"`                                          // none (default): artifacts come with the image; memory: lost with the server's pod; durable: on storage that outlives any pod
+	Replicas    int      `json:"replicas,omitempty" min:"1" max:"9"`                                                    // pods of the server, each on a node of its own; default 2 if durable, else 1
+	URL         string   `json:"url,omitempty" pattern:"^(s3|gs|azblob)://[^\\s]+$" like:"s3://bucket?prefix=staging/"` // durable only: object storage instead of the cluster's shared volume
+	Credentials []string `json:"credentials,omitempty"`                                                                 // with url: environment variables of the harness that the server is given, by name
+	Padding     string   `json:"padding,omitempty" pattern:"^[1-9][0-9]*[kmg]?$" like:"16m"`                            // bytes of noise that the harness adds to the artifacts, so that fetching them takes as long as with a large application
+	FetchRate   string   `json:"fetchRate,omitempty" pattern:"^[1-9][0-9]*[kmg]?$" like:"20k"`                          // bytes a second at which a pod fetches: slow enough for a fault to strike in the middle; default unlimited
 }
 
 // ShuffleService is Spark's external shuffle service, one on each node: it serves an executor's map output when the executor is gone.

@@ -3,6 +3,7 @@ package scenario
 import (
 	"fmt"
 	"maps"
+	"path"
 	"reflect"
 	"slices"
 	"strings"
@@ -19,6 +20,7 @@ type report func(path, format string, args ...any)
 func validate(s *Scenario, catalogue Catalogue, report report) {
 	validateTiming(s.Spec.Cluster.Timing, report)
 	validateDriver(s.Spec.Workload.Driver, report)
+	validateStaging(s.Spec.Workload, report)
 	if shuffle := s.Spec.Workload.ShuffleService; shuffle.LocalDirectory != "" && !shuffle.Enabled {
 		report("spec.workload.shuffleService.localDirectory", "there is no shuffle service; write enabled: true or leave this out")
 	}
@@ -28,6 +30,7 @@ func validate(s *Scenario, catalogue Catalogue, report report) {
 		}
 	}
 	validateFaults(s.Spec.Faults, catalogue, report)
+	validateComponents(s.Spec, report)
 	validateExpectations(s, catalogue, report)
 	if s.Spec.Control != nil {
 		validateControl(*s.Spec.Control, s.Spec.Expect, report)
@@ -66,6 +69,68 @@ func validateDriver(driver Driver, report report) {
 	}
 }
 
+// validateStaging finds artifacts without a server and servers without artifacts.
+func validateStaging(w Workload, report report) {
+	const at = "spec.workload.stagingServer"
+	server, artifacts := w.StagingServer, Artifacts(w.Application)
+	switch {
+	case !server.Enabled() && len(artifacts) > 0:
+		report("spec.workload.application", "%s would have to be fetched from a staging server, but there is none; write stagingServer: {storage: durable}, or give a jar of the image as local:///…", strings.Join(artifacts, ", "))
+	case server.Enabled() && len(artifacts) == 0:
+		report(at+".storage", "the server would have nothing to serve: neither application.jar nor application.files names a file beside the scenario")
+	}
+	names := map[string]string{}
+	for _, artifact := range artifacts {
+		base := path.Base(artifact)
+		if other, double := names[base]; double {
+			report("spec.workload.application", "%s and %s have the same name: pods fetch all artifacts into one directory", other, artifact)
+		}
+		names[base] = artifact
+	}
+	if server.Storage != StagingDurable && server.URL != "" {
+		report(at+".url", "only storage: durable has one")
+	}
+	if server.URL == "" && len(server.Credentials) > 0 {
+		report(at+".credentials", "are for the object storage that url names, but there is none")
+	}
+	if server.Storage == StagingMemory && server.Replicas > 1 {
+		report(at+".replicas", "%d servers with storage: memory would each know other artifacts; leave this out", server.Replicas)
+	}
+	if !server.Enabled() && (server.Replicas != 0 || server.FetchRate != "") {
+		report(at, "there is no server without storage: memory or durable")
+	}
+}
+
+// validateComponents finds faults at components that the workload does not have.
+func validateComponents(spec Spec, report report) {
+	present := map[string]bool{OfStagingServer: spec.Workload.StagingServer.Enabled(), OfShuffleService: spec.Workload.ShuffleService.Enabled}
+	for i, fault := range spec.Faults {
+		for _, of := range selected(fault.Inject.Args) {
+			if has, component := present[of]; component && !has {
+				report(fmt.Sprintf("spec.faults[%d].inject.%s", i, fault.Inject.Name), "strikes the %s, but the workload has none; see spec.workload.%s", of, of)
+			}
+		}
+	}
+}
+
+// selected returns the roles that the selectors among a fault's arguments name.
+func selected(args any) []string {
+	v := reflect.ValueOf(args)
+	if v.Kind() != reflect.Pointer || v.IsNil() || v.Elem().Kind() != reflect.Struct {
+		return nil
+	}
+	var roles []string
+	for _, f := range strictyaml.Fields(v.Elem().Type()) {
+		switch selector := v.Elem().FieldByIndex(f.Index).Interface().(type) {
+		case NodeSelector:
+			roles = append(roles, selector.Of)
+		case PodSelector:
+			roles = append(roles, selector.Of)
+		}
+	}
+	return roles
+}
+
 func validateFaults(faults []Fault, catalogue Catalogue, report report) {
 	first := map[string]int{}
 	for i, fault := range faults {
@@ -85,7 +150,21 @@ func validateFaults(faults []Fault, catalogue Catalogue, report report) {
 			report(at+".recover.delay", "the delay is given twice, beside when and inside it; keep one")
 		}
 	}
+	validateReferences(faults, report)
 	validateOrder(faults, report)
+}
+
+// validateReferences finds faults whose arguments name no other fault of the scenario.
+func validateReferences(faults []Fault, report report) {
+	for i, fault := range faults {
+		others := slices.DeleteFunc(faultNames(faults), func(name string) bool { return name == fault.Name })
+		for _, reference := range references(fault.Inject.Args) {
+			if !slices.Contains(others, reference.name) {
+				report(fmt.Sprintf("spec.faults[%d].inject.%s.%s", i, fault.Inject.Name, reference.field),
+					"no other fault is called %q; %s", reference.name, strictyaml.Suggest(reference.name, others))
+			}
+		}
+	}
 }
 
 func validateExpectations(s *Scenario, catalogue Catalogue, report report) {

@@ -16,10 +16,7 @@ import java.util.ArrayList;
 import java.util.List;
 
 /** Reads words from a source by HTTP (SOURCE_PROTOCOL.md); tries again while the source is away. */
-public final class SourceClient {
-  /** Most words of one request; longer ranges are read page by page. */
-  public static final int PAGE = 100_000;
-
+public final class SourceClient implements ReadableWords {
   private static final int TIMEOUT_MILLIS = 5000;
   private static final int LONGEST_LINE = 1000;
   private static final Duration FIRST_PAUSE = Duration.ofMillis(200);
@@ -51,7 +48,7 @@ public final class SourceClient {
     }
   }
 
-  /** The source's end: the first offset that cannot be read yet. */
+  @Override
   public long end() throws IOException {
     String path = "/v1/words/end";
     List<String> lines = get(path);
@@ -62,7 +59,7 @@ public final class SourceClient {
     }
   }
 
-  /** The words at offsets from … to - 1; at most {@link #PAGE} of them. */
+  @Override
   public List<String> words(long from, long to) throws IOException {
     if (from < 0 || to < from || to - from > PAGE) {
       throw new IllegalArgumentException(

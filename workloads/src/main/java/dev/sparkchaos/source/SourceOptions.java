@@ -9,7 +9,7 @@ import org.apache.spark.sql.util.CaseInsensitiveStringMap;
 /**
  * Options of the streaming source {@link WordSource}.
  *
- * @param url of the source's HTTP server
+ * @param url of the source's HTTP server, or words:SEED for {@link GeneratedWords}
  * @param maxPerBatch most words of a micro-batch
  * @param until the stream ends before this offset; Long.MAX_VALUE for an endless one
  * @param partitions into which a micro-batch is split
@@ -22,7 +22,7 @@ record SourceOptions(String url, long maxPerBatch, long until, int partitions, l
     List<String> problems = new ArrayList<>();
     String url = options.getOrDefault("url", "");
     try {
-      url = SourceClient.checked(url);
+      url = ReadableWords.checked(url);
     } catch (IllegalArgumentException e) {
       problems.add("url " + e.getMessage());
     }
@@ -57,12 +57,12 @@ record SourceOptions(String url, long maxPerBatch, long until, int partitions, l
     return fallback;
   }
 
-  SourceClient client() {
-    return new SourceClient(url, Duration.ofMillis(patienceMillis));
+  ReadableWords client() {
+    return ReadableWords.at(url, Duration.ofMillis(patienceMillis));
   }
 
   /** A client that tries once. */
-  SourceClient impatientClient() {
-    return new SourceClient(url, Duration.ZERO);
+  ReadableWords impatientClient() {
+    return ReadableWords.at(url, Duration.ZERO);
   }
 }

@@ -12,7 +12,7 @@ import org.apache.spark.unsafe.types.UTF8String;
 /** Reads a partition's words on an executor, page by page. */
 final class WordReader implements PartitionReader<InternalRow> {
   private final WordPartition partition;
-  private final SourceClient client;
+  private final ReadableWords client;
   private Iterator<String> page = List.<String>of().iterator();
   private long nextPage;
   private long offset;
@@ -31,7 +31,7 @@ final class WordReader implements PartitionReader<InternalRow> {
       if (nextPage >= partition.to()) {
         return false;
       }
-      long to = Math.min(partition.to(), nextPage + SourceClient.PAGE);
+      long to = Math.min(partition.to(), nextPage + ReadableWords.PAGE);
       page = client.words(nextPage, to).iterator();
       nextPage = to;
     }

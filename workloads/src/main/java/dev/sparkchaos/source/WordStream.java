@@ -17,7 +17,7 @@ final class WordStream implements MicroBatchStream, SupportsAdmissionControl {
   private static final Logger LOG = LoggerFactory.getLogger(WordStream.class);
 
   private final SourceOptions options;
-  private final SourceClient client;
+  private final ReadableWords client;
 
   WordStream(SourceOptions options) {
     this.options = options;

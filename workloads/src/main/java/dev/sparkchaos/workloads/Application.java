@@ -5,25 +5,25 @@ import java.util.Arrays;
 import java.util.List;
 
 /** What the applications' main methods have in common: arguments in, exit code out. */
-final class Application {
+public final class Application {
   /** Exit code of an application that did what it should. */
-  static final int OK = 0;
+  public static final int OK = 0;
 
   /** Exit code of an application that failed, or whose result is not the known answer. */
-  static final int FAILED = 1;
+  public static final int FAILED = 1;
 
   /** Exit code for arguments that cannot be used. */
-  static final int USAGE = 64;
+  public static final int USAGE = 64;
 
   /** The application itself. */
-  interface Body {
+  public interface Body {
     int run(Options.Values values) throws Exception;
   }
 
   private Application() {}
 
   /** Runs an application and says its exit code. */
-  static int run(Options options, String[] args, Body body, PrintStream out, PrintStream err) {
+  public static int run(Options options, String[] args, Body body, PrintStream out, PrintStream err) {
     List<String> given = Arrays.asList(args);
     if (given.contains("--help")) {
       out.print(options.help());

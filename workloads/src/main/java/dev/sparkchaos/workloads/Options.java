@@ -6,9 +6,9 @@ import java.util.List;
 import java.util.Map;
 
 /** An application's arguments, all of the form --name=value: what there is, what is allowed, and strict parsing. */
-final class Options {
+public final class Options {
   /** Turns an argument's text into its value; an IllegalArgumentException's message says what it has to be. */
-  interface Parser {
+  public interface Parser {
     Object parse(String text);
   }
 
@@ -27,22 +27,22 @@ final class Options {
   }
 
   /** Checked values of all options. */
-  static final class Values {
+  public static final class Values {
     private final Map<String, Object> values;
 
     private Values(Map<String, Object> values) {
       this.values = values;
     }
 
-    long number(String name) {
+    public long number(String name) {
       return (Long) values.get(name);
     }
 
-    int integer(String name) {
+    public int integer(String name) {
       return Math.toIntExact(number(name));
     }
 
-    String text(String name) {
+    public String text(String name) {
       return (String) values.get(name);
     }
   }
@@ -51,33 +51,33 @@ final class Options {
   private final String summary;
   private final Map<String, Option> options = new LinkedHashMap<>();
 
-  Options(String program, String summary) {
+  public Options(String program, String summary) {
     this.program = program;
     this.summary = summary;
   }
 
   /** Adds an option whose value is a number from least to most. */
-  Options number(String name, long fallback, long least, long most, String help) {
+  public Options number(String name, long fallback, long least, long most, String help) {
     return add(name, "N", Long.toString(fallback), help, text -> parseNumber(text, least, most));
   }
 
   /** Adds a required option whose value is a number from least to most. */
-  Options requiredNumber(String name, long least, long most, String help) {
+  public Options requiredNumber(String name, long least, long most, String help) {
     return add(name, "N", null, help, text -> parseNumber(text, least, most));
   }
 
   /** Adds an option whose value is any unsigned number of 64 bits. */
-  Options seed(String name, String fallback, String help) {
+  public Options seed(String name, String fallback, String help) {
     return add(name, "N", fallback, help, Options::parseSeed);
   }
 
   /** Adds an option whose value is text; without a fallback (null) it is required. */
-  Options text(String name, String placeholder, String fallback, String help) {
+  public Options text(String name, String placeholder, String fallback, String help) {
     return text(name, placeholder, fallback, help, text -> text);
   }
 
   /** The same with a check of its own. */
-  Options text(String name, String placeholder, String fallback, String help, Parser parser) {
+  public Options text(String name, String placeholder, String fallback, String help, Parser parser) {
     return add(name, placeholder, fallback, help, parser);
   }
 

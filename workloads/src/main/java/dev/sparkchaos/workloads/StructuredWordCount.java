@@ -5,7 +5,7 @@ import static org.apache.spark.sql.functions.count;
 import static org.apache.spark.sql.functions.lit;
 import static org.apache.spark.sql.functions.max;
 
-import dev.sparkchaos.source.SourceClient;
+import dev.sparkchaos.source.ReadableWords;
 import dev.sparkchaos.source.WordSource;
 import dev.sparkchaos.witness.Ledger;
 import java.io.IOException;
@@ -29,8 +29,13 @@ import org.apache.spark.sql.streaming.Trigger;
  */
 public final class StructuredWordCount {
   private static final Options OPTIONS =
-      new Options("StructuredWordCount", "counts words of an HTTP source with Structured Streaming")
-          .text("source", "URL", null, "of the word source, like http://host:port", SourceClient::checked)
+      new Options("StructuredWordCount", "counts words of a source with Structured Streaming")
+          .text(
+              "source",
+              "URL",
+              null,
+              "of the word source, like http://host:port; words:SEED makes the words without a network",
+              ReadableWords::checked)
           .text("checkpoint", "DIR", null, "checkpoint directory, shared by driver and executors")
           .number("batch-ms", 1000, 0, 3_600_000, "interval between micro-batches, in milliseconds")
           .number("max-per-batch", 10_000, 1, Long.MAX_VALUE, "most words of a micro-batch")

@@ -1,0 +1,216 @@
+package losstest
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"math/rand/v2"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/sparkchaos/sparkchaos/pkg/staging"
+)
+
+const (
+	// keptBundles bounds how many bundles are on the disk at a time; beyond it the oldest are removed by their owners.
+	keptBundles = 1500
+	largeBundle = 16 << 20
+	// requestTime bounds one request of the load; a server that was killed ends its connections by itself.
+	requestTime = time.Minute
+)
+
+// load uploads and downloads as long as its context lasts, and knows what must be there.
+type load struct {
+	server *serverProcess
+
+	mu    sync.Mutex
+	acked []staging.Ticket // what the server answered for
+	wrong []string         // what must never be
+
+	uploaded, interrupted, downloaded, denied, removed atomic.Int64
+	bytes                                              atomic.Int64
+}
+
+func (l *load) violate(format string, arguments ...any) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.wrong = append(l.wrong, fmt.Sprintf(format, arguments...))
+}
+
+// violations returns what went wrong so far.
+func (l *load) violations() []string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.wrong
+}
+
+// run keeps uploaders and downloaders busy until ctx ends.
+func (l *load) run(ctx context.Context, uploaders, downloaders int) {
+	var wait sync.WaitGroup
+	for i := range uploaders {
+		wait.Go(func() { l.upload(ctx, rand.New(rand.NewPCG(1, uint64(i)))) })
+	}
+	for i := range downloaders {
+		wait.Go(func() { l.download(ctx, rand.New(rand.NewPCG(2, uint64(i)))) })
+	}
+	wait.Wait()
+}
+
+func owner() staging.Owner {
+	return staging.Owner{Namespace: "soak", Labels: map[string]string{"spark-role": "driver"}, Type: staging.OwnerTypePod}
+}
+
+// content returns a bundle's bytes: mostly from 1 KiB to 1 MiB, each size of magnitude as often as the next, and some large ones.
+func content(random *rand.Rand) []byte {
+	size := int(1024 * math.Exp2(10*random.Float64()))
+	if random.IntN(200) == 0 {
+		size = largeBundle
+	}
+	data := make([]byte, size)
+	for i := 0; i+8 <= len(data); i += 8 {
+		v := random.Uint64()
+		for j := range 8 {
+			data[i+j] = byte(v >> (8 * j))
+		}
+	}
+	return data
+}
+
+func (l *load) upload(ctx context.Context, random *rand.Rand) {
+	for ctx.Err() == nil {
+		asking, cancel := context.WithTimeout(ctx, requestTime)
+		ticket, err := l.server.client().Upload(asking, owner(), bytes.NewReader(content(random)))
+		cancel()
+		switch {
+		case err == nil:
+			l.uploaded.Add(1)
+			l.bytes.Add(ticket.Size)
+			l.keep(ctx, ticket)
+			// The disk and the machine are others' too.
+			pause(ctx, 5*time.Millisecond)
+		case staging.Definitive(err):
+			l.violate("upload refused: %v", err)
+		default:
+			l.interrupted.Add(1)
+			pause(ctx, 10*time.Millisecond)
+		}
+	}
+}
+
+// keep notes a bundle that was acknowledged, and removes the oldest when there are many.
+func (l *load) keep(ctx context.Context, ticket staging.Ticket) {
+	l.mu.Lock()
+	l.acked = append(l.acked, ticket)
+	var oldest staging.Ticket
+	if len(l.acked) > keptBundles {
+		oldest, l.acked = l.acked[0], l.acked[1:]
+	}
+	l.mu.Unlock()
+	if oldest.ID != "" && l.check(ctx, oldest) {
+		// Whether a removal that was cut off took place is nobody's to know: the bundle is off the list before.
+		if l.server.client().Remove(ctx, oldest) == nil {
+			l.removed.Add(1)
+		}
+	}
+}
+
+func (l *load) download(ctx context.Context, random *rand.Rand) {
+	for ctx.Err() == nil {
+		l.mu.Lock()
+		known := len(l.acked)
+		var ticket staging.Ticket
+		if known > 0 {
+			// Recent ones more often: what was acknowledged just before the kill is what may be lost.
+			ticket = l.acked[known-1-int(float64(known)*math.Pow(random.Float64(), 3))]
+		}
+		l.mu.Unlock()
+		switch {
+		case known == 0:
+		case random.IntN(8) == 0:
+			l.deny(ctx, ticket, random)
+		default:
+			l.check(ctx, ticket)
+		}
+		pause(ctx, 5*time.Millisecond)
+	}
+}
+
+// check downloads a bundle and says whether the server had all of it, right. That it was not there to be asked is no violation.
+func (l *load) check(ctx context.Context, ticket staging.Ticket) bool {
+	asking, cancel := context.WithTimeout(ctx, requestTime)
+	defer cancel()
+	body, err := l.server.client().Fetch(asking, ticket)
+	var n int64
+	if err == nil {
+		n, err = io.Copy(io.Discard, body)
+		body.Close()
+	}
+	if staging.Definitive(err) {
+		// A bundle that its owner removed between the choice and the question is not lost.
+		if !errors.Is(err, staging.ErrUnknown) || l.mustBeThere(ticket) {
+			l.violate("acknowledged bundle: %v", err)
+		}
+		return false
+	}
+	var unavailable *staging.UnavailableError
+	if errors.As(err, &unavailable) && unavailable.Status >= 500 {
+		if !errors.Is(ctx.Err(), context.Canceled) && l.mustBeThere(ticket) {
+			l.violate("acknowledged bundle, from a server that lives: %v", err)
+		}
+		return false
+	}
+	if err != nil {
+		return false
+	}
+	if n != ticket.Size {
+		l.violate("%s: served as good with %d bytes, %d were uploaded", ticket, n, ticket.Size)
+	}
+	l.downloaded.Add(1)
+	return true
+}
+
+func (l *load) mustBeThere(ticket staging.Ticket) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, known := range l.acked {
+		if known.ID == ticket.ID {
+			return true
+		}
+	}
+	return false
+}
+
+// deny asks with a secret that is not the bundle's.
+func (l *load) deny(ctx context.Context, ticket staging.Ticket, random *rand.Rand) {
+	forged := ticket
+	switch random.IntN(3) {
+	case 0:
+		forged.Secret = ""
+	case 1:
+		forged.Secret = ticket.Secret[:len(ticket.Secret)-1]
+	default:
+		forged.Secret = strings.ToUpper(ticket.Secret)
+	}
+	asking, cancel := context.WithTimeout(ctx, requestTime)
+	defer cancel()
+	body, err := l.server.client().Fetch(asking, forged)
+	if err == nil {
+		body.Close()
+		l.violate("%s was served without its secret", ticket)
+		return
+	}
+	if errors.Is(err, staging.ErrUnauthorized) {
+		l.denied.Add(1)
+	}
+}
+
+// figures says what was done.
+func (l *load) figures() string {
+	return fmt.Sprintf("%d uploads acknowledged (%.1f MB), %d interrupted, %d downloads verified, %d forged secrets refused, %d bundles removed by their owners",
+		l.uploaded.Load(), float64(l.bytes.Load())/1e6, l.interrupted.Load(), l.downloaded.Load(), l.denied.Load(), l.removed.Load())
+}

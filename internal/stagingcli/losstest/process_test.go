@@ -1,0 +1,122 @@
+// Package losstest kills the staging server under load, again and again, and looks for what was lost.
+package losstest
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"io"
+	"os"
+	"os/exec"
+	"regexp"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/sparkchaos/sparkchaos/internal/stagingcli"
+	"github.com/sparkchaos/sparkchaos/pkg/staging"
+)
+
+// serveVariable makes the test binary be the server: its arguments, one a line.
+const serveVariable = "SPARKCHAOS_LOSSTEST_SERVE"
+
+func TestMain(m *testing.M) {
+	if arguments := os.Getenv(serveVariable); arguments != "" {
+		os.Exit(stagingcli.Main("staging", strings.Split(arguments, "\n"), os.Stdout, os.Stderr))
+	}
+	os.Exit(m.Run())
+}
+
+// serverProcess is a real server in a process of its own, which is killed and started anew at another port each time.
+type serverProcess struct {
+	t       *testing.T
+	storage string
+	environ []string
+
+	mu      sync.Mutex
+	command *exec.Cmd
+	address string
+	logged  strings.Builder // of all lives
+}
+
+// start starts the server and returns when it listens.
+func (p *serverProcess) start(flags ...string) {
+	p.t.Helper()
+	arguments := append([]string{"serve", "--listen", "127.0.0.1:0", "--storage", p.storage, "--clean-up", "initial-access"}, flags...)
+	command := exec.Command(os.Args[0])
+	command.Env = append(append(os.Environ(), p.environ...), serveVariable+"="+strings.Join(arguments, "\n"))
+	command.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	output, err := command.StderrPipe()
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	if err := command.Start(); err != nil {
+		p.t.Fatal(err)
+	}
+	listening := make(chan string, 1)
+	go p.follow(output, listening)
+	select {
+	case address := <-listening:
+		p.mu.Lock()
+		p.command, p.address = command, address
+		p.mu.Unlock()
+	case <-time.After(time.Minute):
+		_ = command.Process.Kill()
+		p.t.Fatalf("the server does not listen after a minute; it said:\n%s", p.log())
+	}
+}
+
+// follow keeps what the server says and tells its address.
+func (p *serverProcess) follow(output io.Reader, listening chan<- string) {
+	address := regexp.MustCompile(`msg=serving address=(\S+)`)
+	for lines := bufio.NewScanner(output); lines.Scan(); {
+		p.mu.Lock()
+		p.logged.WriteString(lines.Text() + "\n")
+		p.mu.Unlock()
+		if match := address.FindStringSubmatch(lines.Text()); match != nil {
+			listening <- match[1]
+		}
+	}
+}
+
+func (p *serverProcess) log() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.logged.String()
+}
+
+// kill ends the server as a power failure of its process: nothing of it runs any more.
+func (p *serverProcess) kill() {
+	p.t.Helper()
+	p.mu.Lock()
+	command := p.command
+	p.mu.Unlock()
+	if err := command.Process.Signal(syscall.SIGKILL); err != nil {
+		p.t.Fatalf("kill the server: %v; it said:\n%s", err, p.log())
+	}
+	var exit *exec.ExitError
+	if err := command.Wait(); !errors.As(err, &exit) || exit.Sys().(syscall.WaitStatus).Signal() != syscall.SIGKILL {
+		p.t.Fatalf("the server ended with %v before it was killed; it said:\n%s", err, p.log())
+	}
+}
+
+// client talks to the server that is alive, or was last.
+func (p *serverProcess) client() *staging.Client {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	client, err := staging.NewClient("http://"+p.address, nil)
+	if err != nil {
+		panic(err)
+	}
+	return client
+}
+
+// pause waits for a while, or for the end of ctx.
+func pause(ctx context.Context, d time.Duration) {
+	select {
+	case <-ctx.Done():
+	case <-time.After(d):
+	}
+}

@@ -1,0 +1,100 @@
+package check
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"github.com/sparkchaos/sparkchaos/pkg/history"
+)
+
+// Artifacts is what was seen of the application's artifacts and the staging server that serves them.
+type Artifacts struct {
+	Uploaded Moment
+	Upload   history.StagingData
+	Fetches  []Fetch // that came to an end, each once, in the order of the history
+	begun    map[string]Fetch
+	known    map[recordID]bool
+}
+
+// Fetch is one fetch of the artifacts, with all its tries.
+type Fetch struct {
+	By      string // harness, driver or executor
+	Pod     string // name of the pod that fetched; of the harness's the server's that was asked
+	PodUID  string // of the pod that fetched; empty for the harness
+	Node    string
+	At      Moment
+	Outcome string // a type of event: history.ArtifactsFetched …
+	SHA256  string
+	Error   string
+}
+
+// byHarness is who fetches from outside the workload.
+const byHarness = "harness"
+
+func (f Fetch) String() string {
+	if f.By == byHarness {
+		return "the harness"
+	}
+	return fmt.Sprintf("the %s %s", f.By, f.Pod)
+}
+
+func (m *Model) observeStaging(e *history.Event, at Moment) error {
+	var data history.StagingData
+	if err := json.Unmarshal(e.Data, &data); err != nil {
+		return err
+	}
+	if e.Type == history.ArtifactsUploaded {
+		m.Artifacts.Uploaded.first(at)
+		m.Artifacts.Upload = data
+		return nil
+	}
+	m.Artifacts.Fetches = append(m.Artifacts.Fetches,
+		Fetch{By: byHarness, Pod: data.Server, At: at, Outcome: e.Type, SHA256: data.SHA256, Error: data.Error})
+	return nil
+}
+
+// observeFetch takes a record of an init container, which is no sign of life of the JVM that its pod is for.
+func (m *Model) observeFetch(r *history.WitnessRecord, at Moment) {
+	id := recordID{r.PodUID, r.Seq}
+	if m.Artifacts.known[id] || at.At.Before(m.launchBegan()) {
+		return
+	}
+	m.Artifacts.known[id] = true
+	fetch := Fetch{
+		By: r.Role, Pod: r.PodName, PodUID: strings.TrimSuffix(r.PodUID, history.ArtifactsWriter), Node: r.Node, At: at,
+		Outcome: r.Type, SHA256: r.Detail["sha256"], Error: r.Detail["error"],
+	}
+	if r.Type == history.ArtifactsFetching {
+		m.Artifacts.begun[fetch.PodUID] = fetch
+		return
+	}
+	m.Artifacts.Fetches = append(m.Artifacts.Fetches, fetch)
+}
+
+// unfinished returns the fetches that began and never came to an end, of pods whose loss does not explain it.
+func (m *Model) unfinished() []string {
+	ended := map[string]bool{}
+	for _, fetch := range m.Artifacts.Fetches {
+		ended[fetch.PodUID] = true
+	}
+	var open []string
+	for uid, fetch := range m.Artifacts.begun {
+		pod := m.Pods[uid]
+		lost := pod != nil && (!pod.Terminating.Never() || !pod.Gone().Never()) || m.hit(uid, fetch.Node)
+		if !ended[uid] && !lost {
+			open = append(open, fetch.String())
+		}
+	}
+	return open
+}
+
+// hit says whether a fault that landed struck a pod or its node.
+func (m *Model) hit(uid, node string) bool {
+	for _, fault := range m.landed() {
+		if fault.hits(uid, node) {
+			return true
+		}
+	}
+	return false
+}

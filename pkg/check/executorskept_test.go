@@ -1,0 +1,51 @@
+package check
+
+import (
+	"testing"
+	"time"
+
+	"github.com/sparkchaos/sparkchaos/pkg/history"
+	"github.com/sparkchaos/sparkchaos/pkg/history/historytest"
+)
+
+// removes lets a driver remove an executor.
+func removes(driver, id string, at time.Duration) func(*historytest.Story) {
+	return func(s *historytest.Story) {
+		s.Extra = func(b *historytest.Builder) {
+			b.Witness(at+time.Millisecond, at, history.WitnessRecord{
+				Type: history.ExecutorRemoved, Role: "driver", PodUID: driver, PodName: "driver-" + driver, Incarnation: driver, ExecutorID: id,
+				Detail: map[string]string{"reason": "the executor's pod was deleted"},
+			})
+		}
+	}
+}
+
+func TestExecutorsKept(t *testing.T) {
+	t.Parallel()
+	runInvariant(t, "executorsKept", args{}, []invariantCase{
+		{name: "all", want: Pass, measure: "2 executors kept", shows: []string{"incarnation 2 (pod driver-d2) registers executor 1"}},
+		{name: "one is removed when the old one of its number ends", want: Violation, measure: "executor 1 lost", says: "the end of pod driver-d1-exec-1",
+			twist: removes("d2", "1", 31*second), shows: []string{"pod driver-d1-exec-1, executor 1 of incarnation 1", "removes executor 1, which no fault struck"}},
+		{name: "one is removed before", want: Violation, says: "which no fault struck", twist: removes("d2", "2", 29900*time.Millisecond)},
+		{name: "the replaced driver's do not count", want: Pass, twist: removes("d1", "1", 20*second)},
+		{name: "struck by a fault", want: Pass, measure: "1 executor kept", twist: both(removes("d2", "2", 36*second), func(s *historytest.Story) {
+			tell := s.Extra
+			s.Extra = func(b *historytest.Builder) { tell(b); secondFault(32*second, "n3")(b) }
+		})},
+		{name: "removed after a fault struck the driver, too", want: Pass, twist: both(removes("d2", "2", 36*second), func(s *historytest.Story) {
+			tell := s.Extra
+			s.Extra = func(b *historytest.Builder) { tell(b); secondFault(32*second, "n2")(b) }
+		})},
+		{name: "removed as the driver ends", want: Pass, twist: both(removes("d2", "2", 44*second), func(s *historytest.Story) {
+			tell := s.Extra
+			s.Extra = func(b *historytest.Builder) {
+				tell(b)
+				say(b, 43900*time.Millisecond, "d2", history.DriverStopping, nil, map[string]string{"cause": "pluginShutdown"})
+			}
+		})},
+		{name: "driver not replaced", want: Inconclusive, says: "none could be taken", twist: withoutReplacement},
+		{name: "no executors", want: Inconclusive, twist: func(s *historytest.Story) { s.Drivers[1].Executors = nil }},
+		{name: "the dead node's disk was not read", want: Inconclusive, twist: unreadDisk},
+		{name: "pods unseen for a while", want: Inconclusive, twist: podGap},
+	})
+}

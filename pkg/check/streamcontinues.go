@@ -1,0 +1,238 @@
+package check
+
+import (
+	"cmp"
+	"encoding/json"
+	"maps"
+	"slices"
+)
+
+func streamContinues() Definition {
+	return Definition{
+		Name: "streamContinues",
+		Doc: "After a fault struck the driver the stream goes on where it was. Structured Streaming: same query id, new run id, each batch begins at the offset at which the one before ended, " +
+			"no completed batch is run again, and the batch under way is run again with the same offsets. DStreams: a batch that is run again holds the same offsets, and no count ever falls.",
+		Args: func() any { return &NoArgs{} },
+		New:  func(any) Checker { return checkerFunc(checkContinues) },
+	}
+}
+
+func checkContinues(m *Model) Result {
+	f := m.finding()
+	incarnations := m.Incarnations()
+	blows := m.blows(incarnations)
+	if !f.assume(len(blows) > 0, "a fault that landed struck the live driver") {
+		return f.inconclusive("no fault that landed struck the live driver, so there was nothing to continue")
+	}
+	f.assumeDisksRead(incarnations)
+	switch {
+	case m.structured():
+		return f.queriesContinue(incarnations, blows)
+	case m.dstreams(incarnations):
+		return f.stateContinues(incarnations, blows)
+	default:
+		f.assume(false, "the application reported streaming batches")
+		return f.inconclusive("no streaming query and no batch was seen: the application is no stream, or it did not get as far")
+	}
+}
+
+// life is a query's run in one incarnation of the driver.
+type life struct {
+	*QueryRun
+	of *Incarnation
+}
+
+// lives returns the runs of each query, by its name, in the order of incarnations. The name tells queries apart: their
+// ids are what is to be compared.
+func (m *Model) lives(incarnations []*Incarnation) map[string][]life {
+	all := map[string][]life{}
+	for _, id := range slices.Sorted(maps.Keys(m.Streams.Runs)) {
+		run := m.Streams.Runs[id]
+		for _, incarnation := range incarnations {
+			if incarnation.UID == run.Driver {
+				all[run.Name] = append(all[run.Name], life{run, incarnation})
+			}
+		}
+	}
+	for _, lives := range all {
+		slices.SortFunc(lives, func(a, b life) int {
+			return cmp.Or(cmp.Compare(a.of.Number, b.of.Number), a.Started.At.Compare(b.Started.At), cmp.Compare(a.Run, b.Run))
+		})
+	}
+	return all
+}
+
+func (f *finding) queriesContinue(incarnations []*Incarnation, blows []blow) Result {
+	queries := f.model.lives(incarnations)
+	resumed := 0
+	for _, name := range slices.Sorted(maps.Keys(queries)) {
+		lives := queries[name]
+		for i := 1; i < len(lives); i++ {
+			if r := f.newQuery(lives[i-1], lives[i]); r != nil {
+				return *r
+			}
+		}
+		if r := f.broken(lives); r != nil {
+			return *r
+		}
+		resumed += f.citeResumptions(lives)
+	}
+	for _, b := range blows {
+		went := false
+		for _, lives := range queries {
+			went = went || slices.ContainsFunc(lives, func(l life) bool { return l.of.Number > b.victim.Number && len(l.completed()) > 0 })
+		}
+		if !f.assume(went, "after fault %s a later incarnation than %s completed a batch", b.fault.Name, b.victim.Name) {
+			return f.inconclusive("after fault %s no later incarnation than %s completed a batch, so nothing shows where it went on", b.fault.Name, b.victim)
+		}
+	}
+	f.Measured = count(resumed, "resumption")
+	return f.held("each query went on at the offset at which it was, %s in all", count(resumed, "time"))
+}
+
+// newQuery returns a violation if a run is not a new run of the same query.
+func (f *finding) newQuery(before, after life) *Result {
+	if before.Query == after.Query && before.Run != after.Run {
+		return nil
+	}
+	v := f.model.finding()
+	v.cite(before.Started, "%s starts query %s, run %s", before.of, before.Query, before.Run)
+	v.cite(after.Started, "%s starts query %s, run %s", after.of, after.Query, after.Run)
+	r := v.violated("%s runs a new query, %s, instead of going on with %s: it began from the start", after.of, after.Query, before.Query)
+	if before.Query == after.Query {
+		r = v.violated("%s has the same run id as %s, %s: a run that was recovered gets a new one", after.of, before.of, before.Run)
+	}
+	return &r
+}
+
+// told is a completed batch and the run that reports it.
+type told struct {
+	*Batch
+	by life
+}
+
+// broken returns a violation if the batches of a query's runs do not follow each other.
+func (f *finding) broken(lives []life) *Result {
+	var last *told
+	unknown := 0
+	for _, l := range lives {
+		for _, batch := range l.completed() {
+			next := told{batch, l}
+			switch {
+			case last == nil && next.ID > 0, last != nil && next.ID > last.ID+1 && !f.model.bridged(*last, next):
+				unknown++
+			case last != nil:
+				if r := f.follows(*last, next); r != nil {
+					return r
+				}
+			}
+			if r := f.reruns(lives, next); r != nil {
+				return r
+			}
+			last = &next
+		}
+	}
+	f.assume(unknown == 0, "every batch was reported as completed (%d are missing)", unknown)
+	return nil
+}
+
+func (f *finding) follows(last, next told) *Result {
+	v := f.model.finding()
+	v.cite(last.Completed, "%s completes batch %d up to offset %s", last.by.of, last.ID, last.To)
+	v.cite(next.Completed, "%s completes batch %d from offset %s to %s", next.by.of, next.ID, next.From, next.To)
+	switch {
+	case next.ID <= last.ID:
+		r := v.violated("%s ran batch %d again though batch %d was completed already", next.by.of, next.ID, last.ID)
+		return &r
+	case next.ID == last.ID+1 && next.From != last.To:
+		r := v.violated("batch %d begins at offset %s, but batch %d ended at %s: the offsets do not follow each other", next.ID, cmp.Or(next.From, "none"), last.ID, last.To)
+		return &r
+	default:
+		return nil
+	}
+}
+
+// bridged says whether the ledger knows the one batch that is missing between two others, and they follow each other by
+// it: a driver may die between a batch's commit and the report of it.
+func (m *Model) bridged(last, next told) bool {
+	if next.ID != last.ID+2 {
+		return false
+	}
+	between, known := m.ledgerRange(last.ID+1, last.by.of)
+	from, ok := plainOffset(last.To)
+	to, ok2 := plainOffset(next.From)
+	return known && ok && ok2 && between == offsets{from, to}
+}
+
+// reruns returns a violation if an earlier run put the batch into the ledger with other offsets.
+func (f *finding) reruns(lives []life, next told) *Result {
+	from, ok := plainOffset(next.From)
+	to, ok2 := plainOffset(next.To)
+	if next.From == "" {
+		from, ok = 0, true // a stream's first batch begins at no offset
+	}
+	if !ok || !ok2 {
+		return nil
+	}
+	for _, l := range lives {
+		before, known := f.model.ledgerRange(next.ID, l.of)
+		if l.of.Number >= next.by.of.Number || !known || before == (offsets{from, to}) {
+			continue
+		}
+		v := f.model.finding()
+		for _, commit := range f.model.Ledger.Commits[batchKey(next.ID)] {
+			if commit.Incarnation == l.of.UID {
+				v.cite(commit.At, "%s commits batch %d with the offsets %s", l.of, next.ID, before)
+			}
+		}
+		v.cite(next.Completed, "%s completes batch %d with the offsets %s", next.by.of, next.ID, offsets{from, to})
+		r := v.violated("%s ran batch %d again with other offsets, %s instead of %s", next.by.of, next.ID, offsets{from, to}, before)
+		return &r
+	}
+	return nil
+}
+
+// ledgerRange returns the range of offsets with which an incarnation put a batch into the ledger.
+func (m *Model) ledgerRange(batch int64, by *Incarnation) (offsets, bool) {
+	for _, e := range m.entries([]*Incarnation{by}, keyBatch) {
+		if e.batch != batch {
+			continue
+		}
+		from, err := e.numbered("from")
+		to, err2 := e.numbered("to")
+		return offsets{from, to}, err == nil && err2 == nil
+	}
+	return offsets{}, false
+}
+
+// plainOffset reads the word source's offset, {"offset":N}.
+func plainOffset(text string) (int64, bool) {
+	var read struct {
+		Offset *int64 `json:"offset"`
+	}
+	if json.Unmarshal([]byte(text), &read) != nil || read.Offset == nil {
+		return 0, false
+	}
+	return *read.Offset, true
+}
+
+// citeResumptions cites where each run went on, and returns how many did.
+func (f *finding) citeResumptions(lives []life) int {
+	resumed := 0
+	var before *told
+	for _, l := range lives {
+		all := l.completed()
+		if len(all) == 0 {
+			continue
+		}
+		if before != nil {
+			resumed++
+			f.cite(before.by.Started, "%s starts query %s, run %s", before.by.of, before.by.Query, before.by.Run)
+			f.cite(before.Completed, "its last batch, %d, is completed up to offset %s", before.ID, before.To)
+			f.cite(l.Started, "%s starts query %s, run %s", l.of, l.Query, l.Run)
+			f.cite(all[0].Completed, "its first batch, %d, is completed from offset %s", all[0].ID, all[0].From)
+		}
+		before = &told{all[len(all)-1], l}
+	}
+	return resumed
+}

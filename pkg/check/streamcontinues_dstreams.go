@@ -1,0 +1,95 @@
+package check
+
+import "strconv"
+
+func batchKey(id int64) string { return keyBatch + strconv.FormatInt(id, 10) }
+
+// tally is what a DStream application had counted up to a batch.
+type tally struct {
+	entry
+	total, highest int64 // highest offset counted; -1: none
+}
+
+// tallies returns what was counted up to each batch, in the order of batches; entries that cannot be read are named.
+func (m *Model) tallies(incarnations []*Incarnation) ([]tally, []string) {
+	var all []tally
+	var unreadable []string
+	for _, e := range m.entries(incarnations, keyTotals) {
+		total, err := e.numbered("total")
+		highest, err2 := e.numbered("highestOffset")
+		if err != nil || err2 != nil {
+			unreadable = append(unreadable, keyTotals+strconv.FormatInt(e.batch, 10))
+			continue
+		}
+		all = append(all, tally{e, total, highest})
+	}
+	return all, unreadable
+}
+
+// stateContinues judges a DStream application by what it put into the ledger: it has no query, no offsets of its own.
+func (f *finding) stateContinues(incarnations []*Incarnation, blows []blow) Result {
+	if r := f.otherOffsets(incarnations); r != nil {
+		return *r
+	}
+	tallies, unreadable := f.model.tallies(incarnations)
+	f.assume(len(unreadable) == 0, "the ledger's totals can be read%s", except(unreadable))
+	var most *tally
+	for i := range tallies {
+		t := &tallies[i]
+		if most != nil && (t.total < most.total || t.highest < most.highest) {
+			v := f.model.finding()
+			v.cite(most.At, "%s has counted %s up to batch %d, the highest offset is %d", most.writer, count(int(most.total), "word"), most.batch, most.highest)
+			v.cite(t.At, "%s has counted %s up to batch %d, the highest offset is %d", t.writer, count(int(t.total), "word"), t.batch, t.highest)
+			return v.violated("the state was reset: %s has counted %d words up to batch %d, after %d up to batch %d", t.writer, t.total, t.batch, most.total, most.batch)
+		}
+		most = t
+	}
+	for _, b := range blows {
+		if r := f.wentOn(tallies, b); r != nil {
+			return *r
+		}
+	}
+	f.Measured = count(len(tallies), "batch total")
+	return f.held("no count fell in %s over %s", count(len(tallies), "batch total"), count(len(running(incarnations)), "incarnation"))
+}
+
+// wentOn cites where the state went on after a blow; if nothing shows it, the result is inconclusive.
+func (f *finding) wentOn(tallies []tally, b blow) *Result {
+	var last, next *tally
+	for i := range tallies {
+		switch t := &tallies[i]; {
+		case t.writer.Number <= b.victim.Number:
+			last = t
+		case next == nil:
+			next = t
+		}
+	}
+	if !f.assume(last != nil && next != nil, "counts of %s and of a later incarnation are in the ledger", b.victim.Name) {
+		r := f.inconclusive("the ledger holds no counts of both %s and a later incarnation, so nothing shows that the state went on after fault %s", b.victim, b.fault.Name)
+		return &r
+	}
+	f.cite(last.At, "%s has counted %d words up to batch %d", last.writer, last.total, last.batch)
+	f.cite(next.At, "%s has counted %d words up to batch %d", next.writer, next.total, next.batch)
+	return nil
+}
+
+// otherOffsets returns a violation if a batch was run again by another incarnation with other offsets.
+func (f *finding) otherOffsets(incarnations []*Incarnation) *Result {
+	first := map[int64]entry{}
+	for _, e := range f.model.entries(incarnations, keyOffsets) {
+		before, again := first[e.batch]
+		if !again {
+			first[e.batch] = e
+			continue
+		}
+		if before.Value == e.Value {
+			continue
+		}
+		v := f.model.finding()
+		v.cite(before.At, "%s runs batch %d with the offsets %s", before.writer, e.batch, before.Value)
+		v.cite(e.At, "%s runs batch %d with the offsets %s", e.writer, e.batch, e.Value)
+		r := v.violated("%s ran batch %d again with other offsets, %s instead of %s", e.writer, e.batch, e.Value, before.Value)
+		return &r
+	}
+	return nil
+}

@@ -1,0 +1,66 @@
+package check
+
+import (
+	"testing"
+
+	"github.com/sparkchaos/sparkchaos/pkg/history/historytest"
+)
+
+func TestQueriesContinue(t *testing.T) {
+	t.Parallel()
+	runInvariant(t, "streamContinues", args{}, []invariantCase{
+		{name: "at the committed offsets", want: Pass, measure: "1 resumption", twist: structuredStream().told(),
+			shows: []string{"its last batch, 3, is completed up to offset {\"offset\":200}", "starts query q, run r2", "its first batch, 4, is completed from offset {\"offset\":200}"}},
+		{name: "the last batch's report died with the driver", want: Pass, twist: structuredStream().but(func(s *stream) {
+			s.batches = append(s.batches[:5], s.batches[6:]...) // batch 4 was committed by d1, d2 begins with 5
+		})},
+		{name: "a new query", want: Violation, says: "runs a new query, q2", twist: structuredStream().but(func(s *stream) { s.runs[1].query = "q2" })},
+		{name: "a new query that got no further", want: Violation, says: "runs a new query, q2", twist: structuredStream().but(func(s *stream) {
+			s.runs[1].query, s.batches = "q2", s.batches[:5]
+		})},
+		{name: "the same run id", want: Violation, says: "has the same run id", twist: structuredStream().but(func(s *stream) {
+			s.runs[1].run = "r1"
+			for i := 5; i < len(s.batches); i++ {
+				s.batches[i].run = "r1"
+			}
+		})},
+		{name: "a gap", want: Violation, says: "do not follow each other", twist: structuredStream().but(func(s *stream) { s.batches[5].from = 210 })},
+		{name: "an overlap", want: Violation, says: "do not follow each other", twist: structuredStream().but(func(s *stream) { s.batches[6].from = 240 })},
+		{name: "a completed batch again", want: Violation, says: "ran batch 3 again", twist: structuredStream().but(func(s *stream) {
+			s.batches[5].id, s.batches[5].from, s.batches[5].to = 3, 150, 200
+		})},
+		{name: "the batch under way with other offsets", want: Violation, says: "ran batch 4 again with other offsets, 200-260 instead of 200-250", twist: structuredStream().but(func(s *stream) {
+			s.batches[5].to, s.batches[6].from = 260, 260
+		}), shows: []string{"commits batch 4 with the offsets 200-250"}},
+		{name: "batches that nobody reported", want: Inconclusive, says: "every batch was reported", twist: structuredStream().but(func(s *stream) {
+			s.batches = append(s.batches[:4], s.batches[6:]...)
+		})},
+		{name: "no first batch", want: Inconclusive, says: "every batch was reported", twist: structuredStream().but(func(s *stream) { s.batches = s.batches[1:] })},
+		{name: "nothing completed after the fault", want: Inconclusive, says: "no later incarnation", twist: structuredStream().but(func(s *stream) { s.batches = s.batches[:5] })},
+		{name: "no fault", want: Inconclusive, says: "nothing to continue", twist: both(structuredStream().told(), withoutFault)},
+		{name: "the dead node's disk was not read", want: Inconclusive, twist: both(structuredStream().told(), unreadDisk)},
+		{name: "no stream", want: Inconclusive, says: "no streaming query and no batch"},
+	})
+}
+
+func TestStateContinues(t *testing.T) {
+	t.Parallel()
+	runInvariant(t, "streamContinues", args{}, []invariantCase{
+		{name: "no count falls", want: Pass, measure: "8 batch totals", twist: dstream().told(),
+			shows: []string{"incarnation 1 (pod driver-d1) has counted 250 words up to batch 5000", "incarnation 2 (pod driver-d2) has counted 250 words"}},
+		{name: "the state was reset", want: Violation, says: "the state was reset", twist: dstream().but(func(s *stream) {
+			for i := 5; i < len(s.batches); i++ {
+				s.batches[i].total -= 100
+			}
+		})},
+		{name: "a batch again with other offsets", want: Violation, says: "with other offsets", twist: dstream().but(func(s *stream) { s.batches[5].from = 210 })},
+		{name: "no counts after the fault", want: Inconclusive, says: "no counts of both", twist: dstream().but(func(s *stream) { s.batches = s.batches[:5] })},
+		{name: "no counts before it", want: Inconclusive, says: "no counts of both", twist: dstream().but(func(s *stream) { s.batches = s.batches[5:] })},
+		{name: "unreadable counts", want: Inconclusive, says: "totals can be read", twist: both(dstream().but(func(s *stream) {
+			s.extra = func(b *historytest.Builder) {
+				id := int64(9000)
+				say(b, 34*second, "d2", "ledger", &id, map[string]string{"key": "totals/9000", "value": "many"})
+			}
+		}))},
+	})
+}

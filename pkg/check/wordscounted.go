@@ -1,0 +1,251 @@
+package check
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+)
+
+// The promises of delivery.
+const (
+	exactlyOnce = "exactlyOnce"
+	atLeastOnce = "atLeastOnce"
+)
+
+// DeliveryArgs are the arguments of wordsCounted.
+type DeliveryArgs struct {
+	// Delivery is exactlyOnce, which Structured Streaming promises, or atLeastOnce, which DStreams with a write-ahead log do.
+	Delivery string `json:"delivery" enum:"exactlyOnce|atLeastOnce"`
+}
+
+func wordsCounted() Definition {
+	return Definition{
+		Name: "wordsCounted",
+		Doc: "By the offsets of the source, the ledger shows each word counted exactly once, or at least once. A batch that a new driver commits again after the death of the one that committed it, with the same offsets and counts, " +
+			"counts once: a sink has to be idempotent by batch id, since Spark promises no more of foreachBatch. Committed by two drivers that were alive, or with other offsets, it counts twice.",
+		Args: func() any { return &DeliveryArgs{} },
+		Problems: func(args any) []string {
+			if d := args.(*DeliveryArgs).Delivery; d != exactlyOnce && d != atLeastOnce {
+				return []string{"delivery is missing: write {delivery: exactlyOnce} or {delivery: atLeastOnce}"}
+			}
+			return nil
+		},
+		New: func(args any) Checker {
+			if args.(*DeliveryArgs).Delivery == exactlyOnce {
+				return checkerFunc(checkExactlyOnce)
+			}
+			return checkerFunc(checkAtLeastOnce)
+		},
+	}
+}
+
+// counted is a micro-batch in the ledger of a Structured Streaming application.
+type counted struct {
+	entry
+	offsets
+	total int64 // of all words counted up to it
+}
+
+func (m *Model) countedBatches(incarnations []*Incarnation) ([]counted, []string) {
+	var all []counted
+	var unreadable []string
+	for _, e := range m.entries(incarnations, keyBatch) {
+		from, err := e.numbered("from")
+		to, err2 := e.numbered("to")
+		total, err3 := e.numbered("total")
+		if err != nil || err2 != nil || err3 != nil {
+			unreadable = append(unreadable, batchKey(e.batch))
+			continue
+		}
+		all = append(all, counted{e, offsets{from, to}, total})
+	}
+	return all, unreadable
+}
+
+func checkExactlyOnce(m *Model) Result {
+	f := m.finding()
+	incarnations := m.Incarnations()
+	batches, unreadable := m.countedBatches(incarnations)
+	f.assumeDisksRead(incarnations)
+	f.assume(len(unreadable) == 0, "the ledger's batches can be read%s", except(unreadable))
+	if !f.assume(len(batches) > 0, "the application committed batches to the ledger") {
+		return f.inconclusive("the ledger holds no %s<id>: the application is no Structured Streaming one that counts words, or it did not get as far", keyBatch)
+	}
+	if r := f.countedAgain(batches); r != nil {
+		return *r
+	}
+	once := slices.CompactFunc(slices.Clone(batches), func(a, b counted) bool { return a.batch == b.batch })
+	if r := f.holes(once); r != nil {
+		return *r
+	}
+	for _, b := range m.blows(incarnations) {
+		later := slices.ContainsFunc(batches, func(c counted) bool { return c.writer.Number > b.victim.Number })
+		if !f.assume(later, "after fault %s a later incarnation than %s committed a batch", b.fault.Name, b.victim.Name) {
+			return f.inconclusive("after fault %s no later incarnation than %s committed a batch, so nothing shows what was lost or doubled", b.fault.Name, b.victim)
+		}
+	}
+	first, last := once[0], once[len(once)-1]
+	f.Measured = fmt.Sprintf("%s up to batch %d", count(int(last.to), "word"), last.batch)
+	f.cite(first.At, "%s commits batch %d with the offsets %s", first.writer, first.batch, first.offsets)
+	f.cite(last.At, "%s commits batch %d with the offsets %s and %d words in all", last.writer, last.batch, last.offsets, last.total)
+	return f.held("each of %d words was counted once, in %d batches, %d of which were committed again by a new driver", last.to, len(once), len(batches)-len(once))
+}
+
+// countedAgain returns a violation if a batch was committed twice, and not just again by the successor of a dead driver.
+func (f *finding) countedAgain(batches []counted) *Result {
+	for i := 1; i < len(batches); i++ {
+		a, b := batches[i-1], batches[i]
+		if a.batch != b.batch {
+			continue
+		}
+		if b.At.before(a.At) {
+			a, b = b, a
+		}
+		v := f.model.finding()
+		v.cite(a.At, "%s commits batch %d with the offsets %s and %d words in all", a.writer, a.batch, a.offsets, a.total)
+		v.cite(b.At, "%s commits batch %d with the offsets %s and %d words in all", b.writer, b.batch, b.offsets, b.total)
+		if a.offsets != b.offsets || a.total != b.total {
+			r := v.violated("batch %d was committed twice, by %s with the offsets %s and %d words, by %s with %s and %d", a.batch, a.writer, a.offsets, a.total, b.writer, b.offsets, b.total)
+			return &r
+		}
+		witness := alongside(a, b)
+		if witness == nil {
+			continue
+		}
+		v.cite(witness.Driver.Alive.last(), "%s gives its last sign of life", witness)
+		for _, conflict := range f.model.Streams.Conflicts {
+			if conflict.Driver == a.writer.UID || conflict.Driver == b.writer.UID {
+				v.cite(conflict.At, "Spark reports %s", concurrentUpdate)
+			}
+		}
+		r := v.violated("batch %d was committed twice, by %s and by %s, which were both alive: its words count twice", a.batch, a.writer, b.writer)
+		return &r
+	}
+	return nil
+}
+
+// alongside returns the writer of one of two commits that was alive when the other one was made by another driver; nil
+// if the two never were there together.
+func alongside(a, b counted) *Incarnation {
+	switch {
+	case a.writer == b.writer:
+		return nil
+	case a.writer.Driver != nil && a.writer.Driver.Alive.covers(b.At.At):
+		return a.writer
+	case b.writer.Driver != nil && b.writer.Driver.Alive.covers(a.At.At):
+		return b.writer
+	default:
+		return nil
+	}
+}
+
+// holes returns a violation if the batches, each once and in order, do not hold every offset from 0 on exactly once, or
+// if the state counts other than they hold.
+func (f *finding) holes(batches []counted) *Result {
+	before := counted{entry: entry{batch: -1}}
+	for _, b := range batches {
+		v := f.model.finding()
+		v.cite(before.At, "%s commits batch %d with the offsets %s", before.writer, before.batch, before.offsets)
+		v.cite(b.At, "%s commits batch %d with the offsets %s and %d words in all", b.writer, b.batch, b.offsets, b.total)
+		var r Result
+		switch {
+		case b.from > before.to:
+			r = v.violated("the offsets %s are in no batch: batch %d begins at %d", offsets{before.to, b.from}, b.batch, b.from)
+		case b.from < before.to:
+			r = v.violated("the offsets %s are in two batches: batch %d begins at %d again", offsets{b.from, before.to}, b.batch, b.from)
+		case b.total != b.to:
+			r = v.violated("up to batch %d there were %d words, but %d were counted", b.batch, b.to, b.total)
+		default:
+			before = b
+			continue
+		}
+		return &r
+	}
+	return nil
+}
+
+func checkAtLeastOnce(m *Model) Result {
+	f := m.finding()
+	incarnations := m.Incarnations()
+	f.assumeDisksRead(incarnations)
+	tallies, unreadable := m.tallies(incarnations)
+	f.assume(len(unreadable) == 0, "the ledger's totals can be read%s", except(unreadable))
+	if !f.assume(len(tallies) > 0, "the application committed counts to the ledger") {
+		return f.inconclusive("the ledger holds no %s<batch>: the application is no DStream one that counts words, or it did not get as far", keyTotals)
+	}
+	last := tallies[len(tallies)-1]
+	for _, b := range m.blows(incarnations) {
+		if !f.assume(last.writer.Number > b.victim.Number, "the last counts are of a later incarnation than %s, which fault %s struck", b.victim.Name, b.fault.Name) {
+			return f.inconclusive("the last counts are of %s, which fault %s struck: nothing shows what was lost", b.victim, b.fault.Name)
+		}
+	}
+	read, err := m.offsetsRead(incarnations, last.batch)
+	if !f.assume(err == nil, "the ledger's offsets can be read") {
+		return f.inconclusive("the ledger's offsets cannot be read: %v", err)
+	}
+	f.Measured = count(int(last.total), "word") + " counted, " + count(int(last.highest+1), "word") + " read"
+	f.cite(last.At, "%s has counted %d words up to batch %d, the highest offset is %d", last.writer, last.total, last.batch, last.highest)
+	if hole, at := read.hole(last.highest); hole != (offsets{}) {
+		v := m.finding()
+		v.Measured = f.Measured
+		v.cite(at, "a batch is committed with offsets after %d", hole.to)
+		v.cite(last.At, "%s has counted %d words up to batch %d, the highest offset is %d", last.writer, last.total, last.batch, last.highest)
+		return v.violated("the offsets %s are in no batch: %d words were never counted", hole, hole.to-hole.from)
+	}
+	if held := max(read.words, last.highest+1); last.total < held {
+		f.cite(read.last, "the last batch with offsets is committed")
+		return f.violated("%s were counted up to batch %d, but the batches up to it hold %d: %d are lost", count(int(last.total), "word"), last.batch, held, held-last.total)
+	}
+	return f.held("each of %d words was counted at least once, %d counts in all", last.highest+1, last.total)
+}
+
+// readOffsets are the offsets that the batches of a DStream application hold, each batch once.
+type readOffsets struct {
+	ranges []placed
+	words  int64
+	last   Moment
+}
+
+// placed is a range and the commit that tells it.
+type placed struct {
+	offsets
+	at Moment
+}
+
+func (m *Model) offsetsRead(incarnations []*Incarnation, upTo int64) (readOffsets, error) {
+	var read readOffsets
+	known := map[int64]bool{}
+	for _, e := range m.entries(incarnations, keyOffsets) {
+		if e.batch > upTo || known[e.batch] {
+			continue
+		}
+		known[e.batch] = true
+		ranges, err := parseRanges(e.Value)
+		if err != nil {
+			return read, err
+		}
+		for _, r := range ranges {
+			read.ranges = append(read.ranges, placed{r, e.At})
+			read.words += r.to - r.from
+		}
+		read.last.latest(e.At)
+	}
+	slices.SortFunc(read.ranges, func(a, b placed) int { return cmp.Or(cmp.Compare(a.from, b.from), cmp.Compare(a.to, b.to)) })
+	return read, nil
+}
+
+// hole returns the first offsets up to the highest that no batch holds, and the commit that shows it; the zero range if
+// there are none.
+func (r readOffsets) hole(highest int64) (offsets, Moment) {
+	next := int64(0)
+	for _, p := range r.ranges {
+		if p.from > next {
+			return offsets{next, p.from}, p.at
+		}
+		next = max(next, p.to)
+	}
+	if next <= highest {
+		return offsets{next, highest + 1}, r.last
+	}
+	return offsets{}, Moment{}
+}

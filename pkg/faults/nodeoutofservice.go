@@ -1,0 +1,213 @@
+package faults
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/sparkchaos/sparkchaos/pkg/cluster"
+	"github.com/sparkchaos/sparkchaos/pkg/history"
+	"github.com/sparkchaos/sparkchaos/pkg/scenario"
+)
+
+// NodeOutOfServiceArgs are the arguments of nodeOutOfService.
+type NodeOutOfServiceArgs struct {
+	// StruckBy is another fault of the scenario: the node that it switched off. Pods of a dead node cannot be selected.
+	StruckBy string `json:"struckBy,omitempty" ref:"fault"`
+	// Node is the node itself, by name or by a pod that is still seen on it; excludes struckBy.
+	Node scenario.NodeSelector `json:"node,omitempty"`
+	// DryRun leaves the taint out; for a control that shows that a fault which does not land is noticed.
+	DryRun bool `json:"dryRun,omitempty"`
+}
+
+// Choose decides what the arguments leave open; see scenario.NodeSelector.
+func (a *NodeOutOfServiceArgs) Choose(executors int, pick func(n int) int) {
+	a.Node.Choose(executors, pick)
+}
+
+func nodeOutOfServiceKind() Kind {
+	return definition[NodeOutOfServiceArgs]{
+		name:  "nodeOutOfService",
+		doc:   "An operator says of a node that is off that it is out of service: its pods' objects are freed though no kubelet says that they ended; recovering takes the taint away.",
+		check: checkNodeOutOfService,
+		build: func(a NodeOutOfServiceArgs) Fault { return nodeOutOfService{a} },
+	}.kind()
+}
+
+func checkNodeOutOfService(a NodeOutOfServiceArgs) []string {
+	byNode := a.Node != scenario.NodeSelector{}
+	switch {
+	case a.StruckBy != "" && byNode:
+		return []string{"struckBy and node exclude each other: keep one"}
+	case a.StruckBy != "":
+		return nil
+	case !byNode:
+		return []string{"nothing is selected: give struckBy, the fault that switched the node off, or node"}
+	default:
+		return a.Node.Problems("node")
+	}
+}
+
+// outOfService is the taint with which an operator says that a node is off and will not write any more.
+func outOfService() corev1.Taint {
+	return corev1.Taint{Key: corev1.TaintNodeOutOfService, Value: "nodeshutdown", Effect: corev1.TaintEffectNoExecute}
+}
+
+// nodeOutOfService taints a node that is off. It is refused for a node that is on: there the taint would let volumes be
+// attached elsewhere while pods still write to them.
+type nodeOutOfService struct{ args NodeOutOfServiceArgs }
+
+// Describe implements Fault.
+func (f nodeOutOfService) Describe() string {
+	node := f.args.Node.String()
+	if f.args.StruckBy != "" {
+		node = "the node that " + f.args.StruckBy + " struck"
+	}
+	if f.args.DryRun {
+		return fmt.Sprintf("pretend to taint %s out of service and do nothing: the proof has to notice", node)
+	}
+	return fmt.Sprintf("taint %s out of service", node)
+}
+
+// Needs implements Fault: the API is enough.
+func (f nodeOutOfService) Needs() []cluster.Action { return nil }
+
+// Patience is the time between two rounds of the pod garbage collector, which frees the pods.
+func (f nodeOutOfService) Patience(Target) time.Duration { return podGCPeriod }
+
+// Resolve implements Fault.
+func (f nodeOutOfService) Resolve(ctx context.Context, env Env) (Target, error) {
+	name, err := f.node(env)
+	if err != nil {
+		return Target{}, err
+	}
+	before, err := findNode(ctx, env.Machines, name)
+	if err != nil {
+		return Target{}, err
+	}
+	if before.Power != cluster.Off {
+		return Target{}, fmt.Errorf("node %s is %s: only one that is off may be tainted out of service; anchor this to the landing of a fault that switches it off", name, before.Power)
+	}
+	object, err := env.Client.CoreV1().Nodes().Get(ctx, name, metav1.GetOptions{})
+	if err != nil {
+		return Target{}, fmt.Errorf("look at node %s in the API: %w", name, err)
+	}
+	taint := outOfService()
+	if hasTaint(object, taint) {
+		return Target{}, fmt.Errorf("node %s has the taint %s already", name, taint.ToString())
+	}
+	pods, err := podsOn(ctx, env, name)
+	if err != nil {
+		return Target{}, err
+	}
+	if len(pods) == 0 {
+		return Target{}, fmt.Errorf("node %s carries no pod of namespace %s: the taint would free nothing", name, env.Namespace)
+	}
+	return Target{
+		Object: history.Object{Kind: "Node", Name: name, UID: string(object.UID)},
+		Node:   name, Taint: &taint, Before: &before, Pods: pods,
+	}, nil
+}
+
+// node finds the node's name: of a fault in effect the undo journal knows what it struck.
+func (f nodeOutOfService) node(env Env) (string, error) {
+	if f.args.StruckBy == "" {
+		return resolveNode(env.Targets, f.args.Node)
+	}
+	var open []string
+	for _, record := range env.Journal.Open("") {
+		if record.Fault == f.args.StruckBy && record.Target.Node != "" {
+			return record.Target.Node, nil
+		}
+		open = append(open, record.Fault)
+	}
+	return "", fmt.Errorf("fault %s is not in effect, so it holds no node: in effect are %v; anchor this to its landing", f.args.StruckBy, open)
+}
+
+// Inject implements Fault.
+func (f nodeOutOfService) Inject(ctx context.Context, env Env, target Target) (Effect, error) {
+	effect := Effect{Began: env.Now()}
+	if f.args.DryRun {
+		return effect, nil
+	}
+	err := changeTaints(ctx, env.Client, target, func(taints []corev1.Taint) []corev1.Taint { return append(taints, *target.Taint) })
+	if err != nil {
+		return effect, err
+	}
+	effect.Observations = []cluster.Observation{{What: "the API server accepted the taint " + target.Taint.ToString(), How: "its answer, with UID and resource version as preconditions", At: env.Now()}}
+	return effect, nil
+}
+
+// ProveLanded implements Fault: the taint stands on the object, and none of the pods that the node carried is left.
+func (f nodeOutOfService) ProveLanded(ctx context.Context, env Env, target Target, effect Effect) (Proof, error) {
+	proof := Proof{
+		Evidence: cluster.Evidence{Action: nodeTaint, Node: target.Node, Begun: effect.Began, Observations: effect.Observations},
+		Before:   target.Pods, After: []history.Object{},
+	}
+	err := until(ctx, env.PollEvery, func(ctx context.Context) (bool, error, error) {
+		object, err := env.Client.CoreV1().Nodes().Get(ctx, target.Node, metav1.GetOptions{})
+		if err != nil {
+			return false, fmt.Errorf("look at node %s in the API: %w", target.Node, err), nil
+		}
+		if string(object.UID) != target.Object.UID || !hasTaint(object, *target.Taint) {
+			return false, nil, fmt.Errorf("node %s (UID %s) has not the taint %s: its taints are %s", target.Node, object.UID, target.Taint.ToString(), taintsOf(object))
+		}
+		now, err := podsOn(ctx, env, target.Node)
+		if err != nil {
+			return false, err, nil
+		}
+		left := slices.DeleteFunc(now, func(pod history.Object) bool { return !slices.Contains(target.Pods, pod) })
+		if len(left) > 0 {
+			return false, fmt.Errorf("node %s has the taint, but %d of its %d pods are not freed: %s …", target.Node, len(left), len(target.Pods), left[0].Name), nil
+		}
+		return true, nil, nil
+	})
+	if err != nil {
+		return Proof{}, err
+	}
+	proof.Observations = append(proof.Observations,
+		cluster.Observation{What: fmt.Sprintf("node %s has the taint %s", target.Node, target.Taint.ToString()), How: taintsView, At: env.Now()},
+		cluster.Observation{What: fmt.Sprintf("the objects of all %d pods that it carried are gone", len(target.Pods)), How: podsView, At: env.Now()})
+	return proof, nil
+}
+
+// Recover implements Fault.
+func (f nodeOutOfService) Recover(ctx context.Context, env Env, target Target, _ []Record) (Effect, error) {
+	evidence, err := removeTaint(ctx, env.Client, target)
+	return Effect{Began: evidence.Begun, Observations: evidence.Observations}, err
+}
+
+// ProveRecovered implements Fault: the taint is gone. Whether the node is Ready is a question of the fault that switched it off.
+func (f nodeOutOfService) ProveRecovered(ctx context.Context, env Env, target Target, effect Effect) (Proof, error) {
+	object, err := env.Client.CoreV1().Nodes().Get(ctx, target.Node, metav1.GetOptions{})
+	if err != nil {
+		return Proof{}, fmt.Errorf("look at node %s in the API: %w", target.Node, err)
+	}
+	if hasTaint(object, *target.Taint) {
+		return Proof{}, fmt.Errorf("node %s still has the taint %s", target.Node, target.Taint.ToString())
+	}
+	seen := cluster.Observation{What: fmt.Sprintf("node %s has not the taint %s", target.Node, target.Taint.ToString()), How: taintsView, At: env.Now()}
+	return Proof{
+		Evidence: cluster.Evidence{Action: nodeUntaint, Node: target.Node, Begun: effect.Began, Observations: append(effect.Observations, seen)},
+		Before:   target.Before, After: taintsOf(object),
+	}, nil
+}
+
+// podsOn returns the run's pods that the API shows on a node, ended ones too.
+func podsOn(ctx context.Context, env Env, node string) ([]history.Object, error) {
+	list, err := env.Client.CoreV1().Pods(env.Namespace).List(ctx, metav1.ListOptions{})
+	if err != nil {
+		return nil, fmt.Errorf("look at the pods of namespace %s: %w", env.Namespace, err)
+	}
+	var found []history.Object
+	for _, pod := range list.Items {
+		if pod.Spec.NodeName == node {
+			found = append(found, history.Object{Kind: "Pod", Namespace: pod.Namespace, Name: pod.Name, UID: string(pod.UID)})
+		}
+	}
+	return found, nil
+}

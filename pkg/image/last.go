@@ -1,0 +1,35 @@
+package image
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+)
+
+// Images that need a checkout to be built are noted by name when they are, for those who have none.
+
+func (e Env) lastFile(name string) string { return filepath.Join(e.images(), name+".json") }
+
+// remember notes the image for those who have no checkout.
+func (e Env) remember(name string, a Archive) error {
+	next := fmt.Sprintf("%s.%d", e.lastFile(name), os.Getpid())
+	if err := writeJSON(next, a); err != nil {
+		return err
+	}
+	return os.Rename(next, e.lastFile(name))
+}
+
+// last returns the image that was remembered last.
+func (e Env) last(name string) (Archive, error) {
+	var a Archive
+	err := readJSON(e.lastFile(name), &a)
+	if err == nil && !touch(filepath.Dir(a.Path)) {
+		err = fmt.Errorf("%s: %w", a.Path, os.ErrNotExist)
+	}
+	if errors.Is(err, os.ErrNotExist) {
+		return Archive{}, fmt.Errorf("the image %s is not in the cache %s and can be built only in a checkout of sparkchaos: "+
+			"run \"sparkchaos image build %s\" there: %w", name, e.Cache, name, err)
+	}
+	return a, err
+}

@@ -1,0 +1,149 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"gocloud.dev/blob/fileblob"
+)
+
+// partialDir holds files that are being written. It is beside those that are whole, because a rename must not leave the
+// file system.
+const partialDir = "partial"
+
+// fileObjects lie in a directory. They are read by fileblob and written here, because fileblob never calls fsync: what
+// it has renamed into place may still be lost, or be empty, after a power failure.
+type fileObjects struct {
+	blobObjects
+	dir string
+}
+
+func openFiles(dir string) (*fileObjects, error) {
+	for _, sub := range []string{dataPrefix, indexPrefix, downloadedPrefix, partialDir} {
+		if err := os.MkdirAll(filepath.Join(dir, sub), 0o700); err != nil {
+			return nil, err
+		}
+	}
+	if err := errors.Join(syncDir(dir), syncDir(filepath.Dir(dir))); err != nil {
+		return nil, err
+	}
+	bucket, err := fileblob.OpenBucket(dir, &fileblob.Options{Metadata: fileblob.MetadataDontWrite, NoTempDir: true})
+	if err != nil {
+		return nil, err
+	}
+	return &fileObjects{blobObjects{bucket}, dir}, nil
+}
+
+func (f *fileObjects) path(key string) string { return filepath.Join(f.dir, filepath.FromSlash(key)) }
+
+func (f *fileObjects) create(ctx context.Context, key string) (objectWriter, error) {
+	file, err := os.CreateTemp(filepath.Join(f.dir, partialDir), filepath.Base(key)+"-")
+	if err != nil {
+		return nil, err
+	}
+	return &fileWriter{ctx: ctx, file: file, target: f.path(key)}, nil
+}
+
+// open tells a missing object from a missing directory: the latter is a volume that is not mounted, and says nothing
+// about the bundle.
+func (f *fileObjects) open(ctx context.Context, key string) (io.ReadCloser, int64, error) {
+	r, size, err := f.blobObjects.open(ctx, key)
+	if errors.Is(err, ErrNotFound) {
+		if missing := f.check(ctx); missing != nil {
+			return nil, 0, missing
+		}
+	}
+	return r, size, err
+}
+
+func (f *fileObjects) exists(ctx context.Context, key string) (bool, error) {
+	known, err := f.blobObjects.exists(ctx, key)
+	if err == nil && !known {
+		err = f.check(ctx)
+	}
+	return known, err
+}
+
+func (f *fileObjects) remove(_ context.Context, key string) error {
+	err := os.Remove(f.path(key))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return errors.Join(err, syncDir(filepath.Dir(f.path(key))))
+}
+
+func (f *fileObjects) removePartial(_ context.Context, before time.Time) (int, error) {
+	dir := filepath.Join(f.dir, partialDir)
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return 0, err
+	}
+	removed := 0
+	for _, entry := range entries {
+		info, err := entry.Info()
+		if errors.Is(err, fs.ErrNotExist) || err == nil && !info.ModTime().Before(before) {
+			continue
+		}
+		if err != nil {
+			return removed, err
+		}
+		if err := os.Remove(filepath.Join(dir, entry.Name())); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return removed, err
+		}
+		removed++
+	}
+	return removed, nil
+}
+
+func (f *fileObjects) check(context.Context) error {
+	for _, sub := range []string{dataPrefix, indexPrefix, downloadedPrefix, partialDir} {
+		if _, err := os.Stat(f.path(sub)); err != nil {
+			return fmt.Errorf("the directory is not what it was when the store was opened: %w", err)
+		}
+	}
+	return nil
+}
+
+// fileWriter writes a file beside its place and moves it there when all of it is on the disk.
+type fileWriter struct {
+	ctx    context.Context // of the upload: one that ended is not committed
+	file   *os.File
+	target string
+}
+
+func (w *fileWriter) Write(p []byte) (int, error) { return w.file.Write(p) }
+
+func (w *fileWriter) Commit() error {
+	if err := errors.Join(w.file.Sync(), w.ctx.Err()); err != nil {
+		return errors.Join(err, w.Abort())
+	}
+	if err := w.file.Close(); err != nil {
+		return errors.Join(err, os.Remove(w.file.Name()))
+	}
+	if err := os.Rename(w.file.Name(), w.target); err != nil {
+		return errors.Join(err, os.Remove(w.file.Name()))
+	}
+	if err := syncDir(filepath.Dir(w.target)); err != nil {
+		return errors.Join(err, os.Remove(w.target))
+	}
+	return nil
+}
+
+func (w *fileWriter) Abort() error {
+	return errors.Join(w.file.Close(), os.Remove(w.file.Name()))
+}
+
+// syncDir makes the names in a directory durable.
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}
