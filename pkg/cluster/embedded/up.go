@@ -25,8 +25,8 @@ import (
 	"github.com/sparkchaos/sparkchaos/pkg/image"
 )
 
-// upTimeout is how long a cluster may take to come up on a slow and busy host.
-const upTimeout = 1 * time.Minute
+// upTimeout is how long a cluster may take to come up on a slow and busy host, which may have to unpack the images first.
+const upTimeout = 4 * time.Minute
 
 // Phase is a part of a cluster's start and how long it took, for benchmarks.
 type Phase struct {
