@@ -85,7 +85,7 @@ func (f *finding) judgeRerun(r rerun, allowed string) (Result, bool) {
 	if allowed == recomputedNone {
 		return f.violated("%s was computed again after %s, as were %d more", r.output, r.after.fault.Name, len(r.story.again())-1), true
 	}
-	return f.violated("%s was computed again after %s, which did not strike executor %s that had it", r.output, r.after.fault.Name, r.before.Executor), true
+	return f.violated("%s was computed again after %s, which had not struck it on executor %s", r.output, r.after.fault.Name, r.before.Executor), true
 }
 
 func (f *finding) shuffleHeld(s *shuffleStory, allowed string) Result {

@@ -134,12 +134,12 @@ func also(more func(*historytest.Builder)) func(*historytest.Story) {
 	}
 }
 
-// servicePod is a pod of the shuffle service on a node.
-func servicePod(uid, node string) func(*historytest.Builder) {
+// componentPod is a pod beside the application on a node.
+func componentPod(uid, node, role string) func(*historytest.Builder) {
 	return func(b *historytest.Builder) {
 		b.Pod(2*second, history.Added, historytest.Pod{
 			UID: uid, Name: uid, Namespace: historytest.Namespace, Node: node, OwnerKind: "DaemonSet", Owner: "ds", Phase: "Running",
-			Labels: map[string]string{"sparkchaos.dev/role": "shuffleService"},
+			Labels: map[string]string{"sparkchaos.dev/role": role},
 		})
 	}
 }
@@ -163,10 +163,11 @@ func TestShuffleSurvivesNone(t *testing.T) {
 		{name: "another executor's output computed again", want: Violation, says: "map output 1", twist: shuffleCase(usualRun().with(func(r *shuffleRun) { r.again(1, "2", 25*second) }), e1)},
 		{name: "the node went with its output, and it survived", want: Pass, twist: shuffleCase(usualRun(), nodeTarget("n2"))},
 		{name: "the service of the executor's node", want: Pass, says: "2 were struck",
-			twist: and(shuffleCase(usualRun(), podTarget("s2")), also(servicePod("s2", "n2")))},
+			twist: and(shuffleCase(usualRun(), podTarget("s2")), also(componentPod("s2", "n2", "shuffleService")))},
 		{name: "the service of a node without output", want: Inconclusive, says: "nothing had to survive",
-			twist: and(shuffleCase(usualRun(), podTarget("s1")), also(servicePod("s1", "n1")))},
-		{name: "another pod on the executor's node", want: Inconclusive, says: "nothing had to survive", twist: shuffleCase(usualRun(), podTarget("other"))},
+			twist: and(shuffleCase(usualRun(), podTarget("s1")), also(componentPod("s1", "n1", "shuffleService")))},
+		{name: "another pod on the executor's node", want: Inconclusive, says: "nothing had to survive",
+			twist: and(shuffleCase(usualRun(), podTarget("other")), also(componentPod("other", "n2", "stagingServer")))},
 		{name: "a map task that failed and was tried again before", want: Pass, twist: shuffleCase(usualRun().with(func(r *shuffleRun) {
 			r.add(taskRun{partition: 0, executor: "1", from: 7 * second, to: 8 * second, reason: "ExceptionFailure"})
 		}), e1)},
@@ -194,6 +195,10 @@ func TestShuffleSurvivesNone(t *testing.T) {
 			}
 		}), e1)},
 		{name: "the driver was struck, too", want: Inconclusive, says: "nothing had to survive", twist: shuffleCase(usualRun(), e1, podTarget("d1"))},
+		{name: "another fault struck the driver", want: Inconclusive, says: "no fault struck a driver", twist: and(shuffleCase(usualRun(), e1), also(func(b *historytest.Builder) {
+			began := historytest.Epoch().Add(40 * second)
+			b.Fault(41*second, history.FaultLanded, history.FaultData{Fault: "other", Targets: []history.Object{podTarget("d1")}, Began: &began})
+		}))},
 		{name: "no fault", want: Inconclusive, says: "nothing had to survive", twist: and(shuffleCase(usualRun(), e1), withoutFault)},
 		{name: "a speculative map task", want: Inconclusive, says: "speculatively", twist: shuffleCase(usualRun().with(func(r *shuffleRun) {
 			r.add(taskRun{partition: 0, executor: "2", from: 10 * second, to: 12 * second, reason: "TaskKilled", speculative: true})
@@ -218,10 +223,16 @@ func TestShuffleSurvivesLost(t *testing.T) {
 			r.add(taskRun{attempt: 1, partition: 0, executor: "2", from: 23 * second, to: 24 * second, reason: "ExceptionFailure"})
 			both(r)
 		}), n2)},
-		{name: "one that was not lost, too", want: Violation, measure: "3 of 4 again", says: "map output 1 of shuffle 0 was computed again after lose-driver-node, which did not strike executor 2",
+		{name: "one that was not lost, too", want: Violation, measure: "3 of 4 again", says: "map output 1 of shuffle 0 was computed again after lose-driver-node, which had not struck it on executor 2",
 			shows: []string{"executor 2 has computed map output 1", "executor 2 computes map output 1 of shuffle 0 again"},
 			twist: shuffleCase(usualRun().with(func(r *shuffleRun) { both(r); r.again(1, "2", 25*second) }), n2)},
 		{name: "one of them twice", want: Violation, says: "map output 0", twist: shuffleCase(usualRun().with(func(r *shuffleRun) { both(r); r.again(0, "2", 29*second) }), n2)},
+		{name: "by a new service, then without a fault", want: Violation, says: "map output 0 of shuffle 0 was computed again after lose-driver-node, which had not struck it on executor 1",
+			twist: and(shuffleCase(usualRun().with(func(r *shuffleRun) {
+				r.again(0, "1", 25*second)
+				r.again(2, "2", 26*second)
+				r.again(0, "2", 29*second)
+			}), podTarget("s2")), also(componentPod("s2", "n2", "shuffleService")))},
 		{name: "one of them not", want: Inconclusive, says: "1 of the 2 map outputs that lose-driver-node struck were not computed again", twist: shuffleCase(usualRun().with(func(r *shuffleRun) { r.again(0, "2", 25*second) }), n2)},
 		{name: "one of them never to an end", want: Inconclusive, says: "1 of the 2", twist: shuffleCase(usualRun().with(func(r *shuffleRun) {
 			r.again(0, "2", 25*second)
