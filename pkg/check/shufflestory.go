@@ -186,12 +186,14 @@ func (h *hit) what() string {
 	return fmt.Sprintf("%d of %d map outputs", len(h.struck), len(h.present))
 }
 
-// reader returns the first task that started after the fault had landed and read one of the shuffles to a good end.
-func (h *hit) reader() *Task {
+// reader returns the first task that started after the fault had landed and read one of the shuffles to a good end, on an
+// executor that the fault did not strike: one beside a struck service reads its own node's files from the disk.
+func (h *hit) reader(m *Model) *Task {
 	var first *Task
 	for _, task := range h.book.driver.Tasks {
 		stage := h.book.driver.Stages[task.Stage]
-		if stage == nil || !task.succeeded() || task.Started.Never() || !task.Started.At.After(h.fault.Landed.At) {
+		if stage == nil || !task.succeeded() || task.Started.Never() || !task.Started.At.After(h.fault.Landed.At) ||
+			m.strikes(h.fault, h.book.pods[task.Executor]) {
 			continue
 		}
 		reads := slices.ContainsFunc(h.struck, func(key outputKey) bool { return stage.reads(key.shuffle, h.book.driver.Stages) })

@@ -58,9 +58,9 @@ func checkShuffle(m *Model, allowed string) Result {
 		}
 	}
 	for _, h := range s.hits {
-		reader := h.reader()
-		if !f.assume(reader != nil, "a task that started after %s had landed read the shuffle to a good end", h.fault.Name) {
-			return f.inconclusive("no task that started after %s had landed read the shuffle to a good end, so nobody needed the map output", h.fault.Name)
+		reader := h.reader(m)
+		if !f.assume(reader != nil, "a task that started after %s had landed, where it did not strike, read the shuffle to a good end", h.fault.Name) {
+			return f.inconclusive("no task that started after %s had landed, where it did not strike, read the shuffle to a good end, so nobody needed the map output", h.fault.Name)
 		}
 		if left := h.notAgain(); allowed == recomputedLost && len(left) > 0 {
 			return f.inconclusive("%d of the %d map outputs that %s struck were not computed again: they were not lost, or were empty and not needed (whether anything is missing is for the result to show)",

@@ -164,6 +164,8 @@ func TestShuffleSurvivesNone(t *testing.T) {
 		{name: "the node went with its output, and it survived", want: Pass, twist: shuffleCase(usualRun(), nodeTarget("n2"))},
 		{name: "the service of the executor's node", want: Pass, says: "2 were struck",
 			twist: and(shuffleCase(usualRun(), podTarget("s2")), also(componentPod("s2", "n2", "shuffleService")))},
+		{name: "a reader beside the service reads from the disk", want: Inconclusive, says: "nobody needed",
+			twist: and(shuffleCase(usualRun().with(func(r *shuffleRun) { r.tasks[5].executor = "1" }), podTarget("s2")), also(componentPod("s2", "n2", "shuffleService")))},
 		{name: "the service of a node without output", want: Inconclusive, says: "nothing had to survive",
 			twist: and(shuffleCase(usualRun(), podTarget("s1")), also(componentPod("s1", "n1", "shuffleService")))},
 		{name: "another pod on the executor's node", want: Inconclusive, says: "nothing had to survive",
