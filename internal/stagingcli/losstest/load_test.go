@@ -19,8 +19,8 @@ import (
 const (
 	// keptBundles bounds how many bundles are on the disk at a time; beyond it the oldest are removed by their owners.
 	keptBundles = 1000
-	// largeBundle takes several parts on an object store.
-	largeBundle = 12 << 20
+	// largeBundle is above the 16 MiB from which on an upload to S3 takes several parts.
+	largeBundle = 24 << 20
 	// requestTime bounds one request of the load; a server that was killed ends its connections by itself.
 	requestTime = time.Minute
 )
@@ -139,12 +139,13 @@ func (l *load) download(ctx context.Context, random source) {
 		l.mu.Unlock()
 		switch {
 		case known == 0:
-			pause(ctx, 5*time.Millisecond)
 		case random.IntN(8) == 0:
 			l.deny(ctx, ticket, random)
 		default:
 			l.check(ctx, ticket)
 		}
+		// Uploads need the machine more than downloads do.
+		pause(ctx, 5*time.Millisecond)
 	}
 }
 
