@@ -77,7 +77,9 @@ func (f *fetchFlags) fetcher(getenv func(string) string, command *cobra.Command)
 		}
 	}
 	rate, err := staging.ParseBytes(f.rate)
-	note(err)
+	if err != nil {
+		note(fmt.Errorf("--limit-rate %w", err))
+	}
 	buffer := 0
 	if rate > 0 {
 		buffer = limitedBuffer

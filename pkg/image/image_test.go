@@ -163,10 +163,11 @@ func needGo(t *testing.T) {
 func TestProgramImagesAreTheSameWhenBuiltAgain(t *testing.T) {
 	t.Parallel()
 	needGo(t)
-	first, second := Env{Cache: t.TempDir()}, Env{Cache: t.TempDir()}
+	first, second := Env{Cache: t.TempDir(), Checkout: checkout(t)}, Env{Cache: t.TempDir(), Checkout: checkout(t)}
 	for _, build := range []func(Env) (Archive, error){
 		func(e Env) (Archive, error) { return Pause(t.Context(), e) },
 		func(e Env) (Archive, error) { return Toolbox(t.Context(), e) },
+		func(e Env) (Archive, error) { return Staging(t.Context(), e) },
 	} {
 		a, err := build(first)
 		if err != nil {

@@ -18,8 +18,9 @@ import (
 
 const (
 	// keptBundles bounds how many bundles are on the disk at a time; beyond it the oldest are removed by their owners.
-	keptBundles = 1500
-	largeBundle = 16 << 20
+	keptBundles = 1000
+	// largeBundle is above the 16 MiB from which on an upload to S3 takes several parts.
+	largeBundle = 24 << 20
 	// requestTime bounds one request of the load; a server that was killed ends its connections by itself.
 	requestTime = time.Minute
 )
@@ -53,10 +54,10 @@ func (l *load) violations() []string {
 func (l *load) run(ctx context.Context, uploaders, downloaders int) {
 	var wait sync.WaitGroup
 	for i := range uploaders {
-		wait.Go(func() { l.upload(ctx, rand.New(rand.NewPCG(1, uint64(i)))) })
+		wait.Go(func() { l.upload(ctx, newSource(1, i)) })
 	}
 	for i := range downloaders {
-		wait.Go(func() { l.download(ctx, rand.New(rand.NewPCG(2, uint64(i)))) })
+		wait.Go(func() { l.download(ctx, newSource(2, i)) })
 	}
 	wait.Wait()
 }
@@ -65,26 +66,34 @@ func owner() staging.Owner {
 	return staging.Owner{Namespace: "soak", Labels: map[string]string{"spark-role": "driver"}, Type: staging.OwnerTypePod}
 }
 
-// content returns a bundle's bytes: mostly from 1 KiB to 1 MiB, each size of magnitude as often as the next, and some large ones.
-func content(random *rand.Rand) []byte {
-	size := int(1024 * math.Exp2(10*random.Float64()))
-	if random.IntN(200) == 0 {
+// source gives the same numbers and bytes in each run.
+type source struct {
+	*rand.Rand
+	bytes *rand.ChaCha8
+}
+
+func newSource(kind, number int) source {
+	bytes := rand.NewChaCha8([32]byte{byte(kind), byte(number)})
+	return source{rand.New(bytes), bytes}
+}
+
+// content returns a bundle's bytes: mostly from 1 KiB to 256 KiB, each order of magnitude as often as the next, and some large ones.
+func (s source) content() []byte {
+	size := int(1024 * math.Exp2(8*s.Float64()))
+	if s.IntN(100) == 0 {
 		size = largeBundle
 	}
 	data := make([]byte, size)
-	for i := 0; i+8 <= len(data); i += 8 {
-		v := random.Uint64()
-		for j := range 8 {
-			data[i+j] = byte(v >> (8 * j))
-		}
-	}
+	_, _ = s.bytes.Read(data) // it never fails
 	return data
 }
 
-func (l *load) upload(ctx context.Context, random *rand.Rand) {
+func (l *load) upload(ctx context.Context, random source) {
 	for ctx.Err() == nil {
+		bundle := bytes.NewReader(random.content())
+		client := l.server.alive(ctx)
 		asking, cancel := context.WithTimeout(ctx, requestTime)
-		ticket, err := l.server.client().Upload(asking, owner(), bytes.NewReader(content(random)))
+		ticket, err := client.Upload(asking, owner(), bundle)
 		cancel()
 		switch {
 		case err == nil:
@@ -97,7 +106,6 @@ func (l *load) upload(ctx context.Context, random *rand.Rand) {
 			l.violate("upload refused: %v", err)
 		default:
 			l.interrupted.Add(1)
-			pause(ctx, 10*time.Millisecond)
 		}
 	}
 }
@@ -113,13 +121,13 @@ func (l *load) keep(ctx context.Context, ticket staging.Ticket) {
 	l.mu.Unlock()
 	if oldest.ID != "" && l.check(ctx, oldest) {
 		// Whether a removal that was cut off took place is nobody's to know: the bundle is off the list before.
-		if l.server.client().Remove(ctx, oldest) == nil {
+		if l.server.alive(ctx).Remove(ctx, oldest) == nil {
 			l.removed.Add(1)
 		}
 	}
 }
 
-func (l *load) download(ctx context.Context, random *rand.Rand) {
+func (l *load) download(ctx context.Context, random source) {
 	for ctx.Err() == nil {
 		l.mu.Lock()
 		known := len(l.acked)
@@ -136,15 +144,17 @@ func (l *load) download(ctx context.Context, random *rand.Rand) {
 		default:
 			l.check(ctx, ticket)
 		}
+		// Uploads need the machine more than downloads do.
 		pause(ctx, 5*time.Millisecond)
 	}
 }
 
 // check downloads a bundle and says whether the server had all of it, right. That it was not there to be asked is no violation.
 func (l *load) check(ctx context.Context, ticket staging.Ticket) bool {
+	client := l.server.alive(ctx)
 	asking, cancel := context.WithTimeout(ctx, requestTime)
 	defer cancel()
-	body, err := l.server.client().Fetch(asking, ticket)
+	body, err := client.Fetch(asking, ticket)
 	var n int64
 	if err == nil {
 		n, err = io.Copy(io.Discard, body)
@@ -186,7 +196,7 @@ func (l *load) mustBeThere(ticket staging.Ticket) bool {
 }
 
 // deny asks with a secret that is not the bundle's.
-func (l *load) deny(ctx context.Context, ticket staging.Ticket, random *rand.Rand) {
+func (l *load) deny(ctx context.Context, ticket staging.Ticket, random source) {
 	forged := ticket
 	switch random.IntN(3) {
 	case 0:
@@ -196,9 +206,10 @@ func (l *load) deny(ctx context.Context, ticket staging.Ticket, random *rand.Ran
 	default:
 		forged.Secret = strings.ToUpper(ticket.Secret)
 	}
+	client := l.server.alive(ctx)
 	asking, cancel := context.WithTimeout(ctx, requestTime)
 	defer cancel()
-	body, err := l.server.client().Fetch(asking, forged)
+	body, err := client.Fetch(asking, forged)
 	if err == nil {
 		body.Close()
 		l.violate("%s was served without its secret", ticket)

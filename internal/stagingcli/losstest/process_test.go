@@ -33,20 +33,24 @@ func TestMain(m *testing.M) {
 type serverProcess struct {
 	t       *testing.T
 	storage string
-	environ []string
 
-	mu      sync.Mutex
-	command *exec.Cmd
-	address string
-	logged  strings.Builder // of all lives
+	mu        sync.Mutex
+	command   *exec.Cmd
+	client    *staging.Client // of this life, or of the last one
+	listening chan struct{}   // closed while the server lives
+	logged    strings.Builder // of all lives
+}
+
+func newServerProcess(t *testing.T, storage string) *serverProcess {
+	return &serverProcess{t: t, storage: storage, listening: make(chan struct{})}
 }
 
 // start starts the server and returns when it listens.
 func (p *serverProcess) start(flags ...string) {
 	p.t.Helper()
-	arguments := append([]string{"serve", "--listen", "127.0.0.1:0", "--storage", p.storage, "--clean-up", "initial-access"}, flags...)
+	arguments := append([]string{"serve", "--listen", "127.0.0.1:0", "--storage", p.storage, "--clean-up", "initial-access", "--initial-access", "24h"}, flags...)
 	command := exec.Command(os.Args[0])
-	command.Env = append(append(os.Environ(), p.environ...), serveVariable+"="+strings.Join(arguments, "\n"))
+	command.Env = append(os.Environ(), serveVariable+"="+strings.Join(arguments, "\n"))
 	command.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	output, err := command.StderrPipe()
 	if err != nil {
@@ -59,8 +63,13 @@ func (p *serverProcess) start(flags ...string) {
 	go p.follow(output, listening)
 	select {
 	case address := <-listening:
+		client, err := staging.NewClient("http://"+address, nil)
+		if err != nil {
+			p.t.Fatal(err)
+		}
 		p.mu.Lock()
-		p.command, p.address = command, address
+		p.command, p.client = command, client
+		close(p.listening)
 		p.mu.Unlock()
 	case <-time.After(time.Minute):
 		_ = command.Process.Kill()
@@ -100,17 +109,24 @@ func (p *serverProcess) kill() {
 	if err := command.Wait(); !errors.As(err, &exit) || exit.Sys().(syscall.WaitStatus).Signal() != syscall.SIGKILL {
 		p.t.Fatalf("the server ended with %v before it was killed; it said:\n%s", err, p.log())
 	}
+	p.mu.Lock()
+	p.listening = make(chan struct{})
+	p.mu.Unlock()
 }
 
-// client talks to the server that is alive, or was last.
-func (p *serverProcess) client() *staging.Client {
+// alive waits for the server, or for the end of ctx, and returns a client of it. Asking while nothing listens would tell
+// nothing and slow down what is starting.
+func (p *serverProcess) alive(ctx context.Context) *staging.Client {
+	p.mu.Lock()
+	listening := p.listening
+	p.mu.Unlock()
+	select {
+	case <-listening:
+	case <-ctx.Done():
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	client, err := staging.NewClient("http://"+p.address, nil)
-	if err != nil {
-		panic(err)
-	}
-	return client
+	return p.client
 }
 
 // pause waits for a while, or for the end of ctx.

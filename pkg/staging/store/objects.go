@@ -54,7 +54,8 @@ func put(ctx context.Context, o objects, key string, data []byte) error {
 	return w.Commit()
 }
 
-// partBytes is how much of an upload to an object store is held in memory at a time: the smallest part that S3 takes.
+// partBytes is how much of an upload to an object store is sent at a time: the smallest part that S3 takes. S3's transfer
+// manager holds the first 16 MiB of an upload before it decides to send parts.
 const partBytes = 5 << 20
 
 // blobObjects lie in a bucket of an object store, which makes them durable itself.
