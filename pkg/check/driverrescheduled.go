@@ -86,9 +86,14 @@ func notRescheduled(m *Model, incarnations []*Incarnation, b blow, within time.D
 	}
 	f.cite(next.Pod.Added, "%s was created", next)
 	where := cmp.Or(next.Pod.Phase, "in no phase") + " on " + cmp.Or(next.Node, "no node")
-	if unplaced := m.unplaced[next.UID]; next.Node == "" && unplaced.Message != "" {
+	placed := next.Pod.Placed
+	if unplaced := m.unplaced[next.UID]; unplaced.Message != "" && (placed.Never() || placed.At.Sub(b.fault.Began.At) > within) {
 		f.Measured = "Pending"
 		f.cite(unplaced.At, "the scheduler finds no node for it: %s", unplaced.Message)
+		if !placed.Never() { // by now, for the node that was lost is back
+			f.cite(placed, "%s is put on %s, only now", next, next.Node)
+			where = "on " + next.Node + " now and was Pending until " + tell(placed.At.Sub(b.fault.Began.At)) + " after the fault"
+		}
 		where += ": " + unplaced.Message
 	}
 	f.cite(end, "the record ends; pod %s is %s", next.Name, where)

@@ -16,14 +16,13 @@ func TestDriverRescheduled(t *testing.T) {
 		{name: "Pending is not rescheduled", want: Violation, measure: "never", says: "it is Pending on no node", twist: func(s *historytest.Story) {
 			s.Drivers[1] = historytest.Driver{UID: "d2", Created: 24 * second}
 		}},
+		{name: "Pending until the lost node is back", want: Violation, measure: "Pending", says: "on n1 now and was Pending until 34s after the fault: 0/3 nodes are available", twist: func(s *historytest.Story) {
+			s.Drivers[1] = historytest.Driver{UID: "d2", Created: 24 * second, Node: "n1", Running: 44 * second}
+			s.Extra = unplaceable
+		}, shows: []string{"is put on n1, only now"}},
 		{name: "Pending with the scheduler's reason", want: Violation, measure: "Pending", says: "it is Pending on no node: 0/3 nodes are available", twist: func(s *historytest.Story) {
 			s.Drivers[1] = historytest.Driver{UID: "d2", Created: 24 * second}
-			s.Extra = func(b *historytest.Builder) {
-				b.Add(25*second, history.Kubernetes, history.Added, &history.Object{Kind: "Event", Name: "e"}, map[string]any{
-					"reason": "FailedScheduling", "involvedObject": map[string]string{"kind": "Pod", "uid": "d2"},
-					"message": "0/3 nodes are available: 2 node(s) didn't match PersistentVolume's node affinity.",
-				})
-			}
+			s.Extra = unplaceable
 		}, shows: []string{"the scheduler finds no node for it: 0/3 nodes are available"}},
 		{name: "no replacement", want: Violation, says: "no new incarnation", twist: withoutReplacement},
 		{name: "again on the struck node", want: Violation, says: "on n1", twist: func(s *historytest.Story) { s.Drivers[1].Node = "n1" }},
@@ -37,5 +36,13 @@ func TestDriverRescheduled(t *testing.T) {
 		{name: "another node was struck", want: Inconclusive, says: "no fault that landed", twist: func(s *historytest.Story) {
 			s.Targets = []history.Object{{Kind: "Node", Name: "n3"}}
 		}},
+	})
+}
+
+// unplaceable is the scheduler's word on the second driver's pod.
+func unplaceable(b *historytest.Builder) {
+	b.Add(25*second, history.Kubernetes, history.Added, &history.Object{Kind: "Event", Name: "e"}, map[string]any{
+		"reason": "FailedScheduling", "involvedObject": map[string]string{"kind": "Pod", "uid": "d2"},
+		"message": "0/3 nodes are available: 2 node(s) didn't match PersistentVolume's node affinity.",
 	})
 }
