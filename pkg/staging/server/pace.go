@@ -41,11 +41,12 @@ func supported(err error) error {
 type pacedBody struct {
 	io.ReadCloser
 	pace
+	failed error // why reading ended before the end of the body
 }
 
 // paced bounds the reading of a request's body. The answer may be written as long after it as one stall lasts.
-func paced(config Config, w http.ResponseWriter, body io.ReadCloser) io.ReadCloser {
-	return &pacedBody{body, newPace(config, w)}
+func paced(config Config, w http.ResponseWriter, body io.ReadCloser) *pacedBody {
+	return &pacedBody{ReadCloser: body, pace: newPace(config, w)}
 }
 
 func (b *pacedBody) Read(p []byte) (int, error) {
@@ -57,6 +58,8 @@ func (b *pacedBody) Read(p []byte) (int, error) {
 	if errors.Is(err, io.EOF) {
 		// The server goes on reading, to see a client leave; a deadline that it meets there would end the request.
 		_ = b.control.SetReadDeadline(b.end.Add(b.stall))
+	} else if err != nil {
+		b.failed = err
 	}
 	return n, err
 }

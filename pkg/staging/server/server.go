@@ -93,6 +93,8 @@ type Server struct {
 	metrics *metrics
 	uploads chan struct{} // one element for each upload under way
 	sweeper *sweeper
+	// headerTime is how long a client may take for the head of a request.
+	headerTime time.Duration
 }
 
 // New returns a server.
@@ -111,7 +113,7 @@ func New(config Config) (*Server, error) {
 	m := newMetrics()
 	return &Server{
 		config: config, metrics: m, uploads: make(chan struct{}, config.MaxUploads),
-		sweeper: newSweeper(config, m),
+		sweeper: newSweeper(config, m), headerTime: headerTime,
 	}, nil
 }
 
@@ -139,10 +141,10 @@ func (s *Server) Registry() *prometheus.Registry { return s.metrics.registry }
 func (s *Server) Serve(ctx context.Context, l net.Listener, grace time.Duration) error {
 	server := &http.Server{
 		Handler:           s.Handler(),
-		ReadHeaderTimeout: headerTime,
+		ReadHeaderTimeout: s.headerTime,
 		// Of what is no transfer; transfers set deadlines of their own.
-		ReadTimeout:  headerTime + s.config.StallTime,
-		WriteTimeout: headerTime + s.config.StallTime,
+		ReadTimeout:  s.headerTime + s.config.StallTime,
+		WriteTimeout: s.headerTime + s.config.StallTime,
 		IdleTimeout:  keptAlive,
 		ErrorLog:     slog.NewLogLogger(s.config.Log.Handler(), slog.LevelWarn),
 	}

@@ -38,12 +38,13 @@ func (s *Server) upload(w http.ResponseWriter, r *http.Request) *problem {
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), s.config.TransferTime)
 	defer cancel()
-	r.Body = http.MaxBytesReader(w, paced(s.config, w, r.Body), s.config.MaxBundleBytes+formBytes)
+	body := paced(s.config, w, r.Body)
+	r.Body = http.MaxBytesReader(w, body, s.config.MaxBundleBytes+formBytes)
 	form, err := r.MultipartReader()
 	if err != nil {
 		return &problem{status: http.StatusBadRequest, reason: fmt.Sprintf("want multipart/form-data with the parts %s and %s: %v", staging.OwnerPart, staging.ResourcesPart, err)}
 	}
-	ticket, p := s.receive(ctx, form)
+	ticket, p := s.receive(ctx, form, body)
 	if p != nil {
 		return p
 	}
@@ -54,13 +55,13 @@ func (s *Server) upload(w http.ResponseWriter, r *http.Request) *problem {
 }
 
 // receive stores the upload and returns the ticket, once all is durable.
-func (s *Server) receive(ctx context.Context, form *multipart.Reader) (*staging.Ticket, *problem) {
+func (s *Server) receive(ctx context.Context, form *multipart.Reader, body *pacedBody) (*staging.Ticket, *problem) {
 	begun := time.Now()
 	id, secret, err := newIdentity()
 	if err != nil {
 		return nil, &problem{status: http.StatusInternalServerError, reason: "no random bytes", err: err}
 	}
-	in := incoming{server: s, id: id}
+	in := incoming{server: s, id: id, body: body}
 	defer func() {
 		if in.upload != nil {
 			if err := in.upload.Abort(); err != nil {
@@ -97,6 +98,7 @@ func newIdentity() (id, secret string, err error) {
 type incoming struct {
 	server *Server
 	id     string
+	body   *pacedBody
 	owner  *staging.Owner
 	upload Upload
 }
@@ -108,7 +110,7 @@ func (in *incoming) read(ctx context.Context, form *multipart.Reader) *problem {
 			break
 		}
 		if err != nil {
-			return badBody(err)
+			return in.badBody(err)
 		}
 		if p := in.take(ctx, part); p != nil {
 			return p
@@ -139,7 +141,7 @@ func (in *incoming) take(ctx context.Context, part *multipart.Part) *problem {
 func (in *incoming) takeOwner(part io.Reader) *problem {
 	data, err := io.ReadAll(io.LimitReader(part, staging.MaxOwnerBytes+1))
 	if err != nil {
-		return badBody(err)
+		return in.badBody(err)
 	}
 	if len(data) > staging.MaxOwnerBytes {
 		return &problem{status: http.StatusBadRequest, reason: fmt.Sprintf("part %s has more than %d bytes", staging.OwnerPart, staging.MaxOwnerBytes)}
@@ -162,7 +164,7 @@ func (in *incoming) takeBundle(ctx context.Context, part io.Reader) *problem {
 	n, err := io.Copy(upload, body)
 	switch {
 	case body.err != nil:
-		return badBody(body.err)
+		return in.badBody(body.err)
 	case err != nil:
 		return storageProblem(err)
 	case n == 0:
@@ -203,8 +205,10 @@ func missing(parts string) *problem {
 	return &problem{status: http.StatusBadRequest, reason: "the upload lacks " + parts}
 }
 
-// badBody is the problem of an upload whose body cannot be read to its end.
-func badBody(err error) *problem {
+// badBody is the problem of an upload whose body cannot be read to its end. What parses the body does not always say
+// that it ended too early, so the body is asked, too.
+func (in *incoming) badBody(err error) *problem {
+	err = errors.Join(err, in.body.failed)
 	var bytes *http.MaxBytesError
 	switch {
 	case errors.Is(err, errTooLarge), errors.As(err, &bytes):
