@@ -61,7 +61,7 @@ func TestSchemaAgreesWithLoad(t *testing.T) {
 		"bare number":         {"within: 3m", "within: 3", false},
 		"bare delay":          {"delay: 5s", "delay: 5", false},
 		"too few":             {"atLeast: 2", "atLeast: 0", false},
-		"not built":           {"storage: none", "storage: durable", false},
+		"unknown storage":     {"storage: none", "storage: cloud", false},
 		"shuffle service":     {"stagingServer: {storage: none}", "shuffleService: {enabled: true, localDirectory: container}", true},
 		"no such directory":   {"stagingServer: {storage: none}", "shuffleService: {enabled: true, localDirectory: disk}", false},
 		"wrong case":          {"kind: Job", "kind: job", false},
