@@ -49,7 +49,7 @@ test-unit: ## Run the tests that need neither root nor components, with the race
 
 .PHONY: test-staging
 test-staging: versitygw ## Kill the staging server under load, on files and on an S3 server
-	SPARKCHAOS_STAGING_TESTS=1 SPARKCHAOS_STAGING_KILLS=20 go test -race -v -count=1 $(LOSS_TESTS)
+	SPARKCHAOS_STAGING_TESTS=1 SPARKCHAOS_STAGING_KILLS=10 go test -race -v -count=1 -timeout 30m $(LOSS_TESTS)
 
 .PHONY: soak
 soak: versitygw ## Kill the staging server KILLS times (default 1000) under load, on files and on an S3 server; print the figures
