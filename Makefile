@@ -64,7 +64,7 @@ test-workloads: system-packages ## Run the tests of the witness plugin and of th
 	mvn --batch-mode --quiet --file workloads/pom.xml verify
 
 .PHONY: test-cluster
-test-cluster: system-packages components images ## Run the tests that start clusters; needs root
+test-cluster: system-packages components versitygw images ## Run the tests that start clusters; needs root
 	@mkdir -p $(BIN) && rm -f $(CLUSTER_LOG)
 	SPARKCHAOS_CLUSTER_TESTS=$(CLUSTER_TESTS) SPARKCHAOS_LABELS='$(LABELS)' SPARKCHAOS_RUNS=$(CURDIR)/$(BIN)/runs go test -v -count=1 -p 1 -timeout $(CLUSTER_TIMEOUT) $(CLUSTER_PACKAGES) 2>&1 | tee $(CLUSTER_LOG)
 

@@ -146,7 +146,7 @@ func TestShuffleLacks(t *testing.T) {
 	}
 }
 
-func TestAwaitShuffleService(t *testing.T) {
+func TestAwaitComponent(t *testing.T) {
 	t.Parallel()
 	client, service := serviceOf(t, appsv1.DaemonSetStatus{DesiredNumberScheduled: 1, NumberReady: 1})
 	asked := 0
@@ -155,21 +155,21 @@ func TestAwaitShuffleService(t *testing.T) {
 		return asked == 1, nil, errors.New("connection refused")
 	})
 	var seen []string
-	if err := AwaitShuffleService(t.Context(), client, service, func(s string) { seen = append(seen, s) }); err != nil {
-		t.Errorf("AwaitShuffleService = %v though it is ready at the second look", err)
+	if err := shuffleComponent(client, service).Await(t.Context(), func(s string) { seen = append(seen, s) }); err != nil {
+		t.Errorf("Await = %v though it is ready at the second look", err)
 	}
 	if len(seen) != 1 || !strings.Contains(seen[0], "connection refused") {
 		t.Errorf("seen %q, want the trouble of the first look", seen)
 	}
 }
 
-func TestAwaitShuffleServiceSaysWhatItLacks(t *testing.T) {
+func TestAwaitComponentSaysWhatItLacks(t *testing.T) {
 	t.Parallel()
 	client, service := serviceOf(t, appsv1.DaemonSetStatus{DesiredNumberScheduled: 1}, notScheduled("Insufficient memory"))
 	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 	defer cancel()
-	err := AwaitShuffleService(ctx, client, service, func(string) {})
+	err := shuffleComponent(client, service).Await(ctx, func(string) {})
 	if !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "Insufficient memory") {
-		t.Errorf("AwaitShuffleService = %v, want the deadline and what is lacking", err)
+		t.Errorf("Await = %v, want the deadline and what is lacking", err)
 	}
 }

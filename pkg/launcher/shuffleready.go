@@ -2,7 +2,6 @@ package launcher
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -11,55 +10,29 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/kubernetes"
 )
 
-const (
-	// ShuffleTimeout is how long the service may take until it is ready on each node: an image to pull, a JVM to start.
-	ShuffleTimeout = 3 * time.Minute
-	// portPatience is how long another run's service may still be ending on a node: longer than its grace period.
-	portPatience = 20 * time.Second
-	readyPoll    = 200 * time.Millisecond
-)
+// portPatience is how long another run's service may still be ending on a node: longer than its grace period.
+const portPatience = 20 * time.Second
 
-var errPortTaken = errors.New("the port is taken")
-
-// AwaitShuffleService returns when the service accepts connections on each node that it is meant for: an executor that
-// does not find its node's service ends after three attempts. It tells seen what the service lacks. It fails when the
-// service's port stays taken, and after [ShuffleTimeout].
-func AwaitShuffleService(ctx context.Context, client kubernetes.Interface, service *appsv1.DaemonSet, seen func(string)) error {
-	last := "nothing was seen of it"
+// shuffleComponent is ready when the service accepts connections on each node that it is meant for: an executor that
+// does not find its node's service ends after three attempts. It never will be when the service's port stays taken.
+func shuffleComponent(client kubernetes.Interface, service *appsv1.DaemonSet) Component {
 	var taken time.Time // since when the port is
-	err := wait.PollUntilContextTimeout(ctx, readyPoll, ShuffleTimeout, true, func(ctx context.Context) (bool, error) {
+	return Component{Name: "the shuffle service on each node", lacks: func(ctx context.Context) (string, error) {
 		lacks, portTaken, err := shuffleLacks(ctx, client, service)
-		if err != nil {
-			lacks = err.Error() // an API server that is away for a moment is asked again
-		}
-		if lacks == "" {
-			return true, nil
-		}
-		last = lacks
-		seen(last)
 		switch {
 		case !portTaken:
 			taken = time.Time{}
 		case taken.IsZero():
 			taken = time.Now()
 		case time.Since(taken) > portPatience:
-			return false, errPortTaken
+			return "", fmt.Errorf("it needs port %d of each node's own network, and another one holds it: wait for the end of the run whose it is, or take another cluster (--cluster-name): %w",
+				service.Spec.Template.Spec.Containers[0].Ports[0].HostPort, errNeverReady)
 		}
-		return false, nil
-	})
-	switch {
-	case err == nil:
-		return nil
-	case errors.Is(err, errPortTaken):
-		return fmt.Errorf("the shuffle service needs port %d of each node's own network, and another one holds it: wait for the end of the run whose it is, or take another cluster (--cluster-name); %s: %w",
-			service.Spec.Template.Spec.Containers[0].Ports[0].HostPort, last, err)
-	default:
-		return fmt.Errorf("the shuffle service is not ready on each node: %s: %w", last, err)
-	}
+		return lacks, err
+	}}
 }
 
 // shuffleLacks says in words what keeps the service from being ready, empty if nothing does, and whether that is its port.

@@ -43,6 +43,9 @@ const (
 // stagingGroup is the group that the staging server's image runs as, which is that of Spark's.
 const stagingGroup = 185
 
+// stagingMemory lets a server take its most uploads at once: those to S3 hold 16 to 20 MiB each.
+const stagingMemory = "512Mi"
+
 // fetchPatience is how long a pod's init container tries to fetch before it gives up: longer than a lost server takes to
 // be replaced with Kubernetes' own timing.
 const fetchPatience = "3m"
@@ -176,7 +179,7 @@ func stagingPod(server scenario.StagingServer, env Environment) corev1.PodSpec {
 			LivenessProbe:  live,
 			Resources: corev1.ResourceRequirements{
 				Requests: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("50m"), corev1.ResourceMemory: resource.MustParse("64Mi")},
-				Limits:   corev1.ResourceList{corev1.ResourceMemory: resource.MustParse("256Mi")},
+				Limits:   corev1.ResourceList{corev1.ResourceMemory: resource.MustParse(stagingMemory)},
 			},
 			VolumeMounts: []corev1.VolumeMount{{Name: stagingVolume, MountPath: stagingDirectory}},
 		}},

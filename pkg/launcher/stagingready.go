@@ -4,19 +4,21 @@ import (
 	"context"
 	"fmt"
 
+	appsv1 "k8s.io/api/apps/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
 )
 
-// StagingNotReady says in words what of a staging server is not ready yet; empty when all of it is.
-func StagingNotReady(ctx context.Context, client kubernetes.Interface, s *Staging) (string, error) {
-	wanted := s.Deployment
-	now, err := client.AppsV1().Deployments(wanted.Namespace).Get(ctx, wanted.Name, metav1.GetOptions{})
-	if err != nil {
-		return "", fmt.Errorf("look at Deployment %s/%s: %w", wanted.Namespace, wanted.Name, err)
-	}
-	if replicas := *wanted.Spec.Replicas; now.Status.ReadyReplicas < replicas {
-		return fmt.Sprintf("%d of %d pods of the staging server are ready", now.Status.ReadyReplicas, replicas), nil
-	}
-	return "", nil
+// stagingComponent is ready when each of its pods is: what is uploaded to one must be served by all.
+func stagingComponent(client kubernetes.Interface, server *appsv1.Deployment) Component {
+	return Component{Name: "the staging server", lacks: func(ctx context.Context) (string, error) {
+		now, err := client.AppsV1().Deployments(server.Namespace).Get(ctx, server.Name, metav1.GetOptions{})
+		if err != nil {
+			return "", fmt.Errorf("look at Deployment %s/%s: %w", server.Namespace, server.Name, err)
+		}
+		if replicas := *server.Spec.Replicas; now.Status.ReadyReplicas < replicas {
+			return fmt.Sprintf("%d of %d pods are ready", now.Status.ReadyReplicas, replicas), nil
+		}
+		return "", nil
+	}}
 }

@@ -122,11 +122,10 @@ func (s *session) applyComponents(ctx context.Context, objects *launcher.Objects
 	if err := launcher.ApplyComponents(ctx, s.run.client, objects); err != nil {
 		return err
 	}
-	if err := s.awaitShuffleService(ctx, objects); err != nil {
-		return err
-	}
-	if err := s.awaitStagingServer(ctx, objects); err != nil {
-		return err
+	for _, component := range launcher.Components(s.run.client, objects) {
+		if err := s.awaitComponent(ctx, component); err != nil {
+			return err
+		}
 	}
 	return s.upload(ctx, objects)
 }
@@ -146,15 +145,11 @@ func (s *session) environment() launcher.Environment {
 	return env
 }
 
-// awaitShuffleService waits for the service, if the workload has one.
-func (s *session) awaitShuffleService(ctx context.Context, objects *launcher.Objects) error {
-	if objects.ShuffleService == nil {
-		return nil
-	}
+func (s *session) awaitComponent(ctx context.Context, component launcher.Component) error {
 	lacking := newSeen("nothing")
-	done := s.run.Progress.Await("the shuffle service on each node", launcher.ShuffleTimeout, lacking.String)
+	done := s.run.Progress.Await(component.Name, launcher.ComponentTimeout, lacking.String)
 	defer done()
-	return launcher.AwaitShuffleService(ctx, s.run.client, objects.ShuffleService, lacking.set)
+	return component.Await(ctx, lacking.set)
 }
 
 // awaitDriver waits for the first driver's first container, which may be one that initialises. What can never start is

@@ -26,8 +26,6 @@ import (
 )
 
 const (
-	// stagingStart is how long the staging server may take to be ready.
-	stagingStart = 3 * time.Minute
 	// stagingTimeout is how long an upload, and a fetch with all its tries, may take.
 	stagingTimeout = 90 * time.Second
 	// stagingPoll is how often a server that does not answer is asked again.
@@ -124,30 +122,6 @@ func credentials(names []string, lookup func(string) (string, bool)) (map[string
 		values[name] = value
 	}
 	return values, errors.Join(problems...)
-}
-
-// awaitStagingServer waits for the server, if the workload has one.
-func (s *session) awaitStagingServer(ctx context.Context, objects *launcher.Objects) error {
-	if objects.Staging == nil {
-		return nil
-	}
-	ctx, cancel := context.WithTimeout(ctx, stagingStart)
-	defer cancel()
-	missing := newSeen("")
-	done := s.run.Progress.Await("the staging server", stagingStart, missing.String)
-	defer done()
-	err := wait.PollUntilContextCancel(ctx, 200*time.Millisecond, true, func(ctx context.Context) (bool, error) {
-		what, err := launcher.StagingNotReady(ctx, s.run.client, objects.Staging)
-		if err != nil {
-			what = err.Error()
-		}
-		missing.set(what)
-		return what == "", nil
-	})
-	if err != nil {
-		return fmt.Errorf("the staging server is not ready within %v: %s: %w", stagingStart, missing, err)
-	}
-	return nil
 }
 
 // upload gives the artifacts to the staging server and tells the pods to come how to fetch them.

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/sparkchaos/sparkchaos/internal/s3test"
 )
 
 const (
@@ -41,7 +43,8 @@ func TestKillingTheServerLosesNothingOnS3(t *testing.T) {
 	if os.Getenv(testsVariable) == "" {
 		t.Skipf("%s is not set: \"make test-staging\" runs this against a real S3 server", testsVariable)
 	}
-	testKilling(t, startS3(t))
+	server := s3test.Start(t)
+	testKilling(t, server.Location(server.Address))
 }
 
 // testKilling kills a server on a storage under load; then a sweep must remove all that the kills left half done, and nothing else.

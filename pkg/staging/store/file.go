@@ -21,23 +21,27 @@ const partialDir = "partial"
 // it has renamed into place may still be lost, or be empty, after a power failure.
 type fileObjects struct {
 	blobObjects
-	dir string
+	dir  string
+	sync syncFunc
 }
 
-func openFiles(dir string) (*fileObjects, error) {
+// syncFunc makes a file's bytes, or the names in a directory, durable. It is (*os.File).Sync but for tests.
+type syncFunc func(*os.File) error
+
+func openFiles(dir string, sync syncFunc) (*fileObjects, error) {
 	for _, sub := range []string{dataPrefix, indexPrefix, downloadedPrefix, partialDir} {
 		if err := os.MkdirAll(filepath.Join(dir, sub), 0o700); err != nil {
 			return nil, err
 		}
 	}
-	if err := errors.Join(syncDir(dir), syncDir(filepath.Dir(dir))); err != nil {
+	if err := errors.Join(sync.directory(dir), sync.directory(filepath.Dir(dir))); err != nil {
 		return nil, err
 	}
 	bucket, err := fileblob.OpenBucket(dir, &fileblob.Options{Metadata: fileblob.MetadataDontWrite, NoTempDir: true})
 	if err != nil {
 		return nil, err
 	}
-	return &fileObjects{blobObjects{bucket}, dir}, nil
+	return &fileObjects{blobObjects{bucket}, dir, sync}, nil
 }
 
 func (f *fileObjects) path(key string) string { return filepath.Join(f.dir, filepath.FromSlash(key)) }
@@ -47,7 +51,7 @@ func (f *fileObjects) create(ctx context.Context, key string) (objectWriter, err
 	if err != nil {
 		return nil, err
 	}
-	return &fileWriter{ctx: ctx, file: file, target: f.path(key)}, nil
+	return &fileWriter{ctx: ctx, file: file, target: f.path(key), sync: f.sync}, nil
 }
 
 // open tells a missing object from a missing directory: the latter is a volume that is not mounted, and says nothing
@@ -75,7 +79,7 @@ func (f *fileObjects) remove(_ context.Context, key string) error {
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
-	return errors.Join(err, syncDir(filepath.Dir(f.path(key))))
+	return errors.Join(err, f.sync.directory(filepath.Dir(f.path(key))))
 }
 
 func (f *fileObjects) removePartial(_ context.Context, before time.Time) (int, error) {
@@ -115,12 +119,13 @@ type fileWriter struct {
 	ctx    context.Context // of the upload: one that ended is not committed
 	file   *os.File
 	target string
+	sync   syncFunc
 }
 
 func (w *fileWriter) Write(p []byte) (int, error) { return w.file.Write(p) }
 
 func (w *fileWriter) Commit() error {
-	if err := errors.Join(w.file.Sync(), w.ctx.Err()); err != nil {
+	if err := errors.Join(w.sync(w.file), w.ctx.Err()); err != nil {
 		return errors.Join(err, w.Abort())
 	}
 	if err := w.file.Close(); err != nil {
@@ -129,7 +134,7 @@ func (w *fileWriter) Commit() error {
 	if err := os.Rename(w.file.Name(), w.target); err != nil {
 		return errors.Join(err, os.Remove(w.file.Name()))
 	}
-	if err := syncDir(filepath.Dir(w.target)); err != nil {
+	if err := w.sync.directory(filepath.Dir(w.target)); err != nil {
 		return errors.Join(err, os.Remove(w.target))
 	}
 	return nil
@@ -139,11 +144,11 @@ func (w *fileWriter) Abort() error {
 	return errors.Join(w.file.Close(), os.Remove(w.file.Name()))
 }
 
-// syncDir makes the names in a directory durable.
-func syncDir(dir string) error {
+// directory makes the names in a directory durable.
+func (sync syncFunc) directory(dir string) error {
 	d, err := os.Open(dir)
 	if err != nil {
 		return err
 	}
-	return errors.Join(d.Sync(), d.Close())
+	return errors.Join(sync(d), d.Close())
 }

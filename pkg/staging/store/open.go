@@ -37,7 +37,7 @@ func Open(ctx context.Context, location string) (*Store, error) {
 		if u.Host != "" || !filepath.IsAbs(u.Path) {
 			return nil, fmt.Errorf("storage %q: want file:// and an absolute path, such as file:///var/lib/bundles", location)
 		}
-		o, err = openFiles(filepath.Clean(u.Path))
+		o, err = openFiles(filepath.Clean(u.Path), (*os.File).Sync)
 	case s3blob.Scheme, gcsblob.Scheme, azureblob.Scheme:
 		var bucket *blob.Bucket
 		bucket, err = blob.OpenBucket(ctx, location)
@@ -61,7 +61,7 @@ func openMemory() (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("storage %s: %w", Memory, err)
 	}
-	files, err := openFiles(dir)
+	files, err := openFiles(dir, (*os.File).Sync)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("storage %s: %w", Memory, err), os.RemoveAll(dir))
 	}
