@@ -277,7 +277,7 @@ func (r *run) removeCluster(ctx context.Context, left error) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
-	if err := r.Clusters.Remove(ctx, r.ClusterName); err != nil {
+	if _, err := r.Clusters.Remove(ctx, r.ClusterName); err != nil {
 		return errors.Join(left, err)
 	}
 	if left != nil {
@@ -342,7 +342,8 @@ func cleanUpDead(ctx context.Context, record ActiveRecord, clusters Clusters) er
 		return nil // it went with all that was in it
 	}
 	if record.Making || record.MadeCluster && !record.KeepCluster {
-		return clusters.Remove(ctx, record.ClusterName) // with its nodes, whatever state they are in
+		_, err := clusters.Remove(ctx, record.ClusterName) // with its nodes, whatever state they are in
+		return err
 	}
 	if err != nil {
 		return err

@@ -169,10 +169,16 @@ func (e Engine) gateway(ctx context.Context) (string, error) {
 	return "", fmt.Errorf("network %s has the gateways %q: expected one of IPv4", networkName, out)
 }
 
-// hasImage says whether the engine has an image.
-func (e Engine) hasImage(ctx context.Context, reference string) bool {
+// HasImage says whether the engine has an image.
+func (e Engine) HasImage(ctx context.Context, reference string) bool {
 	_, err := e.run(ctx, "image", "inspect", "--format", "{{.Id}}", reference)
 	return err == nil
+}
+
+// LoadImage brings an image archive of this machine into the engine.
+func (e Engine) LoadImage(ctx context.Context, archive string) error {
+	_, err := e.run(ctx, "load", "--input", archive)
+	return err
 }
 
 // imageLabel returns a label of an image, empty if it has none.

@@ -169,7 +169,7 @@ func (p Provider) make(ctx context.Context, o Options) (*Cluster, error) {
 // pull gets the node image if the engine has not got it, and learns whether it brings a network.
 func (c *Cluster) pull(ctx context.Context) error {
 	engine, image := c.provider.Engine, c.record.NodeImage
-	if !engine.hasImage(ctx, image) {
+	if !engine.HasImage(ctx, image) {
 		c.provider.Progress("pulling " + image)
 		if _, err := engine.run(ctx, "pull", image); err != nil {
 			return fmt.Errorf("the node image cannot be had; where no registry can be reached, `sparkchaos kind build-node-image` makes one: %w", err)
