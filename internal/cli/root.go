@@ -29,6 +29,7 @@ func NewRoot() *cobra.Command {
 		newCleanupCommand(os.Getenv),
 		newClusterCommand(os.Getenv),
 		newComponentsCommand(os.Getenv),
+		newDoctorCommand(os.Getenv),
 		newExplainCommand(),
 		newImageCommand(os.Getenv),
 		newLintCommand(),

@@ -207,3 +207,9 @@ func (p Provider) imageEnv() image.Env {
 		}
 	}}
 }
+
+// Lacks says everything that keeps this machine from having embedded clusters; nil if nothing does.
+func (p Provider) Lacks() error {
+	_, err := p.components()
+	return errors.Join(checkHost(), err)
+}
