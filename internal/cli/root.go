@@ -31,6 +31,7 @@ func NewRoot() *cobra.Command {
 		newComponentsCommand(os.Getenv),
 		newExplainCommand(),
 		newImageCommand(os.Getenv),
+		newKindCommand(os.Getenv),
 		newLintCommand(),
 		newListCommand(),
 		newPlanCommand(),
