@@ -32,6 +32,7 @@ func NewRoot() *cobra.Command {
 		newDoctorCommand(os.Getenv),
 		newExplainCommand(),
 		newImageCommand(os.Getenv),
+		newKindCommand(os.Getenv),
 		newLintCommand(),
 		newListCommand(),
 		newPlanCommand(),
