@@ -32,6 +32,8 @@ const (
 	// KindNoCNI is the value of KindCNILabel where whoever makes a cluster must see to the network of its pods.
 	KindNoCNI = "none"
 
+	// kindNodeName is what the image is remembered by.
+	kindNodeName = "kind-node"
 	// kindModule is where the files of kind's base image are taken from; its checksum is that of go.sum.
 	kindModule    = "sigs.k8s.io/kind"
 	kindVersion   = "v0.33.0"
@@ -64,7 +66,15 @@ func KindNode(ctx context.Context, env Env) (Archive, error) {
 	if err != nil {
 		return Archive{}, fmt.Errorf("image of kind's nodes: %w", err)
 	}
-	return archive, nil
+	return archive, env.remember(kindNodeName, archive)
+}
+
+// LastKindNode returns the node image that was made last; it builds nothing.
+func LastKindNode(env Env) (Archive, error) {
+	if err := env.check(); err != nil {
+		return Archive{}, err
+	}
+	return env.last(kindNodeName)
 }
 
 func (e Env) kindNode(ctx context.Context) (Archive, error) {

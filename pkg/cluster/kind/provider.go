@@ -18,13 +18,7 @@ import (
 	kindcluster "sigs.k8s.io/kind/pkg/cluster"
 
 	"github.com/sparkchaos/sparkchaos/pkg/cluster"
-)
-
-// OwnNetworkLabel is a label of node images that bring no network for pods, with the value OwnNetworkNone: this package
-// makes one of routes.
-const (
-	OwnNetworkLabel = "dev.sparkchaos.cni"
-	OwnNetworkNone  = "none"
+	"github.com/sparkchaos/sparkchaos/pkg/image"
 )
 
 // readyTimeout is how long all nodes may take to be Ready once kind has made them.
@@ -168,15 +162,15 @@ func (p Provider) make(ctx context.Context, o Options) (*Cluster, error) {
 
 // pull gets the node image if the engine has not got it, and learns whether it brings a network.
 func (c *Cluster) pull(ctx context.Context) error {
-	engine, image := c.provider.Engine, c.record.NodeImage
-	if !engine.HasImage(ctx, image) {
-		c.provider.Progress("pulling " + image)
-		if _, err := engine.run(ctx, "pull", image); err != nil {
+	engine, reference := c.provider.Engine, c.record.NodeImage
+	if !engine.HasImage(ctx, reference) {
+		c.provider.Progress("pulling " + reference)
+		if _, err := engine.run(ctx, "pull", reference); err != nil {
 			return fmt.Errorf("the node image cannot be had; where no registry can be reached, `sparkchaos kind build-node-image` makes one: %w", err)
 		}
 	}
-	label, err := engine.imageLabel(ctx, image, OwnNetworkLabel)
-	c.record.OwnNetwork = label == OwnNetworkNone
+	label, err := engine.imageLabel(ctx, reference, image.KindCNILabel)
+	c.record.OwnNetwork = label == image.KindNoCNI
 	return err
 }
 
