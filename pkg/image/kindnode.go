@@ -86,6 +86,9 @@ func (e Env) kindNode(ctx context.Context) (Archive, error) {
 	if err != nil {
 		return Archive{}, err
 	}
+	if err := fitsTree(filepath.Join(rootfs, rootDir), b.set.Path(components.Runc)); err != nil {
+		return Archive{}, err
+	}
 	images, err := b.nodeImages(ctx, rootfs)
 	if err != nil {
 		return Archive{}, err

@@ -2,6 +2,7 @@ package image
 
 import (
 	"context"
+	"debug/elf"
 	"errors"
 	"fmt"
 	"io"
@@ -239,4 +240,90 @@ func capabilities(file string) (map[string]string, error) {
 	default:
 		return nil, fmt.Errorf("%s: read the attribute %s: %w", file, attribute, err)
 	}
+}
+
+// fitsTree says whether a program of this machine can run in a tree: runc is linked with the C library of the machine that
+// built it, and a node's may be older.
+func fitsTree(root, program string) error {
+	needed, err := neededVersions(program)
+	if err != nil {
+		return err
+	}
+	var problems []error
+	for library, versions := range sorted(needed) {
+		source, err := findInTree(root, library)
+		if err != nil {
+			problems = append(problems, fmt.Errorf("%s needs %s: %w", program, library, err))
+			continue
+		}
+		provided, err := providedVersions(source)
+		if err != nil {
+			problems = append(problems, err)
+			continue
+		}
+		for _, version := range versions {
+			if !slices.Contains(provided, version) {
+				problems = append(problems, fmt.Errorf("%s needs %s of %s, and Debian %s, of which the node is made, has an older one: "+
+					"it was built on a newer distribution; build the components and the image on Debian %s", program, version, library, debianSuite, debianSuite))
+			}
+		}
+	}
+	return errors.Join(problems...)
+}
+
+// findInTree returns the file of a tree that is a library.
+func findInTree(root, library string) (string, error) {
+	for _, dir := range libraryDirs() {
+		if source, err := resolveIn(root, path.Join(dir, library)); err == nil {
+			return source, nil
+		}
+	}
+	return "", fmt.Errorf("the library is in none of %s below %s", strings.Join(libraryDirs(), ", "), root)
+}
+
+// neededVersions returns the libraries that an ELF file names, with the versions of symbols that it wants of each.
+func neededVersions(object string) (needed map[string][]string, err error) {
+	f, err := elf.Open(object)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", object, err)
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	libraries, err := f.ImportedLibraries()
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", object, err)
+	}
+	needed = map[string][]string{}
+	for _, l := range libraries {
+		needed[l] = nil
+	}
+	if len(libraries) == 0 {
+		return needed, nil // static
+	}
+	versions, err := f.DynamicVersionNeeds()
+	if err != nil {
+		return nil, fmt.Errorf("%s: versions of symbols that it needs: %w", object, err)
+	}
+	for _, v := range versions {
+		for _, n := range v.Needs {
+			needed[v.Name] = append(needed[v.Name], n.Dep)
+		}
+	}
+	return needed, nil
+}
+
+// providedVersions returns the versions of symbols that a library has.
+func providedVersions(library string) (provided []string, err error) {
+	f, err := elf.Open(library)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", library, err)
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	versions, err := f.DynamicVersions()
+	if err != nil {
+		return nil, fmt.Errorf("%s: versions of its symbols: %w", library, err)
+	}
+	for _, v := range versions {
+		provided = append(provided, v.Name)
+	}
+	return provided, nil
 }

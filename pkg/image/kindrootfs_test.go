@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -179,5 +180,40 @@ func TestStripTakesNothingOfThisMachineAlong(t *testing.T) {
 	slices.Sort(got)
 	if diff := cmp.Diff([]string{"etc/passwd", "usr/bin/bash"}, got); diff != "" {
 		t.Error(diff)
+	}
+}
+
+func TestFitsTree(t *testing.T) {
+	t.Parallel()
+	shell, err := exec.LookPath("sh")
+	if err != nil {
+		t.Skip(err)
+	}
+	needed, err := neededVersions(shell)
+	if err != nil || len(needed["libc.so.6"]) == 0 {
+		t.Skipf("the shell is not linked with the GNU C library: %v, %v", needed, err)
+	}
+	if err := fitsTree("/", shell); err != nil {
+		t.Errorf("a program of this machine does not fit this machine: %v", err)
+	}
+	// A C library that has no versions is older than any.
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	old := t.TempDir()
+	if err := os.Mkdir(filepath.Join(old, "lib"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := copyInto(old, hostFile{"lib/libc.so.6", self, 0o755}); err != nil {
+		t.Fatal(err)
+	}
+	for name, test := range map[string]struct{ root, want string }{
+		"older":   {old, needed["libc.so.6"][0] + " of libc.so.6"},
+		"missing": {t.TempDir(), "libc.so.6"},
+	} {
+		if err := fitsTree(test.root, shell); err == nil || !strings.Contains(err.Error(), test.want) || !strings.Contains(err.Error(), shell) {
+			t.Errorf("%s: error %v, want it to name %s and %q", name, err, shell, test.want)
+		}
 	}
 }
