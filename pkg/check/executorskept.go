@@ -24,7 +24,7 @@ func checkKept(m *Model) Result {
 		}
 		executors := m.healthy(incarnation)
 		for _, e := range executors {
-			if e.Removed.Never() {
+			if e.lost.Never() {
 				kept++
 				f.cite(e.At, "%s registers executor %s", incarnation, e.ID)
 				continue
@@ -42,21 +42,35 @@ func checkKept(m *Model) Result {
 	return f.held("%s that no fault struck stayed with their driver", count(kept, "executor"))
 }
 
-// healthy returns the executors that a driver registered and that no fault struck before they were removed. What it
-// removed as it ended itself, or after a fault struck it, it was not deprived of: those count as never removed.
-func (m *Model) healthy(incarnation *Incarnation) []*Registered {
+// keepable is an executor that a driver registered and that no fault struck.
+type keepable struct {
+	*Registered
+	lost Moment // Never if it stayed
+}
+
+// healthy returns the executors that a driver registered and that no fault struck before they were lost. What it removed
+// as it ended itself, or after a fault struck it, it was not deprived of: those count as never lost.
+func (m *Model) healthy(incarnation *Incarnation) []keepable {
 	pods := map[string]*Pod{}
 	for _, pod := range m.executors(incarnation) {
 		pods[pod.ExecutorID] = pod
 	}
 	ends := m.outOfService(incarnation)
-	var all []*Registered
-	for _, e := range sortedExecutors(incarnation.Driver) {
-		if e.At.Never() || pods[e.ID] == nil || m.struck(pods[e.ID], e) {
+	var all []keepable
+	for _, registered := range sortedExecutors(incarnation.Driver) {
+		pod := pods[registered.ID]
+		if registered.At.Never() || pod == nil {
 			continue
 		}
-		if !ends.Never() && !e.Removed.Never() && !e.Removed.before(ends) {
-			e = &Registered{ID: e.ID, At: e.At, FirstTask: e.FirstTask}
+		e := keepable{registered, registered.Removed}
+		if e.lost.Never() { // a driver that loses all at once may end before it removes any
+			e.lost = pod.Terminating
+		}
+		if m.struck(pod, e.lost) {
+			continue
+		}
+		if !ends.Never() && !e.lost.before(ends) {
+			e.lost = Moment{}
 		}
 		all = append(all, e)
 	}
@@ -74,15 +88,15 @@ func (m *Model) outOfService(incarnation *Incarnation) Moment {
 	return ends
 }
 
-// struck says whether a fault struck an executor between its pod's begin and its removal.
-func (m *Model) struck(pod *Pod, e *Registered) bool {
+// struck says whether a fault struck an executor between its pod's begin and its loss.
+func (m *Model) struck(pod *Pod, lost Moment) bool {
 	return slices.ContainsFunc(m.Faults, func(fault *Fault) bool {
-		began := !fault.Landed.Never() && (e.Removed.Never() || fault.Began.At.Before(e.Removed.At))
+		began := !fault.Landed.Never() && (lost.Never() || fault.Began.At.Before(lost.At))
 		return began && fault.hits(pod.UID, pod.Node) && (fault.Recovered.Never() || fault.Recovered.At.After(pod.Added.At))
 	})
 }
 
-func executorTaken(m *Model, incarnations []*Incarnation, driver *Incarnation, e *Registered) Result {
+func executorTaken(m *Model, incarnations []*Incarnation, driver *Incarnation, e keepable) Result {
 	f := m.finding()
 	f.Measured = "executor " + e.ID + " lost"
 	f.cite(e.At, "%s registers executor %s", driver, e.ID)
@@ -90,7 +104,7 @@ func executorTaken(m *Model, incarnations []*Incarnation, driver *Incarnation, e
 	why := ""
 	for _, earlier := range incarnations[:driver.Number-1] {
 		for _, old := range m.executors(earlier) {
-			if ended := old.ended(e.At.At); old.ExecutorID == e.ID && !ended.Never() && ended.before(e.Removed) {
+			if ended := old.ended(e.At.At); old.ExecutorID == e.ID && !ended.Never() && ended.before(e.lost) {
 				f.cite(ended, "pod %s, executor %s of %s with the application id %s, ends or is marked for deletion", old.Name, old.ExecutorID, earlier, old.Application)
 				why = "; the end of pod " + old.Name + ", executor " + e.ID + " of an earlier incarnation, came before"
 			}

@@ -20,6 +20,19 @@ func removes(driver, id string, at time.Duration) func(*historytest.Story) {
 	}
 }
 
+// deletedBefore marks the second driver's executors for deletion at one time and lets the driver begin to end at another.
+func deletedBefore(deletion, end time.Duration) func(*historytest.Story) {
+	return func(s *historytest.Story) {
+		for i := range s.Drivers[1].Executors {
+			e := &s.Drivers[1].Executors[i]
+			e.Terminating, e.Finished, e.Deleted = deletion, deletion+second, 0
+		}
+		s.Extra = func(b *historytest.Builder) {
+			say(b, end, "d2", history.DriverStopping, nil, map[string]string{"cause": "pluginShutdown"})
+		}
+	}
+}
+
 func TestExecutorsKept(t *testing.T) {
 	t.Parallel()
 	runInvariant(t, "executorsKept", args{}, []invariantCase{
@@ -51,6 +64,9 @@ func TestExecutorsKept(t *testing.T) {
 				say(b, 44200*time.Millisecond, "d2", history.DriverStopping, nil, map[string]string{"cause": "pluginShutdown"})
 			}
 		})},
+		{name: "all are deleted, and the driver ends before it removes any", want: Violation, measure: "executor 1 lost", says: "which no fault struck",
+			twist: deletedBefore(40*second, 41*second), shows: []string{"pod driver-d2-exec-1 of incarnation 2 (pod driver-d2) is marked for deletion"}},
+		{name: "all are deleted as the driver ends", want: Pass, twist: deletedBefore(42*second, 41*second)},
 		{name: "driver not replaced", want: Inconclusive, says: "none could be taken", twist: withoutReplacement},
 		{name: "no executors", want: Inconclusive, twist: func(s *historytest.Story) { s.Drivers[1].Executors = nil }},
 		{name: "the dead node's disk was not read", want: Inconclusive, twist: unreadDisk},

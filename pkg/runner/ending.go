@@ -217,6 +217,9 @@ func (r *run) volumesLeft(ctx context.Context) ([]history.Object, error) {
 	defer cancel()
 	_ = wait.PollUntilContextCancel(ctx, 200*time.Millisecond, true, func(ctx context.Context) (bool, error) {
 		volumes, err := r.client.CoreV1().PersistentVolumes().List(ctx, metav1.ListOptions{})
+		if err != nil && found != nil {
+			return false, nil // the time is up: what was seen last counts
+		}
 		found, trouble = nil, err
 		if err != nil {
 			return false, nil

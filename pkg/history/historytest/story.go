@@ -41,6 +41,7 @@ type Executor struct {
 	Created       time.Duration
 	Registered    time.Duration // the pod runs a second before
 	Silent        time.Duration // its last heartbeat
+	Terminating   time.Duration
 	Finished      time.Duration
 	Deleted       time.Duration
 }
@@ -218,7 +219,7 @@ func (e *Executor) tell(b *Builder, d *Driver) {
 	if e.Registered > 0 {
 		running = e.Registered - time.Second
 	}
-	life{pod: pod, node: e.Node, created: e.Created, running: running, finished: e.Finished, deleted: e.Deleted, phase: "Succeeded"}.tell(b)
+	life{pod: pod, node: e.Node, created: e.Created, running: running, terminating: e.Terminating, finished: e.Finished, deleted: e.Deleted, phase: "Succeeded"}.tell(b)
 	if e.Registered > 0 {
 		b.Beats(e.Registered, e.Silent, history.WitnessRecord{
 			Role: "executor", PodUID: e.UID, PodName: pod.Name, Node: e.Node, AppID: d.Application, ExecutorID: e.ID, Incarnation: d.UID,
