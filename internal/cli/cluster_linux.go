@@ -226,7 +226,7 @@ func printKindStatus(out io.Writer, s kind.Status) error {
 	fmt.Fprintf(out, "node image  %s\n", s.NodeImage)
 	fmt.Fprintf(out, "volumes     shared ones in %s\n", s.Shared)
 	table := tablewriter.NewTable(out)
-	table.Header("node", "power", "link", "ready", "address", "processes", "disk at /var")
+	table.Header("node", "power", "link", "ready", "address", "processes", "disk")
 	for _, n := range s.Nodes {
 		if err := table.Append(n.Name, powerOf(n.Node, false, n.Ready), linkOf(n.Node), orDash(n.Ready), orDash(n.Address), fmt.Sprint(n.Processes), n.Disk); err != nil {
 			return err

@@ -374,5 +374,9 @@ func removeSession(ctx context.Context, c cluster.Cluster, client kubernetes.Int
 	for _, directory := range directories(id) {
 		errs = append(errs, c.RemoveDirectory(ctx, directory))
 	}
+	// A cluster without a provisioner of volumes has a stock of them, which must be filled again.
+	if stocked, ok := c.(interface{ RenewVolumes(context.Context) error }); ok {
+		errs = append(errs, stocked.RenewVolumes(ctx))
+	}
 	return errors.Join(errs...)
 }

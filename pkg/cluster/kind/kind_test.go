@@ -159,7 +159,7 @@ func TestRecordsAreKept(t *testing.T) {
 	if _, err := d.load(); !absent(err) {
 		t.Errorf("load = %v though there is none", err)
 	}
-	want := record{Name: "lab", Engine: Docker, Workers: 3, Timing: cluster.Fast(), Routes: map[string][]route{"lab-worker": {{Gateway: "172.18.0.1"}}}}
+	want := record{Name: "lab", Engine: Docker, Workers: 3, Timing: cluster.Fast(), Images: map[string][]string{}, Routes: map[string][]route{"lab-worker": {{Gateway: "172.18.0.1"}}}}
 	if err := d.save(want); err != nil {
 		t.Fatal(err)
 	}
@@ -183,23 +183,31 @@ func TestVolumesAreMadeAnewWhenTheirClaimIsGone(t *testing.T) {
 	v := sharedVolume(0)
 	directory := filepath.Join(parent, v.Name)
 	leftover := filepath.Join(directory, "leftover")
-	phase := func(p corev1.PersistentVolumePhase) {
-		t.Helper()
-		now, err := client.CoreV1().PersistentVolumes().Get(t.Context(), v.Name, metav1.GetOptions{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		now.Status.Phase = p
-		if _, err := client.CoreV1().PersistentVolumes().Update(t.Context(), now, metav1.UpdateOptions{}); err != nil {
-			t.Fatal(err)
-		}
+	claim := &corev1.PersistentVolumeClaim{ObjectMeta: metav1.ObjectMeta{Namespace: "run-1", Name: "shared", UID: "claim-1"}}
+	if _, err := client.CoreV1().PersistentVolumeClaims(claim.Namespace).Create(t.Context(), claim, metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
 	}
 	for _, tt := range []struct {
-		before corev1.PersistentVolumePhase // empty: there is no volume
+		name   string
+		before bool                    // there is a volume
+		holder *corev1.ObjectReference // that holds it
 		kept   bool
-	}{{"", false}, {corev1.VolumeBound, true}, {corev1.VolumeAvailable, true}, {corev1.VolumeReleased, false}} {
-		if tt.before != "" {
-			phase(tt.before)
+	}{
+		{name: "the first time"},
+		{"never claimed", true, nil, true},
+		{"claimed", true, &corev1.ObjectReference{Namespace: "run-1", Name: "shared", UID: "claim-1"}, true},
+		{"claimed by one that is gone", true, &corev1.ObjectReference{Namespace: "run-1", Name: "other", UID: "claim-2"}, false},
+		{"claimed by an earlier one of the name", true, &corev1.ObjectReference{Namespace: "run-1", Name: "shared", UID: "claim-0"}, false},
+	} {
+		if tt.before {
+			now, err := client.CoreV1().PersistentVolumes().Get(t.Context(), v.Name, metav1.GetOptions{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			now.Spec.ClaimRef = tt.holder
+			if _, err := client.CoreV1().PersistentVolumes().Update(t.Context(), now, metav1.UpdateOptions{}); err != nil {
+				t.Fatal(err)
+			}
 			if err := os.WriteFile(leftover, nil, 0o600); err != nil {
 				t.Fatal(err)
 			}
@@ -209,10 +217,10 @@ func TestVolumesAreMadeAnewWhenTheirClaimIsGone(t *testing.T) {
 		}
 		info, err := os.Stat(directory)
 		if err != nil || info.Mode().Perm() != 0o777 {
-			t.Errorf("%s: directory %v, %v; want one that all can write to", tt.before, info, err)
+			t.Errorf("%s: directory %v, %v; want one that all can write to", tt.name, info, err)
 		}
 		if _, err := os.Stat(leftover); (err == nil) != tt.kept {
-			t.Errorf("%s: what was in it: %v, want kept %v", tt.before, err, tt.kept)
+			t.Errorf("%s: what was in it: %v, want kept %v", tt.name, err, tt.kept)
 		}
 	}
 }

@@ -46,7 +46,7 @@ func (d directory) load() (record, error) {
 	if err != nil {
 		return record{}, err
 	}
-	var r record
+	r := record{Images: map[string][]string{}, Routes: map[string][]route{}}
 	if err := json.Unmarshal(data, &r); err != nil {
 		return record{}, fmt.Errorf("%s: %w", d.record(), err)
 	}

@@ -111,9 +111,11 @@ func (c *Cluster) renew(ctx context.Context, client kubernetes.Interface, v *cor
 	volumes := client.CoreV1().PersistentVolumes()
 	now, err := volumes.Get(ctx, v.Name, metav1.GetOptions{})
 	switch {
-	case err == nil && (now.Status.Phase == corev1.VolumeBound || now.Status.Phase == corev1.VolumeAvailable):
-		return nil
 	case err == nil:
+		free, err := unclaimed(ctx, client, now)
+		if err != nil || !free {
+			return err
+		}
 		if err := volumes.Delete(ctx, v.Name, metav1.DeleteOptions{}); err != nil && !apierrors.IsNotFound(err) {
 			return fmt.Errorf("make volume %s anew: %w", v.Name, err)
 		}
@@ -131,6 +133,23 @@ func (c *Cluster) renew(ctx context.Context, client kubernetes.Interface, v *cor
 		return fmt.Errorf("make volume %s: %w", v.Name, err)
 	}
 	return nil
+}
+
+// unclaimed says whether a volume was claimed and is no more. Its phase tells so a while later only.
+func unclaimed(ctx context.Context, client kubernetes.Interface, v *corev1.PersistentVolume) (bool, error) {
+	holder := v.Spec.ClaimRef
+	if holder == nil {
+		return false, nil
+	}
+	claim, err := client.CoreV1().PersistentVolumeClaims(holder.Namespace).Get(ctx, holder.Name, metav1.GetOptions{})
+	switch {
+	case apierrors.IsNotFound(err):
+		return true, nil
+	case err != nil:
+		return false, fmt.Errorf("look whether volume %s is still claimed: %w", v.Name, err)
+	default:
+		return claim.UID != holder.UID, nil
+	}
 }
 
 // emptyDirectory makes a directory that everybody can write to, whatever the umask is, and takes out what is in it.
