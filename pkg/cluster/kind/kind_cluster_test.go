@@ -199,7 +199,9 @@ func (l *lab) awaitPod(name string, is func(*corev1.Pod) bool) *corev1.Pod {
 	return pod
 }
 
-func running(pod *corev1.Pod) bool   { return pod.Status.Phase == corev1.PodRunning && pod.Status.PodIP != "" }
+func running(pod *corev1.Pod) bool {
+	return pod.Status.Phase == corev1.PodRunning && pod.Status.PodIP != ""
+}
 func succeeded(pod *corev1.Pod) bool { return pod.Status.Phase == corev1.PodSucceeded }
 
 func reach(l *lab, node string) {
