@@ -3,6 +3,7 @@
 package suites_test
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -10,7 +11,11 @@ import (
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 
+	"k8s.io/client-go/kubernetes"
+
+	"github.com/sparkchaos/sparkchaos/internal/paths"
 	"github.com/sparkchaos/sparkchaos/pkg/check"
+	"github.com/sparkchaos/sparkchaos/pkg/cluster/kind"
 	"github.com/sparkchaos/sparkchaos/pkg/report"
 )
 
@@ -55,4 +60,41 @@ var _ = Describe("kind", Label("kind"), Ordered, ContinueOnFailure, func() {
 			}, SpecTimeout(specTimeout))
 		}
 	}
+
+	for _, fault := range []string{"nodePowerOff", "nodeIsolate", "nodeFreeze"} {
+		It("cleanup undoes a run with "+fault+" that was killed", func(ctx SpecContext) {
+			h := startHarness(name, fmt.Sprintf(short, strike(fault), ""), func(h *harness) { h.Args = append(h.Args, "--cluster", "kind") })
+			h.awaitEvent(ctx, `"type":"landed"`)
+			Expect(h.Process.Kill()).To(Succeed())
+			_ = h.Wait() // killed is what it is to be
+			Expect(verdictOf(h)).NotTo(Equal(check.Pass), "a run that was killed must never pass")
+			code, out := sparkchaos("cleanup")
+			Expect(code).To(Equal(0), out)
+			lab, client := openKind(ctx, name)
+			expectNothingDisturbed(ctx, lab, client)
+		}, SpecTimeout(specTimeout))
+	}
+
+	It("a broken image archive is named and brought to no node", func(SpecContext) {
+		broken := filepath.Join(runs, "broken.tar")
+		Expect(os.WriteFile(broken, []byte("no archive"), 0o600)).To(Succeed())
+		code, _ := sparkchaos("cluster", "load", broken, "--cluster", "kind", "--name", name)
+		Expect(code).NotTo(Equal(0))
+	})
 })
+
+// openKind finds a cluster of kind and a client for it.
+func openKind(ctx context.Context, name string) (*kind.Cluster, kubernetes.Interface) {
+	GinkgoHelper()
+	state, err := paths.State(os.Getenv)
+	Expect(err).NotTo(HaveOccurred())
+	engine, err := kind.FindEngine(ctx)
+	Expect(err).NotTo(HaveOccurred())
+	c, err := kind.Provider{State: state, Engine: engine}.Open(ctx, name)
+	Expect(err).NotTo(HaveOccurred())
+	config, err := c.RESTConfig()
+	Expect(err).NotTo(HaveOccurred())
+	client, err := kubernetes.NewForConfig(config)
+	Expect(err).NotTo(HaveOccurred())
+	return c, client
+}
