@@ -19,11 +19,12 @@ LOSS_TESTS := ./internal/stagingcli/losstest
 BUILDVCS := $(shell git rev-parse --verify --quiet HEAD >/dev/null 2>&1 && echo true || echo false)
 
 # Tests that start clusters; without root each of them says so and is skipped.
-CLUSTER_PACKAGES := ./pkg/cluster/... ./suites/...
+CLUSTER_PACKAGES := ./pkg/cluster/embedded/... ./suites/...
 CLUSTER_TIMEOUT  ?= 180m
 # Which scenarios are run, by their labels in Ginkgo's language.
-LABELS           ?= !tier:nightly
+LABELS           ?= !tier:nightly && !kind
 CLUSTER_LOG      := $(BIN)/cluster-tests.log
+KIND_LOG         := $(BIN)/kind-tests.log
 CLUSTER_TESTS    := $(if $(filter 0,$(shell id -u)),1,)
 
 GO_DIRECTORIES := cmd internal pkg suites components
@@ -40,7 +41,7 @@ run: system-packages components images ## Judge SCENARIO (default: driver-node-p
 test: test-unit test-staging test-workloads test-cluster ## Run all tests but the scenarios of tier nightly; needs root for those with clusters
 
 .PHONY: test-full
-test-full: LABELS :=
+test-full: LABELS := !kind
 test-full: test ## Run all tests and all scenarios; about two hours on 2 cores
 
 .PHONY: test-unit
@@ -67,6 +68,11 @@ test-workloads: system-packages ## Run the tests of the witness plugin and of th
 test-cluster: system-packages components versitygw images ## Run the tests that start clusters; needs root
 	@mkdir -p $(BIN) && rm -f $(CLUSTER_LOG)
 	SPARKCHAOS_CLUSTER_TESTS=$(CLUSTER_TESTS) SPARKCHAOS_LABELS='$(LABELS)' SPARKCHAOS_RUNS=$(CURDIR)/$(BIN)/runs go test -v -count=1 -p 1 -timeout $(CLUSTER_TIMEOUT) $(CLUSTER_PACKAGES) 2>&1 | tee $(CLUSTER_LOG)
+
+.PHONY: test-kind
+test-kind: system-packages components images ## Run the tests on clusters of kind, with Docker or a daemon of their own; needs root
+	@mkdir -p $(BIN) && rm -f $(KIND_LOG)
+	scripts/test-kind -timeout $(CLUSTER_TIMEOUT) 2>&1 | tee $(KIND_LOG)
 
 .PHONY: build
 build: ## Build bin/sparkchaos

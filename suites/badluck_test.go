@@ -68,38 +68,43 @@ type harness struct {
 	output *bytes.Buffer
 }
 
+// startHarness starts a run of a scenario on the cluster of a name. It ends with the spec at the latest.
+func startHarness(name, scenario string, changes ...func(*harness)) *harness {
+	GinkgoHelper()
+	executable, err := os.Executable()
+	Expect(err).NotTo(HaveOccurred())
+	runs := GinkgoT().TempDir()
+	file := filepath.Join(runs, "scenario.yaml")
+	Expect(os.WriteFile(file, []byte(scenario), 0o600)).To(Succeed())
+	out := filepath.Join(runs, "out")
+	h := &harness{Cmd: exec.Command(executable, "run", file, "--seed", "1", "--cluster-name", name, "--out", out), runs: out, output: &bytes.Buffer{}}
+	h.Env = append(os.Environ(), asProgram+"=1")
+	for _, change := range changes {
+		change(h)
+	}
+	h.Stdout, h.Stderr = h.output, h.output
+	Expect(h.Start()).To(Succeed())
+	DeferCleanup(func() {
+		if h.ProcessState == nil {
+			_ = h.Process.Kill()
+			_ = h.Wait()
+		}
+	})
+	return h
+}
+
 var _ = Describe("bad luck", Label("badluck"), Ordered, ContinueOnFailure, func() {
-	var name, executable string
+	var name string
 	var lab *embedded.Cluster
 	var client kubernetes.Interface
 
 	start := func(scenario string, changes ...func(*harness)) *harness {
 		GinkgoHelper()
-		runs := GinkgoT().TempDir()
-		file := filepath.Join(runs, "scenario.yaml")
-		Expect(os.WriteFile(file, []byte(scenario), 0o600)).To(Succeed())
-		out := filepath.Join(runs, "out")
-		h := &harness{Cmd: exec.Command(executable, "run", file, "--seed", "1", "--cluster-name", name, "--out", out), runs: out, output: &bytes.Buffer{}}
-		h.Env = append(os.Environ(), asProgram+"=1")
-		for _, change := range changes {
-			change(h)
-		}
-		h.Stdout, h.Stderr = h.output, h.output
-		Expect(h.Start()).To(Succeed())
-		DeferCleanup(func() {
-			if h.ProcessState == nil {
-				_ = h.Process.Kill()
-				_ = h.Wait()
-			}
-		})
-		return h
+		return startHarness(name, scenario, changes...)
 	}
 
 	BeforeAll(func(ctx SpecContext) {
 		name = fmt.Sprintf("badluck-%d", os.Getpid())
-		var err error
-		executable, err = os.Executable()
-		Expect(err).NotTo(HaveOccurred())
 		code, _ := sparkchaos("cluster", "up", "--name", name)
 		Expect(code).To(Equal(0))
 		DeferCleanup(func() {
@@ -291,7 +296,7 @@ func verdictOf(h *harness) check.Verdict {
 }
 
 // expectNothingDisturbed looks for what a run must not leave: nodes, namespaces, records.
-func expectNothingDisturbed(ctx context.Context, lab *embedded.Cluster, client kubernetes.Interface) {
+func expectNothingDisturbed(ctx context.Context, lab cluster.Cluster, client kubernetes.Interface) {
 	GinkgoHelper()
 	nodes, err := lab.Nodes(ctx)
 	Expect(err).NotTo(HaveOccurred())

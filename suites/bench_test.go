@@ -76,6 +76,33 @@ func BenchmarkRun(b *testing.B) {
 	}
 }
 
+// BenchmarkClusterUp measures how long each kind of cluster takes to be up, three workers Ready, images cached.
+func BenchmarkClusterUp(b *testing.B) {
+	needsClusters(b)
+	for _, kind := range []string{"embedded", "kind"} {
+		b.Run(kind, func(b *testing.B) {
+			if kind == "kind" && os.Getenv(kindTests) == "" {
+				b.Skipf("needs Docker and a node image; set %s=1", kindTests)
+			}
+			name := fmt.Sprintf("bench-up-%d", os.Getpid())
+			for b.Loop() {
+				var up []float64
+				for range benchmarkRounds {
+					began := time.Now()
+					if code := program("cluster", "up", "--cluster", kind, "--name", name); code != 0 {
+						b.Fatalf("cluster up: exit code %d", code)
+					}
+					up = append(up, time.Since(began).Seconds())
+					if code := program("cluster", "down", "--cluster", kind, "--name", name); code != 0 {
+						b.Fatalf("cluster down: exit code %d", code)
+					}
+				}
+				fmt.Printf("%-40s median %6.1f s   all %.1f\n", "cluster up --cluster "+kind, median(up), up)
+			}
+		})
+	}
+}
+
 func median(values []float64) float64 { return slices.Sorted(slices.Values(values))[len(values)/2] }
 
 // phasesOf returns how long each phase of a run took, in seconds.

@@ -15,6 +15,8 @@ import (
 	"github.com/sparkchaos/sparkchaos/internal/paths"
 	"github.com/sparkchaos/sparkchaos/pkg/cluster"
 	"github.com/sparkchaos/sparkchaos/pkg/cluster/embedded"
+	"github.com/sparkchaos/sparkchaos/pkg/cluster/kind"
+	"github.com/sparkchaos/sparkchaos/pkg/runner"
 )
 
 // newProvider returns the provider of embedded clusters; progress goes to the given stream.
@@ -30,89 +32,135 @@ func newProvider(getenv func(string) string, progress io.Writer) (embedded.Provi
 	return embedded.NewProvider(state, cache, func(line string) { fmt.Fprintln(progress, line) })
 }
 
+// openedCluster is a cluster that commands look at and act on.
+type openedCluster interface {
+	cluster.Cluster
+	Kubeconfig() ([]byte, error)
+}
+
+type openCluster func(*cobra.Command) (openedCluster, error)
+
+// chosenCluster is which cluster the commands below `cluster` mean.
+type chosenCluster struct{ kind, name string }
+
 // newClusterCommand returns `sparkchaos cluster`.
 func newClusterCommand(getenv func(string) string) *cobra.Command {
-	var name string
-	open := func(command *cobra.Command) (*embedded.Cluster, error) {
-		provider, err := newProvider(getenv, command.ErrOrStderr())
+	var chosen chosenCluster
+	open := func(command *cobra.Command) (openedCluster, error) {
+		found, err := clustersAt(command, getenv, chosen.kind)
 		if err != nil {
 			return nil, err
 		}
-		return provider.Open(name)
+		c, err := found.Open(chosen.name)
+		if err != nil {
+			return nil, err
+		}
+		return c.(openedCluster), nil // each kind has both
 	}
-	group := newGroup("cluster", "A real multi-node Kubernetes cluster on this machine, without Docker",
-		newClusterUpCommand(getenv, &name),
-		newClusterDownCommand(getenv, &name),
+	group := newGroup("cluster", "Real multi-node Kubernetes clusters on this machine, whose nodes can be disturbed",
+		newClusterUpCommand(getenv, &chosen),
+		newClusterDownCommand(getenv, &chosen),
 		newClusterStatusCommand(open),
 		newClusterKubeconfigCommand(open),
 		newClusterNodeCommand(open),
 		newClusterLoadCommand(open),
 		newClusterLogsCommand(open),
 	)
-	group.PersistentFlags().StringVar(&name, "name", defaultCluster, "name of the cluster; several live side by side")
+	flags := group.PersistentFlags()
+	flags.StringVar(&chosen.kind, "cluster", embeddedKind, "kind of cluster: embedded, without Docker, or kind, whose nodes are containers")
+	flags.StringVar(&chosen.name, "name", defaultCluster, "name of the cluster; several live side by side")
 	return group
 }
 
-type openCluster func(*cobra.Command) (*embedded.Cluster, error)
+// clustersAt returns the clusters of a kind for a command, to whose error stream progress goes.
+func clustersAt(command *cobra.Command, getenv func(string) string, kind string) (runner.Clusters, error) {
+	return clustersOf(kind, getenv, func(line string) { fmt.Fprintln(command.ErrOrStderr(), line) })
+}
 
-func newClusterUpCommand(getenv func(string) string, name *string) *cobra.Command {
-	options := embedded.Options{Capacity: embedded.DefaultCapacity()}
-	timing := cluster.Fast().Name
+func newClusterUpCommand(getenv func(string) string, chosen *chosenCluster) *cobra.Command {
+	spec := runner.ClusterSpec{}
+	timing, settings := cluster.Fast().Name, clusterSettings{capacity: embedded.DefaultCapacity()}
 	command := &cobra.Command{
 		Use: "up", Short: "Make a cluster and wait until its nodes are Ready", Args: cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
 			var err error
-			if options.Timing, err = cluster.NamedTiming(timing); err != nil {
+			if spec.Timing, err = cluster.NamedTiming(timing); err != nil {
 				return withCode(ExitUsage, err)
 			}
-			options.Name = *name
-			provider, err := newProvider(getenv, command.ErrOrStderr())
-			if err != nil {
-				return err
-			}
+			spec.Name = chosen.name
 			began := time.Now()
-			started, err := provider.Up(command.Context(), options)
+			already, err := bringUp(command, getenv, chosen.kind, spec, settings)
 			if err != nil {
 				return err
 			}
 			out := command.OutOrStdout()
-			if started.Already {
-				fmt.Fprintf(out, "cluster %s runs already; nothing was changed\n", options.Name)
+			if already {
+				fmt.Fprintf(out, "cluster %s runs already; nothing was changed\n", spec.Name)
 				return nil
 			}
-			fmt.Fprintf(out, "cluster %s is up after %.1fs: %d workers, timing %s\n", options.Name, time.Since(began).Seconds(), options.Workers, options.Timing.Name)
-			fmt.Fprintf(out, "kubectl: sparkchaos cluster kubeconfig --name %s > kubeconfig; kubectl --kubeconfig kubeconfig get nodes\n", options.Name)
+			fmt.Fprintf(out, "cluster %s is up after %.1fs: %d workers, timing %s\n", spec.Name, time.Since(began).Seconds(), spec.Workers, spec.Timing.Name)
+			fmt.Fprintf(out, "kubectl: sparkchaos cluster kubeconfig --cluster %s --name %s > kubeconfig; kubectl --kubeconfig kubeconfig get nodes\n", chosen.kind, spec.Name)
 			return nil
 		},
 	}
 	flags := command.Flags()
-	flags.IntVar(&options.Workers, "workers", 3, "number of worker nodes")
+	flags.IntVar(&spec.Workers, "workers", 3, "number of worker nodes")
 	flags.StringVar(&timing, "timing", timing, "how soon a dead node is noticed: fast (about 4s) or production (Kubernetes' defaults)")
-	flags.IntVar(&options.Capacity.CPUs, "node-cpus", options.Capacity.CPUs, "CPUs that each node offers to pods")
-	flags.IntVar(&options.Capacity.Memory, "node-memory", options.Capacity.Memory, "memory in MiB that each node offers to pods")
-	flags.IntVar(&options.Port, "port", 0, "port of the API server on 127.0.0.1; 0 chooses a free one")
-	flags.StringArrayVar(&options.Images, "image", nil, "image archive that all nodes have from the start; may be repeated")
+	flags.IntVar(&settings.capacity.CPUs, "node-cpus", settings.capacity.CPUs, "embedded: CPUs that each node offers to pods")
+	flags.IntVar(&settings.capacity.Memory, "node-memory", settings.capacity.Memory, "embedded: memory in MiB that each node offers to pods")
+	flags.IntVar(&settings.port, "port", 0, "embedded: port of the API server on 127.0.0.1; 0 chooses a free one")
+	flags.StringVar(&settings.nodeImage, "node-image", "", "kind: image of the nodes; without it kind's own, or the one that `sparkchaos kind build-node-image` made")
+	flags.StringArrayVar(&spec.Images, "image", nil, "image archive that all nodes have from the start; may be repeated")
 	return command
 }
 
-func newClusterDownCommand(getenv func(string) string, name *string) *cobra.Command {
+// clusterSettings are what only one kind of cluster knows.
+type clusterSettings struct {
+	capacity  embedded.Capacity
+	port      int
+	nodeImage string
+}
+
+// bringUp makes a cluster, or says that it runs already.
+func bringUp(command *cobra.Command, getenv func(string) string, kindOf string, spec runner.ClusterSpec, settings clusterSettings) (already bool, err error) {
+	if kindOf == kindKind {
+		clusters, err := clustersAt(command, getenv, kindOf)
+		if err != nil {
+			return false, err
+		}
+		_, made, err := clusters.(kindClusters).up(command.Context(), kind.Options{
+			Name: spec.Name, Workers: spec.Workers, Timing: spec.Timing, Images: spec.Images, NodeImage: settings.nodeImage,
+		})
+		return !made, err
+	}
+	provider, err := newProvider(getenv, command.ErrOrStderr())
+	if err != nil {
+		return false, err
+	}
+	started, err := provider.Up(command.Context(), embedded.Options{
+		Name: spec.Name, Workers: spec.Workers, Timing: spec.Timing, Images: spec.Images, Capacity: settings.capacity, Port: settings.port,
+	})
+	return started.Already, err
+}
+
+func newClusterDownCommand(getenv func(string) string, chosen *chosenCluster) *cobra.Command {
 	var all bool
 	command := &cobra.Command{
 		Use: "down", Short: "Remove a cluster with everything that belongs to it", Args: cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
-			provider, err := newProvider(getenv, command.ErrOrStderr())
+			clusters, err := clustersAt(command, getenv, chosen.kind)
 			if err != nil {
 				return err
 			}
-			names := []string{*name}
+			names := []string{chosen.name}
 			if all {
-				if names, err = provider.Names(); err != nil {
+				if names, err = clusters.Names(); err != nil {
 					return err
 				}
 			}
 			var errs []error
 			for _, name := range names {
-				existed, err := provider.Down(command.Context(), name)
+				existed, err := clusters.Remove(command.Context(), name)
 				switch {
 				case err != nil:
 					errs = append(errs, err)
@@ -141,34 +189,75 @@ func newClusterStatusCommand(open openCluster) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			status, err := c.Status(command.Context())
-			if err != nil {
-				return err
-			}
-			if output == "json" {
-				encoder := json.NewEncoder(command.OutOrStdout())
-				encoder.SetIndent("", "  ")
-				return encoder.Encode(status)
-			}
-			return printStatus(command.OutOrStdout(), status)
+			return showStatus(command, c, output == "json")
 		},
 	}
 	command.Flags().StringVarP(&output, "output", "o", "", "json for a machine to read")
 	return command
 }
 
+func showStatus(command *cobra.Command, c openedCluster, asJSON bool) error {
+	var status any
+	var err error
+	var table func(io.Writer) error
+	switch c := c.(type) {
+	case *embedded.Cluster:
+		s, failed := c.Status(command.Context())
+		status, err, table = s, failed, func(out io.Writer) error { return printStatus(out, s) }
+	case *kind.Cluster:
+		s, failed := c.Status(command.Context())
+		status, err, table = s, failed, func(out io.Writer) error { return printKindStatus(out, s) }
+	}
+	if err != nil {
+		return err
+	}
+	if !asJSON {
+		return table(command.OutOrStdout())
+	}
+	encoder := json.NewEncoder(command.OutOrStdout())
+	encoder.SetIndent("", "  ")
+	return encoder.Encode(status)
+}
+
+func printKindStatus(out io.Writer, s kind.Status) error {
+	fmt.Fprintf(out, "cluster     %s, made by kind with %s, since %s\n", s.Name, s.Engine, s.Created.Format(time.DateTime))
+	fmt.Fprintf(out, "API server  %s, kubeconfig %s\n", s.Server, s.Kubeconfig)
+	printTiming(out, s.Timing)
+	fmt.Fprintf(out, "node image  %s\n", s.NodeImage)
+	fmt.Fprintf(out, "volumes     shared ones in %s\n", s.Shared)
+	table := tablewriter.NewTable(out)
+	table.Header("node", "power", "link", "ready", "address", "processes", "disk")
+	for _, n := range s.Nodes {
+		if err := table.Append(n.Name, powerOf(n.Node, false, n.Ready), linkOf(n.Node), orDash(n.Ready), orDash(n.Address), fmt.Sprint(n.Processes), n.Disk); err != nil {
+			return err
+		}
+	}
+	return table.Render()
+}
+
+func printTiming(out io.Writer, t cluster.Timing) {
+	fmt.Fprintf(out, "timing      %s: nodeStatusUpdateFrequency %v, nodeLeaseDuration %v, nodeMonitorPeriod %v, nodeMonitorGracePeriod %v\n",
+		t.Name, t.NodeStatusUpdateFrequency, t.NodeLeaseDuration, t.NodeMonitorPeriod, t.NodeMonitorGracePeriod)
+}
+
+func linkOf(n cluster.Node) string {
+	if n.Isolated {
+		return "isolated"
+	}
+	return "connected"
+}
+
 func printStatus(out io.Writer, s embedded.Status) error {
 	fmt.Fprintf(out, "cluster     %s: %s, since %s\n", s.Name, s.State, s.Created.Format(time.DateTime))
 	fmt.Fprintf(out, "API server  %s, kubeconfig %s\n", s.Server, s.Kubeconfig)
-	fmt.Fprintf(out, "timing      %s: nodeStatusUpdateFrequency %v, nodeLeaseDuration %v, nodeMonitorPeriod %v, nodeMonitorGracePeriod %v\n",
-		s.Timing.Name, s.Timing.NodeStatusUpdateFrequency, s.Timing.NodeLeaseDuration, s.Timing.NodeMonitorPeriod, s.Timing.NodeMonitorGracePeriod)
+	printTiming(out, s.Timing)
 	fmt.Fprintf(out, "capacity    each node offers %d CPUs and %d MiB to pods\n", s.Capacity.CPUs, s.Capacity.Memory)
 	fmt.Fprintf(out, "memory      %d MiB in all\n", s.Memory>>20)
 	fmt.Fprintf(out, "volumes     shared ones in %s\n", s.Shared)
 	table := tablewriter.NewTable(out)
 	table.Header("machine", "power", "link", "ready", "address", "MiB", "processes", "restarts", "disk")
 	for _, m := range s.Machines {
-		err := table.Append(m.Name, powerOf(m), map[bool]string{true: "isolated", false: "connected"}[m.Isolated], orDash(m.Ready), m.Address,
+		err := table.Append(m.Name, powerOf(m.Node, m.ShutDown, m.Ready), linkOf(m.Node), orDash(m.Ready), m.Address,
 			fmt.Sprint(m.Memory>>20), fmt.Sprint(m.Processes), restartsOf(m), m.Disk)
 		if err != nil {
 			return err
@@ -177,16 +266,17 @@ func printStatus(out io.Writer, s embedded.Status) error {
 	return table.Render()
 }
 
-func powerOf(m embedded.MachineStatus) string {
+// powerOf says in words how a node is; of one that is off, whether it was shut down in good order.
+func powerOf(n cluster.Node, orderly bool, ready string) string {
 	switch {
-	case m.Frozen:
+	case n.Frozen:
 		return "on, frozen"
-	case m.Power == cluster.Off && m.ShutDown:
+	case n.Power == cluster.Off && orderly:
 		return "off, shut down"
-	case m.Power == cluster.On && m.Ready != "" && !m.Kubelet:
+	case n.Power == cluster.On && ready != "" && !n.Kubelet:
 		return "on, no kubelet"
 	default:
-		return string(m.Power)
+		return string(n.Power)
 	}
 }
 
@@ -283,9 +373,13 @@ func newClusterLogsCommand(open openCluster) *cobra.Command {
 		Use: "logs [NODE[/SERVICE] | SERVICE]", Short: "Print logs: of kubelet on a node, of a service of the control plane, or list what there is",
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(command *cobra.Command, args []string) error {
-			c, err := open(command)
+			opened, err := open(command)
 			if err != nil {
 				return err
+			}
+			c, ok := opened.(*embedded.Cluster)
+			if !ok {
+				return usagef("the logs of kind's nodes are in the nodes: `docker exec NODE journalctl --unit kubelet`, or all of them by `kind export logs --name %s`", opened.Name())
 			}
 			if len(args) == 0 {
 				return listLogs(command, c)

@@ -24,4 +24,6 @@ func newClusterCommand(func(string) string) *cobra.Command {
 	}
 }
 
-func newClusters(string, string, func(string)) (runner.Clusters, error) { return nil, errNotLinux() }
+func newClusters(string, string, string, func(string)) (runner.Clusters, error) {
+	return nil, errNotLinux()
+}

@@ -10,13 +10,21 @@ import (
 	"github.com/sparkchaos/sparkchaos/pkg/runner"
 )
 
-// newClusters returns the clusters that this machine can make by itself.
-func newClusters(state, cache string, progress func(string)) (runner.Clusters, error) {
-	provider, err := embedded.NewProvider(state, cache, progress)
-	if err != nil {
+// newClusters returns the clusters of a kind that this machine can make by itself.
+func newClusters(kind, state, cache string, progress func(string)) (runner.Clusters, error) {
+	switch kind {
+	case embeddedKind:
+		provider, err := embedded.NewProvider(state, cache, progress)
+		if err != nil {
+			return nil, err
+		}
+		return embeddedClusters{provider}, nil
+	case kindKind:
+		return kindClusters{state: state, cache: cache, progress: progress}, nil
+	default:
+		_, err := capabilities(kind)
 		return nil, err
 	}
-	return embeddedClusters{provider}, nil
 }
 
 // embeddedClusters are the embedded clusters as a run sees them.
@@ -38,19 +46,39 @@ func (e embeddedClusters) Make(ctx context.Context, spec runner.ClusterSpec) (cl
 	if !started.Already {
 		return c, true, nil
 	}
-	if c.Workers() != spec.Workers || c.Timing() != spec.Timing {
-		return nil, false, fmt.Errorf("the cluster %s that runs has %d workers and timing %+v, the plan wants %d and %+v: take it down with `sparkchaos cluster down --name %s`, or name another with --cluster-name",
-			spec.Name, c.Workers(), c.Timing(), spec.Workers, spec.Timing, spec.Name)
+	if err := fits(c, spec, e.Kind()); err != nil {
+		return nil, false, err
 	}
-	for _, archive := range spec.Images {
+	return c, false, loadMissing(ctx, c, spec.Images)
+}
+
+// running is a cluster that a run may use.
+type running interface {
+	Workers() int
+	Timing() cluster.Timing
+	HasImage(archive string) bool
+	Load(ctx context.Context, archive string) error
+}
+
+// fits says in what a running cluster differs from what a run needs.
+func fits(c running, spec runner.ClusterSpec, kind string) error {
+	if c.Workers() == spec.Workers && c.Timing() == spec.Timing {
+		return nil
+	}
+	return fmt.Errorf("the cluster %s that runs has %d workers and timing %+v, the plan wants %d and %+v: take it down with `sparkchaos cluster down --cluster %s --name %s`, or name another with --cluster-name",
+		spec.Name, c.Workers(), c.Timing(), spec.Workers, spec.Timing, kind, spec.Name)
+}
+
+func loadMissing(ctx context.Context, c running, archives []string) error {
+	for _, archive := range archives {
 		if c.HasImage(archive) {
 			continue
 		}
 		if err := c.Load(ctx, archive); err != nil {
-			return nil, false, err
+			return err
 		}
 	}
-	return c, false, nil
+	return nil
 }
 
 func (e embeddedClusters) Open(name string) (cluster.Cluster, error) {
@@ -66,7 +94,8 @@ func (e embeddedClusters) IsAbsent(err error) bool {
 	return errors.As(err, &absent)
 }
 
-func (e embeddedClusters) Remove(ctx context.Context, name string) error {
-	_, err := e.provider.Down(ctx, name)
-	return err
+func (e embeddedClusters) Names() ([]string, error) { return e.provider.Names() }
+
+func (e embeddedClusters) Remove(ctx context.Context, name string) (bool, error) {
+	return e.provider.Down(ctx, name)
 }

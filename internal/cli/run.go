@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -59,7 +60,7 @@ interrupted 130. Of several runs the worst counts; a violation outranks everythi
 	f := command.Flags()
 	f.StringVar(&flags.plan, "plan", "", "run a stored plan instead of a scenario")
 	f.Uint64Var(&flags.seed, "seed", 0, "decides every random choice; 0 picks one")
-	f.StringVar(&flags.clusterKind, "cluster", embeddedKind, "kind of cluster")
+	f.StringVar(&flags.clusterKind, "cluster", embeddedKind, "kind of cluster: "+strings.Join(clusterKinds(), ", "))
 	f.StringVar(&flags.clusterName, "cluster-name", defaultCluster, "name of the cluster; one that runs is used and left running")
 	f.StringVar(&flags.out, "out", "runs", "directory in which the run directories are made")
 	f.BoolVar(&flags.keepCluster, "keep-cluster", false, "leave the cluster running that was made for the run")
@@ -123,7 +124,7 @@ func carryOutAll(command *cobra.Command, getenv func(string) string, planned []p
 	if err != nil {
 		return err
 	}
-	if err := cleanUpDead(command.Context(), options); err != nil {
+	if err := cleanUpDead(command.Context(), getenv, options); err != nil {
 		return err
 	}
 	worst := outcome{code: ExitPass}
@@ -211,13 +212,38 @@ func outcomeOf(verdict check.Verdict, report error, finished runner.Finished) ou
 	return result
 }
 
-// cleanUpDead cleans up after runs that were killed.
-func cleanUpDead(ctx context.Context, options runner.Options) error {
-	err := runner.CleanUpDead(ctx, options.Active, options.Clusters, options.Progress.Say)
+// cleanUpDead cleans up after runs that were killed, on clusters of each kind.
+func cleanUpDead(ctx context.Context, getenv func(string) string, options runner.Options) error {
+	var errs []error
+	for _, kind := range clusterKinds() {
+		clusters, err := clustersOf(kind, getenv, sayLine(options.Progress))
+		if err == nil {
+			err = runner.CleanUpDead(ctx, options.Active, clusters, options.Progress.Say)
+		}
+		errs = append(errs, err)
+	}
+	err := errors.Join(errs...)
 	if ctx.Err() != nil {
 		return withCode(ExitInterrupted, err)
 	}
 	return withCode(ExitCleanUpLeftovers, err)
+}
+
+// clustersOf returns the clusters of a kind.
+func clustersOf(kind string, getenv func(string) string, progress func(line string)) (runner.Clusters, error) {
+	state, err := paths.State(getenv)
+	if err != nil {
+		return nil, err
+	}
+	cache, err := paths.Cache(getenv)
+	if err != nil {
+		return nil, err
+	}
+	return newClusters(kind, state, cache, progress)
+}
+
+func sayLine(show runner.Progress) func(line string) {
+	return func(line string) { show.Say("%s", line) }
 }
 
 func reportRun(command *cobra.Command, getenv func(string) string, directory runner.Directory, verdict check.RunVerdict) error {
@@ -249,7 +275,7 @@ func runOptions(command *cobra.Command, getenv func(string) string, flags runFla
 	if err != nil {
 		return runner.Options{}, err
 	}
-	clusters, err := newClusters(state, cache, func(line string) { show.Say("%s", line) })
+	clusters, err := clustersOf(flags.clusterKind, getenv, sayLine(show))
 	if err != nil {
 		return runner.Options{}, err
 	}
@@ -288,11 +314,11 @@ func newCleanupCommand(getenv func(string) string) *cobra.Command {
 	return &cobra.Command{
 		Use: "cleanup", Short: "Undo and remove what runs left that were killed", Args: cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
-			options, err := runOptions(command, getenv, runFlags{})
+			options, err := runOptions(command, getenv, runFlags{clusterKind: embeddedKind})
 			if err != nil {
 				return err
 			}
-			return cleanUpDead(command.Context(), options)
+			return cleanUpDead(command.Context(), getenv, options)
 		},
 	}
 }

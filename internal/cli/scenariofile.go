@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/sparkchaos/sparkchaos/internal/strictyaml"
@@ -119,13 +120,19 @@ func makePlan(s *scenario.Scenario, seed uint64, clusterKind string) (*plan.Plan
 	return p, withCode(ExitUsage, err)
 }
 
-// embeddedKind is the kind of cluster that the program makes on this machine by itself.
-const embeddedKind = "embedded"
+// The kinds of clusters.
+const (
+	embeddedKind = "embedded" // machines that the program makes on this one by itself
+	kindKind     = "kind"     // containers, made by kind
+)
+
+// clusterKinds are all of them, the default first.
+func clusterKinds() []string { return []string{embeddedKind, kindKind} }
 
 // capabilities returns what a kind of cluster can do.
 func capabilities(clusterKind string) (plan.Capabilities, error) {
-	if clusterKind != embeddedKind {
-		return plan.Capabilities{}, usagef("cluster kind %q is not known; %s is the only one so far", clusterKind, embeddedKind)
+	if !slices.Contains(clusterKinds(), clusterKind) {
+		return plan.Capabilities{}, usagef("cluster kind %q is not known; expected one of %s", clusterKind, strings.Join(clusterKinds(), ", "))
 	}
-	return plan.Capabilities{Kind: embeddedKind, Actions: cluster.Actions()}, nil
+	return plan.Capabilities{Kind: clusterKind, Actions: cluster.Actions()}, nil
 }

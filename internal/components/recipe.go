@@ -37,6 +37,9 @@ const (
 	Kubectl               Program = "kubectl"
 
 	VersityGW Program = "versitygw" // an S3 server over a directory
+
+	Kubeadm Program = "kubeadm" // sets up the nodes of kind
+	Crictl  Program = "crictl"  // asks a node's containerd; kind's nodes have it
 )
 
 // Recipe says how a component is built. In Tags and LDFlags, {version}, {major} and {minor} stand for the version that
@@ -64,7 +67,6 @@ type Recipe struct {
 
 // Recipes returns all components, those that build fast first.
 func Recipes() []Recipe {
-	const versionPackage = "k8s.io/component-base/version"
 	return []Recipe{
 		{
 			Name:     "runc",
@@ -109,14 +111,8 @@ func Recipes() []Recipe {
 			Name:     "kubernetes",
 			Source:   "k8s.io/kubernetes",
 			Packages: []string{"."},
-			LDFlags: []string{
-				"-s", "-w",
-				"-X " + versionPackage + ".gitVersion={version}",
-				"-X " + versionPackage + ".gitMajor={major}",
-				"-X " + versionPackage + ".gitMinor={minor}",
-				"-X " + versionPackage + ".gitTreeState=archive",
-			},
-			Links: []Program{Etcd, KubeAPIServer, KubeControllerManager, KubeScheduler, Kubelet, KubeProxy, Kubectl},
+			LDFlags:  kubernetesLDFlags(),
+			Links:    []Program{Etcd, KubeAPIServer, KubeControllerManager, KubeScheduler, Kubelet, KubeProxy, Kubectl},
 		},
 		{
 			Name:     "versitygw",
@@ -125,6 +121,32 @@ func Recipes() []Recipe {
 			LDFlags:  []string{"-s", "-w"},
 			OnDemand: true,
 		},
+		{
+			Name:     "cri-tools",
+			Source:   "sigs.k8s.io/cri-tools",
+			Packages: []string{"sigs.k8s.io/cri-tools/cmd/crictl"},
+			LDFlags:  []string{"-s", "-w", "-X sigs.k8s.io/cri-tools/pkg/version.Version={version}"},
+			OnDemand: true,
+		},
+		{
+			Name:     "kubeadm",
+			Source:   "k8s.io/kubernetes",
+			Packages: []string{"k8s.io/kubernetes/cmd/kubeadm"},
+			LDFlags:  kubernetesLDFlags(),
+			OnDemand: true,
+		},
+	}
+}
+
+// kubernetesLDFlags tell a program of Kubernetes its version: without it kubeadm and kubelet take each other for too old.
+func kubernetesLDFlags() []string {
+	const versionPackage = "k8s.io/component-base/version"
+	return []string{
+		"-s", "-w",
+		"-X " + versionPackage + ".gitVersion={version}",
+		"-X " + versionPackage + ".gitMajor={major}",
+		"-X " + versionPackage + ".gitMinor={minor}",
+		"-X " + versionPackage + ".gitTreeState=archive",
 	}
 }
 

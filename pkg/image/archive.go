@@ -36,7 +36,11 @@ func assemble(config v1.Config, layers ...storedLayer) (v1.Image, error) {
 	img := mutate.ConfigMediaType(mutate.MediaType(empty.Image, types.OCIManifestSchema1), types.OCIConfigJSON)
 	var add []mutate.Addendum
 	for _, l := range layers {
-		add = append(add, mutate.Addendum{Layer: l, MediaType: types.OCILayer, History: v1.History{Created: created, CreatedBy: "sparkchaos"}})
+		mediaType, err := l.MediaType()
+		if err != nil {
+			return nil, err
+		}
+		add = append(add, mutate.Addendum{Layer: l, MediaType: mediaType, History: v1.History{Created: created, CreatedBy: "sparkchaos"}})
 	}
 	img, err := mutate.Append(img, add...)
 	if err != nil {
@@ -93,7 +97,7 @@ func writeArchive(dir, reference string, img v1.Image) (err error) {
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
 	buffered := bufio.NewWriterSize(f, 1<<20)
-	if err := writeImage(buffered, reference, img); err != nil {
+	if err := writeImages(buffered, namedImage{reference, img}); err != nil {
 		return err
 	}
 	if err := buffered.Flush(); err != nil {
@@ -120,21 +124,46 @@ type blob struct {
 // path of the blob in an OCI image layout.
 func (b blob) path() string { return path.Join("blobs", b.digest.Algorithm, b.digest.Hex) }
 
-// writeImage writes an OCI image layout that carries docker-archive's manifest.json too.
-func writeImage(w io.Writer, reference string, img v1.Image) error {
-	tag, err := name.NewTag(reference, name.StrictValidation)
-	if err != nil {
-		return fmt.Errorf("reference %q: %w", reference, err)
+// namedImage is an image of an archive.
+type namedImage struct {
+	reference string
+	image     v1.Image
+}
+
+// writeImages writes an OCI image layout that carries docker-archive's manifest.json too. Layers that images share are
+// written once.
+func writeImages(w io.Writer, images ...namedImage) error {
+	index := v1.IndexManifest{SchemaVersion: 2, MediaType: types.OCIImageIndex}
+	var docker []dockerManifest
+	var entries []entry
+	written := map[v1.Hash]bool{}
+	for _, n := range images {
+		tag, err := name.NewTag(n.reference, name.StrictValidation)
+		if err != nil {
+			return fmt.Errorf("reference %q: %w", n.reference, err)
+		}
+		blobs, layers, err := imageBlobs(n.image)
+		if err != nil {
+			return err
+		}
+		for _, b := range blobs {
+			if !written[b.digest] {
+				written[b.digest] = true
+				entries = append(entries, b.entry())
+			}
+		}
+		descriptor, manifest, err := describe(tag, n.image, layers)
+		if err != nil {
+			return err
+		}
+		index.Manifests = append(index.Manifests, descriptor)
+		docker = append(docker, manifest)
 	}
-	blobs, layers, err := imageBlobs(img)
+	documents, err := layoutDocuments(index, docker)
 	if err != nil {
 		return err
 	}
-	documents, err := layoutDocuments(tag, img, layers)
-	if err != nil {
-		return err
-	}
-	return writeTar(w, append(documents, blobEntries(blobs)...))
+	return writeTar(w, append(documents, entries...))
 }
 
 // imageBlobs returns all blobs of the image, each once, and those of its layers in order.
@@ -165,41 +194,37 @@ func bytesBlob(digest v1.Hash, data []byte) blob {
 	return blob{digest, e.size, e.open}
 }
 
-func blobEntries(blobs []blob) []entry {
-	var entries []entry
-	for _, b := range blobs {
-		entries = append(entries, entry{path: b.path(), mode: 0o644, size: b.size, open: b.open})
-	}
-	return entries
+func (b blob) entry() entry {
+	return entry{path: b.path(), mode: 0o644, size: b.size, open: b.open}
 }
 
-// layoutDocuments returns the three files that say what an archive holds.
-func layoutDocuments(tag name.Tag, img v1.Image, layers []blob) ([]entry, error) {
+// describe returns what the two kinds of index say of an image.
+func describe(tag name.Tag, img v1.Image, layers []blob) (v1.Descriptor, dockerManifest, error) {
 	manifest, err1 := img.RawManifest()
 	digest, err2 := img.Digest()
 	configName, err3 := img.ConfigName()
 	if err := errors.Join(err1, err2, err3); err != nil {
-		return nil, err
-	}
-	index := v1.IndexManifest{
-		SchemaVersion: 2,
-		MediaType:     types.OCIImageIndex,
-		Manifests: []v1.Descriptor{{
-			MediaType: types.OCIManifestSchema1, Digest: digest, Size: int64(len(manifest)),
-			Platform:    &v1.Platform{OS: "linux", Architecture: runtime.GOARCH},
-			Annotations: map[string]string{annotationContainerdName: tag.String(), annotationRefName: tag.TagStr()},
-		}},
+		return v1.Descriptor{}, dockerManifest{}, err
 	}
 	docker := dockerManifest{Config: blob{digest: configName}.path(), RepoTags: []string{tag.String()}}
 	for _, l := range layers {
 		docker.Layers = append(docker.Layers, l.path())
 	}
+	return v1.Descriptor{
+		MediaType: types.OCIManifestSchema1, Digest: digest, Size: int64(len(manifest)),
+		Platform:    &v1.Platform{OS: "linux", Architecture: runtime.GOARCH},
+		Annotations: map[string]string{annotationContainerdName: tag.String(), annotationRefName: tag.TagStr()},
+	}, docker, nil
+}
+
+// layoutDocuments returns the three files that say what an archive holds.
+func layoutDocuments(index v1.IndexManifest, docker []dockerManifest) ([]entry, error) {
 	documents := []struct {
 		name string
 		body any
 	}{
 		{"index.json", index},
-		{"manifest.json", []dockerManifest{docker}},
+		{"manifest.json", docker},
 		{"oci-layout", map[string]string{"imageLayoutVersion": "1.0.0"}},
 	}
 	var entries []entry

@@ -1,11 +1,12 @@
 // Package image builds the container images that sparkchaos runs, as archives that need no registry and no Docker.
 //
-// There are four:
+// There are five:
 //
 //   - [Pause] holds a pod's namespaces;
 //   - [Toolbox] is one static program with the small commands that tests and scenarios run in pods;
 //   - [Staging] is the resource staging server with its clients, built from this repository;
-//   - [Spark] is Spark itself with the workloads of this repository.
+//   - [Spark] is Spark itself with the workloads of this repository;
+//   - [KindNode] is a node of kind, for machines that can pull no image.
 //
 // Each returns an [Archive]: one tar file that is an OCI image layout and a docker-archive at once, so that containerd
 // (ctr -n k8s.io images import), kind (kind load image-archive), docker load and podman load all read it.

@@ -91,8 +91,13 @@ func checkArchive(t *testing.T, a Archive) v1.Image {
 		t.Fatal(err)
 	}
 	want := map[string]string{annotationContainerdName: a.Reference, annotationRefName: tag.TagStr()}
-	if diff := cmp.Diff(want, manifest.Manifests[0].Annotations); diff != "" {
-		t.Error(diff)
+	for _, m := range manifest.Manifests {
+		if m.Digest != digest {
+			continue
+		}
+		if diff := cmp.Diff(want, m.Annotations); diff != "" {
+			t.Error(diff)
+		}
 	}
 	return img
 }

@@ -31,6 +31,7 @@ type owner struct{ uid, gid int }
 
 const (
 	layerFile = "layer.tar.gz"
+	plainFile = "layer.tar"
 	layerMeta = "layer.json"
 )
 
@@ -40,8 +41,11 @@ type entry struct {
 	mode  fs.FileMode
 	owner owner
 	link  string // target of a symbolic link
-	size  int64
-	open  func() (io.ReadCloser, error)
+	hard  string // path of the entry that this one is a hard link to
+	// xattrs are extended attributes, by their names.
+	xattrs map[string]string
+	size   int64
+	open   func() (io.ReadCloser, error)
 }
 
 func directory(name string, perm fs.FileMode, o owner) entry {
@@ -157,15 +161,20 @@ func writeTar(w io.Writer, entries []entry) error {
 
 func writeEntry(tw *tar.Writer, e entry) (err error) {
 	h := &tar.Header{
-		Name: e.path, Mode: int64(e.mode.Perm()), Uid: e.owner.uid, Gid: e.owner.gid,
+		Name: e.path, Mode: permissions(e.mode), Uid: e.owner.uid, Gid: e.owner.gid,
 		ModTime: Epoch(), Format: tar.FormatPAX,
 	}
+	for name, value := range e.xattrs {
+		if h.PAXRecords == nil {
+			h.PAXRecords = map[string]string{}
+		}
+		h.PAXRecords["SCHILY.xattr."+name] = value
+	}
 	switch {
+	case e.hard != "":
+		h.Typeflag, h.Linkname = tar.TypeLink, e.hard
 	case e.mode.IsDir():
 		h.Typeflag, h.Name = tar.TypeDir, e.path+"/"
-		if e.mode&fs.ModeSticky != 0 {
-			h.Mode |= 0o1000
-		}
 	case e.mode&fs.ModeSymlink != 0:
 		h.Typeflag, h.Linkname = tar.TypeSymlink, e.link
 	default:
@@ -183,11 +192,24 @@ func writeEntry(tw *tar.Writer, e entry) (err error) {
 	return err
 }
 
+// permissions returns a mode's bits as tar has them.
+func permissions(mode fs.FileMode) int64 {
+	bits := int64(mode.Perm())
+	for flag, bit := range map[fs.FileMode]int64{fs.ModeSetuid: 0o4000, fs.ModeSetgid: 0o2000, fs.ModeSticky: 0o1000} {
+		if mode&flag != 0 {
+			bits |= bit
+		}
+	}
+	return bits
+}
+
 // layerInfo is what is kept beside a layer's blob, so that nobody needs to read it again to know it.
 type layerInfo struct {
-	Digest v1.Hash `json:"digest"` // of the compressed blob
+	Digest v1.Hash `json:"digest"` // of the blob
 	DiffID v1.Hash `json:"diffID"` // of the tar
-	Size   int64   `json:"size"`   // of the compressed blob, in bytes
+	Size   int64   `json:"size"`   // of the blob, in bytes
+	// Plain says that the blob is the tar itself, not compressed.
+	Plain bool `json:"plain,omitempty"`
 }
 
 // writeLayer writes a layer and what is to be known of it into dir.
@@ -216,6 +238,23 @@ func writeLayer(dir string, entries []entry) (err error) {
 		Size:   counted.n,
 	}
 	return writeJSON(filepath.Join(dir, layerMeta), info)
+}
+
+// writePlainLayer writes a layer that is not compressed. For images inside of another image's layer: that one is compressed
+// as a whole, and each node that unpacks them has one thing less to do.
+func writePlainLayer(dir string, entries []entry) (err error) {
+	f, err := os.Create(filepath.Join(dir, plainFile))
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	sum := sha256.New()
+	counted := &counter{w: io.MultiWriter(f, sum)}
+	if err := writeTar(counted, entries); err != nil {
+		return err
+	}
+	digest := v1.Hash{Algorithm: "sha256", Hex: hex.EncodeToString(sum.Sum(nil))}
+	return writeJSON(filepath.Join(dir, layerMeta), layerInfo{Digest: digest, DiffID: digest, Size: counted.n, Plain: true})
 }
 
 type counter struct {
@@ -261,28 +300,36 @@ func openLayer(dir string) (storedLayer, error) {
 	return l, readJSON(filepath.Join(dir, layerMeta), &l.info)
 }
 
-// Digest of the compressed blob.
+// Digest of the blob.
 func (l storedLayer) Digest() (v1.Hash, error) { return l.info.Digest, nil }
 
 // DiffID is the digest of the tar.
 func (l storedLayer) DiffID() (v1.Hash, error) { return l.info.DiffID, nil }
 
-// Size of the compressed blob in bytes.
+// Size of the blob in bytes.
 func (l storedLayer) Size() (int64, error) { return l.info.Size, nil }
 
-// MediaType says that the blob is a gzipped tar.
-func (l storedLayer) MediaType() (types.MediaType, error) { return types.OCILayer, nil }
+// MediaType says whether the blob is a gzipped tar or a plain one.
+func (l storedLayer) MediaType() (types.MediaType, error) {
+	if l.info.Plain {
+		return types.OCIUncompressedLayer, nil
+	}
+	return types.OCILayer, nil
+}
 
 // Compressed opens the blob.
 func (l storedLayer) Compressed() (io.ReadCloser, error) {
+	if l.info.Plain {
+		return os.Open(filepath.Join(l.dir, plainFile))
+	}
 	return os.Open(filepath.Join(l.dir, layerFile))
 }
 
 // Uncompressed opens the tar.
 func (l storedLayer) Uncompressed() (io.ReadCloser, error) {
 	f, err := l.Compressed()
-	if err != nil {
-		return nil, err
+	if err != nil || l.info.Plain {
+		return f, err
 	}
 	zip, err := gzip.NewReader(f)
 	if err != nil {

@@ -280,7 +280,7 @@ func (r *run) removeCluster(ctx context.Context, left error) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
-	if err := r.Clusters.Remove(ctx, r.ClusterName); err != nil {
+	if _, err := r.Clusters.Remove(ctx, r.ClusterName); err != nil {
 		return errors.Join(left, err)
 	}
 	if left != nil {
@@ -345,7 +345,8 @@ func cleanUpDead(ctx context.Context, record ActiveRecord, clusters Clusters) er
 		return nil // it went with all that was in it
 	}
 	if record.Making || record.MadeCluster && !record.KeepCluster {
-		return clusters.Remove(ctx, record.ClusterName) // with its nodes, whatever state they are in
+		_, err := clusters.Remove(ctx, record.ClusterName) // with its nodes, whatever state they are in
+		return err
 	}
 	if err != nil {
 		return err
@@ -372,6 +373,10 @@ func removeSession(ctx context.Context, c cluster.Cluster, client kubernetes.Int
 	errs := []error{del(deleting, client, id, id)}
 	for _, directory := range directories(id) {
 		errs = append(errs, c.RemoveDirectory(ctx, directory))
+	}
+	// A cluster without a provisioner of volumes has a stock of them, which must be filled again.
+	if stocked, ok := c.(interface{ RenewVolumes(context.Context) error }); ok {
+		errs = append(errs, stocked.RenewVolumes(ctx))
 	}
 	return errors.Join(errs...)
 }

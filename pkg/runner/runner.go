@@ -42,8 +42,10 @@ type Clusters interface {
 	Open(name string) (cluster.Cluster, error)
 	// IsAbsent says whether an error of Open means that there is no such cluster.
 	IsAbsent(err error) bool
-	// Remove removes a cluster with all that belongs to it.
-	Remove(ctx context.Context, name string) error
+	// Names returns the names of all that there are, half-made ones too.
+	Names() ([]string, error)
+	// Remove removes a cluster with all that belongs to it; existed says whether there was anything.
+	Remove(ctx context.Context, name string) (existed bool, err error)
 }
 
 // ClusterSpec is what a run needs of a cluster.

@@ -74,9 +74,11 @@ func (f *fakeClusters) Open(string) (cluster.Cluster, error) {
 
 func (f *fakeClusters) IsAbsent(err error) bool { return errors.Is(err, errNoCluster) }
 
-func (f *fakeClusters) Remove(_ context.Context, name string) error {
+func (f *fakeClusters) Names() ([]string, error) { return nil, nil }
+
+func (f *fakeClusters) Remove(_ context.Context, name string) (bool, error) {
 	f.removed = append(f.removed, name)
-	return f.removeErr
+	return true, f.removeErr
 }
 
 func someOptions(t *testing.T, clusters Clusters) Options {

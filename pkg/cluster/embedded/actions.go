@@ -35,55 +35,21 @@ type worker struct {
 
 // action is one entry of the table of what can be done.
 type action struct {
-	// refuse says why the action makes no sense in the node's state, or nothing.
-	refuse func(cluster.Node) string
-	do     func(context.Context, *worker, *evidence) error
-	limit  time.Duration
+	do    func(context.Context, *worker, *cluster.Evidence) error
+	limit time.Duration
 }
 
 func actions() map[cluster.Action]action {
 	return map[cluster.Action]action{
-		cluster.PowerOff:     {refuse: mustBeOn, do: powerOff, limit: actionTimeout},
-		cluster.PowerOn:      {refuse: mustBeOff, do: powerOn, limit: actionTimeout},
-		cluster.Shutdown:     {refuse: both(mustBeOn, mustNotBeFrozen), do: shutdown, limit: shutdownTimeout},
-		cluster.Freeze:       {refuse: both(mustBeOn, mustNotBeFrozen), do: freeze, limit: actionTimeout},
-		cluster.Thaw:         {refuse: both(mustBeOn, when(func(n cluster.Node) bool { return !n.Frozen }, "it is not frozen")), do: thaw, limit: actionTimeout},
-		cluster.Isolate:      {refuse: both(mustBeOn, when(func(n cluster.Node) bool { return n.Isolated }, "it is isolated already")), do: isolate, limit: actionTimeout},
-		cluster.Rejoin:       {refuse: both(mustBeOn, when(func(n cluster.Node) bool { return !n.Isolated }, "it is not isolated")), do: rejoin, limit: actionTimeout},
-		cluster.KubeletStop:  {refuse: both(mustBeOn, mustNotBeFrozen, when(func(n cluster.Node) bool { return !n.Kubelet }, "its kubelet is stopped already")), do: kubeletStop, limit: actionTimeout},
-		cluster.KubeletStart: {refuse: both(mustBeOn, mustNotBeFrozen, when(func(n cluster.Node) bool { return n.Kubelet }, "its kubelet runs already")), do: kubeletStart, limit: actionTimeout},
-	}
-}
-
-func when(bad func(cluster.Node) bool, why string) func(cluster.Node) string {
-	return func(n cluster.Node) string {
-		if bad(n) {
-			return why
-		}
-		return ""
-	}
-}
-
-func mustBeOn(n cluster.Node) string {
-	return when(func(n cluster.Node) bool { return n.Power == cluster.Off }, "it is off")(n)
-}
-
-func mustBeOff(n cluster.Node) string {
-	return when(func(n cluster.Node) bool { return n.Power == cluster.On }, "it is on already")(n)
-}
-
-func mustNotBeFrozen(n cluster.Node) string {
-	return when(func(n cluster.Node) bool { return n.Frozen }, "it is frozen: thaw it first, or power it off")(n)
-}
-
-func both(conditions ...func(cluster.Node) string) func(cluster.Node) string {
-	return func(n cluster.Node) string {
-		for _, condition := range conditions {
-			if why := condition(n); why != "" {
-				return why
-			}
-		}
-		return ""
+		cluster.PowerOff:     {powerOff, actionTimeout},
+		cluster.PowerOn:      {powerOn, actionTimeout},
+		cluster.Shutdown:     {shutdown, shutdownTimeout},
+		cluster.Freeze:       {freeze, actionTimeout},
+		cluster.Thaw:         {thaw, actionTimeout},
+		cluster.Isolate:      {isolate, actionTimeout},
+		cluster.Rejoin:       {rejoin, actionTimeout},
+		cluster.KubeletStop:  {kubeletStop, actionTimeout},
+		cluster.KubeletStart: {kubeletStart, actionTimeout},
 	}
 }
 
@@ -102,16 +68,16 @@ func (c *Cluster) Do(ctx context.Context, name cluster.Action, node string) (clu
 	if err != nil {
 		return cluster.Evidence{}, err
 	}
-	if why := act.refuse(w.state); why != "" {
+	if why := name.Refusal(w.state); why != "" {
 		return cluster.Evidence{}, fmt.Errorf("%s of node %s: %s; nothing was changed", name, node, why)
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, act.limit, fmt.Errorf("the effect was not seen within %v", act.limit))
 	defer cancel()
-	e := &evidence{Evidence: cluster.Evidence{Action: name, Node: node, Begun: time.Now()}}
-	if err := act.do(ctx, w, e); err != nil {
-		return e.Evidence, fmt.Errorf("%s of node %s: %w", name, node, err)
+	e := cluster.Evidence{Action: name, Node: node, Begun: time.Now()}
+	if err := act.do(ctx, w, &e); err != nil {
+		return e, fmt.Errorf("%s of node %s: %w", name, node, err)
 	}
-	return e.Evidence, nil
+	return e, nil
 }
 
 func (c *Cluster) worker(name string) (*worker, error) {
@@ -130,64 +96,52 @@ func (c *Cluster) worker(name string) (*worker, error) {
 	return &worker{cluster: c, record: record, control: control, state: c.look(record, control)}, nil
 }
 
-// evidence collects observations.
-type evidence struct{ cluster.Evidence }
-
-// await polls until a fact can be seen and notes it.
-func (e *evidence) await(ctx context.Context, what, how string, seen func() (bool, string)) error {
-	if err := poll(ctx, func(context.Context) (bool, string) { return seen() }); err != nil {
-		return fmt.Errorf("expected to see that %s: %w", what, err)
-	}
-	e.Observations = append(e.Observations, cluster.Observation{What: what, How: how, At: time.Now()})
-	return nil
-}
-
 // powerOff cuts the cable before it kills: the sockets of dying processes would otherwise tell their peers.
-func powerOff(ctx context.Context, w *worker, e *evidence) error {
+func powerOff(ctx context.Context, w *worker, e *cluster.Evidence) error {
 	if err := network.Unplug(w.control, w.record.Number); err != nil {
 		return err
 	}
-	if err := e.awaitLink(ctx, w, network.Absent, "the node's cable is gone"); err != nil {
+	if err := w.awaitLink(ctx, e, network.Absent, "the node's cable is gone"); err != nil {
 		return err
 	}
 	if err := w.cluster.cgroups.Kill(ctx, w.record.Spec.Cgroup); err != nil {
 		return err
 	}
-	return e.awaitEnd(ctx, w)
+	return w.awaitEnd(ctx, e)
 }
 
-func (e *evidence) awaitEnd(ctx context.Context, w *worker) error {
-	err := e.await(ctx, "no process of the node is left", "cgroup.procs of the node's cgroups in every hierarchy", func() (bool, string) {
+func (w *worker) awaitEnd(ctx context.Context, e *cluster.Evidence) error {
+	err := e.Await(ctx, "no process of the node is left", "cgroup.procs of the node's cgroups in every hierarchy", func(context.Context) (bool, string) {
 		left := w.cluster.cgroups.Processes(w.record.Spec.Cgroup)
 		return len(left) == 0, fmt.Sprintf("processes %v", left)
 	})
 	if err != nil {
 		return err
 	}
-	return e.await(ctx, "the node's init is gone", "PID and start time in /proc", func() (bool, string) {
+	return e.Await(ctx, "the node's init is gone", "PID and start time in /proc", func(context.Context) (bool, string) {
 		return !w.record.Process.Alive(), fmt.Sprintf("process %d", w.record.Process.PID)
 	})
 }
 
-func (e *evidence) awaitLink(ctx context.Context, w *worker, want network.LinkState, what string) error {
-	return e.await(ctx, what, "link "+network.Cable(w.record.Number)+" at the cluster's bridge", func() (bool, string) {
+func (w *worker) awaitLink(ctx context.Context, e *cluster.Evidence, want network.LinkState, what string) error {
+	return e.Await(ctx, what, "link "+network.Cable(w.record.Number)+" at the cluster's bridge", func(context.Context) (bool, string) {
 		state, err := network.Link(w.control, w.record.Number)
 		return err == nil && state == want, fmt.Sprintf("link %s, %v", state, err)
 	})
 }
 
-func powerOn(ctx context.Context, w *worker, e *evidence) error {
+func powerOn(ctx context.Context, w *worker, e *cluster.Evidence) error {
 	before := w.state.BootID
 	booted, err := w.cluster.bootWorker(ctx, w.record)
 	if err != nil {
 		return err
 	}
 	w.record = booted
-	if err := e.awaitLink(ctx, w, network.Connected, "the node's cable is plugged in"); err != nil {
+	if err := w.awaitLink(ctx, e, network.Connected, "the node's cable is plugged in"); err != nil {
 		return err
 	}
 	var status machine.Status
-	err = e.await(ctx, "the node runs with a new boot ID", "status of its init", func() (bool, string) {
+	err = e.Await(ctx, "the node runs with a new boot ID", "status of its init", func(context.Context) (bool, string) {
 		status, err = machine.NewRemote(booted.Process.PID).Status(ctx)
 		return err == nil && status.BootID != before, fmt.Sprintf("boot ID %q, %v", status.BootID, err)
 	})
@@ -198,19 +152,19 @@ func powerOn(ctx context.Context, w *worker, e *evidence) error {
 }
 
 // shutdown has kubelet end the pods within their grace periods, then the services, then the machine.
-func shutdown(ctx context.Context, w *worker, e *evidence) error {
+func shutdown(ctx context.Context, w *worker, e *cluster.Evidence) error {
 	if err := machine.NewRemote(w.record.Process.PID).Shutdown(ctx); err != nil {
 		return err
 	}
 	e.Observations = append(e.Observations, cluster.Observation{What: "kubelet let go of its shutdown lock and the node's services ended", How: "answer of the node's init", At: time.Now()})
 	orderly, cancel := context.WithTimeout(ctx, endTimeout)
 	defer cancel()
-	if err := e.awaitEnd(orderly, w); err != nil {
+	if err := w.awaitEnd(orderly, e); err != nil {
 		// A container that outlives its pod's grace period ends with the machine.
 		if err := w.cluster.cgroups.Kill(ctx, w.record.Spec.Cgroup); err != nil {
 			return err
 		}
-		if err := e.awaitEnd(ctx, w); err != nil {
+		if err := w.awaitEnd(ctx, e); err != nil {
 			return err
 		}
 	}
@@ -218,86 +172,86 @@ func shutdown(ctx context.Context, w *worker, e *evidence) error {
 	return errors.Join(network.Unplug(w.control, w.record.Number), w.cluster.directory.saveMachine(w.record))
 }
 
-func freeze(ctx context.Context, w *worker, e *evidence) error {
+func freeze(ctx context.Context, w *worker, e *cluster.Evidence) error {
 	if err := w.cluster.cgroups.Freeze(ctx, w.record.Spec.Cgroup); err != nil {
 		return err
 	}
-	return e.awaitFrozen(ctx, w, true, "every process of the node has stopped")
+	return w.awaitFrozen(ctx, e, true, "every process of the node has stopped")
 }
 
-func thaw(ctx context.Context, w *worker, e *evidence) error {
+func thaw(ctx context.Context, w *worker, e *cluster.Evidence) error {
 	if err := w.cluster.cgroups.Thaw(ctx, w.record.Spec.Cgroup); err != nil {
 		return err
 	}
-	return e.awaitFrozen(ctx, w, false, "the processes of the node go on")
+	return w.awaitFrozen(ctx, e, false, "the processes of the node go on")
 }
 
-func (e *evidence) awaitFrozen(ctx context.Context, w *worker, want bool, what string) error {
-	return e.await(ctx, what, "freezer of the node's cgroup", func() (bool, string) {
+func (w *worker) awaitFrozen(ctx context.Context, e *cluster.Evidence, want bool, what string) error {
+	return e.Await(ctx, what, "freezer of the node's cgroup", func(context.Context) (bool, string) {
 		frozen, err := w.cluster.cgroups.Frozen(w.record.Spec.Cgroup)
 		return err == nil && frozen == want, fmt.Sprintf("frozen %v, %v", frozen, err)
 	})
 }
 
-func isolate(ctx context.Context, w *worker, e *evidence) error {
+func isolate(ctx context.Context, w *worker, e *cluster.Evidence) error {
 	if err := network.Cut(w.control, w.record.Number); err != nil {
 		return err
 	}
-	if err := e.awaitLink(ctx, w, network.Down, "the node's link is down"); err != nil {
+	if err := w.awaitLink(ctx, e, network.Down, "the node's link is down"); err != nil {
 		return err
 	}
-	if err := e.awaitCarrier(ctx, w, false, "the node has no carrier"); err != nil {
+	if err := w.awaitCarrier(ctx, e, false, "the node has no carrier"); err != nil {
 		return err
 	}
-	return e.await(ctx, "the node's init lives on", "PID and start time in /proc", func() (bool, string) {
+	return e.Await(ctx, "the node's init lives on", "PID and start time in /proc", func(context.Context) (bool, string) {
 		return w.record.Process.Alive(), fmt.Sprintf("process %d is gone", w.record.Process.PID)
 	})
 }
 
-func rejoin(ctx context.Context, w *worker, e *evidence) error {
+func rejoin(ctx context.Context, w *worker, e *cluster.Evidence) error {
 	if err := network.Mend(w.control, w.record.Number); err != nil {
 		return err
 	}
-	if err := e.awaitLink(ctx, w, network.Connected, "the node's link is up"); err != nil {
+	if err := w.awaitLink(ctx, e, network.Connected, "the node's link is up"); err != nil {
 		return err
 	}
-	return e.awaitCarrier(ctx, w, true, "the node has a carrier")
+	return w.awaitCarrier(ctx, e, true, "the node has a carrier")
 }
 
-func (e *evidence) awaitCarrier(ctx context.Context, w *worker, want bool, what string) error {
-	return e.await(ctx, what, "eth0 in the node's network namespace", func() (bool, string) {
+func (w *worker) awaitCarrier(ctx context.Context, e *cluster.Evidence, want bool, what string) error {
+	return e.Await(ctx, what, "eth0 in the node's network namespace", func(context.Context) (bool, string) {
 		carrier, err := network.Carrier(w.record.Process.PID)
 		return err == nil && carrier == want, fmt.Sprintf("carrier %v, %v", carrier, err)
 	})
 }
 
-func kubeletStop(ctx context.Context, w *worker, e *evidence) error {
+func kubeletStop(ctx context.Context, w *worker, e *cluster.Evidence) error {
 	pods := filepath.Join(w.record.Spec.Cgroup, "kubepods")
 	before := w.cluster.cgroups.Processes(pods)
 	if err := machine.NewRemote(w.record.Process.PID).Stop(ctx, kubeletService); err != nil {
 		return err
 	}
-	if err := e.awaitKubelet(ctx, w, false, "kubelet does not run"); err != nil {
+	if err := w.awaitKubelet(ctx, e, false, "kubelet does not run"); err != nil {
 		return err
 	}
 	what := fmt.Sprintf("the %d processes of the node's pods live on", len(before))
-	return e.await(ctx, what, "cgroup.procs of the pods' cgroups", func() (bool, string) {
+	return e.Await(ctx, what, "cgroup.procs of the pods' cgroups", func(context.Context) (bool, string) {
 		now := w.cluster.cgroups.Processes(pods)
 		gone := slices.DeleteFunc(slices.Clone(before), func(pid int) bool { return slices.Contains(now, pid) })
 		return len(gone) == 0, fmt.Sprintf("gone are the processes %v", gone)
 	})
 }
 
-func kubeletStart(ctx context.Context, w *worker, e *evidence) error {
+func kubeletStart(ctx context.Context, w *worker, e *cluster.Evidence) error {
 	if err := machine.NewRemote(w.record.Process.PID).Start(ctx, kubeletService); err != nil {
 		return err
 	}
-	return e.awaitKubelet(ctx, w, true, "kubelet runs")
+	return w.awaitKubelet(ctx, e, true, "kubelet runs")
 }
 
 // awaitKubelet looks for the process itself: what init says of its services is not seen from outside.
-func (e *evidence) awaitKubelet(ctx context.Context, w *worker, want bool, what string) error {
-	return e.await(ctx, what, "command lines of the processes in the node's cgroups", func() (bool, string) {
+func (w *worker) awaitKubelet(ctx context.Context, e *cluster.Evidence, want bool, what string) error {
+	return e.Await(ctx, what, "command lines of the processes in the node's cgroups", func(context.Context) (bool, string) {
 		runs := w.cluster.runs(w.record, kubeletService)
 		return runs == want, fmt.Sprintf("kubelet runs: %v", runs)
 	})

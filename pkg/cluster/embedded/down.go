@@ -14,6 +14,7 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/sparkchaos/sparkchaos/pkg/cluster"
 	"github.com/sparkchaos/sparkchaos/pkg/cluster/embedded/cgroup"
 )
 
@@ -27,7 +28,7 @@ func cgroupOf(d directory) string {
 // Down removes a cluster with all that belongs to it: processes, and with them namespaces, mounts and links; cgroups;
 // files. It needs no state file, works on half-made clusters, and is content when there is nothing to remove.
 func (p Provider) Down(ctx context.Context, name string) (existed bool, err error) {
-	if err := checkName(name); err != nil {
+	if err := cluster.CheckName(name); err != nil {
 		return false, err
 	}
 	unlock, err := lock(ctx, p.Cache, "cluster-"+name, func() { p.Progress("waiting for another sparkchaos that works on cluster " + name) })

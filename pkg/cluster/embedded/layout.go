@@ -10,7 +10,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"regexp"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -71,9 +70,6 @@ func (d directory) disk(name string) string       { return filepath.Join(d.disks
 func (d directory) machine(name string) string    { return filepath.Join(d.machines(), name+".json") }
 func (d directory) machineLog(name string) string { return filepath.Join(d.root, "logs", name+".log") }
 func (d directory) exists() bool                  { _, err := os.Stat(d.root); return err == nil }
-
-// validName keeps names short enough for host names and safe as parts of paths.
-func validName() *regexp.Regexp { return regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?$`) }
 
 func clusterDirectory(state, name string) directory {
 	return directory{root: filepath.Join(state, "clusters", name)}

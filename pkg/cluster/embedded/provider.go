@@ -93,7 +93,7 @@ func (e NotFound) Error() string {
 
 // Open finds a cluster that was made before, running or not.
 func (p Provider) Open(name string) (*Cluster, error) {
-	if err := checkName(name); err != nil {
+	if err := cluster.CheckName(name); err != nil {
 		return nil, err
 	}
 	d := clusterDirectory(p.State, name)
@@ -144,13 +144,6 @@ func (p Provider) Names() ([]string, error) {
 		names = append(names, entry.Name())
 	}
 	return names, nil
-}
-
-func checkName(name string) error {
-	if !validName().MatchString(name) {
-		return fmt.Errorf("%q cannot be a cluster's name: expected 1 to 32 of a-z, 0-9 and -, with - neither first nor last", name)
-	}
-	return nil
 }
 
 // checkHost says everything that keeps this host from running machines.
@@ -213,4 +206,10 @@ func (p Provider) imageEnv() image.Env {
 			p.Progress("building image: " + step.Stage)
 		}
 	}}
+}
+
+// Lacks says everything that keeps this machine from having embedded clusters; nil if nothing does.
+func (p Provider) Lacks() error {
+	_, err := p.components()
+	return errors.Join(checkHost(), err)
 }

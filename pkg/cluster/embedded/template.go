@@ -25,6 +25,7 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 
 	"github.com/sparkchaos/sparkchaos/internal/components"
+	"github.com/sparkchaos/sparkchaos/pkg/cluster"
 	"github.com/sparkchaos/sparkchaos/pkg/cluster/embedded/cgroup"
 	"github.com/sparkchaos/sparkchaos/pkg/cluster/embedded/machine"
 	"github.com/sparkchaos/sparkchaos/pkg/cluster/embedded/network"
@@ -180,7 +181,7 @@ func (t templates) fillStore(ctx context.Context, s scratch) error {
 func (t templates) awaitStore(ctx context.Context, client kubernetes.Interface) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, time.Minute, errors.New("the API server was not ready within 1m0s"))
 	defer cancel()
-	return poll(ctx, func(ctx context.Context) (bool, string) {
+	return cluster.Poll(ctx, func(ctx context.Context) (bool, string) {
 		if _, err := client.Discovery().RESTClient().Get().AbsPath("/readyz").DoRaw(ctx); err != nil {
 			return false, fmt.Sprint("the API server: ", err)
 		}
@@ -219,7 +220,7 @@ func (i importer) socket() string { return fmt.Sprintf("/proc/%d/root%s", i.pid,
 func (i importer) awaitRuntime(ctx context.Context) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, 30*time.Second, errors.New("containerd did not serve within 30s"))
 	defer cancel()
-	return poll(ctx, func(ctx context.Context) (bool, string) {
+	return cluster.Poll(ctx, func(ctx context.Context) (bool, string) {
 		output, err := exec.CommandContext(ctx, i.ctr, "--address", i.socket(), "version").CombinedOutput()
 		return err == nil, strings.TrimSpace(string(output))
 	})

@@ -15,10 +15,10 @@ import (
 	"golang.org/x/sync/errgroup"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/kubernetes"
 
 	"github.com/sparkchaos/sparkchaos/internal/components"
+	"github.com/sparkchaos/sparkchaos/pkg/cluster"
 	"github.com/sparkchaos/sparkchaos/pkg/cluster/embedded/cgroup"
 	"github.com/sparkchaos/sparkchaos/pkg/cluster/embedded/machine"
 	"github.com/sparkchaos/sparkchaos/pkg/cluster/embedded/network"
@@ -76,7 +76,7 @@ func (p Provider) Up(ctx context.Context, options Options) (Started, error) {
 
 func (o Options) check() error {
 	var errs []error
-	if err := checkName(o.Name); err != nil {
+	if err := cluster.CheckName(o.Name); err != nil {
 		errs = append(errs, err)
 	}
 	if o.Workers < 1 || o.Workers > network.MaxWorkers {
@@ -309,7 +309,7 @@ func (s *start) awaitReady(ctx context.Context, c *Cluster) error {
 		return err
 	}
 	s.provider.Progress("waiting for the API server")
-	err = poll(ctx, func(ctx context.Context) (bool, string) {
+	err = cluster.Poll(ctx, func(ctx context.Context) (bool, string) {
 		_, err := client.Discovery().RESTClient().Get().AbsPath("/readyz").DoRaw(ctx)
 		return err == nil, fmt.Sprint("the API server: ", err)
 	})
@@ -318,11 +318,11 @@ func (s *start) awaitReady(ctx context.Context, c *Cluster) error {
 	}
 	s.done("API server ready")
 	s.provider.Progress(fmt.Sprintf("waiting for %d nodes", c.record.Workers))
-	if err := poll(ctx, func(ctx context.Context) (bool, string) { return nodesReady(ctx, client, c.record.Workers) }); err != nil {
+	if err := cluster.Poll(ctx, func(ctx context.Context) (bool, string) { return nodesReady(ctx, client, c.record.Workers) }); err != nil {
 		return err
 	}
 	s.done("nodes Ready")
-	err = poll(ctx, func(ctx context.Context) (bool, string) {
+	err = cluster.Poll(ctx, func(ctx context.Context) (bool, string) {
 		_, err := client.CoreV1().ServiceAccounts(metav1.NamespaceDefault).Get(ctx, "default", metav1.GetOptions{})
 		return err == nil, fmt.Sprint("the service account default: ", err)
 	})
@@ -352,20 +352,6 @@ func Ready(node corev1.Node) bool {
 		}
 	}
 	return false
-}
-
-// poll asks until the answer is yes. When the context ends the error says what was seen last.
-func poll(ctx context.Context, ask func(context.Context) (ok bool, seen string)) error {
-	var seen string
-	err := wait.PollUntilContextCancel(ctx, 30*time.Millisecond, true, func(ctx context.Context) (bool, error) {
-		var ok bool
-		ok, seen = ask(ctx)
-		return ok, nil
-	})
-	if err != nil {
-		return fmt.Errorf("%w; last seen: %s", context.Cause(ctx), seen)
-	}
-	return nil
 }
 
 // listen opens the API server's port of the host, on loopback alone.

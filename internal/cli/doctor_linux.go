@@ -1,0 +1,45 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"sigs.k8s.io/kind/pkg/apis/config/defaults"
+
+	"github.com/sparkchaos/sparkchaos/pkg/cluster/embedded"
+	"github.com/sparkchaos/sparkchaos/pkg/cluster/kind"
+	"github.com/sparkchaos/sparkchaos/pkg/image"
+)
+
+// diagnose looks at this machine for each kind of cluster.
+func diagnose(ctx context.Context, state, cache string) []diagnosis {
+	return []diagnosis{diagnoseEmbedded(state, cache), diagnoseKind(ctx, cache)}
+}
+
+func diagnoseEmbedded(state, cache string) diagnosis {
+	provider, err := embedded.NewProvider(state, cache, nil)
+	if err == nil {
+		err = provider.Lacks()
+	}
+	return diagnosis{kind: embeddedKind, lacks: err}
+}
+
+func diagnoseKind(ctx context.Context, cache string) diagnosis {
+	engine, err := kind.FindEngine(ctx)
+	d := diagnosis{kind: kindKind, lacks: errors.Join(err, needsRoot("the nodes' disks and links are reached from outside of them"))}
+	if err != nil {
+		return d
+	}
+	d.notes = append(d.notes, fmt.Sprintf("the nodes are containers of %s", engine))
+	made, notMade := image.LastKindNode(imagesOf(cache))
+	switch {
+	case engine.HasImage(ctx, defaults.Image):
+		d.notes = append(d.notes, "they run "+defaults.Image+", which is there")
+	case notMade == nil:
+		d.notes = append(d.notes, "they run "+made.Reference+", which was made on this machine")
+	default:
+		d.notes = append(d.notes, "they run "+defaults.Image+", which will be pulled; where no registry can be reached, `sparkchaos kind build-node-image` makes one from package registries")
+	}
+	return d
+}

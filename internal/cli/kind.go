@@ -1,0 +1,121 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"os/exec"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/sparkchaos/sparkchaos/internal/components"
+	"github.com/sparkchaos/sparkchaos/pkg/image"
+)
+
+// newKindCommand returns `sparkchaos kind`.
+func newKindCommand(getenv func(string) string) *cobra.Command {
+	return newGroup("kind", "What clusters of kind need where no image registry can be reached",
+		newKindBuildNodeImageCommand(getenv),
+	)
+}
+
+func newKindBuildNodeImageCommand(getenv func(string) string) *cobra.Command {
+	var source string
+	var load bool
+	command := &cobra.Command{
+		Use:   "build-node-image",
+		Short: "Build the image of kind's nodes from package registries alone, and load it into Docker if it answers; needs root",
+		Long: `Build the image of kind's nodes from Debian packages, the files of kind's own base image and the components, and load it
+into Docker if it answers. It takes the place of kindest/node where no image can be pulled.
+
+The image brings no network for pods (label ` + image.KindCNILabel + `=` + image.KindNoCNI + `) and no provisioner of volumes: a cluster of it needs
+networking.disableDefaultCNI and a CNI configuration on each node.`,
+		Args: cobra.NoArgs,
+		RunE: func(command *cobra.Command, _ []string) error {
+			ctx, progress := command.Context(), command.ErrOrStderr()
+			env, err := imageEnv(getenv, source, progress)
+			if err != nil {
+				return err
+			}
+			if err := buildNodeComponents(ctx, env, progress); err != nil {
+				return err
+			}
+			archive, err := image.KindNode(ctx, env)
+			if err != nil {
+				return err
+			}
+			if err := writeImageTable(command.OutOrStdout(), []image.Archive{archive}); err != nil || !load {
+				return err
+			}
+			return loadIntoDocker(ctx, archive, progress)
+		},
+	}
+	command.Flags().StringVar(&source, "source", ".", "a checkout of sparkchaos, or a directory in one; needed when components are not in the cache")
+	command.Flags().BoolVar(&load, "load", true, "load the image into Docker if its daemon answers")
+	return command
+}
+
+// buildNodeComponents builds what the node image is made of and the cache lacks. Outside of a checkout nothing can be
+// built; then the image says what is missing.
+func buildNodeComponents(ctx context.Context, env image.Env, progress io.Writer) error {
+	if env.Checkout == "" {
+		return nil
+	}
+	all, err := components.Components()
+	if err != nil {
+		return err
+	}
+	needed, missing := nodeComponents(all, env.Cache)
+	if len(missing) == 0 {
+		return nil
+	}
+	return components.Build(ctx, components.Options{Source: env.Checkout, Cache: env.Cache, Only: needed, Progress: progress})
+}
+
+// nodeComponents names the components that the node image is made of, and those of them that the cache lacks.
+func nodeComponents(all []components.Component, cache string) (needed, missing []string) {
+	for _, c := range all {
+		if c.OnDemand && c.Name != "kubeadm" && c.Name != "cri-tools" {
+			continue
+		}
+		needed = append(needed, c.Name)
+		if !c.Built(cache) {
+			missing = append(missing, c.Name)
+		}
+	}
+	return needed, missing
+}
+
+// loadIntoDocker loads an archive into Docker, unless no daemon answers: then the image is only built, and that is said.
+func loadIntoDocker(ctx context.Context, archive image.Archive, progress io.Writer) error {
+	const patience = 10 * time.Second
+	asking, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	if said, err := docker(asking, "version", "--format", "{{.Server.Version}}"); err != nil {
+		fmt.Fprintf(progress, "the image is not loaded: no Docker daemon answers (%v: %s); load it with \"docker load --input %s\"\n", err, said, archive.Path)
+		return ctx.Err()
+	}
+	// The tag is the content's, so what has the name is the image.
+	if _, err := docker(ctx, "image", "inspect", archive.Reference); err == nil {
+		fmt.Fprintf(progress, "Docker has %s already\n", archive.Reference)
+		return nil
+	}
+	begun := time.Now()
+	if said, err := docker(ctx, "load", "--input", archive.Path); err != nil {
+		return fmt.Errorf("docker load of %s: %w: %s", archive.Path, err, said)
+	}
+	fmt.Fprintf(progress, "Docker has loaded %s in %s\n", archive.Reference, time.Since(begun).Round(10*time.Millisecond))
+	return nil
+}
+
+// docker calls the Docker client, and returns what it said.
+func docker(ctx context.Context, args ...string) (string, error) {
+	command := exec.CommandContext(ctx, "docker", args...)
+	var said bytes.Buffer
+	command.Stdout, command.Stderr = &said, &said
+	err := command.Run()
+	return strings.TrimSpace(said.String()), err
+}

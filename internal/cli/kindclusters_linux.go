@@ -1,0 +1,106 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"sigs.k8s.io/kind/pkg/apis/config/defaults"
+
+	"github.com/sparkchaos/sparkchaos/pkg/cluster"
+	"github.com/sparkchaos/sparkchaos/pkg/cluster/kind"
+	"github.com/sparkchaos/sparkchaos/pkg/image"
+	"github.com/sparkchaos/sparkchaos/pkg/runner"
+)
+
+// kindClusters are the kind clusters as a run sees them.
+type kindClusters struct {
+	state, cache string
+	progress     func(string)
+}
+
+var _ runner.Clusters = kindClusters{}
+
+func (k kindClusters) Kind() string { return kindKind }
+
+// provider looks for a container engine only when one is needed: most runs need none.
+func (k kindClusters) provider(ctx context.Context) (kind.Provider, error) {
+	engine, err := kind.FindEngine(ctx)
+	return kind.Provider{State: k.state, Engine: engine, Progress: k.progress}, err
+}
+
+// Make takes a running cluster only if it is what the run needs: a verdict by other timing would mislead.
+func (k kindClusters) Make(ctx context.Context, spec runner.ClusterSpec) (cluster.Cluster, bool, error) {
+	c, made, err := k.up(ctx, kind.Options{Name: spec.Name, Workers: spec.Workers, Timing: spec.Timing, Images: spec.Images})
+	if err != nil || made {
+		return c, made, err
+	}
+	if err := fits(c, spec, k.Kind()); err != nil {
+		return nil, false, err
+	}
+	if err := c.RenewVolumes(ctx); err != nil {
+		return nil, false, err
+	}
+	return c, false, loadMissing(ctx, c, spec.Images)
+}
+
+func (k kindClusters) up(ctx context.Context, o kind.Options) (*kind.Cluster, bool, error) {
+	provider, err := k.provider(ctx)
+	if err != nil {
+		return nil, false, err
+	}
+	if o.NodeImage == "" {
+		if o.NodeImage, err = k.nodeImage(ctx, provider.Engine); err != nil {
+			return nil, false, err
+		}
+	}
+	return provider.Up(ctx, o)
+}
+
+// nodeImage decides what nodes run: kind's own image, or the one that was made where that cannot be had.
+func (k kindClusters) nodeImage(ctx context.Context, engine kind.Engine) (string, error) {
+	if engine.HasImage(ctx, defaults.Image) {
+		return defaults.Image, nil
+	}
+	made, err := image.LastKindNode(imagesOf(k.cache))
+	if err != nil { // none was made, so kind's is tried
+		return defaults.Image, nil
+	}
+	if engine.HasImage(ctx, made.Reference) {
+		return made.Reference, nil
+	}
+	k.progress("loading " + made.Reference + " into " + string(engine))
+	if err := engine.LoadImage(ctx, made.Path); err != nil {
+		return "", fmt.Errorf("node image %s: %w", made.Reference, err)
+	}
+	return made.Reference, nil
+}
+
+func (k kindClusters) Open(name string) (cluster.Cluster, error) {
+	// A context of its own: a run that was interrupted must find its cluster, too.
+	ctx := context.Background()
+	provider, err := k.provider(ctx)
+	if err != nil {
+		return nil, err
+	}
+	c, err := provider.Open(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+func (k kindClusters) IsAbsent(err error) bool {
+	var absent kind.NotFound
+	return errors.As(err, &absent)
+}
+
+func (k kindClusters) Names() ([]string, error) { return kind.Provider{State: k.state}.Names() }
+
+func (k kindClusters) Remove(ctx context.Context, name string) (bool, error) {
+	provider, err := k.provider(ctx)
+	if err != nil {
+		return false, err
+	}
+	return provider.Down(ctx, name)
+}

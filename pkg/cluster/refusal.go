@@ -1,0 +1,30 @@
+package cluster
+
+// Refusal says why an action makes no sense for a node in its present state; empty if it does.
+func (a Action) Refusal(n Node) string {
+	switch {
+	case a == PowerOn && n.Power == On:
+		return "it is on already"
+	case a != PowerOn && n.Power == Off:
+		return "it is off"
+	case n.Frozen && a.asksTheNode():
+		return "it is frozen: thaw it first, or power it off"
+	case a == Thaw && !n.Frozen:
+		return "it is not frozen"
+	case a == Isolate && n.Isolated:
+		return "it is isolated already"
+	case a == Rejoin && !n.Isolated:
+		return "it is not isolated"
+	case a == KubeletStop && !n.Kubelet:
+		return "its kubelet is stopped already"
+	case a == KubeletStart && n.Kubelet:
+		return "its kubelet runs already"
+	default:
+		return ""
+	}
+}
+
+// asksTheNode says whether the action needs an answer of the node's own processes, or stops them a second time.
+func (a Action) asksTheNode() bool {
+	return a == Shutdown || a == Freeze || a == KubeletStop || a == KubeletStart
+}

@@ -1,0 +1,329 @@
+package image
+
+import (
+	"context"
+	"debug/elf"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+const (
+	// rootfsFormat changes when the tree is to be made otherwise of the same packages.
+	rootfsFormat = "1"
+	debianSuite  = "bookworm"
+	debianMirror = "http://deb.debian.org/debian"
+)
+
+// nodePackages are the packages of Debian that kind's own base image has, but for the clients of network file systems and
+// fuse-overlayfs, which only nodes without root privileges need; socat is for "kubectl port-forward" of older clients.
+func nodePackages() []string {
+	return []string{
+		"bash", "ca-certificates", "conntrack", "curl", "e2fsprogs", "ethtool", "iproute2", "iptables", "jq", "kmod", "libseccomp2",
+		"mount", "nftables", "pigz", "procps", "socat", "systemd", "util-linux",
+	}
+}
+
+// kindRootfs returns the stage with Debian's part of the node image: the tree itself in root/, and its layer.
+func (e Env) kindRootfs(ctx context.Context) (string, error) {
+	key := newStageKey("kind-rootfs")
+	key.add("format", rootfsFormat)
+	key.add("platform", runtime.GOARCH)
+	key.add("suite", debianSuite)
+	key.add("packages", strings.Join(nodePackages(), ","))
+	return e.make(ctx, stage{
+		kind: "kind-rootfs", key: key.sum(), why: "debootstrap " + debianSuite,
+		build: buildRootfs,
+	})
+}
+
+func buildRootfs(ctx context.Context, dir string) error {
+	if os.Geteuid() != 0 {
+		return errors.New("only root can make a Debian file system with its owners and modes: run the command as root")
+	}
+	// Root's path may lack the directories of system programs.
+	tool, err := lookPath("debootstrap", "/usr/sbin", "/sbin")
+	if err != nil {
+		return fmt.Errorf("the node's file system is made by debootstrap (Debian: apt-get install debootstrap): %w", err)
+	}
+	if err := needCommands("unshare"); err != nil {
+		return err
+	}
+	root := filepath.Join(dir, rootDir)
+	// debootstrap mounts file systems below the tree; in a namespace of its own none can be left behind.
+	cmd := exec.CommandContext(ctx, "unshare", "--mount", "--", tool, "--variant=minbase",
+		"--include="+strings.Join(nodePackages(), ","), debianSuite, root, debianMirror)
+	cmd.Env = append(os.Environ(), "LC_ALL=C", "DEBIAN_FRONTEND=noninteractive", "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
+	endWithParent(cmd)
+	if err := run(cmd); err != nil {
+		return err
+	}
+	if err := strip(root); err != nil {
+		return fmt.Errorf("remove from Debian what a node does not need: %w", err)
+	}
+	if err := setUpSystemd(root); err != nil {
+		return fmt.Errorf("set up systemd: %w", err)
+	}
+	entries, err := exactTree(root)
+	if err != nil {
+		return err
+	}
+	return writeLayer(dir, entries)
+}
+
+// lookPath finds a program in the path or in directories beside it.
+func lookPath(name string, dirs ...string) (string, error) {
+	found, err := exec.LookPath(name)
+	if err == nil {
+		return found, nil
+	}
+	for _, dir := range dirs {
+		if found, err := exec.LookPath(filepath.Join(dir, name)); err == nil {
+			return found, nil
+		}
+	}
+	return "", err
+}
+
+// removeAll removes what matches the patterns below root. A directory that a pattern names in full goes as a whole.
+func removeAll(root string, patterns ...string) error {
+	var problems []error
+	for _, pattern := range patterns {
+		matches, err := filepath.Glob(filepath.Join(root, pattern))
+		problems = append(problems, err)
+		for _, match := range matches {
+			problems = append(problems, os.RemoveAll(match))
+		}
+	}
+	return errors.Join(problems...)
+}
+
+// strip removes what installing left, what nobody reads on a node, and what debootstrap took from this very machine.
+func strip(root string) error {
+	return removeAll(root,
+		"dev/*", "proc/*", "run/*", "sys/*", "tmp/*", "var/tmp/*",
+		"var/cache/apt/*", "var/cache/debconf/*", "var/cache/ldconfig/*", "var/lib/apt/lists/*", "var/log/*",
+		"usr/share/doc/*", "usr/share/doc-base/*", "usr/share/info/*", "usr/share/local/*", "usr/share/locale/*", "usr/share/man/*",
+		"etc/hostname", "etc/machine-id", "etc/resolv.conf", "var/lib/dbus/machine-id",
+	)
+}
+
+// setUpSystemd does what the Dockerfile of kind's base image does to Debian's systemd, for it to run in a container.
+func setUpSystemd(root string) error {
+	err := removeAll(root,
+		"usr/lib/systemd/system/sysinit.target.wants/systemd-tmpfiles-setup.service",
+		"usr/lib/systemd/system/multi-user.target.wants/*",
+		"etc/systemd/system/*.wants/*",
+		"usr/lib/systemd/system/local-fs.target.wants/*",
+		"usr/lib/systemd/system/sockets.target.wants/*udev*",
+		"usr/lib/systemd/system/sockets.target.wants/*initctl*",
+		"usr/lib/systemd/system/basic.target.wants/*",
+	)
+	if err != nil {
+		return err
+	}
+	journald := filepath.Join(root, "etc/systemd/journald.conf")
+	config, err := os.ReadFile(journald)
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(journald, append(config, "ReadKMsg=no\n"...), 0o644); err != nil {
+		return err
+	}
+	links := []entry{
+		symlink("usr/sbin/init", "/usr/lib/systemd/systemd"),
+		// The service would register things into the kernel that this machine and all nodes share.
+		symlink("etc/systemd/system/systemd-binfmt.service", "/dev/null"),
+		directory("etc/kubernetes/manifests", 0o755, owner{}),
+		directory("opt/cni/bin", 0o755, owner{}),
+	}
+	for _, unit := range append(kindUnits(), importUnit) {
+		links = append(links, symlink(path.Join("etc/systemd/system/multi-user.target.wants", unit), path.Join("/etc/systemd/system", unit)))
+	}
+	for _, l := range links {
+		if err := removeAll(root, l.path); err != nil {
+			return err
+		}
+		if err := materialise(root, l); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// kindUnits are the units of kind's that are enabled in its base image.
+func kindUnits() []string {
+	return []string{"containerd.service", "kubelet.service", "undo-mount-hacks.service"}
+}
+
+// exactTree takes all that is below a directory with owners, modes, hard links and capabilities as they are. Sockets are
+// left out, as tar does.
+func exactTree(root string) ([]entry, error) {
+	type inode struct{ device, number uint64 }
+	links := map[inode][]int{}
+	var entries []entry
+	err := filepath.WalkDir(root, func(p string, d fs.DirEntry, err error) error {
+		if err != nil || p == root {
+			return err
+		}
+		info, err := d.Info()
+		if err != nil {
+			return err
+		}
+		status, ok := info.Sys().(*syscall.Stat_t)
+		if !ok {
+			return fmt.Errorf("%s: this system does not tell owners of files", p)
+		}
+		e := entry{mode: info.Mode(), owner: owner{int(status.Uid), int(status.Gid)}}
+		rel, err := filepath.Rel(root, p)
+		if err != nil {
+			return err
+		}
+		e.path = filepath.ToSlash(rel)
+		switch {
+		case info.Mode()&fs.ModeSocket != 0:
+			return nil
+		case info.Mode()&fs.ModeSymlink != 0:
+			if e.link, err = os.Readlink(p); err != nil {
+				return err
+			}
+		case info.Mode().IsRegular():
+			e.size = info.Size()
+			e.open = func() (io.ReadCloser, error) { return os.Open(p) }
+			if e.xattrs, err = capabilities(p); err != nil {
+				return err
+			}
+			if status.Nlink > 1 {
+				id := inode{uint64(status.Dev), status.Ino}
+				links[id] = append(links[id], len(entries))
+			}
+		case !info.IsDir():
+			return fmt.Errorf("%s is of type %s, but only files, directories and links can be in a node's file system: the node makes devices itself", p, info.Mode().Type())
+		}
+		entries = append(entries, e)
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	for _, names := range links {
+		// A layer's entries are sorted by path, and a hard link must come after what it links to.
+		slices.SortFunc(names, func(a, b int) int { return strings.Compare(entries[a].path, entries[b].path) })
+		for _, i := range names[1:] {
+			entries[i] = entry{path: entries[i].path, mode: entries[i].mode, owner: entries[i].owner, hard: entries[names[0]].path}
+		}
+	}
+	return entries, nil
+}
+
+// capabilities returns the extended attribute that holds a file's capabilities, if it has any.
+func capabilities(file string) (map[string]string, error) {
+	const attribute = "security.capability"
+	value := make([]byte, 64)
+	n, err := unix.Lgetxattr(file, attribute, value)
+	switch {
+	case err == nil:
+		return map[string]string{attribute: string(value[:n])}, nil
+	case errors.Is(err, unix.ENODATA) || errors.Is(err, unix.ENOTSUP):
+		return nil, nil
+	default:
+		return nil, fmt.Errorf("%s: read the attribute %s: %w", file, attribute, err)
+	}
+}
+
+// fitsTree says whether a program of this machine can run in a tree: runc is linked with the C library of the machine that
+// built it, and a node's may be older.
+func fitsTree(root, program string) error {
+	needed, err := neededVersions(program)
+	if err != nil {
+		return err
+	}
+	var problems []error
+	for library, versions := range sorted(needed) {
+		source, err := findInTree(root, library)
+		if err != nil {
+			problems = append(problems, fmt.Errorf("%s needs %s: %w", program, library, err))
+			continue
+		}
+		provided, err := providedVersions(source)
+		if err != nil {
+			problems = append(problems, err)
+			continue
+		}
+		for _, version := range versions {
+			if !slices.Contains(provided, version) {
+				problems = append(problems, fmt.Errorf("%s needs %s of %s, and Debian %s, of which the node is made, has an older one: "+
+					"it was built on a newer distribution; build the components and the image on Debian %s", program, version, library, debianSuite, debianSuite))
+			}
+		}
+	}
+	return errors.Join(problems...)
+}
+
+// findInTree returns the file of a tree that is a library.
+func findInTree(root, library string) (string, error) {
+	for _, dir := range libraryDirs() {
+		if source, err := resolveIn(root, path.Join(dir, library)); err == nil {
+			return source, nil
+		}
+	}
+	return "", fmt.Errorf("the library is in none of %s below %s", strings.Join(libraryDirs(), ", "), root)
+}
+
+// neededVersions returns the libraries that an ELF file names, with the versions of symbols that it wants of each.
+func neededVersions(object string) (needed map[string][]string, err error) {
+	f, err := elf.Open(object)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", object, err)
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	libraries, err := f.ImportedLibraries()
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", object, err)
+	}
+	needed = map[string][]string{}
+	for _, l := range libraries {
+		needed[l] = nil
+	}
+	if len(libraries) == 0 {
+		return needed, nil // static
+	}
+	versions, err := f.DynamicVersionNeeds()
+	if err != nil {
+		return nil, fmt.Errorf("%s: versions of symbols that it needs: %w", object, err)
+	}
+	for _, v := range versions {
+		for _, n := range v.Needs {
+			needed[v.Name] = append(needed[v.Name], n.Dep)
+		}
+	}
+	return needed, nil
+}
+
+// providedVersions returns the versions of symbols that a library has.
+func providedVersions(library string) (provided []string, err error) {
+	f, err := elf.Open(library)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", library, err)
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	versions, err := f.DynamicVersions()
+	if err != nil {
+		return nil, fmt.Errorf("%s: versions of its symbols: %w", library, err)
+	}
+	for _, v := range versions {
+		provided = append(provided, v.Name)
+	}
+	return provided, nil
+}

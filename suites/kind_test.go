@@ -1,0 +1,100 @@
+//go:build linux
+
+package suites_test
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+
+	"k8s.io/client-go/kubernetes"
+
+	"github.com/sparkchaos/sparkchaos/internal/paths"
+	"github.com/sparkchaos/sparkchaos/pkg/check"
+	"github.com/sparkchaos/sparkchaos/pkg/cluster/kind"
+	"github.com/sparkchaos/sparkchaos/pkg/report"
+)
+
+// kindTests is set where tests may and must start clusters of kind.
+const kindTests = "SPARKCHAOS_KIND_TESTS"
+
+// onKind are the shipped scenarios that are run on kind, too: their verdict must not depend on how nodes are made.
+func onKind() []string {
+	return []string{"driver-node-power-off", "executor-pod-kill", "driver-node-isolated", "driver-as-pod"}
+}
+
+var _ = Describe("kind", Label("kind"), Ordered, ContinueOnFailure, func() {
+	var name, runs string
+
+	BeforeAll(func() {
+		if os.Getenv(kindTests) == "" {
+			Skip("starts a cluster of kind: needs Docker and a node image; set " + kindTests + "=1, or call make test-kind")
+		}
+		name, runs = fmt.Sprintf("kind-%d", os.Getpid()), GinkgoT().TempDir()
+		DeferCleanup(func() {
+			code, _ := sparkchaos("cluster", "down", "--cluster", "kind", "--name", name)
+			Expect(code).To(Equal(0), "the cluster goes with everything")
+		})
+	})
+
+	for _, s := range shipped() {
+		for _, chosen := range onKind() {
+			if s.Metadata.Name != chosen {
+				continue
+			}
+			It(s.Metadata.Name+" has the same verdict as on the embedded cluster", func(ctx SpecContext) {
+				code, out := sparkchaos("run", s.Metadata.Name, "--seed", "1", "--cluster", "kind", "--cluster-name", name, "--keep-cluster", "--out", runs)
+				directory, err := filepath.EvalSymlinks(filepath.Join(runs, "latest"))
+				Expect(err).NotTo(HaveOccurred())
+				Expect(code).To(Equal(0), "%s\n%s", out, directory)
+				verdict, info, err := report.Load(directory)
+				Expect(err).NotTo(HaveOccurred())
+				Expect(info.Environment.ClusterKind).To(Equal("kind"))
+				Expect(verdict.Verdict).To(Equal(check.Pass), verdict.Reason)
+				expectWhatTheFileSays(s, verdict)
+				expectTheSameVerdictOffline(ctx, directory)
+			}, SpecTimeout(specTimeout))
+		}
+	}
+
+	for _, fault := range []string{"nodePowerOff", "nodeIsolate", "nodeFreeze"} {
+		It("cleanup undoes a run with "+fault+" that was killed", func(ctx SpecContext) {
+			h := startHarness(name, fmt.Sprintf(short, strike(fault), ""), func(h *harness) { h.Args = append(h.Args, "--cluster", "kind") })
+			h.awaitEvent(ctx, `"type":"landed"`)
+			Expect(h.Process.Kill()).To(Succeed())
+			_ = h.Wait() // killed is what it is to be
+			Expect(verdictOf(h)).NotTo(Equal(check.Pass), "a run that was killed must never pass")
+			code, out := sparkchaos("cleanup")
+			Expect(code).To(Equal(0), out)
+			lab, client := openKind(ctx, name)
+			expectNothingDisturbed(ctx, lab, client)
+		}, SpecTimeout(specTimeout))
+	}
+
+	It("a broken image archive is named and brought to no node", func(SpecContext) {
+		broken := filepath.Join(runs, "broken.tar")
+		Expect(os.WriteFile(broken, []byte("no archive"), 0o600)).To(Succeed())
+		code, _ := sparkchaos("cluster", "load", broken, "--cluster", "kind", "--name", name)
+		Expect(code).NotTo(Equal(0))
+	})
+})
+
+// openKind finds a cluster of kind and a client for it.
+func openKind(ctx context.Context, name string) (*kind.Cluster, kubernetes.Interface) {
+	GinkgoHelper()
+	state, err := paths.State(os.Getenv)
+	Expect(err).NotTo(HaveOccurred())
+	engine, err := kind.FindEngine(ctx)
+	Expect(err).NotTo(HaveOccurred())
+	c, err := kind.Provider{State: state, Engine: engine}.Open(ctx, name)
+	Expect(err).NotTo(HaveOccurred())
+	config, err := c.RESTConfig()
+	Expect(err).NotTo(HaveOccurred())
+	client, err := kubernetes.NewForConfig(config)
+	Expect(err).NotTo(HaveOccurred())
+	return c, client
+}
