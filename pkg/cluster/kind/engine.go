@@ -51,9 +51,8 @@ func (e Engine) Check(ctx context.Context) error {
 	if _, err := exec.LookPath(string(e)); err != nil {
 		return fmt.Errorf("%s is not installed: %w", e, err)
 	}
-	// Docker's client alone says "version" well without a daemon.
-	if _, err := e.run(ctx, "info", "--format", "{{.ID}}"); err != nil && e == Docker {
-		return fmt.Errorf("the daemon of docker does not answer; start it (systemctl start docker), or say where it is by DOCKER_HOST: %w", err)
+	if _, err := e.run(ctx, "info"); err != nil {
+		return fmt.Errorf("%s does not answer; Docker's daemon is started by \"systemctl start docker\", and DOCKER_HOST says where another one is: %w", e, err)
 	}
 	return nil
 }
