@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"strconv"
+	"strings"
 
 	"sigs.k8s.io/kind/pkg/apis/config/defaults"
 
@@ -14,7 +17,27 @@ import (
 
 // diagnose looks at this machine for each kind of cluster.
 func diagnose(ctx context.Context, state, cache string) []diagnosis {
-	return []diagnosis{diagnoseEmbedded(state, cache), diagnoseKind(ctx, cache)}
+	all := []diagnosis{diagnoseEmbedded(state, cache), diagnoseKind(ctx, cache)}
+	if note := inotifyNote(os.ReadFile); note != "" {
+		for i := range all {
+			all[i].notes = append(all[i].notes, note)
+		}
+	}
+	return all
+}
+
+// inotifyNote says when the kernel may refuse the nodes of several clusters; empty if it will not.
+func inotifyNote(read func(string) ([]byte, error)) string {
+	const setting, enough = "fs.inotify.max_user_instances", 512 // kind's own advice
+	content, err := read("/proc/sys/" + strings.ReplaceAll(setting, ".", "/"))
+	if err != nil {
+		return ""
+	}
+	instances, err := strconv.Atoi(strings.TrimSpace(string(content)))
+	if err != nil || instances >= enough {
+		return ""
+	}
+	return fmt.Sprintf("%s is %d, which all nodes of all clusters share: with too many of them kubelet ends with \"too many open files\"; `sysctl %s=%d` mends it", setting, instances, setting, enough)
 }
 
 func diagnoseEmbedded(state, cache string) diagnosis {
