@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net/http"
 	"os"
 	"os/exec"
 	"strings"
@@ -214,23 +215,19 @@ func reach(l *lab, node string) {
 	if err != nil {
 		l.Fatal(err)
 	}
-	defer listener.Close()
 	heard := make(chan string, 1)
-	go func() {
-		conn, err := listener.Accept()
-		if err != nil {
-			return
+	harness := &http.Server{Handler: http.HandlerFunc(func(_ http.ResponseWriter, request *http.Request) {
+		select {
+		case heard <- request.URL.Path:
+		default: // the pod was started again
 		}
-		buffer := make([]byte, 64)
-		n, _ := conn.Read(buffer)
-		heard <- string(buffer[:n])
-		fmt.Fprint(conn, "HTTP/1.0 200 OK\r\n\r\n")
-		_ = conn.Close()
-	}()
-	l.pod("caller", other, "get", "http://"+listener.Addr().String()+"/")
+	})}
+	defer harness.Close()
+	go func() { _ = harness.Serve(listener) }() // ends with the test
+	l.pod("caller", other, "get", "http://"+listener.Addr().String()+"/called")
 	l.awaitPod("caller", succeeded)
-	if said := <-heard; !strings.HasPrefix(said, "GET / ") {
-		l.Errorf("the harness heard %q", said)
+	if path := <-heard; path != "/called" {
+		l.Errorf("the harness was asked for %q", path)
 	}
 }
 
