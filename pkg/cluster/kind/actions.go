@@ -57,12 +57,14 @@ func actions() map[cluster.Action]action {
 	}
 }
 
-// Do acts on a node and returns only when the effect was observed from outside.
+// Do acts on a node and returns only when the effect was observed from outside. Actions wait for each other.
 func (c *Cluster) Do(ctx context.Context, name cluster.Action, node string) (cluster.Evidence, error) {
 	act, ok := actions()[name]
 	if !ok {
 		return cluster.Evidence{}, fmt.Errorf("nobody can %q a node: expected one of %v", name, cluster.Actions())
 	}
+	c.acting.Lock()
+	defer c.acting.Unlock()
 	w, err := c.worker(ctx, node)
 	if err != nil {
 		return cluster.Evidence{}, err
@@ -197,8 +199,7 @@ func isolate(ctx context.Context, w *worker, e *cluster.Evidence) error {
 	if err != nil {
 		return err
 	}
-	w.record.Routes[w.name()] = routes
-	if err := w.directory.save(w.record); err != nil {
+	if err := w.directory.changeNodes(func(s nodeState) { s.Routes[w.name()] = routes }); err != nil {
 		return err
 	}
 	if err := cut(w.State.Pid); err != nil {
@@ -213,7 +214,11 @@ func isolate(ctx context.Context, w *worker, e *cluster.Evidence) error {
 }
 
 func rejoin(ctx context.Context, w *worker, e *cluster.Evidence) error {
-	if err := mend(w.State.Pid, w.record.Routes[w.name()]); err != nil {
+	known, err := w.directory.loadNodes()
+	if err != nil {
+		return err
+	}
+	if err := mend(w.State.Pid, known.Routes[w.name()]); err != nil {
 		return err
 	}
 	return w.awaitLink(ctx, e, true, "the node's link is up")

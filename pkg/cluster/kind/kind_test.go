@@ -159,7 +159,7 @@ func TestRecordsAreKept(t *testing.T) {
 	if _, err := d.load(); !absent(err) {
 		t.Errorf("load = %v though there is none", err)
 	}
-	want := record{Name: "lab", Engine: Docker, Workers: 3, Timing: cluster.Fast(), Images: map[string][]string{}, Routes: map[string][]route{"lab-worker": {{Gateway: "172.18.0.1"}}}}
+	want := record{Name: "lab", Engine: Docker, Workers: 3, Timing: cluster.Fast()}
 	if err := d.save(want); err != nil {
 		t.Fatal(err)
 	}
@@ -169,6 +169,15 @@ func TestRecordsAreKept(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("record (-want +got):\n%s", diff)
+	}
+	for _, node := range []string{"lab-worker", "lab-worker2"} {
+		if err := d.changeNodes(func(s nodeState) { s.Routes[node] = []route{{Gateway: "172.18.0.1"}} }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	wantNodes := nodeState{Images: map[string][]string{}, Routes: map[string][]route{"lab-worker": {{Gateway: "172.18.0.1"}}, "lab-worker2": {{Gateway: "172.18.0.1"}}}}
+	if known, err := d.loadNodes(); err != nil || !cmp.Equal(wantNodes, known) {
+		t.Errorf("nodes %+v, %v; want %+v", known, err, wantNodes)
 	}
 	if names, err := (Provider{State: state}).Names(); err != nil || len(names) != 1 || names[0] != "lab" {
 		t.Errorf("Names = %v, %v", names, err)

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"net"
 	"os"
 	"os/exec"
@@ -75,24 +76,31 @@ func (c *Cluster) load(ctx context.Context, node, archive string) error {
 
 // loadMissing gives a node that was off the images that the others got meanwhile.
 func (c *Cluster) loadMissing(ctx context.Context, node string) error {
-	var others []string
-	for _, loaded := range c.record.Images {
-		others = append(others, loaded...)
+	known, err := c.directory.loadNodes()
+	if err != nil {
+		return err
 	}
-	slices.Sort(others)
-	for _, archive := range slices.Compact(others) {
-		if slices.Contains(c.record.Images[node], archive) {
-			continue
-		}
+	all := slices.Sorted(maps.Keys(archivesOf(known)))
+	for _, archive := range slices.DeleteFunc(all, func(a string) bool { return slices.Contains(known.Images[node], a) }) {
 		if err := c.load(ctx, node, archive); err != nil {
 			return err
 		}
-		c.record.Images[node] = append(c.record.Images[node], archive)
-		if err := c.directory.save(c.record); err != nil {
+		if err := c.directory.changeNodes(func(s nodeState) { s.Images[node] = append(s.Images[node], archive) }); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// archivesOf are all archives that any node has.
+func archivesOf(known nodeState) map[string]bool {
+	all := map[string]bool{}
+	for _, loaded := range known.Images {
+		for _, archive := range loaded {
+			all[archive] = true
+		}
+	}
+	return all
 }
 
 // awaitReady waits until Kubernetes says of each node that it is Ready.

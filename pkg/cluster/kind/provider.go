@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -56,7 +57,8 @@ func (e NotFound) Error() string {
 type Cluster struct {
 	provider  Provider
 	directory directory
-	record    record
+	record    record     // as the cluster was made
+	acting    sync.Mutex // held while something is done to nodes
 }
 
 var _ cluster.Cluster = (*Cluster)(nil)
@@ -131,7 +133,6 @@ func (p Provider) make(ctx context.Context, o Options) (*Cluster, error) {
 	d := directoryOf(p.State, o.Name)
 	c := &Cluster{provider: p, directory: d, record: record{
 		Name: o.Name, Engine: p.Engine, Workers: o.Workers, Timing: o.Timing, NodeImage: o.NodeImage, Created: time.Now(),
-		Images: map[string][]string{}, Routes: map[string][]route{},
 	}}
 	if err := c.pull(ctx); err != nil {
 		return nil, err
@@ -293,16 +294,22 @@ func (c *Cluster) workers(ctx context.Context) ([]container, error) {
 
 // HasImage says whether each node has an archive.
 func (c *Cluster) HasImage(archive string) bool {
-	for _, loaded := range c.record.Images {
+	known, err := c.directory.loadNodes()
+	if err != nil || len(known.Images) != c.record.Workers+1 {
+		return false
+	}
+	for _, loaded := range known.Images {
 		if !slices.Contains(loaded, archive) {
 			return false
 		}
 	}
-	return len(c.record.Images) == c.record.Workers+1
+	return true
 }
 
 // Load brings an image archive to all nodes that are on; those that are off get it when they are started.
 func (c *Cluster) Load(ctx context.Context, archive string) error {
+	c.acting.Lock()
+	defer c.acting.Unlock()
 	archive, err := filepath.Abs(archive)
 	if err == nil {
 		_, err = os.Stat(archive)
@@ -310,25 +317,27 @@ func (c *Cluster) Load(ctx context.Context, archive string) error {
 	if err != nil {
 		return fmt.Errorf("image archive: %w", err)
 	}
+	known, err := c.directory.loadNodes()
+	if err != nil {
+		return err
+	}
 	nodes, err := c.containers(ctx)
 	if err != nil {
 		return err
 	}
+	nodes = slices.DeleteFunc(nodes, func(n container) bool { return !n.State.Running || slices.Contains(known.Images[n.name()], archive) })
 	c.provider.Progress("bringing " + filepath.Base(filepath.Dir(archive)) + " to the nodes")
 	group, loading := errgroup.WithContext(ctx)
 	group.SetLimit(2) // each unpacks the archive
 	for _, node := range nodes {
-		if node.State.Running && !slices.Contains(c.record.Images[node.name()], archive) {
-			group.Go(func() error { return c.load(loading, node.name(), archive) })
-		}
+		group.Go(func() error { return c.load(loading, node.name(), archive) })
 	}
 	if err := group.Wait(); err != nil {
 		return err
 	}
-	for _, node := range nodes {
-		if node.State.Running && !slices.Contains(c.record.Images[node.name()], archive) {
-			c.record.Images[node.name()] = append(c.record.Images[node.name()], archive)
+	return c.directory.changeNodes(func(s nodeState) {
+		for _, node := range nodes {
+			s.Images[node.name()] = append(s.Images[node.name()], archive)
 		}
-	}
-	return c.directory.save(c.record)
+	})
 }

@@ -24,10 +24,14 @@ type record struct {
 	OwnNetwork bool           `json:"ownNetwork"` // the node image brings no network of its own
 	Created    time.Time      `json:"created"`
 	Running    bool           `json:"running"` // false while it is being made
-	// Images are the archives that were brought to the nodes, by node.
-	Images map[string][]string `json:"images,omitempty"`
-	// Routes are those that a node had before its link was cut, by node.
-	Routes map[string][]route `json:"routes,omitempty"`
+}
+
+// nodeState is what changes while the cluster lives, by node.
+type nodeState struct {
+	// Images are the archives that were brought to a node.
+	Images map[string][]string `json:"images"`
+	// Routes are those that a node had before its link was cut.
+	Routes map[string][]route `json:"routes"`
 }
 
 // directory is where the state of one cluster is.
@@ -38,35 +42,61 @@ func directoryOf(state, name string) directory {
 }
 
 func (d directory) record() string     { return filepath.Join(string(d), "cluster.json") }
+func (d directory) nodeState() string  { return filepath.Join(string(d), "nodes.json") }
 func (d directory) kubeconfig() string { return filepath.Join(string(d), "kubeconfig") }
 func (d directory) shared() string     { return filepath.Join(string(d), "shared") }
 
 func (d directory) load() (record, error) {
-	data, err := os.ReadFile(d.record())
-	if err != nil {
-		return record{}, err
-	}
-	r := record{Images: map[string][]string{}, Routes: map[string][]route{}}
-	if err := json.Unmarshal(data, &r); err != nil {
-		return record{}, fmt.Errorf("%s: %w", d.record(), err)
-	}
-	return r, nil
+	var r record
+	return r, readJSON(d.record(), &r)
 }
 
-// save writes the record as a whole or not at all.
-func (d directory) save(r record) error {
-	data, err := json.MarshalIndent(r, "", "  ")
+func (d directory) save(r record) error { return writeJSON(d.record(), r) }
+
+// loadNodes returns what was noted of the nodes; nothing at first.
+func (d directory) loadNodes() (nodeState, error) {
+	s := nodeState{Images: map[string][]string{}, Routes: map[string][]route{}}
+	if err := readJSON(d.nodeState(), &s); err != nil && !absent(err) {
+		return nodeState{}, err
+	}
+	return s, nil
+}
+
+// changeNodes notes a change. Calls must not overlap.
+func (d directory) changeNodes(change func(nodeState)) error {
+	s, err := d.loadNodes()
 	if err != nil {
 		return err
 	}
-	if err := os.MkdirAll(string(d), 0o755); err != nil {
+	change(s)
+	return writeJSON(d.nodeState(), s)
+}
+
+func readJSON(name string, into any) error {
+	data, err := os.ReadFile(name)
+	if err != nil {
 		return err
 	}
-	temporary := d.record() + ".new"
+	if err := json.Unmarshal(data, into); err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	return nil
+}
+
+// writeJSON writes a file as a whole or not at all.
+func writeJSON(name string, value any) error {
+	data, err := json.MarshalIndent(value, "", "  ")
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
+		return err
+	}
+	temporary := name + ".new"
 	if err := os.WriteFile(temporary, append(data, '\n'), 0o644); err != nil {
 		return errors.Join(err, os.Remove(temporary))
 	}
-	return os.Rename(temporary, d.record())
+	return os.Rename(temporary, name)
 }
 
 func absent(err error) bool { return errors.Is(err, fs.ErrNotExist) }
