@@ -4,7 +4,6 @@ package embedded
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -17,6 +16,7 @@ import (
 
 	"github.com/sparkchaos/sparkchaos/pkg/cluster"
 	"github.com/sparkchaos/sparkchaos/pkg/cluster/embedded/machine"
+	"github.com/sparkchaos/sparkchaos/pkg/cluster/statefile"
 )
 
 // recordVersion is that of cluster.json; another one was written by another sparkchaos.
@@ -80,7 +80,7 @@ func workerName(i int) string { return fmt.Sprintf("worker-%d", i) }
 
 func (d directory) load() (record, error) {
 	var r record
-	if err := readJSON(d.record(), &r); err != nil {
+	if err := statefile.Read(d.record(), &r); err != nil {
 		return record{}, err
 	}
 	if r.Version != recordVersion {
@@ -89,51 +89,16 @@ func (d directory) load() (record, error) {
 	return r, nil
 }
 
-func (d directory) save(r record) error { return writeJSON(d.record(), r) }
+func (d directory) save(r record) error { return statefile.Write(d.record(), r) }
 
 func (d directory) loadMachine(name string) (machineRecord, error) {
 	var m machineRecord
-	err := readJSON(d.machine(name), &m)
+	err := statefile.Read(d.machine(name), &m)
 	return m, err
 }
 
 func (d directory) saveMachine(m machineRecord) error {
-	return writeJSON(d.machine(m.Spec.Name), m)
-}
-
-func readJSON(path string, into any) error {
-	content, err := os.ReadFile(path)
-	if err != nil {
-		return fmt.Errorf("read a cluster's state: %w", err)
-	}
-	if err := json.Unmarshal(content, into); err != nil {
-		return fmt.Errorf("the state file %s is damaged (%w): `sparkchaos cluster down` removes the cluster without needing it", path, err)
-	}
-	return nil
-}
-
-// writeJSON replaces the file as a whole, so a reader or a crash never meets half of it.
-func writeJSON(path string, value any) error {
-	content, err := json.MarshalIndent(value, "", "  ")
-	if err != nil {
-		return fmt.Errorf("encode %s: %w", path, err)
-	}
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return fmt.Errorf("write a cluster's state: %w", err)
-	}
-	temporary, err := os.CreateTemp(filepath.Dir(path), ".new-*")
-	if err != nil {
-		return fmt.Errorf("write a cluster's state: %w", err)
-	}
-	_, err = temporary.Write(append(content, '\n'))
-	err = errors.Join(err, temporary.Sync(), temporary.Close())
-	if err == nil {
-		err = os.Rename(temporary.Name(), path)
-	}
-	if err != nil {
-		return fmt.Errorf("write the state file %s: %w", path, errors.Join(err, os.Remove(temporary.Name())))
-	}
-	return nil
+	return statefile.Write(d.machine(m.Spec.Name), m)
 }
 
 // lock keeps two commands from changing one cluster at a time. It waits for the other, and says so through waiting.

@@ -22,6 +22,7 @@ import (
 	"github.com/sparkchaos/sparkchaos/pkg/cluster"
 	"github.com/sparkchaos/sparkchaos/pkg/cluster/embedded/machine"
 	"github.com/sparkchaos/sparkchaos/pkg/cluster/embedded/network"
+	"github.com/sparkchaos/sparkchaos/pkg/cluster/statefile"
 )
 
 // Nodes returns the workers as the machines that they are, sorted by number.
@@ -161,13 +162,13 @@ func (c *Cluster) loadedFile(name string) string {
 
 func (c *Cluster) markLoaded(name, archive string) error {
 	var loaded []string
-	if err := readJSON(c.loadedFile(name), &loaded); err != nil && !absent(err) {
+	if err := statefile.Read(c.loadedFile(name), &loaded); err != nil && !absent(err) {
 		return err
 	}
 	if slices.Contains(loaded, archive) {
 		return nil
 	}
-	return writeJSON(c.loadedFile(name), append(loaded, archive))
+	return statefile.Write(c.loadedFile(name), append(loaded, archive))
 }
 
 // loadMissing gives a node that was off the images that the others got meanwhile.
@@ -175,7 +176,7 @@ func (c *Cluster) loadMissing(ctx context.Context, m machineRecord) error {
 	var others, own []string
 	for _, name := range c.directory.machineNames() {
 		var loaded []string
-		if err := readJSON(c.loadedFile(name), &loaded); err != nil && !absent(err) {
+		if err := statefile.Read(c.loadedFile(name), &loaded); err != nil && !absent(err) {
 			return err
 		}
 		others = append(others, loaded...)

@@ -3,15 +3,13 @@
 package kind
 
 import (
-	"encoding/json"
 	"errors"
-	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"time"
 
 	"github.com/sparkchaos/sparkchaos/pkg/cluster"
+	"github.com/sparkchaos/sparkchaos/pkg/cluster/statefile"
 )
 
 // record is what is kept of a cluster on this machine. A cluster of kind without one is somebody else's.
@@ -48,15 +46,15 @@ func (d directory) shared() string     { return filepath.Join(string(d), "shared
 
 func (d directory) load() (record, error) {
 	var r record
-	return r, readJSON(d.record(), &r)
+	return r, statefile.Read(d.record(), &r)
 }
 
-func (d directory) save(r record) error { return writeJSON(d.record(), r) }
+func (d directory) save(r record) error { return statefile.Write(d.record(), r) }
 
 // loadNodes returns what was noted of the nodes; nothing at first.
 func (d directory) loadNodes() (nodeState, error) {
 	s := nodeState{Images: map[string][]string{}, Routes: map[string][]route{}}
-	if err := readJSON(d.nodeState(), &s); err != nil && !absent(err) {
+	if err := statefile.Read(d.nodeState(), &s); err != nil && !absent(err) {
 		return nodeState{}, err
 	}
 	return s, nil
@@ -69,34 +67,7 @@ func (d directory) changeNodes(change func(nodeState)) error {
 		return err
 	}
 	change(s)
-	return writeJSON(d.nodeState(), s)
-}
-
-func readJSON(name string, into any) error {
-	data, err := os.ReadFile(name)
-	if err != nil {
-		return err
-	}
-	if err := json.Unmarshal(data, into); err != nil {
-		return fmt.Errorf("%s: %w", name, err)
-	}
-	return nil
-}
-
-// writeJSON writes a file as a whole or not at all.
-func writeJSON(name string, value any) error {
-	data, err := json.MarshalIndent(value, "", "  ")
-	if err != nil {
-		return err
-	}
-	if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
-		return err
-	}
-	temporary := name + ".new"
-	if err := os.WriteFile(temporary, append(data, '\n'), 0o644); err != nil {
-		return errors.Join(err, os.Remove(temporary))
-	}
-	return os.Rename(temporary, name)
+	return statefile.Write(d.nodeState(), s)
 }
 
 func absent(err error) bool { return errors.Is(err, fs.ErrNotExist) }
