@@ -123,12 +123,12 @@ type clusterSettings struct {
 
 // bringUp makes a cluster, or says that it runs already.
 func bringUp(command *cobra.Command, getenv func(string) string, kindOf string, spec runner.ClusterSpec, settings clusterSettings) (already bool, err error) {
-	if kindOf == kindKind {
-		clusters, err := clustersAt(command, getenv, kindOf)
-		if err != nil {
-			return false, err
-		}
-		_, made, err := clusters.(kindClusters).up(command.Context(), kind.Options{
+	clusters, err := clustersAt(command, getenv, kindOf) // refuses kinds that are not known
+	if err != nil {
+		return false, err
+	}
+	if containers, ok := clusters.(kindClusters); ok {
+		_, made, err := containers.up(command.Context(), kind.Options{
 			Name: spec.Name, Workers: spec.Workers, Timing: spec.Timing, Images: spec.Images, NodeImage: settings.nodeImage,
 		})
 		return !made, err
