@@ -56,8 +56,9 @@ func checkCompletes(m *Model, within time.Duration) Result {
 		f.cite(badly, "the application failed: %s", reason)
 		return f.violated("the application failed %s after its launch: %s", tell(badly.At.Sub(m.Launched.At)), reason)
 	}
-	waited := m.end().At.Sub(m.Launched.At)
-	f.cite(m.end(), "the record ends")
+	end := m.seenUntil(m.Workload.DriverKind, "Pod")
+	waited := end.At.Sub(m.Launched.At)
+	f.cite(end, "the record ends")
 	if waited > within {
 		f.Measured = "never"
 		return f.violated("the application had not ended %s after its launch", tell(waited))

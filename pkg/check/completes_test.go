@@ -21,6 +21,7 @@ func TestCompletes(t *testing.T) {
 		{name: "failed", want: Violation, measure: "failed", says: "Because", twist: failed},
 		{name: "never", want: Violation, measure: "never", twist: func(s *historytest.Story) { s.Completed = 0 }},
 		{name: "not yet", args: args{"within": "10m"}, want: Inconclusive, twist: func(s *historytest.Story) { s.Completed = 0 }},
+		{name: "nothing was seen any more, from before the bound", want: Inconclusive, twist: both(func(s *historytest.Story) { s.Completed = 0 }, blindSince(30*second))},
 		{name: "another Job", want: Violation, twist: func(s *historytest.Story) {
 			s.Completed = 0
 			s.Extra = func(b *historytest.Builder) {

@@ -32,7 +32,7 @@ func checkRescheduled(m *Model, within time.Duration) Result {
 	for _, b := range blows {
 		r := rescheduled(incarnations, b)
 		if r == nil {
-			if waited := m.end().At.Sub(b.fault.Began.At); waited <= within {
+			if waited := m.seenUntil("Pod").At.Sub(b.fault.Began.At); waited <= within {
 				undecided = &b
 				continue
 			}
@@ -47,8 +47,9 @@ func checkRescheduled(m *Model, within time.Duration) Result {
 		f.cite(r.Pod.Running, "%s runs on %s", r, r.Node)
 	}
 	if undecided != nil {
-		return f.inconclusive("the record ends %s after fault %s, before the bound, and no new incarnation ran yet",
-			tell(m.end().At.Sub(undecided.fault.Began.At)), undecided.fault.Name)
+		f.cite(m.seenUntil("Pod"), "the record of pods ends")
+		return f.inconclusive("the record of pods ends %s after fault %s, before the bound, and no new incarnation ran yet",
+			tell(m.seenUntil("Pod").At.Sub(undecided.fault.Began.At)), undecided.fault.Name)
 	}
 	f.Measured = tell(slowest)
 	return f.held("a new incarnation of the driver ran %s after the fault", tell(slowest))

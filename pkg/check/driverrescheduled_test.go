@@ -31,6 +31,8 @@ func TestDriverRescheduled(t *testing.T) {
 			s.Drivers[1].Node = "n1"
 		}},
 		{name: "record ends before the bound", want: Inconclusive, says: "before the bound", args: args{"within": "10m"}, twist: withoutReplacement},
+		{name: "nothing was seen of pods any more, from before the bound", want: Inconclusive, says: "before the bound", twist: both(withoutReplacement, blindSince(15*second))},
+		{name: "nothing was seen of pods any more, from after the bound", want: Violation, says: "no new incarnation", twist: both(withoutReplacement, blindSince(40*second))},
 		{name: "no fault", want: Inconclusive, twist: withoutFault},
 		{name: "fault did not land", want: Inconclusive, twist: func(s *historytest.Story) { s.NotLanded = "the node answers" }},
 		{name: "another node was struck", want: Inconclusive, says: "no fault that landed", twist: func(s *historytest.Story) {

@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/sparkchaos/sparkchaos/pkg/history"
@@ -245,6 +247,21 @@ func (m *Model) end() Moment {
 
 // offset returns when a moment was, counted from the begin of the run.
 func (m *Model) offset(moment Moment) time.Duration { return moment.At.Sub(m.base) }
+
+// seenUntil is the end of what was seen of kinds of objects: the record's, or the begin of a time in which nothing could be
+// seen until then. That something never happened can be said only of the time before.
+func (m *Model) seenUntil(kinds ...string) Moment {
+	until := m.end()
+	for _, gap := range m.Gaps {
+		if !slices.Contains(kinds, gap.Kind) || !strings.HasPrefix(gap.Data.Reason, history.GapUntilEnd) {
+			continue
+		}
+		if begun := gap.At.At.Add(-gap.Data.For); begun.Before(until.At) {
+			until = Moment{At: begun, Seq: gap.At.Seq}
+		}
+	}
+	return until
+}
 
 // seen says whether nothing of a kind of object was missed.
 func (m *Model) seen(kind string) bool {

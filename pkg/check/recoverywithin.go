@@ -92,7 +92,7 @@ func (f *finding) measure(fault *Fault, steps []step) *step {
 
 // overdue says that a phase that never ended should have ended within the record.
 func (m *Model) overdue(s step) bool {
-	return s.bound > 0 && !s.from.Never() && s.to.Never() && m.end().At.Sub(s.from.At) > s.bound
+	return s.bound > 0 && !s.from.Never() && s.to.Never() && m.seenUntil("Node", "Pod").At.Sub(s.from.At) > s.bound
 }
 
 func (f *finding) late(s step) Result {

@@ -65,7 +65,7 @@ func checkStale(m *Model, within time.Duration) Result {
 func (s *stale) took(m *Model) time.Duration {
 	until := s.gone
 	if until.Never() {
-		until = m.end()
+		until = m.seenUntil("Pod")
 	}
 	return max(0, until.At.Sub(s.died.At))
 }

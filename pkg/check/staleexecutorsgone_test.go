@@ -18,6 +18,9 @@ func TestStaleExecutorsGone(t *testing.T) {
 		{name: "there at the end, before the bound", args: args{"within": "10m"}, want: Inconclusive, says: "before the bound", twist: func(s *historytest.Story) {
 			s.Drivers[0].Executors[1].Finished, s.Drivers[0].Executors[1].Deleted = 0, 0
 		}},
+		{name: "nothing was seen of pods any more, from before the bound", want: Inconclusive, says: "before the bound", twist: both(func(s *historytest.Story) {
+			s.Drivers[0].Executors[1].Finished, s.Drivers[0].Executors[1].Deleted = 0, 0
+		}, blindSince(25*second))},
 		{name: "on the dead node the silence counts, not the pod", want: Pass, measure: "20s", twist: func(s *historytest.Story) {
 			s.Drivers[0].Executors[1].Node, s.Drivers[0].Executors[1].Silent = "n1", 10*second
 			s.Drivers[0].Executors[1].Finished, s.Drivers[0].Executors[1].Deleted = 0, 58*second

@@ -141,6 +141,18 @@ func podGap(s *historytest.Story) {
 	}
 }
 
+// blindSince loses sight of pods and nodes for good: the API server is gone until the end of the record.
+func blindSince(since time.Duration) func(*historytest.Story) {
+	return func(s *historytest.Story) {
+		const end = 60 * second
+		s.Extra = func(b *historytest.Builder) {
+			for _, kind := range []string{"Pod", "Node", "Job"} {
+				b.Add(end, history.Kubernetes, history.Gap, &history.Object{Kind: kind}, history.GapData{Reason: history.GapUntilEnd + ": connection refused", For: end - since})
+			}
+		}
+	}
+}
+
 // unreadDisk fails to read the dead node's disk.
 func unreadDisk(s *historytest.Story) { s.Collected[0].Errors = []string{"input/output error"} }
 

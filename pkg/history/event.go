@@ -204,6 +204,9 @@ type FaultData struct {
 	Detail   map[string]string `json:"detail,omitempty"`
 }
 
+// GapUntilEnd begins the reason of a gap that did not end before the record did.
+const GapUntilEnd = "nothing was seen until the end of the record"
+
 // GapData describes a broken watch.
 type GapData struct {
 	Reason string        `json:"reason"`

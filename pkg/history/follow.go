@@ -251,6 +251,6 @@ func (f *follower) close() error {
 		reason = f.trouble.Error()
 	}
 	_, err := f.log.Append(Kubernetes, Gap, &Object{Kind: f.kind.name, Namespace: f.kind.namespace},
-		GapData{Reason: "nothing was seen until the end of the record: " + reason, For: f.log.clock.Now().Sub(f.lastSeen)})
+		GapData{Reason: GapUntilEnd + ": " + reason, For: f.log.clock.Now().Sub(f.lastSeen)})
 	return err
 }
