@@ -345,18 +345,40 @@ func (r *run) prepareCluster(ctx context.Context) error {
 // lookForCluster is how often it is looked whether the cluster still exists.
 const lookForCluster = 2 * time.Second
 
-// whileClusterExists returns a context that ends when someone removes the cluster under the run: nothing that is waited
-// for comes any more.
+// clusterPatience is how long it may be unknown whether the cluster still exists: a container engine may be started anew.
+const clusterPatience = 45 * time.Second
+
+// whileClusterExists returns a context that ends when someone removes the cluster under the run, or when whoever knows of
+// it does not answer any more: nothing that is waited for comes then.
 func (r *run) whileClusterExists(ctx context.Context) (context.Context, func()) {
 	exists, cancel := context.WithCancelCause(ctx)
 	go func() {
+		var s sight
 		for pause(exists, lookForCluster) == nil {
-			if r.gone() {
+			_, err := r.Clusters.Open(r.ClusterName)
+			if r.Clusters.IsAbsent(err) {
 				cancel(r.errGone())
+			} else if blind := s.look(time.Now(), err); blind > clusterPatience {
+				cancel(fmt.Errorf("it could not be seen for %v whether cluster %s still exists: %w", blind.Round(time.Second), r.ClusterName, err))
 			}
 		}
 	}()
 	return exists, func() { cancel(nil) }
+}
+
+// sight knows since when looking fails.
+type sight struct{ lost time.Time }
+
+// look takes note of how a look ended and returns for how long looking has failed.
+func (s *sight) look(now time.Time, err error) time.Duration {
+	if err == nil {
+		s.lost = time.Time{}
+		return 0
+	}
+	if s.lost.IsZero() {
+		s.lost = now
+	}
+	return now.Sub(s.lost)
 }
 
 // gone says whether the run had a cluster that is no longer there.

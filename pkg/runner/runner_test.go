@@ -91,6 +91,24 @@ func someOptions(t *testing.T, clusters Clusters) Options {
 	}
 }
 
+func TestSightIsLostFromTheFirstFailureOn(t *testing.T) {
+	t.Parallel()
+	start, trouble := time.Unix(1000, 0), errors.New("the engine does not answer")
+	var s sight
+	for i, look := range []struct {
+		after time.Duration
+		err   error
+		want  time.Duration
+	}{
+		{0, nil, 0}, {2 * time.Second, trouble, 0}, {7 * time.Second, trouble, 5 * time.Second}, {9 * time.Second, nil, 0},
+		{11 * time.Second, trouble, 0}, {60 * time.Second, trouble, 49 * time.Second},
+	} {
+		if got := s.look(start.Add(look.after), look.err); got != look.want {
+			t.Errorf("look %d: blind for %v, want %v", i, got, look.want)
+		}
+	}
+}
+
 func TestMakeDirectoryNeverMeetsAnother(t *testing.T) {
 	t.Parallel()
 	runs := filepath.Join(t.TempDir(), "runs")
