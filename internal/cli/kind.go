@@ -1,13 +1,8 @@
 package cli
 
 import (
-	"bytes"
 	"context"
-	"fmt"
 	"io"
-	"os/exec"
-	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -27,9 +22,9 @@ func newKindBuildNodeImageCommand(getenv func(string) string) *cobra.Command {
 	var load bool
 	command := &cobra.Command{
 		Use:   "build-node-image",
-		Short: "Build the image of kind's nodes from package registries alone, and load it into Docker if it answers; needs root",
+		Short: "Build the image of kind's nodes from package registries alone, and load it into the container engine if one answers; needs root",
 		Long: `Build the image of kind's nodes from Debian packages, the files of kind's own base image and the components, and load it
-into Docker if it answers. It takes the place of kindest/node where no image can be pulled.
+into Docker, or Podman, if it answers. It takes the place of kindest/node where no image can be pulled.
 
 The image brings no network for pods (label ` + image.KindCNILabel + `=` + image.KindNoCNI + `) and no provisioner of volumes: a cluster of it needs
 networking.disableDefaultCNI and a CNI configuration on each node.`,
@@ -50,11 +45,11 @@ networking.disableDefaultCNI and a CNI configuration on each node.`,
 			if err := writeImageTable(command.OutOrStdout(), []image.Archive{archive}); err != nil || !load {
 				return err
 			}
-			return loadIntoDocker(ctx, archive, progress)
+			return loadIntoEngine(ctx, archive, progress)
 		},
 	}
 	command.Flags().StringVar(&source, "source", ".", "a checkout of sparkchaos, or a directory in one; needed when components are not in the cache")
-	command.Flags().BoolVar(&load, "load", true, "load the image into Docker if its daemon answers")
+	command.Flags().BoolVar(&load, "load", true, "load the image into Docker, or Podman, if it answers")
 	return command
 }
 
@@ -87,35 +82,4 @@ func nodeComponents(all []components.Component, cache string) (needed, missing [
 		}
 	}
 	return needed, missing
-}
-
-// loadIntoDocker loads an archive into Docker, unless no daemon answers: then the image is only built, and that is said.
-func loadIntoDocker(ctx context.Context, archive image.Archive, progress io.Writer) error {
-	const patience = 10 * time.Second
-	asking, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
-	if said, err := docker(asking, "version", "--format", "{{.Server.Version}}"); err != nil {
-		fmt.Fprintf(progress, "the image is not loaded: no Docker daemon answers (%v: %s); load it with \"docker load --input %s\"\n", err, said, archive.Path)
-		return ctx.Err()
-	}
-	// The tag is the content's, so what has the name is the image.
-	if _, err := docker(ctx, "image", "inspect", archive.Reference); err == nil {
-		fmt.Fprintf(progress, "Docker has %s already\n", archive.Reference)
-		return nil
-	}
-	begun := time.Now()
-	if said, err := docker(ctx, "load", "--input", archive.Path); err != nil {
-		return fmt.Errorf("docker load of %s: %w: %s", archive.Path, err, said)
-	}
-	fmt.Fprintf(progress, "Docker has loaded %s in %s\n", archive.Reference, time.Since(begun).Round(10*time.Millisecond))
-	return nil
-}
-
-// docker calls the Docker client, and returns what it said.
-func docker(ctx context.Context, args ...string) (string, error) {
-	command := exec.CommandContext(ctx, "docker", args...)
-	var said bytes.Buffer
-	command.Stdout, command.Stderr = &said, &said
-	err := command.Run()
-	return strings.TrimSpace(said.String()), err
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"time"
 
 	"sigs.k8s.io/kind/pkg/apis/config/defaults"
 
@@ -23,9 +25,12 @@ var _ runner.Clusters = kindClusters{}
 
 func (k kindClusters) Kind() string { return kindKind }
 
-// provider looks for a container engine only when one is needed: most runs need none.
-func (k kindClusters) provider(ctx context.Context) (kind.Provider, error) {
-	engine, err := kind.FindEngine(ctx)
+// provider looks for a container engine only when one is needed: most runs need none. A cluster is where it was made.
+func (k kindClusters) provider(ctx context.Context, name string) (kind.Provider, error) {
+	engine, err := kind.EngineOf(k.state, name)
+	if err != nil {
+		engine, err = kind.FindEngine(ctx)
+	}
 	return kind.Provider{State: k.state, Engine: engine, Progress: k.progress}, err
 }
 
@@ -45,7 +50,7 @@ func (k kindClusters) Make(ctx context.Context, spec runner.ClusterSpec) (cluste
 }
 
 func (k kindClusters) up(ctx context.Context, o kind.Options) (*kind.Cluster, bool, error) {
-	provider, err := k.provider(ctx)
+	provider, err := k.provider(ctx, o.Name)
 	if err != nil {
 		return nil, false, err
 	}
@@ -66,20 +71,42 @@ func (k kindClusters) nodeImage(ctx context.Context, engine kind.Engine) (string
 	if err != nil { // none was made, so kind's is tried
 		return defaults.Image, nil
 	}
-	if engine.HasImage(ctx, made.Reference) {
-		return made.Reference, nil
-	}
-	k.progress("loading " + made.Reference + " into " + string(engine))
-	if err := engine.LoadImage(ctx, made.Path); err != nil {
-		return "", fmt.Errorf("node image %s: %w", made.Reference, err)
+	if !engine.HasImage(ctx, made.Reference) {
+		k.progress("loading " + made.Reference + " into " + string(engine))
+		if err := engine.LoadImage(ctx, made.Path); err != nil {
+			return "", fmt.Errorf("node image %s: %w", made.Reference, err)
+		}
 	}
 	return made.Reference, nil
+}
+
+// loadIntoEngine loads an image into the container engine, unless none answers: then it is only built, and that is said.
+func loadIntoEngine(ctx context.Context, archive image.Archive, progress io.Writer) error {
+	const patience = 10 * time.Second
+	asking, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	engine, err := kind.FindEngine(asking)
+	if err != nil {
+		fmt.Fprintf(progress, "the image is not loaded: %v; load it with \"docker load --input %s\"\n", err, archive.Path)
+		return ctx.Err()
+	}
+	// The tag is the content's, so what has the name is the image.
+	if engine.HasImage(ctx, archive.Reference) {
+		fmt.Fprintf(progress, "%s has %s already\n", engine, archive.Reference)
+		return nil
+	}
+	begun := time.Now()
+	if err := engine.LoadImage(ctx, archive.Path); err != nil {
+		return err
+	}
+	fmt.Fprintf(progress, "%s has loaded %s in %s\n", engine, archive.Reference, time.Since(begun).Round(10*time.Millisecond))
+	return nil
 }
 
 func (k kindClusters) Open(name string) (cluster.Cluster, error) {
 	// A context of its own: a run that was interrupted must find its cluster, too.
 	ctx := context.Background()
-	provider, err := k.provider(ctx)
+	provider, err := k.provider(ctx, name)
 	if err != nil {
 		return nil, err
 	}
@@ -98,7 +125,7 @@ func (k kindClusters) IsAbsent(err error) bool {
 func (k kindClusters) Names() ([]string, error) { return kind.Provider{State: k.state}.Names() }
 
 func (k kindClusters) Remove(ctx context.Context, name string) (bool, error) {
-	provider, err := k.provider(ctx)
+	provider, err := k.provider(ctx, name)
 	if err != nil {
 		return false, err
 	}

@@ -67,7 +67,7 @@ func (e Engine) run(ctx context.Context, args ...string) (string, error) {
 		if ctx.Err() != nil {
 			err = context.Cause(ctx)
 		}
-		return "", fmt.Errorf("%s %s: %w: %s", e, strings.Join(args, " "), err, bytes.TrimSpace(said.Bytes()))
+		return "", fmt.Errorf("%s %s: %w: %s", e, strings.Join(args, " "), err, strings.TrimSpace(said.String()+out.String()))
 	}
 	return strings.TrimSpace(out.String()), nil
 }

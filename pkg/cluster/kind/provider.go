@@ -63,6 +63,12 @@ type Cluster struct {
 
 var _ cluster.Cluster = (*Cluster)(nil)
 
+// EngineOf returns the engine that runs a cluster which was made before; without a record of it the error is fs.ErrNotExist.
+func EngineOf(state, name string) (Engine, error) {
+	r, err := directoryOf(state, name).load()
+	return r.Engine, err
+}
+
 // Open finds a cluster that was made before.
 func (p Provider) Open(ctx context.Context, name string) (*Cluster, error) {
 	d := directoryOf(p.State, name)
