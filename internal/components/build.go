@@ -191,6 +191,9 @@ func (b builder) buildOne(ctx context.Context, label string, component Component
 	}); err != nil {
 		return err
 	}
+	if err := compilation.makeData(ctx, result); err != nil {
+		return err
+	}
 	for _, link := range component.Links {
 		// Relative, so that the directory can be mounted elsewhere.
 		if err := os.Symlink(string(component.Binaries()[0]), filepath.Join(bin, string(link))); err != nil {

@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -31,16 +32,31 @@ type compilation struct {
 
 // run compiles, and reports now and then that it still does. If ctx ends, the compiler and all that it started end too.
 func (c compilation) run(ctx context.Context, report func(elapsed time.Duration, doing string)) error {
+	copied, err := c.copySource(ctx)
+	if err != nil {
+		return err
+	}
 	arguments := c.component.arguments(c.component.Version)
-	arguments = append([]string{arguments[0], "-o", c.bin + string(filepath.Separator)}, arguments[1:]...)
-	command := exec.CommandContext(ctx, "go", arguments...)
-	command.Dir = c.directory
-	// The user's own settings must not change what is built. GOFLAGS is not emptied, since an empty variable lets
-	// "go env -w" decide.
-	command.Env = append(os.Environ(),
+	output := []string{"-o", c.bin + string(filepath.Separator)}
+	if copied != nil {
+		output = append(output, "-modfile="+copied.modfile)
+	}
+	return c.build(ctx, slices.Concat(arguments[:1], output, arguments[1:]), report)
+}
+
+// environment is what the go command runs with. The user's own settings must not change what is built. GOFLAGS is not
+// emptied, since an empty variable lets "go env -w" decide.
+func (c compilation) environment() []string {
+	environment := append(os.Environ(),
 		"PWD="+c.directory, "GOFLAGS=-mod=readonly", "GOWORK=off", "GOTMPDIR="+c.scratch,
 		"GOOS="+runtime.GOOS, "GOARCH="+runtime.GOARCH)
-	command.Env = append(command.Env, c.component.environment()...)
+	return append(environment, c.component.environment()...)
+}
+
+func (c compilation) build(ctx context.Context, arguments []string, report func(elapsed time.Duration, doing string)) error {
+	command := exec.CommandContext(ctx, "go", arguments...)
+	command.Dir = c.directory
+	command.Env = c.environment()
 	output := &tail{}
 	command.Stdout, command.Stderr = output, output
 	command.SysProcAttr = ownGroup()

@@ -4,6 +4,7 @@
 package components
 
 import (
+	"fmt"
 	"path"
 	"slices"
 	"strings"
@@ -40,6 +41,9 @@ const (
 
 	Kubeadm Program = "kubeadm" // sets up the nodes of kind
 	Crictl  Program = "crictl"  // asks a node's containerd; kind's nodes have it
+
+	ChaosControllerManager Program = "chaos-controller-manager" // of Chaos Mesh; does what needs the API alone
+	ChaosDaemon            Program = "chaos-daemon"             // of Chaos Mesh; does on each node what needs the node
 )
 
 // Recipe says how a component is built. In Tags and LDFlags, {version}, {major} and {minor} stand for the version that
@@ -61,6 +65,10 @@ type Recipe struct {
 	PkgConfig []string
 	// OnDemand says that no cluster needs the component but tests do: it is built when it is named, and is no part of a Set.
 	OnDemand bool
+	// Objects are compiled before the component is; nil for most.
+	Objects *EmbeddedObjects
+	// Data are the directories that the build has beside bin.
+	Data []Data
 	// Links are installed beside the binary of the first package as symbolic links to it.
 	Links []Program
 }
@@ -135,6 +143,33 @@ func Recipes() []Recipe {
 			LDFlags:  kubernetesLDFlags(),
 			OnDemand: true,
 		},
+		chaosMesh(),
+	}
+}
+
+// chaosMesh builds Chaos Mesh, with its chart and the CRDs of the API that its own module is built with: those in the chart
+// are older, and then the webhook sets fields that the API server drops.
+func chaosMesh() Recipe {
+	const api = "github.com/chaos-mesh/chaos-mesh/api/v1alpha1"
+	return Recipe{
+		Name:   "chaos-mesh",
+		Source: "github.com/chaos-mesh/chaos-mesh",
+		Packages: []string{
+			"github.com/chaos-mesh/chaos-mesh/cmd/chaos-controller-manager",
+			"github.com/chaos-mesh/chaos-mesh/cmd/chaos-daemon",
+		},
+		LDFlags: []string{"-s", "-w"},
+		CGO:     true,
+		Objects: &EmbeddedObjects{Directory: "pkg/time/fakeclock", Flags: []string{"-fPIE", "-O2"}},
+		Data: []Data{
+			{Name: "chart", Copied: "helm/chaos-mesh"},
+			{Name: "crds", Generated: []string{
+				"sigs.k8s.io/controller-tools/cmd/controller-gen",
+				// Without descriptions the API server needs 100 MiB less for them.
+				"crd:ignoreUnexportedFields=true,crdVersions=v1,maxDescLen=0", "paths=" + api, "output:crd:dir={directory}",
+			}},
+		},
+		OnDemand: true,
 	}
 }
 
@@ -182,6 +217,18 @@ func (r Recipe) arguments(version string) []string {
 		arguments = append(arguments, "-ldflags", expand(strings.Join(r.LDFlags, " ")))
 	}
 	return append(arguments, r.Packages...)
+}
+
+// extras returns, as lines, what the build does beside calling the compiler.
+func (r Recipe) extras() []string {
+	var lines []string
+	if r.Objects != nil {
+		lines = append(lines, fmt.Sprintf("objects %q %q", r.Objects.Directory, r.Objects.Flags))
+	}
+	for _, data := range r.Data {
+		lines = append(lines, fmt.Sprintf("data %q %q %q", data.Name, data.Copied, data.Generated))
+	}
+	return lines
 }
 
 // environment returns the variables that shape the binary, as "NAME=value".

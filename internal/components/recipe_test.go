@@ -42,7 +42,7 @@ func TestRecipesHoldTogether(t *testing.T) {
 	all := []Program{
 		Runc, HostLocal, Loopback, PTP, PortMap, Containerd, ContainerdShim, CTR, CoreDNS,
 		Kubernetes, Etcd, KubeAPIServer, KubeControllerManager, KubeScheduler, Kubelet, KubeProxy, Kubectl,
-		VersityGW, Crictl, Kubeadm,
+		VersityGW, Crictl, Kubeadm, ChaosControllerManager, ChaosDaemon,
 	}
 	var installed []Program
 	for _, recipe := range Recipes() {
