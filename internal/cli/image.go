@@ -21,11 +21,16 @@ import (
 type imageTarget struct {
 	name  string
 	build func(context.Context, image.Env) (image.Archive, error)
+	// onDemand says that it is built only when it is named.
+	onDemand bool
 }
 
-// imageTargets lists the images in the order in which they are built.
+// imageTargets lists the images in the order in which they are built. Those that only some scenarios need are built by name.
 func imageTargets() []imageTarget {
-	return []imageTarget{{"pause", image.Pause}, {"toolbox", image.Toolbox}, {"staging", image.Staging}, {"spark", image.Spark}}
+	return []imageTarget{
+		{name: "pause", build: image.Pause}, {name: "toolbox", build: image.Toolbox}, {name: "staging", build: image.Staging}, {name: "spark", build: image.Spark},
+		{name: "chaos-mesh", build: image.ChaosMesh, onDemand: true},
+	}
 }
 
 // newImageCommand returns `sparkchaos image`.
@@ -43,10 +48,10 @@ func newImageBuildCommand(getenv func(string) string) *cobra.Command {
 		names = append(names, target.name)
 	}
 	command := &cobra.Command{
-		Use:       "build [pause|toolbox|staging|spark]...",
+		Use:       "build [pause|toolbox|staging|spark|chaos-mesh]...",
 		ValidArgs: names,
 		Args:      cobra.OnlyValidArgs,
-		Short:     "Build what the cache lacks of the images (all, if none is named) and print where they are",
+		Short:     "Build what the cache lacks of the images (all that every scenario needs, if none is named) and print where they are",
 		RunE: func(command *cobra.Command, names []string) error {
 			env, err := imageEnv(getenv, source, command.ErrOrStderr())
 			if err != nil {
@@ -54,7 +59,7 @@ func newImageBuildCommand(getenv func(string) string) *cobra.Command {
 			}
 			var built []image.Archive
 			for _, target := range imageTargets() {
-				if !wanted(target.name, names) {
+				if !target.wanted(names) {
 					continue
 				}
 				archive, err := target.build(command.Context(), env)
@@ -70,9 +75,9 @@ func newImageBuildCommand(getenv func(string) string) *cobra.Command {
 	return command
 }
 
-// wanted says whether a name was asked for; no names ask for all.
-func wanted(name string, names []string) bool {
-	return len(names) == 0 || slices.Contains(names, name)
+// wanted says whether a target was asked for; no names ask for all that every scenario needs.
+func (t imageTarget) wanted(names []string) bool {
+	return slices.Contains(names, t.name) || len(names) == 0 && !t.onDemand
 }
 
 // imageEnv describes this machine to the builder of images. Outside of a checkout only what needs none can be built.

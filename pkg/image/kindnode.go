@@ -104,20 +104,7 @@ func (e Env) kindNode(ctx context.Context) (Archive, error) {
 		}
 		dirs = append(dirs, dir)
 	}
-	var layers []storedLayer
-	for _, dir := range dirs {
-		layer, err := openLayer(dir)
-		if err != nil {
-			return Archive{}, err
-		}
-		layers = append(layers, layer)
-	}
-	config := kindConfig()
-	reference, err := b.reference(config, layers)
-	if err != nil {
-		return Archive{}, err
-	}
-	return e.archiveStage(ctx, "kind-node"+imageKind, reference, config, layers...)
+	return e.tagged(ctx, taggedImage{kind: "kind-node", repository: KindNodeRepository, version: b.version, config: kindConfig()}, dirs...)
 }
 
 // kindConfig is how a node is run; kind gives the same entry point itself.
@@ -161,20 +148,6 @@ func (b kindBuild) build(program components.Program) string { return buildOf(b.s
 
 // buildOf returns the name of the directory of the build that a program lies in: it has the component's key.
 func buildOf(program string) string { return filepath.Base(filepath.Dir(filepath.Dir(program))) }
-
-// reference has a tag that changes with the image: Docker keeps what it has under a name.
-func (b kindBuild) reference(config v1.Config, layers []storedLayer) (string, error) {
-	img, err := assemble(config, layers...)
-	if err != nil {
-		return "", err
-	}
-	digest, err := img.Digest()
-	if err != nil {
-		return "", err
-	}
-	const shown = 12
-	return fmt.Sprintf("%s:%s-%s", KindNodeRepository, b.version, digest.Hex[:shown]), nil
-}
 
 // sorted iterates over a map in the order of its keys.
 func sorted[V any](m map[string]V) iter.Seq2[string, V] {

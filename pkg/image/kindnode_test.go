@@ -225,26 +225,22 @@ func TestNodeLayersLeaveDebiansLinksAlone(t *testing.T) {
 
 func TestReferenceChangesWithTheContent(t *testing.T) {
 	t.Parallel()
-	b := kindBuild{version: "v1.36.3"}
+	env := Env{Cache: t.TempDir()}
 	seen := map[string]bool{}
 	for _, text := range []string{"one", "two"} {
 		dir := t.TempDir()
 		if err := writeLayer(dir, []entry{content("file", 0o644, []byte(text))}); err != nil {
 			t.Fatal(err)
 		}
-		layer, err := openLayer(dir)
-		if err != nil {
-			t.Fatal(err)
-		}
 		for _, config := range []v1.Config{kindConfig(), {}} {
-			reference, err := b.reference(config, []storedLayer{layer})
+			archive, err := env.tagged(t.Context(), taggedImage{kind: "kind-node", repository: KindNodeRepository, version: "v1.36.3", config: config}, dir)
 			if err != nil {
 				t.Fatal(err)
 			}
-			if !strings.HasPrefix(reference, KindNodeRepository+":v1.36.3-") || seen[reference] {
-				t.Errorf("reference %q, after %v", reference, seen)
+			if !strings.HasPrefix(archive.Reference, KindNodeRepository+":v1.36.3-") || seen[archive.Reference] {
+				t.Errorf("reference %q, after %v", archive.Reference, seen)
 			}
-			seen[reference] = true
+			seen[archive.Reference] = true
 		}
 	}
 }

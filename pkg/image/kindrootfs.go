@@ -37,25 +37,34 @@ func nodePackages() []string {
 
 // kindRootfs returns the stage with Debian's part of the node image: the tree itself in root/, and its layer.
 func (e Env) kindRootfs(ctx context.Context) (string, error) {
-	key := newStageKey("kind-rootfs")
+	return e.debianTree(ctx, debian{kind: "kind-rootfs", packages: nodePackages(), finish: setUpSystemd})
+}
+
+// debian is a file system of Debian's packages.
+type debian struct {
+	kind     string // of the stage
+	packages []string
+	finish   func(root string) error // changes what was installed
+}
+
+// debianTree returns the stage with the tree itself in root/, and its layer.
+func (e Env) debianTree(ctx context.Context, d debian) (string, error) {
+	key := newStageKey(d.kind)
 	key.add("format", rootfsFormat)
 	key.add("platform", runtime.GOARCH)
 	key.add("suite", debianSuite)
-	key.add("packages", strings.Join(nodePackages(), ","))
-	return e.make(ctx, stage{
-		kind: "kind-rootfs", key: key.sum(), why: "debootstrap " + debianSuite,
-		build: buildRootfs,
-	})
+	key.add("packages", strings.Join(d.packages, ","))
+	return e.make(ctx, stage{kind: d.kind, key: key.sum(), why: "debootstrap " + debianSuite, build: d.build})
 }
 
-func buildRootfs(ctx context.Context, dir string) error {
+func (d debian) build(ctx context.Context, dir string) error {
 	if os.Geteuid() != 0 {
 		return errors.New("only root can make a Debian file system with its owners and modes: run the command as root")
 	}
 	// Root's path may lack the directories of system programs.
 	tool, err := lookPath("debootstrap", "/usr/sbin", "/sbin")
 	if err != nil {
-		return fmt.Errorf("the node's file system is made by debootstrap (Debian: apt-get install debootstrap): %w", err)
+		return fmt.Errorf("a file system of Debian's packages is made by debootstrap (Debian: apt-get install debootstrap): %w", err)
 	}
 	if err := needCommands("unshare"); err != nil {
 		return err
@@ -63,17 +72,17 @@ func buildRootfs(ctx context.Context, dir string) error {
 	root := filepath.Join(dir, rootDir)
 	// debootstrap mounts file systems below the tree; in a namespace of its own none can be left behind.
 	cmd := exec.CommandContext(ctx, "unshare", "--mount", "--", tool, "--variant=minbase",
-		"--include="+strings.Join(nodePackages(), ","), debianSuite, root, debianMirror)
+		"--include="+strings.Join(d.packages, ","), debianSuite, root, debianMirror)
 	cmd.Env = append(os.Environ(), "LC_ALL=C", "DEBIAN_FRONTEND=noninteractive", "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
 	endWithParent(cmd)
 	if err := run(cmd); err != nil {
 		return err
 	}
 	if err := strip(root); err != nil {
-		return fmt.Errorf("remove from Debian what a node does not need: %w", err)
+		return fmt.Errorf("remove from Debian what an image does not need: %w", err)
 	}
-	if err := setUpSystemd(root); err != nil {
-		return fmt.Errorf("set up systemd: %w", err)
+	if err := d.finish(root); err != nil {
+		return fmt.Errorf("set up %s: %w", d.kind, err)
 	}
 	entries, err := exactTree(root)
 	if err != nil {
