@@ -57,6 +57,8 @@ func (c *control) serve(context.Context) error {
 	mux.HandleFunc("GET /status", c.status)
 	mux.HandleFunc("POST /stop/{service}", c.order(func(r *http.Request) error { return c.supervisor.stop(r.PathValue("service")) }))
 	mux.HandleFunc("POST /start/{service}", c.order(func(r *http.Request) error { return c.supervisor.want(r.PathValue("service")) }))
+	mux.HandleFunc("POST /add", c.order(c.add))
+	mux.HandleFunc("POST /remove/{service}", c.order(func(r *http.Request) error { return c.supervisor.remove(r.PathValue("service")) }))
 	mux.HandleFunc("POST /shutdown", c.order(func(*http.Request) error { return c.shutdown() }))
 	server := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second}
 	failed := make(chan error, 1)
@@ -78,6 +80,14 @@ func (c *control) status(w http.ResponseWriter, _ *http.Request) {
 		return
 	}
 	_ = json.NewEncoder(w).Encode(Status{BootID: strings.TrimSpace(string(bootID)), Services: c.supervisor.statuses()}) // the asker may be gone
+}
+
+func (c *control) add(r *http.Request) error {
+	var spec Service
+	if err := json.NewDecoder(r.Body).Decode(&spec); err != nil {
+		return fmt.Errorf("decode the service: %w", err)
+	}
+	return c.supervisor.add(spec)
 }
 
 func (c *control) order(do func(*http.Request) error) http.HandlerFunc {
@@ -138,6 +148,22 @@ func (r Remote) Start(ctx context.Context, service string) error {
 	return err
 }
 
+// Add has the machine keep one more service running. It is forgotten when the machine boots again.
+func (r Remote) Add(ctx context.Context, service Service) error {
+	encoded, err := json.Marshal(service)
+	if err != nil {
+		return fmt.Errorf("encode service %s: %w", service.Name, err)
+	}
+	_, err = r.send(ctx, http.MethodPost, "add", bytes.NewReader(encoded))
+	return err
+}
+
+// Remove ends a service that was added and returns when its process is gone.
+func (r Remote) Remove(ctx context.Context, service string) error {
+	_, err := r.do(ctx, http.MethodPost, "remove/"+service)
+	return err
+}
+
 // Shutdown ends the machine in an orderly way and returns when its services have ended.
 func (r Remote) Shutdown(ctx context.Context) error {
 	_, err := r.do(ctx, http.MethodPost, "shutdown")
@@ -145,7 +171,11 @@ func (r Remote) Shutdown(ctx context.Context) error {
 }
 
 func (r Remote) do(ctx context.Context, method, path string) ([]byte, error) {
-	request, err := http.NewRequestWithContext(ctx, method, "http://machine/"+path, nil)
+	return r.send(ctx, method, path, nil)
+}
+
+func (r Remote) send(ctx context.Context, method, path string, content io.Reader) ([]byte, error) {
+	request, err := http.NewRequestWithContext(ctx, method, "http://machine/"+path, content)
 	if err != nil {
 		return nil, err
 	}

@@ -45,13 +45,17 @@ type service struct {
 func newSupervisor(specs []Service) *supervisor {
 	s := &supervisor{exits: map[int]func(syscall.WaitStatus){}}
 	for _, spec := range specs {
-		s.services = append(s.services, &service{Service: spec, status: ServiceStatus{Name: spec.Name, Wanted: true}, changed: make(chan struct{})})
+		s.services = append(s.services, newService(spec))
 	}
 	return s
 }
 
+func newService(spec Service) *service {
+	return &service{Service: spec, status: ServiceStatus{Name: spec.Name, Wanted: true}, changed: make(chan struct{})}
+}
+
 func (s *supervisor) startAll() {
-	for _, svc := range s.services {
+	for _, svc := range s.all() {
 		go s.keep(svc)
 	}
 }
@@ -177,8 +181,49 @@ func (s *supervisor) reap() {
 	}
 }
 
+// add keeps one more service running, from now until remove or the machine's end.
+func (s *supervisor) add(spec Service) error {
+	if spec.Name == "" || len(spec.Command) == 0 {
+		return fmt.Errorf("a service needs a name and a command, this one has %q and %q", spec.Name, spec.Command)
+	}
+	svc := newService(spec)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.index(spec.Name) >= 0 {
+		return fmt.Errorf("this machine has a service %q already", spec.Name)
+	}
+	s.services = append(s.services, svc)
+	go s.keep(svc)
+	return nil
+}
+
+// remove ends a service for good. Whoever kept it waits for ever for it to be wanted, which costs nothing.
+func (s *supervisor) remove(name string) error {
+	if err := s.stop(name); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.services = slices.DeleteFunc(s.services, func(svc *service) bool { return svc.Name == name })
+	return nil
+}
+
+// index is for callers that hold the supervisor's lock.
+func (s *supervisor) index(name string) int {
+	return slices.IndexFunc(s.services, func(svc *service) bool { return svc.Name == name })
+}
+
+// all returns the services that there are at this moment.
+func (s *supervisor) all() []*service {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.services)
+}
+
 func (s *supervisor) find(name string) (*service, error) {
-	i := slices.IndexFunc(s.services, func(svc *service) bool { return svc.Name == name })
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	i := s.index(name)
 	if i < 0 {
 		return nil, fmt.Errorf("this machine has no service %q", name)
 	}
@@ -220,7 +265,7 @@ func (s *supervisor) want(name string) error {
 
 // stopAll ends all services, the last one of the spec first.
 func (s *supervisor) stopAll() {
-	for _, svc := range slices.Backward(s.services) {
+	for _, svc := range slices.Backward(s.all()) {
 		_ = s.stop(svc.Name) // it exists: it comes from the list itself
 	}
 }
