@@ -25,6 +25,7 @@ type Streams struct {
 // NewRoot returns the command "sparkchaos" with all its subcommands.
 func NewRoot() *cobra.Command {
 	root := newGroup("sparkchaos", "Does a Spark application on Kubernetes survive losing its nodes and pods?",
+		newChaosMeshCommand(os.Getenv),
 		newCheckCommand(os.Getenv),
 		newCleanupCommand(os.Getenv),
 		newClusterCommand(os.Getenv),

@@ -38,11 +38,6 @@ func (c Component) Directory(cache string) string {
 // Bin returns the directory of the build that holds its programs and nothing else.
 func (c Component) Bin(cache string) string { return filepath.Join(c.Directory(cache), "bin") }
 
-// DataDirectory returns the directory of the build that holds some of its [Data].
-func (c Component) DataDirectory(cache, name string) string {
-	return filepath.Join(c.Directory(cache), name)
-}
-
 // absent returns the programs that are not in the build's bin directory as executable files. A build appears there as
 // a whole; a part of it can only be absent when somebody removed it.
 func (c Component) absent(cache string) []Program {

@@ -50,6 +50,20 @@ func LocateOnDemand(cache string, program Program) (string, error) {
 	return "", fmt.Errorf("no component that is built on demand has a program %q", program)
 }
 
+// LocateData finds a directory that the build of a component that is built on demand has beside its programs; the component is the
+// one that installs the program.
+func LocateData(cache string, program Program, name string) (string, error) {
+	executable, err := LocateOnDemand(cache, program)
+	if err != nil {
+		return "", err
+	}
+	directory := filepath.Join(filepath.Dir(filepath.Dir(executable)), name)
+	if _, err := os.Stat(directory); err != nil {
+		return "", fmt.Errorf("the build of %s is damaged: %w; remove %s and build it again", program, err, filepath.Dir(directory))
+	}
+	return directory, nil
+}
+
 func locate(components []Component, cache string) (Set, error) {
 	var problems []error
 	for _, component := range components {

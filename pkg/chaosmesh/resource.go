@@ -1,0 +1,291 @@
+package chaosmesh
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/chaos-mesh/chaos-mesh/api/v1alpha1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/sparkchaos/sparkchaos/pkg/cluster"
+)
+
+// RunLabel carries the run that a resource belongs to.
+const RunLabel = "sparkchaos.dev/run"
+
+// How long a resource that is deleted may take to go: when Chaos Mesh frees its targets by itself, and after it was helped.
+const (
+	recoverWithin = 20 * time.Second
+	freeWithin    = 10 * time.Second
+)
+
+// Resource is one custom resource of Chaos Mesh, and what it strikes.
+type Resource struct {
+	Kind      string   `json:"kind"` // e.g. PodChaos
+	Namespace string   `json:"namespace"`
+	Name      string   `json:"name"`
+	UID       string   `json:"uid,omitempty"`
+	Pods      []string `json:"pods,omitempty"` // names of the pods that it strikes, in its namespace
+}
+
+// String names it for people.
+func (r Resource) String() string { return fmt.Sprintf("%s %s/%s", r.Kind, r.Namespace, r.Name) }
+
+// resourceOf returns where a kind is served; the API has no plurals that differ from it.
+func resourceOf(kind string) schema.GroupVersionResource {
+	return v1alpha1.SchemeGroupVersion.WithResource(strings.ToLower(kind))
+}
+
+// kinds are those whose resources this program makes.
+func kinds() []string {
+	return []string{
+		v1alpha1.KindPodChaos, v1alpha1.KindNetworkChaos, v1alpha1.KindStressChaos, v1alpha1.KindTimeChaos,
+		v1alpha1.KindAWSChaos, v1alpha1.KindGCPChaos, v1alpha1.KindAzureChaos,
+	}
+}
+
+// onePod selects pods by their names, so that nothing is left for Chaos Mesh to choose.
+func onePod(namespace string, pods ...string) v1alpha1.PodSelector {
+	return v1alpha1.PodSelector{Mode: v1alpha1.AllMode, Selector: v1alpha1.PodSelectorSpec{Pods: map[string][]string{namespace: pods}}}
+}
+
+// Pods selects pods of a namespace by their names.
+func Pods(namespace string, names ...string) v1alpha1.PodSelector { return onePod(namespace, names...) }
+
+// Spec is the spec of a resource of the api module, such as a v1alpha1.PodChaosSpec.
+type Spec any
+
+// Create makes a resource. The run's label lets a clean-up find it that knows nothing else of it.
+func (c *Client) Create(ctx context.Context, r Resource, run string, spec Spec, dry bool) (Resource, error) {
+	encoded, err := json.Marshal(spec)
+	if err != nil {
+		return r, fmt.Errorf("%s: %w", r, err)
+	}
+	var content map[string]any
+	if err := json.Unmarshal(encoded, &content); err != nil {
+		return r, fmt.Errorf("%s: %w", r, err)
+	}
+	object := &unstructured.Unstructured{Object: map[string]any{"spec": content}}
+	object.SetAPIVersion(v1alpha1.SchemeGroupVersion.String())
+	object.SetKind(r.Kind)
+	object.SetName(r.Name)
+	object.SetLabels(map[string]string{RunLabel: run, managedByLabel: fieldManager})
+	var options metav1.CreateOptions
+	if dry {
+		options.DryRun = []string{metav1.DryRunAll}
+	}
+	made, err := c.dynamic.Resource(resourceOf(r.Kind)).Namespace(r.Namespace).Create(ctx, object, options)
+	if err != nil {
+		return r, fmt.Errorf("create %s: %w", r, err)
+	}
+	r.UID = string(made.GetUID())
+	return r, nil
+}
+
+// State is what Chaos Mesh says of a resource. It is a claim: that something is injected proves nothing.
+type State struct {
+	Injected  bool               `json:"injected"`  // the condition AllInjected
+	Recovered bool               `json:"recovered"` // the condition AllRecovered
+	Selected  bool               `json:"selected"`
+	Records   []*v1alpha1.Record `json:"records,omitempty"`
+}
+
+// Trouble returns what Chaos Mesh recorded last of an injection that failed; empty if nothing did.
+func (s State) Trouble() string {
+	for _, record := range s.Records {
+		for _, event := range slices.Backward(record.Events) {
+			if event.Type == v1alpha1.TypeFailed && event.Message != "" {
+				return event.Message
+			}
+		}
+	}
+	return ""
+}
+
+// State asks for it. There is none of a resource that is gone: then the error is NotFound.
+func (c *Client) State(ctx context.Context, r Resource) (State, error) {
+	object, err := c.get(ctx, r)
+	if err != nil {
+		return State{}, err
+	}
+	var content struct {
+		Status v1alpha1.ChaosStatus `json:"status"`
+	}
+	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(object.Object, &content); err != nil {
+		return State{}, fmt.Errorf("status of %s: %w", r, err)
+	}
+	state := State{Records: content.Status.Experiment.Records}
+	for _, condition := range content.Status.Conditions {
+		holds := condition.Status == "True"
+		switch condition.Type {
+		case v1alpha1.ConditionAllInjected:
+			state.Injected = holds
+		case v1alpha1.ConditionAllRecovered:
+			state.Recovered = holds
+		case v1alpha1.ConditionSelected:
+			state.Selected = holds
+		}
+	}
+	return state, nil
+}
+
+// get returns the resource; another one of the same name is not it.
+func (c *Client) get(ctx context.Context, r Resource) (*unstructured.Unstructured, error) {
+	object, err := c.dynamic.Resource(resourceOf(r.Kind)).Namespace(r.Namespace).Get(ctx, r.Name, metav1.GetOptions{})
+	if err != nil {
+		return nil, fmt.Errorf("look at %s: %w", r, err)
+	}
+	if r.UID != "" && string(object.GetUID()) != r.UID {
+		return nil, fmt.Errorf("look at %s: %w", r, apierrors.NewNotFound(resourceOf(r.Kind).GroupResource(), r.Name+" with UID "+r.UID))
+	}
+	return object, nil
+}
+
+// AwaitInjected waits until Chaos Mesh says that all is injected, and returns what it recorded.
+func (c *Client) AwaitInjected(ctx context.Context, r Resource) (State, error) {
+	var state State
+	err := cluster.Poll(ctx, func(ctx context.Context) (bool, string) {
+		now, err := c.State(ctx, r)
+		if err != nil {
+			return false, err.Error()
+		}
+		state = now
+		seen := fmt.Sprintf("AllInjected is %v, selected targets %d", now.Injected, len(now.Records))
+		if trouble := now.Trouble(); trouble != "" {
+			seen += ": " + trouble
+		}
+		return now.Injected, seen
+	})
+	if err != nil {
+		return state, fmt.Errorf("expected to see AllInjected of %s: %w", r, err)
+	}
+	return state, nil
+}
+
+// Freed is how a resource went.
+type Freed struct {
+	State State `json:"state"` // what Chaos Mesh said of it last
+	// Forced says what had to be done beside deleting it: it hung. Empty if it went by itself.
+	Forced []string `json:"forced,omitempty"`
+}
+
+// Delete removes a resource and waits until it is gone, for then its targets are free. One that hangs is freed: first its share in
+// the pods' own resources goes, which cures most, then its finalizers. Nothing of that undoes what a dead node did: nodes
+// must be on before.
+func (c *Client) Delete(ctx context.Context, r Resource) (Freed, error) {
+	var freed Freed
+	if state, err := c.State(ctx, r); err == nil {
+		freed.State = state
+	} else if apierrors.IsNotFound(err) {
+		return freed, nil
+	}
+	if err := c.delete(ctx, r); err != nil {
+		return freed, err
+	}
+	if c.awaitGone(ctx, r, recoverWithin) == nil {
+		return freed, nil
+	}
+	freed.Forced = append(freed.Forced, fmt.Sprintf("it was still there %v after its deletion", recoverWithin))
+	if err := c.cleanPods(ctx, r, &freed); err != nil {
+		return freed, err
+	}
+	if c.awaitGone(ctx, r, freeWithin) == nil {
+		return freed, nil
+	}
+	if err := c.dropFinalizers(ctx, r); err != nil {
+		return freed, err
+	}
+	freed.Forced = append(freed.Forced, "its finalizers were removed")
+	return freed, c.awaitGone(ctx, r, freeWithin)
+}
+
+func (c *Client) delete(ctx context.Context, r Resource) error {
+	var options metav1.DeleteOptions
+	if r.UID != "" {
+		uid := types.UID(r.UID)
+		options.Preconditions = &metav1.Preconditions{UID: &uid}
+	}
+	err := c.dynamic.Resource(resourceOf(r.Kind)).Namespace(r.Namespace).Delete(ctx, r.Name, options)
+	if err != nil && !apierrors.IsNotFound(err) {
+		return fmt.Errorf("delete %s: %w", r, err)
+	}
+	return nil
+}
+
+func (c *Client) awaitGone(ctx context.Context, r Resource, within time.Duration) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, within, fmt.Errorf("%s was not gone within %v", r, within))
+	defer cancel()
+	return cluster.Poll(ctx, func(ctx context.Context) (bool, string) {
+		object, err := c.get(ctx, r)
+		if err != nil {
+			return apierrors.IsNotFound(err), err.Error()
+		}
+		return false, fmt.Sprintf("it has the finalizers %v", object.GetFinalizers())
+	})
+}
+
+// cleanPods deletes the resources in which Chaos Mesh collects what each pod has to bear, of the pods that r strikes. One that cannot
+// be carried out spoils every later fault of the pod.
+func (c *Client) cleanPods(ctx context.Context, r Resource, freed *Freed) error {
+	var errs []error
+	for _, kind := range []string{v1alpha1.KindPodNetworkChaos, v1alpha1.KindPodHttpChaos, v1alpha1.KindPodIOChaos} {
+		for _, pod := range r.Pods {
+			err := c.dynamic.Resource(resourceOf(kind)).Namespace(r.Namespace).Delete(ctx, pod, metav1.DeleteOptions{})
+			switch {
+			case err == nil:
+				freed.Forced = append(freed.Forced, fmt.Sprintf("%s of pod %s was deleted", kind, pod))
+			case !apierrors.IsNotFound(err):
+				errs = append(errs, fmt.Errorf("delete %s of pod %s: %w", kind, pod, err))
+			}
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func (c *Client) dropFinalizers(ctx context.Context, r Resource) error {
+	_, err := c.dynamic.Resource(resourceOf(r.Kind)).Namespace(r.Namespace).
+		Patch(ctx, r.Name, types.MergePatchType, []byte(`{"metadata":{"finalizers":null}}`), metav1.PatchOptions{})
+	if err != nil && !apierrors.IsNotFound(err) {
+		return fmt.Errorf("free %s: %w", r, err)
+	}
+	return nil
+}
+
+// OfRun returns the resources that carry a run's label.
+func (c *Client) OfRun(ctx context.Context, run string) ([]Resource, error) {
+	return c.list(ctx, metav1.ListOptions{LabelSelector: RunLabel + "=" + run})
+}
+
+// resources returns all there are, whoever made them.
+func (c *Client) resources(ctx context.Context) ([]Resource, error) {
+	return c.list(ctx, metav1.ListOptions{})
+}
+
+// list returns the resources of the kinds that this program makes; none where they are not defined.
+func (c *Client) list(ctx context.Context, options metav1.ListOptions) ([]Resource, error) {
+	var found []Resource
+	var errs []error
+	for _, kind := range kinds() {
+		list, err := c.dynamic.Resource(resourceOf(kind)).List(ctx, options)
+		if err != nil && !apierrors.IsNotFound(err) {
+			errs = append(errs, fmt.Errorf("look for resources of kind %s: %w", kind, err))
+		}
+		if err != nil {
+			continue
+		}
+		for _, object := range list.Items {
+			found = append(found, Resource{Kind: kind, Namespace: object.GetNamespace(), Name: object.GetName(), UID: string(object.GetUID())})
+		}
+	}
+	return found, errors.Join(errs...)
+}
