@@ -93,7 +93,9 @@ func (c *Client) install(ctx context.Context, parts Parts, host cluster.ControlP
 	if err := c.apply(ctx, append(definitions, namespace)...); err != nil {
 		return err
 	}
-	plain, webhooks := part(objects, func(o *unstructured.Unstructured) bool { return !strings.HasSuffix(o.GetKind(), "WebhookConfiguration") })
+	plain, webhooks := part(objects, func(o *unstructured.Unstructured) bool {
+		return !strings.HasSuffix(o.GetKind(), "WebhookConfiguration")
+	})
 	if host != nil {
 		if plain, err = c.besideControlPlane(ctx, parts, host, plain); err != nil {
 			return err
