@@ -218,7 +218,7 @@ func cleanUpDead(ctx context.Context, getenv func(string) string, options runner
 	for _, kind := range clusterKinds() {
 		clusters, err := clustersOf(kind, getenv, sayLine(options.Progress))
 		if err == nil {
-			err = runner.CleanUpDead(ctx, options.Active, clusters, options.Progress.Say)
+			err = runner.CleanUpDead(ctx, options.Active, clusters, options.ChaosMesh, options.Progress.Say)
 		}
 		errs = append(errs, err)
 	}
@@ -282,7 +282,8 @@ func runOptions(command *cobra.Command, getenv func(string) string, flags runFla
 	return runner.Options{
 		Runs: flags.out, ClusterName: flags.clusterName, KeepCluster: flags.keepCluster, Clusters: clusters,
 		Image: cachedImage(image.Spark, cache, show), Staging: cachedImage(image.Staging, cache, show), Baselines: filepath.Join(cache, "baselines"),
-		Active: runner.ActiveRuns{Dir: filepath.Join(state, "runs")}, Progress: show, Version: programVersion(),
+		ChaosMesh: chaosMeshOn(imagesOf(cache), sayLine(show)),
+		Active:    runner.ActiveRuns{Dir: filepath.Join(state, "runs")}, Progress: show, Version: programVersion(),
 	}, nil
 }
 

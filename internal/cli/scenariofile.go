@@ -134,5 +134,5 @@ func capabilities(clusterKind string) (plan.Capabilities, error) {
 	if !slices.Contains(clusterKinds(), clusterKind) {
 		return plan.Capabilities{}, usagef("cluster kind %q is not known; expected one of %s", clusterKind, strings.Join(clusterKinds(), ", "))
 	}
-	return plan.Capabilities{Kind: clusterKind, Actions: cluster.Actions()}, nil
+	return plan.Capabilities{Kind: clusterKind, Actions: cluster.Actions(), ChaosMesh: true}, nil
 }

@@ -43,8 +43,8 @@ const (
 	managerService   = "chaos-mesh-controller-manager"
 )
 
-// installTimeout is for images to start and webhooks to answer.
-const installTimeout = 3 * time.Minute
+// InstallTimeout is for images to start and webhooks to answer.
+const InstallTimeout = 3 * time.Minute
 
 // ForeignError is an installation that somebody else made; it is used, but neither changed nor removed.
 type ForeignError struct{ Namespace string }
@@ -57,7 +57,7 @@ func (e *ForeignError) Error() string {
 // Install makes Chaos Mesh ready on a cluster. One that is installed already is left, whoever made it, if it works; what
 // is half there and our own is completed. host is nil for a cluster that runs the controller manager as a pod.
 func (c *Client) Install(ctx context.Context, parts Parts, host cluster.ControlPlaneHost, say func(string)) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, installTimeout, fmt.Errorf("it was not ready within %v", installTimeout))
+	ctx, cancel := context.WithTimeoutCause(ctx, InstallTimeout, fmt.Errorf("it was not ready within %v", InstallTimeout))
 	defer cancel()
 	status, err := c.Status(ctx)
 	if err != nil {

@@ -58,9 +58,10 @@ type Disturbance struct {
 	state  State
 }
 
-// NewDisturbance prepares the fault that a plan names: name is the scenario's, kind and args the catalogue's.
-func NewDisturbance(name, kind string, args any, env Env) (*Disturbance, error) {
-	fault, err := New(kind, args)
+// NewDisturbance prepares the fault that a plan names: name is the scenario's, kind and args the catalogue's; by is the means,
+// empty for the preferred one.
+func NewDisturbance(name, kind, by string, args any, env Env) (*Disturbance, error) {
+	fault, err := New(kind, by, args)
 	if err != nil {
 		return nil, fmt.Errorf("fault %s: %w", name, err)
 	}
@@ -84,11 +85,32 @@ func (d *Disturbance) Name() string { return d.name }
 // Describe says in one sentence what the disturbance does.
 func (d *Disturbance) Describe() string { return d.fault.Describe() }
 
+// Rank orders the recovery of several: those of machines have the lowest.
+func (d *Disturbance) Rank() int { return d.target.rank() }
+
 // State returns where the disturbance stands. It does not wait for a step that works.
 func (d *Disturbance) State() State {
 	d.seeing.Lock()
 	defer d.seeing.Unlock()
 	return d.state
+}
+
+// Preflight says what would keep the fault from striking on this cluster, before anything is started; nil if nothing is known to.
+func (d *Disturbance) Preflight(ctx context.Context) error {
+	chaos, ok := d.fault.(chaosFault)
+	if !ok {
+		return nil
+	}
+	careful, ok := chaos.effect.(interface {
+		Preflight(ctx context.Context, env Env) error
+	})
+	if !ok {
+		return nil
+	}
+	if err := careful.Preflight(ctx, d.env); err != nil {
+		return fmt.Errorf("fault %s (%s): %w", d.name, d.kind, err)
+	}
+	return nil
 }
 
 // Inject resolves the target, writes the undo record, strikes and proves it. It returns a NotLandedError when the

@@ -10,6 +10,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/client-go/kubernetes"
 
+	"github.com/sparkchaos/sparkchaos/pkg/chaosmesh"
 	"github.com/sparkchaos/sparkchaos/pkg/cluster"
 	"github.com/sparkchaos/sparkchaos/pkg/history"
 )
@@ -81,6 +82,7 @@ type Env struct {
 	Emitter     Emitter
 	Journal     *Journal
 	Heartbeats  Heartbeats
+	Chaos       Chaos            // nil where there is no Chaos Mesh
 	Now         func() time.Time // the harness's clock; nil is time.Now
 
 	LandWithin    time.Duration // bound of injecting and proving; 30 s if zero
@@ -124,15 +126,22 @@ type Target struct {
 	// Pods are those of the run that the node carried when its taint was about to free them.
 	Pods []history.Object `json:"pods,omitempty"`
 	Pod  *PodState        `json:"pod,omitempty"`
+	// Images of the pod's containers, by their names.
+	Images map[string]string `json:"images,omitempty"`
+	// Chaos is the resource of Chaos Mesh that strikes; nil if none does.
+	Chaos *ChaosTarget `json:"chaos,omitempty"`
 }
 
 // undoable says that the fault leaves something that has to be undone.
-func (t Target) undoable() bool { return t.Action != "" || t.Taint != nil }
+func (t Target) undoable() bool {
+	return t.Action != "" || t.Taint != nil || t.Chaos != nil && !t.Chaos.OneShot
+}
 
 // Effect is what an injection or a recovery did.
 type Effect struct {
 	Began        time.Time             // when it began to act, by the harness's clock
 	Observations []cluster.Observation // what the cluster saw of it from outside
+	Claims       *chaosmesh.State      // what Chaos Mesh says of it; nil if it has no part in it
 }
 
 // Proof is the evidence of a landing or a recovery, as it goes into the history: a cluster.Evidence with the target
@@ -141,6 +150,8 @@ type Proof struct {
 	cluster.Evidence
 	Before any `json:"before,omitempty"`
 	After  any `json:"after,omitempty"`
+	// Claims is what Chaos Mesh recorded. It is no evidence.
+	Claims *chaosmesh.State `json:"claims,omitempty"`
 	// Detail goes to the event's Detail: what is known beyond the proof, and what is not.
 	Detail map[string]string `json:"-"`
 }

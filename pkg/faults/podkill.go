@@ -71,6 +71,7 @@ func podKillKind() Kind {
 		instant: true,
 		check:   checkPodKill,
 		build:   func(a PodKillArgs) Fault { return podKill{a} },
+		chaos:   killByChaosMesh,
 	}.kind()
 }
 
@@ -122,33 +123,43 @@ func (f podKill) Patience(target Target) time.Duration {
 
 // Resolve implements Fault.
 func (f podKill) Resolve(ctx context.Context, env Env) (Target, error) {
-	pod := Pod{Namespace: env.Namespace, Name: f.args.Pod.Name}
-	if f.args.Pod.Name == "" {
-		var err error
-		if pod, err = resolvePod(env.Targets, f.args.Pod); err != nil {
-			return Target{}, err
-		}
-	}
-	object, err := getPod(ctx, env, pod.Namespace, pod.Name)
+	pod, object, err := resolveRunningPod(ctx, env, f.args.Pod)
 	if err != nil {
 		return Target{}, err
 	}
-	if object == nil {
-		return Target{}, fmt.Errorf("pod %s/%s does not exist", pod.Namespace, pod.Name)
-	}
 	state := podState(object)
-	switch {
-	case pod.UID != "" && pod.UID != state.UID:
-		return Target{}, fmt.Errorf("pod %s/%s is another one by now: its UID is %s, expected %s", pod.Namespace, pod.Name, state.UID, pod.UID)
-	case state.Deletion != nil:
-		return Target{}, fmt.Errorf("pod %s/%s is being deleted already, since %s", pod.Namespace, pod.Name, state.Deletion.Format(time.RFC3339))
-	case state.Phase != corev1.PodRunning:
-		return Target{}, fmt.Errorf("pod %s/%s is %s: only a Running one can be killed", pod.Namespace, pod.Name, state.Phase)
-	}
 	return Target{
 		Object: history.Object{Kind: "Pod", Namespace: pod.Namespace, Name: pod.Name, UID: state.UID},
 		Node:   state.Node, Pod: &state,
 	}, nil
+}
+
+// resolveRunningPod finds the pod that a selector means now, which must run and not be about to end.
+func resolveRunningPod(ctx context.Context, env Env, selector scenario.PodSelector) (Pod, *corev1.Pod, error) {
+	pod := Pod{Namespace: env.Namespace, Name: selector.Name}
+	if selector.Name == "" {
+		var err error
+		if pod, err = resolvePod(env.Targets, selector); err != nil {
+			return pod, nil, err
+		}
+	}
+	object, err := getPod(ctx, env, pod.Namespace, pod.Name)
+	if err != nil {
+		return pod, nil, err
+	}
+	if object == nil {
+		return pod, nil, fmt.Errorf("pod %s/%s does not exist", pod.Namespace, pod.Name)
+	}
+	state := podState(object)
+	switch {
+	case pod.UID != "" && pod.UID != state.UID:
+		return pod, nil, fmt.Errorf("pod %s/%s is another one by now: its UID is %s, expected %s", pod.Namespace, pod.Name, state.UID, pod.UID)
+	case state.Deletion != nil:
+		return pod, nil, fmt.Errorf("pod %s/%s is being deleted already, since %s", pod.Namespace, pod.Name, state.Deletion.Format(time.RFC3339))
+	case state.Phase != corev1.PodRunning:
+		return pod, nil, fmt.Errorf("pod %s/%s is %s: only a Running one can be killed", pod.Namespace, pod.Name, state.Phase)
+	}
+	return pod, object, nil
 }
 
 // Inject implements Fault.

@@ -11,8 +11,8 @@ import (
 // Kind is one fault of the catalogue.
 type Kind struct {
 	scenario.Entry
-	// New makes the fault of arguments that Entry.Args made and Entry.Check found good.
-	New func(args any) (Fault, error)
+	// New makes the fault, by one of Entry.By, of arguments that Entry.Args made and Entry.Check found good.
+	New func(by string, args any) (Fault, error)
 }
 
 // Kinds returns all faults, in the order in which they are explained to a user.
@@ -24,6 +24,12 @@ func Kinds() []Kind {
 		nodeFreezeKind(),
 		nodeOutOfServiceKind(),
 		podKillKind(),
+		podFailureKind(),
+		containerKillKind(),
+		networkPartitionKind(),
+		networkDelayKind(),
+		cpuStressKind(),
+		memoryStressKind(),
 	}
 }
 
@@ -36,8 +42,9 @@ func Entries() []scenario.Entry {
 	return entries
 }
 
-// New makes the fault of a kind with its arguments, a pointer of the type that the kind's Args returns.
-func New(kind string, args any) (Fault, error) {
+// New makes the fault of a kind, by a means that the kind's entry names or, if none is given, by the one that it prefers, with
+// its arguments, a pointer of the type that the kind's Args returns.
+func New(kind, by string, args any) (Fault, error) {
 	kinds := Kinds()
 	i := slices.IndexFunc(kinds, func(k Kind) bool { return k.Name == kind })
 	if i < 0 {
@@ -47,7 +54,7 @@ func New(kind string, args any) (Fault, error) {
 		}
 		return nil, fmt.Errorf("fault %q is unknown: expected one of %s", kind, strings.Join(names, ", "))
 	}
-	return kinds[i].New(args)
+	return kinds[i].New(by, args)
 }
 
 // definition is what one fault's file says of it; A is the type of its arguments.
@@ -55,7 +62,8 @@ type definition[A any] struct {
 	name, doc string
 	instant   bool // nothing is left to be undone
 	check     func(A) []string
-	build     func(A) Fault
+	build     func(A) Fault // by what is built in; nil if nothing is
+	chaos     func(A) Fault // by Chaos Mesh; nil if it cannot
 }
 
 // kind ties the definition's argument type to the catalogue's untyped one.
@@ -67,6 +75,7 @@ func (d definition[A]) kind() Kind {
 			Check:  d.problems,
 			Phrase: d.phrase,
 			Needs:  d.needs,
+			By:     d.by(),
 		},
 		New: d.newFault,
 	}
@@ -89,7 +98,31 @@ func (d definition[A]) problems(args any) []string {
 	return d.check(a)
 }
 
-func (d definition[A]) newFault(args any) (Fault, error) {
+// by returns the means by which the fault can be brought about, the preferred first.
+func (d definition[A]) by() []string {
+	var means []string
+	if d.build != nil {
+		means = append(means, scenario.ByBuiltin)
+	}
+	if d.chaos != nil {
+		means = append(means, scenario.ByChaosMesh)
+	}
+	return means
+}
+
+// make makes the fault by a means.
+func (d definition[A]) make(by string, a A) (Fault, error) {
+	switch {
+	case d.build != nil && (by == "" || by == scenario.ByBuiltin):
+		return d.build(a), nil
+	case d.chaos != nil && (by == "" || by == scenario.ByChaosMesh):
+		return d.chaos(a), nil
+	default:
+		return nil, fmt.Errorf("%s cannot be brought about by %q: expected one of %s", d.name, by, strings.Join(d.by(), ", "))
+	}
+}
+
+func (d definition[A]) newFault(by string, args any) (Fault, error) {
 	if problems := d.problems(args); len(problems) > 0 {
 		return nil, fmt.Errorf("arguments of %s: %s", d.name, strings.Join(problems, "; "))
 	}
@@ -97,7 +130,7 @@ func (d definition[A]) newFault(args any) (Fault, error) {
 	if err != nil {
 		return nil, err
 	}
-	return d.build(a), nil
+	return d.make(by, a)
 }
 
 func (d definition[A]) phrase(args any) string {
@@ -105,12 +138,16 @@ func (d definition[A]) phrase(args any) string {
 	if err != nil {
 		return d.name
 	}
-	return d.build(a).Describe()
+	fault, err := d.make("", a)
+	if err != nil {
+		return d.name
+	}
+	return fault.Describe()
 }
 
 func (d definition[A]) needs(args any) []string {
 	a, err := d.typed(args)
-	if err != nil {
+	if err != nil || d.build == nil {
 		return nil
 	}
 	var names []string

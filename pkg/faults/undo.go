@@ -1,6 +1,7 @@
 package faults
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -18,19 +19,23 @@ const nodesView = "the cluster's view of its machines"
 // Undo brings back what the record's fault did, whether it struck, struck in part, not at all, or was undone already.
 // The evidence says what was found and done; the record stays open (see UndoPending).
 //
-// The client is needed for what was done to the API; without one such a record stays open, and the error says so.
-func Undo(ctx context.Context, machines Machines, client kubernetes.Interface, record Record) (cluster.Evidence, error) {
+// The client and chaos are needed for what was done to the API; without them such a record stays open, and the error says so.
+func Undo(ctx context.Context, machines Machines, client kubernetes.Interface, chaos Chaos, record Record) (cluster.Evidence, error) {
 	if record.Target.undoable() && record.Cluster != machines.Name() {
 		return cluster.Evidence{}, fmt.Errorf("undo fault %s of run %s: it was done to cluster %s, not to %s", record.Fault, record.Run, record.Cluster, machines.Name())
 	}
-	evidence, err := undo(ctx, machines, client, record.Target)
+	evidence, err := undo(ctx, machines, client, chaos, record.Target)
 	if err != nil {
 		return evidence, fmt.Errorf("undo fault %s of run %s: %w", record.Fault, record.Run, err)
 	}
 	return evidence, nil
 }
 
-func undo(ctx context.Context, machines Machines, client kubernetes.Interface, target Target) (cluster.Evidence, error) {
+func undo(ctx context.Context, machines Machines, client kubernetes.Interface, chaos Chaos, target Target) (cluster.Evidence, error) {
+	if target.Chaos != nil {
+		evidence, _, err := deleteChaos(ctx, chaos, target)
+		return evidence, err
+	}
 	if target.Taint == nil {
 		return restore(ctx, machines, target, nil)
 	}
@@ -49,13 +54,16 @@ type Undone struct {
 
 // UndoPending undoes all open records of a journal's directory, the latest first, and closes those that succeeded.
 // One that fails does not stop the others. The error joins all failures and the records that cannot be read.
-func UndoPending(ctx context.Context, machines Machines, client kubernetes.Interface, dir string) ([]Undone, error) {
+//
+// What was done to machines is undone before resources of Chaos Mesh are deleted: a node that is off keeps them from going.
+func UndoPending(ctx context.Context, machines Machines, client kubernetes.Interface, chaos Chaos, dir string) ([]Undone, error) {
 	records, err := Pending(dir)
 	problems := []error{err}
 	slices.Reverse(records)
+	slices.SortStableFunc(records, func(a, b Record) int { return cmp.Compare(a.Target.rank(), b.Target.rank()) })
 	var all []Undone
 	for _, record := range records {
-		evidence, err := Undo(ctx, machines, client, record)
+		evidence, err := Undo(ctx, machines, client, chaos, record)
 		if err == nil {
 			err = Done(dir, record.ID)
 		}
@@ -96,6 +104,14 @@ func restore(ctx context.Context, machines Machines, target Target, others []Rec
 		work.observe(fmt.Sprintf("%s is not in effect: nothing to undo", target.Action))
 	}
 	return work.evidence, err
+}
+
+// rank orders what is undone: machines first.
+func (t Target) rank() int {
+	if t.Chaos != nil {
+		return 1
+	}
+	return 0
 }
 
 // InEffect says whether a node is in the state that the action brings about.

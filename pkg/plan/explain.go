@@ -145,9 +145,17 @@ func (e *explainer) steps(p *Plan) {
 		if step.Action == Recover {
 			what = "undo " + step.Do.Name + " of " + stepID(step.Fault, Inject)
 		}
-		e.line("%d. %s: %s: %s.", i+1, step.ID, e.moment(step), what)
+		e.line("%d. %s: %s: %s%s.", i+1, step.ID, e.moment(step), what, by(step))
 	}
 	e.line("After the last fault the application has %s to complete.", p.Settle)
+}
+
+// by names the means of an injection, if there was something to choose or something has to be installed.
+func by(step Step) string {
+	if step.Action == Recover || step.By != scenario.ByChaosMesh {
+		return ""
+	}
+	return fmt.Sprintf(", by a resource of Chaos Mesh (%s)", step.Why)
 }
 
 func (e *explainer) moment(step Step) string {

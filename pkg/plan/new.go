@@ -17,6 +17,8 @@ import (
 type Capabilities struct {
 	Kind    string           // embedded, kind or existing
 	Actions []cluster.Action // that it can do to its nodes
+	// ChaosMesh says that Chaos Mesh is there or can be installed.
+	ChaosMesh bool
 }
 
 // chooser is what arguments implement that leave something to the seed.
@@ -92,15 +94,16 @@ func decide(fault scenario.Fault, s *scenario.Scenario, choices *rand.Rand, can 
 	if chooser, ok := fault.Inject.Args.(chooser); ok {
 		chooser.Choose(s.Spec.Workload.Executors.Instances, choices.IntN)
 	}
-	if err := able(fault, entry, can); err != nil {
+	by, why, err := means(fault, entry, can)
+	if err != nil {
 		return nil, err
 	}
-	inject := Step{ID: stepID(fault.Name, Inject), Fault: fault.Name, Action: Inject, Do: fault.Inject}
+	inject := Step{ID: stepID(fault.Name, Inject), Fault: fault.Name, Action: Inject, Do: fault.Inject, By: by, Why: why}
 	inject.await(fault.When, fault.When.Delay, choices, catalogue)
 	if entry.Instant {
 		return []Step{inject}, nil
 	}
-	undo := Step{ID: stepID(fault.Name, Recover), Fault: fault.Name, Action: Recover, Do: fault.Inject, AtEnd: true}
+	undo := Step{ID: stepID(fault.Name, Recover), Fault: fault.Name, Action: Recover, Do: fault.Inject, By: by, Why: why, AtEnd: true}
 	if fault.Recover != nil {
 		delay := fault.Recover.Delay
 		if delay == (scenario.Span{}) {
@@ -113,6 +116,44 @@ func decide(fault scenario.Fault, s *scenario.Scenario, choices *rand.Rand, can 
 }
 
 func stepID(fault string, action Action) string { return fault + "/" + string(action) }
+
+// means chooses by what a fault is brought about, and says why. It refuses what the cluster cannot do.
+func means(fault scenario.Fault, entry scenario.Entry, can Capabilities) (by, why string, err error) {
+	known := entry.By
+	if len(known) == 0 {
+		known = []string{scenario.ByBuiltin}
+	}
+	if fault.By != "" && !slices.Contains(known, fault.By) {
+		return "", "", fmt.Errorf("fault %s: %s cannot be brought about by %s: expected one of %s", fault.Name, entry.Name, fault.By, strings.Join(known, ", "))
+	}
+	var refused []error
+	for i, by := range known {
+		if fault.By != "" && by != fault.By {
+			continue
+		}
+		if by == scenario.ByBuiltin {
+			err = able(fault, entry, can)
+		} else if err = nil; !can.ChaosMesh {
+			err = fmt.Errorf("fault %s: %s needs Chaos Mesh, which this kind of cluster cannot have", fault.Name, entry.Name)
+		}
+		if err != nil {
+			refused = append(refused, err)
+			continue
+		}
+		switch {
+		case fault.By != "":
+			why = "the scenario asks for it"
+		case i > 0:
+			why = "the cluster cannot do it by itself"
+		case len(known) == 1:
+			why = "nothing else can do it"
+		default:
+			why = "nothing has to be installed for it"
+		}
+		return by, why, nil
+	}
+	return "", "", errors.Join(refused...)
+}
 
 // able refuses a fault that the cluster cannot inject and undo.
 func able(fault scenario.Fault, entry scenario.Entry, can Capabilities) error {

@@ -27,6 +27,8 @@ type ActiveRecord struct {
 	KeepCluster bool     `json:"keepCluster"`
 	Making      bool     `json:"making"`      // there was no cluster of the name, and it is being made: what there is of it goes
 	MadeCluster bool     `json:"madeCluster"` // the cluster was made for the run and goes with it, unless it is to be kept
+	// InstalledChaosMesh says that Chaos Mesh was not there and is installed for the run, with which it goes.
+	InstalledChaosMesh bool `json:"installedChaosMesh,omitempty"`
 }
 
 // ActiveRun is the hold of a living process on its record.
@@ -91,9 +93,15 @@ func (r *ActiveRun) Made(made bool) error {
 	return r.rewrite()
 }
 
+// InstallingChaosMesh notes that Chaos Mesh is about to be installed for this run.
+func (r *ActiveRun) InstallingChaosMesh() error {
+	r.record.InstalledChaosMesh = true
+	return r.rewrite()
+}
+
 func (r *ActiveRun) rewrite() error {
 	if err := r.write(); err != nil {
-		return fmt.Errorf("record the cluster of run %s: %w", r.record.RunID, err)
+		return fmt.Errorf("record what run %s makes: %w", r.record.RunID, err)
 	}
 	return nil
 }

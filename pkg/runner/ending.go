@@ -1,12 +1,14 @@
 package runner
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 
@@ -61,7 +63,10 @@ func (r *run) cleanUp(ctx context.Context) error {
 
 // recoverAll brings back what is still disturbed, and watches what that does to the rest of dead incarnations. It
 // returns what stays disturbed; what only the history did not learn of is back all the same.
+//
+// Machines come first: a node that is off keeps resources of Chaos Mesh from going.
 func (r *run) recoverAll(ctx context.Context) error {
+	slices.SortStableFunc(r.disturbed, func(a, b *faults.Disturbance) int { return cmp.Compare(a.Rank(), b.Rank()) })
 	for _, fault := range r.disturbed {
 		if fault.State().Active() {
 			_ = r.recoverFault(ctx, fault) // tried again below
@@ -122,7 +127,7 @@ func (r *run) collect(ctx context.Context) error {
 
 // remove deletes what the run made and looks whether anything is left of it.
 func (r *run) remove(ctx context.Context) error {
-	var errs []error
+	errs := []error{r.deleteResources(ctx)}
 	del := launcher.Delete
 	if r.goes() {
 		del = launcher.Empty
@@ -138,6 +143,7 @@ func (r *run) remove(ctx context.Context) error {
 	for _, unseen := range found.Errors {
 		errs = append(errs, fmt.Errorf("look for %s", unseen))
 	}
+	errs = append(errs, r.removeChaosMesh(ctx))
 	return errors.Join(errs...)
 }
 
@@ -162,6 +168,9 @@ func (r *run) leftovers(ctx context.Context) history.LeftoversData {
 	look("volumes of the run", func() ([]history.Object, error) { return r.volumesLeft(ctx) })
 	look("directories of the run on the nodes' disks", func() ([]history.Object, error) { return r.directoriesLeft(ctx) })
 	look("nodes that are off, frozen, isolated or without kubelet", func() ([]history.Object, error) { return r.nodesLeft(ctx) })
+	if r.chaos != nil {
+		look("resources of Chaos Mesh", func() ([]history.Object, error) { return r.resourcesLeft(ctx) })
+	}
 	look("undo records that are open", func() ([]history.Object, error) {
 		records, err := faults.Pending(r.directory.Undo())
 		var found []history.Object
@@ -258,6 +267,15 @@ func (r *run) directoriesLeft(ctx context.Context) ([]history.Object, error) {
 	return found, errors.Join(errs...)
 }
 
+func (r *run) resourcesLeft(ctx context.Context) ([]history.Object, error) {
+	resources, err := r.chaos.OfRun(ctx, r.id)
+	var found []history.Object
+	for _, resource := range resources {
+		found = append(found, history.Object{Kind: resource.Kind, Namespace: resource.Namespace, Name: resource.Name, UID: resource.UID})
+	}
+	return found, err
+}
+
 func (r *run) nodesLeft(ctx context.Context) ([]history.Object, error) {
 	nodes, err := r.cluster.Nodes(ctx)
 	var found []history.Object
@@ -317,7 +335,7 @@ func (r *run) writeEnvironment() error {
 }
 
 // CleanUpDead undoes what runs left whose process was killed, and removes what they made.
-func CleanUpDead(ctx context.Context, active ActiveRuns, clusters Clusters, say func(format string, args ...any)) error {
+func CleanUpDead(ctx context.Context, active ActiveRuns, clusters Clusters, on ChaosMeshOn, say func(format string, args ...any)) error {
 	dead, err := active.Dead()
 	errs := []error{err}
 	for _, run := range dead {
@@ -327,7 +345,7 @@ func CleanUpDead(ctx context.Context, active ActiveRuns, clusters Clusters, say 
 			continue
 		}
 		say("cleaning up after run %s, which was ended by force", record.RunID)
-		err := cleanUpDead(ctx, record, clusters)
+		err := cleanUpDead(ctx, record, clusters, on)
 		if err == nil {
 			err = run.Forget()
 		}
@@ -339,7 +357,7 @@ func CleanUpDead(ctx context.Context, active ActiveRuns, clusters Clusters, say 
 	return errors.Join(errs...)
 }
 
-func cleanUpDead(ctx context.Context, record ActiveRecord, clusters Clusters) error {
+func cleanUpDead(ctx context.Context, record ActiveRecord, clusters Clusters, on ChaosMeshOn) error {
 	c, err := clusters.Open(record.ClusterName)
 	if clusters.IsAbsent(err) {
 		return nil // it went with all that was in it
@@ -352,11 +370,19 @@ func cleanUpDead(ctx context.Context, record ActiveRecord, clusters Clusters) er
 		return err
 	}
 	client, unreachable := newClient(c) // what was done to machines is undone without the API, too
-	_, undone := faults.UndoPending(ctx, c, client, Directory(record.Directory).Undo())
+	chaos, mesh := chaosOf(on, c)
+	_, undone := faults.UndoPending(ctx, c, client, chaos, Directory(record.Directory).Undo())
 	if unreachable != nil {
 		return errors.Join(undone, unreachable)
 	}
 	errs := []error{undone}
+	if mesh != nil {
+		errs = append(errs, deleteResources(ctx, mesh, record.RunID))
+	}
+	if mesh != nil && record.InstalledChaosMesh {
+		_, err := mesh.Uninstall(ctx)
+		errs = append(errs, err)
+	}
 	for _, id := range record.Namespaces {
 		errs = append(errs, removeSession(ctx, c, client, id, launcher.Delete))
 	}

@@ -83,6 +83,7 @@ type Options struct {
 	Staging     func(context.Context) (Image, error)                            // of the staging server and of what fetches from it
 	Artifact    func(ctx context.Context, name string) (file string, err error) // finds a file that the scenario names
 	Baselines   string                                                          // directory that caches the results of baselines
+	ChaosMesh   ChaosMeshOn
 	Active      ActiveRuns
 	Progress    Progress
 	Version     string // of sparkchaos
@@ -111,6 +112,8 @@ type run struct {
 	bundle       *bundle // nil if pods fetch nothing
 	cluster      cluster.Cluster
 	made         bool // the cluster was made for this run
+	chaos        ChaosMesh // nil if the plan does not need it
+	chaosMade    bool      // it was installed for this run
 	client       kubernetes.Interface
 	dynamic      dynamic.Interface
 	session      *session
@@ -339,7 +342,10 @@ func (r *run) prepareCluster(ctx context.Context) error {
 	if r.dynamic, err = dynamic.NewForConfig(config); err != nil {
 		return fmt.Errorf("reach the API server of cluster %s: %w", c.Name(), err)
 	}
-	return r.writeEnvironment()
+	if err := r.writeEnvironment(); err != nil {
+		return err
+	}
+	return r.prepareChaosMesh(ctx)
 }
 
 // lookForCluster is how often it is looked whether the cluster still exists.

@@ -29,7 +29,7 @@ type disturbance struct {
 // injectFaults takes each fault through its steps, the faults side by side. A fault that does not land and an anchor
 // that does not come are told in the history and end no other fault.
 func (r *run) injectFaults(ctx context.Context) error {
-	planned, err := r.disturbances()
+	planned, err := r.disturbances(r.faultEnv(r.session.witness.heartbeats))
 	if err != nil {
 		return err
 	}
@@ -45,12 +45,20 @@ func (r *run) injectFaults(ctx context.Context) error {
 	return group.Wait()
 }
 
-// disturbances pairs the steps of each fault.
-func (r *run) disturbances() ([]*disturbance, error) {
+// faultEnv is what faults work with.
+func (r *run) faultEnv(heard faults.Heartbeats) faults.Env {
 	env := faults.Env{
 		Run: r.id, ClusterKind: r.Clusters.Kind(), Namespace: r.id, Machines: r.cluster, Client: r.client,
-		Targets: targets{path: r.directory.History()}, Emitter: r.log, Journal: r.journal, Heartbeats: r.session.witness.heartbeats,
+		Targets: targets{path: r.directory.History()}, Emitter: r.log, Journal: r.journal, Heartbeats: heard,
 	}
+	if r.chaos != nil {
+		env.Chaos = r.chaos
+	}
+	return env
+}
+
+// disturbances pairs the steps of each fault.
+func (r *run) disturbances(env faults.Env) ([]*disturbance, error) {
 	var all []*disturbance
 	byName := map[string]*disturbance{}
 	for i := range r.Plan.Steps {
@@ -59,7 +67,7 @@ func (r *run) disturbances() ([]*disturbance, error) {
 			byName[step.Fault].recover = step
 			continue
 		}
-		fault, err := faults.NewDisturbance(step.Fault, step.Kind(), step.Args(), env)
+		fault, err := faults.NewDisturbance(step.Fault, step.Kind(), step.By, step.Args(), env)
 		if err != nil {
 			return nil, err
 		}

@@ -125,9 +125,16 @@ type ShuffleService struct {
 type Fault struct {
 	Name    string   `json:"name" pattern:"^[a-z0-9]([-a-z0-9]{0,38}[a-z0-9])?$" like:"lose-driver-node"` // a DNS label of at most 40 characters, unique in the scenario
 	Inject  Choice   `json:"inject" choice:"fault"`                                                       // one fault of the catalogue and its arguments
+	By      string   `json:"by,omitempty" enum:"builtin|chaosMesh"`                                       // by what means; absent: the plan chooses what the cluster can do, built-in ones first
 	When    Moment   `json:"when"`                                                                        // the moment at which it strikes
 	Recover *Recover `json:"recover,omitempty"`                                                           // absent: undone when the application has settled
 }
+
+// The means by which a fault is brought about.
+const (
+	ByBuiltin   = "builtin"   // by this program: through the cluster's machines and the API
+	ByChaosMesh = "chaosMesh" // by a resource of Chaos Mesh, whose effect is proven by this program
+)
 
 // Recover says when a fault is undone within the run. The delay may stand beside when or inside it, not both.
 type Recover struct {
@@ -182,6 +189,7 @@ type Entry struct {
 
 	Deadline time.Duration           // anchors: how long one is awaited when the scenario does not say
 	Needs    func(args any) []string // faults: the cluster.Actions that injecting and undoing it take; nil: none
+	By       []string                // faults: the means by which it can be brought about, the preferred first; nil: built-in ones alone
 	Instant  bool                    // faults: nothing is left to be undone afterwards (a killed pod), so recover is refused
 	Baseline bool                    // invariants: judged against the baseline, so the scenario must ask for one
 }

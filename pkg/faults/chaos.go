@@ -1,0 +1,240 @@
+package faults
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+
+	"github.com/sparkchaos/sparkchaos/pkg/chaosmesh"
+	"github.com/sparkchaos/sparkchaos/pkg/cluster"
+	"github.com/sparkchaos/sparkchaos/pkg/history"
+	"github.com/sparkchaos/sparkchaos/pkg/scenario"
+)
+
+// Chaos is what faults need of Chaos Mesh; *chaosmesh.Client is one.
+type Chaos interface {
+	// Create makes a resource; dry only has it looked at.
+	Create(ctx context.Context, r chaosmesh.Resource, run string, spec chaosmesh.Spec, dry bool) (chaosmesh.Resource, error)
+	// AwaitInjected waits until Chaos Mesh says that all is injected.
+	AwaitInjected(ctx context.Context, r chaosmesh.Resource) (chaosmesh.State, error)
+	// State returns what Chaos Mesh says; an error that is NotFound means that the resource is gone.
+	State(ctx context.Context, r chaosmesh.Resource) (chaosmesh.State, error)
+	// Delete removes a resource and waits until it is gone; one that hangs is freed.
+	Delete(ctx context.Context, r chaosmesh.Resource) (chaosmesh.Freed, error)
+	// OnNode runs a shell script on a node, beside its pods.
+	OnNode(ctx context.Context, node, script string) (string, error)
+}
+
+// chaosView is how observations name where it was read what Chaos Mesh says.
+const chaosView = "the resource's status, as Chaos Mesh wrote it"
+
+// ClaimedInjected is the key in an event's Detail under which it stands when Chaos Mesh said that all was injected; the evidence
+// says when the effect was seen.
+const ClaimedInjected = "chaosMeshClaimedInjected"
+
+// deadline is the duration of every resource: the effect ends by itself, even if nobody is left to end it.
+const deadline = 15 * time.Minute
+
+// chaosEffect is what a resource of Chaos Mesh is to bring about, and how that is seen from outside.
+type chaosEffect interface {
+	// Kind is that of the resource, e.g. PodChaos.
+	Kind() string
+	// Spec returns the resource's spec.
+	Spec(target Target) chaosmesh.Spec
+	// OneShot effects are over when they have struck; Chaos Mesh never says of them that they are recovered.
+	OneShot() bool
+	// Before looks at the target before it is struck and may refuse it: what is so already cannot be proven to be an effect.
+	Before(ctx context.Context, env Env, target *Target) error
+	// Holds says whether the effect is seen, and how. An error says what was seen instead.
+	Holds(ctx context.Context, env Env, target Target) (cluster.Observation, error)
+	// Over says whether nothing of the effect is left; it is asked when the resource is gone.
+	Over(ctx context.Context, env Env, target Target) (cluster.Observation, error)
+}
+
+// chaosFault brings an effect about by a resource of Chaos Mesh that selects its pods by name. That Chaos Mesh says of it that all
+// is injected is noted, and proves nothing: the effect has to be seen.
+type chaosFault struct {
+	words  string
+	pod    scenario.PodSelector
+	peer   *scenario.PodSelector // the pod at the other end, for faults of the network between two
+	effect chaosEffect
+}
+
+// Describe implements Fault.
+func (f chaosFault) Describe() string { return f.words }
+
+// Needs implements Fault: no machine is touched.
+func (f chaosFault) Needs() []cluster.Action { return nil }
+
+// Resolve implements Fault.
+func (f chaosFault) Resolve(ctx context.Context, env Env) (Target, error) {
+	if env.Chaos == nil {
+		return Target{}, errors.New("there is no Chaos Mesh on this cluster: `sparkchaos chaos-mesh install`")
+	}
+	pod, object, err := f.running(ctx, env, f.pod)
+	if err != nil {
+		return Target{}, err
+	}
+	state := podState(object)
+	target := Target{
+		Object: history.Object{Kind: "Pod", Namespace: pod.Namespace, Name: pod.Name, UID: state.UID}, Node: state.Node, Pod: &state,
+		Images: imagesOf(object),
+		Chaos: &ChaosTarget{
+			Resource: chaosmesh.Resource{Kind: f.effect.Kind(), Namespace: pod.Namespace, Name: "sparkchaos-" + state.UID, Pods: []string{pod.Name}},
+			OneShot:  f.effect.OneShot(),
+		},
+	}
+	if f.peer != nil {
+		peer, object, err := f.running(ctx, env, *f.peer)
+		if err != nil {
+			return Target{}, err
+		}
+		if peer.Name == pod.Name {
+			return Target{}, fmt.Errorf("pod %s/%s is at both ends: choose two pods", pod.Namespace, pod.Name)
+		}
+		target.Chaos.Peer = &Peer{Name: peer.Name, UID: string(object.UID), Address: object.Status.PodIP, Node: object.Spec.NodeName}
+		target.Chaos.Pods = append(target.Chaos.Pods, peer.Name)
+	}
+	return target, f.effect.Before(ctx, env, &target)
+}
+
+// running finds a pod that runs and is not about to end.
+func (f chaosFault) running(ctx context.Context, env Env, selector scenario.PodSelector) (Pod, *corev1.Pod, error) {
+	return resolveRunningPod(ctx, env, selector)
+}
+
+// imagesOf returns the image of each container by the container's name.
+func imagesOf(pod *corev1.Pod) map[string]string {
+	images := map[string]string{}
+	for _, container := range pod.Spec.Containers {
+		images[container.Name] = container.Image
+	}
+	return images
+}
+
+// Inject implements Fault: it returns when Chaos Mesh says that all is injected, or has nothing to say any more.
+func (f chaosFault) Inject(ctx context.Context, env Env, target Target) (Effect, error) {
+	effect := Effect{Began: env.Now()}
+	resource, err := env.Chaos.Create(ctx, target.Chaos.Resource, env.Run, f.effect.Spec(target), false)
+	if err != nil {
+		return effect, err
+	}
+	effect.Observations = append(effect.Observations, cluster.Observation{What: "the API server accepted " + resource.String(), How: "its answer, with Chaos Mesh's webhooks", At: env.Now()})
+	state, err := env.Chaos.AwaitInjected(ctx, resource)
+	effect.Claims = &state
+	if err != nil {
+		return effect, err
+	}
+	effect.Observations = append(effect.Observations, cluster.Observation{What: "Chaos Mesh says AllInjected", How: chaosView, At: env.Now()})
+	return effect, nil
+}
+
+// ProveLanded implements Fault.
+func (f chaosFault) ProveLanded(ctx context.Context, env Env, target Target, effect Effect) (Proof, error) {
+	var seen cluster.Observation
+	err := until(ctx, env.PollEvery, func(ctx context.Context) (bool, error, error) {
+		observation, err := f.effect.Holds(ctx, env, target)
+		seen = observation
+		return err == nil, err, nil
+	})
+	if err != nil {
+		if effect.Claims != nil && effect.Claims.Injected {
+			err = fmt.Errorf("Chaos Mesh says AllInjected, but %w", err)
+		}
+		return Proof{}, err
+	}
+	proof := f.proof(target, effect, seen)
+	if effect.Claims != nil && effect.Claims.Injected {
+		proof.Detail = map[string]string{ClaimedInjected: "before the effect was seen"}
+	}
+	return proof, nil
+}
+
+func (f chaosFault) proof(target Target, effect Effect, seen cluster.Observation) Proof {
+	return Proof{
+		Evidence: cluster.Evidence{Action: cluster.Action(f.effect.Kind()), Node: target.Node, Begun: effect.Began, Observations: append(effect.Observations, seen)},
+		Before:   target.Pod, Claims: effect.Claims,
+	}
+}
+
+// Recover implements Fault.
+func (f chaosFault) Recover(ctx context.Context, env Env, target Target, _ []Record) (Effect, error) {
+	evidence, freed, err := deleteChaos(ctx, env.Chaos, target)
+	return Effect{Began: evidence.Begun, Observations: evidence.Observations, Claims: &freed.State}, err
+}
+
+// ProveRecovered implements Fault.
+func (f chaosFault) ProveRecovered(ctx context.Context, env Env, target Target, effect Effect) (Proof, error) {
+	if _, err := env.Chaos.State(ctx, target.Chaos.Resource); !apierrors.IsNotFound(err) {
+		if err == nil {
+			err = fmt.Errorf("%s is still there", target.Chaos.Resource)
+		}
+		return Proof{}, err
+	}
+	var seen cluster.Observation
+	err := until(ctx, env.PollEvery, func(ctx context.Context) (bool, error, error) {
+		observation, err := f.effect.Over(ctx, env, target)
+		seen = observation
+		return err == nil, err, nil
+	})
+	if err != nil {
+		return Proof{}, err
+	}
+	return f.proof(target, effect, seen), nil
+}
+
+// deleteChaos removes the target's resource, with which Chaos Mesh undoes what it did.
+func deleteChaos(ctx context.Context, chaos Chaos, target Target) (cluster.Evidence, chaosmesh.Freed, error) {
+	evidence := cluster.Evidence{Action: "chaos-delete", Node: target.Node, Begun: time.Now()}
+	if chaos == nil {
+		return evidence, chaosmesh.Freed{}, fmt.Errorf("%s can be deleted by the API alone, which cannot be reached", target.Chaos.Resource)
+	}
+	freed, err := chaos.Delete(ctx, target.Chaos.Resource)
+	for _, forced := range freed.Forced {
+		evidence.Observations = append(evidence.Observations, cluster.Observation{What: target.Chaos.Resource.String() + " hung: " + forced, How: "the API server's answers", At: time.Now()})
+	}
+	if err != nil {
+		return evidence, freed, err
+	}
+	evidence.Observations = append(evidence.Observations, cluster.Observation{What: target.Chaos.Resource.String() + " is gone", How: "the API server's answer", At: time.Now()})
+	return evidence, freed, nil
+}
+
+// ChaosTarget is what of a target concerns Chaos Mesh.
+type ChaosTarget struct {
+	chaosmesh.Resource
+	OneShot bool  `json:"oneShot,omitempty"`
+	Peer    *Peer `json:"peer,omitempty"`
+	// RoundTrip is how long the peer took to answer before.
+	RoundTrip time.Duration `json:"roundTrip,omitempty"`
+}
+
+// Peer is the pod at the other end of a disturbed network.
+type Peer struct {
+	Name    string `json:"name"`
+	UID     string `json:"uid"`
+	Address string `json:"address"`
+	Node    string `json:"node"`
+}
+
+// durationOf is a duration as Chaos Mesh reads it.
+func durationOf(d time.Duration) *string {
+	words := d.String()
+	return &words
+}
+
+// podGone observes that a pod is no more; nil if it is there.
+func podGone(ctx context.Context, env Env, target Target) (*cluster.Observation, PodState, error) {
+	state, err := podStateNow(ctx, env, target)
+	if err != nil {
+		return nil, state, err
+	}
+	if state.Gone || state.ended() {
+		return &cluster.Observation{What: "nothing is left to be disturbed: " + state.words(), How: podsView, At: env.Now()}, state, nil
+	}
+	return nil, state, nil
+}

@@ -1,0 +1,32 @@
+package faults
+
+import (
+	"fmt"
+
+	"github.com/chaos-mesh/chaos-mesh/api/v1alpha1"
+
+	"github.com/sparkchaos/sparkchaos/pkg/scenario"
+)
+
+// ContainerKillArgs are the arguments of containerKill.
+type ContainerKillArgs struct {
+	// Pod is the pod whose containers are killed.
+	Pod scenario.PodSelector `json:"pod"`
+}
+
+// Choose decides what the arguments leave open; see scenario.PodSelector.
+func (a *ContainerKillArgs) Choose(executors int, pick func(n int) int) {
+	a.Pod.Choose(executors, pick)
+}
+
+func containerKillKind() Kind {
+	return definition[ContainerKillArgs]{
+		name:    "containerKill",
+		doc:     "The containers of a pod are killed (exit code 137) by the container runtime, behind the back of the kubelet; nothing has to be undone.",
+		instant: true,
+		check:   func(a ContainerKillArgs) []string { return a.Pod.Problems("pod") },
+		chaos: func(a ContainerKillArgs) Fault {
+			return chaosFault{words: fmt.Sprintf("kill the containers of %s", a.Pod), pod: a.Pod, effect: podChaos{action: v1alpha1.ContainerKillAction}}
+		},
+	}.kind()
+}
