@@ -84,7 +84,7 @@ func (f chaosFault) Resolve(ctx context.Context, env Env) (Target, error) {
 		Object: history.Object{Kind: "Pod", Namespace: pod.Namespace, Name: pod.Name, UID: state.UID}, Node: state.Node, Pod: &state,
 		Images: imagesOf(object),
 		Chaos: &ChaosTarget{
-			Resource: chaosmesh.Resource{Kind: f.effect.Kind(), Namespace: pod.Namespace, Name: "sparkchaos-" + state.UID, Pods: []string{pod.Name}},
+			Resource: chaosmesh.Resource{Kind: f.effect.Kind(), Namespace: pod.Namespace, Name: fmt.Sprintf("sparkchaos-%x", env.Now().UnixNano()), Pods: []string{pod.Name}},
 			OneShot:  f.effect.OneShot(),
 		},
 	}

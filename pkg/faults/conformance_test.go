@@ -41,6 +41,21 @@ func sample(kind string) any {
 		return &NodeOutOfServiceArgs{Node: scenario.NodeSelector{Of: scenario.OfDriver}}
 	case "podKill":
 		return &PodKillArgs{Pod: scenario.PodSelector{Of: scenario.OfDriver}}
+	case "podFailure":
+		return &PodFailureArgs{Pod: scenario.PodSelector{Of: scenario.OfDriver}}
+	case "containerKill":
+		return &ContainerKillArgs{Pod: scenario.PodSelector{Of: scenario.OfDriver}}
+	case "networkPartition":
+		return &NetworkPartitionArgs{Pod: scenario.PodSelector{Of: scenario.OfDriver}, From: scenario.PodSelector{Of: scenario.OfExecutor, Index: ptr(0)}}
+	case "networkDelay":
+		return &NetworkDelayArgs{
+			Pod: scenario.PodSelector{Of: scenario.OfDriver}, From: scenario.PodSelector{Of: scenario.OfExecutor, Index: ptr(0)},
+			Latency: scenario.Duration(100 * time.Millisecond),
+		}
+	case "cpuStress":
+		return &CPUStressArgs{Pod: scenario.PodSelector{Of: scenario.OfDriver}, Workers: 1}
+	case "memoryStress":
+		return &MemoryStressArgs{Pod: scenario.PodSelector{Of: scenario.OfDriver}, Size: "64MB"}
 	default:
 		return nil
 	}
@@ -57,11 +72,13 @@ func TestConformance(t *testing.T) {
 				t.Fatal("no sample arguments")
 			}
 			conformEntry(t, kind, args)
-			conformSteps(t, kind.Name, args)
-			conformLife(t, kind.Name, args)
-			conformNoEffect(t, kind.Name, args)
-			conformNoTarget(t, kind.Name, args)
-			conformCrash(t, kind.Name, args)
+			for _, by := range kind.By {
+				conformSteps(t, kind.Name, by, args)
+				conformLife(t, kind.Name, by, args)
+				conformNoEffect(t, kind.Name, by, args)
+				conformNoTarget(t, kind.Name, by, args)
+				conformCrash(t, kind.Name, by, args)
+			}
 		})
 	}
 }
@@ -81,7 +98,7 @@ func conformEntry(t *testing.T, kind Kind, args any) {
 		if problems := kind.Check(bad); len(problems) == 0 {
 			t.Errorf("arguments of type %T are accepted", bad)
 		}
-		if _, err := kind.New(bad); err == nil {
+		if _, err := kind.New("", bad); err == nil {
 			t.Errorf("a fault is made of arguments of type %T", bad)
 		}
 		if kind.Phrase(bad) == "" || kind.Needs(bad) != nil {
@@ -96,10 +113,10 @@ func conformEntry(t *testing.T, kind Kind, args any) {
 }
 
 // conformSteps calls the steps by themselves: those that only look change nothing, and proofs can fail.
-func conformSteps(t *testing.T, kind string, args any) {
+func conformSteps(t *testing.T, kind, by string, args any) {
 	t.Helper()
 	w := newWorld(t).suiting(kind)
-	fault, err := New(kind, args)
+	fault, err := New(kind, by, args)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -142,10 +159,10 @@ func conformSteps(t *testing.T, kind string, args any) {
 	}
 }
 
-func conformLife(t *testing.T, kind string, args any) {
+func conformLife(t *testing.T, kind, by string, args any) {
 	t.Helper()
 	w := newWorld(t).suiting(kind)
-	d := w.disturbance(t, "f", kind, args)
+	d := w.disturbanceBy(t, "f", kind, by, args)
 	if err := d.Inject(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -165,16 +182,17 @@ func conformLife(t *testing.T, kind string, args any) {
 }
 
 // conformNoEffect lets the injection do nothing and say that all went well.
-func conformNoEffect(t *testing.T, kind string, args any) {
+func conformNoEffect(t *testing.T, kind, by string, args any) {
 	t.Helper()
 	w := newWorld(t).suiting(kind)
 	w.env.LandWithin = 200 * time.Millisecond
 	for _, action := range cluster.Actions() {
 		w.cluster.mute[action] = true
 	}
+	w.chaos.mute = true
 	w.api.ignoreDeletions()
 	w.api.ignoreNodeUpdates()
-	fault, err := New(kind, args)
+	fault, err := New(kind, by, args)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -194,11 +212,11 @@ func conformNoEffect(t *testing.T, kind string, args any) {
 // impatient hides a fault's own patience.
 type impatient struct{ Fault }
 
-func conformNoTarget(t *testing.T, kind string, args any) {
+func conformNoTarget(t *testing.T, kind, by string, args any) {
 	t.Helper()
 	w := newWorld(t).suiting(kind)
 	w.env.Targets = fakeTargets{err: errBroken}
-	d := w.disturbance(t, "f", kind, args)
+	d := w.disturbanceBy(t, "f", kind, by, args)
 	if err := d.Inject(t.Context()); !errors.Is(err, errBroken) {
 		t.Errorf("got %v, want %v", err, errBroken)
 	}
@@ -208,17 +226,17 @@ func conformNoTarget(t *testing.T, kind string, args any) {
 }
 
 // conformCrash ends the harness after the landing: another process undoes it by the journal alone.
-func conformCrash(t *testing.T, kind string, args any) {
+func conformCrash(t *testing.T, kind, by string, args any) {
 	t.Helper()
 	w := newWorld(t).suiting(kind)
 	before, _ := w.cluster.Nodes(t.Context())
-	if err := w.disturbance(t, "f", kind, args).Inject(t.Context()); err != nil {
+	if err := w.disturbanceBy(t, "f", kind, by, args).Inject(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff([]string{"f"}, w.open(t)); diff != "" {
 		t.Error(diff)
 	}
-	if _, err := UndoPending(t.Context(), w.cluster, w.api, w.dir); err != nil {
+	if _, err := UndoPending(t.Context(), w.cluster, w.api, w.chaos, w.dir); err != nil {
 		t.Error(err)
 	}
 	after, _ := w.cluster.Nodes(t.Context())
@@ -245,8 +263,8 @@ func changes(w *world) int {
 
 func TestUnknownKind(t *testing.T) {
 	t.Parallel()
-	_, err := New("nodeExplode", nil)
-	want := `fault "nodeExplode" is unknown: expected one of nodePowerOff, nodeShutdown, nodeIsolate, nodeFreeze, nodeOutOfService, podKill`
+	_, err := New("nodeExplode", "", nil)
+	want := `fault "nodeExplode" is unknown: expected one of nodePowerOff, nodeShutdown, nodeIsolate, nodeFreeze, nodeOutOfService, podKill, podFailure, containerKill, networkPartition, networkDelay, cpuStress, memoryStress`
 	if err == nil || err.Error() != want {
 		t.Errorf("got %v, want %s", err, want)
 	}

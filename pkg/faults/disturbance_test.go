@@ -322,7 +322,7 @@ func TestAClusterThatCannot(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.cluster.can = []cluster.Action{cluster.PowerOff}
-	_, err := NewDisturbance("lose", "nodePowerOff", &NodePowerOffArgs{Node: nodeNamed("worker-1")}, w.env)
+	_, err := NewDisturbance("lose", "nodePowerOff", "", &NodePowerOffArgs{Node: nodeNamed("worker-1")}, w.env)
 	want := "fault lose (nodePowerOff): cluster test cannot do [power-on] to its nodes"
 	if err == nil || err.Error() != want {
 		t.Errorf("got %v, want %s", err, want)

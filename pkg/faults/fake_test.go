@@ -226,7 +226,7 @@ func newFakeAPI(pods []Pod, nodes []cluster.Node) *fakeAPI {
 func runningPod(pod Pod) *corev1.Pod {
 	return &corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{Namespace: pod.Namespace, Name: pod.Name, UID: types.UID("uid-of-" + pod.Name)},
-		Spec:       corev1.PodSpec{NodeName: pod.Node},
+		Spec:       corev1.PodSpec{NodeName: pod.Node, Containers: []corev1.Container{{Name: "spark", Image: "spark"}}},
 		Status: corev1.PodStatus{Phase: corev1.PodRunning, ContainerStatuses: []corev1.ContainerStatus{{
 			Name: "spark", ContainerID: "containerd://1", State: corev1.ContainerState{Running: &corev1.ContainerStateRunning{}},
 		}}},
@@ -290,6 +290,7 @@ type world struct {
 	cluster *fakeCluster
 	emitter *fakeEmitter
 	api     *fakeAPI
+	chaos   *fakeChaos
 	env     Env
 	dir     string
 }
@@ -309,9 +310,10 @@ func newWorld(t *testing.T) *world {
 		t.Fatal(err)
 	}
 	w := &world{cluster: machines, emitter: &fakeEmitter{}, api: newFakeAPI(append(executors, driver), machines.nodes), dir: dir}
+	w.chaos = newFakeChaos(w.api)
 	w.env = Env{
 		Run: "run-1", ClusterKind: "embedded", Namespace: namespace, Machines: machines, Client: w.api,
-		Targets: fakeTargets{driver: driver, executors: executors}, Emitter: w.emitter, Journal: journal,
+		Targets: fakeTargets{driver: driver, executors: executors}, Emitter: w.emitter, Journal: journal, Chaos: w.chaos,
 		LandWithin: 20 * time.Second, RecoverWithin: 20 * time.Second, PollEvery: time.Millisecond,
 	}.withDefaults()
 	return w
@@ -347,7 +349,12 @@ func (w *world) open(t *testing.T) []string {
 
 func (w *world) disturbance(t *testing.T, name, kind string, args any) *Disturbance {
 	t.Helper()
-	d, err := NewDisturbance(name, kind, args, w.env)
+	return w.disturbanceBy(t, name, kind, "", args)
+}
+
+func (w *world) disturbanceBy(t *testing.T, name, kind, by string, args any) *Disturbance {
+	t.Helper()
+	d, err := NewDisturbance(name, kind, by, args, w.env)
 	if err != nil {
 		t.Fatal(err)
 	}

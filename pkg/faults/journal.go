@@ -217,8 +217,13 @@ func validate(r Record) error {
 	if !r.Target.undoable() {
 		return errors.Join(problems...)
 	}
-	if r.Target.Taint == nil {
-		problems = append(problems, validateAction(r.Target.Action))
+	switch target := r.Target; {
+	case target.Chaos != nil:
+		if target.Chaos.Kind == "" || target.Chaos.Namespace == "" || target.Chaos.Name == "" {
+			problems = append(problems, fmt.Errorf("the resource %s is not named in full", target.Chaos.Resource))
+		}
+	case target.Taint == nil:
+		problems = append(problems, validateAction(target.Action))
 	}
 	if r.Target.Node == "" {
 		problems = append(problems, errors.New("no node"))

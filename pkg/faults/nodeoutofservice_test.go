@@ -147,7 +147,7 @@ func TestOutOfServiceDoesNotLand(t *testing.T) {
 			w.switchOff("worker-1")
 			test.setup(t, w)
 			w.env.LandWithin = 50 * time.Millisecond
-			fault, err := New("nodeOutOfService", &test.args)
+			fault, err := New("nodeOutOfService", "", &test.args)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -196,7 +196,7 @@ func TestUndoATaintWhateverTheHarnessLeft(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t)
 			test.setup(t, w)
-			evidence, err := Undo(t.Context(), w.cluster, w.api, record)
+			evidence, err := Undo(t.Context(), w.cluster, w.api, nil, record)
 			if err != nil || len(evidence.Observations) != 1 {
 				t.Fatalf("%+v, %v", evidence, err)
 			}
@@ -205,7 +205,7 @@ func TestUndoATaintWhateverTheHarnessLeft(t *testing.T) {
 	}
 	t.Run("without the API", func(t *testing.T) {
 		t.Parallel()
-		_, err := Undo(t.Context(), newFakeCluster(), nil, record)
+		_, err := Undo(t.Context(), newFakeCluster(), nil, nil, record)
 		expectError(t, err, "cannot be reached")
 	})
 }

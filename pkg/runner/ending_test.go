@@ -187,7 +187,7 @@ func TestAFullDiskKeepsNothingFromBeingUndone(t *testing.T) {
 	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "r", Labels: map[string]string{launcher.RunLabel: "r"}}}
 	client := fakeAPI(readyNode("n1"), namespace)
 	r := runOn(t, file, directory, machines, client)
-	fault, err := faults.NewDisturbance("strike", "nodePowerOff", &faults.NodePowerOffArgs{Node: scenario.NodeSelector{Name: "n1"}}, faults.Env{
+	fault, err := faults.NewDisturbance("strike", "nodePowerOff", "", &faults.NodePowerOffArgs{Node: scenario.NodeSelector{Name: "n1"}}, faults.Env{
 		Run: "r", ClusterKind: "fake", Namespace: "r", Machines: machines, Client: client, Emitter: r.log, Journal: r.journal, PollEvery: time.Millisecond,
 	})
 	if err != nil {
@@ -299,7 +299,7 @@ func TestAClusterWhoseStartWasKilledIsRemovedEvenIfItWasToBeKept(t *testing.T) {
 	}
 	run.Release()
 	clusters := &fakeClusters{opened: fakeCluster{}}
-	if err := CleanUpDead(t.Context(), active, clusters, func(string, ...any) {}); err != nil {
+	if err := CleanUpDead(t.Context(), active, clusters, withoutChaosMesh, func(string, ...any) {}); err != nil {
 		t.Error(err)
 	}
 	if diff := cmp.Diff([]string{"c"}, clusters.removed); diff != "" {

@@ -111,7 +111,7 @@ type run struct {
 	stagingImage Image
 	bundle       *bundle // nil if pods fetch nothing
 	cluster      cluster.Cluster
-	made         bool // the cluster was made for this run
+	made         bool      // the cluster was made for this run
 	chaos        ChaosMesh // nil if the plan does not need it
 	chaosMade    bool      // it was installed for this run
 	client       kubernetes.Interface

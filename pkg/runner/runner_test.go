@@ -226,6 +226,9 @@ func TestActiveRuns(t *testing.T) {
 	}
 }
 
+// withoutChaosMesh is for runs that have no part in it.
+func withoutChaosMesh(cluster.Cluster) (ChaosMesh, error) { return nil, errors.New("no Chaos Mesh") }
+
 func TestCleanUpDead(t *testing.T) {
 	t.Parallel()
 	silent := func(string, ...any) {}
@@ -250,7 +253,7 @@ func TestCleanUpDead(t *testing.T) {
 			}
 			run.Release()
 			clusters := &fakeClusters{opened: tt.opened}
-			_ = CleanUpDead(t.Context(), active, clusters, silent) // what is left is looked at below
+			_ = CleanUpDead(t.Context(), active, clusters, withoutChaosMesh, silent) // what is left is looked at below
 			if diff := cmp.Diff(tt.removed, clusters.removed); diff != "" {
 				t.Errorf("removed: %s", diff)
 			}

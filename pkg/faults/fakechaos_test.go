@@ -1,0 +1,209 @@
+package faults
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/chaos-mesh/chaos-mesh/api/v1alpha1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"github.com/sparkchaos/sparkchaos/pkg/chaosmesh"
+)
+
+// fakeChaos is a Chaos Mesh that brings about what its resources ask for, unless it is mute: then it only says so.
+type fakeChaos struct {
+	api  *fakeAPI
+	mute bool
+	lack string // queueing discipline that the kernel has not
+
+	mu   sync.Mutex
+	made map[string]chaosmesh.Spec
+}
+
+func newFakeChaos(api *fakeAPI) *fakeChaos {
+	return &fakeChaos{api: api, made: map[string]chaosmesh.Spec{}}
+}
+
+func (c *fakeChaos) Create(_ context.Context, r chaosmesh.Resource, _ string, spec chaosmesh.Spec, _ bool) (chaosmesh.Resource, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if _, there := c.made[r.Name]; there {
+		return r, apierrors.NewAlreadyExists(schema.GroupResource{Resource: r.Kind}, r.Name)
+	}
+	c.made[r.Name] = spec
+	if pods, ok := spec.(v1alpha1.PodChaosSpec); ok && !c.mute {
+		return r, c.strike(r, pods.Action)
+	}
+	return r, nil
+}
+
+func podResource() schema.GroupVersionResource {
+	return schema.GroupVersionResource{Version: "v1", Resource: "pods"}
+}
+
+func (c *fakeChaos) strike(r chaosmesh.Resource, action v1alpha1.PodChaosAction) error {
+	switch action {
+	case v1alpha1.PodKillAction:
+		return c.api.Tracker().Delete(podResource(), r.Namespace, r.Pods[0])
+	case v1alpha1.PodFailureAction:
+		return c.change(r, func(pod *corev1.Pod) {
+			pod.Spec.Containers[0].Image = "pause"
+			pod.Status.ContainerStatuses[0].ContainerID = "containerd://2"
+		})
+	default:
+		return c.change(r, func(pod *corev1.Pod) {
+			pod.Status.ContainerStatuses[0].State = corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{ExitCode: 137}}
+		})
+	}
+}
+
+func (c *fakeChaos) change(r chaosmesh.Resource, change func(*corev1.Pod)) error {
+	found, err := c.api.Tracker().Get(podResource(), r.Namespace, r.Pods[0])
+	if err != nil {
+		return err
+	}
+	pod := found.(*corev1.Pod).DeepCopy()
+	change(pod)
+	return c.api.Tracker().Update(podResource(), pod, r.Namespace)
+}
+
+func (c *fakeChaos) AwaitInjected(context.Context, chaosmesh.Resource) (chaosmesh.State, error) {
+	return chaosmesh.State{Injected: true}, nil
+}
+
+func (c *fakeChaos) State(_ context.Context, r chaosmesh.Resource) (chaosmesh.State, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if _, there := c.made[r.Name]; !there {
+		return chaosmesh.State{}, apierrors.NewNotFound(schema.GroupResource{Resource: r.Kind}, r.Name)
+	}
+	return chaosmesh.State{Injected: true}, nil
+}
+
+func (c *fakeChaos) Delete(_ context.Context, r chaosmesh.Resource) (chaosmesh.Freed, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	spec, there := c.made[r.Name]
+	delete(c.made, r.Name)
+	if pods, ok := spec.(v1alpha1.PodChaosSpec); there && ok && pods.Action == v1alpha1.PodFailureAction {
+		return chaosmesh.Freed{}, c.change(r, func(pod *corev1.Pod) { pod.Spec.Containers[0].Image = "spark" })
+	}
+	return chaosmesh.Freed{}, nil
+}
+
+// OnNode answers the scripts of probes by what is in effect.
+func (c *fakeChaos) OnNode(_ context.Context, _, script string) (string, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if strings.Contains(script, "tc qdisc") {
+		if c.lack != "" && strings.Contains(script, c.lack) {
+			return "", errBroken
+		}
+		return "", nil
+	}
+	answer := "answered 1000000\n"
+	var processes string
+	for _, spec := range c.made {
+		if c.mute {
+			continue
+		}
+		switch spec := spec.(type) {
+		case v1alpha1.NetworkChaosSpec:
+			answer = "silent\n"
+			if spec.Action == v1alpha1.DelayAction {
+				answer = "answered 500000000\n"
+			}
+		case v1alpha1.StressChaosSpec:
+			processes = "stress-ng-cpu(7)\n"
+		}
+	}
+	if strings.Contains(script, "look()") {
+		return processes, nil
+	}
+	return strings.Repeat(answer, 5), nil
+}
+
+func TestAFaultOfTheNetworkIsRefusedWhereItDoesNotReachBefore(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	if _, err := w.chaos.Create(t.Context(), chaosmesh.Resource{Name: "other"}, "", v1alpha1.NetworkChaosSpec{Action: v1alpha1.PartitionAction}, false); err != nil {
+		t.Fatal(err)
+	}
+	expectError(t, w.disturbance(t, "f", "networkPartition", sample("networkPartition")).Inject(t.Context()), "before anything is done")
+}
+
+func TestPreflightFindsWhatTheKernelLacks(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct{ kind, lack, want string }{
+		{"networkDelay", "netem", "has no queueing discipline netem"},
+		{"networkDelay", "prio", "has no queueing discipline prio"},
+		{"networkDelay", "", ""},
+		{"networkPartition", "netem", ""},
+		{"nodePowerOff", "netem", ""},
+	} {
+		w := newWorld(t)
+		w.chaos.lack = test.lack
+		err := w.disturbance(t, "f", test.kind, sample(test.kind)).Preflight(t.Context())
+		if test.want == "" && err != nil || test.want != "" && (err == nil || !strings.Contains(err.Error(), test.want)) {
+			t.Errorf("%s without %q: %v, want %q", test.kind, test.lack, err, test.want)
+		}
+	}
+}
+
+func TestWithoutChaosMeshNothingIsDone(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.env.Chaos = nil
+	expectError(t, w.disturbance(t, "f", "podFailure", sample("podFailure")).Inject(t.Context()), "sparkchaos chaos-mesh install")
+}
+
+// What Chaos Mesh says is told beside what was seen instead.
+func TestAClaimIsNoProof(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.chaos.mute = true
+	w.env.LandWithin /= 100
+	expectError(t, w.disturbance(t, "f", "memoryStress", sample("memoryStress")).Inject(t.Context()), "Chaos Mesh says AllInjected, but no process memStress")
+}
+
+func TestMachinesAreUndoneBeforeResources(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	if err := w.disturbance(t, "off", "nodePowerOff", sample("nodePowerOff")).Inject(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.disturbance(t, "fail", "podFailure", sample("podFailure")).Inject(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	undone, err := UndoPending(t.Context(), w.cluster, w.api, w.chaos, w.dir)
+	if err != nil || len(undone) != 2 || undone[0].Record.Fault != "off" || undone[1].Record.Fault != "fail" {
+		t.Errorf("undone %+v, %v", undone, err)
+	}
+}
+
+func TestParseAnswers(t *testing.T) {
+	t.Parallel()
+	got, err := parseAnswers("silent\nanswered 3000\nanswered 1000\nanswered 2000\n")
+	if err != nil || got.silent != 1 || got.median() != 2000 {
+		t.Errorf("answers %+v, %v", got, err)
+	}
+	for _, bad := range []string{"", "answered", "answered x\n", "nothing 1\n"} {
+		if _, err := parseAnswers(bad); err == nil {
+			t.Errorf("%q is accepted", bad)
+		}
+	}
+}
+
+func TestInContainerRefusesWhatIsNoID(t *testing.T) {
+	t.Parallel()
+	for _, bad := range []string{"", "abc", "containerd://", "containerd://x; rm -rf /", fmt.Sprintf("containerd://%s", "$(true)")} {
+		if _, err := inContainer(bad); err == nil {
+			t.Errorf("%q is accepted", bad)
+		}
+	}
+}
