@@ -330,7 +330,7 @@ func TestUnknownNamesAreRefusedTogether(t *testing.T) {
 	if err == nil {
 		t.Fatal("unknown components were accepted")
 	}
-	for _, want := range []string{`no component "docker"`, `no component "kubelet"`, "runc, cni, containerd, coredns, kubernetes, versitygw, cri-tools and kubeadm"} {
+	for _, want := range []string{`no component "docker"`, `no component "kubelet"`, "runc, cni, containerd, coredns, kubernetes, versitygw, cri-tools, kubeadm and chaos-mesh"} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("error lacks %q:\n%v", want, err)
 		}
