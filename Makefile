@@ -56,6 +56,11 @@ test-staging: versitygw ## Kill the staging server under load, on files and on a
 soak: versitygw ## Kill the staging server KILLS times (default 1000) under load, on files and on an S3 server; print the figures
 	SPARKCHAOS_STAGING_TESTS=1 SPARKCHAOS_STAGING_KILLS=$(KILLS) go test -v -count=1 -timeout 4h $(LOSS_TESTS)
 
+.PHONY: chaos-mesh
+chaos-mesh: system-packages build ## Build Chaos Mesh and its image into the cache; needs root
+	@$(PROGRAM) components build chaos-mesh
+	$(PROGRAM) image build chaos-mesh
+
 .PHONY: versitygw
 versitygw: build
 	@$(PROGRAM) components build versitygw
@@ -65,7 +70,7 @@ test-workloads: system-packages ## Run the tests of the witness plugin and of th
 	mvn --batch-mode --quiet --file workloads/pom.xml verify
 
 .PHONY: test-cluster
-test-cluster: system-packages components versitygw images ## Run the tests that start clusters; needs root
+test-cluster: system-packages components versitygw chaos-mesh images ## Run the tests that start clusters; needs root
 	@mkdir -p $(BIN) && rm -f $(CLUSTER_LOG)
 	SPARKCHAOS_CLUSTER_TESTS=$(CLUSTER_TESTS) SPARKCHAOS_LABELS='$(LABELS)' SPARKCHAOS_RUNS=$(CURDIR)/$(BIN)/runs go test -v -count=1 -p 1 -timeout $(CLUSTER_TIMEOUT) $(CLUSTER_PACKAGES) 2>&1 | tee $(CLUSTER_LOG)
 

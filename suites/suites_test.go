@@ -124,6 +124,9 @@ var _ = Describe("shipped scenarios", Ordered, ContinueOnFailure, func() {
 	})
 
 	for _, s := range shipped() {
+		if throughChaosMesh(s) {
+			continue // where Chaos Mesh is
+		}
 		It(s.Metadata.Name, labels(s), func(ctx SpecContext) {
 			code, out := sparkchaos("run", s.Metadata.Name, "--seed", "1", "--cluster-name", name, "--keep-cluster", "--out", runs)
 			directory, err := filepath.EvalSymlinks(filepath.Join(runs, "latest"))

@@ -336,7 +336,7 @@ func (c *Client) Uninstall(ctx context.Context, host cluster.ControlPlaneHost) (
 // everything afterwards, then the rest.
 func (c *Client) uninstall(ctx context.Context, host cluster.ControlPlaneHost) error {
 	var errs []error
-	resources, err := c.resources(ctx)
+	resources, err := c.All(ctx)
 	errs = append(errs, err)
 	for _, resource := range resources {
 		_, err := c.Delete(ctx, resource)

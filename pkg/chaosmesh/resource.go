@@ -266,8 +266,8 @@ func (c *Client) OfRun(ctx context.Context, run string) ([]Resource, error) {
 	return c.list(ctx, metav1.ListOptions{LabelSelector: RunLabel + "=" + run})
 }
 
-// resources returns all there are, whoever made them.
-func (c *Client) resources(ctx context.Context) ([]Resource, error) {
+// All returns all resources there are, whoever made them.
+func (c *Client) All(ctx context.Context) ([]Resource, error) {
 	return c.list(ctx, metav1.ListOptions{})
 }
 
