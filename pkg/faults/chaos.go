@@ -135,12 +135,7 @@ func (f chaosFault) Inject(ctx context.Context, env Env, target Target) (Effect,
 
 // ProveLanded implements Fault.
 func (f chaosFault) ProveLanded(ctx context.Context, env Env, target Target, effect Effect) (Proof, error) {
-	var seen cluster.Observation
-	err := until(ctx, env.PollEvery, func(ctx context.Context) (bool, error, error) {
-		observation, err := f.effect.Holds(ctx, env, target)
-		seen = observation
-		return err == nil, err, nil
-	})
+	seen, err := untilSeen(ctx, env, target, f.effect.Holds)
 	if err != nil {
 		if effect.Claims != nil && effect.Claims.Injected {
 			err = fmt.Errorf("Chaos Mesh says AllInjected, but %w", err)
@@ -175,16 +170,27 @@ func (f chaosFault) ProveRecovered(ctx context.Context, env Env, target Target, 
 		}
 		return Proof{}, err
 	}
-	var seen cluster.Observation
-	err := until(ctx, env.PollEvery, func(ctx context.Context) (bool, error, error) {
-		observation, err := f.effect.Over(ctx, env, target)
-		seen = observation
-		return err == nil, err, nil
-	})
+	seen, err := untilSeen(ctx, env, target, f.effect.Over)
 	if err != nil {
 		return Proof{}, err
 	}
 	return f.proof(target, effect, seen), nil
+}
+
+// untilSeen looks until something is seen. Its error says what was seen instead in the last look that was not cut off by the end of
+// the time.
+func untilSeen(ctx context.Context, env Env, target Target, look func(context.Context, Env, Target) (cluster.Observation, error)) (cluster.Observation, error) {
+	var seen cluster.Observation
+	var instead error
+	err := until(ctx, env.PollEvery, func(ctx context.Context) (bool, error, error) {
+		observation, err := look(ctx, env, target)
+		if err != nil && ctx.Err() != nil && instead != nil {
+			return false, instead, nil
+		}
+		seen, instead = observation, err
+		return err == nil, err, nil
+	})
+	return seen, err
 }
 
 // deleteChaos removes the target's resource, with which Chaos Mesh undoes what it did.

@@ -23,6 +23,8 @@ func main() {
 		code, err = nsexec(os.Args[1:])
 	case "pause":
 		err = pause(os.Args[1:])
+	case ward:
+		err = endWithParent(os.Args[1:])
 	default:
 		err = fmt.Errorf("this program is nsexec and pause, but it was called as %q", name)
 	}
@@ -148,11 +150,26 @@ func enter(n namespace, file *os.File) error {
 	return nil
 }
 
+// ward is the name by which this program calls itself to become a command that ends with its parent.
+const ward = "nsexec-child"
+
+// endWithParent becomes a command that the kernel kills when the thread ends that started it. Go's own way to ask for that has the
+// child look for its parent, which it cannot see from another PID namespace, and kill itself.
+func endWithParent(command []string) error {
+	runtime.LockOSThread()
+	if _, _, errno := syscall.RawSyscall(syscall.SYS_PRCTL, syscall.PR_SET_PDEATHSIG, uintptr(syscall.SIGKILL), 0); errno != 0 {
+		return fmt.Errorf("ask to be ended with the parent: %w", errno)
+	}
+	if len(command) == 0 {
+		return errors.New("no command is given")
+	}
+	return become(command)
+}
+
 // child runs the command as a child that ends with this process, and hands on the signals.
 func child(command []string) (int, error) {
-	cmd := exec.Command(command[0], command[1:]...)
+	cmd := &exec.Cmd{Path: "/proc/self/exe", Args: append([]string{ward}, command...)}
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	signals := make(chan os.Signal, 8)
 	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP, syscall.SIGCONT)
 	if err := cmd.Start(); err != nil {
