@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/chaos-mesh/chaos-mesh/api/v1alpha1"
 	corev1 "k8s.io/api/core/v1"
@@ -28,6 +29,9 @@ type Client struct {
 	kube    kubernetes.Interface
 	dynamic dynamic.Interface
 	mapper  *restmapper.DeferredDiscoveryRESTMapper
+	// recoverWithin and freeWithin are how long a resource that is deleted may take to go: when Chaos Mesh frees its targets by
+	// itself, and after it was helped.
+	recoverWithin, freeWithin time.Duration
 }
 
 // NewClient reaches a cluster by its API server.
@@ -43,7 +47,7 @@ func NewClient(config *rest.Config) (*Client, error) {
 		return nil, fmt.Errorf("client for Chaos Mesh: %w", err)
 	}
 	return &Client{
-		config: config, kube: kube, dynamic: resources,
+		config: config, kube: kube, dynamic: resources, recoverWithin: 20 * time.Second, freeWithin: 10 * time.Second,
 		mapper: restmapper.NewDeferredDiscoveryRESTMapper(memory.NewMemCacheClient(kube.Discovery())),
 	}, nil
 }

@@ -23,12 +23,6 @@ import (
 // RunLabel carries the run that a resource belongs to.
 const RunLabel = "sparkchaos.dev/run"
 
-// How long a resource that is deleted may take to go: when Chaos Mesh frees its targets by itself, and after it was helped.
-const (
-	recoverWithin = 20 * time.Second
-	freeWithin    = 10 * time.Second
-)
-
 // Resource is one custom resource of Chaos Mesh, and what it strikes.
 type Resource struct {
 	Kind      string   `json:"kind"` // e.g. PodChaos
@@ -192,21 +186,21 @@ func (c *Client) Delete(ctx context.Context, r Resource) (Freed, error) {
 	if err := c.delete(ctx, r); err != nil {
 		return freed, err
 	}
-	if c.awaitGone(ctx, r, recoverWithin) == nil {
+	if c.awaitGone(ctx, r, c.recoverWithin) == nil {
 		return freed, nil
 	}
-	freed.Forced = append(freed.Forced, fmt.Sprintf("it was still there %v after its deletion", recoverWithin))
+	freed.Forced = append(freed.Forced, fmt.Sprintf("it was still there %v after its deletion", c.recoverWithin))
 	if err := c.cleanPods(ctx, r, &freed); err != nil {
 		return freed, err
 	}
-	if c.awaitGone(ctx, r, freeWithin) == nil {
+	if c.awaitGone(ctx, r, c.freeWithin) == nil {
 		return freed, nil
 	}
 	if err := c.dropFinalizers(ctx, r); err != nil {
 		return freed, err
 	}
 	freed.Forced = append(freed.Forced, "its finalizers were removed")
-	return freed, c.awaitGone(ctx, r, freeWithin)
+	return freed, c.awaitGone(ctx, r, c.freeWithin)
 }
 
 func (c *Client) delete(ctx context.Context, r Resource) error {
