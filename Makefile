@@ -74,8 +74,13 @@ test-cluster: system-packages components versitygw chaos-mesh images ## Run the 
 	@mkdir -p $(BIN) && rm -f $(CLUSTER_LOG)
 	SPARKCHAOS_CLUSTER_TESTS=$(CLUSTER_TESTS) SPARKCHAOS_LABELS='$(LABELS)' SPARKCHAOS_RUNS=$(CURDIR)/$(BIN)/runs go test -v -count=1 -p 1 -timeout $(CLUSTER_TIMEOUT) $(CLUSTER_PACKAGES) 2>&1 | tee $(CLUSTER_LOG)
 
+.PHONY: test-kind-smoke
+test-kind-smoke: export KIND_LABELS := kind && smoke
+test-kind-smoke: export KIND_PACKAGES := ./suites
+test-kind-smoke: test-kind ## Run some scenarios on a cluster of kind, with Docker or a daemon of their own; needs root
+
 .PHONY: test-kind
-test-kind: system-packages components images ## Run the tests on clusters of kind, with Docker or a daemon of their own; needs root
+test-kind: system-packages components chaos-mesh images ## Run the tests on clusters of kind, with Docker or a daemon of their own; needs root
 	@mkdir -p $(BIN) && rm -f $(KIND_LOG)
 	scripts/test-kind -timeout $(CLUSTER_TIMEOUT) 2>&1 | tee $(KIND_LOG)
 

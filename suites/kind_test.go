@@ -17,6 +17,7 @@ import (
 	"github.com/sparkchaos/sparkchaos/pkg/check"
 	"github.com/sparkchaos/sparkchaos/pkg/cluster/kind"
 	"github.com/sparkchaos/sparkchaos/pkg/report"
+	"github.com/sparkchaos/sparkchaos/pkg/scenario"
 )
 
 // kindTests is set where tests may and must start clusters of kind.
@@ -24,7 +25,7 @@ const kindTests = "SPARKCHAOS_KIND_TESTS"
 
 // onKind are the shipped scenarios that are run on kind, too: their verdict must not depend on how nodes are made.
 func onKind() []string {
-	return []string{"driver-node-power-off", "executor-pod-kill", "driver-node-isolated", "driver-as-pod"}
+	return []string{"driver-node-power-off", "executor-pod-kill", "executor-pod-kill-chaos-mesh", "driver-node-isolated", "driver-as-pod"}
 }
 
 var _ = Describe("kind", Label("kind"), Ordered, ContinueOnFailure, func() {
@@ -46,7 +47,7 @@ var _ = Describe("kind", Label("kind"), Ordered, ContinueOnFailure, func() {
 			if s.Metadata.Name != chosen {
 				continue
 			}
-			It(s.Metadata.Name+" has the same verdict as on the embedded cluster", func(ctx SpecContext) {
+			It(s.Metadata.Name+" has the same verdict as on the embedded cluster", smokeUnlessControl(s), func(ctx SpecContext) {
 				code, out := sparkchaos("run", s.Metadata.Name, "--seed", "1", "--cluster", "kind", "--cluster-name", name, "--keep-cluster", "--out", runs)
 				directory, err := filepath.EvalSymlinks(filepath.Join(runs, "latest"))
 				Expect(err).NotTo(HaveOccurred())
@@ -82,6 +83,14 @@ var _ = Describe("kind", Label("kind"), Ordered, ContinueOnFailure, func() {
 		Expect(code).NotTo(Equal(0))
 	})
 })
+
+// smokeUnlessControl labels what is run with each change of the code.
+func smokeUnlessControl(s *scenario.Scenario) Labels {
+	if s.Spec.Control != nil {
+		return nil
+	}
+	return Labels{"smoke"}
+}
 
 // openKind finds a cluster of kind and a client for it.
 func openKind(ctx context.Context, name string) (*kind.Cluster, kubernetes.Interface) {

@@ -67,7 +67,7 @@ func (c *Client) Install(ctx context.Context, parts Parts, host cluster.ControlP
 		return nil
 	}
 	if status.Installed && !status.Ours {
-		return fmt.Errorf("Chaos Mesh is there but does not work (%s): %w", status, &ForeignError{Namespace: Namespace})
+		return fmt.Errorf("the Chaos Mesh that is there does not work (%s): %w", status, &ForeignError{Namespace: Namespace})
 	}
 	say("installing Chaos Mesh")
 	if err := c.install(ctx, parts, host); err != nil {
