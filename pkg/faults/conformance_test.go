@@ -41,6 +41,8 @@ func sample(kind string) any {
 		return &NodeOutOfServiceArgs{Node: scenario.NodeSelector{Of: scenario.OfDriver}}
 	case "podKill":
 		return &PodKillArgs{Pod: scenario.PodSelector{Of: scenario.OfDriver}}
+	case "nodeDrain":
+		return &NodeDrainArgs{Node: scenario.NodeSelector{Of: scenario.OfDriver}}
 	case "podFailure":
 		return &PodFailureArgs{Pod: scenario.PodSelector{Of: scenario.OfDriver}}
 	case "containerKill":
@@ -264,7 +266,7 @@ func changes(w *world) int {
 func TestUnknownKind(t *testing.T) {
 	t.Parallel()
 	_, err := New("nodeExplode", "", nil)
-	want := `fault "nodeExplode" is unknown: expected one of nodePowerOff, nodeShutdown, nodeIsolate, nodeFreeze, nodeOutOfService, podKill, podFailure, containerKill, networkPartition, networkDelay, cpuStress, memoryStress`
+	want := `fault "nodeExplode" is unknown: expected one of nodePowerOff, nodeShutdown, nodeIsolate, nodeFreeze, nodeOutOfService, nodeDrain, podKill, podFailure, containerKill, networkPartition, networkDelay, cpuStress, memoryStress`
 	if err == nil || err.Error() != want {
 		t.Errorf("got %v, want %s", err, want)
 	}

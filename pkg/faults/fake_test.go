@@ -12,6 +12,7 @@ import (
 
 	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
+	policyv1 "k8s.io/api/policy/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -203,6 +204,8 @@ type fakeAPI struct {
 	silentLease bool
 	// idleGC leaves the pods of nodes out of service where they are.
 	idleGC bool
+	// budget forbids every eviction.
+	budget bool
 }
 
 func newFakeAPI(pods []Pod, nodes []cluster.Node) *fakeAPI {
@@ -219,6 +222,7 @@ func newFakeAPI(pods []Pod, nodes []cluster.Node) *fakeAPI {
 	api := &fakeAPI{Clientset: fake.NewClientset(objects...), kubelet: true}
 	api.PrependReactor("get", "leases", api.lease)
 	api.PrependReactor("delete", "pods", api.deletePod)
+	api.PrependReactor("create", "pods/eviction", api.evictPod)
 	api.PrependReactor("update", "nodes", api.freePods)
 	return api
 }
@@ -260,6 +264,15 @@ func (a *fakeAPI) freePods(action k8stesting.Action) (bool, runtime.Object, erro
 		}
 	}
 	return false, nil, err
+}
+
+// evictPod deletes the pod as the real server does, unless a budget forbids it.
+func (a *fakeAPI) evictPod(action k8stesting.Action) (bool, runtime.Object, error) {
+	if a.budget {
+		return true, nil, apierrors.NewTooManyRequests("it would violate the pod's disruption budget", 1)
+	}
+	eviction := action.(k8stesting.CreateAction).GetObject().(*policyv1.Eviction)
+	return a.deletePod(k8stesting.NewDeleteActionWithOptions(podResource(), eviction.Namespace, eviction.Name, *eviction.DeleteOptions))
 }
 
 func (a *fakeAPI) deletePod(action k8stesting.Action) (bool, runtime.Object, error) {

@@ -123,7 +123,9 @@ type Target struct {
 	Before *cluster.Node  `json:"before,omitempty"`
 	// Taint is what is put on the node's object in the API; nil if nothing is.
 	Taint *corev1.Taint `json:"taint,omitempty"`
-	// Pods are those of the run that the node carried when its taint was about to free them.
+	// Cordon says that the node's object in the API is cordoned.
+	Cordon bool `json:"cordon,omitempty"`
+	// Pods are those of the run that the node carried when its taint was about to free them, or they were to be evicted.
 	Pods []history.Object `json:"pods,omitempty"`
 	Pod  *PodState        `json:"pod,omitempty"`
 	// Images of the pod's containers, by their names.
@@ -134,7 +136,7 @@ type Target struct {
 
 // undoable says that the fault leaves something that has to be undone.
 func (t Target) undoable() bool {
-	return t.Action != "" || t.Taint != nil || t.Chaos != nil && !t.Chaos.OneShot
+	return t.Action != "" || t.Taint != nil || t.Cordon || t.Chaos != nil && !t.Chaos.OneShot
 }
 
 // Effect is what an injection or a recovery did.

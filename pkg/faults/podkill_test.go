@@ -25,8 +25,9 @@ func expectError(t *testing.T, err error, want string) {
 	}
 }
 
-// ignoreDeletions accepts deletions and does nothing.
+// ignoreDeletions accepts deletions and evictions and does nothing.
 func (a *fakeAPI) ignoreDeletions() {
+	a.PrependReactor("create", "pods/eviction", func(k8stesting.Action) (bool, runtime.Object, error) { return true, nil, nil })
 	a.PrependReactor("delete", "pods", func(k8stesting.Action) (bool, runtime.Object, error) { return true, nil, nil })
 }
 

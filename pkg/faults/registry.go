@@ -23,6 +23,7 @@ func Kinds() []Kind {
 		nodeIsolateKind(),
 		nodeFreezeKind(),
 		nodeOutOfServiceKind(),
+		nodeDrainKind(),
 		podKillKind(),
 		podFailureKind(),
 		containerKillKind(),

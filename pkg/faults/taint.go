@@ -29,9 +29,18 @@ const taintsView = "taints of the Node in the API"
 // podGCPeriod is the time between two rounds of Kubernetes' pod garbage collector.
 const podGCPeriod = 20 * time.Second
 
-// changeTaints changes the taints of the target's node, of that object alone and against its newest version: what
-// others changed meanwhile is never overwritten.
+// changeTaints changes the taints of the target's node; see changeNode.
 func changeTaints(ctx context.Context, client kubernetes.Interface, target Target, change func([]corev1.Taint) []corev1.Taint) error {
+	return changeNode(ctx, client, target, func(node *corev1.Node) bool {
+		before := node.Spec.Taints
+		node.Spec.Taints = change(slices.Clone(before))
+		return !slices.Equal(before, node.Spec.Taints)
+	})
+}
+
+// changeNode changes the target's node in the API, that object alone and against its newest version: what others changed
+// meanwhile is never overwritten. change says whether it changed anything.
+func changeNode(ctx context.Context, client kubernetes.Interface, target Target, change func(*corev1.Node) bool) error {
 	nodes := client.CoreV1().Nodes()
 	return retry.RetryOnConflict(retry.DefaultBackoff, func() error {
 		node, err := nodes.Get(ctx, target.Node, metav1.GetOptions{})
@@ -41,11 +50,9 @@ func changeTaints(ctx context.Context, client kubernetes.Interface, target Targe
 		if string(node.UID) != target.Object.UID {
 			return &anotherNodeError{node: target.Node, uid: string(node.UID), want: target.Object.UID}
 		}
-		changed := change(slices.Clone(node.Spec.Taints))
-		if slices.Equal(changed, node.Spec.Taints) {
+		if !change(node) {
 			return nil
 		}
-		node.Spec.Taints = changed
 		_, err = nodes.Update(ctx, node, metav1.UpdateOptions{})
 		return err // as it is, so that a conflict is recognised
 	})

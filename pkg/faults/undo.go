@@ -36,8 +36,14 @@ func undo(ctx context.Context, machines Machines, client kubernetes.Interface, c
 		evidence, _, err := deleteChaos(ctx, chaos, target)
 		return evidence, err
 	}
-	if target.Taint == nil {
+	if target.Taint == nil && !target.Cordon {
 		return restore(ctx, machines, target, nil)
+	}
+	if client == nil && target.Cordon {
+		return cluster.Evidence{}, fmt.Errorf("node %s: it can be uncordoned by the API alone, which cannot be reached", target.Node)
+	}
+	if target.Cordon {
+		return uncordon(ctx, client, target)
 	}
 	if client == nil {
 		return cluster.Evidence{}, fmt.Errorf("node %s: its taint %s can be taken away by the API alone, which cannot be reached", target.Node, target.Taint.ToString())
