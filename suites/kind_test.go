@@ -16,7 +16,6 @@ import (
 	"github.com/sparkchaos/sparkchaos/internal/paths"
 	"github.com/sparkchaos/sparkchaos/pkg/check"
 	"github.com/sparkchaos/sparkchaos/pkg/cluster/kind"
-	"github.com/sparkchaos/sparkchaos/pkg/report"
 	"github.com/sparkchaos/sparkchaos/pkg/scenario"
 )
 
@@ -48,16 +47,8 @@ var _ = Describe("kind", Label("kind"), Ordered, ContinueOnFailure, func() {
 				continue
 			}
 			It(s.Metadata.Name+" has the same verdict as on the embedded cluster", smokeUnlessControl(s), func(ctx SpecContext) {
-				code, out := sparkchaos("run", s.Metadata.Name, "--seed", "1", "--cluster", "kind", "--cluster-name", name, "--keep-cluster", "--out", runs)
-				directory, err := filepath.EvalSymlinks(filepath.Join(runs, "latest"))
-				Expect(err).NotTo(HaveOccurred())
-				Expect(code).To(Equal(0), "%s\n%s", out, directory)
-				verdict, info, err := report.Load(directory)
-				Expect(err).NotTo(HaveOccurred())
+				_, info := runShipped(ctx, s, runs, name, "--cluster", "kind")
 				Expect(info.Environment.ClusterKind).To(Equal("kind"))
-				Expect(verdict.Verdict).To(Equal(check.Pass), verdict.Reason)
-				expectWhatTheFileSays(s, verdict)
-				expectTheSameVerdictOffline(ctx, directory)
 			}, SpecTimeout(specTimeout))
 		}
 	}

@@ -128,20 +128,29 @@ var _ = Describe("shipped scenarios", Ordered, ContinueOnFailure, func() {
 			continue // where Chaos Mesh is
 		}
 		It(s.Metadata.Name, labels(s), func(ctx SpecContext) {
-			code, out := sparkchaos("run", s.Metadata.Name, "--seed", "1", "--cluster-name", name, "--keep-cluster", "--out", runs)
-			directory, err := filepath.EvalSymlinks(filepath.Join(runs, "latest"))
-			Expect(err).NotTo(HaveOccurred())
-			Expect(code).To(Equal(0), "%s\n%s", out, directory)
-
-			verdict, _, err := report.Load(directory)
-			Expect(err).NotTo(HaveOccurred())
-			Expect(verdict.Scenario).To(Equal(s.Metadata.Name))
-			Expect(verdict.Verdict).To(Equal(check.Pass), verdict.Reason)
-			expectWhatTheFileSays(s, verdict)
-			expectTheSameVerdictOffline(ctx, directory)
+			runShipped(ctx, s, runs, name)
 		}, SpecTimeout(specTimeout))
 	}
 })
+
+// runShipped runs a shipped scenario on a cluster, which stays, and expects it to end as its file says. It returns the run directory
+// and what the run ran on.
+func runShipped(ctx context.Context, s *scenario.Scenario, runs, name string, flags ...string) (directory string, info report.RunInfo) {
+	GinkgoHelper()
+	arguments := append([]string{"run", s.Metadata.Name, "--seed", "1", "--cluster-name", name, "--keep-cluster", "--out", runs}, flags...)
+	code, out := sparkchaos(arguments...)
+	directory, err := filepath.EvalSymlinks(filepath.Join(runs, "latest"))
+	Expect(err).NotTo(HaveOccurred())
+	Expect(code).To(Equal(0), "%s\n%s", out, directory)
+
+	verdict, info, err := report.Load(directory)
+	Expect(err).NotTo(HaveOccurred())
+	Expect(verdict.Scenario).To(Equal(s.Metadata.Name))
+	Expect(verdict.Verdict).To(Equal(check.Pass), verdict.Reason)
+	expectWhatTheFileSays(s, verdict)
+	expectTheSameVerdictOffline(ctx, directory)
+	return directory, info
+}
 
 func expectWhatTheFileSays(s *scenario.Scenario, verdict check.RunVerdict) {
 	GinkgoHelper()
