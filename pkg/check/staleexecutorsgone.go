@@ -40,7 +40,7 @@ func checkStale(m *Model, within time.Duration) Result {
 	}
 	executors := m.staleExecutors(f, incarnations)
 	if !f.assume(len(executors) > 0, "an incarnation with executors was replaced") {
-		return f.inconclusive("no incarnation with executors was replaced, so no executor could be stale")
+		return f.inconclusive("no incarnation with executors was replaced, so no executor could become stale")
 	}
 	var worst *stale
 	for i := range executors {
@@ -59,6 +59,9 @@ func checkStale(m *Model, within time.Duration) Result {
 	f.Measured = tell(worst.took(m))
 	f.cite(worst.died, "%s gives its last sign of life", worst.driver)
 	f.cite(worst.gone, "executor %s is gone, the last one", worst.name)
+	if worst.took(m) == 0 {
+		return f.held("none of the %d executors of replaced incarnations outlived its driver", len(executors))
+	}
 	return f.held("all %d executors of replaced incarnations were gone %s after their driver's end", len(executors), tell(worst.took(m)))
 }
 
@@ -84,8 +87,7 @@ func lingering(m *Model, s stale, within time.Duration) Result {
 	return f.violated("executor %s was gone %s after the end of its driver, %s, later than %s", s.name, tell(s.took(m)), s.driver, tell(within))
 }
 
-// staleExecutors returns the executors of all incarnations but the last one that ran. An executor that had ended
-// before its driver is not stale.
+// staleExecutors returns the executors of all incarnations but the last one that ran: each of them could outlive its driver.
 func (m *Model) staleExecutors(f *finding, incarnations []*Incarnation) []stale {
 	ran := running(incarnations)
 	var all []stale
@@ -129,7 +131,7 @@ func (m *Model) died(incarnation *Incarnation) Moment {
 	return m.end()
 }
 
-// executorEnds returns the executors of an incarnation that had not ended when their driver died, and when they ended.
+// executorEnds returns the executors of an incarnation and when they ended; died is when their driver did.
 func (m *Model) executorEnds(incarnation *Incarnation, died Moment) []stale {
 	var all []stale
 	reported := map[string]bool{}
@@ -143,17 +145,13 @@ func (m *Model) executorEnds(incarnation *Incarnation, died Moment) []stale {
 		case process != nil && !s.gone.Never():
 			s.gone = later(s.gone, process.Alive.last())
 		}
-		if s.gone.Never() || s.gone.At.After(died.At) {
-			all = append(all, s)
-		}
+		all = append(all, s)
 	}
 	for _, process := range m.executorProcesses(incarnation) {
 		if reported[process.PodUID] {
 			continue
 		}
-		if last := m.silence(process); last.Never() || last.At.After(died.At) {
-			all = append(all, stale{name: process.PodName, gone: last, seen: process.Alive.last()})
-		}
+		all = append(all, stale{name: process.PodName, gone: m.silence(process), seen: process.Alive.last()})
 	}
 	slices.SortStableFunc(all, func(a, b stale) int { return cmp.Compare(a.name, b.name) })
 	return all
