@@ -1,13 +1,16 @@
-// Command sparkchaos-staging is the resource staging server with its clients, without the rest of sparkchaos: what the
-// container image of the server holds.
+// Command sparkchaos-staging is what the harness runs in pods, without the rest of sparkchaos: the resource staging server with its
+// clients, and the agents and the witness of a cluster that the harness did not make.
 package main
 
 import (
 	"os"
+	"time"
 
+	"github.com/sparkchaos/sparkchaos/internal/nodecli"
 	"github.com/sparkchaos/sparkchaos/internal/stagingcli"
+	"github.com/sparkchaos/sparkchaos/internal/witnesscli"
 )
 
 func main() {
-	os.Exit(stagingcli.Main("sparkchaos-staging", os.Args[1:], os.Stdout, os.Stderr))
+	os.Exit(stagingcli.Main("sparkchaos-staging", os.Args[1:], os.Stdout, os.Stderr, nodecli.New(time.Now), witnesscli.New()))
 }

@@ -103,14 +103,14 @@ func (m chaosMesh) parts(ctx context.Context) (chaosmesh.Parts, error) {
 
 // newChaosMeshCommand returns `sparkchaos chaos-mesh`.
 func newChaosMeshCommand(getenv func(string) string) *cobra.Command {
-	var chosen struct{ kind, name string }
+	var chosen clusterChoice
 	open := func(command *cobra.Command) (runner.ChaosMesh, error) {
 		say := func(line string) { fmt.Fprintln(command.ErrOrStderr(), line) }
-		clusters, err := clustersOf(chosen.kind, getenv, say)
+		clusters, err := clustersOf(chosen, getenv, say)
 		if err != nil {
 			return nil, err
 		}
-		c, err := clusters.Open(chosen.name)
+		c, err := clusters.Open(chosen.clusterName())
 		if err != nil {
 			return nil, err
 		}
@@ -125,6 +125,7 @@ func newChaosMeshCommand(getenv func(string) string) *cobra.Command {
 	flags := group.PersistentFlags()
 	flags.StringVar(&chosen.kind, "cluster", embeddedKind, "kind of cluster")
 	flags.StringVar(&chosen.name, "name", defaultCluster, "name of the cluster")
+	chosen.existing.reach(flags)
 	return group
 }
 

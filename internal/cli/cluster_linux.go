@@ -40,44 +40,48 @@ type openedCluster interface {
 
 type openCluster func(*cobra.Command) (openedCluster, error)
 
-// chosenCluster is which cluster the commands below `cluster` mean.
-type chosenCluster struct{ kind, name string }
-
 // newClusterCommand returns `sparkchaos cluster`.
 func newClusterCommand(getenv func(string) string) *cobra.Command {
-	var chosen chosenCluster
+	var chosen clusterChoice
+	openAny := func(command *cobra.Command) (cluster.Cluster, error) {
+		found, err := clustersAt(command, getenv, &chosen)
+		if err != nil {
+			return nil, err
+		}
+		return found.Open(chosen.clusterName())
+	}
 	open := func(command *cobra.Command) (openedCluster, error) {
-		found, err := clustersAt(command, getenv, chosen.kind)
+		if chosen.kind == existingKind {
+			return nil, usagef("%s is for clusters that were made on this machine; kubectl does it for an existing one", command.CommandPath())
+		}
+		c, err := openAny(command)
 		if err != nil {
 			return nil, err
 		}
-		c, err := found.Open(chosen.name)
-		if err != nil {
-			return nil, err
-		}
-		return c.(openedCluster), nil // each kind has both
+		return c.(openedCluster), nil // each kind that is made here has both
 	}
 	group := newGroup("cluster", "Real multi-node Kubernetes clusters on this machine, whose nodes can be disturbed",
 		newClusterUpCommand(getenv, &chosen),
 		newClusterDownCommand(getenv, &chosen),
 		newClusterStatusCommand(open),
 		newClusterKubeconfigCommand(open),
-		newClusterNodeCommand(open),
+		newClusterNodeCommand(openAny),
 		newClusterLoadCommand(open),
 		newClusterLogsCommand(open),
 	)
 	flags := group.PersistentFlags()
-	flags.StringVar(&chosen.kind, "cluster", embeddedKind, "kind of cluster: embedded, without Docker, or kind, whose nodes are containers")
+	flags.StringVar(&chosen.kind, "cluster", embeddedKind, "kind of cluster: embedded, without Docker, kind, whose nodes are containers, or existing, of which only nodes can be acted on")
 	flags.StringVar(&chosen.name, "name", defaultCluster, "name of the cluster; several live side by side")
+	chosen.existing.reach(flags)
 	return group
 }
 
 // clustersAt returns the clusters of a kind for a command, to whose error stream progress goes.
-func clustersAt(command *cobra.Command, getenv func(string) string, kind string) (runner.Clusters, error) {
-	return clustersOf(kind, getenv, func(line string) { fmt.Fprintln(command.ErrOrStderr(), line) })
+func clustersAt(command *cobra.Command, getenv func(string) string, chosen *clusterChoice) (runner.Clusters, error) {
+	return clustersOf(*chosen, getenv, func(line string) { fmt.Fprintln(command.ErrOrStderr(), line) })
 }
 
-func newClusterUpCommand(getenv func(string) string, chosen *chosenCluster) *cobra.Command {
+func newClusterUpCommand(getenv func(string) string, chosen *clusterChoice) *cobra.Command {
 	spec := runner.ClusterSpec{}
 	timing, settings := cluster.Fast().Name, clusterSettings{capacity: embedded.DefaultCapacity()}
 	command := &cobra.Command{
@@ -89,7 +93,7 @@ func newClusterUpCommand(getenv func(string) string, chosen *chosenCluster) *cob
 			}
 			spec.Name = chosen.name
 			began := time.Now()
-			already, err := bringUp(command, getenv, chosen.kind, spec, settings)
+			already, err := bringUp(command, getenv, chosen, spec, settings)
 			if err != nil {
 				return err
 			}
@@ -122,8 +126,11 @@ type clusterSettings struct {
 }
 
 // bringUp makes a cluster, or says that it runs already.
-func bringUp(command *cobra.Command, getenv func(string) string, kindOf string, spec runner.ClusterSpec, settings clusterSettings) (already bool, err error) {
-	clusters, err := clustersAt(command, getenv, kindOf) // refuses kinds that are not known
+func bringUp(command *cobra.Command, getenv func(string) string, chosen *clusterChoice, spec runner.ClusterSpec, settings clusterSettings) (already bool, err error) {
+	if chosen.kind == existingKind {
+		return false, usagef("an existing cluster is there already: a run uses it with `sparkchaos run --cluster existing --context NAME --allow-context NAME`")
+	}
+	clusters, err := clustersAt(command, getenv, chosen) // refuses kinds that are not known
 	if err != nil {
 		return false, err
 	}
@@ -143,12 +150,12 @@ func bringUp(command *cobra.Command, getenv func(string) string, kindOf string, 
 	return started.Already, err
 }
 
-func newClusterDownCommand(getenv func(string) string, chosen *chosenCluster) *cobra.Command {
+func newClusterDownCommand(getenv func(string) string, chosen *clusterChoice) *cobra.Command {
 	var all bool
 	command := &cobra.Command{
 		Use: "down", Short: "Remove a cluster with everything that belongs to it", Args: cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
-			clusters, err := clustersAt(command, getenv, chosen.kind)
+			clusters, err := clustersAt(command, getenv, chosen)
 			if err != nil {
 				return err
 			}
@@ -316,8 +323,23 @@ func newClusterKubeconfigCommand(open openCluster) *cobra.Command {
 	}
 }
 
-func newClusterNodeCommand(open openCluster) *cobra.Command {
-	var children []*cobra.Command
+func newClusterNodeCommand(open func(*cobra.Command) (cluster.Cluster, error)) *cobra.Command {
+	children := []*cobra.Command{{
+		Use: "list", Short: "Print the nodes as the machines that they are, as a JSON list", Args: cobra.NoArgs,
+		RunE: func(command *cobra.Command, _ []string) error {
+			c, err := open(command)
+			if err != nil {
+				return err
+			}
+			nodes, err := c.Nodes(command.Context())
+			if err != nil {
+				return err
+			}
+			encoder := json.NewEncoder(command.OutOrStdout())
+			encoder.SetIndent("", "  ")
+			return encoder.Encode(nodes)
+		},
+	}}
 	for _, action := range cluster.Actions() {
 		children = append(children, &cobra.Command{
 			Use: string(action) + " NODE", Short: describeAction(action), Args: cobra.ExactArgs(1),

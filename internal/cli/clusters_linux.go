@@ -22,7 +22,7 @@ func newClusters(kind, state, cache string, progress func(string)) (runner.Clust
 	case kindKind:
 		return kindClusters{state: state, cache: cache, progress: progress}, nil
 	default:
-		_, err := capabilities(kind)
+		_, err := capabilities(clusterChoice{kind: kind})
 		return nil, err
 	}
 }

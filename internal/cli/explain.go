@@ -9,7 +9,8 @@ import (
 // newExplainCommand returns the command that says a plan in plain sentences.
 func newExplainCommand() *cobra.Command {
 	var seed uint64
-	var clusterKind, planFile string
+	var chosen clusterChoice
+	var planFile string
 	command := &cobra.Command{
 		Use:   "explain SCENARIO | --plan FILE",
 		Short: "Say in plain sentences what a scenario or a plan does and expects",
@@ -18,7 +19,7 @@ func newExplainCommand() *cobra.Command {
 			if (len(args) == 1) == (planFile != "") {
 				return usagef("explain takes either a scenario or --plan FILE")
 			}
-			p, err := planOf(args, planFile, seed, clusterKind)
+			p, err := planOf(args, planFile, seed, chosen)
 			if err != nil {
 				return err
 			}
@@ -26,13 +27,14 @@ func newExplainCommand() *cobra.Command {
 		},
 	}
 	command.Flags().Uint64Var(&seed, "seed", 1, "decides every random choice of a scenario")
-	command.Flags().StringVar(&clusterKind, "cluster", embeddedKind, "kind of cluster to plan for")
+	command.Flags().StringVar(&chosen.kind, "cluster", embeddedKind, "kind of cluster to plan for")
+	chosen.existing.can(command.Flags())
 	command.Flags().StringVar(&planFile, "plan", "", "explain this plan instead of a scenario")
 	return command
 }
 
 // planOf reads the plan, or makes it of the scenario that the first argument names.
-func planOf(args []string, planFile string, seed uint64, clusterKind string) (*plan.Plan, error) {
+func planOf(args []string, planFile string, seed uint64, chosen clusterChoice) (*plan.Plan, error) {
 	if planFile != "" {
 		return loadPlan(planFile)
 	}
@@ -40,5 +42,5 @@ func planOf(args []string, planFile string, seed uint64, clusterKind string) (*p
 	if err != nil {
 		return nil, err
 	}
-	return makePlan(s, seed, clusterKind)
+	return makePlan(s, seed, chosen)
 }

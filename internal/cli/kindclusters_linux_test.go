@@ -37,7 +37,7 @@ func TestOnlyKnownKindsOfClusterAreTaken(t *testing.T) {
 	t.Parallel()
 	for _, args := range [][]string{{"cluster", "up", "--cluster", "minikube"}, {"plan", "driver-node-power-off", "--cluster", "minikube"}} {
 		code, _, said := run(t.Context(), NewRoot(), args...)
-		if code != ExitUsage || !strings.Contains(said, `"minikube" is not known; expected one of embedded, kind`) {
+		if code != ExitUsage || !strings.Contains(said, `"minikube" is not known; expected one of embedded, kind, existing`) {
 			t.Errorf("%v: exit code %d, %q", args, code, said)
 		}
 	}

@@ -13,7 +13,8 @@ import (
 // newPlanCommand returns the command that prints what a run of a scenario would do.
 func newPlanCommand() *cobra.Command {
 	var seed uint64
-	var clusterKind, format string
+	var chosen clusterChoice
+	var format string
 	command := &cobra.Command{
 		Use:   "plan SCENARIO",
 		Short: "Decide everything that a scenario leaves open and print the plan; the same seed gives the same plan",
@@ -23,7 +24,7 @@ func newPlanCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			p, err := makePlan(s, seed, clusterKind)
+			p, err := makePlan(s, seed, chosen)
 			if err != nil {
 				return err
 			}
@@ -36,7 +37,8 @@ func newPlanCommand() *cobra.Command {
 		},
 	}
 	command.Flags().Uint64Var(&seed, "seed", 1, "decides every random choice")
-	command.Flags().StringVar(&clusterKind, "cluster", embeddedKind, "kind of cluster to plan for")
+	command.Flags().StringVar(&chosen.kind, "cluster", embeddedKind, "kind of cluster to plan for")
+	chosen.existing.can(command.Flags())
 	command.Flags().StringVarP(&format, "output", "o", "yaml", "yaml or json")
 	return command
 }

@@ -25,8 +25,7 @@ import (
 type runFlags struct {
 	plan        string
 	seed        uint64
-	clusterKind string
-	clusterName string
+	cluster     clusterChoice
 	out         string
 	keepCluster bool
 	repeat      int
@@ -50,6 +49,9 @@ interrupted 130. Of several runs the worst counts; a violation outranks everythi
   sparkchaos run scenarios/*.yaml --seed 7
   sparkchaos run --plan runs/latest/plan.yaml --repeat 5`,
 		RunE: func(command *cobra.Command, args []string) error {
+			if err := flags.cluster.check(); err != nil {
+				return err
+			}
 			planned, err := planRuns(command, args, flags)
 			if err != nil {
 				return err
@@ -60,11 +62,13 @@ interrupted 130. Of several runs the worst counts; a violation outranks everythi
 	f := command.Flags()
 	f.StringVar(&flags.plan, "plan", "", "run a stored plan instead of a scenario")
 	f.Uint64Var(&flags.seed, "seed", 0, "decides every random choice; 0 picks one")
-	f.StringVar(&flags.clusterKind, "cluster", embeddedKind, "kind of cluster: "+strings.Join(clusterKinds(), ", "))
-	f.StringVar(&flags.clusterName, "cluster-name", defaultCluster, "name of the cluster; one that runs is used and left running")
+	f.StringVar(&flags.cluster.kind, "cluster", embeddedKind, "kind of cluster: "+strings.Join(clusterKinds(), ", "))
+	f.StringVar(&flags.cluster.name, "cluster-name", defaultCluster, "name of the cluster; one that runs is used and left running")
 	f.StringVar(&flags.out, "out", "runs", "directory in which the run directories are made")
 	f.BoolVar(&flags.keepCluster, "keep-cluster", false, "leave the cluster running that was made for the run")
 	f.IntVar(&flags.repeat, "repeat", 1, "how often to run each")
+	flags.cluster.existing.reach(f)
+	flags.cluster.existing.offers(f)
 	return command
 }
 
@@ -111,7 +115,7 @@ func planRun(arg string, flags runFlags) (plannedRun, error) {
 			return plannedRun{}, err
 		}
 	}
-	p, err := makePlan(s, flags.seed, flags.clusterKind)
+	p, err := makePlan(s, flags.seed, flags.cluster)
 	return plannedRun{plan: p, scenario: text, beside: filepath.Dir(arg)}, err
 }
 
@@ -216,7 +220,10 @@ func outcomeOf(verdict check.Verdict, report error, finished runner.Finished) ou
 func cleanUpDead(ctx context.Context, getenv func(string) string, options runner.Options) error {
 	var errs []error
 	for _, kind := range clusterKinds() {
-		clusters, err := clustersOf(kind, getenv, sayLine(options.Progress))
+		clusters, err := options.Clusters, error(nil)
+		if clusters == nil || clusters.Kind() != kind {
+			clusters, err = clustersOf(clusterChoice{kind: kind}, getenv, sayLine(options.Progress))
+		}
 		if err == nil {
 			err = runner.CleanUpDead(ctx, options.Active, clusters, options.ChaosMesh, options.Progress.Say)
 		}
@@ -230,7 +237,10 @@ func cleanUpDead(ctx context.Context, getenv func(string) string, options runner
 }
 
 // clustersOf returns the clusters of a kind.
-func clustersOf(kind string, getenv func(string) string, progress func(line string)) (runner.Clusters, error) {
+func clustersOf(chosen clusterChoice, getenv func(string) string, progress func(line string)) (runner.Clusters, error) {
+	if chosen.kind == existingKind {
+		return newExistingClusters(chosen.existing, progress), nil
+	}
 	state, err := paths.State(getenv)
 	if err != nil {
 		return nil, err
@@ -239,7 +249,7 @@ func clustersOf(kind string, getenv func(string) string, progress func(line stri
 	if err != nil {
 		return nil, err
 	}
-	return newClusters(kind, state, cache, progress)
+	return newClusters(chosen.kind, state, cache, progress)
 }
 
 func sayLine(show runner.Progress) func(line string) {
@@ -275,16 +285,21 @@ func runOptions(command *cobra.Command, getenv func(string) string, flags runFla
 	if err != nil {
 		return runner.Options{}, err
 	}
-	clusters, err := clustersOf(flags.clusterKind, getenv, sayLine(show))
+	clusters, err := clustersOf(flags.cluster, getenv, sayLine(show))
 	if err != nil {
 		return runner.Options{}, err
 	}
-	return runner.Options{
-		Runs: flags.out, ClusterName: flags.clusterName, KeepCluster: flags.keepCluster, Clusters: clusters,
+	options := runner.Options{
+		Runs: flags.out, ClusterName: flags.cluster.clusterName(), KeepCluster: flags.keepCluster, Clusters: clusters,
 		Image: cachedImage(image.Spark, cache, show), Staging: cachedImage(image.Staging, cache, show), Baselines: filepath.Join(cache, "baselines"),
 		ChaosMesh: chaosMeshOn(imagesOf(cache), sayLine(show)),
 		Active:    runner.ActiveRuns{Dir: filepath.Join(state, "runs")}, Progress: show, Version: programVersion(),
-	}, nil
+	}
+	if flags.cluster.kind == existingKind {
+		options.Image = imageNamed(flags.cluster.existing.image, "--image", "Spark's")
+		options.Staging = imageNamed(flags.cluster.existing.stagingImage, "--staging-image", "that of the harness's own program for pods")
+	}
+	return options, nil
 }
 
 // cachedImage builds an image for a run, or finds the last one where there is no checkout to build from.
@@ -312,14 +327,36 @@ func imagesOf(cache string) image.Env {
 
 // newCleanupCommand returns `sparkchaos cleanup`.
 func newCleanupCommand(getenv func(string) string) *cobra.Command {
-	return &cobra.Command{
+	var flags runFlags
+	command := &cobra.Command{
 		Use: "cleanup", Short: "Undo and remove what runs left that were killed", Args: cobra.NoArgs,
+		Long: `Undo and remove what runs left that were killed, on clusters of this machine. With --cluster existing also what
+runs of any machine left in that cluster.`,
 		RunE: func(command *cobra.Command, _ []string) error {
-			options, err := runOptions(command, getenv, runFlags{clusterKind: embeddedKind})
+			if err := flags.cluster.check(); err != nil {
+				return err
+			}
+			options, err := runOptions(command, getenv, flags)
 			if err != nil {
 				return err
 			}
-			return cleanUpDead(command.Context(), getenv, options)
+			return errors.Join(cleanUpDead(command.Context(), getenv, options), cleanUpShared(command.Context(), options))
 		},
 	}
+	command.Flags().StringVar(&flags.cluster.kind, "cluster", embeddedKind, "existing: clean up an existing cluster, too")
+	flags.cluster.existing.reach(command.Flags())
+	return command
+}
+
+// cleanUpShared cleans up a cluster that others use, too, after runs of any machine.
+func cleanUpShared(ctx context.Context, options runner.Options) error {
+	clusters, ok := options.Clusters.(existingClusters)
+	if !ok {
+		return nil
+	}
+	c, err := clusters.open()
+	if err != nil {
+		return err
+	}
+	return withCode(ExitCleanUpLeftovers, runner.CleanUpShared(ctx, c, options.ChaosMesh, options.Progress.Say))
 }

@@ -40,7 +40,7 @@ func TestShippedScenarios(t *testing.T) {
 				t.Errorf("%s: spec.control, the label control=true and the directory controls/ must go together", each.file)
 			}
 			modeline(t, each.file)
-			p, err := makePlan(s, 1, embeddedKind)
+			p, err := makePlan(s, 1, clusterChoice{kind: embeddedKind})
 			if err != nil {
 				t.Fatal(err)
 			}

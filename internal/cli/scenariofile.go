@@ -111,8 +111,8 @@ func loadPlan(file string) (*plan.Plan, error) {
 }
 
 // makePlan plans a scenario for a kind of cluster. What the cluster cannot do is an error of usage.
-func makePlan(s *scenario.Scenario, seed uint64, clusterKind string) (*plan.Plan, error) {
-	can, err := capabilities(clusterKind)
+func makePlan(s *scenario.Scenario, seed uint64, chosen clusterChoice) (*plan.Plan, error) {
+	can, err := capabilities(chosen)
 	if err != nil {
 		return nil, err
 	}
@@ -124,15 +124,52 @@ func makePlan(s *scenario.Scenario, seed uint64, clusterKind string) (*plan.Plan
 const (
 	embeddedKind = "embedded" // machines that the program makes on this one by itself
 	kindKind     = "kind"     // containers, made by kind
+	existingKind = "existing" // made by somebody else, reached by a kubeconfig
 )
 
 // clusterKinds are all of them, the default first.
-func clusterKinds() []string { return []string{embeddedKind, kindKind} }
+func clusterKinds() []string { return []string{embeddedKind, kindKind, existingKind} }
+
+// clusterChoice is which cluster a command means.
+type clusterChoice struct {
+	kind, name string
+	existing   existingFlags
+}
+
+// clusterName is the one that runs and records know the cluster by.
+func (c clusterChoice) clusterName() string {
+	if c.kind == existingKind {
+		return c.existing.context
+	}
+	return c.name
+}
+
+// check refuses an existing cluster that may not be worked on, or cannot be for want of a flag.
+func (c clusterChoice) check() error {
+	if c.kind != existingKind {
+		return nil
+	}
+	if err := c.existing.allowedContext(); err != nil {
+		return err
+	}
+	if c.existing.stagingImage == "" {
+		return usagef("--staging-image is missing: the nodes of an existing cluster pull the harness's own program for pods; `sparkchaos image build staging` builds it, push it to a registry that they reach")
+	}
+	return nil
+}
 
 // capabilities returns what a kind of cluster can do.
-func capabilities(clusterKind string) (plan.Capabilities, error) {
-	if !slices.Contains(clusterKinds(), clusterKind) {
-		return plan.Capabilities{}, usagef("cluster kind %q is not known; expected one of %s", clusterKind, strings.Join(clusterKinds(), ", "))
+func capabilities(chosen clusterChoice) (plan.Capabilities, error) {
+	if !slices.Contains(clusterKinds(), chosen.kind) {
+		return plan.Capabilities{}, usagef("cluster kind %q is not known; expected one of %s", chosen.kind, strings.Join(clusterKinds(), ", "))
 	}
-	return plan.Capabilities{Kind: clusterKind, Actions: cluster.Actions(), ChaosMesh: true}, nil
+	can := plan.Capabilities{Kind: chosen.kind, Actions: cluster.Actions(), ChaosMesh: true}
+	if chosen.kind == existingKind {
+		actions, err := chosen.existing.actions()
+		if err != nil {
+			return can, err
+		}
+		can.Actions = actions.Can()
+	}
+	return can, nil
 }

@@ -56,13 +56,14 @@ func New() *cobra.Command {
 }
 
 // Main runs the commands as a program of their own, given the arguments without the program's name, and returns the code
-// to exit with. SIGINT and SIGTERM end what runs; a second one ends the process at once.
-func Main(name string, args []string, out, errout io.Writer) int {
+// to exit with. SIGINT and SIGTERM end what runs; a second one ends the process at once. The program may have other commands beside.
+func Main(name string, args []string, out, errout io.Writer, beside ...*cobra.Command) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, stop)
 	root := New()
 	root.Use = name
+	root.AddCommand(beside...)
 	root.SilenceErrors, root.SilenceUsage = true, true
 	// Whatever cobra itself refuses is about arguments and flags; the commands' own errors carry their codes.
 	code := ExitUsage

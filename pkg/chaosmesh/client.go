@@ -1,11 +1,8 @@
 package chaosmesh
 
 import (
-	"bytes"
 	"context"
-	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/chaos-mesh/chaos-mesh/api/v1alpha1"
@@ -17,10 +14,10 @@ import (
 	"k8s.io/client-go/discovery/cached/memory"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/kubernetes"
-	"k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/restmapper"
-	"k8s.io/client-go/tools/remotecommand"
+
+	"github.com/sparkchaos/sparkchaos/internal/podexec"
 )
 
 // Client speaks to a cluster of Chaos Mesh.
@@ -112,19 +109,6 @@ func (c *Client) OnNode(ctx context.Context, node, script string) (string, error
 }
 
 func (c *Client) execute(ctx context.Context, pod, script string) (string, error) {
-	options := &corev1.PodExecOptions{Container: daemonComponent, Command: []string{"bash", "-c", script}, Stdout: true, Stderr: true}
-	url := c.kube.CoreV1().RESTClient().Post().Resource("pods").Namespace(Namespace).Name(pod).SubResource("exec").VersionedParams(options, scheme.ParameterCodec).URL()
-	executor, err := remotecommand.NewSPDYExecutor(c.config, "POST", url)
-	if err != nil {
-		return "", fmt.Errorf("run a script in pod %s/%s: %w", Namespace, pod, err)
-	}
-	var out, said bytes.Buffer
-	err = executor.StreamWithContext(ctx, remotecommand.StreamOptions{Stdout: &out, Stderr: &said})
-	if err != nil {
-		if text := strings.TrimSpace(said.String()); text != "" {
-			err = errors.Join(err, errors.New(text))
-		}
-		return out.String(), fmt.Errorf("script in pod %s/%s: %w", Namespace, pod, err)
-	}
-	return out.String(), nil
+	out, err := podexec.Run(ctx, c.config, c.kube, podexec.Place{Namespace: Namespace, Pod: pod, Container: daemonComponent}, "bash", "-c", script)
+	return string(out), err
 }

@@ -21,7 +21,10 @@ import (
 )
 
 // RunLabel carries the run that a resource belongs to.
-const RunLabel = "sparkchaos.dev/run"
+const RunLabel = cluster.RunLabel
+
+// AllRuns stands for whatever run a resource belongs to, as long as it belongs to one.
+const AllRuns = ""
 
 // Resource is one custom resource of Chaos Mesh, and what it strikes.
 type Resource struct {
@@ -257,7 +260,11 @@ func (c *Client) dropFinalizers(ctx context.Context, r Resource) error {
 
 // OfRun returns the resources that carry a run's label.
 func (c *Client) OfRun(ctx context.Context, run string) ([]Resource, error) {
-	return c.list(ctx, metav1.ListOptions{LabelSelector: RunLabel + "=" + run})
+	selector := RunLabel
+	if run != AllRuns {
+		selector += "=" + run
+	}
+	return c.list(ctx, metav1.ListOptions{LabelSelector: selector})
 }
 
 // All returns all resources there are, whoever made them.

@@ -28,3 +28,19 @@ func (a Action) Refusal(n Node) string {
 func (a Action) asksTheNode() bool {
 	return a == Shutdown || a == Freeze || a == KubeletStop || a == KubeletStart
 }
+
+// InEffect says whether a node is in the state that the action brings about. What only undoes brings none about.
+func (a Action) InEffect(n Node) bool {
+	switch a {
+	case PowerOff, Shutdown:
+		return n.Power == Off
+	case Freeze:
+		return n.Frozen
+	case Isolate:
+		return n.Isolated
+	case KubeletStop:
+		return n.Power == On && !n.Kubelet
+	default:
+		return false
+	}
+}

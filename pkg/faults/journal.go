@@ -2,6 +2,7 @@ package faults
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -64,13 +65,30 @@ func (e *HeldError) Error() string {
 	return fmt.Sprintf("%s is already held by fault %s: recover that one first, or choose another target", e.What, e.Fault)
 }
 
+// Store keeps undo records outside of this machine, too, for a clean-up from another one.
+type Store interface {
+	Keep(ctx context.Context, run, id string, record []byte) error
+	Forget(ctx context.Context, run, id string) error
+}
+
+// storeTimeout bounds what a Store may take.
+const storeTimeout = 30 * time.Second
+
 // Journal is the directory of a run's undo records: one file each, complete and on disk before the injection begins.
 // It is safe for concurrent use.
 type Journal struct {
-	dir  string
-	mu   sync.Mutex
-	open []Record
-	next int
+	dir   string
+	mu    sync.Mutex
+	open  []Record
+	next  int
+	store Store // nil: only the directory has them
+}
+
+// StoreIn has every record that is written from now on kept in a store as well, before the injection begins.
+func (j *Journal) StoreIn(s Store) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.store = s
 }
 
 // OpenJournal opens the journal in dir, which it makes if necessary. Records that are open there stay open.
@@ -112,15 +130,37 @@ func (j *Journal) Write(r Record) (Record, error) {
 		return Record{}, fmt.Errorf("undo record of fault %s: %w", r.Fault, err)
 	}
 	j.next++
+	if err := j.keep(r, line); err != nil {
+		return Record{}, errors.Join(fmt.Errorf("undo record of fault %s: %w", r.Fault, err), Done(j.dir, r.ID))
+	}
 	j.open = append(j.open, r)
 	return r, nil
+}
+
+func (j *Journal) keep(r Record, line []byte) error {
+	if j.store == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), storeTimeout)
+	defer cancel()
+	return j.store.Keep(ctx, r.Run, r.ID, append(line, '\n'))
+}
+
+func (j *Journal) forget(id string) error {
+	i := slices.IndexFunc(j.open, func(r Record) bool { return r.ID == id })
+	if j.store == nil || i < 0 {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), storeTimeout)
+	defer cancel()
+	return j.store.Forget(ctx, j.open[i].Run, id)
 }
 
 // Done closes a record: its fault was undone, or never began. Closing it twice is no error.
 func (j *Journal) Done(id string) error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	if err := Done(j.dir, id); err != nil {
+	if err := errors.Join(Done(j.dir, id), j.forget(id)); err != nil {
 		return err
 	}
 	j.open = slices.DeleteFunc(j.open, func(r Record) bool { return r.ID == id })

@@ -60,7 +60,7 @@ func (f nodeFault) Resolve(ctx context.Context, env Env) (Target, error) {
 	if before.Power != cluster.On {
 		return Target{}, fmt.Errorf("node %s is %s already: expected it to be on", name, before.Power)
 	}
-	if InEffect(f.action, before) {
+	if f.action.InEffect(before) {
 		return Target{}, fmt.Errorf("node %s is struck by %s already", name, f.action)
 	}
 	uid, err := nodeUID(ctx, env, name)
@@ -133,7 +133,7 @@ func (f nodeFault) ProveRecovered(ctx context.Context, env Env, target Target, e
 	if err != nil {
 		return Proof{}, err
 	}
-	if InEffect(f.action, now) {
+	if f.action.InEffect(now) {
 		return Proof{}, fmt.Errorf("node %s is still struck by %s: %s", target.Node, f.action, describeNode(now))
 	}
 	undo, _ := f.action.Undo()

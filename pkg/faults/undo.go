@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -63,15 +64,38 @@ type Undone struct {
 //
 // What was done to machines is undone before resources of Chaos Mesh are deleted: a node that is off keeps them from going.
 func UndoPending(ctx context.Context, machines Machines, client kubernetes.Interface, chaos Chaos, dir string) ([]Undone, error) {
-	records, err := Pending(dir)
-	problems := []error{err}
+	records, unreadable := Pending(dir)
+	all, err := undoAll(ctx, machines, client, chaos, records, func(r Record) error { return Done(dir, r.ID) })
+	return all, errors.Join(unreadable, err)
+}
+
+// UndoEncoded undoes the records that a Store kept, by their IDs, as UndoPending does. Which of them are to be forgotten is told by what
+// it returns.
+func UndoEncoded(ctx context.Context, machines Machines, client kubernetes.Interface, chaos Chaos, encoded map[string][]byte) ([]Undone, error) {
+	var records []Record
+	var unreadable []error
+	for _, id := range slices.Sorted(maps.Keys(encoded)) {
+		record, err := decodeRecord(encoded[id])
+		if err != nil {
+			unreadable = append(unreadable, &DamagedRecordError{Path: id + " in the cluster", Err: err})
+			continue
+		}
+		record.Cluster = machines.Name() // in which it was found; another machine may have another name for it
+		records = append(records, record)
+	}
+	all, err := undoAll(ctx, machines, client, chaos, records, func(Record) error { return nil })
+	return all, errors.Join(errors.Join(unreadable...), err)
+}
+
+func undoAll(ctx context.Context, machines Machines, client kubernetes.Interface, chaos Chaos, records []Record, closing func(Record) error) ([]Undone, error) {
 	slices.Reverse(records)
 	slices.SortStableFunc(records, func(a, b Record) int { return cmp.Compare(a.Target.rank(), b.Target.rank()) })
 	var all []Undone
+	var problems []error
 	for _, record := range records {
 		evidence, err := Undo(ctx, machines, client, chaos, record)
 		if err == nil {
-			err = Done(dir, record.ID)
+			err = closing(record)
 		}
 		all = append(all, Undone{Record: record, Evidence: evidence, Err: err})
 		problems = append(problems, err)
@@ -94,7 +118,7 @@ func restore(ctx context.Context, machines Machines, target Target, others []Rec
 		return work.evidence, err
 	}
 	switch {
-	case InEffect(target.Action, node):
+	case target.Action.InEffect(node):
 		err = work.undo(ctx, undo, target.Action)
 	case target.Action == cluster.PowerOff:
 		err = work.endHalfPowerOff(ctx, node, others)
@@ -118,22 +142,6 @@ func (t Target) rank() int {
 		return 1
 	}
 	return 0
-}
-
-// InEffect says whether a node is in the state that the action brings about.
-func InEffect(action cluster.Action, node cluster.Node) bool {
-	switch action {
-	case cluster.PowerOff, cluster.Shutdown:
-		return node.Power == cluster.Off
-	case cluster.Freeze:
-		return node.Frozen
-	case cluster.Isolate:
-		return node.Isolated
-	case cluster.KubeletStop:
-		return node.Power == cluster.On && !node.Kubelet
-	default:
-		return false
-	}
 }
 
 // restoration is the undoing of one action and the evidence that it gathers.
@@ -170,7 +178,7 @@ func (r *restoration) undo(ctx context.Context, action, effect cluster.Action) e
 	if err != nil {
 		return errors.Join(failure, err)
 	}
-	if InEffect(effect, node) {
+	if effect.InEffect(node) {
 		return failure
 	}
 	r.observe(fmt.Sprintf("%s is not in effect any more", effect))

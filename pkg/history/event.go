@@ -62,6 +62,7 @@ const (
 	AnchorAwaited    = "anchorAwaited"    // Data is AnchorData
 	AnchorReached    = "anchorReached"    // Data is AnchorData
 	AnchorMissed     = "anchorMissed"     // Data is AnchorData; the run becomes inconclusive
+	ClocksMeasured   = "clocksMeasured"   // Data is ClocksData
 	BaselineResult   = "baselineResult"   // Data is BaselineData
 	DisksCollected   = "disksCollected"   // Data is CollectionData: how complete the witness's evidence is
 	Leftovers        = "leftovers"        // Data is LeftoversData: what was found after the clean-up
@@ -228,6 +229,18 @@ type CollectionData struct {
 	Records int      `json:"records"`
 	Torn    int      `json:"torn"`             // unreadable last lines, as a power loss leaves them
 	Errors  []string `json:"errors,omitempty"` // non-empty: the node's evidence is incomplete
+}
+
+// ClocksData says by how much the nodes' clocks differed from the harness's when they were asked.
+type ClocksData struct {
+	Nodes []ClockOffset `json:"nodes"`
+}
+
+// ClockOffset is by how much a node's clock was ahead of the harness's; negative: behind.
+type ClockOffset struct {
+	Node        string        `json:"node"`
+	Offset      time.Duration `json:"offset"`
+	Uncertainty time.Duration `json:"uncertainty"` // half of the round trip in which it was asked
 }
 
 // LeftoversData lists what was still there after the clean-up.

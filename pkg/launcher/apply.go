@@ -23,6 +23,12 @@ func ApplyComponents(ctx context.Context, client kubernetes.Interface, o *Object
 	}
 	return inOrder(
 		func() error {
+			if o.Witness == nil {
+				return nil
+			}
+			return applyWitness(ctx, client, o.Witness)
+		},
+		func() error {
 			if o.Staging == nil {
 				return nil
 			}
@@ -116,6 +122,18 @@ func applyStaging(ctx context.Context, client kubernetes.Interface, s *Staging) 
 		},
 		func() error { return created(ctx, "Service", client.CoreV1().Services(namespace), s.Service) },
 		func() error { return created(ctx, "Deployment", client.AppsV1().Deployments(namespace), s.Deployment) },
+	)
+}
+
+// applyWitness creates a witness in the cluster.
+func applyWitness(ctx context.Context, client kubernetes.Interface, w *WitnessServer) error {
+	namespace := w.Service.Namespace
+	return inOrder(
+		func() error {
+			return created(ctx, "PersistentVolumeClaim", client.CoreV1().PersistentVolumeClaims(namespace), w.Claim)
+		},
+		func() error { return created(ctx, "Service", client.CoreV1().Services(namespace), w.Service) },
+		func() error { return created(ctx, "Deployment", client.AppsV1().Deployments(namespace), w.Deployment) },
 	)
 }
 

@@ -31,11 +31,14 @@ type Component struct {
 // Components returns the parts that must be ready before the driver.
 func Components(client kubernetes.Interface, objects *Objects) []Component {
 	var all []Component
+	if objects.Witness != nil {
+		all = append(all, deploymentComponent(client, "the witness in the cluster", objects.Witness.Deployment))
+	}
 	if objects.ShuffleService != nil {
 		all = append(all, shuffleComponent(client, objects.ShuffleService))
 	}
 	if objects.Staging != nil {
-		all = append(all, stagingComponent(client, objects.Staging.Deployment))
+		all = append(all, deploymentComponent(client, "the staging server", objects.Staging.Deployment))
 	}
 	return all
 }

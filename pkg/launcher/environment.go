@@ -13,12 +13,13 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/util/validation"
 
+	"github.com/sparkchaos/sparkchaos/pkg/cluster"
 	"github.com/sparkchaos/sparkchaos/pkg/scenario"
 )
 
 // Labels by which the objects of a run are recognised.
 const (
-	RunLabel  = "sparkchaos.dev/run"  // the run's ID; on the namespace, on every object in it and on every pod
+	RunLabel  = cluster.RunLabel      // the run's ID; on the namespace, on every object in it and on every pod
 	RoleLabel = "sparkchaos.dev/role" // one of the roles below; on pods
 
 	RoleDriver         = scenario.OfDriver
@@ -49,6 +50,7 @@ type Environment struct {
 	LocalStorageClass string            // of volumes on one node's disk, for workloads with that storage; empty means the cluster's default class
 	Witness           Witness
 	Source            Source
+	Words             *Words // served by a witness in the cluster, which Witness and Source are then; nil if pods reach the harness
 
 	// The following are absolute paths on each node's own disk; they must exist and be writable for every user.
 	NodeDirectory    string // for workloads whose storage it is

@@ -41,6 +41,7 @@ type Objects struct {
 	RoleBinding    *rbacv1.RoleBinding
 	ConfigMap      *corev1.ConfigMap             // the executors' pod template
 	Claim          *corev1.PersistentVolumeClaim // nil when the workload's storage is a directory on each node's own disk
+	Witness        *WitnessServer                // nil if pods reach the harness
 	Staging        *Staging                      // nil if the workload has no staging server
 	ShuffleService *appsv1.DaemonSet             // nil if the workload has none
 	DriverJob      *batchv1.Job
@@ -74,6 +75,7 @@ func Render(w scenario.Workload, env Environment) (*Objects, error) {
 	o := frame(w.Storage, env, rules(s))
 	o.ShuffleService = shuffle
 	o.ConfigMap.Data = map[string]string{templateFile: string(template)}
+	o.Witness = witnessServer(env)
 	o.Staging = stagingServer(w, env)
 	spec := driverSpec(w, env, image, s, cpu, memory)
 	meta := objectMeta(env, w.Application.Name+"-driver")
@@ -135,6 +137,9 @@ func (o *Objects) YAML() ([]byte, error) {
 	objects := []any{o.Namespace, o.ServiceAccount, o.Role, o.RoleBinding, o.ConfigMap}
 	if o.Claim != nil {
 		objects = append(objects, o.Claim)
+	}
+	if o.Witness != nil {
+		objects = append(objects, o.Witness.Claim, o.Witness.Service, o.Witness.Deployment)
 	}
 	objects = append(objects, o.Staging.all()...)
 	if o.ShuffleService != nil {

@@ -309,15 +309,11 @@ func (r *run) removeCluster(ctx context.Context, left error) error {
 
 // writeEnvironment stores what the run runs on.
 func (r *run) writeEnvironment() error {
-	t := timing(r.Plan)
 	environment := report.Environment{
 		ClusterKind: r.Clusters.Kind(), ClusterName: r.cluster.Name(),
 		Versions: map[string]string{"sparkchaos": r.Version, "image": r.image.Reference},
-		Timing: map[string]string{
-			"name": t.Name, "nodeStatusUpdateFrequency": t.NodeStatusUpdateFrequency.String(), "nodeLeaseDuration": t.NodeLeaseDuration.String(),
-			"nodeMonitorPeriod": t.NodeMonitorPeriod.String(), "nodeMonitorGracePeriod": t.NodeMonitorGracePeriod.String(),
-		},
-		Machine: map[string]string{"cpus": fmt.Sprint(runtime.NumCPU()), "os": runtime.GOOS, "architecture": runtime.GOARCH},
+		Timing:   r.timing(),
+		Machine:  map[string]string{"cpus": fmt.Sprint(runtime.NumCPU()), "os": runtime.GOOS, "architecture": runtime.GOARCH},
 	}
 	if versioned, ok := r.cluster.(interface{ Components() map[string]string }); ok {
 		for name, version := range versioned.Components() {
@@ -334,6 +330,18 @@ func (r *run) writeEnvironment() error {
 	return nil
 }
 
+// timing says how soon the cluster notices a dead node. Of one that was not made by the plan's knobs that is not known.
+func (r *run) timing() map[string]string {
+	if _, ok := r.cluster.(cluster.Shared); ok {
+		return map[string]string{"name": "the cluster's own, not known"}
+	}
+	t := timing(r.Plan)
+	return map[string]string{
+		"name": t.Name, "nodeStatusUpdateFrequency": t.NodeStatusUpdateFrequency.String(), "nodeLeaseDuration": t.NodeLeaseDuration.String(),
+		"nodeMonitorPeriod": t.NodeMonitorPeriod.String(), "nodeMonitorGracePeriod": t.NodeMonitorGracePeriod.String(),
+	}
+}
+
 // CleanUpDead undoes what runs left whose process was killed, and removes what they made.
 func CleanUpDead(ctx context.Context, active ActiveRuns, clusters Clusters, on ChaosMeshOn, say func(format string, args ...any)) error {
 	dead, err := active.Dead()
@@ -343,6 +351,13 @@ func CleanUpDead(ctx context.Context, active ActiveRuns, clusters Clusters, on C
 		if record.ClusterKind != clusters.Kind() {
 			run.Release()
 			continue
+		}
+		if elsewhere, ok := clusters.(interface{ Elsewhere(cluster string) string }); ok {
+			if words := elsewhere.Elsewhere(record.ClusterName); words != "" {
+				say("run %s was ended by force, and is not cleaned up after: %s", record.RunID, words)
+				run.Release()
+				continue
+			}
 		}
 		say("cleaning up after run %s, which was ended by force", record.RunID)
 		err := cleanUpDead(ctx, record, clusters, on)
@@ -369,13 +384,18 @@ func cleanUpDead(ctx context.Context, record ActiveRecord, clusters Clusters, on
 	if err != nil {
 		return err
 	}
+	return holding(ctx, c, record.RunID, func() error { return undoAndRemove(ctx, record, c, on) })
+}
+
+// undoAndRemove undoes what a run did that was killed, and removes what it made.
+func undoAndRemove(ctx context.Context, record ActiveRecord, c cluster.Cluster, on ChaosMeshOn) error {
 	client, unreachable := newClient(c) // what was done to machines is undone without the API, too
 	chaos, mesh := chaosOf(on, c)
-	_, undone := faults.UndoPending(ctx, c, client, chaos, Directory(record.Directory).Undo())
+	done, undone := faults.UndoPending(ctx, c, client, chaos, Directory(record.Directory).Undo())
 	if unreachable != nil {
 		return errors.Join(undone, unreachable)
 	}
-	errs := []error{undone}
+	errs := []error{undone, forgetStored(ctx, c, done)}
 	if mesh != nil {
 		errs = append(errs, deleteResources(ctx, mesh, record.RunID))
 	}

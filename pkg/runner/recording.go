@@ -78,8 +78,10 @@ type witnessing struct {
 	directory  string // on each node's own disk
 	url        string
 	source     launcher.Source
+	words      *launcher.Words // served in the cluster; nil if pods reach this machine
 	inbox      *witness.Inbox
 	heartbeats *heartbeats
+	running    context.Context // of the servers and of what follows the witness in the cluster
 	stop       context.CancelFunc
 	servers    *errgroup.Group
 }
@@ -94,17 +96,25 @@ func startWitnessing(ctx context.Context, c cluster.Cluster, log *history.Writer
 		_, err := log.Append(history.Witness, record.Type, &history.Object{Kind: "Pod", Name: record.PodName, UID: record.PodUID}, record)
 		return err
 	})
-	words, err := source.New(source.Options{Seed: seed, Vocabulary: vocabulary, WordsPerSecond: wordsPerSecond})
-	if err != nil {
-		return nil, fmt.Errorf("make the source of words: %w", err)
-	}
+	running, stop := context.WithCancel(context.WithoutCancel(ctx))
+	w.stop, w.running, w.servers = stop, running, &errgroup.Group{}
 	listeners, err := listen(ctx, c, 3)
+	if errors.Is(err, cluster.ErrUnreachable) {
+		w.words = &launcher.Words{Seed: seed, Vocabulary: vocabulary, WordsPerSecond: wordsPerSecond}
+		var there launcher.Witness
+		there, w.source = launcher.WitnessInCluster(id)
+		w.url = there.URL
+		return w, nil
+	}
 	if err != nil {
+		stop()
 		return nil, err
 	}
-	running, stop := context.WithCancel(context.WithoutCancel(ctx))
-	w.stop = stop
-	w.servers = &errgroup.Group{}
+	words, err := source.New(source.Options{Seed: seed, Vocabulary: vocabulary, WordsPerSecond: wordsPerSecond})
+	if err != nil {
+		stop()
+		return nil, fmt.Errorf("make the source of words: %w", err)
+	}
 	server := witness.NewServer(w.inbox, report)
 	w.servers.Go(func() error { return server.Serve(running, listeners[0]) })
 	w.servers.Go(func() error { return words.ServeHTTP(running, listeners[1]) })

@@ -141,7 +141,7 @@ func Run(ctx context.Context, options Options) (Finished, error) {
 	after := context.WithoutCancel(ctx)
 	left := r.cleanUp(after)
 	trouble = r.end(trouble)
-	left = r.removeCluster(after, left)
+	left = r.release(after, r.removeCluster(after, left))
 	if left == nil {
 		left = r.active.Forget()
 	}
@@ -327,6 +327,9 @@ func (r *run) prepareCluster(ctx context.Context) error {
 	}
 	r.cluster, r.made = c, made
 	if err := r.active.Made(made); err != nil {
+		return err
+	}
+	if err := r.acquire(ctx); err != nil {
 		return err
 	}
 	if made {

@@ -35,29 +35,30 @@ type session struct {
 }
 
 // openSession begins to record before anything exists that could be missed.
-func (r *run) openSession(ctx context.Context, id string, log *history.Writer) (s *session, err error) {
-	s = &session{run: r, id: id, log: log}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, s.close())
-		}
-	}()
-	for _, directory := range directories(id) {
-		if err = r.cluster.MakeDirectory(ctx, directory); err != nil {
-			return nil, err
-		}
-	}
-	if s.recording, err = startRecording(ctx, r.dynamic, log, id); err != nil {
-		return nil, err
-	}
-	if s.witness, err = startWitnessing(ctx, r.cluster, log, id, r.Plan.Seed, s.problem); err != nil {
-		return nil, err
-	}
-	// A directory of its own: a bare driver pod has the same name in each session.
-	if s.logs, err = followLogs(ctx, r.client, log, filepath.Join(r.directory.Logs(), logsOf(r, id))); err != nil {
-		return nil, err
+func (r *run) openSession(ctx context.Context, id string, log *history.Writer) (*session, error) {
+	s := &session{run: r, id: id, log: log}
+	if err := s.open(ctx); err != nil {
+		return nil, errors.Join(err, s.close())
 	}
 	return s, nil
+}
+
+func (s *session) open(ctx context.Context) (err error) {
+	r := s.run
+	for _, directory := range directories(s.id) {
+		if err = r.cluster.MakeDirectory(ctx, directory); err != nil {
+			return err
+		}
+	}
+	if s.recording, err = startRecording(ctx, r.dynamic, s.log, s.id); err != nil {
+		return err
+	}
+	if s.witness, err = startWitnessing(ctx, r.cluster, s.log, s.id, r.Plan.Seed, s.problem); err != nil {
+		return err
+	}
+	// A directory of its own: a bare driver pod has the same name in each session.
+	s.logs, err = followLogs(ctx, r.client, s.log, filepath.Join(r.directory.Logs(), logsOf(r, s.id)))
+	return err
 }
 
 // logsOf is the directory of a session's logs among those of the run.
@@ -127,6 +128,9 @@ func (s *session) applyComponents(ctx context.Context, objects *launcher.Objects
 			return err
 		}
 	}
+	if objects.Witness != nil {
+		s.followWitness()
+	}
 	return s.upload(ctx, objects)
 }
 
@@ -137,7 +141,7 @@ func (s *session) environment() launcher.Environment {
 		StorageClass: classes.Shared, LocalStorageClass: classes.Local,
 		NodeDirectory: nodeDirectory(s.id), ShuffleDirectory: shuffleDirectory(s.id),
 		Witness: launcher.Witness{URL: s.witness.url, Directory: s.witness.directory},
-		Source:  s.witness.source,
+		Source:  s.witness.source, Words: s.witness.words,
 	}
 	if s.run.image.Archive != "" {
 		env.PullPolicy = corev1.PullNever

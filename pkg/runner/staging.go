@@ -250,9 +250,14 @@ func (s *session) withClient(ctx context.Context, server corev1.Pod, do func(*st
 
 // stagingServers returns the pods of the staging server that are ready, in the order of their names.
 func (s *session) stagingServers(ctx context.Context) ([]corev1.Pod, error) {
-	pods, err := s.run.client.CoreV1().Pods(s.id).List(ctx, metav1.ListOptions{LabelSelector: launcher.RoleLabel + "=" + launcher.RoleStagingServer})
+	return s.readyPods(ctx, launcher.RoleStagingServer)
+}
+
+// readyPods returns the pods of a role that are ready, in the order of their names.
+func (s *session) readyPods(ctx context.Context, role string) ([]corev1.Pod, error) {
+	pods, err := s.run.client.CoreV1().Pods(s.id).List(ctx, metav1.ListOptions{LabelSelector: launcher.RoleLabel + "=" + role})
 	if err != nil {
-		return nil, fmt.Errorf("look for the staging server's pods: %w", err)
+		return nil, fmt.Errorf("look for pods with the role %s: %w", role, err)
 	}
 	return slices.DeleteFunc(pods.Items, func(pod corev1.Pod) bool { return pod.DeletionTimestamp != nil || !ready(pod) }), nil
 }

@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/sparkchaos/sparkchaos/pkg/cluster"
 	"github.com/sparkchaos/sparkchaos/pkg/faults"
 	"github.com/sparkchaos/sparkchaos/pkg/history"
 	"github.com/sparkchaos/sparkchaos/pkg/plan"
@@ -53,6 +54,9 @@ func (r *run) faultEnv(heard faults.Heartbeats) faults.Env {
 	}
 	if r.chaos != nil {
 		env.Chaos = r.chaos
+	}
+	if _, ok := r.cluster.(cluster.Shared); ok {
+		env.LandWithin, env.RecoverWithin = sharedLandWithin, sharedRecoverWithin
 	}
 	return env
 }

@@ -24,6 +24,7 @@ type Options struct {
 	Vocabulary     int         // how many different words, 1 … MaxVocabulary; 0 means DefaultVocabulary
 	WordsPerSecond int         // how fast the end grows, 1 … MaxWordsPerSecond
 	Clock          clock.Clock // nil means the machine's
+	Began          time.Time   // when the stream was empty; zero means now
 }
 
 // Source is a sequence of words whose end began to grow from 0 when the source was made.
@@ -53,12 +54,15 @@ func New(o Options) (*Source, error) {
 	if len(problems) > 0 {
 		return nil, errors.Join(problems...)
 	}
+	if o.Began.IsZero() {
+		o.Began = o.Clock.Now()
+	}
 	return &Source{
 		seed:       o.Seed,
 		vocabulary: uint64(o.Vocabulary),
 		rate:       int64(o.WordsPerSecond),
 		clock:      o.Clock,
-		start:      o.Clock.Now(),
+		start:      o.Began,
 	}, nil
 }
 

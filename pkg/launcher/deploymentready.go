@@ -9,9 +9,9 @@ import (
 	"k8s.io/client-go/kubernetes"
 )
 
-// stagingComponent is ready when each of its pods is: what is uploaded to one must be served by all.
-func stagingComponent(client kubernetes.Interface, server *appsv1.Deployment) Component {
-	return Component{Name: "the staging server", lacks: func(ctx context.Context) (string, error) {
+// deploymentComponent is ready when each of its pods is: what is uploaded to one staging server must be served by all.
+func deploymentComponent(client kubernetes.Interface, name string, server *appsv1.Deployment) Component {
+	return Component{Name: name, lacks: func(ctx context.Context) (string, error) {
 		now, err := client.AppsV1().Deployments(server.Namespace).Get(ctx, server.Name, metav1.GetOptions{})
 		if err != nil {
 			return "", fmt.Errorf("look at Deployment %s/%s: %w", server.Namespace, server.Name, err)

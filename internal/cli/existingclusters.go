@@ -1,0 +1,231 @@
+package cli
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/spf13/pflag"
+	"golang.org/x/term"
+
+	"github.com/sparkchaos/sparkchaos/pkg/cluster"
+	"github.com/sparkchaos/sparkchaos/pkg/cluster/existing"
+	"github.com/sparkchaos/sparkchaos/pkg/runner"
+)
+
+// existingFlags say which existing cluster is meant, that it may be, and what it offers.
+type existingFlags struct {
+	context        string
+	allowed        []string
+	kubeconfig     string
+	yes            bool
+	nodeActions    string
+	controlPlane   bool
+	image          string
+	stagingImage   string
+	classes        cluster.StorageClasses
+	witnessAddress string
+}
+
+// reach adds the flags by which an existing cluster is reached.
+func (e *existingFlags) reach(flags *pflag.FlagSet) {
+	flags.StringVar(&e.context, "context", "", "existing: the context of the kubeconfig")
+	flags.StringArrayVar(&e.allowed, "allow-context", nil, "existing: a context that may be worked on; may be repeated")
+	flags.StringVar(&e.kubeconfig, "kubeconfig", "", "existing: the file with the context; without it the usual places")
+	e.can(flags)
+	flags.StringVar(&e.stagingImage, "staging-image", "", "existing: image of the harness's own program for pods, which `sparkchaos image build staging` builds")
+	flags.BoolVar(&e.controlPlane, "include-control-plane", false, "existing: nodes of the control plane may be disturbed, too")
+	flags.BoolVarP(&e.yes, "yes", "y", false, "existing: do not ask before anything is done")
+}
+
+// can adds the flag that decides what can be done to the nodes.
+func (e *existingFlags) can(flags *pflag.FlagSet) {
+	flags.StringVar(&e.nodeActions, "node-actions", "", "existing: file with the commands that look at machines, power them off and on, …")
+}
+
+// offers adds the flags by which a run learns what an existing cluster offers to it.
+func (e *existingFlags) offers(flags *pflag.FlagSet) {
+	flags.StringVar(&e.image, "image", "", "existing: Spark image, which `sparkchaos image build spark` builds")
+	flags.StringVar(&e.classes.Shared, "shared-storage-class", "", "existing: storage class of volumes that all nodes see (ReadWriteMany); without it the default class")
+	flags.StringVar(&e.classes.Local, "local-storage-class", "", "existing: storage class of volumes on one node's disk; without it the default class")
+	flags.StringVar(&e.witnessAddress, "witness-address", "", "existing: IP of this machine at which pods reach it; without it they report to a witness in the cluster")
+}
+
+// actions reads the file of node actions; nil without one.
+func (e *existingFlags) actions() (*existing.NodeActions, error) {
+	if e.nodeActions == "" {
+		return nil, nil
+	}
+	content, err := os.ReadFile(e.nodeActions)
+	if err != nil {
+		return nil, usagef("--node-actions: %w", err)
+	}
+	actions, err := existing.ParseNodeActions(e.nodeActions, content)
+	return actions, withCode(ExitUsage, err)
+}
+
+// existingClusters is the one existing cluster that the flags name.
+type existingClusters struct {
+	flags    existingFlags
+	progress func(string)
+	ask      func(radius existing.BlastRadius) error // before anything is done
+
+	opening *sync.Once
+	opened  *opening
+}
+
+// opening is how reaching the cluster ended; it is reached once.
+type opening struct {
+	cluster *existing.Cluster
+	err     error
+}
+
+var _ runner.Clusters = existingClusters{}
+
+func newExistingClusters(flags existingFlags, progress func(string)) existingClusters {
+	return existingClusters{flags: flags, progress: progress, ask: asker(flags.yes, os.Stdin, os.Stderr), opening: &sync.Once{}, opened: &opening{}}
+}
+
+func (e existingClusters) Kind() string { return existingKind }
+
+// Elsewhere says how to clean up after a run on another cluster than the flags name; empty for the named one.
+func (e existingClusters) Elsewhere(name string) string {
+	if name == e.flags.context {
+		return ""
+	}
+	return fmt.Sprintf("`sparkchaos cleanup --cluster existing --context %s --allow-context %s` does it", name, name)
+}
+
+// allowed refuses contexts that were not allowed by name: the current one of a kubeconfig may be anything.
+func (e existingFlags) allowedContext() error {
+	switch {
+	case e.context == "":
+		return usagef("--cluster existing needs --context NAME, and --allow-context NAME")
+	case !slices.Contains(e.allowed, e.context):
+		return usagef("context %s was not allowed: add --allow-context %s if its cluster may be disturbed", e.context, e.context)
+	default:
+		return nil
+	}
+}
+
+func (e existingClusters) open() (*existing.Cluster, error) {
+	e.opening.Do(func() { e.opened.cluster, e.opened.err = e.reachIt() })
+	return e.opened.cluster, e.opened.err
+}
+
+func (e existingClusters) reachIt() (*existing.Cluster, error) {
+	if err := e.flags.allowedContext(); err != nil {
+		return nil, err
+	}
+	actions, err := e.flags.actions()
+	if err != nil {
+		return nil, err
+	}
+	// A context of its own: a run that was interrupted must find its cluster, too.
+	return existing.Open(context.Background(), existing.Options{
+		Context: e.flags.context, Kubeconfig: e.flags.kubeconfig, Actions: actions, ControlPlane: e.flags.controlPlane,
+		StorageClasses: e.flags.classes, WitnessAddress: e.flags.witnessAddress, Image: e.flags.stagingImage, Holder: holderName(),
+	})
+}
+
+// holderName names this harness to the one that finds the cluster held.
+func holderName() string {
+	host, err := os.Hostname()
+	if err != nil {
+		host = "a machine without a name"
+	}
+	return fmt.Sprintf("process %d on %s", os.Getpid(), host)
+}
+
+// Make looks whether the cluster is what the run needs, and asks; nothing is changed.
+func (e existingClusters) Make(ctx context.Context, spec runner.ClusterSpec) (cluster.Cluster, bool, error) {
+	c, err := e.open()
+	if err != nil {
+		return nil, false, err
+	}
+	if len(spec.Images) > 0 {
+		return nil, false, c.Load(ctx, spec.Images[0])
+	}
+	if err := c.CheckPermissions(ctx); err != nil {
+		return nil, false, err
+	}
+	radius, err := c.BlastRadius(ctx)
+	if err != nil {
+		return nil, false, err
+	}
+	if len(radius.Nodes) < spec.Workers {
+		return nil, false, fmt.Errorf("context %s has %d workers, the plan needs %d at least", e.flags.context, len(radius.Nodes), spec.Workers)
+	}
+	if err := e.ask(radius); err != nil {
+		return nil, false, err
+	}
+	return c, false, nil
+}
+
+// Open returns the cluster unless another harness has it by now.
+func (e existingClusters) Open(name string) (cluster.Cluster, error) {
+	if words := e.Elsewhere(name); words != "" {
+		return nil, fmt.Errorf("%s is not the context of this command, %s: %s", name, e.flags.context, words)
+	}
+	c, err := e.open()
+	if err != nil {
+		return nil, err
+	}
+	return c, c.Held()
+}
+
+// IsAbsent is never so: nobody can tell whether a cluster is gone or cannot be reached.
+func (e existingClusters) IsAbsent(error) bool { return false }
+
+// Names is empty: no command makes or removes such clusters.
+func (e existingClusters) Names() ([]string, error) { return nil, nil }
+
+// Remove is refused.
+func (e existingClusters) Remove(_ context.Context, name string) (bool, error) {
+	return false, fmt.Errorf("context %s: a cluster that was not made by sparkchaos is not removed", name)
+}
+
+// asker returns a function that shows a person what a run may disturb and asks whether it may.
+func asker(yes bool, in *os.File, out io.Writer) func(existing.BlastRadius) error {
+	return func(radius existing.BlastRadius) error {
+		if _, err := radius.WriteTo(out); err != nil {
+			return err
+		}
+		if yes {
+			return nil
+		}
+		if !term.IsTerminal(int(in.Fd())) {
+			return usagef("nobody can be asked whether context %s may be disturbed so: --yes says that it may", radius.Context)
+		}
+		return confirm(radius.Context, in, out)
+	}
+}
+
+// confirm wants the context's name, which no one types by habit.
+func confirm(name string, in io.Reader, out io.Writer) error {
+	fmt.Fprintf(out, "Type the context's name, %s, to go on: ", name)
+	answer, err := bufio.NewReader(in).ReadString('\n')
+	if err != nil && !errors.Is(err, io.EOF) {
+		return err
+	}
+	if strings.TrimSpace(answer) != name {
+		return usagef("nothing was done: %q is not the context's name", strings.TrimSpace(answer))
+	}
+	return nil
+}
+
+// imageNamed is an image that the nodes get by themselves.
+func imageNamed(reference, flag, what string) func(context.Context) (runner.Image, error) {
+	return func(context.Context) (runner.Image, error) {
+		if reference == "" {
+			return runner.Image{}, usagef("an existing cluster pulls its images: %s names %s; `sparkchaos image build` builds it, push it to a registry that the nodes reach", flag, what)
+		}
+		return runner.Image{Reference: reference}, nil
+	}
+}

@@ -1,0 +1,86 @@
+package existing
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/sparkchaos/sparkchaos/pkg/cluster"
+)
+
+// BlastRadius is what a run may disturb: its nodes, and what others run on them.
+type BlastRadius struct {
+	Context, Server string
+	Nodes           []NodeRadius
+	ControlPlane    []string         // nodes that are left alone
+	Actions         []cluster.Action // that can be done to the machines
+}
+
+// NodeRadius is one node with the pods of others on it.
+type NodeRadius struct {
+	Name string
+	Pods []string // namespace/name, sorted
+}
+
+// BlastRadius looks at all pods of the cluster. Those that have ended are none to disturb.
+func (c *Cluster) BlastRadius(ctx context.Context) (BlastRadius, error) {
+	radius := BlastRadius{Context: c.options.Context, Server: c.config.Host, Actions: c.Can()}
+	workers, err := c.workers(ctx)
+	if err != nil {
+		return radius, err
+	}
+	nodes, err := c.client.CoreV1().Nodes().List(ctx, metav1.ListOptions{})
+	if err != nil {
+		return radius, fmt.Errorf("look at the nodes of context %s: %w", c.options.Context, err)
+	}
+	for _, node := range nodes.Items {
+		if !slices.ContainsFunc(workers, func(worker corev1.Node) bool { return worker.Name == node.Name }) {
+			radius.ControlPlane = append(radius.ControlPlane, node.Name)
+		}
+	}
+	pods, err := c.client.CoreV1().Pods(metav1.NamespaceAll).List(ctx, metav1.ListOptions{})
+	if err != nil {
+		return radius, fmt.Errorf("look at the pods of context %s: %w", c.options.Context, err)
+	}
+	on := map[string][]string{}
+	for _, pod := range pods.Items {
+		if pod.Status.Phase != corev1.PodSucceeded && pod.Status.Phase != corev1.PodFailed {
+			on[pod.Spec.NodeName] = append(on[pod.Spec.NodeName], pod.Namespace+"/"+pod.Name)
+		}
+	}
+	for _, worker := range workers {
+		slices.Sort(on[worker.Name])
+		radius.Nodes = append(radius.Nodes, NodeRadius{Name: worker.Name, Pods: on[worker.Name]})
+	}
+	return radius, nil
+}
+
+// WriteTo tells a person what a run may disturb.
+func (b BlastRadius) WriteTo(out io.Writer) (int64, error) {
+	var text strings.Builder
+	fmt.Fprintf(&text, "A run on context %s (%s) may disturb %d nodes and everything on them:\n", b.Context, b.Server, len(b.Nodes))
+	others := 0
+	for _, node := range b.Nodes {
+		fmt.Fprintf(&text, "  %s: %s\n", node.Name, orNone(strings.Join(node.Pods, ", ")))
+		others += len(node.Pods)
+	}
+	if len(b.ControlPlane) > 0 {
+		fmt.Fprintf(&text, "Left alone, as part of the control plane: %s\n", strings.Join(b.ControlPlane, ", "))
+	}
+	actions := "nothing is done to machines"
+	if len(b.Actions) > 0 {
+		words := make([]string, 0, len(b.Actions))
+		for _, action := range b.Actions {
+			words = append(words, string(action))
+		}
+		actions = "machines can be struck by " + strings.Join(words, ", ")
+	}
+	fmt.Fprintf(&text, "%d pods of others run there; %s.\n", others, actions)
+	n, err := io.WriteString(out, text.String())
+	return int64(n), err
+}

@@ -1,0 +1,158 @@
+package existing
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	coordinationv1 "k8s.io/api/coordination/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/sparkchaos/sparkchaos/pkg/cluster"
+)
+
+const (
+	// effectTimeout bounds the wait for an effect once the command has ended: machines boot and shut down meanwhile.
+	effectTimeout = 5 * time.Minute
+	// lookPause is between two looks: the commands and the API server belong to others.
+	lookPause = 300 * time.Millisecond
+	// nodeLeases is the namespace in which every kubelet renews the lease of its node.
+	nodeLeases = "kube-node-lease"
+	// defaultLease is how long kubelet's lease lasts if it does not say so itself.
+	defaultLease = 40 * time.Second
+)
+
+// Where observations were made.
+const (
+	byCommand = "the user's command that looks at the machines"
+	byLease   = "renewTime of the node's Lease in the API, several times"
+)
+
+// Do runs the user's command for the action. That it ended well says nothing: the effect must be seen on the machine, and
+// Kubernetes must hear from the node no more, or again.
+func (c *Cluster) Do(ctx context.Context, action cluster.Action, node string) (cluster.Evidence, error) {
+	command, ok := c.command(action)
+	if !ok {
+		return cluster.Evidence{}, fmt.Errorf("%s of node %s: context %s has no command for it; it has some for %v", action, node, c.options.Context, c.Can())
+	}
+	c.acting.Lock()
+	defer c.acting.Unlock()
+	before, err := c.machine(ctx, node)
+	if err != nil {
+		return cluster.Evidence{}, err
+	}
+	if why := action.Refusal(before); why != "" {
+		return cluster.Evidence{}, fmt.Errorf("%s of node %s: %s; nothing was changed", action, node, why)
+	}
+	e := cluster.Evidence{Action: action, Node: node, Begun: time.Now()}
+	if _, err := command.run(ctx, node); err != nil {
+		return e, fmt.Errorf("%s of node %s: %w", action, node, err)
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, effectTimeout, fmt.Errorf("the effect was not seen within %v", effectTimeout))
+	defer cancel()
+	if err := c.awaitMachine(ctx, &e, before); err != nil {
+		return e, fmt.Errorf("%s of node %s: the command ended well, and yet: %w", action, node, err)
+	}
+	if err := c.awaitKubernetes(ctx, &e); err != nil {
+		return e, fmt.Errorf("%s of node %s: %w", action, node, err)
+	}
+	return e, nil
+}
+
+func (c *Cluster) command(action cluster.Action) (Command, bool) {
+	if c.options.Actions == nil {
+		return Command{}, false
+	}
+	command, ok := c.options.Actions.Actions[string(action)]
+	return command, ok
+}
+
+// machine is one worker as it is.
+func (c *Cluster) machine(ctx context.Context, name string) (cluster.Node, error) {
+	nodes, err := c.Nodes(ctx)
+	if err != nil {
+		return cluster.Node{}, err
+	}
+	var names []string
+	for _, node := range nodes {
+		if node.Name == name {
+			return node, nil
+		}
+		names = append(names, node.Name)
+	}
+	return cluster.Node{}, fmt.Errorf("context %s has no worker %q: expected one of %s", c.options.Context, name, strings.Join(names, ", "))
+}
+
+// undone returns the action whose effect another one ends; empty if it brings about an effect of its own.
+func undone(action cluster.Action) cluster.Action {
+	for _, striking := range []cluster.Action{cluster.PowerOff, cluster.Freeze, cluster.Isolate, cluster.KubeletStop} {
+		if undo, _ := striking.Undo(); undo == action {
+			return striking
+		}
+	}
+	return ""
+}
+
+// awaitMachine waits until the machine is as the action makes it.
+func (c *Cluster) awaitMachine(ctx context.Context, e *cluster.Evidence, before cluster.Node) error {
+	ended := undone(e.Action)
+	what := fmt.Sprintf("%s is in effect", e.Action)
+	if ended != "" {
+		what = fmt.Sprintf("%s is not in effect any more", ended)
+	}
+	return e.Await(ctx, what, byCommand, func(ctx context.Context) (bool, string) {
+		now, err := c.machine(ctx, e.Node)
+		if err != nil {
+			return later(ctx, err.Error())
+		}
+		if ended == "" && e.Action.InEffect(now) || ended != "" && !ended.InEffect(now) && (ended != cluster.PowerOff || now.BootID == "" || now.BootID != before.BootID) {
+			return true, ""
+		}
+		return later(ctx, fmt.Sprintf("%+v", now))
+	})
+}
+
+// later waits a little before the next look.
+func later(ctx context.Context, seen string) (bool, string) {
+	select {
+	case <-ctx.Done():
+	case <-time.After(lookPause):
+	}
+	return false, seen
+}
+
+// awaitKubernetes waits until the node's kubelet has missed two renewals of its lease, or has renewed it again. Two looks at
+// the lease are compared, and not the lease with a clock.
+func (c *Cluster) awaitKubernetes(ctx context.Context, e *cluster.Evidence) error {
+	var last *metav1.MicroTime
+	var since time.Time
+	silent := undone(e.Action) == ""
+	what := "kubelet renews the node's lease"
+	if silent {
+		what = "kubelet renews the node's lease no more"
+	}
+	return e.Await(ctx, what, byLease, func(ctx context.Context) (bool, string) {
+		lease, err := c.client.CoordinationV1().Leases(nodeLeases).Get(ctx, e.Node, metav1.GetOptions{})
+		if err != nil {
+			return later(ctx, err.Error())
+		}
+		renewed := last != nil && !lease.Spec.RenewTime.Equal(last)
+		if last == nil || renewed {
+			last, since = lease.Spec.RenewTime, time.Now()
+		}
+		if silent && time.Since(since) > twoRenewals(lease) || !silent && renewed {
+			return true, ""
+		}
+		return later(ctx, fmt.Sprintf("renewed at %v", lease.Spec.RenewTime))
+	})
+}
+
+// twoRenewals is the time in which kubelet renews its lease twice: it does so each quarter of the lease.
+func twoRenewals(lease *coordinationv1.Lease) time.Duration {
+	whole := defaultLease
+	if seconds := lease.Spec.LeaseDurationSeconds; seconds != nil {
+		whole = time.Duration(*seconds) * time.Second
+	}
+	return whole / 2
+}

@@ -1,0 +1,117 @@
+package existing
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"golang.org/x/sync/errgroup"
+	authorizationv1 "k8s.io/api/authorization/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/yaml"
+)
+
+// permissionsName is that of the cluster role that is proposed.
+const permissionsName = "sparkchaos"
+
+// MissingPermissionsError lists what the context's user may not do and a run has to.
+type MissingPermissionsError struct {
+	Context string
+	Missing []string // verb and resource
+	Role    string   // YAML of a cluster role that would do
+}
+
+// Error names all of them and the role.
+func (e *MissingPermissionsError) Error() string {
+	return fmt.Sprintf("the user of context %s may not %s; this cluster role would do:\n%s", e.Context, strings.Join(e.Missing, ", "), e.Role)
+}
+
+// permissions is what the harness does in the cluster. Each run has a namespace of its own, so no role of one namespace is enough.
+func permissions() []rbacv1.PolicyRule {
+	rule := func(group string, resources, verbs string) rbacv1.PolicyRule {
+		return rbacv1.PolicyRule{APIGroups: []string{group}, Resources: strings.Fields(resources), Verbs: strings.Fields(verbs)}
+	}
+	return []rbacv1.PolicyRule{
+		rule("", "namespaces", "get list create delete"),
+		rule("", "nodes", "get list watch update"),
+		rule("", "pods", "get list watch create delete deletecollection"),
+		rule("", "pods/exec pods/portforward pods/eviction", "create"),
+		rule("", "pods/log", "get"),
+		rule("", "configmaps", "get list watch create update patch delete deletecollection"),
+		rule("", "persistentvolumeclaims", "get list watch create update patch delete deletecollection"),
+		rule("", "services", "get list watch create update patch delete deletecollection"),
+		rule("", "secrets serviceaccounts", "get create"),
+		rule("", "events", "list watch"),
+		rule("", "persistentvolumes", "get list watch"),
+		rule("batch", "jobs", "get list watch create delete deletecollection"),
+		rule("apps", "deployments daemonsets", "get list watch create delete deletecollection"),
+		rule("coordination.k8s.io", "leases", "get list watch create update"),
+		rule("rbac.authorization.k8s.io", "roles rolebindings", "get create"),
+		rule("storage.k8s.io", "storageclasses", "get list"),
+	}
+}
+
+// CheckPermissions asks the API server for everything that a run does, and returns a MissingPermissionsError with all that the user
+// may not. What drivers are granted the user must have, too; the role has that.
+func (c *Cluster) CheckPermissions(ctx context.Context) error {
+	type question struct{ group, resource, verb string }
+	var all []question
+	for _, rule := range permissions() {
+		for _, resource := range rule.Resources {
+			for _, verb := range rule.Verbs {
+				all = append(all, question{rule.APIGroups[0], resource, verb})
+			}
+		}
+	}
+	denied := make([]bool, len(all))
+	var group errgroup.Group
+	group.SetLimit(10)
+	for i, q := range all {
+		group.Go(func() error {
+			resource, sub, _ := strings.Cut(q.resource, "/")
+			review := &authorizationv1.SelfSubjectAccessReview{Spec: authorizationv1.SelfSubjectAccessReviewSpec{
+				ResourceAttributes: &authorizationv1.ResourceAttributes{Group: q.group, Resource: resource, Subresource: sub, Verb: q.verb},
+			}}
+			answer, err := c.client.AuthorizationV1().SelfSubjectAccessReviews().Create(ctx, review, metav1.CreateOptions{})
+			if err != nil {
+				return fmt.Errorf("ask what the user of context %s may do: %w", c.options.Context, err)
+			}
+			denied[i] = !answer.Status.Allowed
+			return nil
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	var missing []string
+	for i, q := range all {
+		if denied[i] {
+			missing = append(missing, q.verb+" "+q.resource)
+		}
+	}
+	if len(missing) == 0 {
+		return nil
+	}
+	slices.Sort(missing)
+	role, err := permissionsRole()
+	if err != nil {
+		return err
+	}
+	return &MissingPermissionsError{Context: c.options.Context, Missing: missing, Role: role}
+}
+
+// permissionsRole is the YAML of a cluster role with all that a run does.
+func permissionsRole() (string, error) {
+	role := rbacv1.ClusterRole{
+		TypeMeta:   metav1.TypeMeta{APIVersion: rbacv1.SchemeGroupVersion.String(), Kind: "ClusterRole"},
+		ObjectMeta: metav1.ObjectMeta{Name: permissionsName},
+		Rules:      permissions(),
+	}
+	encoded, err := yaml.Marshal(role)
+	if err != nil {
+		return "", fmt.Errorf("write the role %s: %w", permissionsName, err)
+	}
+	return string(encoded), nil
+}

@@ -1,0 +1,175 @@
+package runner
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes"
+
+	"github.com/sparkchaos/sparkchaos/pkg/chaosmesh"
+	"github.com/sparkchaos/sparkchaos/pkg/cluster"
+	"github.com/sparkchaos/sparkchaos/pkg/faults"
+	"github.com/sparkchaos/sparkchaos/pkg/history"
+	"github.com/sparkchaos/sparkchaos/pkg/launcher"
+	"github.com/sparkchaos/sparkchaos/pkg/witness"
+)
+
+const (
+	// sharedLandWithin and sharedRecoverWithin bound what is done to machines by other people's commands.
+	sharedLandWithin    = 6 * time.Minute
+	sharedRecoverWithin = 10 * time.Minute
+	// cleanUpHolder is what a clean-up takes hold of a cluster for.
+	cleanUpHolder = "cleanup"
+)
+
+// acquire takes hold of a cluster that others use, too, and notes how far its clocks are apart.
+func (r *run) acquire(ctx context.Context) error {
+	shared, ok := r.cluster.(cluster.Shared)
+	if !ok {
+		return nil
+	}
+	image, err := r.Staging(ctx) // of the agents, and of the witness if pods do not reach this machine
+	if err != nil {
+		return err
+	}
+	r.stagingImage = image
+	done := r.Progress.Await("the harness's agents on the nodes", 3*time.Minute, func() string { return "being started" })
+	err = shared.Acquire(ctx, r.id)
+	done()
+	if err != nil {
+		return err
+	}
+	r.journal.StoreIn(shared.UndoStore())
+	return r.measureClocks(ctx, shared)
+}
+
+// measureClocks records by how much the nodes' clocks differ from the harness's.
+func (r *run) measureClocks(ctx context.Context, shared cluster.Shared) error {
+	offsets, err := shared.ClockOffsets(ctx)
+	if err != nil {
+		return err
+	}
+	data := history.ClocksData{}
+	for _, o := range offsets {
+		data.Nodes = append(data.Nodes, history.ClockOffset{Node: o.Node, Offset: o.Offset, Uncertainty: o.Uncertainty})
+	}
+	return r.tell(history.ClocksMeasured, data)
+}
+
+// release lets go of the cluster once nothing of the run is looked for any more.
+func (r *run) release(ctx context.Context, left error) error {
+	shared, ok := r.cluster.(cluster.Shared)
+	if !ok {
+		return left
+	}
+	return errors.Join(left, shared.Release(ctx))
+}
+
+// holding does something while it holds the cluster, if it is one that must be held.
+func holding(ctx context.Context, c cluster.Cluster, run string, do func() error) error {
+	shared, ok := c.(cluster.Shared)
+	if !ok {
+		return do()
+	}
+	if err := shared.Acquire(ctx, run); err != nil {
+		return err
+	}
+	return errors.Join(do(), shared.Release(context.WithoutCancel(ctx)))
+}
+
+// CleanUpShared undoes and removes what runs left in a cluster, whatever machine they were started on: what is known of them is
+// what they left there.
+func CleanUpShared(ctx context.Context, c cluster.Shared, on ChaosMeshOn, say func(format string, args ...any)) error {
+	client, err := newClient(c)
+	if err != nil {
+		return err
+	}
+	return holding(ctx, c, cleanUpHolder, func() error {
+		chaos, mesh := chaosOf(on, c)
+		errs := []error{undoStored(ctx, c, client, chaos, say)}
+		if mesh != nil {
+			errs = append(errs, deleteResources(ctx, mesh, chaosmesh.AllRuns))
+		}
+		runs, err := runNamespaces(ctx, client)
+		errs = append(errs, err)
+		for _, namespace := range runs {
+			say("removing namespace %s of a run that was ended by force", namespace.Name)
+			errs = append(errs, removeSession(ctx, c, client, namespace.Name, launcher.Delete))
+		}
+		return errors.Join(errs...)
+	})
+}
+
+// undoStored undoes what the records in the cluster tell of.
+func undoStored(ctx context.Context, c cluster.Shared, client kubernetes.Interface, chaos faults.Chaos, say func(format string, args ...any)) error {
+	stored, err := c.UndoStore().All(ctx)
+	if err != nil {
+		return err
+	}
+	var errs []error
+	for run, records := range stored {
+		undone, err := faults.UndoEncoded(ctx, c, client, chaos, records)
+		for _, u := range undone {
+			if u.Err == nil {
+				say("fault %s of run %s is undone", u.Record.Fault, run)
+			}
+		}
+		errs = append(errs, err, forgetStored(ctx, c, undone))
+	}
+	return errors.Join(errs...)
+}
+
+// forgetStored removes from the cluster the records of what is undone.
+func forgetStored(ctx context.Context, c cluster.Cluster, undone []faults.Undone) error {
+	shared, ok := c.(cluster.Shared)
+	if !ok {
+		return nil
+	}
+	var errs []error
+	for _, u := range undone {
+		if u.Err == nil {
+			errs = append(errs, shared.UndoStore().Forget(ctx, u.Record.Run, u.Record.ID))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// runNamespaces returns the namespaces that runs made: those whose label says what their name does.
+func runNamespaces(ctx context.Context, client kubernetes.Interface) ([]corev1.Namespace, error) {
+	list, err := client.CoreV1().Namespaces().List(ctx, metav1.ListOptions{LabelSelector: launcher.RunLabel})
+	if err != nil {
+		return nil, fmt.Errorf("look for the namespaces of runs: %w", err)
+	}
+	return slices.DeleteFunc(list.Items, func(namespace corev1.Namespace) bool {
+		return namespace.Labels[launcher.RunLabel] != namespace.Name || namespace.Name == chaosmesh.Namespace
+	}), nil
+}
+
+// followWitness takes in what the witness in the cluster keeps, as it comes. What does not come by it is on the nodes' disks.
+func (s *session) followWitness() {
+	failed := func(err error) {
+		s.problem(history.ProblemData{What: "follow the witness in the cluster", Error: err.Error()})
+	}
+	s.witness.servers.Go(func() error { return witness.Follow(s.witness.running, s.reachWitness, s.witness.inbox, failed) })
+}
+
+// reachWitness opens a way to the witness's pod that is ready.
+func (s *session) reachWitness(ctx context.Context) (address string, closing func(), err error) {
+	pods, err := s.readyPods(ctx, launcher.RoleWitness)
+	if err != nil {
+		return "", nil, err
+	}
+	if len(pods) == 0 {
+		return "", nil, errors.New("no pod of the witness is ready")
+	}
+	config, err := s.run.cluster.RESTConfig()
+	if err != nil {
+		return "", nil, err
+	}
+	return launcher.Forward(ctx, config, s.run.client, s.id, pods[0].Name, launcher.WitnessPort)
+}
