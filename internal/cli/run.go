@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/sparkchaos/sparkchaos/internal/components"
 	"github.com/sparkchaos/sparkchaos/internal/paths"
@@ -62,7 +63,7 @@ interrupted 130. Of several runs the worst counts; a violation outranks everythi
 	f := command.Flags()
 	f.StringVar(&flags.plan, "plan", "", "run a stored plan instead of a scenario")
 	f.Uint64Var(&flags.seed, "seed", 0, "decides every random choice; 0 picks one")
-	f.StringVar(&flags.cluster.kind, "cluster", embeddedKind, "kind of cluster: "+strings.Join(clusterKinds(), ", "))
+	f.StringVar(&flags.cluster.kind, clusterFlag, embeddedKind, "kind of cluster: "+strings.Join(clusterKinds(), ", "))
 	f.StringVar(&flags.cluster.name, "cluster-name", defaultCluster, "name of the cluster; one that runs is used and left running")
 	f.StringVar(&flags.out, "out", "runs", "directory in which the run directories are made")
 	f.BoolVar(&flags.keepCluster, "keep-cluster", false, "leave the cluster running that was made for the run")
@@ -290,7 +291,7 @@ func runOptions(command *cobra.Command, getenv func(string) string, flags runFla
 		return runner.Options{}, err
 	}
 	options := runner.Options{
-		Runs: flags.out, ClusterName: flags.cluster.clusterName(), KeepCluster: flags.keepCluster, Clusters: clusters,
+		Runs: flags.out, ClusterName: flags.cluster.clusterName(), Flags: given(command.Flags()), KeepCluster: flags.keepCluster, Clusters: clusters,
 		Image: cachedImage(image.Spark, cache, show), Staging: cachedImage(image.Staging, cache, show), Baselines: filepath.Join(cache, "baselines"),
 		ChaosMesh: chaosMeshOn(imagesOf(cache), sayLine(show)),
 		Active:    runner.ActiveRuns{Dir: filepath.Join(state, "runs")}, Progress: show, Version: programVersion(),
@@ -300,6 +301,31 @@ func runOptions(command *cobra.Command, getenv func(string) string, flags runFla
 		options.Staging = imageNamed(flags.cluster.existing.stagingImage, "--staging-image", "that of the harness's own program for pods")
 	}
 	return options, nil
+}
+
+// clusterFlag names the kind of cluster.
+const clusterFlag = "cluster"
+
+// given returns the flags that say which cluster is meant and were given, as they are to be given again.
+func given(flags *pflag.FlagSet) []string {
+	var meant clusterChoice
+	known := pflag.NewFlagSet("", pflag.ContinueOnError)
+	meant.existing.reach(known)
+	meant.existing.offers(known)
+	var again []string
+	flags.Visit(func(f *pflag.Flag) {
+		if f.Name != clusterFlag && known.Lookup(f.Name) == nil {
+			return
+		}
+		values := []string{f.Value.String()}
+		if several, ok := f.Value.(pflag.SliceValue); ok {
+			values = several.GetSlice()
+		}
+		for _, value := range values {
+			again = append(again, "--"+f.Name+"="+value)
+		}
+	})
+	return again
 }
 
 // cachedImage builds an image for a run, or finds the last one where there is no checkout to build from.

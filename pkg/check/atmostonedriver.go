@@ -26,8 +26,8 @@ func atMostOneDriver() Definition {
 	}
 }
 
-// clockTolerance is how far the clocks of two nodes may seem apart before their times are not compared any more. What
-// is measured is the delay of a record, so it bounds the difference from above.
+// clockTolerance is how far the clocks of two nodes may seem apart before their times are not compared any more. The
+// delay of a record bounds the difference from above; where nodes have clocks of their own these were asked, too.
 const clockTolerance = time.Second
 
 func checkOverlap(m *Model, bound time.Duration) Result {
@@ -92,6 +92,11 @@ func (f *finding) assumeWitnessed(ran []*Incarnation) time.Duration {
 		}
 	}
 	f.assume(len(silent) == 0, "every driver that ran reported to the witness%s", except(silent))
+	off, unknown, apart := f.model.clocksOff(ran)
+	wrong, skew = append(wrong, off...), max(skew, apart)
+	if f.model.Clocks != nil {
+		f.assume(len(unknown) == 0, "the clock of each node that a driver ran on was asked%s", except(unknown))
+	}
 	f.assume(len(wrong) == 0, "the clocks of the drivers agree with the harness's within %s%s", clockTolerance, except(wrong))
 	missing := f.model.diskMissing(nodesOf(ran))
 	f.assume(len(missing) == 0, "the witness's files were read in full from the disk of each node that a driver ran on%s", except(missing))
@@ -99,6 +104,26 @@ func (f *finding) assumeWitnessed(ran []*Incarnation) time.Duration {
 		f.assume(false, "no change of a pod was missed")
 	}
 	return skew
+}
+
+// clocksOff returns the nodes that drivers ran on whose clocks may be further from the harness's than is tolerated, by how much at
+// most, and those whose clocks are not known though others' are.
+func (m *Model) clocksOff(ran []*Incarnation) (off, unknown []string, most time.Duration) {
+	if m.Clocks == nil {
+		return nil, nil, 0
+	}
+	for _, node := range nodesOf(ran) {
+		clock, known := m.Clocks[node]
+		apart := clock.Offset.Abs() + clock.Uncertainty
+		switch {
+		case !known:
+			unknown = append(unknown, node)
+		case apart > clockTolerance:
+			off = append(off, fmt.Sprintf("that of node %s by up to %s", node, tell(apart)))
+			most = max(most, apart)
+		}
+	}
+	return off, unknown, most
 }
 
 // except adds to an assumption what refutes it.

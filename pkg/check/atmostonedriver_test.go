@@ -1,7 +1,10 @@
 package check
 
 import (
+	"maps"
+	"slices"
 	"testing"
+	"time"
 
 	"github.com/sparkchaos/sparkchaos/pkg/history"
 	"github.com/sparkchaos/sparkchaos/pkg/history/historytest"
@@ -55,6 +58,12 @@ func TestAtMostOneDriver(t *testing.T) {
 			zombie(36 * second)(s)
 		}},
 		{name: "a driver that never reported", want: Inconclusive, says: "driver-d1", twist: func(s *historytest.Story) { s.Drivers[0].Started = 0 }},
+		{name: "the nodes' clocks were asked and agree", want: Pass, measure: "0s", twist: clocks(map[string]time.Duration{"n1": 900 * time.Millisecond, "n2": -50 * time.Millisecond})},
+		{name: "a node's clock is ahead by more than is tolerated", want: Inconclusive, says: "node n2 by up to 1.15s", twist: clocks(map[string]time.Duration{"n1": 0, "n2": 1100 * time.Millisecond})},
+		{name: "a node's clock may be ahead by more than is tolerated", want: Inconclusive, says: "node n2 by up to 1.03s", twist: clocks(map[string]time.Duration{"n1": 0, "n2": -980 * time.Millisecond})},
+		{name: "a clock was not asked", want: Inconclusive, says: "not n1", twist: clocks(map[string]time.Duration{"n2": 0})},
+		{name: "an overlap that wrong clocks may have made", want: Inconclusive, twist: both(zombie(28*second), clocks(map[string]time.Duration{"n1": 0, "n2": 10 * time.Second}))},
+		{name: "an overlap that no wrong clock can have made", want: Violation, twist: both(zombie(36*second), clocks(map[string]time.Duration{"n1": 0, "n2": 2 * time.Second}))},
 		{name: "a clock that is wrong", want: Inconclusive, says: "clocks", twist: func(s *historytest.Story) {
 			s.Drivers[0].Started = 0
 			s.Extra = func(b *historytest.Builder) {
@@ -71,4 +80,17 @@ func TestAtMostOneDriver(t *testing.T) {
 		{name: "no driver", want: Inconclusive, twist: func(s *historytest.Story) { s.Drivers = nil }},
 		{name: "pods unseen for a while", want: Inconclusive, twist: podGap},
 	})
+}
+
+// clocks tells by how much the nodes' clocks are ahead, each known to 50 ms.
+func clocks(ahead map[string]time.Duration) func(*historytest.Story) {
+	return func(s *historytest.Story) {
+		s.Extra = func(b *historytest.Builder) {
+			var data history.ClocksData
+			for _, node := range slices.Sorted(maps.Keys(ahead)) {
+				data.Nodes = append(data.Nodes, history.ClockOffset{Node: node, Offset: ahead[node], Uncertainty: 50 * time.Millisecond})
+			}
+			b.Harness(second, history.ClocksMeasured, data)
+		}
+	}
 }

@@ -67,7 +67,8 @@ type Model struct {
 
 	Baseline       *history.BaselineData
 	BaselineAt     Moment
-	Collected      map[string]*Collection // by node
+	Clocks         map[string]history.ClockOffset // by node; nil if nobody asked them, as where all nodes have one clock
+	Collected      map[string]*Collection         // by node
 	Leftovers      *history.LeftoversData
 	LeftoversAt    Moment
 	Gaps           []GapSeen
@@ -210,6 +211,8 @@ func (m *Model) observeHarness(e *history.Event, at Moment) error {
 	case history.BaselineResult:
 		m.Baseline, m.BaselineAt = &history.BaselineData{}, at
 		return json.Unmarshal(e.Data, m.Baseline)
+	case history.ClocksMeasured:
+		return m.observeClocks(e)
 	case history.DisksCollected:
 		return m.observeCollection(e, at)
 	case history.Leftovers:
@@ -224,6 +227,18 @@ func (m *Model) observeHarness(e *history.Event, at Moment) error {
 	case history.RunEnded:
 		m.Ended.latest(at)
 		return json.Unmarshal(e.Data, &m.End)
+	}
+	return nil
+}
+
+func (m *Model) observeClocks(e *history.Event) error {
+	var data history.ClocksData
+	if err := json.Unmarshal(e.Data, &data); err != nil {
+		return err
+	}
+	m.Clocks = map[string]history.ClockOffset{}
+	for _, offset := range data.Nodes {
+		m.Clocks[offset.Node] = offset
 	}
 	return nil
 }

@@ -39,6 +39,7 @@ type Environment struct {
 	Versions    map[string]string `json:"versions,omitempty"` // of sparkchaos, Spark, Kubernetes, containerd …
 	Timing      map[string]string `json:"timing,omitempty"`   // the knobs of the cluster that decide how soon a dead node is noticed
 	Machine     map[string]string `json:"machine,omitempty"`  // cores, memory, kernel …
+	Flags       []string          `json:"flags,omitempty"`    // of the command, by which it found its cluster
 	Took        time.Duration     `json:"took,omitempty"`     // from the run's begin to its end, nanoseconds
 }
 
@@ -178,5 +179,9 @@ func replaceFile(path string, content []byte) error {
 
 // rerun is the one line that runs the same plan again.
 func (i RunInfo) rerun() string {
-	return "sparkchaos run --plan " + shellQuote(filepath.Join(i.Directory, PlanFile))
+	again := "sparkchaos run --plan " + shellQuote(filepath.Join(i.Directory, PlanFile))
+	for _, flag := range i.Environment.Flags {
+		again += " " + shellQuote(flag)
+	}
+	return again
 }

@@ -313,6 +313,7 @@ func (r *run) writeEnvironment() error {
 		ClusterKind: r.Clusters.Kind(), ClusterName: r.cluster.Name(),
 		Versions: map[string]string{"sparkchaos": r.Version, "image": r.image.Reference},
 		Timing:   r.timing(),
+		Flags:    r.Flags,
 		Machine:  map[string]string{"cpus": fmt.Sprint(runtime.NumCPU()), "os": runtime.GOOS, "architecture": runtime.GOARCH},
 	}
 	if versioned, ok := r.cluster.(interface{ Components() map[string]string }); ok {

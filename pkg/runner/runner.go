@@ -78,6 +78,7 @@ type Options struct {
 	Runs        string // directory in which the run directory is made
 	ClusterName string
 	KeepCluster bool
+	Flags       []string // by which the user named the cluster, for the line that runs it again
 	Clusters    Clusters
 	Image       func(context.Context) (Image, error)                            // of workloads that name no image of their own
 	Staging     func(context.Context) (Image, error)                            // of the staging server and of what fetches from it

@@ -1,0 +1,252 @@
+package existing
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	authorizationv1 "k8s.io/api/authorization/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	clienttesting "k8s.io/client-go/testing"
+
+	"github.com/sparkchaos/sparkchaos/pkg/cluster"
+)
+
+func labelled(mark string) func(*corev1.Node) {
+	return func(node *corev1.Node) { node.Labels = map[string]string{mark: ""} }
+}
+
+func tainted(mark string) func(*corev1.Node) {
+	return func(node *corev1.Node) { node.Spec.Taints = []corev1.Taint{{Key: mark}} }
+}
+
+func silent(node *corev1.Node) { node.Status.Conditions[0].Status = corev1.ConditionUnknown }
+
+func TestNodes(t *testing.T) {
+	t.Parallel()
+	all := []runtime.Object{
+		apiNode("worker-2", silent), apiNode("worker-1"),
+		apiNode("control-1", labelled("node-role.kubernetes.io/control-plane")), apiNode("control-2", tainted("node-role.kubernetes.io/master")),
+	}
+	byAPI := []cluster.Node{
+		{Name: "worker-1", Power: cluster.On, Kubelet: true, Address: "10.0.0.7", BootID: "api-boot"}, {Name: "worker-2", Power: cluster.Off, Address: "10.0.0.7"},
+	}
+	for name, tt := range map[string]struct {
+		change   func(*fakeLab)
+		machines []cluster.Node
+		want     []cluster.Node
+		says     string
+	}{
+		"as the API sees them": {change: func(l *fakeLab) { l.options.Actions = nil }, want: byAPI},
+		"as the command sees them": {
+			machines: []cluster.Node{machine("worker-1", cluster.On, "b1"), machine("worker-2", cluster.On, "b2"), machine("control-1", cluster.On, "b3")},
+			want: []cluster.Node{
+				{Name: "worker-1", Power: cluster.On, Kubelet: true, Address: "10.0.0.7", BootID: "b1"},
+				{Name: "worker-2", Power: cluster.On, Kubelet: true, Address: "10.0.0.7", BootID: "b2"},
+			},
+		},
+		"the command knows not all": {machines: []cluster.Node{machine("worker-1", cluster.On, "b1")}, says: "says nothing of the machines of nodes worker-2"},
+		"with the control plane": {
+			change: func(l *fakeLab) { l.options.Actions, l.options.ControlPlane = nil, true },
+			want: []cluster.Node{
+				{Name: "control-1", Power: cluster.On, Kubelet: true, Address: "10.0.0.7", BootID: "api-boot"},
+				{Name: "control-2", Power: cluster.On, Kubelet: true, Address: "10.0.0.7", BootID: "api-boot"}, byAPI[0], byAPI[1],
+			},
+		},
+	} {
+		lab := newFakeLab(t, all...)
+		lab.has(t, tt.machines...)
+		if tt.change != nil {
+			tt.change(lab)
+		}
+		got, err := lab.Nodes(context.Background())
+		if tt.says != "" {
+			if err == nil || !strings.Contains(err.Error(), tt.says) {
+				t.Errorf("%s: %v, want %q", name, err, tt.says)
+			}
+			continue
+		}
+		if diff := cmp.Diff(tt.want, got); diff != "" || err != nil {
+			t.Errorf("%s: %v (-want +got):\n%s", name, err, diff)
+		}
+	}
+}
+
+func TestDo(t *testing.T) {
+	t.Parallel()
+	lab := newFakeLab(t, apiNode("worker-1"), nodeLease("worker-1"))
+	lab.has(t, machine("worker-1", cluster.On, "b1"))
+	lab.will(t, cluster.PowerOff, machine("worker-1", cluster.Off, ""))
+	lab.will(t, cluster.PowerOn, machine("worker-1", cluster.On, "b2"))
+	var off atomic.Bool
+	off.Store(true)
+	evidence, err := lab.Do(context.Background(), cluster.PowerOff, "worker-1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var seen []string
+	for _, o := range evidence.Observations {
+		seen = append(seen, o.What)
+	}
+	if diff := cmp.Diff([]string{"power-off is in effect", "kubelet renews the node's lease no more"}, seen); diff != "" {
+		t.Errorf("power-off was observed as (-want +got):\n%s", diff)
+	}
+	if _, err := lab.Do(context.Background(), cluster.PowerOff, "worker-1"); err == nil || !strings.Contains(err.Error(), "it is off; nothing was changed") {
+		t.Errorf("power-off of what is off: %v", err)
+	}
+	off.Store(false)
+	lab.renewing(t, "worker-1", &off)
+	evidence, err = lab.Do(context.Background(), cluster.PowerOn, "worker-1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen = nil
+	for _, o := range evidence.Observations {
+		seen = append(seen, o.What)
+	}
+	if diff := cmp.Diff([]string{"power-off is not in effect any more", "kubelet renews the node's lease"}, seen); diff != "" {
+		t.Errorf("power-on was observed as (-want +got):\n%s", diff)
+	}
+}
+
+func TestAnExitCodeIsNoEvidence(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		after []cluster.Node
+		lives bool // kubelet goes on renewing its lease
+		says  string
+	}{
+		"the machine is still on":            {after: []cluster.Node{machine("worker-1", cluster.On, "b1")}, says: "the command ended well, and yet: expected to see that power-off is in effect"},
+		"Kubernetes still hears of the node": {after: []cluster.Node{machine("worker-1", cluster.Off, "")}, lives: true, says: "expected to see that kubelet renews the node's lease no more"},
+	} {
+		lab := newFakeLab(t, apiNode("worker-1"), nodeLease("worker-1"))
+		lab.has(t, machine("worker-1", cluster.On, "b1"))
+		lab.will(t, cluster.PowerOff, tt.after...)
+		var stopped atomic.Bool
+		stopped.Store(!tt.lives)
+		lab.renewing(t, "worker-1", &stopped)
+		ctx, cancel := context.WithCancel(context.Background())
+		ended := make(chan error, 1)
+		go func() {
+			_, err := lab.Do(ctx, cluster.PowerOff, "worker-1")
+			ended <- err
+		}()
+		select {
+		case err := <-ended:
+			t.Errorf("%s: ended by itself: %v", name, err)
+		case <-afterSomeLooks():
+		}
+		cancel()
+		if err := <-ended; err == nil || !strings.Contains(err.Error(), tt.says) {
+			t.Errorf("%s: %v, want %q", name, err, tt.says)
+		}
+	}
+}
+
+func TestDoWithoutCommands(t *testing.T) {
+	t.Parallel()
+	lab := newFakeLab(t, apiNode("worker-1"))
+	lab.options.Actions = nil
+	if _, err := lab.Do(context.Background(), cluster.Freeze, "worker-1"); err == nil || !strings.Contains(err.Error(), "has no command for it") {
+		t.Errorf("freeze: %v", err)
+	}
+}
+
+func TestBlastRadius(t *testing.T) {
+	t.Parallel()
+	pod := func(namespace, name, node string, phase corev1.PodPhase) *corev1.Pod {
+		return &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name}, Spec: corev1.PodSpec{NodeName: node}, Status: corev1.PodStatus{Phase: phase}}
+	}
+	lab := newFakeLab(t, apiNode("worker-1"), apiNode("worker-2"), apiNode("control", labelled("node-role.kubernetes.io/control-plane")),
+		pod("shop", "web-2", "worker-1", corev1.PodRunning), pod("db", "store-0", "worker-1", corev1.PodRunning),
+		pod("shop", "migrate", "worker-2", corev1.PodSucceeded), pod("kube-system", "etcd", "control", corev1.PodRunning))
+	lab.will(t, cluster.PowerOff)
+	radius, err := lab.BlastRadius(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out strings.Builder
+	if _, err := radius.WriteTo(&out); err != nil {
+		t.Fatal(err)
+	}
+	want := `A run on context lab (https://api.example) may disturb 2 nodes and everything on them:
+  worker-1: db/store-0, shop/web-2
+  worker-2: none
+Left alone, as part of the control plane: control
+2 pods of others run there; machines can be struck by power-off.
+`
+	if diff := cmp.Diff(want, out.String()); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+func TestMissingPermissionsAreListedWithARole(t *testing.T) {
+	t.Parallel()
+	lab := newFakeLab(t)
+	denied := map[string]bool{"create namespaces": true, "create pods/exec": true, "update leases": true}
+	lab.client.PrependReactor("create", "selfsubjectaccessreviews", func(action clienttesting.Action) (bool, runtime.Object, error) {
+		review := action.(clienttesting.CreateAction).GetObject().(*authorizationv1.SelfSubjectAccessReview).DeepCopy()
+		asked := review.Spec.ResourceAttributes
+		what := asked.Verb + " " + asked.Resource
+		if asked.Subresource != "" {
+			what += "/" + asked.Subresource
+		}
+		review.Status.Allowed = !denied[what]
+		return true, review, nil
+	})
+	err := lab.CheckPermissions(context.Background())
+	if err == nil {
+		t.Fatal("nothing is missing")
+	}
+	for _, want := range []string{"may not create namespaces, create pods/exec, update leases;", "kind: ClusterRole", "- pods/exec", "- namespaces"} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("%q is not in:\n%v", want, err)
+		}
+	}
+	denied = nil
+	if err := lab.CheckPermissions(context.Background()); err != nil {
+		t.Errorf("with all that is needed: %v", err)
+	}
+}
+
+const kubeconfig = `apiVersion: v1
+kind: Config
+clusters: [{name: gone, cluster: {server: "https://127.0.0.1:1"}}]
+users: [{name: me, user: {token: t}}]
+contexts: [{name: gone, context: {cluster: gone, user: me}}]
+current-context: gone
+`
+
+func TestOpen(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "kubeconfig")
+	if err := os.WriteFile(file, []byte(kubeconfig), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for name, says := range map[string]string{
+		"gone":   "the API server of context gone, https://127.0.0.1:1, cannot be reached",
+		"absent": `has no context "absent": it has gone`,
+	} {
+		if _, err := Open(context.Background(), Options{Context: name, Kubeconfig: file}); err == nil || !strings.Contains(err.Error(), says) {
+			t.Errorf("context %s: %v, want %q", name, err, says)
+		}
+	}
+}
+
+func TestDirectoriesOfOthersAreNotTouched(t *testing.T) {
+	t.Parallel()
+	lab := newFakeLab(t, apiNode("worker-1"))
+	for _, path := range []string{"/var/lib/kubelet", "/", HostDirectory, HostDirectory + "/../kubelet", HostDirectory + "ly/x"} {
+		for what, do := range map[string]func(context.Context, string) error{"make": lab.MakeDirectory, "remove": lab.RemoveDirectory} {
+			if err := do(context.Background(), path); err == nil || !strings.Contains(err.Error(), "nothing else of a node's disk is touched") {
+				t.Errorf("%s %s: %v", what, path, err)
+			}
+		}
+	}
+}
