@@ -1,6 +1,7 @@
 package faults
 
 import (
+	"context"
 	"errors"
 	"os"
 	"path/filepath"
@@ -183,4 +184,52 @@ func FuzzDecodeRecord(f *testing.F) {
 			}
 		}
 	})
+}
+
+// fakeStore keeps records in memory, or refuses them.
+type fakeStore struct {
+	kept   map[string][]byte // by run/id
+	refuse error
+}
+
+func (f *fakeStore) Keep(_ context.Context, run, id string, record []byte) error {
+	if f.refuse == nil {
+		f.kept[run+"/"+id] = record
+	}
+	return f.refuse
+}
+
+func (f *fakeStore) Forget(_ context.Context, run, id string) error {
+	delete(f.kept, run+"/"+id)
+	return nil
+}
+
+func TestAStoreHasWhatIsOpen(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	journal, err := OpenJournal(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	store := &fakeStore{kept: map[string][]byte{}}
+	journal.StoreIn(store)
+	record := aRecord("lose", "n1", cluster.PowerOff)
+	written, err := journal.Write(record)
+	if err != nil {
+		t.Fatal(err)
+	}
+	decoded, err := decodeRecord(store.kept["run-1/"+written.ID])
+	if diff := cmp.Diff(written, decoded); diff != "" || err != nil {
+		t.Errorf("the store has another record, %v (-want +got):\n%s", err, diff)
+	}
+	if err := journal.Done(written.ID); err != nil || len(store.kept) > 0 {
+		t.Errorf("what is done is still kept: %v, %v", store.kept, err)
+	}
+	store.refuse = errors.New("the API server is away")
+	if _, err := journal.Write(record); !errors.Is(err, store.refuse) {
+		t.Errorf("a record that no store has: %v", err)
+	}
+	if pending, err := Pending(dir); len(pending) > 0 || err != nil {
+		t.Errorf("a record of what never begins is open: %v, %v", pending, err)
+	}
 }

@@ -1,0 +1,123 @@
+package cli
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/spf13/pflag"
+
+	"github.com/sparkchaos/sparkchaos/pkg/cluster/existing"
+)
+
+func TestAnExistingClusterIsOnlyWorkedOnIfAllowed(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "actions.yaml")
+	if err := os.WriteFile(file, []byte("kind: NodeActions\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for name, tt := range map[string]struct {
+		args []string
+		says string
+	}{
+		"no context":          {[]string{"run", "executor-pod-kill", "--cluster", "existing"}, "needs --context NAME"},
+		"not allowed":         {[]string{"run", "executor-pod-kill", "--cluster", "existing", "--context", "prod"}, "context prod was not allowed"},
+		"another one allowed": {[]string{"run", "executor-pod-kill", "--cluster", "existing", "--context", "prod", "--allow-context", "lab"}, "context prod was not allowed"},
+		"clean-up":            {[]string{"cleanup", "--cluster", "existing", "--context", "prod"}, "context prod was not allowed"},
+		"Chaos Mesh":          {[]string{"chaos-mesh", "status", "--cluster", "existing", "--context", "prod"}, "context prod was not allowed"},
+		"no image":            {[]string{"run", "executor-pod-kill", "--cluster", "existing", "--context", "lab", "--allow-context", "lab"}, "--staging-image is missing"},
+		"no node actions":     {[]string{"plan", "driver-node-power-off", "--cluster", "existing"}, "needs a cluster that can do power-off and power-on"},
+		"bad node actions":    {[]string{"plan", "driver-node-power-off", "--cluster", "existing", "--node-actions", file}, file + ":1:"},
+	} {
+		code, said := runCLI(t, tt.args...)
+		if code != int(ExitUsage) || !strings.Contains(said, tt.says) {
+			t.Errorf("%s: %d, %q, want %d and %q", name, code, said, ExitUsage, tt.says)
+		}
+	}
+}
+
+func TestAPlanForAnExistingClusterByItsNodeActions(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "actions.yaml")
+	actions := `apiVersion: sparkchaos.dev/v1alpha1
+kind: NodeActions
+nodes: {command: [list]}
+actions: {power-off: {command: [off, "{node}"]}, power-on: {command: [on, "{node}"]}}
+`
+	if err := os.WriteFile(file, []byte(actions), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if code, said := runCLI(t, "plan", "driver-node-power-off", "--cluster", "existing", "--node-actions", file); code != int(ExitPass) {
+		t.Errorf("power-off: %d, %s", code, said)
+	}
+	if code, said := runCLI(t, "plan", "driver-node-isolated", "--cluster", "existing", "--node-actions", file); code != int(ExitUsage) || !strings.Contains(said, "needs a cluster that can do isolate and rejoin") {
+		t.Errorf("isolate: %d, %s", code, said)
+	}
+}
+
+func TestConfirm(t *testing.T) {
+	t.Parallel()
+	for answer, want := range map[string]bool{"lab\n": true, "lab": true, "yes\n": false, "": false, "labs\n": false} {
+		var out strings.Builder
+		if err := confirm("lab", strings.NewReader(answer), &out); (err == nil) != want {
+			t.Errorf("%q: %v, want it to go on: %v", answer, err, want)
+		}
+	}
+}
+
+func TestNobodyIsAskedWhereNobodyIs(t *testing.T) {
+	t.Parallel()
+	null, err := os.Open(os.DevNull)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = null.Close() }()
+	radius := existing.BlastRadius{Context: "lab", Nodes: []existing.NodeRadius{{Name: "worker-1", Pods: []string{"shop/web"}}}}
+	var out strings.Builder
+	if err := asker(false, null, &out)(radius); err == nil || !strings.Contains(err.Error(), "--yes says that it may") {
+		t.Errorf("without --yes: %v", err)
+	}
+	if err := asker(true, null, &out)(radius); err != nil || strings.Count(out.String(), "shop/web") != 2 {
+		t.Errorf("with --yes: %v, shown %q", err, out.String())
+	}
+}
+
+func TestGivenFlagsAreGivenAgain(t *testing.T) {
+	t.Parallel()
+	var chosen clusterChoice
+	flags := pflag.NewFlagSet("", pflag.ContinueOnError)
+	flags.StringVar(&chosen.kind, clusterFlag, embeddedKind, "")
+	flags.Int("repeat", 1, "")
+	chosen.existing.reach(flags)
+	chosen.existing.offers(flags)
+	if err := flags.Parse([]string{"--cluster", "existing", "--context", "a", "--allow-context", "a", "--allow-context", "b", "--repeat", "3", "-y"}); err != nil {
+		t.Fatal(err)
+	}
+	want := []string{"--allow-context=a", "--allow-context=b", "--cluster=existing", "--context=a", "--yes=true"}
+	if diff := cmp.Diff(want, given(flags)); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+func TestRunsElsewhereAreLeftAlone(t *testing.T) {
+	t.Parallel()
+	clusters := newExistingClusters(existingFlags{context: "lab", allowed: []string{"lab"}}, nil)
+	if words := clusters.Elsewhere("lab"); words != "" {
+		t.Errorf("of its own context: %q", words)
+	}
+	if words := clusters.Elsewhere("prod"); !strings.Contains(words, "--context prod --allow-context prod") {
+		t.Errorf("of another context: %q", words)
+	}
+	if _, err := clusters.Open("prod"); err == nil {
+		t.Error("another context is opened")
+	}
+	if _, err := clusters.Remove(t.Context(), "lab"); err == nil {
+		t.Error("a cluster of others is removed")
+	}
+	if clusters.IsAbsent(errors.New("no route to host")) {
+		t.Error("a cluster that cannot be reached counts as gone")
+	}
+}
