@@ -67,6 +67,18 @@ var _ = Describe("kind", Label("kind"), Ordered, ContinueOnFailure, func() {
 		}, SpecTimeout(specTimeout))
 	}
 
+	It("is taken for an existing cluster, with the same verdict", func(ctx SpecContext) {
+		lab, client := openKind(ctx, name)
+		there := take(ctx, lab, "kind")
+		for _, s := range shipped() {
+			if s.Metadata.Name == "driver-node-power-off" {
+				runShipped(ctx, s, runs, name, there.flags...)
+			}
+		}
+		expectNothingDisturbed(ctx, lab, client)
+		expectNothingOfHarness(ctx, client)
+	}, SpecTimeout(specTimeout))
+
 	It("a broken image archive is named and brought to no node", func(SpecContext) {
 		broken := filepath.Join(runs, "broken.tar")
 		Expect(os.WriteFile(broken, []byte("no archive"), 0o600)).To(Succeed())

@@ -89,7 +89,7 @@ type opening struct {
 var _ runner.Clusters = existingClusters{}
 
 func newExistingClusters(flags existingFlags, progress func(string)) existingClusters {
-	return existingClusters{flags: flags, progress: progress, ask: asker(flags.yes, os.Stdin, os.Stderr), opening: &sync.Once{}, opened: &opening{}}
+	return existingClusters{flags: flags, progress: progress, ask: asker(flags.yes, progress, os.Stdin, os.Stderr), opening: &sync.Once{}, opened: &opening{}}
 }
 
 func (e existingClusters) Kind() string { return existingKind }
@@ -191,11 +191,11 @@ func (e existingClusters) Remove(_ context.Context, name string) (bool, error) {
 	return false, fmt.Errorf("context %s: a cluster that was not made by sparkchaos is not removed", name)
 }
 
-// asker returns a function that shows a person what a run may disturb and asks whether it may.
-func asker(yes bool, in *os.File, out io.Writer) func(existing.BlastRadius) error {
+// asker returns a function that shows a person what a run may disturb and asks, on a terminal, whether it may.
+func asker(yes bool, say func(line string), in *os.File, out io.Writer) func(existing.BlastRadius) error {
 	return func(radius existing.BlastRadius) error {
-		if _, err := radius.WriteTo(out); err != nil {
-			return err
+		for line := range strings.Lines(radius.String()) {
+			say(strings.TrimSuffix(line, "\n"))
 		}
 		if yes {
 			return nil

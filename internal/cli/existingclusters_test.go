@@ -77,10 +77,11 @@ func TestNobodyIsAskedWhereNobodyIs(t *testing.T) {
 	defer func() { _ = null.Close() }()
 	radius := existing.BlastRadius{Context: "lab", Nodes: []existing.NodeRadius{{Name: "worker-1", Pods: []string{"shop/web"}}}}
 	var out strings.Builder
-	if err := asker(false, null, &out)(radius); err == nil || !strings.Contains(err.Error(), "--yes says that it may") {
+	say := func(line string) { out.WriteString(line) }
+	if err := asker(false, say, null, &out)(radius); err == nil || !strings.Contains(err.Error(), "--yes says that it may") {
 		t.Errorf("without --yes: %v", err)
 	}
-	if err := asker(true, null, &out)(radius); err != nil || strings.Count(out.String(), "shop/web") != 2 {
+	if err := asker(true, say, null, &out)(radius); err != nil || strings.Count(out.String(), "shop/web") != 2 {
 		t.Errorf("with --yes: %v, shown %q", err, out.String())
 	}
 }

@@ -3,7 +3,6 @@ package existing
 import (
 	"context"
 	"fmt"
-	"io"
 	"slices"
 	"strings"
 
@@ -60,8 +59,8 @@ func (c *Cluster) BlastRadius(ctx context.Context) (BlastRadius, error) {
 	return radius, nil
 }
 
-// WriteTo tells a person what a run may disturb.
-func (b BlastRadius) WriteTo(out io.Writer) (int64, error) {
+// String tells a person what a run may disturb.
+func (b BlastRadius) String() string {
 	var text strings.Builder
 	fmt.Fprintf(&text, "A run on context %s (%s) may disturb %d nodes and everything on them:\n", b.Context, b.Server, len(b.Nodes))
 	others := 0
@@ -81,6 +80,5 @@ func (b BlastRadius) WriteTo(out io.Writer) (int64, error) {
 		actions = "machines can be struck by " + strings.Join(words, ", ")
 	}
 	fmt.Fprintf(&text, "%d pods of others run there; %s.\n", others, actions)
-	n, err := io.WriteString(out, text.String())
-	return int64(n), err
+	return text.String()
 }

@@ -171,17 +171,13 @@ func TestBlastRadius(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var out strings.Builder
-	if _, err := radius.WriteTo(&out); err != nil {
-		t.Fatal(err)
-	}
 	want := `A run on context lab (https://api.example) may disturb 2 nodes and everything on them:
   worker-1: db/store-0, shop/web-2
   worker-2: none
 Left alone, as part of the control plane: control
 2 pods of others run there; machines can be struck by power-off.
 `
-	if diff := cmp.Diff(want, out.String()); diff != "" {
+	if diff := cmp.Diff(want, radius.String()); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 }

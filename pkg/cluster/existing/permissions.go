@@ -36,7 +36,7 @@ func permissions() []rbacv1.PolicyRule {
 	return []rbacv1.PolicyRule{
 		rule("", "namespaces", "get list create delete"),
 		rule("", "nodes", "get list watch update"),
-		rule("", "pods", "get list watch create delete deletecollection"),
+		rule("", "pods", "get list watch create update patch delete deletecollection"),
 		rule("", "pods/exec pods/portforward pods/eviction", "create"),
 		rule("", "pods/log", "get"),
 		rule("", "configmaps", "get list watch create update patch delete deletecollection"),
