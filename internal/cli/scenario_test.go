@@ -70,6 +70,7 @@ func TestShippedScenarios(t *testing.T) {
 		"fixed-executor-prefix":                   {EndsIn: "violation", Violated: []string{"executorNamesUnique"}},
 		"noop-memory-stress":                      {EndsIn: "inconclusive"},
 		"noop-node-drain":                         {EndsIn: "inconclusive"},
+		"noop-node-taint":                         {EndsIn: "inconclusive"},
 		"noop-node-out-of-service":                {EndsIn: "inconclusive"},
 		"noop-node-shutdown":                      {EndsIn: "inconclusive"},
 		"noop-power-off":                          {EndsIn: "inconclusive"},

@@ -272,13 +272,19 @@ func (c *Client) All(ctx context.Context) ([]Resource, error) {
 	return c.list(ctx, metav1.ListOptions{})
 }
 
+// served says whether the API server has the kinds at all; who may not list what is not there is told that he may not, too.
+func (c *Client) served() bool {
+	_, err := c.kube.Discovery().ServerResourcesForGroupVersion(v1alpha1.SchemeGroupVersion.String())
+	return !apierrors.IsNotFound(err)
+}
+
 // list returns the resources of the kinds that this program makes; none where they are not defined.
 func (c *Client) list(ctx context.Context, options metav1.ListOptions) ([]Resource, error) {
 	var found []Resource
 	var errs []error
 	for _, kind := range kinds() {
 		list, err := c.dynamic.Resource(resourceOf(kind)).List(ctx, options)
-		if err != nil && !apierrors.IsNotFound(err) {
+		if err != nil && !apierrors.IsNotFound(err) && !(apierrors.IsForbidden(err) && !c.served()) {
 			errs = append(errs, fmt.Errorf("look for resources of kind %s: %w", kind, err))
 		}
 		if err != nil {

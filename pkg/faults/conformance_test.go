@@ -41,6 +41,12 @@ func sample(kind string) any {
 		return &NodeOutOfServiceArgs{Node: scenario.NodeSelector{Of: scenario.OfDriver}}
 	case "podKill":
 		return &PodKillArgs{Pod: scenario.PodSelector{Of: scenario.OfDriver}}
+	case "podEvict":
+		return &PodEvictArgs{Pod: scenario.PodSelector{Of: scenario.OfDriver}}
+	case "nodeCordon":
+		return &NodeCordonArgs{Node: scenario.NodeSelector{Of: scenario.OfDriver}}
+	case "nodeTaint":
+		return &NodeTaintArgs{Node: scenario.NodeSelector{Of: scenario.OfDriver}, Effect: "NoExecute"}
 	case "nodeDrain":
 		return &NodeDrainArgs{Node: scenario.NodeSelector{Of: scenario.OfDriver}}
 	case "podFailure":
@@ -266,7 +272,7 @@ func changes(w *world) int {
 func TestUnknownKind(t *testing.T) {
 	t.Parallel()
 	_, err := New("nodeExplode", "", nil)
-	want := `fault "nodeExplode" is unknown: expected one of nodePowerOff, nodeShutdown, nodeIsolate, nodeFreeze, nodeOutOfService, nodeDrain, podKill, podFailure, containerKill, networkPartition, networkDelay, cpuStress, memoryStress`
+	want := `fault "nodeExplode" is unknown: expected one of nodePowerOff, nodeShutdown, nodeIsolate, nodeFreeze, nodeOutOfService, nodeCordon, nodeDrain, nodeTaint, podKill, podEvict, podFailure, containerKill, networkPartition, networkDelay, cpuStress, memoryStress`
 	if err == nil || err.Error() != want {
 		t.Errorf("got %v, want %s", err, want)
 	}

@@ -247,10 +247,10 @@ func (a *fakeAPI) lease(action k8stesting.Action) (bool, runtime.Object, error) 
 	return true, &coordinationv1.Lease{Spec: coordinationv1.LeaseSpec{RenewTime: &renewed}}, nil
 }
 
-// freePods is the pod garbage collector: what a node out of service carries is gone at once, unless it is idle.
+// freePods is the pod garbage collector and the taint manager: what a node carries with a taint that evicts is gone at once, unless they are idle.
 func (a *fakeAPI) freePods(action k8stesting.Action) (bool, runtime.Object, error) {
 	node := action.(k8stesting.UpdateAction).GetObject().(*corev1.Node)
-	if a.idleGC || !hasTaint(node, outOfService()) {
+	if a.idleGC || !slices.ContainsFunc(node.Spec.Taints, func(t corev1.Taint) bool { return t.Effect == corev1.TaintEffectNoExecute }) {
 		return false, nil, nil
 	}
 	resource := schema.GroupVersionResource{Version: "v1", Resource: "pods"}

@@ -34,7 +34,7 @@ func nodeOutOfServiceKind() Kind {
 		name:  "nodeOutOfService",
 		doc:   "An operator says of a node that is off that it is out of service: its pods' objects are freed though no kubelet says that they ended; recovering takes the taint away.",
 		check: checkNodeOutOfService,
-		build: func(a NodeOutOfServiceArgs) Fault { return nodeOutOfService{a} },
+		build: func(a NodeOutOfServiceArgs) Fault { return nodeOutOfService{args: a} },
 	}.kind()
 }
 
@@ -59,7 +59,10 @@ func outOfService() corev1.Taint {
 
 // nodeOutOfService taints a node that is off. It is refused for a node that is on: there the taint would let volumes be
 // attached elsewhere while pods still write to them.
-type nodeOutOfService struct{ args NodeOutOfServiceArgs }
+type nodeOutOfService struct {
+	untainting
+	args NodeOutOfServiceArgs
+}
 
 // Describe implements Fault.
 func (f nodeOutOfService) Describe() string {
@@ -130,31 +133,21 @@ func (f nodeOutOfService) node(env Env) (string, error) {
 
 // Inject implements Fault.
 func (f nodeOutOfService) Inject(ctx context.Context, env Env, target Target) (Effect, error) {
-	effect := Effect{Began: env.Now()}
 	if f.args.DryRun {
-		return effect, nil
+		return Effect{Began: env.Now()}, nil
 	}
-	err := changeTaints(ctx, env.Client, target, func(taints []corev1.Taint) []corev1.Taint { return append(taints, *target.Taint) })
-	if err != nil {
-		return effect, err
-	}
-	effect.Observations = []cluster.Observation{{What: "the API server accepted the taint " + target.Taint.ToString(), How: "its answer, with UID and resource version as preconditions", At: env.Now()}}
-	return effect, nil
+	return taint(ctx, env, target)
 }
 
 // ProveLanded implements Fault: the taint stands on the object, and none of the pods that the node carried is left.
 func (f nodeOutOfService) ProveLanded(ctx context.Context, env Env, target Target, effect Effect) (Proof, error) {
 	proof := Proof{
-		Evidence: cluster.Evidence{Action: nodeTaint, Node: target.Node, Begun: effect.Began, Observations: effect.Observations},
+		Evidence: cluster.Evidence{Action: nodeTainted, Node: target.Node, Begun: effect.Began, Observations: effect.Observations},
 		Before:   target.Pods, After: []history.Object{},
 	}
 	err := until(ctx, env.PollEvery, func(ctx context.Context) (bool, error, error) {
-		object, err := env.Client.CoreV1().Nodes().Get(ctx, target.Node, metav1.GetOptions{})
-		if err != nil {
-			return false, fmt.Errorf("look at node %s in the API: %w", target.Node, err), nil
-		}
-		if string(object.UID) != target.Object.UID || !hasTaint(object, *target.Taint) {
-			return false, nil, fmt.Errorf("node %s (UID %s) has not the taint %s: its taints are %s", target.Node, object.UID, target.Taint.ToString(), taintsOf(object))
+		if transient, final := isTainted(ctx, env, target); transient != nil || final != nil {
+			return false, transient, final
 		}
 		now, err := podsOn(ctx, env, target.Node)
 		if err != nil {
@@ -170,31 +163,9 @@ func (f nodeOutOfService) ProveLanded(ctx context.Context, env Env, target Targe
 		return Proof{}, err
 	}
 	proof.Observations = append(proof.Observations,
-		cluster.Observation{What: fmt.Sprintf("node %s has the taint %s", target.Node, target.Taint.ToString()), How: taintsView, At: env.Now()},
+		tainted(env, target),
 		cluster.Observation{What: fmt.Sprintf("the objects of all %d pods that it carried are gone", len(target.Pods)), How: podsView, At: env.Now()})
 	return proof, nil
-}
-
-// Recover implements Fault.
-func (f nodeOutOfService) Recover(ctx context.Context, env Env, target Target, _ []Record) (Effect, error) {
-	evidence, err := removeTaint(ctx, env.Client, target)
-	return Effect{Began: evidence.Begun, Observations: evidence.Observations}, err
-}
-
-// ProveRecovered implements Fault: the taint is gone. Whether the node is Ready is a question of the fault that switched it off.
-func (f nodeOutOfService) ProveRecovered(ctx context.Context, env Env, target Target, effect Effect) (Proof, error) {
-	object, err := env.Client.CoreV1().Nodes().Get(ctx, target.Node, metav1.GetOptions{})
-	if err != nil {
-		return Proof{}, fmt.Errorf("look at node %s in the API: %w", target.Node, err)
-	}
-	if hasTaint(object, *target.Taint) {
-		return Proof{}, fmt.Errorf("node %s still has the taint %s", target.Node, target.Taint.ToString())
-	}
-	seen := cluster.Observation{What: fmt.Sprintf("node %s has not the taint %s", target.Node, target.Taint.ToString()), How: taintsView, At: env.Now()}
-	return Proof{
-		Evidence: cluster.Evidence{Action: nodeUntaint, Node: target.Node, Begun: effect.Began, Observations: append(effect.Observations, seen)},
-		Before:   target.Before, After: taintsOf(object),
-	}, nil
 }
 
 // podsOn returns the run's pods that the API shows on a node, ended ones too.

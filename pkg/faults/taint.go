@@ -19,7 +19,7 @@ import (
 
 // What is done to a node's object, in the evidence. It is done to the API, not to a machine.
 const (
-	nodeTaint   cluster.Action = "node-taint"
+	nodeTainted cluster.Action = "node-taint"
 	nodeUntaint cluster.Action = "node-untaint"
 )
 
@@ -103,4 +103,56 @@ func taintsOf(node *corev1.Node) string {
 		return "none"
 	}
 	return strings.Join(all, ", ")
+}
+
+// taint puts the target's taint on its node.
+func taint(ctx context.Context, env Env, target Target) (Effect, error) {
+	effect := Effect{Began: env.Now()}
+	err := changeTaints(ctx, env.Client, target, func(taints []corev1.Taint) []corev1.Taint { return append(taints, *target.Taint) })
+	if err != nil {
+		return effect, err
+	}
+	effect.Observations = []cluster.Observation{{What: "the API server accepted the taint " + target.Taint.ToString(), How: "its answer, with UID and resource version as preconditions", At: env.Now()}}
+	return effect, nil
+}
+
+// isTainted says what speaks against the target's node having its taint: trouble of looking, or what will not change.
+func isTainted(ctx context.Context, env Env, target Target) (transient, final error) {
+	object, err := env.Client.CoreV1().Nodes().Get(ctx, target.Node, metav1.GetOptions{})
+	if err != nil {
+		return fmt.Errorf("look at node %s in the API: %w", target.Node, err), nil
+	}
+	if string(object.UID) != target.Object.UID || !hasTaint(object, *target.Taint) {
+		return nil, fmt.Errorf("node %s (UID %s) has not the taint %s: its taints are %s", target.Node, object.UID, target.Taint.ToString(), taintsOf(object))
+	}
+	return nil, nil
+}
+
+func tainted(env Env, target Target) cluster.Observation {
+	return cluster.Observation{What: fmt.Sprintf("node %s has the taint %s", target.Node, target.Taint.ToString()), How: taintsView, At: env.Now()}
+}
+
+// untainting is the recovery of faults that taint a node.
+type untainting struct{}
+
+// Recover implements Fault.
+func (untainting) Recover(ctx context.Context, env Env, target Target, _ []Record) (Effect, error) {
+	evidence, err := removeTaint(ctx, env.Client, target)
+	return Effect{Began: evidence.Begun, Observations: evidence.Observations}, err
+}
+
+// ProveRecovered implements Fault: the taint is gone. Whether the node is Ready is a question of the fault that switched it off.
+func (untainting) ProveRecovered(ctx context.Context, env Env, target Target, effect Effect) (Proof, error) {
+	object, err := env.Client.CoreV1().Nodes().Get(ctx, target.Node, metav1.GetOptions{})
+	if err != nil {
+		return Proof{}, fmt.Errorf("look at node %s in the API: %w", target.Node, err)
+	}
+	if hasTaint(object, *target.Taint) {
+		return Proof{}, fmt.Errorf("node %s still has the taint %s", target.Node, target.Taint.ToString())
+	}
+	seen := cluster.Observation{What: fmt.Sprintf("node %s has not the taint %s", target.Node, target.Taint.ToString()), How: taintsView, At: env.Now()}
+	return Proof{
+		Evidence: cluster.Evidence{Action: nodeUntaint, Node: target.Node, Begun: effect.Began, Observations: append(effect.Observations, seen)},
+		Before:   target.Before, After: taintsOf(object),
+	}, nil
 }
