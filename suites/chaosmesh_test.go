@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -72,6 +73,10 @@ var _ = Describe("Chaos Mesh", Label("chaos-mesh"), Ordered, ContinueOnFailure, 
 	for _, s := range shipped() {
 		if throughChaosMesh(s) && s.Metadata.Name != forWholeRun {
 			It(s.Metadata.Name, labels(s), func(ctx SpecContext) {
+				if s.Metadata.Labels["kernel"] == "netem" && !hasNetem(ctx) {
+					expectRefusal(s, runs, name)
+					return
+				}
 				runThroughChaosMesh(ctx, s, runs, name)
 			}, SpecTimeout(specTimeout))
 		}
@@ -144,6 +149,22 @@ func expectChaosMesh(ctx context.Context, chaos *chaosmesh.Client, want chaosmes
 }
 
 // runThroughChaosMesh runs a shipped scenario and expects its plan to say by what means, and why.
+// hasNetem says whether this machine's kernel, which all nodes share, can delay and lose packets.
+func hasNetem(ctx context.Context) bool {
+	return exec.CommandContext(ctx, "unshare", "--net", "--", "tc", "qdisc", "add", "dev", "lo", "root", "netem", "delay", "1ms").Run() == nil
+}
+
+// expectRefusal expects that a run is refused for what the kernel lacks before a workload is launched.
+func expectRefusal(s *scenario.Scenario, runs, name string) {
+	GinkgoHelper()
+	code, _ := sparkchaos("run", s.Metadata.Name, "--seed", "1", "--cluster-name", name, "--keep-cluster", "--out", runs)
+	Expect(code).To(Equal(3))
+	history, err := os.ReadFile(filepath.Join(runs, "latest", "history.ndjson"))
+	Expect(err).NotTo(HaveOccurred())
+	Expect(string(history)).To(ContainSubstring("has no queueing discipline netem"))
+	Expect(string(history)).NotTo(ContainSubstring(`"type":"workloadLaunched"`))
+}
+
 func runThroughChaosMesh(ctx context.Context, s *scenario.Scenario, runs, name string) {
 	GinkgoHelper()
 	directory, _ := runShipped(ctx, s, runs, name)

@@ -71,6 +71,7 @@ func TestShippedScenarios(t *testing.T) {
 		"noop-memory-stress":                      {EndsIn: "inconclusive"},
 		"noop-node-drain":                         {EndsIn: "inconclusive"},
 		"noop-node-taint":                         {EndsIn: "inconclusive"},
+		"noop-clock-skew":                         {EndsIn: "inconclusive"},
 		"noop-node-out-of-service":                {EndsIn: "inconclusive"},
 		"noop-node-shutdown":                      {EndsIn: "inconclusive"},
 		"noop-power-off":                          {EndsIn: "inconclusive"},

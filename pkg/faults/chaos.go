@@ -217,6 +217,8 @@ type ChaosTarget struct {
 	Peer    *Peer `json:"peer,omitempty"`
 	// RoundTrip is how long the peer took to answer before.
 	RoundTrip time.Duration `json:"roundTrip,omitempty"`
+	// Ahead is by how much the clock of the pod's JVM was ahead of the harness's before.
+	Ahead time.Duration `json:"ahead,omitempty"`
 }
 
 // Peer is the pod at the other end of a disturbed network.

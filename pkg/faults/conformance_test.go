@@ -60,6 +60,14 @@ func sample(kind string) any {
 			Pod: scenario.PodSelector{Of: scenario.OfDriver}, From: scenario.PodSelector{Of: scenario.OfExecutor, Index: ptr(0)},
 			Latency: scenario.Duration(100 * time.Millisecond),
 		}
+	case "networkLoss":
+		return &NetworkLossArgs{
+			Pod: scenario.PodSelector{Of: scenario.OfDriver}, From: scenario.PodSelector{Of: scenario.OfExecutor, Index: ptr(0)}, Percent: 50,
+		}
+	case "bandwidth":
+		return &BandwidthArgs{Pod: scenario.PodSelector{Of: scenario.OfDriver}, Rate: "1mbit"}
+	case "clockSkew":
+		return &ClockSkewArgs{Pod: scenario.PodSelector{Of: scenario.OfDriver}, Behind: scenario.Duration(time.Minute)}
 	case "cpuStress":
 		return &CPUStressArgs{Pod: scenario.PodSelector{Of: scenario.OfDriver}, Workers: 1}
 	case "memoryStress":
@@ -272,7 +280,7 @@ func changes(w *world) int {
 func TestUnknownKind(t *testing.T) {
 	t.Parallel()
 	_, err := New("nodeExplode", "", nil)
-	want := `fault "nodeExplode" is unknown: expected one of nodePowerOff, nodeShutdown, nodeIsolate, nodeFreeze, nodeOutOfService, nodeCordon, nodeDrain, nodeTaint, podKill, podEvict, podFailure, containerKill, networkPartition, networkDelay, cpuStress, memoryStress`
+	want := `fault "nodeExplode" is unknown: expected one of nodePowerOff, nodeShutdown, nodeIsolate, nodeFreeze, nodeOutOfService, nodeCordon, nodeDrain, nodeTaint, podKill, podEvict, podFailure, containerKill, networkPartition, networkDelay, networkLoss, bandwidth, clockSkew, cpuStress, memoryStress`
 	if err == nil || err.Error() != want {
 		t.Errorf("got %v, want %s", err, want)
 	}

@@ -186,7 +186,10 @@ func (f fakeTargets) Executors() ([]Pod, error) { return f.executors, f.err }
 
 func (f fakeTargets) Component(role string) ([]Pod, error) { return f.components[role], f.err }
 
+// fakeHeartbeats are when pods were last heard of; their clocks are right.
 type fakeHeartbeats map[string]time.Time
+
+func (f fakeHeartbeats) Ahead(string) time.Duration { return 0 }
 
 func (f fakeHeartbeats) Last(uid string) (time.Time, bool) {
 	at, ok := f[uid]
@@ -334,8 +337,11 @@ func newWorld(t *testing.T) *world {
 
 // suiting brings the world into the state that a kind of fault needs: most strike a healthy node.
 func (w *world) suiting(kind string) *world {
-	if kind == "nodeOutOfService" {
+	switch kind {
+	case "nodeOutOfService":
 		w.switchOff("worker-1")
+	case "clockSkew":
+		w.env.Heartbeats = skewed{w.chaos}
 	}
 	return w
 }

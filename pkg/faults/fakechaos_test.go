@@ -6,6 +6,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/chaos-mesh/chaos-mesh/api/v1alpha1"
 	corev1 "k8s.io/api/core/v1"
@@ -13,6 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/sparkchaos/sparkchaos/pkg/chaosmesh"
+	"github.com/sparkchaos/sparkchaos/pkg/scenario"
 )
 
 // fakeChaos is a Chaos Mesh that brings about what its resources ask for, unless it is mute: then it only says so.
@@ -107,6 +109,7 @@ func (c *fakeChaos) OnNode(_ context.Context, _, script string) (string, error) 
 		return "", nil
 	}
 	answer := "answered 1000000\n"
+	flooded := "sent 50000000 1000000000\n"
 	var processes string
 	for _, spec := range c.made {
 		if c.mute {
@@ -118,9 +121,15 @@ func (c *fakeChaos) OnNode(_ context.Context, _, script string) (string, error) 
 			if spec.Action == v1alpha1.DelayAction {
 				answer = "answered 500000000\n"
 			}
+			if spec.Action == v1alpha1.BandwidthAction {
+				flooded = "sent 140000 1000000000\n"
+			}
 		case v1alpha1.StressChaosSpec:
 			processes = "stress-ng-cpu(7)\n"
 		}
+	}
+	if strings.Contains(script, "flood()") {
+		return flooded, nil
 	}
 	if strings.Contains(script, "look()") {
 		return processes, nil
@@ -203,6 +212,93 @@ func TestInContainerRefusesWhatIsNoID(t *testing.T) {
 	t.Parallel()
 	for _, bad := range []string{"", "abc", "containerd://", "containerd://x; rm -rf /", fmt.Sprintf("containerd://%s", "$(true)")} {
 		if _, err := inContainer(bad); err == nil {
+			t.Errorf("%q is accepted", bad)
+		}
+	}
+}
+
+// skewed hears of every pod; their wall clocks are as the fake Chaos Mesh says, unless it is mute.
+type skewed struct{ chaos *fakeChaos }
+
+func (skewed) Last(string) (time.Time, bool) { return time.Now(), true }
+
+func (s skewed) Ahead(string) time.Duration {
+	s.chaos.mu.Lock()
+	defer s.chaos.mu.Unlock()
+	for _, spec := range s.chaos.made {
+		if skew, ok := spec.(v1alpha1.TimeChaosSpec); ok && !s.chaos.mute && skew.ClockIds[0] == clockWall {
+			offset, _ := time.ParseDuration(skew.TimeOffset) // of our own
+			return offset
+		}
+	}
+	return 0
+}
+
+func TestASkewThatIsNotSeenDoesNotLand(t *testing.T) {
+	t.Parallel()
+	driver := scenario.PodSelector{Of: scenario.OfDriver}
+	for says, tt := range map[string]struct {
+		args       ClockSkewArgs
+		heartbeats func(*world) Heartbeats
+	}{
+		// AllInjected, as of processes that did not live at the injection.
+		"Chaos Mesh says AllInjected, but the clock of pod driver moved by 0s, expected -5s": {
+			ClockSkewArgs{Pod: driver, Behind: scenario.Duration(5 * time.Second), Clock: clockMonotonic}, func(w *world) Heartbeats { return skewed{w.chaos} },
+		},
+		"no witness was asked": {ClockSkewArgs{Pod: driver, Ahead: scenario.Duration(5 * time.Second)}, func(*world) Heartbeats { return nil }},
+		"the witness never heard of pod driver": {
+			ClockSkewArgs{Pod: driver, Ahead: scenario.Duration(5 * time.Second)}, func(*world) Heartbeats { return fakeHeartbeats{} },
+		},
+		"was last heard of 1m0": {
+			ClockSkewArgs{Pod: driver, Ahead: scenario.Duration(5 * time.Second)},
+			func(*world) Heartbeats { return fakeHeartbeats{"uid-of-driver": time.Now().Add(-time.Minute)} },
+		},
+	} {
+		w := newWorld(t)
+		w.env.LandWithin /= 100
+		w.env.Heartbeats = tt.heartbeats(w)
+		expectError(t, w.disturbance(t, "f", "clockSkew", &tt.args).Inject(t.Context()), says)
+	}
+	for _, bad := range []ClockSkewArgs{{Pod: driver}, {Pod: driver, Ahead: 1, Behind: 1}} {
+		if problems := checkClockSkew(bad); len(problems) != 1 {
+			t.Errorf("%+v: %v", bad, problems)
+		}
+	}
+}
+
+// A node that was booted meanwhile has lost the rules, and Chaos Mesh still says AllInjected.
+func TestAPartitionThatIsNotThereDoesNotLand(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.chaos.mute = true
+	w.env.LandWithin /= 100
+	expectError(t, w.disturbance(t, "f", "networkPartition", sample("networkPartition")).Inject(t.Context()), "Chaos Mesh says AllInjected, but pod driver reaches pod exec-1 as before")
+}
+
+func TestBytesPerSecond(t *testing.T) {
+	t.Parallel()
+	for rate, want := range map[string]float64{"1mbit": 125_000, "800kbit": 100_000} {
+		if got, err := bytesPerSecond(rate); err != nil || got != want {
+			t.Errorf("%s: %v, %v, want %v", rate, got, err, want)
+		}
+	}
+	for _, bad := range []string{"", "1", "mbit", "-1mbit", "1mbps", "1.5mbit"} {
+		if _, err := bytesPerSecond(bad); err == nil {
+			t.Errorf("%q is accepted", bad)
+		}
+	}
+	if problems := checkBandwidth(BandwidthArgs{Pod: scenario.PodSelector{Of: scenario.OfDriver}, Rate: "17mbit"}); len(problems) != 1 {
+		t.Errorf("too fast to be seen: %v", problems)
+	}
+}
+
+func TestParseSent(t *testing.T) {
+	t.Parallel()
+	if got, err := parseSent("sent 250000 2000000000\n"); err != nil || got != 125_000 {
+		t.Errorf("%v, %v", got, err)
+	}
+	for _, bad := range []string{"", "sent", "sent -1 5\n", "sent 5 0\n"} {
+		if _, err := parseSent(bad); err == nil {
 			t.Errorf("%q is accepted", bad)
 		}
 	}

@@ -69,6 +69,8 @@ type Emitter interface {
 type Heartbeats interface {
 	// Last returns when, by the harness's clock, the last heartbeat of the pod's JVM arrived; false if none ever did.
 	Last(podUID string) (time.Time, bool)
+	// Ahead returns by how much the time that this heartbeat told was ahead of the harness's clock when it arrived.
+	Ahead(podUID string) time.Duration
 }
 
 // Env is what a disturbance works with. Heartbeats may be nil; zero times get the defaults.

@@ -38,14 +38,19 @@ func (n networkChaos) Spec(target Target) chaosmesh.Spec {
 	}
 }
 
-// Preflight says what the kernels of the nodes lack. Without it Chaos Mesh tries for ever, and every later fault of the pod hangs.
+// Preflight says what the kernels of the nodes lack.
 func (n networkChaos) Preflight(ctx context.Context, env Env) error {
+	return haveQueues(ctx, env, n.queues...)
+}
+
+// haveQueues tries queueing disciplines on each node. Without one Chaos Mesh tries for ever, and every later fault of the pod hangs.
+func haveQueues(ctx context.Context, env Env, queues ...string) error {
 	nodes, err := env.Machines.Nodes(ctx)
 	if err != nil {
 		return err
 	}
 	for _, node := range nodes {
-		for _, queue := range n.queues {
+		for _, queue := range queues {
 			options := map[string]string{"netem": "netem delay 1ms", "prio": "prio", "tbf": "tbf rate 1mbit burst 10kb latency 10ms"}[queue]
 			if _, err := env.Chaos.OnNode(ctx, node.Name, "unshare --net -- tc qdisc add dev lo root "+options); err != nil {
 				return fmt.Errorf("the kernel of node %s cannot do it: it has no queueing discipline %s (module sch_%s): %w", node.Name, queue, queue, err)

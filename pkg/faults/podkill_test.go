@@ -97,6 +97,8 @@ type beating struct{}
 
 func (beating) Last(string) (time.Time, bool) { return time.Now(), true }
 
+func (beating) Ahead(string) time.Duration { return 0 }
+
 func TestAZombieIsHeard(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

@@ -32,6 +32,9 @@ func Kinds() []Kind {
 		containerKillKind(),
 		networkPartitionKind(),
 		networkDelayKind(),
+		networkLossKind(),
+		bandwidthKind(),
+		clockSkewKind(),
 		cpuStressKind(),
 		memoryStressKind(),
 	}

@@ -88,10 +88,10 @@ type witnessing struct {
 
 // startWitnessing opens the harness's addresses inside the cluster's network.
 func startWitnessing(ctx context.Context, c cluster.Cluster, log *history.Writer, id string, seed uint64, report func(history.ProblemData)) (*witnessing, error) {
-	w := &witnessing{directory: witnessDirectory(id), heartbeats: &heartbeats{last: map[string]time.Time{}}}
+	w := &witnessing{directory: witnessDirectory(id), heartbeats: &heartbeats{last: map[string]heartbeat{}}}
 	w.inbox = witness.NewInbox(func(record history.WitnessRecord) error {
 		if record.Type == history.Heartbeat && record.Via != witness.ViaDisk {
-			w.heartbeats.heard(record.PodUID)
+			w.heartbeats.heard(record.PodUID, time.UnixMicro(record.WallMicros))
 		}
 		_, err := log.Append(history.Witness, record.Type, &history.Object{Kind: "Pod", Name: record.PodName, UID: record.PodUID}, record)
 		return err

@@ -439,13 +439,16 @@ func TestBaselineIsKnownByWorkloadAndImage(t *testing.T) {
 
 func TestHeartbeats(t *testing.T) {
 	t.Parallel()
-	h := &heartbeats{last: map[string]time.Time{}}
+	h := &heartbeats{last: map[string]heartbeat{}}
 	var _ faults.Heartbeats = h
 	if _, ok := h.Last("u"); ok {
 		t.Error("heard of a pod that never was")
 	}
-	h.heard("u")
+	h.heard("u", time.Now().Add(time.Hour))
 	if at, ok := h.Last("u"); !ok || at.IsZero() {
 		t.Errorf("%v, %v", at, ok)
+	}
+	if ahead := h.Ahead("u"); ahead < 59*time.Minute || ahead > time.Hour {
+		t.Errorf("its clock is ahead by %v, want an hour", ahead)
 	}
 }

@@ -130,16 +130,19 @@ func replay(path string) (*check.Model, error) {
 	}
 }
 
-// heartbeats knows when each JVM was last heard of, by the harness's clock.
+// heartbeats knows when each JVM was last heard of, by the harness's clock, and what its own one said.
 type heartbeats struct {
 	mu   sync.Mutex
-	last map[string]time.Time // by pod UID
+	last map[string]heartbeat // by pod UID
 }
 
-func (h *heartbeats) heard(podUID string) {
+// heartbeat is the latest one of a JVM.
+type heartbeat struct{ arrived, told time.Time }
+
+func (h *heartbeats) heard(podUID string, told time.Time) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.last[podUID] = time.Now()
+	h.last[podUID] = heartbeat{time.Now(), told}
 }
 
 // Last returns when the pod's JVM was last heard of.
@@ -147,5 +150,13 @@ func (h *heartbeats) Last(podUID string) (time.Time, bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	at, ok := h.last[podUID]
-	return at, ok
+	return at.arrived, ok
+}
+
+// Ahead returns by how much the clock of the pod's JVM was ahead when it was last heard of.
+func (h *heartbeats) Ahead(podUID string) time.Duration {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	at := h.last[podUID]
+	return at.told.Sub(at.arrived.Round(0))
 }
