@@ -16,6 +16,7 @@ import (
 
 	"github.com/sparkchaos/sparkchaos/pkg/cluster"
 	"github.com/sparkchaos/sparkchaos/pkg/cluster/existing"
+	"github.com/sparkchaos/sparkchaos/pkg/faults"
 	"github.com/sparkchaos/sparkchaos/pkg/runner"
 )
 
@@ -31,6 +32,7 @@ type existingFlags struct {
 	stagingImage   string
 	classes        cluster.StorageClasses
 	witnessAddress string
+	cloudSecret    string
 }
 
 // reach adds the flags by which an existing cluster is reached.
@@ -46,6 +48,7 @@ func (e *existingFlags) reach(flags *pflag.FlagSet) {
 
 // can adds the flag that decides what can be done to the nodes.
 func (e *existingFlags) can(flags *pflag.FlagSet) {
+	flags.StringVar(&e.cloudSecret, "cloud-secret", "", "existing: NAMESPACE/NAME of the Secret by which Chaos Mesh reaches the cloud that the nodes belong to, to stop them")
 	flags.StringVar(&e.nodeActions, "node-actions", "", "existing: file with the commands that look at machines, power them off and on, …")
 }
 
@@ -68,6 +71,18 @@ func (e *existingFlags) actions() (*existing.NodeActions, error) {
 	}
 	actions, err := existing.ParseNodeActions(e.nodeActions, content)
 	return actions, withCode(ExitUsage, err)
+}
+
+// secret is the one by which the nodes' cloud is reached; nil without one.
+func (e *existingFlags) secret() (*faults.CloudSecret, error) {
+	if e.cloudSecret == "" {
+		return nil, nil
+	}
+	namespace, name, ok := strings.Cut(e.cloudSecret, "/")
+	if !ok || namespace == "" || name == "" {
+		return nil, usagef("--cloud-secret %q: expected NAMESPACE/NAME", e.cloudSecret)
+	}
+	return &faults.CloudSecret{Namespace: namespace, Name: name}, nil
 }
 
 // existingClusters is the one existing cluster that the flags name.

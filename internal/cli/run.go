@@ -297,6 +297,9 @@ func runOptions(command *cobra.Command, getenv func(string) string, flags runFla
 		Active:    runner.ActiveRuns{Dir: filepath.Join(state, "runs")}, Progress: show, Version: programVersion(),
 	}
 	if flags.cluster.kind == existingKind {
+		if options.CloudSecret, err = flags.cluster.existing.secret(); err != nil {
+			return runner.Options{}, err
+		}
 		options.Image = imageNamed(flags.cluster.existing.image, "--image", "Spark's")
 		options.Staging = imageNamed(flags.cluster.existing.stagingImage, "--staging-image", "that of the harness's own program for pods")
 	}

@@ -169,7 +169,11 @@ func capabilities(chosen clusterChoice) (plan.Capabilities, error) {
 		if err != nil {
 			return can, err
 		}
-		can.Actions = actions.Can()
+		secret, err := chosen.existing.secret()
+		if err != nil {
+			return can, err
+		}
+		can.Actions, can.Cloud = actions.Can(), secret != nil
 	}
 	return can, nil
 }

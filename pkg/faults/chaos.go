@@ -118,9 +118,14 @@ func imagesOf(pod *corev1.Pod) map[string]string {
 
 // Inject implements Fault: it returns when Chaos Mesh says that all is injected, or has nothing to say any more.
 func (f chaosFault) Inject(ctx context.Context, env Env, target Target) (Effect, error) {
+	return createChaos(ctx, env, target, f.effect.Spec(target), false)
+}
+
+// createChaos makes the target's resource and returns when Chaos Mesh says that all is injected; dry only has it looked at.
+func createChaos(ctx context.Context, env Env, target Target, spec chaosmesh.Spec, dry bool) (Effect, error) {
 	effect := Effect{Began: env.Now()}
-	resource, err := env.Chaos.Create(ctx, target.Chaos.Resource, env.Run, f.effect.Spec(target), false)
-	if err != nil {
+	resource, err := env.Chaos.Create(ctx, target.Chaos.Resource, env.Run, spec, dry)
+	if err != nil || dry {
 		return effect, err
 	}
 	effect.Observations = append(effect.Observations, cluster.Observation{What: "the API server accepted " + resource.String(), How: "its answer, with Chaos Mesh's webhooks", At: env.Now()})
@@ -164,10 +169,7 @@ func (f chaosFault) Recover(ctx context.Context, env Env, target Target, _ []Rec
 
 // ProveRecovered implements Fault.
 func (f chaosFault) ProveRecovered(ctx context.Context, env Env, target Target, effect Effect) (Proof, error) {
-	if _, err := env.Chaos.State(ctx, target.Chaos.Resource); !apierrors.IsNotFound(err) {
-		if err == nil {
-			err = fmt.Errorf("%s is still there", target.Chaos.Resource)
-		}
+	if err := chaosGone(ctx, env, target); err != nil {
 		return Proof{}, err
 	}
 	seen, err := untilSeen(ctx, env, target, f.effect.Over)
@@ -175,6 +177,19 @@ func (f chaosFault) ProveRecovered(ctx context.Context, env Env, target Target, 
 		return Proof{}, err
 	}
 	return f.proof(target, effect, seen), nil
+}
+
+// chaosGone returns an error unless the target's resource is gone.
+func chaosGone(ctx context.Context, env Env, target Target) error {
+	_, err := env.Chaos.State(ctx, target.Chaos.Resource)
+	switch {
+	case apierrors.IsNotFound(err):
+		return nil
+	case err == nil:
+		return fmt.Errorf("%s is still there", target.Chaos.Resource)
+	default:
+		return err
+	}
 }
 
 // untilSeen looks until something is seen. Its error says what was seen instead in the last look that was not cut off by the end of

@@ -218,7 +218,8 @@ func newFakeAPI(pods []Pod, nodes []cluster.Node) *fakeAPI {
 	}
 	for _, node := range nodes {
 		objects = append(objects, &corev1.Node{
-			ObjectMeta: metav1.ObjectMeta{Name: node.Name, UID: "uid-of-node"},
+			ObjectMeta: metav1.ObjectMeta{Name: node.Name, UID: "uid-of-node", Labels: map[string]string{corev1.LabelTopologyRegion: "far-east-1"}},
+			Spec:       corev1.NodeSpec{ProviderID: "aws:///far-east-1a/i-" + node.Name},
 			Status:     corev1.NodeStatus{Conditions: []corev1.NodeCondition{{Type: corev1.NodeReady, Status: corev1.ConditionTrue}}},
 		})
 	}
@@ -247,7 +248,7 @@ func (a *fakeAPI) lease(action k8stesting.Action) (bool, runtime.Object, error) 
 		a.renewals++
 	}
 	renewed := metav1.NewMicroTime(time.Unix(int64(a.renewals), 0))
-	return true, &coordinationv1.Lease{Spec: coordinationv1.LeaseSpec{RenewTime: &renewed}}, nil
+	return true, &coordinationv1.Lease{Spec: coordinationv1.LeaseSpec{RenewTime: &renewed, LeaseDurationSeconds: ptr(int32(1))}}, nil
 }
 
 // freePods is the pod garbage collector and the taint manager: what a node carries with a taint that evicts is gone at once, unless they are idle.
@@ -330,7 +331,8 @@ func newWorld(t *testing.T) *world {
 	w.env = Env{
 		Run: "run-1", ClusterKind: "embedded", Namespace: namespace, Machines: machines, Client: w.api,
 		Targets: fakeTargets{driver: driver, executors: executors}, Emitter: w.emitter, Journal: journal, Chaos: w.chaos,
-		LandWithin: 20 * time.Second, RecoverWithin: 20 * time.Second, PollEvery: time.Millisecond,
+		CloudSecret: &CloudSecret{Namespace: "clouds", Name: "key"},
+		LandWithin:  20 * time.Second, RecoverWithin: 20 * time.Second, PollEvery: time.Millisecond,
 	}.withDefaults()
 	return w
 }

@@ -41,7 +41,25 @@ func (c *fakeChaos) Create(_ context.Context, r chaosmesh.Resource, _ string, sp
 	if pods, ok := spec.(v1alpha1.PodChaosSpec); ok && !c.mute {
 		return r, c.strike(r, pods.Action)
 	}
+	if instance, ok := spec.(v1alpha1.AWSChaosSpec); ok && !c.mute {
+		return r, c.api.stop(strings.TrimPrefix(instance.Ec2Instance, "i-"), corev1.ConditionUnknown)
+	}
 	return r, nil
+}
+
+// stop is what Kubernetes sees of an instance that is stopped, or started.
+func (a *fakeAPI) stop(node string, ready corev1.ConditionStatus) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.silentLease = ready != corev1.ConditionTrue
+	nodes := schema.GroupVersionResource{Version: "v1", Resource: "nodes"}
+	found, err := a.Tracker().Get(nodes, "", node)
+	if err != nil {
+		return err
+	}
+	object := found.(*corev1.Node).DeepCopy()
+	object.Status.Conditions[0].Status = ready
+	return a.Tracker().Update(nodes, object, "")
 }
 
 func podResource() schema.GroupVersionResource {
@@ -94,6 +112,9 @@ func (c *fakeChaos) Delete(_ context.Context, r chaosmesh.Resource) (chaosmesh.F
 	delete(c.made, r.Name)
 	if pods, ok := spec.(v1alpha1.PodChaosSpec); there && ok && pods.Action == v1alpha1.PodFailureAction {
 		return chaosmesh.Freed{}, c.change(r, func(pod *corev1.Pod) { pod.Spec.Containers[0].Image = "spark" })
+	}
+	if instance, ok := spec.(v1alpha1.AWSChaosSpec); there && ok && !c.mute {
+		return chaosmesh.Freed{}, c.api.stop(strings.TrimPrefix(instance.Ec2Instance, "i-"), corev1.ConditionTrue)
 	}
 	return chaosmesh.Freed{}, nil
 }

@@ -85,6 +85,7 @@ type Env struct {
 	Journal     *Journal
 	Heartbeats  Heartbeats
 	Chaos       Chaos            // nil where there is no Chaos Mesh
+	CloudSecret *CloudSecret     // nil where the cloud is not to be reached, or there is none
 	Now         func() time.Time // the harness's clock; nil is time.Now
 
 	LandWithin    time.Duration // bound of injecting and proving; 30 s if zero

@@ -28,6 +28,7 @@ func nodeShutdownKind() Kind {
 		name:  "nodeShutdown",
 		doc:   "A node is shut down in good order: kubelet ends its pods within their grace periods, preStop hooks included, then it goes off; recovering boots it again.",
 		check: func(a NodeShutdownArgs) []string { return a.Node.Problems("node") },
+		cloud: func(a NodeShutdownArgs) Fault { return cloudStop{selector: a.Node, dryRun: a.DryRun} },
 		build: func(a NodeShutdownArgs) Fault {
 			return nodeFault{
 				action: cluster.Shutdown, selector: a.Node, words: "shut down", dryRun: a.DryRun, struck: poweredOff, patience: shutdownPatience,

@@ -71,6 +71,7 @@ type definition[A any] struct {
 	check     func(A) []string
 	build     func(A) Fault // by what is built in; nil if nothing is
 	chaos     func(A) Fault // by Chaos Mesh; nil if it cannot
+	cloud     func(A) Fault // by the cloud that the nodes belong to, through Chaos Mesh; nil if it cannot
 }
 
 // kind ties the definition's argument type to the catalogue's untyped one.
@@ -114,6 +115,9 @@ func (d definition[A]) by() []string {
 	if d.chaos != nil {
 		means = append(means, scenario.ByChaosMesh)
 	}
+	if d.cloud != nil {
+		means = append(means, scenario.ByCloud)
+	}
 	return means
 }
 
@@ -124,6 +128,8 @@ func (d definition[A]) make(by string, a A) (Fault, error) {
 		return d.build(a), nil
 	case d.chaos != nil && (by == "" || by == scenario.ByChaosMesh):
 		return d.chaos(a), nil
+	case d.cloud != nil && by == scenario.ByCloud:
+		return d.cloud(a), nil
 	default:
 		return nil, fmt.Errorf("%s cannot be brought about by %q: expected one of %s", d.name, by, strings.Join(d.by(), ", "))
 	}

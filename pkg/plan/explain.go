@@ -152,7 +152,7 @@ func (e *explainer) steps(p *Plan) {
 
 // by names the means of an injection, if there was something to choose or something has to be installed.
 func by(step Step) string {
-	if step.Action == Recover || step.By != scenario.ByChaosMesh {
+	if step.Action == Recover || step.By == "" || step.By == scenario.ByBuiltin {
 		return ""
 	}
 	return fmt.Sprintf(", by a resource of Chaos Mesh (%s)", step.Why)

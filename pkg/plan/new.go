@@ -19,6 +19,8 @@ type Capabilities struct {
 	Actions []cluster.Action // that it can do to its nodes
 	// ChaosMesh says that Chaos Mesh is there or can be installed.
 	ChaosMesh bool
+	// Cloud says that Chaos Mesh may have the cloud stop nodes.
+	Cloud bool
 }
 
 // chooser is what arguments implement that leave something to the seed.
@@ -131,10 +133,14 @@ func means(fault scenario.Fault, entry scenario.Entry, can Capabilities) (by, wh
 		if fault.By != "" && by != fault.By {
 			continue
 		}
-		if by == scenario.ByBuiltin {
+		err = nil
+		switch {
+		case by == scenario.ByBuiltin:
 			err = able(fault, entry, can)
-		} else if err = nil; !can.ChaosMesh {
+		case !can.ChaosMesh:
 			err = fmt.Errorf("fault %s: %s needs Chaos Mesh, which this kind of cluster cannot have", fault.Name, entry.Name)
+		case by == scenario.ByCloud && !can.Cloud:
+			err = fmt.Errorf("fault %s: %s by the cloud needs nodes that are instances of one, and the Secret by which it is reached (--cloud-secret)", fault.Name, entry.Name)
 		}
 		if err != nil {
 			refused = append(refused, err)

@@ -63,7 +63,7 @@ type Step struct {
 	Action Action          `json:"action" enum:"inject|recover"`
 	Do     scenario.Choice `json:"do" choice:"fault"` // the fault's kind and its arguments, with the rule by which it finds its target
 	// By is the means, Why the reason why it was chosen.
-	By  string `json:"by,omitempty" enum:"builtin|chaosMesh"`
+	By  string `json:"by,omitempty" enum:"builtin|chaosMesh|cloud"`
 	Why string `json:"why,omitempty"`
 	// Anchor is what is awaited, Delay the time after it, Deadline how long it is awaited at most.
 	// A step AtEnd has none of them: it comes when the application has settled.

@@ -31,7 +31,7 @@ type ChaosMeshOn func(cluster.Cluster) (ChaosMesh, error)
 
 // needsChaosMesh says whether a step of the plan goes through it.
 func needsChaosMesh(p *plan.Plan) bool {
-	return slices.ContainsFunc(p.Steps, func(s plan.Step) bool { return s.By == scenario.ByChaosMesh })
+	return slices.ContainsFunc(p.Steps, func(s plan.Step) bool { return s.By == scenario.ByChaosMesh || s.By == scenario.ByCloud })
 }
 
 // prepareChaosMesh installs Chaos Mesh if the plan needs it, and finds out what it cannot do here before anything is launched.

@@ -85,6 +85,7 @@ type Options struct {
 	Artifact    func(ctx context.Context, name string) (file string, err error) // finds a file that the scenario names
 	Baselines   string                                                          // directory that caches the results of baselines
 	ChaosMesh   ChaosMeshOn
+	CloudSecret *faults.CloudSecret // by which Chaos Mesh reaches the nodes' cloud; nil if it does not
 	Active      ActiveRuns
 	Progress    Progress
 	Version     string // of sparkchaos

@@ -50,7 +50,7 @@ func (r *run) injectFaults(ctx context.Context) error {
 func (r *run) faultEnv(heard faults.Heartbeats) faults.Env {
 	env := faults.Env{
 		Run: r.id, ClusterKind: r.Clusters.Kind(), Namespace: r.id, Machines: r.cluster, Client: r.client,
-		Targets: targets{path: r.directory.History()}, Emitter: r.log, Journal: r.journal, Heartbeats: heard,
+		Targets: targets{path: r.directory.History()}, Emitter: r.log, Journal: r.journal, Heartbeats: heard, CloudSecret: r.CloudSecret,
 	}
 	if r.chaos != nil {
 		env.Chaos = r.chaos

@@ -125,7 +125,7 @@ type ShuffleService struct {
 type Fault struct {
 	Name    string   `json:"name" pattern:"^[a-z0-9]([-a-z0-9]{0,38}[a-z0-9])?$" like:"lose-driver-node"` // a DNS label of at most 40 characters, unique in the scenario
 	Inject  Choice   `json:"inject" choice:"fault"`                                                       // one fault of the catalogue and its arguments
-	By      string   `json:"by,omitempty" enum:"builtin|chaosMesh"`                                       // by what means; absent: the plan chooses what the cluster can do, built-in ones first
+	By      string   `json:"by,omitempty" enum:"builtin|chaosMesh|cloud"`                                 // by what means; absent: the plan chooses what the cluster can do, built-in ones first
 	When    Moment   `json:"when"`                                                                        // the moment at which it strikes
 	Recover *Recover `json:"recover,omitempty"`                                                           // absent: undone when the application has settled
 }
@@ -133,6 +133,7 @@ type Fault struct {
 // The means by which a fault is brought about.
 const (
 	ByBuiltin   = "builtin"   // by this program: through the cluster's machines and the API
+	ByCloud     = "cloud"     // by the cloud that the nodes are instances of, through Chaos Mesh
 	ByChaosMesh = "chaosMesh" // by a resource of Chaos Mesh, whose effect is proven by this program
 )
 
