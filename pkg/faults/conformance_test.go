@@ -43,6 +43,12 @@ func sample(kind string) any {
 		return &PodKillArgs{Pod: scenario.PodSelector{Of: scenario.OfDriver}}
 	case "nodeDrain":
 		return &NodeDrainArgs{Node: scenario.NodeSelector{Of: scenario.OfDriver}}
+	case "nodeCordon":
+		return &NodeCordonArgs{Node: scenario.NodeSelector{Of: scenario.OfDriver}}
+	case "nodeTaint":
+		return &NodeTaintArgs{Node: scenario.NodeSelector{Of: scenario.OfDriver}, Key: "example.com/maintenance", Effect: "NoExecute"}
+	case "podEvict":
+		return &PodEvictArgs{Pod: scenario.PodSelector{Of: scenario.OfDriver}}
 	case "podFailure":
 		return &PodFailureArgs{Pod: scenario.PodSelector{Of: scenario.OfDriver}}
 	case "containerKill":
@@ -266,7 +272,7 @@ func changes(w *world) int {
 func TestUnknownKind(t *testing.T) {
 	t.Parallel()
 	_, err := New("nodeExplode", "", nil)
-	want := `fault "nodeExplode" is unknown: expected one of nodePowerOff, nodeShutdown, nodeIsolate, nodeFreeze, nodeOutOfService, nodeDrain, podKill, podFailure, containerKill, networkPartition, networkDelay, cpuStress, memoryStress`
+	want := `fault "nodeExplode" is unknown: expected one of nodePowerOff, nodeShutdown, nodeIsolate, nodeFreeze, nodeOutOfService, nodeDrain, nodeCordon, nodeTaint, podKill, podEvict, podFailure, containerKill, networkPartition, networkDelay, cpuStress, memoryStress`
 	if err == nil || err.Error() != want {
 		t.Errorf("got %v, want %s", err, want)
 	}

@@ -2,27 +2,16 @@ package faults
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	policyv1 "k8s.io/api/policy/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/client-go/kubernetes"
 
 	"github.com/sparkchaos/sparkchaos/pkg/cluster"
 	"github.com/sparkchaos/sparkchaos/pkg/history"
 	"github.com/sparkchaos/sparkchaos/pkg/scenario"
-)
-
-// What is done to a node's object, in the evidence.
-const (
-	nodeCordon   cluster.Action = "node-cordon"
-	nodeUncordon cluster.Action = "node-uncordon"
 )
 
 // NodeDrainArgs are the arguments of nodeDrain.
@@ -41,13 +30,16 @@ func nodeDrainKind() Kind {
 		name:  "nodeDrain",
 		doc:   "An operator takes a node out of use: nothing more is scheduled onto it, and the run's pods on it are evicted, but for those of DaemonSets; recovering lets it be used again.",
 		check: func(a NodeDrainArgs) []string { return a.Node.Problems("node") },
-		build: func(a NodeDrainArgs) Fault { return nodeDrain{a} },
+		build: func(a NodeDrainArgs) Fault { return nodeDrain{args: a} },
 	}.kind()
 }
 
 // nodeDrain does what `kubectl drain` does, to the pods of the run alone. An eviction that a PodDisruptionBudget forbids is
 // tried again until the time is up.
-type nodeDrain struct{ args NodeDrainArgs }
+type nodeDrain struct {
+	onNodeObject
+	args NodeDrainArgs
+}
 
 // Describe implements Fault.
 func (f nodeDrain) Describe() string {
@@ -57,9 +49,6 @@ func (f nodeDrain) Describe() string {
 	return "drain " + f.args.Node.String()
 }
 
-// Needs implements Fault: the API is enough.
-func (f nodeDrain) Needs() []cluster.Action { return nil }
-
 // Patience is the grace period that the pods may use up.
 func (f nodeDrain) Patience(Target) time.Duration {
 	return corev1.DefaultTerminationGracePeriodSeconds * time.Second
@@ -67,41 +56,39 @@ func (f nodeDrain) Patience(Target) time.Duration {
 
 // Resolve implements Fault.
 func (f nodeDrain) Resolve(ctx context.Context, env Env) (Target, error) {
-	name, err := resolveNode(env.Targets, f.args.Node)
+	object, err := resolveNodeObject(ctx, env, f.args.Node)
 	if err != nil {
 		return Target{}, err
 	}
-	object, err := env.Client.CoreV1().Nodes().Get(ctx, name, metav1.GetOptions{})
+	target, err := nodeObjectTarget(object, nil)
 	if err != nil {
-		return Target{}, fmt.Errorf("look at node %s in the API: %w", name, err)
+		return Target{}, err
 	}
-	if object.Spec.Unschedulable {
-		return Target{}, fmt.Errorf("node %s is cordoned already", name)
-	}
-	pods, err := f.pods(ctx, env, name)
+	pods, err := f.pods(ctx, env, object.Name)
 	if err != nil {
 		return Target{}, err
 	}
 	if len(pods) == 0 {
-		return Target{}, fmt.Errorf("node %s carries no pod of namespace %s that could be evicted", name, env.Namespace)
+		return Target{}, fmt.Errorf("node %s carries no pod of namespace %s that could be evicted", object.Name, env.Namespace)
 	}
-	return Target{Object: history.Object{Kind: "Node", Name: name, UID: string(object.UID)}, Node: name, Cordon: true, Pods: pods}, nil
+	target.Pods = pods
+	return target, nil
 }
 
 // pods returns the run's pods on a node that have not ended and that a drain evicts.
 func (f nodeDrain) pods(ctx context.Context, env Env, node string) ([]history.Object, error) {
-	list, err := env.Client.CoreV1().Pods(env.Namespace).List(ctx, metav1.ListOptions{})
+	pods, err := podsOfRun(ctx, env)
 	if err != nil {
-		return nil, fmt.Errorf("look at the pods of namespace %s: %w", env.Namespace, err)
+		return nil, err
 	}
 	var found []history.Object
-	for _, pod := range list.Items {
+	for _, pod := range pods {
 		owner := metav1.GetControllerOf(&pod)
 		ended := pod.Status.Phase == corev1.PodSucceeded || pod.Status.Phase == corev1.PodFailed
 		if pod.Spec.NodeName != node || ended || owner != nil && owner.Kind == "DaemonSet" {
 			continue
 		}
-		found = append(found, history.Object{Kind: "Pod", Namespace: pod.Namespace, Name: pod.Name, UID: string(pod.UID)})
+		found = append(found, podObject(pod))
 	}
 	return found, nil
 }
@@ -112,12 +99,13 @@ func (f nodeDrain) Inject(ctx context.Context, env Env, target Target) (Effect, 
 	if f.args.DryRun {
 		return effect, nil
 	}
-	if err := setUnschedulable(ctx, env.Client, target, true); err != nil {
+	seen, err := strikeNode(ctx, env, target)
+	if err != nil {
 		return effect, err
 	}
-	effect.Observations = append(effect.Observations, cluster.Observation{What: "the API server accepted that the node is cordoned", How: "its answer, with UID and resource version as preconditions", At: env.Now()})
+	effect.Observations = append(effect.Observations, seen)
 	for _, pod := range target.Pods {
-		if err := evict(ctx, env, pod); err != nil {
+		if err := evict(ctx, env, pod); err != nil && !apierrors.IsNotFound(err) { // gone is as good as evicted
 			return effect, err
 		}
 	}
@@ -125,105 +113,14 @@ func (f nodeDrain) Inject(ctx context.Context, env Env, target Target) (Effect, 
 	return effect, nil
 }
 
-// evict asks for a pod's eviction until it is granted: a PodDisruptionBudget may forbid it for a while.
-func evict(ctx context.Context, env Env, pod history.Object) error {
-	uid := types.UID(pod.UID)
-	eviction := &policyv1.Eviction{
-		ObjectMeta:    metav1.ObjectMeta{Namespace: pod.Namespace, Name: pod.Name},
-		DeleteOptions: &metav1.DeleteOptions{Preconditions: &metav1.Preconditions{UID: &uid}},
-	}
-	return until(ctx, env.PollEvery, func(ctx context.Context) (bool, error, error) {
-		err := env.Client.CoreV1().Pods(pod.Namespace).EvictV1(ctx, eviction)
-		switch {
-		case err == nil || apierrors.IsNotFound(err):
-			return true, nil, nil
-		case apierrors.IsTooManyRequests(err):
-			return false, fmt.Errorf("evict pod %s/%s: %w", pod.Namespace, pod.Name, err), nil
-		default:
-			return false, nil, fmt.Errorf("evict pod %s/%s with UID %s: %w", pod.Namespace, pod.Name, pod.UID, err)
-		}
-	})
-}
-
-// setUnschedulable cordons the target's node or ends that.
-func setUnschedulable(ctx context.Context, client kubernetes.Interface, target Target, unschedulable bool) error {
-	return changeNode(ctx, client, target, func(node *corev1.Node) bool {
-		changed := node.Spec.Unschedulable != unschedulable
-		node.Spec.Unschedulable = unschedulable
-		return changed
-	})
-}
-
 // ProveLanded implements Fault: the node takes no pods, and none of those that it carried runs on it any more.
 func (f nodeDrain) ProveLanded(ctx context.Context, env Env, target Target, effect Effect) (Proof, error) {
-	proof := Proof{
-		Evidence: cluster.Evidence{Action: nodeCordon, Node: target.Node, Begun: effect.Began, Observations: effect.Observations},
-		Before:   target.Pods, After: []history.Object{},
-	}
-	err := until(ctx, env.PollEvery, func(ctx context.Context) (bool, error, error) {
-		object, err := env.Client.CoreV1().Nodes().Get(ctx, target.Node, metav1.GetOptions{})
-		if err != nil {
-			return false, fmt.Errorf("look at node %s in the API: %w", target.Node, err), nil
-		}
-		if string(object.UID) != target.Object.UID || !object.Spec.Unschedulable {
-			return false, nil, fmt.Errorf("node %s (UID %s) is not cordoned", target.Node, object.UID)
-		}
+	left := func(ctx context.Context) error {
 		now, err := f.pods(ctx, env, target.Node)
 		if err != nil {
-			return false, err, nil
+			return err
 		}
-		left := slices.DeleteFunc(now, func(pod history.Object) bool { return !slices.Contains(target.Pods, pod) })
-		if len(left) > 0 {
-			return false, fmt.Errorf("node %s is cordoned, but %d of its %d pods are still there: %s …", target.Node, len(left), len(target.Pods), left[0].Name), nil
-		}
-		return true, nil, nil
-	})
-	if err != nil {
-		return Proof{}, err
+		return stillThere(target, now)
 	}
-	proof.Observations = append(proof.Observations,
-		cluster.Observation{What: fmt.Sprintf("node %s is cordoned", target.Node), How: nodeObjectView, At: env.Now()},
-		cluster.Observation{What: fmt.Sprintf("all %d pods that were evicted are gone or have ended", len(target.Pods)), How: podsView, At: env.Now()})
-	return proof, nil
-}
-
-// nodeObjectView is how observations name where it was read whether a node takes pods.
-const nodeObjectView = "the Node in the API"
-
-// Recover implements Fault.
-func (f nodeDrain) Recover(ctx context.Context, env Env, target Target, _ []Record) (Effect, error) {
-	evidence, err := uncordon(ctx, env.Client, target)
-	return Effect{Began: evidence.Begun, Observations: evidence.Observations}, err
-}
-
-// uncordon lets the target's node take pods again. With the object that was cordoned there is nothing to undo.
-func uncordon(ctx context.Context, client kubernetes.Interface, target Target) (cluster.Evidence, error) {
-	evidence := cluster.Evidence{Action: nodeUncordon, Node: target.Node, Begun: time.Now()}
-	err := setUnschedulable(ctx, client, target, false)
-	what := "the API server accepted that the node takes pods"
-	replaced := new(anotherNodeError)
-	switch {
-	case errors.As(err, &replaced) || apierrors.IsNotFound(err):
-		what = fmt.Sprintf("the object of node %s that was cordoned is gone", target.Node)
-	case err != nil:
-		return evidence, fmt.Errorf("uncordon node %s: %w", target.Node, err)
-	}
-	evidence.Observations = []cluster.Observation{{What: what, How: nodeObjectView, At: time.Now()}}
-	return evidence, nil
-}
-
-// ProveRecovered implements Fault.
-func (f nodeDrain) ProveRecovered(ctx context.Context, env Env, target Target, effect Effect) (Proof, error) {
-	object, err := env.Client.CoreV1().Nodes().Get(ctx, target.Node, metav1.GetOptions{})
-	if err != nil {
-		return Proof{}, fmt.Errorf("look at node %s in the API: %w", target.Node, err)
-	}
-	if object.Spec.Unschedulable {
-		return Proof{}, fmt.Errorf("node %s is still cordoned", target.Node)
-	}
-	seen := cluster.Observation{What: fmt.Sprintf("node %s takes pods", target.Node), How: nodeObjectView, At: env.Now()}
-	return Proof{
-		Evidence: cluster.Evidence{Action: nodeUncordon, Node: target.Node, Begun: effect.Began, Observations: append(effect.Observations, seen)},
-		Before:   target.Pods,
-	}, nil
+	return proveStruck(ctx, env, target, effect, left, fmt.Sprintf("all %d pods that were evicted are gone or have ended", len(target.Pods)), podsView)
 }

@@ -21,7 +21,7 @@ func TestADrainLeavesWhatIsNotItsOwn(t *testing.T) {
 	if _, err := pods.Update(t.Context(), service, metav1.UpdateOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	target, err := nodeDrain{NodeDrainArgs{Node: nodeNamed("worker-1")}}.Resolve(t.Context(), w.env)
+	target, err := nodeDrain{args: NodeDrainArgs{Node: nodeNamed("worker-1")}}.Resolve(t.Context(), w.env)
 	if err != nil || len(target.Pods) != 1 || target.Pods[0] != (history.Object{Kind: "Pod", Namespace: namespace, Name: "driver", UID: "uid-of-driver"}) {
 		t.Errorf("pods %+v, %v: want the driver alone", target.Pods, err)
 	}
@@ -32,7 +32,7 @@ func TestADrainThatABudgetForbidsDoesNotLand(t *testing.T) {
 	w := newWorld(t)
 	w.api.budget = true
 	w.env.LandWithin = 100 * time.Millisecond
-	fault := impatient{nodeDrain{NodeDrainArgs{Node: nodeNamed("worker-1")}}}
+	fault := impatient{nodeDrain{args: NodeDrainArgs{Node: nodeNamed("worker-1")}}}
 	d, err := newDisturbance("drain", "nodeDrain", &NodeDrainArgs{}, fault, w.env)
 	if err != nil {
 		t.Fatal(err)

@@ -3,11 +3,9 @@ package faults
 import (
 	"context"
 	"fmt"
-	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/sparkchaos/sparkchaos/pkg/cluster"
 	"github.com/sparkchaos/sparkchaos/pkg/history"
@@ -34,7 +32,7 @@ func nodeOutOfServiceKind() Kind {
 		name:  "nodeOutOfService",
 		doc:   "An operator says of a node that is off that it is out of service: its pods' objects are freed though no kubelet says that they ended; recovering takes the taint away.",
 		check: checkNodeOutOfService,
-		build: func(a NodeOutOfServiceArgs) Fault { return nodeOutOfService{a} },
+		build: func(a NodeOutOfServiceArgs) Fault { return nodeOutOfService{args: a} },
 	}.kind()
 }
 
@@ -59,7 +57,10 @@ func outOfService() corev1.Taint {
 
 // nodeOutOfService taints a node that is off. It is refused for a node that is on: there the taint would let volumes be
 // attached elsewhere while pods still write to them.
-type nodeOutOfService struct{ args NodeOutOfServiceArgs }
+type nodeOutOfService struct {
+	onNodeObject
+	args NodeOutOfServiceArgs
+}
 
 // Describe implements Fault.
 func (f nodeOutOfService) Describe() string {
@@ -73,8 +74,8 @@ func (f nodeOutOfService) Describe() string {
 	return fmt.Sprintf("taint %s out of service", node)
 }
 
-// Needs implements Fault: the API is enough.
-func (f nodeOutOfService) Needs() []cluster.Action { return nil }
+// podGCPeriod is the time between two rounds of Kubernetes' pod garbage collector.
+const podGCPeriod = 20 * time.Second
 
 // Patience is the time between two rounds of the pod garbage collector, which frees the pods.
 func (f nodeOutOfService) Patience(Target) time.Duration { return podGCPeriod }
@@ -92,13 +93,14 @@ func (f nodeOutOfService) Resolve(ctx context.Context, env Env) (Target, error) 
 	if before.Power != cluster.Off {
 		return Target{}, fmt.Errorf("node %s is %s: only one that is off may be tainted out of service; anchor this to the landing of a fault that switches it off", name, before.Power)
 	}
-	object, err := env.Client.CoreV1().Nodes().Get(ctx, name, metav1.GetOptions{})
+	object, err := getNode(ctx, env.Client, name)
 	if err != nil {
-		return Target{}, fmt.Errorf("look at node %s in the API: %w", name, err)
+		return Target{}, err
 	}
 	taint := outOfService()
-	if hasTaint(object, taint) {
-		return Target{}, fmt.Errorf("node %s has the taint %s already", name, taint.ToString())
+	target, err := nodeObjectTarget(object, &taint)
+	if err != nil {
+		return Target{}, err
 	}
 	pods, err := podsOn(ctx, env, name)
 	if err != nil {
@@ -107,10 +109,8 @@ func (f nodeOutOfService) Resolve(ctx context.Context, env Env) (Target, error) 
 	if len(pods) == 0 {
 		return Target{}, fmt.Errorf("node %s carries no pod of namespace %s: the taint would free nothing", name, env.Namespace)
 	}
-	return Target{
-		Object: history.Object{Kind: "Node", Name: name, UID: string(object.UID)},
-		Node:   name, Taint: &taint, Before: &before, Pods: pods,
-	}, nil
+	target.Before, target.Pods = &before, pods
+	return target, nil
 }
 
 // node finds the node's name: of a fault in effect the undo journal knows what it struck.
@@ -134,79 +134,36 @@ func (f nodeOutOfService) Inject(ctx context.Context, env Env, target Target) (E
 	if f.args.DryRun {
 		return effect, nil
 	}
-	err := changeTaints(ctx, env.Client, target, func(taints []corev1.Taint) []corev1.Taint { return append(taints, *target.Taint) })
+	seen, err := strikeNode(ctx, env, target)
 	if err != nil {
 		return effect, err
 	}
-	effect.Observations = []cluster.Observation{{What: "the API server accepted the taint " + target.Taint.ToString(), How: "its answer, with UID and resource version as preconditions", At: env.Now()}}
+	effect.Observations = []cluster.Observation{seen}
 	return effect, nil
 }
 
 // ProveLanded implements Fault: the taint stands on the object, and none of the pods that the node carried is left.
 func (f nodeOutOfService) ProveLanded(ctx context.Context, env Env, target Target, effect Effect) (Proof, error) {
-	proof := Proof{
-		Evidence: cluster.Evidence{Action: nodeTaint, Node: target.Node, Begun: effect.Began, Observations: effect.Observations},
-		Before:   target.Pods, After: []history.Object{},
-	}
-	err := until(ctx, env.PollEvery, func(ctx context.Context) (bool, error, error) {
-		object, err := env.Client.CoreV1().Nodes().Get(ctx, target.Node, metav1.GetOptions{})
-		if err != nil {
-			return false, fmt.Errorf("look at node %s in the API: %w", target.Node, err), nil
-		}
-		if string(object.UID) != target.Object.UID || !hasTaint(object, *target.Taint) {
-			return false, nil, fmt.Errorf("node %s (UID %s) has not the taint %s: its taints are %s", target.Node, object.UID, target.Taint.ToString(), taintsOf(object))
-		}
+	freed := func(ctx context.Context) error {
 		now, err := podsOn(ctx, env, target.Node)
 		if err != nil {
-			return false, err, nil
+			return err
 		}
-		left := slices.DeleteFunc(now, func(pod history.Object) bool { return !slices.Contains(target.Pods, pod) })
-		if len(left) > 0 {
-			return false, fmt.Errorf("node %s has the taint, but %d of its %d pods are not freed: %s …", target.Node, len(left), len(target.Pods), left[0].Name), nil
-		}
-		return true, nil, nil
-	})
-	if err != nil {
-		return Proof{}, err
+		return stillThere(target, now)
 	}
-	proof.Observations = append(proof.Observations,
-		cluster.Observation{What: fmt.Sprintf("node %s has the taint %s", target.Node, target.Taint.ToString()), How: taintsView, At: env.Now()},
-		cluster.Observation{What: fmt.Sprintf("the objects of all %d pods that it carried are gone", len(target.Pods)), How: podsView, At: env.Now()})
-	return proof, nil
-}
-
-// Recover implements Fault.
-func (f nodeOutOfService) Recover(ctx context.Context, env Env, target Target, _ []Record) (Effect, error) {
-	evidence, err := removeTaint(ctx, env.Client, target)
-	return Effect{Began: evidence.Begun, Observations: evidence.Observations}, err
-}
-
-// ProveRecovered implements Fault: the taint is gone. Whether the node is Ready is a question of the fault that switched it off.
-func (f nodeOutOfService) ProveRecovered(ctx context.Context, env Env, target Target, effect Effect) (Proof, error) {
-	object, err := env.Client.CoreV1().Nodes().Get(ctx, target.Node, metav1.GetOptions{})
-	if err != nil {
-		return Proof{}, fmt.Errorf("look at node %s in the API: %w", target.Node, err)
-	}
-	if hasTaint(object, *target.Taint) {
-		return Proof{}, fmt.Errorf("node %s still has the taint %s", target.Node, target.Taint.ToString())
-	}
-	seen := cluster.Observation{What: fmt.Sprintf("node %s has not the taint %s", target.Node, target.Taint.ToString()), How: taintsView, At: env.Now()}
-	return Proof{
-		Evidence: cluster.Evidence{Action: nodeUntaint, Node: target.Node, Begun: effect.Began, Observations: append(effect.Observations, seen)},
-		Before:   target.Before, After: taintsOf(object),
-	}, nil
+	return proveStruck(ctx, env, target, effect, freed, fmt.Sprintf("the objects of all %d pods that it carried are gone", len(target.Pods)), podsView)
 }
 
 // podsOn returns the run's pods that the API shows on a node, ended ones too.
 func podsOn(ctx context.Context, env Env, node string) ([]history.Object, error) {
-	list, err := env.Client.CoreV1().Pods(env.Namespace).List(ctx, metav1.ListOptions{})
+	pods, err := podsOfRun(ctx, env)
 	if err != nil {
-		return nil, fmt.Errorf("look at the pods of namespace %s: %w", env.Namespace, err)
+		return nil, err
 	}
 	var found []history.Object
-	for _, pod := range list.Items {
+	for _, pod := range pods {
 		if pod.Spec.NodeName == node {
-			found = append(found, history.Object{Kind: "Pod", Namespace: pod.Namespace, Name: pod.Name, UID: string(pod.UID)})
+			found = append(found, podObject(pod))
 		}
 	}
 	return found, nil

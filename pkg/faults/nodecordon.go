@@ -1,0 +1,63 @@
+package faults
+
+import (
+	"context"
+
+	"github.com/sparkchaos/sparkchaos/pkg/cluster"
+	"github.com/sparkchaos/sparkchaos/pkg/scenario"
+)
+
+// NodeCordonArgs are the arguments of nodeCordon.
+type NodeCordonArgs struct {
+	// Node is the node that is cordoned.
+	Node scenario.NodeSelector `json:"node"`
+}
+
+// Choose decides what the arguments leave open; see scenario.NodeSelector.
+func (a *NodeCordonArgs) Choose(executors int, pick func(n int) int) { a.Node.Choose(executors, pick) }
+
+func nodeCordonKind() Kind {
+	return definition[NodeCordonArgs]{
+		name:  "nodeCordon",
+		doc:   "An operator cordons a node: nothing more is scheduled onto it, and what runs on it goes on; recovering lets it be used again. A node that is cordoned already is refused.",
+		check: func(a NodeCordonArgs) []string { return a.Node.Problems("node") },
+		build: func(a NodeCordonArgs) Fault { return nodeCordon{args: a} },
+	}.kind()
+}
+
+// nodeCordon does what `kubectl cordon` does. Its variant that does not land is the cordon of a node that is cordoned already.
+type nodeCordon struct {
+	onNodeObject
+	args NodeCordonArgs
+}
+
+// Describe implements Fault.
+func (f nodeCordon) Describe() string { return "cordon " + f.args.Node.String() }
+
+// LeavesRunning says that no pod is struck.
+func (f nodeCordon) LeavesRunning() bool { return true }
+
+// Resolve implements Fault.
+func (f nodeCordon) Resolve(ctx context.Context, env Env) (Target, error) {
+	object, err := resolveNodeObject(ctx, env, f.args.Node)
+	if err != nil {
+		return Target{}, err
+	}
+	return nodeObjectTarget(object, nil)
+}
+
+// Inject implements Fault.
+func (f nodeCordon) Inject(ctx context.Context, env Env, target Target) (Effect, error) {
+	effect := Effect{Began: env.Now()}
+	seen, err := strikeNode(ctx, env, target)
+	if err != nil {
+		return effect, err
+	}
+	effect.Observations = []cluster.Observation{seen}
+	return effect, nil
+}
+
+// ProveLanded implements Fault: the node's object shows the cordon, and keeps it.
+func (f nodeCordon) ProveLanded(ctx context.Context, env Env, target Target, effect Effect) (Proof, error) {
+	return proveStays(ctx, env, target, effect)
+}

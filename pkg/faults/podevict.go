@@ -1,0 +1,91 @@
+package faults
+
+import (
+	"context"
+	"fmt"
+
+	policyv1 "k8s.io/api/policy/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/sparkchaos/sparkchaos/pkg/cluster"
+	"github.com/sparkchaos/sparkchaos/pkg/history"
+	"github.com/sparkchaos/sparkchaos/pkg/scenario"
+)
+
+// podEviction is the action in the evidence of an evicted pod. It is done to the API, not to a machine.
+const podEviction cluster.Action = "pod-evict"
+
+// PodEvictArgs are the arguments of podEvict.
+type PodEvictArgs struct {
+	// Pod is the pod that is evicted.
+	Pod scenario.PodSelector `json:"pod"`
+	// DryRun leaves the eviction out; for a control that shows that a fault which does not land is noticed.
+	DryRun bool `json:"dryRun,omitempty"`
+}
+
+// Choose decides what the arguments leave open; see scenario.PodSelector.
+func (a *PodEvictArgs) Choose(executors int, pick func(n int) int) { a.Pod.Choose(executors, pick) }
+
+func podEvictKind() Kind {
+	return definition[PodEvictArgs]{
+		name:    "podEvict",
+		doc:     "A pod is evicted, as a drain or an autoscaler does it: PodDisruptionBudgets are respected, and one that forbids it until the time is up keeps the fault from landing; nothing has to be undone.",
+		instant: true,
+		check:   func(a PodEvictArgs) []string { return a.Pod.Problems("pod") },
+		build:   func(a PodEvictArgs) Fault { return podEvict{podEnd{podEviction}, a} },
+	}.kind()
+}
+
+// podEvict asks for a pod's end where podKill orders it.
+type podEvict struct {
+	podEnd
+	args PodEvictArgs
+}
+
+// Describe implements Fault.
+func (f podEvict) Describe() string {
+	if f.args.DryRun {
+		return fmt.Sprintf("pretend to evict %s and do nothing: the proof has to notice", f.args.Pod)
+	}
+	return fmt.Sprintf("evict %s", f.args.Pod)
+}
+
+// Resolve implements Fault.
+func (f podEvict) Resolve(ctx context.Context, env Env) (Target, error) {
+	return resolvePodEnd(ctx, env, f.args.Pod)
+}
+
+// Inject implements Fault. A pod that is gone by itself was not evicted.
+func (f podEvict) Inject(ctx context.Context, env Env, target Target) (Effect, error) {
+	effect := Effect{Began: env.Now()}
+	if f.args.DryRun {
+		return effect, nil
+	}
+	if err := evict(ctx, env, target.Object); err != nil {
+		return effect, err
+	}
+	effect.Observations = []cluster.Observation{{What: "the API server accepted the eviction", How: "its answer, with the UID as precondition", At: env.Now()}}
+	return effect, nil
+}
+
+// evict asks for a pod's eviction until it is granted: a PodDisruptionBudget may forbid it for a while.
+func evict(ctx context.Context, env Env, pod history.Object) error {
+	uid := types.UID(pod.UID)
+	eviction := &policyv1.Eviction{
+		ObjectMeta:    metav1.ObjectMeta{Namespace: pod.Namespace, Name: pod.Name},
+		DeleteOptions: &metav1.DeleteOptions{Preconditions: &metav1.Preconditions{UID: &uid}},
+	}
+	return until(ctx, env.PollEvery, func(ctx context.Context) (bool, error, error) {
+		err := env.Client.CoreV1().Pods(pod.Namespace).EvictV1(ctx, eviction)
+		switch {
+		case err == nil:
+			return true, nil, nil
+		case apierrors.IsTooManyRequests(err):
+			return false, fmt.Errorf("evict pod %s/%s: %w", pod.Namespace, pod.Name, err), nil
+		default:
+			return false, nil, fmt.Errorf("evict pod %s/%s with UID %s: %w", pod.Namespace, pod.Name, pod.UID, err)
+		}
+	})
+}
