@@ -35,6 +35,16 @@ func TestDriverRescheduled(t *testing.T) {
 		{name: "nothing was seen of pods any more, from after the bound", want: Violation, says: "no new incarnation", twist: both(withoutReplacement, blindSince(40*second))},
 		{name: "no fault", want: Inconclusive, twist: withoutFault},
 		{name: "fault did not land", want: Inconclusive, twist: func(s *historytest.Story) { s.NotLanded = "the node answers" }},
+		{name: "its node was cordoned, which strikes no pod", want: Inconclusive, says: "no fault that landed struck the live driver", twist: func(s *historytest.Story) {
+			s.FaultKind, s.Leaves, s.NotReady = "nodeCordon", true, 0
+			s.Drivers = s.Drivers[:1]
+		}},
+		{name: "its node was cordoned before it was struck", want: Pass, measure: "14.5s", twist: func(s *historytest.Story) {
+			s.Extra = func(b *historytest.Builder) {
+				began := historytest.Epoch().Add(8 * second)
+				b.Fault(9*second, history.FaultLanded, history.FaultData{Fault: "cordon", Kind: "nodeCordon", Targets: s.Targets, Began: &began, LeavesRunning: true})
+			}
+		}},
 		{name: "another node was struck", want: Inconclusive, says: "no fault that landed", twist: func(s *historytest.Story) {
 			s.Targets = []history.Object{{Kind: "Node", Name: "n3"}}
 		}},

@@ -12,7 +12,8 @@ import (
 // Fault is the life of one fault as its journal tells it.
 type Fault struct {
 	Name, Kind string
-	Targets    []history.Object
+	// Targets are what it struck; none if it left running what runs there.
+	Targets []history.Object
 	// Began is when it began to act: At is the time that the fault itself gives, Seq the event that proves the landing.
 	Began        Moment
 	Injecting    Moment
@@ -36,7 +37,7 @@ func (m *Model) observeFault(e *history.Event, at Moment) error {
 		fault = &Fault{Name: data.Fault, Kind: data.Kind}
 		m.Faults = append(m.Faults, fault)
 	}
-	if len(data.Targets) > 0 {
+	if len(data.Targets) > 0 && !data.LeavesRunning {
 		fault.Targets = data.Targets
 	}
 	switch e.Type {

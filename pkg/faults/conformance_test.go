@@ -41,14 +41,14 @@ func sample(kind string) any {
 		return &NodeOutOfServiceArgs{Node: scenario.NodeSelector{Of: scenario.OfDriver}}
 	case "podKill":
 		return &PodKillArgs{Pod: scenario.PodSelector{Of: scenario.OfDriver}}
-	case "podEvict":
-		return &PodEvictArgs{Pod: scenario.PodSelector{Of: scenario.OfDriver}}
+	case "nodeDrain":
+		return &NodeDrainArgs{Node: scenario.NodeSelector{Of: scenario.OfDriver}}
 	case "nodeCordon":
 		return &NodeCordonArgs{Node: scenario.NodeSelector{Of: scenario.OfDriver}}
 	case "nodeTaint":
-		return &NodeTaintArgs{Node: scenario.NodeSelector{Of: scenario.OfDriver}, Effect: "NoExecute"}
-	case "nodeDrain":
-		return &NodeDrainArgs{Node: scenario.NodeSelector{Of: scenario.OfDriver}}
+		return &NodeTaintArgs{Node: scenario.NodeSelector{Of: scenario.OfDriver}, Key: "example.com/maintenance", Effect: "NoExecute"}
+	case "podEvict":
+		return &PodEvictArgs{Pod: scenario.PodSelector{Of: scenario.OfDriver}}
 	case "podFailure":
 		return &PodFailureArgs{Pod: scenario.PodSelector{Of: scenario.OfDriver}}
 	case "containerKill":

@@ -76,6 +76,7 @@ func newDisturbance(name, kind string, args any, fault Fault, env Env) (*Disturb
 	if err != nil {
 		return nil, fmt.Errorf("fault %s: arguments: %w", name, err)
 	}
+	env.Fault, env.Kind = name, kind
 	return &Disturbance{name: name, kind: kind, args: encoded, fault: fault, env: env.withDefaults(), state: Planned}, nil
 }
 
@@ -274,6 +275,9 @@ func (d *Disturbance) step(to State, data history.FaultData) error {
 	}
 	data.Fault, data.Kind, data.Args = d.name, d.kind, d.args
 	data.Began = d.began
+	if sparing, ok := d.fault.(interface{ LeavesRunning() bool }); ok {
+		data.LeavesRunning = sparing.LeavesRunning()
+	}
 	if d.target.Object.Name != "" {
 		data.Targets = []history.Object{d.target.Object}
 	}

@@ -207,8 +207,11 @@ type fakeAPI struct {
 	silentLease bool
 	// idleGC leaves the pods of nodes out of service where they are.
 	idleGC bool
-	// budget forbids every eviction.
-	budget bool
+	// idleTaintManager leaves the pods of tainted nodes where they are.
+	idleTaintManager bool
+	// budget forbids every eviction, refusals so many.
+	budget   bool
+	refusals int
 }
 
 func newFakeAPI(pods []Pod, nodes []cluster.Node) *fakeAPI {
@@ -228,6 +231,7 @@ func newFakeAPI(pods []Pod, nodes []cluster.Node) *fakeAPI {
 	api.PrependReactor("delete", "pods", api.deletePod)
 	api.PrependReactor("create", "pods/eviction", api.evictPod)
 	api.PrependReactor("update", "nodes", api.freePods)
+	api.PrependReactor("update", "nodes", api.drivePodsOut)
 	return api
 }
 
@@ -251,28 +255,54 @@ func (a *fakeAPI) lease(action k8stesting.Action) (bool, runtime.Object, error) 
 	return true, &coordinationv1.Lease{Spec: coordinationv1.LeaseSpec{RenewTime: &renewed, LeaseDurationSeconds: ptr(int32(1))}}, nil
 }
 
-// freePods is the pod garbage collector and the taint manager: what a node carries with a taint that evicts is gone at once, unless they are idle.
+// freePods is the pod garbage collector: what a node out of service carries is gone at once, unless it is idle.
 func (a *fakeAPI) freePods(action k8stesting.Action) (bool, runtime.Object, error) {
 	node := action.(k8stesting.UpdateAction).GetObject().(*corev1.Node)
-	if a.idleGC || !slices.ContainsFunc(node.Spec.Taints, func(t corev1.Taint) bool { return t.Effect == corev1.TaintEffectNoExecute }) {
+	if a.idleGC || !hasTaint(node, outOfService()) {
 		return false, nil, nil
 	}
-	resource := schema.GroupVersionResource{Version: "v1", Resource: "pods"}
-	list, err := a.Tracker().List(resource, resource.GroupVersion().WithKind("Pod"), namespace)
+	return false, nil, a.eachPodOn(node.Name, func(pod *corev1.Pod) error {
+		return a.Tracker().Delete(podResource(), pod.Namespace, pod.Name)
+	})
+}
+
+// drivePodsOut is the taint manager: pods that do not tolerate a taint are marked for deletion, and why, unless it is idle.
+func (a *fakeAPI) drivePodsOut(action k8stesting.Action) (bool, runtime.Object, error) {
+	node := action.(k8stesting.UpdateAction).GetObject().(*corev1.Node)
+	var errs []error
+	for _, taint := range node.Spec.Taints {
+		if a.idleTaintManager || taint.Effect != corev1.TaintEffectNoExecute || sameTaint(taint, outOfService()) {
+			continue
+		}
+		errs = append(errs, a.eachPodOn(node.Name, func(pod *corev1.Pod) error {
+			if tolerates(context.Background(), *pod, taint) || pod.DeletionTimestamp != nil {
+				return nil
+			}
+			pod = pod.DeepCopy()
+			pod.DeletionTimestamp = ptr(metav1.Now())
+			pod.Status.Conditions = []corev1.PodCondition{{Type: corev1.DisruptionTarget, Status: corev1.ConditionTrue, Reason: byTaintManager}}
+			return a.Tracker().Update(podResource(), pod, pod.Namespace)
+		}))
+	}
+	return false, nil, errors.Join(errs...)
+}
+
+func (a *fakeAPI) eachPodOn(node string, do func(*corev1.Pod) error) error {
+	list, err := a.Tracker().List(podResource(), podResource().GroupVersion().WithKind("Pod"), namespace)
 	if err != nil {
-		return true, nil, err
+		return err
 	}
 	for _, pod := range list.(*corev1.PodList).Items {
-		if pod.Spec.NodeName == node.Name {
-			err = errors.Join(err, a.Tracker().Delete(resource, pod.Namespace, pod.Name))
+		if pod.Spec.NodeName == node {
+			err = errors.Join(err, do(&pod))
 		}
 	}
-	return false, nil, err
+	return err
 }
 
 // evictPod deletes the pod as the real server does, unless a budget forbids it.
 func (a *fakeAPI) evictPod(action k8stesting.Action) (bool, runtime.Object, error) {
-	if a.budget {
+	if a.refusals--; a.budget || a.refusals >= 0 {
 		return true, nil, apierrors.NewTooManyRequests("it would violate the pod's disruption budget", 1)
 	}
 	eviction := action.(k8stesting.CreateAction).GetObject().(*policyv1.Eviction)
@@ -329,7 +359,7 @@ func newWorld(t *testing.T) *world {
 	w := &world{cluster: machines, emitter: &fakeEmitter{}, api: newFakeAPI(append(executors, driver), machines.nodes), dir: dir}
 	w.chaos = newFakeChaos(w.api)
 	w.env = Env{
-		Run: "run-1", ClusterKind: "embedded", Namespace: namespace, Machines: machines, Client: w.api,
+		Run: "run-1", Fault: "f", Kind: "a kind", ClusterKind: "embedded", Namespace: namespace, Machines: machines, Client: w.api,
 		Targets: fakeTargets{driver: driver, executors: executors}, Emitter: w.emitter, Journal: journal, Chaos: w.chaos,
 		CloudSecret: &CloudSecret{Namespace: "clouds", Name: "key"},
 		LandWithin:  20 * time.Second, RecoverWithin: 20 * time.Second, PollEvery: time.Millisecond,

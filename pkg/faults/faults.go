@@ -77,6 +77,8 @@ type Heartbeats interface {
 type Env struct {
 	Run         string // the run's ID, for the undo record
 	ClusterKind string // embedded, kind or existing, for the undo record
+	Fault       string // its name in the scenario, for the mark on a node; NewDisturbance sets it
+	Kind        string // e.g. nodePowerOff; NewDisturbance sets it
 	Namespace   string // of the run
 	Machines    Machines
 	Client      kubernetes.Interface
@@ -128,6 +130,9 @@ type Target struct {
 	Taint *corev1.Taint `json:"taint,omitempty"`
 	// Cordon says that the node's object in the API is cordoned.
 	Cordon bool `json:"cordon,omitempty"`
+	// Marked says that whatever is done to the node's object is marked on it; see UndoMark. Records of earlier versions are of
+	// objects without marks.
+	Marked bool `json:"marked,omitempty"`
 	// Pods are those of the run that the node carried when its taint was about to free them, or they were to be evicted.
 	Pods []history.Object `json:"pods,omitempty"`
 	Pod  *PodState        `json:"pod,omitempty"`
@@ -139,7 +144,7 @@ type Target struct {
 
 // undoable says that the fault leaves something that has to be undone.
 func (t Target) undoable() bool {
-	return t.Action != "" || t.Taint != nil || t.Cordon || t.Chaos != nil && !t.Chaos.OneShot
+	return t.Action != "" || t.onObject() || t.Chaos != nil && !t.Chaos.OneShot
 }
 
 // Effect is what an injection or a recovery did.

@@ -262,7 +262,7 @@ func validate(r Record) error {
 		if target.Chaos.Kind == "" || target.Chaos.Namespace == "" || target.Chaos.Name == "" {
 			problems = append(problems, fmt.Errorf("the resource %s is not named in full", target.Chaos.Resource))
 		}
-	case target.Taint == nil && !target.Cordon:
+	case !target.onObject():
 		problems = append(problems, validateAction(target.Action))
 	}
 	if r.Target.Node == "" {

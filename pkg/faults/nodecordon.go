@@ -2,7 +2,6 @@ package faults
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/sparkchaos/sparkchaos/pkg/cluster"
 	"github.com/sparkchaos/sparkchaos/pkg/scenario"
@@ -12,8 +11,6 @@ import (
 type NodeCordonArgs struct {
 	// Node is the node that is cordoned.
 	Node scenario.NodeSelector `json:"node"`
-	// DryRun leaves the cordon out; for a control that shows that a fault which does not land is noticed.
-	DryRun bool `json:"dryRun,omitempty"`
 }
 
 // Choose decides what the arguments leave open; see scenario.NodeSelector.
@@ -22,52 +19,45 @@ func (a *NodeCordonArgs) Choose(executors int, pick func(n int) int) { a.Node.Ch
 func nodeCordonKind() Kind {
 	return definition[NodeCordonArgs]{
 		name:  "nodeCordon",
-		doc:   "A node takes no more pods, those on it live on; recovering lets it be used again.",
+		doc:   "An operator cordons a node: nothing more is scheduled onto it, and what runs on it goes on; recovering lets it be used again. A node that is cordoned already is refused.",
 		check: func(a NodeCordonArgs) []string { return a.Node.Problems("node") },
 		build: func(a NodeCordonArgs) Fault { return nodeCordon{args: a} },
 	}.kind()
 }
 
-// nodeCordon does what `kubectl cordon` does.
+// nodeCordon does what `kubectl cordon` does. Its variant that does not land is the cordon of a node that is cordoned already.
 type nodeCordon struct {
-	uncordoning
+	onNodeObject
 	args NodeCordonArgs
 }
 
 // Describe implements Fault.
-func (f nodeCordon) Describe() string {
-	if f.args.DryRun {
-		return fmt.Sprintf("pretend to cordon %s and do nothing: the proof has to notice", f.args.Node)
-	}
-	return "cordon " + f.args.Node.String()
-}
+func (f nodeCordon) Describe() string { return "cordon " + f.args.Node.String() }
 
-// Needs implements Fault: the API is enough.
-func (f nodeCordon) Needs() []cluster.Action { return nil }
+// LeavesRunning says that no pod is struck.
+func (f nodeCordon) LeavesRunning() bool { return true }
 
 // Resolve implements Fault.
 func (f nodeCordon) Resolve(ctx context.Context, env Env) (Target, error) {
-	return resolveUncordoned(ctx, env, f.args.Node)
+	object, err := resolveNodeObject(ctx, env, f.args.Node)
+	if err != nil {
+		return Target{}, err
+	}
+	return nodeObjectTarget(object, nil)
 }
 
 // Inject implements Fault.
 func (f nodeCordon) Inject(ctx context.Context, env Env, target Target) (Effect, error) {
-	if f.args.DryRun {
-		return Effect{Began: env.Now()}, nil
+	effect := Effect{Began: env.Now()}
+	seen, err := strikeNode(ctx, env, target)
+	if err != nil {
+		return effect, err
 	}
-	return cordon(ctx, env, target)
+	effect.Observations = []cluster.Observation{seen}
+	return effect, nil
 }
 
-// ProveLanded implements Fault: the node's object says so. The scheduler obeys nothing else.
+// ProveLanded implements Fault: the node's object shows the cordon, and keeps it.
 func (f nodeCordon) ProveLanded(ctx context.Context, env Env, target Target, effect Effect) (Proof, error) {
-	err := until(ctx, env.PollEvery, func(ctx context.Context) (bool, error, error) {
-		transient, final := isCordoned(ctx, env, target)
-		return transient == nil && final == nil, transient, final
-	})
-	if err != nil {
-		return Proof{}, err
-	}
-	return Proof{Evidence: cluster.Evidence{
-		Action: nodeCordoned, Node: target.Node, Begun: effect.Began, Observations: append(effect.Observations, cordoned(env, target)),
-	}}, nil
+	return proveStays(ctx, env, target, effect)
 }

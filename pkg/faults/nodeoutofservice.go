@@ -3,11 +3,9 @@ package faults
 import (
 	"context"
 	"fmt"
-	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/sparkchaos/sparkchaos/pkg/cluster"
 	"github.com/sparkchaos/sparkchaos/pkg/history"
@@ -60,7 +58,7 @@ func outOfService() corev1.Taint {
 // nodeOutOfService taints a node that is off. It is refused for a node that is on: there the taint would let volumes be
 // attached elsewhere while pods still write to them.
 type nodeOutOfService struct {
-	untainting
+	onNodeObject
 	args NodeOutOfServiceArgs
 }
 
@@ -76,8 +74,8 @@ func (f nodeOutOfService) Describe() string {
 	return fmt.Sprintf("taint %s out of service", node)
 }
 
-// Needs implements Fault: the API is enough.
-func (f nodeOutOfService) Needs() []cluster.Action { return nil }
+// podGCPeriod is the time between two rounds of Kubernetes' pod garbage collector.
+const podGCPeriod = 20 * time.Second
 
 // Patience is the time between two rounds of the pod garbage collector, which frees the pods.
 func (f nodeOutOfService) Patience(Target) time.Duration { return podGCPeriod }
@@ -95,13 +93,14 @@ func (f nodeOutOfService) Resolve(ctx context.Context, env Env) (Target, error) 
 	if before.Power != cluster.Off {
 		return Target{}, fmt.Errorf("node %s is %s: only one that is off may be tainted out of service; anchor this to the landing of a fault that switches it off", name, before.Power)
 	}
-	object, err := env.Client.CoreV1().Nodes().Get(ctx, name, metav1.GetOptions{})
+	object, err := getNode(ctx, env.Client, name)
 	if err != nil {
-		return Target{}, fmt.Errorf("look at node %s in the API: %w", name, err)
+		return Target{}, err
 	}
 	taint := outOfService()
-	if hasTaint(object, taint) {
-		return Target{}, fmt.Errorf("node %s has the taint %s already", name, taint.ToString())
+	target, err := nodeObjectTarget(object, &taint)
+	if err != nil {
+		return Target{}, err
 	}
 	pods, err := podsOn(ctx, env, name)
 	if err != nil {
@@ -110,10 +109,8 @@ func (f nodeOutOfService) Resolve(ctx context.Context, env Env) (Target, error) 
 	if len(pods) == 0 {
 		return Target{}, fmt.Errorf("node %s carries no pod of namespace %s: the taint would free nothing", name, env.Namespace)
 	}
-	return Target{
-		Object: history.Object{Kind: "Node", Name: name, UID: string(object.UID)},
-		Node:   name, Taint: &taint, Before: &before, Pods: pods,
-	}, nil
+	target.Before, target.Pods = &before, pods
+	return target, nil
 }
 
 // node finds the node's name: of a fault in effect the undo journal knows what it struck.
@@ -133,51 +130,40 @@ func (f nodeOutOfService) node(env Env) (string, error) {
 
 // Inject implements Fault.
 func (f nodeOutOfService) Inject(ctx context.Context, env Env, target Target) (Effect, error) {
+	effect := Effect{Began: env.Now()}
 	if f.args.DryRun {
-		return Effect{Began: env.Now()}, nil
+		return effect, nil
 	}
-	return taint(ctx, env, target)
+	seen, err := strikeNode(ctx, env, target)
+	if err != nil {
+		return effect, err
+	}
+	effect.Observations = []cluster.Observation{seen}
+	return effect, nil
 }
 
 // ProveLanded implements Fault: the taint stands on the object, and none of the pods that the node carried is left.
 func (f nodeOutOfService) ProveLanded(ctx context.Context, env Env, target Target, effect Effect) (Proof, error) {
-	proof := Proof{
-		Evidence: cluster.Evidence{Action: nodeTainted, Node: target.Node, Begun: effect.Began, Observations: effect.Observations},
-		Before:   target.Pods, After: []history.Object{},
-	}
-	err := until(ctx, env.PollEvery, func(ctx context.Context) (bool, error, error) {
-		if transient, final := isTainted(ctx, env, target); transient != nil || final != nil {
-			return false, transient, final
-		}
+	freed := func(ctx context.Context) error {
 		now, err := podsOn(ctx, env, target.Node)
 		if err != nil {
-			return false, err, nil
+			return err
 		}
-		left := slices.DeleteFunc(now, func(pod history.Object) bool { return !slices.Contains(target.Pods, pod) })
-		if len(left) > 0 {
-			return false, fmt.Errorf("node %s has the taint, but %d of its %d pods are not freed: %s …", target.Node, len(left), len(target.Pods), left[0].Name), nil
-		}
-		return true, nil, nil
-	})
-	if err != nil {
-		return Proof{}, err
+		return stillThere(target, now)
 	}
-	proof.Observations = append(proof.Observations,
-		tainted(env, target),
-		cluster.Observation{What: fmt.Sprintf("the objects of all %d pods that it carried are gone", len(target.Pods)), How: podsView, At: env.Now()})
-	return proof, nil
+	return proveStruck(ctx, env, target, effect, freed, fmt.Sprintf("the objects of all %d pods that it carried are gone", len(target.Pods)), podsView)
 }
 
 // podsOn returns the run's pods that the API shows on a node, ended ones too.
 func podsOn(ctx context.Context, env Env, node string) ([]history.Object, error) {
-	list, err := env.Client.CoreV1().Pods(env.Namespace).List(ctx, metav1.ListOptions{})
+	pods, err := podsOfRun(ctx, env)
 	if err != nil {
-		return nil, fmt.Errorf("look at the pods of namespace %s: %w", env.Namespace, err)
+		return nil, err
 	}
 	var found []history.Object
-	for _, pod := range list.Items {
+	for _, pod := range pods {
 		if pod.Spec.NodeName == node {
-			found = append(found, history.Object{Kind: "Pod", Namespace: pod.Namespace, Name: pod.Name, UID: string(pod.UID)})
+			found = append(found, podObject(pod))
 		}
 	}
 	return found, nil

@@ -135,7 +135,7 @@ func TestOutOfServiceDoesNotLand(t *testing.T) {
 		{"a node without pods", NodeOutOfServiceArgs{Node: nodeNamed("worker-3")}, func(_ *testing.T, w *world) { w.switchOff("worker-3") }, "carries no pod of namespace run-1"},
 		{"no node of that name", NodeOutOfServiceArgs{Node: nodeNamed("worker-9")}, func(*testing.T, *world) {}, "has no node worker-9"},
 		{"nothing is done", NodeOutOfServiceArgs{Node: nodeNamed("worker-1"), DryRun: true}, func(*testing.T, *world) {}, "has not the taint"},
-		{"its pods are not freed", byNode, func(_ *testing.T, w *world) { w.api.idleGC = true }, "2 of its 2 pods are not freed"},
+		{"its pods are not freed", byNode, func(_ *testing.T, w *world) { w.api.idleGC = true }, "2 of its 2 pods are still there"},
 		{"refused", byNode, func(_ *testing.T, w *world) {
 			w.api.PrependReactor("update", "nodes", func(k8stesting.Action) (bool, runtime.Object, error) { return true, nil, errBroken })
 		}, "broken on purpose"},

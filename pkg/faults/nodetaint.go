@@ -5,28 +5,31 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/validation"
+	"k8s.io/klog/v2"
 
 	"github.com/sparkchaos/sparkchaos/pkg/cluster"
 	"github.com/sparkchaos/sparkchaos/pkg/history"
 	"github.com/sparkchaos/sparkchaos/pkg/scenario"
 )
 
-// defaultTaintKey is that of a taint that names none.
-const defaultTaintKey = "sparkchaos.dev/fault"
+// byTaintManager is the reason that Kubernetes gives to a pod which it deletes for a taint.
+const byTaintManager = "DeletionByTaintManager"
 
 // NodeTaintArgs are the arguments of nodeTaint.
 type NodeTaintArgs struct {
 	// Node is the node that is tainted.
 	Node scenario.NodeSelector `json:"node"`
-	// Effect says what the taint does to pods that do not tolerate it: keep them away, or evict them, too.
-	Effect string `json:"effect" enum:"NoSchedule|NoExecute"`
-	// Key and Value are those of the taint; without a key it is one that nothing tolerates.
-	Key   string `json:"key,omitempty"`
+	// Key of the taint, such as example.com/maintenance; none of Kubernetes' own.
+	Key string `json:"key"`
+	// Value of the taint.
 	Value string `json:"value,omitempty"`
+	// Effect of the taint: NoSchedule keeps new pods away, NoExecute drives those out that do not tolerate it.
+	Effect string `json:"effect" enum:"NoSchedule|NoExecute"`
 	// DryRun leaves the taint out; for a control that shows that a fault which does not land is noticed.
 	DryRun bool `json:"dryRun,omitempty"`
 }
@@ -35,17 +38,13 @@ type NodeTaintArgs struct {
 func (a *NodeTaintArgs) Choose(executors int, pick func(n int) int) { a.Node.Choose(executors, pick) }
 
 func (a NodeTaintArgs) taint() corev1.Taint {
-	key := a.Key
-	if key == "" {
-		key = defaultTaintKey
-	}
-	return corev1.Taint{Key: key, Value: a.Value, Effect: corev1.TaintEffect(a.Effect)}
+	return corev1.Taint{Key: a.Key, Value: a.Value, Effect: corev1.TaintEffect(a.Effect)}
 }
 
 func nodeTaintKind() Kind {
 	return definition[NodeTaintArgs]{
 		name:  "nodeTaint",
-		doc:   "A node gets a taint that keeps pods away or, with NoExecute, evicts those that do not tolerate it; recovering takes it away.",
+		doc:   "An operator taints a node: with NoSchedule nothing more is scheduled onto it, with NoExecute Kubernetes also deletes the pods on it that do not tolerate the taint; recovering takes the taint away.",
 		check: checkNodeTaint,
 		build: func(a NodeTaintArgs) Fault { return nodeTaint{args: a} },
 	}.kind()
@@ -53,24 +52,25 @@ func nodeTaintKind() Kind {
 
 func checkNodeTaint(a NodeTaintArgs) []string {
 	problems := a.Node.Problems("node")
-	if a.Effect != string(corev1.TaintEffectNoSchedule) && a.Effect != string(corev1.TaintEffectNoExecute) {
-		problems = append(problems, fmt.Sprintf("effect is %q: expected NoSchedule or NoExecute", a.Effect))
+	for _, problem := range validation.IsQualifiedName(a.Key) {
+		problems = append(problems, fmt.Sprintf("key is %q: %s", a.Key, problem))
 	}
-	for _, reason := range validation.IsQualifiedName(a.taint().Key) {
-		problems = append(problems, fmt.Sprintf("key %q: %s", a.Key, reason))
+	// Its controllers put and remove them as they see fit; and nodeOutOfService alone looks whether the node is off.
+	if domain, _, _ := strings.Cut(a.Key, "/"); domain == "kubernetes.io" || strings.HasSuffix(domain, ".kubernetes.io") {
+		problems = append(problems, fmt.Sprintf("key is %q: taints of kubernetes.io are Kubernetes' own; choose another domain, or nodeOutOfService for a node that is off", a.Key))
 	}
-	for _, reason := range validation.IsValidLabelValue(a.Value) {
-		problems = append(problems, fmt.Sprintf("value %q: %s", a.Value, reason))
+	for _, problem := range validation.IsValidLabelValue(a.Value) {
+		problems = append(problems, fmt.Sprintf("value is %q: %s", a.Value, problem))
 	}
-	if strings.HasPrefix(a.Key, "node.kubernetes.io/") {
-		problems = append(problems, fmt.Sprintf("key %q: Kubernetes' own controllers put such taints on and take them away; use another one", a.Key))
+	if effects := []string{string(corev1.TaintEffectNoSchedule), string(corev1.TaintEffectNoExecute)}; !slices.Contains(effects, a.Effect) {
+		problems = append(problems, fmt.Sprintf("effect is %q: expected one of %s", a.Effect, strings.Join(effects, ", ")))
 	}
 	return problems
 }
 
-// nodeTaint does what `kubectl taint` does.
+// nodeTaint does what `kubectl taint nodes` does.
 type nodeTaint struct {
-	untainting
+	onNodeObject
 	args NodeTaintArgs
 }
 
@@ -83,94 +83,129 @@ func (f nodeTaint) Describe() string {
 	return fmt.Sprintf("taint %s with %s", f.args.Node, taint.ToString())
 }
 
-// Needs implements Fault: the API is enough.
-func (f nodeTaint) Needs() []cluster.Action { return nil }
+// LeavesRunning says whether no pod is struck.
+func (f nodeTaint) LeavesRunning() bool { return !f.executes() }
 
-// Resolve implements Fault. A taint that evicts must find somebody to evict.
+func (f nodeTaint) executes() bool { return f.args.Effect == string(corev1.TaintEffectNoExecute) }
+
+// Resolve implements Fault.
 func (f nodeTaint) Resolve(ctx context.Context, env Env) (Target, error) {
-	name, err := resolveNode(env.Targets, f.args.Node)
+	object, err := resolveNodeObject(ctx, env, f.args.Node)
 	if err != nil {
 		return Target{}, err
 	}
-	object, err := env.Client.CoreV1().Nodes().Get(ctx, name, metav1.GetOptions{})
-	if err != nil {
-		return Target{}, fmt.Errorf("look at node %s in the API: %w", name, err)
-	}
 	taint := f.args.taint()
-	if hasTaint(object, taint) {
-		return Target{}, fmt.Errorf("node %s has a taint %s already: its taints are %s", name, taint.ToString(), taintsOf(object))
+	target, err := nodeObjectTarget(object, &taint)
+	if err != nil || !f.executes() {
+		return target, err
 	}
-	target := Target{Object: history.Object{Kind: "Node", Name: name, UID: string(object.UID)}, Node: name, Taint: &taint}
-	if taint.Effect != corev1.TaintEffectNoExecute {
-		return target, nil
-	}
-	target.Pods, err = f.intolerant(ctx, env, name)
-	if err == nil && len(target.Pods) == 0 {
-		err = fmt.Errorf("node %s carries no pod of namespace %s that does not tolerate the taint %s: it would evict nothing", name, env.Namespace, taint.ToString())
-	}
-	return target, err
-}
-
-// intolerant returns the run's pods on a node that the taint evicts and nobody wants away yet.
-func (f nodeTaint) intolerant(ctx context.Context, env Env, node string) ([]history.Object, error) {
-	list, err := env.Client.CoreV1().Pods(env.Namespace).List(ctx, metav1.ListOptions{})
+	pods, err := podsOfRun(ctx, env)
 	if err != nil {
-		return nil, fmt.Errorf("look at the pods of namespace %s: %w", env.Namespace, err)
+		return Target{}, err
 	}
-	taint := f.args.taint()
-	var found []history.Object
-	for _, pod := range list.Items {
-		tolerates := slices.ContainsFunc(pod.Spec.Tolerations, func(t corev1.Toleration) bool { return tolerated(t, taint) })
+	for _, pod := range pods {
 		ended := pod.Status.Phase == corev1.PodSucceeded || pod.Status.Phase == corev1.PodFailed
-		if pod.Spec.NodeName == node && !tolerates && !ended && pod.DeletionTimestamp == nil {
-			found = append(found, history.Object{Kind: "Pod", Namespace: pod.Namespace, Name: pod.Name, UID: string(pod.UID)})
+		if pod.Spec.NodeName == target.Node && !ended && pod.DeletionTimestamp == nil && !tolerates(ctx, pod, taint) {
+			target.Pods = append(target.Pods, podObject(pod))
 		}
 	}
-	return found, nil
+	if len(target.Pods) == 0 {
+		return Target{}, fmt.Errorf("node %s carries no pod of namespace %s that does not tolerate the taint %s: it would drive out none", target.Node, env.Namespace, taint.ToString())
+	}
+	return target, nil
 }
 
-// tolerated says whether a toleration is for the taint, for however long.
-func tolerated(t corev1.Toleration, taint corev1.Taint) bool {
-	return (t.Effect == "" || t.Effect == taint.Effect) && (t.Key == "" && t.Operator == corev1.TolerationOpExists || t.Key == taint.Key) &&
-		(t.Operator == corev1.TolerationOpExists || t.Value == taint.Value)
+// tolerates says whether a pod tolerates a taint, for ever or for a while.
+func tolerates(ctx context.Context, pod corev1.Pod, taint corev1.Taint) bool {
+	return slices.ContainsFunc(pod.Spec.Tolerations, func(t corev1.Toleration) bool {
+		return t.ToleratesTaint(klog.FromContext(ctx), &taint, true)
+	})
 }
 
 // Inject implements Fault.
 func (f nodeTaint) Inject(ctx context.Context, env Env, target Target) (Effect, error) {
+	effect := Effect{Began: env.Now()}
 	if f.args.DryRun {
-		return Effect{Began: env.Now()}, nil
+		return effect, nil
 	}
-	return taint(ctx, env, target)
+	seen, err := strikeNode(ctx, env, target)
+	if err != nil {
+		return effect, err
+	}
+	effect.Observations = []cluster.Observation{seen}
+	return effect, nil
 }
 
-// ProveLanded implements Fault: the taint stands on the object and, if it evicts, each pod that it was to evict is being deleted,
-// has ended or is gone.
+// ProveLanded implements Fault. A taint that only keeps pods away is seen to stay. Of one that drives them out the consequence is
+// seen: Kubernetes deletes them, and says of one at least that the taint is why.
 func (f nodeTaint) ProveLanded(ctx context.Context, env Env, target Target, effect Effect) (Proof, error) {
-	proof := Proof{Evidence: cluster.Evidence{Action: nodeTainted, Node: target.Node, Begun: effect.Began, Observations: effect.Observations}}
-	err := until(ctx, env.PollEvery, func(ctx context.Context) (bool, error, error) {
-		if transient, final := isTainted(ctx, env, target); transient != nil || final != nil {
-			return false, transient, final
-		}
-		if len(target.Pods) == 0 {
-			return true, nil, nil
-		}
-		left, err := f.intolerant(ctx, env, target.Node)
+	if !f.executes() {
+		return proveStays(ctx, env, target, effect)
+	}
+	said := map[string]bool{} // UIDs of pods that are deleted for the taint, says Kubernetes
+	driven := func(ctx context.Context) error {
+		pods, err := podsOfRun(ctx, env)
 		if err != nil {
-			return false, err, nil
+			return err
 		}
-		left = slices.DeleteFunc(left, func(pod history.Object) bool { return !slices.Contains(target.Pods, pod) })
-		if len(left) > 0 {
-			return false, fmt.Errorf("node %s has the taint, but %d of its %d pods are not evicted: %s …", target.Node, len(left), len(target.Pods), left[0].Name), nil
+		var left []string
+		for _, pod := range pods {
+			if !slices.Contains(target.Pods, podObject(pod)) {
+				continue
+			}
+			if pod.DeletionTimestamp == nil {
+				left = append(left, pod.Name)
+			}
+			if disruption(&pod) == byTaintManager {
+				said[string(pod.UID)] = true
+			}
 		}
-		return true, nil, nil
-	})
+		switch {
+		case len(left) > 0:
+			return fmt.Errorf("node %s has the taint, but of its pods %v are not deleted", target.Node, left)
+		case len(said) == 0:
+			return fmt.Errorf("all %d pods of node %s are deleted, but none was seen of which Kubernetes says %s", len(target.Pods), target.Node, byTaintManager)
+		default:
+			return nil
+		}
+	}
+	proof, err := proveStruck(ctx, env, target, effect, driven, fmt.Sprintf("all %d pods that do not tolerate it are deleted", len(target.Pods)), podsView)
 	if err != nil {
 		return Proof{}, err
 	}
-	proof.Observations = append(proof.Observations, tainted(env, target))
-	if len(target.Pods) > 0 {
-		proof.Before = target.Pods
-		proof.Observations = append(proof.Observations, cluster.Observation{What: fmt.Sprintf("all %d pods that do not tolerate it are being deleted, have ended or are gone", len(target.Pods)), How: podsView, At: env.Now()})
-	}
+	proof.Observations = append(proof.Observations, cluster.Observation{
+		What: fmt.Sprintf("Kubernetes says %s of %d of them", byTaintManager, len(said)), How: "the condition DisruptionTarget of the Pods in the API", At: env.Now(),
+	})
 	return proof, nil
+}
+
+// Patience is what Kubernetes' controller takes to drive pods out when it has many to look at.
+func (f nodeTaint) Patience(Target) time.Duration {
+	if !f.executes() {
+		return 0
+	}
+	return corev1.DefaultTerminationGracePeriodSeconds * time.Second
+}
+
+// disruption is the reason that Kubernetes gives for ending a pod, empty if it gave none.
+func disruption(pod *corev1.Pod) string {
+	for _, condition := range pod.Status.Conditions {
+		if condition.Type == corev1.DisruptionTarget && condition.Status == corev1.ConditionTrue {
+			return condition.Reason
+		}
+	}
+	return ""
+}
+
+// podsOfRun returns all pods of the run's namespace.
+func podsOfRun(ctx context.Context, env Env) ([]corev1.Pod, error) {
+	list, err := env.Client.CoreV1().Pods(env.Namespace).List(ctx, metav1.ListOptions{})
+	if err != nil {
+		return nil, fmt.Errorf("look at the pods of namespace %s: %w", env.Namespace, err)
+	}
+	return list.Items, nil
+}
+
+func podObject(pod corev1.Pod) history.Object {
+	return history.Object{Kind: "Pod", Namespace: pod.Namespace, Name: pod.Name, UID: string(pod.UID)}
 }

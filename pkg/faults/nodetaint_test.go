@@ -1,131 +1,171 @@
 package faults
 
 import (
-	"strings"
+	"errors"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	"github.com/sparkchaos/sparkchaos/pkg/scenario"
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/sparkchaos/sparkchaos/pkg/history"
 )
 
-func TestTaintArguments(t *testing.T) {
-	t.Parallel()
-	driver := scenario.NodeSelector{Of: scenario.OfDriver}
-	for says, args := range map[string]NodeTaintArgs{
-		`effect is "PreferNoSchedule"`:         {Node: driver, Effect: "PreferNoSchedule"},
-		`key "a b"`:                            {Node: driver, Effect: "NoSchedule", Key: "a b"},
-		`value "a b"`:                          {Node: driver, Effect: "NoSchedule", Value: "a b"},
-		"Kubernetes' own controllers put such": {Node: driver, Effect: "NoExecute", Key: "node.kubernetes.io/unreachable"},
-	} {
-		if problems := strings.Join(checkNodeTaint(args), "; "); !strings.Contains(problems, says) {
-			t.Errorf("%+v: %q, want %q", args, problems, says)
-		}
-	}
+func taintArgs(effect string) NodeTaintArgs {
+	return NodeTaintArgs{Node: nodeNamed("worker-1"), Key: "example.com/maintenance", Value: "now", Effect: effect}
 }
 
-func TestATaintEvictsWhoDoesNotTolerateIt(t *testing.T) {
-	t.Parallel()
-	for name, tt := range map[string]struct {
-		toleration corev1.Toleration
-		want       []string
-	}{
-		"none":             {corev1.Toleration{Key: corev1.TaintNodeNotReady, Operator: corev1.TolerationOpExists}, []string{"driver", "exec-1"}},
-		"of everything":    {corev1.Toleration{Operator: corev1.TolerationOpExists}, []string{"exec-1"}},
-		"of the key":       {corev1.Toleration{Key: defaultTaintKey, Operator: corev1.TolerationOpExists}, []string{"exec-1"}},
-		"of another value": {corev1.Toleration{Key: defaultTaintKey, Value: "other"}, []string{"driver", "exec-1"}},
-		"of the value":     {corev1.Toleration{Key: defaultTaintKey, Value: "v", Effect: corev1.TaintEffectNoExecute}, []string{"exec-1"}},
-		"of another effect": {corev1.Toleration{Key: defaultTaintKey, Operator: corev1.TolerationOpExists, Effect: corev1.TaintEffectNoSchedule},
-			[]string{"driver", "exec-1"}},
-	} {
-		w := newWorld(t)
-		driver, err := w.api.CoreV1().Pods(namespace).Get(t.Context(), "driver", metav1.GetOptions{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		driver.Spec.Tolerations = []corev1.Toleration{tt.toleration}
-		if _, err := w.api.CoreV1().Pods(namespace).Update(t.Context(), driver, metav1.UpdateOptions{}); err != nil {
-			t.Fatal(err)
-		}
-		target, err := nodeTaint{args: NodeTaintArgs{Node: nodeNamed("worker-1"), Effect: "NoExecute", Value: "v"}}.Resolve(t.Context(), w.env)
-		if err != nil {
-			t.Fatal(err)
-		}
-		var evicted []string
-		for _, pod := range target.Pods {
-			evicted = append(evicted, pod.Name)
-		}
-		if diff := cmp.Diff(tt.want, evicted); diff != "" {
-			t.Errorf("%s: (-want +got):\n%s", name, diff)
-		}
-	}
-}
-
-func TestATaintThatEvictsNobodyIsRefusedOrNoticed(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t)
-	expectError(t, w.disturbance(t, "a", "nodeTaint", &NodeTaintArgs{Node: nodeNamed("worker-3"), Effect: "NoExecute"}).Inject(t.Context()), "it would evict nothing")
-	w.api.idleGC = true
-	w.env.LandWithin = 100 * time.Millisecond
-	d := w.disturbance(t, "b", "nodeTaint", &NodeTaintArgs{Node: nodeNamed("worker-1"), Effect: "NoExecute"})
-	expectError(t, d.Inject(t.Context()), "2 of its 2 pods are not evicted")
-	if err := d.CleanUp(t.Context()); err != nil || len(w.node(t, "worker-1").Spec.Taints) > 0 {
-		t.Errorf("%v: the taint must go", err)
-	}
-}
-
-func TestATaintThatKeepsAwayEvictsNobody(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t)
-	if err := w.disturbance(t, "a", "nodeTaint", &NodeTaintArgs{Node: nodeNamed("worker-1"), Effect: "NoSchedule"}).Inject(t.Context()); err != nil {
+// changePod changes a pod as somebody else would.
+func (w *world) changePod(t *testing.T, name string, change func(*corev1.Pod)) {
+	t.Helper()
+	found, err := w.api.Tracker().Get(podResource(), namespace, name)
+	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := w.api.CoreV1().Pods(namespace).Get(t.Context(), "driver", metav1.GetOptions{}); err != nil {
+	pod := found.(*corev1.Pod).DeepCopy()
+	change(pod)
+	if err := w.api.Tracker().Update(podResource(), pod, namespace); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestNodeTaintArguments(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name     string
+		change   func(*NodeTaintArgs)
+		problems int
+	}{
+		{"good", func(*NodeTaintArgs) {}, 0},
+		{"without a value", func(a *NodeTaintArgs) { a.Value = "" }, 0},
+		{"without a domain", func(a *NodeTaintArgs) { a.Key = "maintenance" }, 0},
+		{"no key", func(a *NodeTaintArgs) { a.Key = "" }, 2},
+		{"no key of a label", func(a *NodeTaintArgs) { a.Key = "a b" }, 1},
+		{"Kubernetes' own", func(a *NodeTaintArgs) { a.Key = corev1.TaintNodeOutOfService }, 1},
+		{"no value of a label", func(a *NodeTaintArgs) { a.Value = "a b" }, 1},
+		{"an effect that drives none out at once", func(a *NodeTaintArgs) { a.Effect = "PreferNoSchedule" }, 1},
+		{"all at once", func(a *NodeTaintArgs) { *a = NodeTaintArgs{Key: "a b", Value: "a b"} }, 4},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			args := taintArgs("NoExecute")
+			test.change(&args)
+			if got := checkNodeTaint(args); len(got) != test.problems {
+				t.Errorf("problems %q, want %d", got, test.problems)
+			}
+		})
+	}
+}
+
+func TestATaintLeavesPodsThatTolerateIt(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.changePod(t, "exec-1", func(p *corev1.Pod) { p.Spec.Tolerations = []corev1.Toleration{{Operator: corev1.TolerationOpExists}} })
+	args := taintArgs("NoExecute")
+	d := w.disturbance(t, "taint", "nodeTaint", &args)
+	if err := d.Inject(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]history.Object{{Kind: "Pod", Namespace: namespace, Name: "driver", UID: "uid-of-driver"}}, d.target.Pods); diff != "" {
+		t.Errorf("pods that are to be driven out (-want +got):\n%s", diff)
+	}
+	if w.emitter.data(t, "landed").LeavesRunning {
+		t.Error("the history says that the pods go on")
+	}
+	if err := d.Recover(t.Context()); err != nil || len(w.node(t, "worker-1").Spec.Taints) > 0 {
+		t.Errorf("%v, taints %v", err, w.node(t, "worker-1").Spec.Taints)
+	}
+}
+
+func TestATaintThatOnlyKeepsPodsAwayStrikesNone(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	args := taintArgs("NoSchedule")
+	d := w.disturbance(t, "taint", "nodeTaint", &args)
+	if err := d.Inject(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if !w.emitter.data(t, "landed").LeavesRunning || taintsOf(w.node(t, "worker-1")) != "example.com/maintenance=now:NoSchedule" {
+		t.Errorf("taints %s, landed %+v", taintsOf(w.node(t, "worker-1")), w.emitter.data(t, "landed"))
+	}
+	if err := d.Recover(t.Context()); err != nil {
 		t.Error(err)
 	}
-	expectError(t, w.disturbance(t, "b", "nodeTaint", &NodeTaintArgs{Node: nodeNamed("worker-1"), Effect: "NoSchedule"}).Inject(t.Context()), "has a taint sparkchaos.dev/fault:NoSchedule already")
 }
 
-func TestWhatIsNotDoneToTheAPIIsNoticed(t *testing.T) {
+func TestATaintDoesNotLand(t *testing.T) {
 	t.Parallel()
-	for kind, tt := range map[string]struct {
-		args any
-		says string
+	tests := []struct {
+		name   string
+		effect string
+		dry    bool
+		setup  func(*testing.T, *world)
+		want   string
 	}{
-		"nodeTaint":  {&NodeTaintArgs{Node: nodeNamed("worker-1"), Effect: "NoExecute", DryRun: true}, "has not the taint"},
-		"nodeCordon": {&NodeCordonArgs{Node: nodeNamed("worker-1"), DryRun: true}, "is not cordoned"},
-		"podEvict":   {&PodEvictArgs{Pod: scenario.PodSelector{Of: scenario.OfDriver}, DryRun: true}, "is still there"},
-	} {
-		w := newWorld(t)
-		w.env.LandWithin = 100 * time.Millisecond
-		fault, err := New(kind, "", tt.args)
-		if err != nil {
-			t.Fatal(err)
-		}
-		d, err := newDisturbance("f", kind, tt.args, impatient{fault}, w.env)
-		if err != nil {
-			t.Fatal(err)
-		}
-		expectError(t, d.Inject(t.Context()), tt.says)
+		{"nothing is done, NoExecute", "NoExecute", true, func(*testing.T, *world) {}, "has not the taint"},
+		{"nothing is done, NoSchedule", "NoSchedule", true, func(*testing.T, *world) {}, "has not the taint"},
+		{"its pods are left alone", "NoExecute", false, func(_ *testing.T, w *world) { w.api.idleTaintManager = true }, "are not deleted"},
+		{"tainted already, with another value", "NoExecute", false, func(t *testing.T, w *world) {
+			w.change(t, "worker-1", func(n *corev1.Node) {
+				n.Spec.Taints = []corev1.Taint{{Key: "example.com/maintenance", Value: "then", Effect: corev1.TaintEffectNoExecute}}
+			})
+		}, "already, or one that differs in its value alone: its taints are example.com/maintenance=then:NoExecute"},
+		{"all pods tolerate it", "NoExecute", false, func(t *testing.T, w *world) {
+			for _, name := range []string{"driver", "exec-1"} {
+				w.changePod(t, name, func(p *corev1.Pod) {
+					p.Spec.Tolerations = []corev1.Toleration{{Key: "example.com/maintenance", Operator: corev1.TolerationOpExists}}
+				})
+			}
+		}, "it would drive out none"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			test.setup(t, w)
+			before := taintsOf(w.node(t, "worker-1"))
+			w.env.LandWithin = 50 * time.Millisecond
+			args := taintArgs(test.effect)
+			args.DryRun = test.dry
+			d, err := newDisturbance("taint", "nodeTaint", &args, impatient{nodeTaint{args: args}}, w.env)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var notLanded *NotLandedError
+			err = d.Inject(t.Context())
+			if !errors.As(err, &notLanded) {
+				t.Fatalf("got %v, want a NotLandedError", err)
+			}
+			expectError(t, err, test.want)
+			if err := d.CleanUp(t.Context()); err != nil || taintsOf(w.node(t, "worker-1")) != before {
+				t.Errorf("%v; taints %s, want %s", err, taintsOf(w.node(t, "worker-1")), before)
+			}
+		})
 	}
 }
 
-func TestAnEvictionThatABudgetForbidsDoesNotLand(t *testing.T) {
+// TestPodsThatEndedByThemselvesProveNoTaint has all pods gone, and none of which Kubernetes says that the taint is why.
+func TestPodsThatEndedByThemselvesProveNoTaint(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.api.budget = true
-	w.env.LandWithin = 100 * time.Millisecond
-	args := &PodEvictArgs{Pod: scenario.PodSelector{Of: scenario.OfDriver}}
-	fault, err := New("podEvict", "", args)
+	w.api.idleTaintManager = true
+	w.env.LandWithin = 50 * time.Millisecond
+	args := taintArgs("NoExecute")
+	fault := nodeTaint{args: args}
+	target, err := fault.Resolve(t.Context(), w.env)
 	if err != nil {
 		t.Fatal(err)
 	}
-	d, err := newDisturbance("f", "podEvict", args, impatient{fault}, w.env)
+	for _, pod := range target.Pods {
+		if err := w.api.Tracker().Delete(podResource(), namespace, pod.Name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	d, err := newDisturbance("taint", "nodeTaint", &args, impatient{resolved{fault, target}}, w.env)
 	if err != nil {
 		t.Fatal(err)
 	}
-	expectError(t, d.Inject(t.Context()), "disruption budget")
+	expectError(t, d.Inject(t.Context()), "none was seen of which Kubernetes says DeletionByTaintManager")
 }

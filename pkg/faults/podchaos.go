@@ -110,5 +110,5 @@ func killByChaosMesh(a PodKillArgs) Fault {
 	case a.Grace != nil:
 		grace = int64(time.Duration(*a.Grace) / time.Second)
 	}
-	return chaosFault{words: podKill{a}.Describe() + ", by Chaos Mesh", pod: a.Pod, effect: podChaos{action: v1alpha1.PodKillAction, grace: grace}}
+	return chaosFault{words: podKill{args: a}.Describe() + ", by Chaos Mesh", pod: a.Pod, effect: podChaos{action: v1alpha1.PodKillAction, grace: grace}}
 }

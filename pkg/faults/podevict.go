@@ -4,9 +4,18 @@ import (
 	"context"
 	"fmt"
 
+	policyv1 "k8s.io/api/policy/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
 	"github.com/sparkchaos/sparkchaos/pkg/cluster"
+	"github.com/sparkchaos/sparkchaos/pkg/history"
 	"github.com/sparkchaos/sparkchaos/pkg/scenario"
 )
+
+// podEviction is the action in the evidence of an evicted pod. It is done to the API, not to a machine.
+const podEviction cluster.Action = "pod-evict"
 
 // PodEvictArgs are the arguments of podEvict.
 type PodEvictArgs struct {
@@ -22,16 +31,16 @@ func (a *PodEvictArgs) Choose(executors int, pick func(n int) int) { a.Pod.Choos
 func podEvictKind() Kind {
 	return definition[PodEvictArgs]{
 		name:    "podEvict",
-		doc:     "A pod is evicted through the Eviction API, with its own grace period and only if its PodDisruptionBudget allows it; nothing has to be undone.",
+		doc:     "A pod is evicted, as a drain or an autoscaler does it: PodDisruptionBudgets are respected, and one that forbids it until the time is up keeps the fault from landing; nothing has to be undone.",
 		instant: true,
 		check:   func(a PodEvictArgs) []string { return a.Pod.Problems("pod") },
-		build:   func(a PodEvictArgs) Fault { return podEvict{podKill: podKill{PodKillArgs{Pod: a.Pod}}, args: a} },
+		build:   func(a PodEvictArgs) Fault { return podEvict{podEnd{podEviction}, a} },
 	}.kind()
 }
 
-// podEvict ends a pod as podKill does, but asks as an operator who drains a node.
+// podEvict asks for a pod's end where podKill orders it.
 type podEvict struct {
-	podKill
+	podEnd
 	args PodEvictArgs
 }
 
@@ -43,7 +52,12 @@ func (f podEvict) Describe() string {
 	return fmt.Sprintf("evict %s", f.args.Pod)
 }
 
-// Inject implements Fault.
+// Resolve implements Fault.
+func (f podEvict) Resolve(ctx context.Context, env Env) (Target, error) {
+	return resolvePodEnd(ctx, env, f.args.Pod)
+}
+
+// Inject implements Fault. A pod that is gone by itself was not evicted.
 func (f podEvict) Inject(ctx context.Context, env Env, target Target) (Effect, error) {
 	effect := Effect{Began: env.Now()}
 	if f.args.DryRun {
@@ -54,4 +68,24 @@ func (f podEvict) Inject(ctx context.Context, env Env, target Target) (Effect, e
 	}
 	effect.Observations = []cluster.Observation{{What: "the API server accepted the eviction", How: "its answer, with the UID as precondition", At: env.Now()}}
 	return effect, nil
+}
+
+// evict asks for a pod's eviction until it is granted: a PodDisruptionBudget may forbid it for a while.
+func evict(ctx context.Context, env Env, pod history.Object) error {
+	uid := types.UID(pod.UID)
+	eviction := &policyv1.Eviction{
+		ObjectMeta:    metav1.ObjectMeta{Namespace: pod.Namespace, Name: pod.Name},
+		DeleteOptions: &metav1.DeleteOptions{Preconditions: &metav1.Preconditions{UID: &uid}},
+	}
+	return until(ctx, env.PollEvery, func(ctx context.Context) (bool, error, error) {
+		err := env.Client.CoreV1().Pods(pod.Namespace).EvictV1(ctx, eviction)
+		switch {
+		case err == nil:
+			return true, nil, nil
+		case apierrors.IsTooManyRequests(err):
+			return false, fmt.Errorf("evict pod %s/%s: %w", pod.Namespace, pod.Name, err), nil
+		default:
+			return false, nil, fmt.Errorf("evict pod %s/%s with UID %s: %w", pod.Namespace, pod.Name, pod.UID, err)
+		}
+	})
 }

@@ -55,6 +55,8 @@ type PodState struct {
 	Ended    []EndedContainer `json:"ended,omitempty"`
 	Running  []string         `json:"running,omitempty"` // container IDs
 	Gone     bool             `json:"gone,omitempty"`    // no object with this UID is left
+	// Disruption is the reason that Kubernetes gives for ending the pod, such as EvictionByEvictionAPI.
+	Disruption string `json:"disruption,omitempty"`
 }
 
 // EndedContainer is a container that has terminated.
@@ -70,7 +72,7 @@ func podKillKind() Kind {
 		doc:     "A pod is deleted, with its grace period or by force; nothing has to be undone.",
 		instant: true,
 		check:   checkPodKill,
-		build:   func(a PodKillArgs) Fault { return podKill{a} },
+		build:   func(a PodKillArgs) Fault { return podKill{podEnd{podDelete}, a} },
 		chaos:   killByChaosMesh,
 	}.kind()
 }
@@ -93,7 +95,24 @@ func checkPodKill(a PodKillArgs) []string {
 // podKill deletes a pod. What it proves differs: a graceful end shows in the container statuses that the kubelet
 // reports before the object goes. A forced one removes the object at once, and that is all that the API can prove; the
 // witness's silence may say more, and the history says so when nothing does.
-type podKill struct{ args PodKillArgs }
+type podKill struct {
+	podEnd
+	args PodKillArgs
+}
+
+// podEnd is what faults that end a pod share: they need the API alone, and the end shows alike. Its action is for the evidence.
+type podEnd struct{ action cluster.Action }
+
+// Needs implements Fault.
+func (f podEnd) Needs() []cluster.Action { return nil }
+
+// Patience is the grace period that the pod has by itself.
+func (f podEnd) Patience(target Target) time.Duration {
+	if target.Pod == nil {
+		return silenceAwaited
+	}
+	return target.Pod.Grace
+}
 
 // Describe implements Fault.
 func (f podKill) Describe() string {
@@ -107,23 +126,25 @@ func (f podKill) Describe() string {
 	}
 }
 
-// Needs implements Fault.
-func (f podKill) Needs() []cluster.Action { return nil }
-
 // Patience is the grace period that the pod may use up before it is seen to have ended.
 func (f podKill) Patience(target Target) time.Duration {
 	if f.args.Grace != nil {
 		return time.Duration(*f.args.Grace)
 	}
-	if f.args.Force || target.Pod == nil {
+	if f.args.Force {
 		return silenceAwaited
 	}
-	return target.Pod.Grace
+	return f.podEnd.Patience(target)
 }
 
 // Resolve implements Fault.
 func (f podKill) Resolve(ctx context.Context, env Env) (Target, error) {
-	pod, object, err := resolveRunningPod(ctx, env, f.args.Pod)
+	return resolvePodEnd(ctx, env, f.args.Pod)
+}
+
+// resolvePodEnd finds the pod that is to end.
+func resolvePodEnd(ctx context.Context, env Env, selector scenario.PodSelector) (Target, error) {
+	pod, object, err := resolveRunningPod(ctx, env, selector)
 	if err != nil {
 		return Target{}, err
 	}
@@ -187,13 +208,13 @@ func (f podKill) graceSeconds() *int64 {
 }
 
 // ProveLanded implements Fault.
-func (f podKill) ProveLanded(ctx context.Context, env Env, target Target, effect Effect) (Proof, error) {
+func (f podEnd) ProveLanded(ctx context.Context, env Env, target Target, effect Effect) (Proof, error) {
 	last, observations, err := watchPodEnd(ctx, env, target)
 	if err != nil {
 		return Proof{}, err
 	}
 	proof := Proof{
-		Evidence: cluster.Evidence{Action: podDelete, Node: target.Node, Begun: effect.Began, Observations: append(effect.Observations, observations...)},
+		Evidence: cluster.Evidence{Action: f.action, Node: target.Node, Begun: effect.Began, Observations: append(effect.Observations, observations...)},
 		Before:   target.Pod, After: last,
 	}
 	if len(last.Ended) > 0 && len(last.Running) == 0 {
@@ -209,12 +230,12 @@ func (f podKill) ProveLanded(ctx context.Context, env Env, target Target, effect
 }
 
 // Recover implements Fault. A pod that was killed is replaced by whoever owns it; that is what the run is about.
-func (f podKill) Recover(_ context.Context, env Env, _ Target, _ []Record) (Effect, error) {
+func (f podEnd) Recover(_ context.Context, env Env, _ Target, _ []Record) (Effect, error) {
 	return Effect{Began: env.Now()}, nil
 }
 
-// ProveRecovered implements Fault: the kill is over, so the pod is not half-way between life and death.
-func (f podKill) ProveRecovered(ctx context.Context, env Env, target Target, effect Effect) (Proof, error) {
+// ProveRecovered implements Fault: the end is over, so the pod is not half-way between life and death.
+func (f podEnd) ProveRecovered(ctx context.Context, env Env, target Target, effect Effect) (Proof, error) {
 	var last PodState
 	err := until(ctx, env.PollEvery, func(ctx context.Context) (bool, error, error) {
 		state, err := podStateNow(ctx, env, target)
@@ -235,7 +256,7 @@ func (f podKill) ProveRecovered(ctx context.Context, env Env, target Target, eff
 		what = "the deletion is over: " + last.words()
 	}
 	return Proof{
-		Evidence: cluster.Evidence{Action: podDelete, Node: target.Node, Begun: effect.Began, Observations: []cluster.Observation{{What: what, How: podsView, At: env.Now()}}},
+		Evidence: cluster.Evidence{Action: f.action, Node: target.Node, Begun: effect.Began, Observations: []cluster.Observation{{What: what, How: podsView, At: env.Now()}}},
 		Before:   target.Pod, After: last,
 	}, nil
 }
@@ -323,7 +344,7 @@ func getPod(ctx context.Context, env Env, namespace, name string) (*corev1.Pod, 
 }
 
 func podState(pod *corev1.Pod) PodState {
-	state := PodState{UID: string(pod.UID), Node: pod.Spec.NodeName, Phase: pod.Status.Phase, Grace: corev1.DefaultTerminationGracePeriodSeconds * time.Second}
+	state := PodState{UID: string(pod.UID), Node: pod.Spec.NodeName, Phase: pod.Status.Phase, Grace: corev1.DefaultTerminationGracePeriodSeconds * time.Second, Disruption: disruption(pod)}
 	if seconds := pod.Spec.TerminationGracePeriodSeconds; seconds != nil {
 		state.Grace = time.Duration(*seconds) * time.Second
 	}

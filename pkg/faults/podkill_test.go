@@ -143,7 +143,7 @@ func TestPodKillRefusesTheWrongPod(t *testing.T) {
 func TestPodKillHasTheUIDAsPrecondition(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	fault := podKill{PodKillArgs{Pod: scenario.PodSelector{Name: "driver"}}}
+	fault := podKill{args: PodKillArgs{Pod: scenario.PodSelector{Name: "driver"}}}
 	target, err := fault.Resolve(t.Context(), w.env)
 	if err != nil {
 		t.Fatal(err)
@@ -158,7 +158,7 @@ func TestDeletionTimestampAloneIsNoLanding(t *testing.T) {
 	w := newWorld(t)
 	w.api.kubelet = false
 	w.env.LandWithin, w.env.RecoverWithin = 500*time.Millisecond, 500*time.Millisecond
-	fault := podKill{PodKillArgs{Pod: scenario.PodSelector{Of: scenario.OfDriver}}}
+	fault := podKill{args: PodKillArgs{Pod: scenario.PodSelector{Of: scenario.OfDriver}}}
 	d, err := newDisturbance("kill", "podKill", fault.args, impatient{fault}, w.env)
 	if err != nil {
 		t.Fatal(err)
@@ -187,7 +187,7 @@ func TestGraceReachesTheAPIServer(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t)
 			test.args.Pod = scenario.PodSelector{Of: scenario.OfDriver}
-			fault := podKill{test.args}
+			fault := podKill{args: test.args}
 			target, err := fault.Resolve(t.Context(), w.env)
 			if err != nil {
 				t.Fatal(err)

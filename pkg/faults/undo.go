@@ -25,31 +25,26 @@ func Undo(ctx context.Context, machines Machines, client kubernetes.Interface, c
 	if record.Target.undoable() && record.Cluster != machines.Name() {
 		return cluster.Evidence{}, fmt.Errorf("undo fault %s of run %s: it was done to cluster %s, not to %s", record.Fault, record.Run, record.Cluster, machines.Name())
 	}
-	evidence, err := undo(ctx, machines, client, chaos, record.Target)
+	evidence, err := undo(ctx, machines, client, chaos, record)
 	if err != nil {
 		return evidence, fmt.Errorf("undo fault %s of run %s: %w", record.Fault, record.Run, err)
 	}
 	return evidence, nil
 }
 
-func undo(ctx context.Context, machines Machines, client kubernetes.Interface, chaos Chaos, target Target) (cluster.Evidence, error) {
-	if target.Chaos != nil {
+func undo(ctx context.Context, machines Machines, client kubernetes.Interface, chaos Chaos, record Record) (cluster.Evidence, error) {
+	target := record.Target
+	switch {
+	case target.Chaos != nil:
 		evidence, _, err := deleteChaos(ctx, chaos, target)
 		return evidence, err
-	}
-	if target.Taint == nil && !target.Cordon {
+	case !target.onObject():
 		return restore(ctx, machines, target, nil)
+	case client == nil:
+		return cluster.Evidence{}, fmt.Errorf("%s node %s: the API alone can do that, and it cannot be reached", record.mark().undoing(), target.Node)
+	default:
+		return restoreNode(ctx, client, target, record.mark())
 	}
-	if client == nil && target.Cordon {
-		return cluster.Evidence{}, fmt.Errorf("node %s: it can be uncordoned by the API alone, which cannot be reached", target.Node)
-	}
-	if target.Cordon {
-		return uncordon(ctx, client, target)
-	}
-	if client == nil {
-		return cluster.Evidence{}, fmt.Errorf("node %s: its taint %s can be taken away by the API alone, which cannot be reached", target.Node, target.Taint.ToString())
-	}
-	return removeTaint(ctx, client, target)
 }
 
 // Undone is one record that UndoPending dealt with.

@@ -203,6 +203,8 @@ type FaultData struct {
 	Began    *time.Time        `json:"began,omitempty"`    // when the disturbance began to act, by the harness's clock
 	Reason   string            `json:"reason,omitempty"`
 	Detail   map[string]string `json:"detail,omitempty"`
+	// LeavesRunning says that what runs on the targets is not struck: it goes on, and only nothing more is put there.
+	LeavesRunning bool `json:"leavesRunning,omitempty"`
 }
 
 // GapUntilEnd begins the reason of a gap that did not end before the record did.

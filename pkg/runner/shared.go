@@ -91,7 +91,7 @@ func CleanUpShared(ctx context.Context, c cluster.Shared, on ChaosMeshOn, say fu
 	}
 	return holding(ctx, c, cleanUpHolder, func() error {
 		chaos, mesh := chaosOf(on, c)
-		errs := []error{undoStored(ctx, c, client, chaos, say)}
+		errs := []error{undoStored(ctx, c, client, chaos, say), undoMarked(ctx, client, say)}
 		if mesh != nil {
 			errs = append(errs, deleteResources(ctx, mesh, chaosmesh.AllRuns))
 		}
@@ -123,6 +123,18 @@ func undoStored(ctx context.Context, c cluster.Shared, client kubernetes.Interfa
 	}
 	return errors.Join(errs...)
 }
+
+// undoMarked undoes what marks on the nodes' objects tell of.
+func undoMarked(ctx context.Context, client kubernetes.Interface, say func(format string, args ...any)) error {
+	undone, err := faults.UndoMarked(ctx, client, allRuns)
+	for _, node := range undone {
+		say("what was done to the object of node %s is undone", node)
+	}
+	return err
+}
+
+// allRuns stands for whatever run left a mark.
+const allRuns = ""
 
 // forgetStored removes from the cluster the records of what is undone.
 func forgetStored(ctx context.Context, c cluster.Cluster, undone []faults.Undone) error {

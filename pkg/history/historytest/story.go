@@ -54,6 +54,7 @@ type Story struct {
 	Drivers   []Driver
 	FaultKind string
 	Targets   []history.Object
+	Leaves    bool // the fault leaves running what runs on its targets
 	Began     time.Duration
 	Landed    time.Duration
 	NotLanded string // the reason; instead of landing
@@ -158,7 +159,7 @@ func (s *Story) tellFault(b *Builder) {
 		return
 	}
 	began := Epoch().Add(s.Began)
-	data := history.FaultData{Fault: FaultName, Kind: s.FaultKind, Targets: s.Targets, Began: &began}
+	data := history.FaultData{Fault: FaultName, Kind: s.FaultKind, Targets: s.Targets, Began: &began, LeavesRunning: s.Leaves}
 	b.Fault(s.Began, history.FaultInjecting, data)
 	if s.NotLanded != "" {
 		data.Reason = s.NotLanded

@@ -1,0 +1,334 @@
+package faults
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	k8stesting "k8s.io/client-go/testing"
+
+	"github.com/sparkchaos/sparkchaos/pkg/cluster"
+	"github.com/sparkchaos/sparkchaos/pkg/scenario"
+)
+
+// markings are faults that mark the node that they change, each on a node that suits it.
+func markings() map[string]any {
+	taint := taintArgs("NoSchedule")
+	return map[string]any{
+		"nodeCordon": &NodeCordonArgs{Node: nodeNamed("worker-1")}, "nodeDrain": &NodeDrainArgs{Node: nodeNamed("worker-1")},
+		"nodeTaint": &taint, "nodeOutOfService": &NodeOutOfServiceArgs{Node: nodeNamed("worker-1")},
+	}
+}
+
+// TestAMarkComesAndGoesWithWhatItUndoes looks at each version of the object that the API server was sent.
+func TestAMarkComesAndGoesWithWhatItUndoes(t *testing.T) {
+	t.Parallel()
+	for kind, args := range markings() {
+		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t).suiting(kind)
+			w.change(t, "worker-1", func(n *corev1.Node) { n.Annotations = map[string]string{"other": "stays"} })
+			d := w.disturbance(t, "strike", kind, args)
+			if err := errors.Join(d.Inject(t.Context()), d.Recover(t.Context())); err != nil {
+				t.Fatal(err)
+			}
+			var sent []*corev1.Node
+			for _, action := range w.api.Actions() {
+				if update, ok := action.(k8stesting.UpdateAction); ok && action.GetResource().Resource == "nodes" {
+					sent = append(sent, update.GetObject().(*corev1.Node))
+				}
+			}
+			if len(sent) != 2 {
+				t.Fatalf("%d updates of the node, want one to strike and one to undo", len(sent))
+			}
+			marks, err := marksOf(sent[0])
+			if err != nil || len(marks) != 1 {
+				t.Fatalf("marks %+v, %v", marks, err)
+			}
+			mark := marks[0]
+			want := UndoMark{Run: "run-1", Fault: "strike", Kind: kind, Uncordon: sent[0].Spec.Unschedulable}
+			if len(sent[0].Spec.Taints) > 0 {
+				want.Untaint = &sent[0].Spec.Taints[0]
+			}
+			if diff := cmp.Diff(want, mark); diff != "" {
+				t.Errorf("mark (-want +got):\n%s", diff)
+			}
+			if diff := cmp.Diff(map[string]string{"other": "stays"}, sent[1].Annotations); diff != "" || sent[1].Spec.Unschedulable || len(sent[1].Spec.Taints) > 0 {
+				t.Errorf("after the undoing: %+v, annotations %s", sent[1].Spec, diff)
+			}
+		})
+	}
+}
+
+// TestUndoMarked is the clean-up from a machine that has no journal.
+func TestUndoMarked(t *testing.T) {
+	t.Parallel()
+	foreign := corev1.Taint{Key: "example.com/gpu", Effect: corev1.TaintEffectNoSchedule}
+	tests := []struct {
+		name     string
+		run      string
+		restored []string
+		left     string // of worker-1: cordoned, taints, runs of the marks
+	}{
+		{"one run", "run-1", []string{"worker-1"}, "false example.com/gpu:NoSchedule [run-2]"},
+		{"another run", "run-2", []string{"worker-1", "worker-2"}, "true example.com/gpu:NoSchedule, example.com/maintenance=now:NoSchedule [run-1 run-1]"},
+		{"a run that marked none", "run-3", nil, "true example.com/gpu:NoSchedule, example.com/maintenance=now:NoSchedule [run-1 run-1 run-2]"},
+		{"all", "", []string{"worker-1", "worker-2"}, "false example.com/gpu:NoSchedule []"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			w.change(t, "worker-1", func(n *corev1.Node) { n.Spec.Taints = []corev1.Taint{foreign} })
+			w.change(t, "worker-3", func(n *corev1.Node) { n.Spec.Unschedulable = true }) // by somebody else
+			w.strike(t, "run-1", "nodeCordon", &NodeCordonArgs{Node: nodeNamed("worker-1")})
+			taint := taintArgs("NoSchedule")
+			w.strike(t, "run-1", "nodeTaint", &taint)
+			other := taint
+			other.Key, other.Node = "example.com/other", nodeNamed("worker-2")
+			w.strike(t, "run-2", "nodeTaint", &other)
+			// The third mark's taint was taken away by somebody already.
+			gone := taint
+			gone.Key = "example.com/gone"
+			w.strike(t, "run-2", "nodeTaint", &gone)
+			w.change(t, "worker-1", func(n *corev1.Node) { n.Spec.Taints = n.Spec.Taints[:2] })
+
+			for round, want := range [][]string{test.restored, nil} {
+				restored, err := UndoMarked(t.Context(), w.api, test.run)
+				if diff := cmp.Diff(want, restored); diff != "" || err != nil {
+					t.Errorf("round %d: %v, restored (-want +got):\n%s", round, err, diff)
+				}
+			}
+			node := w.node(t, "worker-1")
+			marks, err := marksOf(node)
+			if err != nil {
+				t.Fatal(err)
+			}
+			runs := []string{}
+			for _, mark := range marks {
+				runs = append(runs, mark.Run)
+			}
+			if got := fmt.Sprint(node.Spec.Unschedulable, " ", taintsOf(node), " ", runs); got != test.left {
+				t.Errorf("left on worker-1: %s, want %s", got, test.left)
+			}
+			if !w.node(t, "worker-3").Spec.Unschedulable {
+				t.Error("what bears no mark was undone")
+			}
+		})
+	}
+}
+
+// strike lets a fault of a run land. The kind is its name, with the taint's key.
+func (w *world) strike(t *testing.T, run, kind string, args any) {
+	t.Helper()
+	env := w.env
+	env.Run = run
+	name := kind
+	if taint, ok := args.(*NodeTaintArgs); ok {
+		name += taint.Key
+	}
+	d, err := NewDisturbance(name, kind, "", args, env)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := d.Inject(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestAnAnnotationThatCannotBeReadIsReportedAndNotGuessed(t *testing.T) {
+	t.Parallel()
+	good := `{"run":"run-1","fault":"f","kind":"nodeCordon","uncordon":true}`
+	for name, content := range map[string]string{
+		"empty": "", "no JSON": "cordoned by run-1", "no list": good, "torn": "[" + good, "no mark": "[]", "null": "null",
+		"a field that is not known": `[{"run":"run-1","fault":"f","uncordon":true,"delete":true}]`,
+		"no run":                    `[{"fault":"f","uncordon":true}]`,
+		"nothing to undo":           `[{"run":"run-1","fault":"f"}]`,
+		"a taint of nothing":        `[{"run":"run-1","fault":"f","untaint":{"key":"","effect":""}}]`,
+		"one of two":                "[" + good + `,{"run":"run-1"}]`,
+		"more than a list":          "[" + good + "]]",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			w.change(t, "worker-1", func(n *corev1.Node) {
+				n.Spec.Unschedulable, n.Annotations = true, map[string]string{UndoAnnotation: content}
+			})
+			w.strike(t, "run-1", "nodeCordon", &NodeCordonArgs{Node: nodeNamed("worker-2")})
+			restored, err := UndoMarked(t.Context(), w.api, "")
+			var damaged *DamagedMarkError
+			if !errors.As(err, &damaged) || damaged.Node != "worker-1" {
+				t.Errorf("got %v, want a DamagedMarkError of worker-1", err)
+			}
+			if diff := cmp.Diff([]string{"worker-2"}, restored); diff != "" {
+				t.Errorf("the other node (-want +got):\n%s", diff)
+			}
+			node := w.node(t, "worker-1")
+			if !node.Spec.Unschedulable || node.Annotations[UndoAnnotation] != content {
+				t.Errorf("the node was changed: %+v", node)
+			}
+			taint := taintArgs("NoSchedule")
+			d := w.disturbance(t, "taint", "nodeTaint", &taint)
+			if err := d.Inject(t.Context()); !errors.As(err, &damaged) {
+				t.Errorf("a fault struck: %v", err)
+			}
+			if err := d.CleanUp(t.Context()); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// TestAnAnnotationThatWasDamagedSinceKeepsTheRecordOpen has the run itself meet it when it undoes.
+func TestAnAnnotationThatWasDamagedSinceKeepsTheRecordOpen(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	d := w.disturbance(t, "cordon", "nodeCordon", &NodeCordonArgs{Node: nodeNamed("worker-1")})
+	if err := d.Inject(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	good := w.node(t, "worker-1").Annotations[UndoAnnotation]
+	w.change(t, "worker-1", func(n *corev1.Node) { n.Annotations[UndoAnnotation] = good[1:] })
+	expectError(t, d.Recover(t.Context()), "cannot be read")
+	if left := w.open(t); len(left) != 1 || !w.node(t, "worker-1").Spec.Unschedulable {
+		t.Errorf("open undo records %v, want the cordon's; the node is to stay as it is", left)
+	}
+	w.change(t, "worker-1", func(n *corev1.Node) { n.Annotations[UndoAnnotation] = good })
+	if err := d.Recover(t.Context()); err != nil || len(w.open(t)) > 0 {
+		t.Errorf("once it was mended: %v, open records %v", err, w.open(t))
+	}
+}
+
+func TestUndoMarkedOutlivesConflictsAndGoesOnAfterAFailure(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.strike(t, "run-1", "nodeCordon", &NodeCordonArgs{Node: nodeNamed("worker-1")})
+	w.env.Run = "run-2"
+	w.strike(t, "run-2", "nodeCordon", &NodeCordonArgs{Node: nodeNamed("worker-2")})
+	refused := 0
+	w.api.PrependReactor("update", "nodes", func(action k8stesting.Action) (bool, runtime.Object, error) {
+		if action.(k8stesting.UpdateAction).GetObject().(*corev1.Node).Name == "worker-1" {
+			return true, nil, errBroken
+		}
+		if refused++; refused > 1 {
+			return false, nil, nil
+		}
+		return true, nil, apierrors.NewConflict(nodeResource().GroupResource(), "worker-2", errors.New("changed"))
+	})
+	restored, err := UndoMarked(t.Context(), w.api, "")
+	if diff := cmp.Diff([]string{"worker-2"}, restored); diff != "" || !errors.Is(err, errBroken) {
+		t.Errorf("%v, restored (-want +got):\n%s", err, diff)
+	}
+	expectError(t, err, "undo what is marked on node worker-1")
+	if w.node(t, "worker-2").Spec.Unschedulable || !w.node(t, "worker-1").Spec.Unschedulable {
+		t.Error("want worker-2 restored, and worker-1 as it was")
+	}
+}
+
+func TestUndoMarkedWithoutTheAPI(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.api.PrependReactor("list", "nodes", func(k8stesting.Action) (bool, runtime.Object, error) { return true, nil, errBroken })
+	if _, err := UndoMarked(t.Context(), w.api, ""); !errors.Is(err, errBroken) {
+		t.Errorf("got %v, want %v", err, errBroken)
+	}
+}
+
+// TestWhatWasUndoneByItsMarkIsNotUndoneAgain is the journal's machine coming back after another one cleaned up, when an
+// operator has cordoned the node for reasons of their own.
+func TestWhatWasUndoneByItsMarkIsNotUndoneAgain(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.strike(t, "run-1", "nodeCordon", &NodeCordonArgs{Node: nodeNamed("worker-1")})
+	if _, err := UndoMarked(t.Context(), w.api, "run-1"); err != nil {
+		t.Fatal(err)
+	}
+	w.change(t, "worker-1", func(n *corev1.Node) { n.Spec.Unschedulable = true })
+	undone, err := UndoPending(t.Context(), w.cluster, w.api, nil, w.dir)
+	if err != nil || len(undone) != 1 {
+		t.Fatalf("undone %+v, %v", undone, err)
+	}
+	expectError(t, errors.New(undone[0].Evidence.Observations[0].What), "does not bear the fault's mark: nothing to undo")
+	if !w.node(t, "worker-1").Spec.Unschedulable {
+		t.Error("the operator's cordon was undone")
+	}
+}
+
+// TestARecordOfAnEarlierVersionIsUndone has no mark on the node and says so of none.
+func TestARecordOfAnEarlierVersionIsUndone(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	record := aRecord("drain", "worker-1", "")
+	record.Target.Cordon, record.Target.Object.UID = true, "uid-of-node"
+	w.change(t, "worker-1", func(n *corev1.Node) { n.Spec.Unschedulable = true })
+	if _, err := Undo(t.Context(), w.cluster, w.api, nil, record); err != nil || w.node(t, "worker-1").Spec.Unschedulable {
+		t.Errorf("%v: the node must take pods again", err)
+	}
+}
+
+// TestTwoFaultsMarkOneNode has each undo its own.
+func TestTwoFaultsMarkOneNode(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	taint := taintArgs("NoSchedule")
+	cordoned := w.disturbance(t, "cordon", "nodeCordon", &NodeCordonArgs{Node: nodeNamed("worker-1")})
+	tainted := w.disturbance(t, "taint", "nodeTaint", &taint)
+	if err := errors.Join(cordoned.Inject(t.Context()), tainted.Inject(t.Context()), cordoned.Recover(t.Context())); err != nil {
+		t.Fatal(err)
+	}
+	node := w.node(t, "worker-1")
+	marks, err := marksOf(node)
+	if err != nil || len(marks) != 1 || marks[0].Fault != "taint" || node.Spec.Unschedulable || len(node.Spec.Taints) != 1 {
+		t.Errorf("marks %+v, %v, spec %+v; want the taint alone", marks, err, node.Spec)
+	}
+	if err := tainted.Recover(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if node := w.node(t, "worker-1"); len(node.Annotations) > 0 || len(node.Spec.Taints) > 0 {
+		t.Errorf("left: %v, %v", node.Annotations, node.Spec.Taints)
+	}
+}
+
+// TestARecoveryThatIsNotDoneIsNoticed lets the update that undoes have no effect.
+func TestARecoveryThatIsNotDoneIsNoticed(t *testing.T) {
+	t.Parallel()
+	for kind, args := range markings() {
+		w := newWorld(t).suiting(kind)
+		d := w.disturbance(t, "strike", kind, args)
+		if err := d.Inject(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		w.api.ignoreNodeUpdates()
+		expectError(t, d.Recover(t.Context()), "is still marked as changed by fault strike of run run-1")
+	}
+}
+
+// TestANodeWhoseObjectIsGoneIsRecovered has the node removed while it is cordoned, as an autoscaler does.
+func TestANodeWhoseObjectIsGoneIsRecovered(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	d := w.disturbance(t, "cordon", "nodeCordon", &NodeCordonArgs{Node: scenario.NodeSelector{Of: scenario.OfDriver}})
+	if err := d.Inject(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.api.CoreV1().Nodes().Delete(t.Context(), "worker-1", metav1.DeleteOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if err := d.Recover(t.Context()); err != nil || len(w.open(t)) > 0 {
+		t.Errorf("%v, open records %v", err, w.open(t))
+	}
+}
+
+func TestUndoOnAnObjectNeedsTheAPI(t *testing.T) {
+	t.Parallel()
+	record := aRecord("drain", "worker-1", cluster.Action(""))
+	record.Target.Cordon = true
+	_, err := Undo(t.Context(), newFakeCluster(), nil, nil, record)
+	expectError(t, err, "uncordon node worker-1: the API alone can do that, and it cannot be reached")
+}
