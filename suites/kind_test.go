@@ -67,7 +67,7 @@ var _ = Describe("kind", Label("kind"), Ordered, ContinueOnFailure, func() {
 		}, SpecTimeout(specTimeout))
 	}
 
-	It("is taken for an existing cluster, with the same verdict", func(ctx SpecContext) {
+	It("is taken for an existing cluster, with the same verdict", Label("existing"), func(ctx SpecContext) {
 		lab, client := openKind(ctx, name)
 		there := take(ctx, lab, "kind")
 		for _, s := range shipped() {
