@@ -27,6 +27,7 @@ import (
 
 	"github.com/sparkchaos/sparkchaos/internal/components"
 	"github.com/sparkchaos/sparkchaos/internal/paths"
+	"github.com/sparkchaos/sparkchaos/pkg/chaosmesh"
 	"github.com/sparkchaos/sparkchaos/pkg/check"
 	"github.com/sparkchaos/sparkchaos/pkg/cluster"
 	"github.com/sparkchaos/sparkchaos/pkg/cluster/embedded"
@@ -44,6 +45,7 @@ type taken struct {
 	directory string
 	context   string
 	flags     []string
+	admin     []string // the same, as the user who may do everything
 }
 
 // readied is what a cluster needs to be taken for an existing one.
@@ -57,11 +59,7 @@ type readied interface {
 func take(ctx context.Context, c readied, kind string) taken {
 	GinkgoHelper()
 	t := taken{directory: GinkgoT().TempDir()}
-	cache, err := paths.Cache(os.Getenv)
-	Expect(err).NotTo(HaveOccurred())
-	checkout, err := components.FindSource(".")
-	Expect(err).NotTo(HaveOccurred())
-	env := image.Env{Cache: cache, Checkout: checkout}
+	env := imageEnv()
 	spark, err := image.Spark(ctx, env)
 	Expect(err).NotTo(HaveOccurred())
 	staging, err := image.Staging(ctx, env)
@@ -78,7 +76,32 @@ func take(ctx context.Context, c readied, kind string) taken {
 		"--node-actions", t.actions(c.Name(), kind), "--yes", "--image", spark.Reference, "--staging-image", staging.Reference,
 		"--shared-storage-class", c.StorageClasses().Shared, "--local-storage-class", c.StorageClasses().Local,
 	})
+	t.admin = t.flags
 	return t
+}
+
+// loadChaosMesh brings the images of Chaos Mesh to the nodes, as a registry would, and returns their references.
+func loadChaosMesh(ctx context.Context, c cluster.Cluster) (programs, pause string) {
+	GinkgoHelper()
+	env := imageEnv()
+	var references []string
+	for _, build := range []func(context.Context, image.Env) (image.Archive, error){image.ChaosMesh, image.Pause} {
+		archive, err := build(ctx, env)
+		Expect(err).NotTo(HaveOccurred())
+		Expect(c.Load(ctx, archive.Path)).To(Succeed())
+		references = append(references, archive.Reference)
+	}
+	return references[0], references[1]
+}
+
+// imageEnv is where images are built from and kept.
+func imageEnv() image.Env {
+	GinkgoHelper()
+	cache, err := paths.Cache(os.Getenv)
+	Expect(err).NotTo(HaveOccurred())
+	checkout, err := components.FindSource(".")
+	Expect(err).NotTo(HaveOccurred())
+	return image.Env{Cache: cache, Checkout: checkout}
 }
 
 // by writes a kubeconfig and returns the flags that choose its context.
@@ -176,6 +199,20 @@ var _ = Describe("existing clusters", Label("existing"), Ordered, ContinueOnFail
 			expectNothingOfHarness(ctx, client)
 		}, SpecTimeout(specTimeout))
 	}
+
+	It("has Chaos Mesh as a pod for a run that needs it", func(ctx SpecContext) {
+		chaosMesh, pause := loadChaosMesh(ctx, lab)
+		flags := slices.Concat(there.admin, []string{"--chaos-mesh-image", chaosMesh, "--chaos-mesh-pause-image", pause})
+		for _, s := range shipped() {
+			if s.Metadata.Name == forWholeRun {
+				runShipped(ctx, s, runs, name, flags...)
+			}
+		}
+		expectNothingDisturbed(ctx, lab, client)
+		expectNothingOfHarness(ctx, client)
+		_, err := client.CoreV1().Namespaces().Get(ctx, chaosmesh.Namespace, metav1.GetOptions{})
+		Expect(apierrors.IsNotFound(err)).To(BeTrue(), "Chaos Mesh goes with the run: %v", err)
+	}, SpecTimeout(specTimeout))
 
 	It("is kept from a second harness, and cleaned up from another machine after a run that was killed", func(ctx SpecContext) {
 		one, other := GinkgoT().TempDir(), GinkgoT().TempDir() // machines

@@ -21,13 +21,17 @@ type chaosMesh struct {
 	*chaosmesh.Client
 	cluster cluster.Cluster
 	env     image.Env
+	images  chaosMeshImages
 	say     func(line string)
 }
+
+// chaosMeshImages are references of images that nodes pull; empty: the chart's own ones.
+type chaosMeshImages struct{ programs, pause string }
 
 var _ runner.ChaosMesh = chaosMesh{}
 
 // chaosMeshOn returns a function that reaches Chaos Mesh on a cluster, whether it is installed there or not.
-func chaosMeshOn(env image.Env, say func(line string)) func(cluster.Cluster) (runner.ChaosMesh, error) {
+func chaosMeshOn(env image.Env, images chaosMeshImages, say func(line string)) func(cluster.Cluster) (runner.ChaosMesh, error) {
 	return func(c cluster.Cluster) (runner.ChaosMesh, error) {
 		config, err := c.RESTConfig()
 		if err != nil {
@@ -37,7 +41,7 @@ func chaosMeshOn(env image.Env, say func(line string)) func(cluster.Cluster) (ru
 		if err != nil {
 			return nil, err
 		}
-		return chaosMesh{Client: client, cluster: c, env: env, say: say}, nil
+		return chaosMesh{Client: client, cluster: c, env: env, images: images, say: say}, nil
 	}
 }
 
@@ -80,7 +84,8 @@ func (m chaosMesh) parts(ctx context.Context) (chaosmesh.Parts, error) {
 	parts := chaosmesh.Parts{Chart: chart, CRDs: crds, Manager: manager}
 	loads, ok := m.cluster.(interface{ HasImage(archive string) bool })
 	if !ok {
-		return parts, nil // its nodes pull the chart's own images
+		parts.Image, parts.PauseImage, parts.Pulled = m.images.programs, m.images.pause, true
+		return parts, nil // which its nodes pull by themselves
 	}
 	for _, needed := range []struct {
 		build     func(context.Context, image.Env) (image.Archive, error)
@@ -118,7 +123,7 @@ func newChaosMeshCommand(getenv func(string) string) *cobra.Command {
 		if err != nil {
 			return nil, err
 		}
-		return chaosMeshOn(imagesOf(cache), say)(c)
+		return chaosMeshOn(imagesOf(cache), chosen.existing.chaosMesh, say)(c)
 	}
 	group := newGroup("chaos-mesh", "Chaos Mesh, through which some faults strike: install it on a cluster, remove it, look at it",
 		newChaosMeshInstallCommand(open), newChaosMeshUninstallCommand(open), newChaosMeshStatusCommand(open))

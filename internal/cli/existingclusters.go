@@ -33,6 +33,7 @@ type existingFlags struct {
 	classes        cluster.StorageClasses
 	witnessAddress string
 	cloudSecret    string
+	chaosMesh      chaosMeshImages
 }
 
 // reach adds the flags by which an existing cluster is reached.
@@ -42,6 +43,8 @@ func (e *existingFlags) reach(flags *pflag.FlagSet) {
 	flags.StringVar(&e.kubeconfig, "kubeconfig", "", "existing: the file with the context; without it the usual places")
 	e.can(flags)
 	flags.StringVar(&e.stagingImage, "staging-image", "", "existing: image of the harness's own program for pods, which `sparkchaos image build staging` builds")
+	flags.StringVar(&e.chaosMesh.programs, "chaos-mesh-image", "", "existing: image of Chaos Mesh's programs, which `sparkchaos image build chaos-mesh` builds; without it the chart's own")
+	flags.StringVar(&e.chaosMesh.pause, "chaos-mesh-pause-image", "", "existing: what containers run while their pod is made to fail, which `sparkchaos image build pause` builds; without it Chaos Mesh's own")
 	flags.BoolVar(&e.controlPlane, "include-control-plane", false, "existing: nodes of the control plane may be disturbed, too")
 	flags.BoolVarP(&e.yes, "yes", "y", false, "existing: do not ask before anything is done")
 }

@@ -293,7 +293,7 @@ func runOptions(command *cobra.Command, getenv func(string) string, flags runFla
 	options := runner.Options{
 		Runs: flags.out, ClusterName: flags.cluster.clusterName(), Flags: given(command.Flags()), KeepCluster: flags.keepCluster, Clusters: clusters,
 		Image: cachedImage(image.Spark, cache, show), Staging: cachedImage(image.Staging, cache, show), Baselines: filepath.Join(cache, "baselines"),
-		ChaosMesh: chaosMeshOn(imagesOf(cache), sayLine(show)),
+		ChaosMesh: chaosMeshOn(imagesOf(cache), flags.cluster.existing.chaosMesh, sayLine(show)),
 		Active:    runner.ActiveRuns{Dir: filepath.Join(state, "runs")}, Progress: show, Version: programVersion(),
 	}
 	if flags.cluster.kind == existingKind {

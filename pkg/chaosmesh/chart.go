@@ -18,6 +18,7 @@ import (
 	"helm.sh/helm/v3/pkg/chart/loader"
 	"helm.sh/helm/v3/pkg/chartutil"
 	"helm.sh/helm/v3/pkg/engine"
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/util/yaml"
 	"k8s.io/apimachinery/pkg/version"
@@ -36,6 +37,8 @@ type Parts struct {
 	Manager string
 	// Image is the reference of the image of both programs; empty: the chart's own images, which the nodes pull.
 	Image string
+	// Pulled says that the nodes pull Image by themselves; without it they have it already.
+	Pulled bool
 	// PauseImage is what containers run while their pod is made to fail; every node has it.
 	PauseImage string
 }
@@ -59,13 +62,20 @@ func (p Parts) values() map[string]any {
 		registry, repository, tag := splitReference(p.Image)
 		for _, component := range []map[string]any{manager, daemon} {
 			component["image"] = map[string]any{"registry": registry, "repository": repository, "tag": tag}
-			component["imagePullPolicy"] = "Never"
+			component["imagePullPolicy"] = string(p.pullPolicy())
 		}
 	}
 	return map[string]any{
 		"controllerManager": manager, "chaosDaemon": daemon, "enableProfiling": false,
 		"dashboard": map[string]any{"create": false, "securityMode": false}, "dnsServer": map[string]any{"create": false},
 	}
+}
+
+func (p Parts) pullPolicy() corev1.PullPolicy {
+	if p.Pulled {
+		return corev1.PullIfNotPresent
+	}
+	return corev1.PullNever
 }
 
 func splitReference(reference string) (registry, repository, tag string) {

@@ -51,7 +51,7 @@ func TestADrainIsRefused(t *testing.T) {
 	if _, err := w.api.CoreV1().Nodes().Update(t.Context(), node, metav1.UpdateOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	for name, want := range map[string]string{"worker-1": "cordoned already", "worker-3": "carries no pod", "worker-9": "look at node worker-9"} {
+	for name, want := range map[string]string{"worker-1": "cordoned already", "worker-3": "carries no pod", "worker-9": "has no node worker-9"} {
 		expectError(t, w.disturbance(t, "f", "nodeDrain", &NodeDrainArgs{Node: nodeNamed(name)}).Inject(t.Context()), want)
 	}
 }

@@ -84,6 +84,10 @@ func resolveNodeObject(ctx context.Context, env Env, selector scenario.NodeSelec
 	if err != nil {
 		return nil, err
 	}
+	// The cluster knows which nodes a run may disturb: those of the control plane are not among them.
+	if _, err := findNode(ctx, env.Machines, name); err != nil {
+		return nil, err
+	}
 	return getNode(ctx, env.Client, name)
 }
 
