@@ -3,12 +3,14 @@ package check
 import (
 	"fmt"
 	"strings"
+
+	"github.com/sparkchaos/sparkchaos/pkg/history"
 )
 
 func nothingLeftBehind() Definition {
 	return Definition{
 		Name: "nothingLeftBehind",
-		Doc:  "After the clean-up nothing of the run is left: the harness looked, and found nothing.",
+		Doc:  "After the clean-up nothing of the run is left: the harness looked, and found nothing. An undoing that stays open because nobody could look is inconclusive.",
 		Args: func() any { return &NoArgs{} },
 		New:  func(any) Checker { return checkerFunc(checkLeftovers) },
 	}
@@ -19,22 +21,36 @@ func checkLeftovers(m *Model) Result {
 	if !f.assume(m.Leftovers != nil, "the harness looked for leftovers after the clean-up") {
 		return f.inconclusive("nobody looked for leftovers")
 	}
-	found := m.Leftovers.Found
+	found, unseen := m.Leftovers.Found, m.Leftovers.Unseen
 	f.Measured, f.Bound = fmt.Sprintf("%d left", len(found)), "0 left"
+	if len(unseen) > 0 {
+		f.Measured += fmt.Sprintf(", %d unknown", len(unseen))
+	}
 	looked := f.assume(len(m.Leftovers.Checked) > 0, "something was looked for")
 	f.assume(len(m.Leftovers.Errors) == 0, "looking succeeded%s", because(m.Leftovers.Errors))
+	seen := f.assume(len(unseen) == 0, "what each undo record that is open is about could be looked at%s", except(named(unseen)))
 	if len(found) > 0 {
-		var names []string
-		for _, object := range found {
-			names = append(names, object.Kind+" "+object.Name)
-		}
-		f.cite(m.LeftoversAt, "left behind: %s", strings.Join(names, ", "))
-		return f.violated("%d objects were left behind: %s", len(found), strings.Join(names, ", "))
+		names := strings.Join(named(found), ", ")
+		f.cite(m.LeftoversAt, "left behind: %s", names)
+		return f.violated("%d objects were left behind: %s", len(found), names)
+	}
+	if !seen {
+		names := strings.Join(named(unseen), ", ")
+		f.cite(m.LeftoversAt, "open, and nobody could look at what it is about: %s", names)
+		return f.inconclusive("nobody could look whether anything is left: the undoing by %s is still open; `sparkchaos cleanup` does it once the cluster answers", names)
 	}
 	if looked {
 		f.cite(m.LeftoversAt, "looked for %s and found nothing", strings.Join(m.Leftovers.Checked, ", "))
 	}
 	return f.held("nothing was left behind")
+}
+
+func named(objects []history.Object) []string {
+	var names []string
+	for _, object := range objects {
+		names = append(names, object.Kind+" "+object.Name)
+	}
+	return names
 }
 
 // because adds the errors to an assumption that they refute.

@@ -306,6 +306,15 @@ func (a *fakeAPI) evictPod(action k8stesting.Action) (bool, runtime.Object, erro
 		return true, nil, apierrors.NewTooManyRequests("it would violate the pod's disruption budget", 1)
 	}
 	eviction := action.(k8stesting.CreateAction).GetObject().(*policyv1.Eviction)
+	found, err := a.Tracker().Get(podResource(), eviction.Namespace, eviction.Name)
+	if err != nil {
+		return true, nil, err
+	}
+	pod := found.(*corev1.Pod).DeepCopy()
+	pod.Status.Conditions = []corev1.PodCondition{{Type: corev1.DisruptionTarget, Status: corev1.ConditionTrue, Reason: byEviction}}
+	if err := a.Tracker().Update(podResource(), pod, eviction.Namespace); err != nil {
+		return true, nil, err
+	}
 	return a.deletePod(k8stesting.NewDeleteActionWithOptions(podResource(), eviction.Namespace, eviction.Name, *eviction.DeleteOptions))
 }
 

@@ -3,7 +3,6 @@ package faults
 import (
 	"context"
 
-	"github.com/sparkchaos/sparkchaos/pkg/cluster"
 	"github.com/sparkchaos/sparkchaos/pkg/scenario"
 )
 
@@ -48,13 +47,7 @@ func (f nodeCordon) Resolve(ctx context.Context, env Env) (Target, error) {
 
 // Inject implements Fault.
 func (f nodeCordon) Inject(ctx context.Context, env Env, target Target) (Effect, error) {
-	effect := Effect{Began: env.Now()}
-	seen, err := strikeNode(ctx, env, target)
-	if err != nil {
-		return effect, err
-	}
-	effect.Observations = []cluster.Observation{seen}
-	return effect, nil
+	return injectOnNode(ctx, env, target, false)
 }
 
 // ProveLanded implements Fault: the node's object shows the cordon, and keeps it.

@@ -95,15 +95,10 @@ func (f nodeDrain) pods(ctx context.Context, env Env, node string) ([]history.Ob
 
 // Inject implements Fault.
 func (f nodeDrain) Inject(ctx context.Context, env Env, target Target) (Effect, error) {
-	effect := Effect{Began: env.Now()}
-	if f.args.DryRun {
-		return effect, nil
-	}
-	seen, err := strikeNode(ctx, env, target)
-	if err != nil {
+	effect, err := injectOnNode(ctx, env, target, f.args.DryRun)
+	if err != nil || f.args.DryRun {
 		return effect, err
 	}
-	effect.Observations = append(effect.Observations, seen)
 	for _, pod := range target.Pods {
 		if err := evict(ctx, env, pod); err != nil && !apierrors.IsNotFound(err) { // gone is as good as evicted
 			return effect, err

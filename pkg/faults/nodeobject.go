@@ -163,6 +163,20 @@ func strikeNode(ctx context.Context, env Env, target Target) (cluster.Observatio
 	return cluster.Observation{What: what, How: acceptedHow, At: env.Now()}, err
 }
 
+// injectOnNode is the Inject of faults that change a node's object; dry leaves the change out.
+func injectOnNode(ctx context.Context, env Env, target Target, dry bool) (Effect, error) {
+	effect := Effect{Began: env.Now()}
+	if dry {
+		return effect, nil
+	}
+	seen, err := strikeNode(ctx, env, target)
+	if err != nil {
+		return effect, err
+	}
+	effect.Observations = []cluster.Observation{seen}
+	return effect, nil
+}
+
 // restoreNode undoes what the mark says, and takes the mark away in the same update. With the object that bore it, it is gone, too;
 // and where the mark is gone, nothing was done or somebody undid it: what is on the node now is not the fault's.
 func restoreNode(ctx context.Context, client kubernetes.Interface, target Target, mark UndoMark) (cluster.Evidence, error) {

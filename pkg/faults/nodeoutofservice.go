@@ -130,16 +130,7 @@ func (f nodeOutOfService) node(env Env) (string, error) {
 
 // Inject implements Fault.
 func (f nodeOutOfService) Inject(ctx context.Context, env Env, target Target) (Effect, error) {
-	effect := Effect{Began: env.Now()}
-	if f.args.DryRun {
-		return effect, nil
-	}
-	seen, err := strikeNode(ctx, env, target)
-	if err != nil {
-		return effect, err
-	}
-	effect.Observations = []cluster.Observation{seen}
-	return effect, nil
+	return injectOnNode(ctx, env, target, f.args.DryRun)
 }
 
 // ProveLanded implements Fault: the taint stands on the object, and none of the pods that the node carried is left.

@@ -124,16 +124,7 @@ func tolerates(ctx context.Context, pod corev1.Pod, taint corev1.Taint) bool {
 
 // Inject implements Fault.
 func (f nodeTaint) Inject(ctx context.Context, env Env, target Target) (Effect, error) {
-	effect := Effect{Began: env.Now()}
-	if f.args.DryRun {
-		return effect, nil
-	}
-	seen, err := strikeNode(ctx, env, target)
-	if err != nil {
-		return effect, err
-	}
-	effect.Observations = []cluster.Observation{seen}
-	return effect, nil
+	return injectOnNode(ctx, env, target, f.args.DryRun)
 }
 
 // ProveLanded implements Fault. A taint that only keeps pods away is seen to stay. Of one that drives them out the consequence is

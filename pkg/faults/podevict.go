@@ -70,6 +70,21 @@ func (f podEvict) Inject(ctx context.Context, env Env, target Target) (Effect, e
 	return effect, nil
 }
 
+// byEviction is the reason that Kubernetes gives to a pod which it evicts.
+const byEviction = "EvictionByEvictionAPI"
+
+// ProveLanded implements Fault: the pod has ended, and Kubernetes said that it is evicted. An executor's pod may end by itself, too.
+func (f podEvict) ProveLanded(ctx context.Context, env Env, target Target, effect Effect) (Proof, error) {
+	proof, err := f.podEnd.ProveLanded(ctx, env, target, effect)
+	if err != nil {
+		return Proof{}, err
+	}
+	if last, ok := proof.After.(PodState); !ok || last.Disruption != byEviction {
+		return Proof{}, fmt.Errorf("pod %s/%s has ended, but not by an eviction: Kubernetes gives it the reason %q, expected %q", target.Object.Namespace, target.Object.Name, last.Disruption, byEviction)
+	}
+	return proof, nil
+}
+
 // evict asks for a pod's eviction until it is granted: a PodDisruptionBudget may forbid it for a while.
 func evict(ctx context.Context, env Env, pod history.Object) error {
 	uid := types.UID(pod.UID)

@@ -26,9 +26,6 @@ func evictDriver() *PodEvictArgs {
 func TestAnEvictionShowsTheReasonThatKubernetesGives(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.changePod(t, "driver", func(p *corev1.Pod) {
-		p.Status.Conditions = []corev1.PodCondition{{Type: corev1.DisruptionTarget, Status: corev1.ConditionTrue, Reason: "EvictionByEvictionAPI"}}
-	})
 	if err := w.disturbance(t, "evict", "podEvict", evictDriver()).Inject(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -37,7 +34,7 @@ func TestAnEvictionShowsTheReasonThatKubernetesGives(t *testing.T) {
 		After  PodState
 	}
 	err := json.Unmarshal(w.emitter.data(t, "landed").Evidence, &proof)
-	if err != nil || proof.Action != "pod-evict" || proof.After.Disruption != "EvictionByEvictionAPI" || !proof.After.ended() {
+	if err != nil || proof.Action != "pod-evict" || proof.After.Disruption != byEviction || !proof.After.ended() {
 		t.Errorf("evidence %+v, %v", proof, err)
 	}
 }
@@ -52,6 +49,17 @@ func TestAnEvictionDoesNotLand(t *testing.T) {
 	}{
 		{"a budget forbids it until the time is up", false, func(_ *testing.T, w *world) { w.api.budget = true }, "disruption budget"},
 		{"nothing is done", true, func(*testing.T, *world) {}, "is still there"},
+		{"nothing is done, and the pod ends by itself", true, func(t *testing.T, w *world) {
+			w.changePod(t, "driver", func(p *corev1.Pod) {
+				p.Status.Phase = corev1.PodSucceeded
+				p.Status.ContainerStatuses[0].State = corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{}}
+			})
+		}, "has ended, but not by an eviction"},
+		{"nothing is done, and the pod is deleted by somebody", true, func(t *testing.T, w *world) {
+			if err := w.api.Tracker().Delete(podResource(), namespace, "driver"); err != nil {
+				t.Fatal(err)
+			}
+		}, "has ended, but not by an eviction"},
 		{"the pod went by itself", false, func(t *testing.T, w *world) {
 			if err := w.api.Tracker().Delete(podResource(), namespace, "driver"); err != nil {
 				t.Fatal(err)

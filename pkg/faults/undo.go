@@ -9,6 +9,7 @@ import (
 	"slices"
 	"time"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/client-go/kubernetes"
 
 	"github.com/sparkchaos/sparkchaos/pkg/cluster"
@@ -45,6 +46,43 @@ func undo(ctx context.Context, machines Machines, client kubernetes.Interface, c
 	default:
 		return restoreNode(ctx, client, target, record.mark())
 	}
+}
+
+// LookAt looks at what the fault of an open record struck. An error says that whoever knows of it did not answer, so that nobody can say
+// whether the fault is still in effect.
+func LookAt(ctx context.Context, machines Machines, client kubernetes.Interface, chaos Chaos, record Record) error {
+	if err := lookAt(ctx, machines, client, chaos, record.Target); err != nil {
+		return fmt.Errorf("look at what fault %s struck: %w", record.Fault, err)
+	}
+	return nil
+}
+
+func lookAt(ctx context.Context, machines Machines, client kubernetes.Interface, chaos Chaos, target Target) error {
+	if target.Action != "" {
+		nodes, err := machines.Nodes(ctx)
+		if err != nil {
+			return err
+		}
+		disturbed := func(n cluster.Node) bool {
+			return n.Name == target.Node && (n.Power != cluster.On || n.Frozen || n.Isolated || !n.Kubelet)
+		}
+		if slices.ContainsFunc(nodes, disturbed) {
+			return nil
+		}
+	}
+	if target.Chaos != nil && chaos == nil || client == nil {
+		return errors.New("the API cannot be reached")
+	}
+	if target.Chaos != nil {
+		if _, err := chaos.State(ctx, target.Chaos.Resource); err != nil && !apierrors.IsNotFound(err) {
+			return err
+		}
+	}
+	// The rest of every fault shows in the API: whether the node is Ready again, how it is marked, whether a pod still ends.
+	if _, err := getNode(ctx, client, target.Node); err != nil && !apierrors.IsNotFound(err) {
+		return err
+	}
+	return nil
 }
 
 // Undone is one record that UndoPending dealt with.

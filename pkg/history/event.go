@@ -249,7 +249,9 @@ type ClockOffset struct {
 type LeftoversData struct {
 	Checked []string `json:"checked"` // what was looked for, in words
 	Found   []Object `json:"found,omitempty"`
-	Errors  []string `json:"errors,omitempty"`
+	// Unseen are undo records that stay open, and nobody could look at what they are about: it may be left, or not.
+	Unseen []Object `json:"unseen,omitempty"`
+	Errors []string `json:"errors,omitempty"`
 }
 
 // ProblemData is a trouble of the harness that may cost evidence.

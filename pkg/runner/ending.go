@@ -140,6 +140,9 @@ func (r *run) remove(ctx context.Context) error {
 	for _, object := range found.Found {
 		errs = append(errs, fmt.Errorf("%s %s is left", object.Kind, object.Name))
 	}
+	for _, object := range found.Unseen {
+		errs = append(errs, fmt.Errorf("%s %s is open, and nobody could look at what it is about", object.Kind, object.Name))
+	}
 	for _, unseen := range found.Errors {
 		errs = append(errs, fmt.Errorf("look for %s", unseen))
 	}
@@ -171,15 +174,36 @@ func (r *run) leftovers(ctx context.Context) history.LeftoversData {
 	if r.chaos != nil {
 		look("resources of Chaos Mesh", func() ([]history.Object, error) { return r.resourcesLeft(ctx) })
 	}
-	look("undo records that are open", func() ([]history.Object, error) {
-		records, err := faults.Pending(r.directory.Undo())
-		var found []history.Object
-		for _, record := range records {
-			found = append(found, history.Object{Kind: "UndoRecord", Name: record.ID})
-		}
-		return found, err
-	})
+	r.recordsLeft(ctx, &data)
 	return data
+}
+
+// lookAtRecord bounds the look at what one open undo record is about: those before it may have used up the time.
+const lookAtRecord = 20 * time.Second
+
+// recordsLeft tells the undo records that are open: those about which somebody could look are left, the others are not known to be.
+func (r *run) recordsLeft(ctx context.Context, data *history.LeftoversData) {
+	const what = "undo records that are open"
+	data.Checked = append(data.Checked, what)
+	records, err := faults.Pending(r.directory.Undo())
+	if err != nil {
+		data.Errors = append(data.Errors, fmt.Sprintf("%s: %v", what, err))
+	}
+	for _, record := range records {
+		object := history.Object{Kind: "UndoRecord", Name: record.ID}
+		if err := r.lookAt(ctx, record); err != nil {
+			data.Unseen = append(data.Unseen, object)
+			data.Errors = append(data.Errors, fmt.Sprintf("undo record %s: %v", record.ID, err))
+			continue
+		}
+		data.Found = append(data.Found, object)
+	}
+}
+
+func (r *run) lookAt(ctx context.Context, record faults.Record) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lookAtRecord)
+	defer cancel()
+	return faults.LookAt(ctx, r.cluster, r.client, r.chaos, record)
 }
 
 func (r *run) namespacesLeft(ctx context.Context) ([]history.Object, error) {

@@ -1,6 +1,7 @@
 package runner
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -28,6 +29,7 @@ import (
 	"github.com/sparkchaos/sparkchaos/pkg/cluster"
 	"github.com/sparkchaos/sparkchaos/pkg/faults"
 	"github.com/sparkchaos/sparkchaos/pkg/history"
+	"github.com/sparkchaos/sparkchaos/pkg/history/historytest"
 	"github.com/sparkchaos/sparkchaos/pkg/launcher"
 	"github.com/sparkchaos/sparkchaos/pkg/scenario"
 	"github.com/sparkchaos/sparkchaos/pkg/witness"
@@ -40,6 +42,7 @@ type fakeMachines struct {
 	nodes   map[string]*cluster.Node
 	disks   map[string]fs.FS // a node without one cannot be read
 	removed []string         // directories
+	silent  error            // whoever knows of the machines does not answer
 }
 
 func newFakeMachines(names ...string) *fakeMachines {
@@ -58,6 +61,9 @@ func (f *fakeMachines) Nodes(context.Context) ([]cluster.Node, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	var all []cluster.Node
+	if f.silent != nil {
+		return nil, f.silent
+	}
 	for _, node := range f.nodes {
 		all = append(all, *node)
 	}
@@ -67,6 +73,9 @@ func (f *fakeMachines) Nodes(context.Context) ([]cluster.Node, error) {
 func (f *fakeMachines) Do(_ context.Context, action cluster.Action, name string) (cluster.Evidence, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if f.silent != nil {
+		return cluster.Evidence{}, f.silent
+	}
 	switch action {
 	case cluster.PowerOff:
 		*f.nodes[name] = cluster.Node{Name: name, Power: cluster.Off}
@@ -230,6 +239,89 @@ func TestAFullDiskKeepsNothingFromBeingUndone(t *testing.T) {
 	if verdict, err := check.Judge(t.Context(), history.NewReader(stored)); err != nil || verdict.Verdict == check.Pass {
 		t.Errorf("judged %s, %v", verdict.Verdict, err)
 	}
+}
+
+// TestAnOpenUndoRecordIsLeftOnlyIfSomebodyCouldLook has the clean-up after a node lost its power meet a container engine, or an API
+// server, that does not answer any more.
+func TestAnOpenUndoRecordIsLeftOnlyIfSomebodyCouldLook(t *testing.T) {
+	t.Parallel()
+	silent := errors.New("the engine does not answer")
+	record := []history.Object{{Kind: "UndoRecord", Name: "0001-strike"}}
+	for name, tt := range map[string]struct {
+		machines error
+		api      bool // answers
+		on       bool // the node is on again; its undoing was not proven
+		found    []history.Object
+		unseen   []history.Object
+		judged   check.Verdict
+	}{
+		"nobody answers":                             {machines: silent, unseen: record, judged: check.Inconclusive},
+		"only the API answers":                       {machines: silent, api: true, unseen: record, judged: check.Inconclusive},
+		"all answer, and the node is off":            {api: true, found: record, judged: check.Violation},
+		"only the machines do, and the node is off":  {found: record, judged: check.Violation},
+		"only the machines do, and the node is on":   {on: true, unseen: record, judged: check.Inconclusive},
+		"all answer, and the record is what is left": {api: true, on: true, found: record, judged: check.Violation},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			directory := Directory(t.TempDir())
+			machines := newFakeMachines("n1")
+			machines.disks["n1"] = fstest.MapFS{}
+			client := fakeAPI(readyNode("n1"))
+			r := runOn(t, newLimitedFile(t, directory), directory, machines, client)
+			fault, err := faults.NewDisturbance("strike", "nodePowerOff", "", &faults.NodePowerOffArgs{Node: scenario.NodeSelector{Name: "n1"}}, faults.Env{
+				Run: "r", ClusterKind: "fake", Namespace: "r", Machines: machines, Client: client, Emitter: r.log, Journal: r.journal, PollEvery: time.Millisecond,
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := fault.Inject(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			if tt.on {
+				*machines.nodes["n1"] = cluster.Node{Name: "n1", Power: cluster.On, Kubelet: true, Processes: 1}
+			}
+			machines.silent = tt.machines
+			if !tt.api {
+				client.PrependReactor("*", "*", func(k8stesting.Action) (bool, runtime.Object, error) {
+					return true, nil, errors.New("connection refused")
+				})
+			}
+			var left history.LeftoversData
+			r.recordsLeft(t.Context(), &left)
+			if diff := cmp.Diff(tt.found, left.Found); diff != "" {
+				t.Errorf("found (-want +got):\n%s", diff)
+			}
+			if diff := cmp.Diff(tt.unseen, left.Unseen); diff != "" {
+				t.Errorf("unseen (-want +got):\n%s", diff)
+			}
+			if got := judgeLeftovers(t, left); got.Verdict != tt.judged {
+				t.Errorf("judged %s (%s), want %s", got.Verdict, got.Message, tt.judged)
+			}
+			if !tt.api || tt.unseen == nil {
+				return
+			}
+			if err := r.remove(t.Context()); err == nil || !strings.Contains(err.Error(), "UndoRecord 0001-strike is open, and nobody could look") {
+				t.Errorf("what is left behind: %v", err)
+			}
+		})
+	}
+}
+
+// judgeLeftovers judges a run that expected nothing but to leave nothing.
+func judgeLeftovers(t *testing.T, left history.LeftoversData) check.Result {
+	t.Helper()
+	story := historytest.PowerOff(historytest.Expect("nothingLeftBehind", nil))
+	story.Leftovers = &left
+	content, err := story.Bytes()
+	if err != nil {
+		t.Fatal(err)
+	}
+	verdict, err := check.Judge(t.Context(), history.NewReader(bytes.NewReader(content)))
+	if err != nil || len(verdict.Results) != 1 {
+		t.Fatalf("%+v, %v", verdict, err)
+	}
+	return verdict.Results[0]
 }
 
 func TestOneDiskThatCannotBeReadKeepsNoOtherFromBeing(t *testing.T) {

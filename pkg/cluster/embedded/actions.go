@@ -33,51 +33,33 @@ type worker struct {
 	state   cluster.Node
 }
 
-// action is one entry of the table of what can be done.
-type action struct {
-	do    func(context.Context, *worker, *cluster.Evidence) error
-	limit time.Duration
-}
-
-func actions() map[cluster.Action]action {
-	return map[cluster.Action]action{
-		cluster.PowerOff:     {powerOff, actionTimeout},
-		cluster.PowerOn:      {powerOn, actionTimeout},
-		cluster.Shutdown:     {shutdown, shutdownTimeout},
-		cluster.Freeze:       {freeze, actionTimeout},
-		cluster.Thaw:         {thaw, actionTimeout},
-		cluster.Isolate:      {isolate, actionTimeout},
-		cluster.Rejoin:       {rejoin, actionTimeout},
-		cluster.KubeletStop:  {kubeletStop, actionTimeout},
-		cluster.KubeletStart: {kubeletStart, actionTimeout},
+func actions() cluster.Doings[*worker] {
+	return cluster.Doings[*worker]{
+		cluster.PowerOff:     {Do: powerOff, Limit: actionTimeout},
+		cluster.PowerOn:      {Do: powerOn, Limit: actionTimeout},
+		cluster.Shutdown:     {Do: shutdown, Limit: shutdownTimeout},
+		cluster.Freeze:       {Do: freeze, Limit: actionTimeout},
+		cluster.Thaw:         {Do: thaw, Limit: actionTimeout},
+		cluster.Isolate:      {Do: isolate, Limit: actionTimeout},
+		cluster.Rejoin:       {Do: rejoin, Limit: actionTimeout},
+		cluster.KubeletStop:  {Do: kubeletStop, Limit: actionTimeout},
+		cluster.KubeletStart: {Do: kubeletStart, Limit: actionTimeout},
 	}
 }
 
 // Do acts on a node and returns only when the effect was observed from outside.
 func (c *Cluster) Do(ctx context.Context, name cluster.Action, node string) (cluster.Evidence, error) {
-	act, ok := actions()[name]
-	if !ok {
-		return cluster.Evidence{}, fmt.Errorf("nobody can %q a node: expected one of %v", name, cluster.Actions())
+	turn := func(ctx context.Context) (func(), error) {
+		return lock(ctx, c.provider.Cache, "cluster-"+c.record.Name, func() { c.provider.Progress("waiting for another sparkchaos that works on cluster " + c.record.Name) })
 	}
-	unlock, err := lock(ctx, c.provider.Cache, "cluster-"+c.record.Name, func() { c.provider.Progress("waiting for another sparkchaos that works on cluster " + c.record.Name) })
-	if err != nil {
-		return cluster.Evidence{}, err
+	find := func(_ context.Context, name string) (*worker, cluster.Node, error) {
+		w, err := c.worker(name)
+		if err != nil {
+			return nil, cluster.Node{}, err
+		}
+		return w, w.state, nil
 	}
-	defer unlock()
-	w, err := c.worker(node)
-	if err != nil {
-		return cluster.Evidence{}, err
-	}
-	if why := name.Refusal(w.state); why != "" {
-		return cluster.Evidence{}, fmt.Errorf("%s of node %s: %s; nothing was changed", name, node, why)
-	}
-	ctx, cancel := context.WithTimeoutCause(ctx, act.limit, fmt.Errorf("the effect was not seen within %v", act.limit))
-	defer cancel()
-	e := cluster.Evidence{Action: name, Node: node, Begun: time.Now()}
-	if err := act.do(ctx, w, &e); err != nil {
-		return e, fmt.Errorf("%s of node %s: %w", name, node, err)
-	}
-	return e, nil
+	return actions().Do(ctx, name, node, turn, find)
 }
 
 func (c *Cluster) worker(name string) (*worker, error) {

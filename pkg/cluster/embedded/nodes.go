@@ -207,35 +207,24 @@ func (c *Cluster) Listen(context.Context) (net.Listener, error) {
 
 // MakeDirectory makes a directory on the own disk of every node that pods of any user can write to.
 func (c *Cluster) MakeDirectory(_ context.Context, path string) error {
-	return c.onDisks("make", path, func(disk *os.Root, relative string) error {
-		return errors.Join(disk.MkdirAll(relative, 0o755), disk.Chmod(relative, 0o777|fs.ModeSticky))
-	})
+	return c.onDisks(cluster.MakingDirectory(), path)
 }
 
 // RemoveDirectory removes a directory with all that is in it from every node's disk.
 func (c *Cluster) RemoveDirectory(_ context.Context, path string) error {
-	return c.onDisks("remove", path, (*os.Root).RemoveAll)
+	return c.onDisks(cluster.RemovingDirectory(), path)
 }
 
-// onDisks does something to a path of every node's disk, whatever state the node is in.
-func (c *Cluster) onDisks(what, path string, do func(disk *os.Root, relative string) error) error {
+func (c *Cluster) onDisks(change cluster.DiskChange, path string) error {
 	relative := strings.TrimPrefix(filepath.Clean(path), "/")
 	if !filepath.IsAbs(path) || relative == "" {
-		return fmt.Errorf("%s the directory %q on the nodes' disks: expected an absolute path other than /", what, path)
+		return change.Refused(path, "an absolute path other than /")
 	}
-	var errs []error
+	var disks []func() (*os.Root, error)
 	for _, name := range c.directory.machineNames() {
-		disk, err := os.OpenRoot(c.directory.disk(name))
-		if err != nil {
-			errs = append(errs, err)
-			continue
-		}
-		errs = append(errs, do(disk, relative), disk.Close())
+		disks = append(disks, func() (*os.Root, error) { return os.OpenRoot(c.directory.disk(name)) })
 	}
-	if err := errors.Join(errs...); err != nil {
-		return fmt.Errorf("%s the directory %s on the nodes' disks: %w", what, path, err)
-	}
-	return nil
+	return change.On(path, relative, disks)
 }
 
 // Disk gives a node's own disk for reading, whatever state the node is in. Links do not lead out of it.

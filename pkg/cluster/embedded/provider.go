@@ -16,7 +16,6 @@ import (
 
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
-	"k8s.io/client-go/tools/clientcmd"
 
 	"github.com/sparkchaos/sparkchaos/internal/components"
 	"github.com/sparkchaos/sparkchaos/pkg/cluster"
@@ -188,11 +187,10 @@ func (c *Cluster) RESTConfig() (*rest.Config, error) {
 	if err != nil {
 		return nil, err
 	}
-	config, err := clientcmd.RESTConfigFromKubeConfig(content)
+	config, err := cluster.AdminConfig(content)
 	if err != nil {
 		return nil, fmt.Errorf("kubeconfig of cluster %s: %w", c.record.Name, err)
 	}
-	config.QPS, config.Burst = 200, 400
 	return config, nil
 }
 

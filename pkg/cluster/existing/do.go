@@ -36,28 +36,24 @@ func (c *Cluster) Do(ctx context.Context, action cluster.Action, node string) (c
 	if !ok {
 		return cluster.Evidence{}, fmt.Errorf("%s of node %s: context %s has no command for it; it has some for %v", action, node, c.options.Context, c.Can())
 	}
-	c.acting.Lock()
-	defer c.acting.Unlock()
-	before, err := c.machine(ctx, node)
-	if err != nil {
-		return cluster.Evidence{}, err
+	turn := func(context.Context) (func(), error) {
+		c.acting.Lock()
+		return c.acting.Unlock, nil
 	}
-	if why := action.Refusal(before); why != "" {
-		return cluster.Evidence{}, fmt.Errorf("%s of node %s: %s; nothing was changed", action, node, why)
+	find := func(ctx context.Context, name string) (cluster.Node, cluster.Node, error) {
+		before, err := c.machine(ctx, name)
+		return before, before, err
 	}
-	e := cluster.Evidence{Action: action, Node: node, Begun: time.Now()}
-	if _, err := command.run(ctx, node); err != nil {
-		return e, fmt.Errorf("%s of node %s: %w", action, node, err)
-	}
-	ctx, cancel := context.WithTimeoutCause(ctx, effectTimeout, fmt.Errorf("the effect was not seen within %v", effectTimeout))
-	defer cancel()
-	if err := c.awaitMachine(ctx, &e, before); err != nil {
-		return e, fmt.Errorf("%s of node %s: the command ended well, and yet: %w", action, node, err)
-	}
-	if err := c.awaitKubernetes(ctx, &e); err != nil {
-		return e, fmt.Errorf("%s of node %s: %w", action, node, err)
-	}
-	return e, nil
+	doings := cluster.Doings[cluster.Node]{action: {Limit: command.bound() + effectTimeout, Do: func(ctx context.Context, before cluster.Node, e *cluster.Evidence) error {
+		if _, err := command.run(ctx, node); err != nil {
+			return err
+		}
+		if err := c.awaitMachine(ctx, e, before); err != nil {
+			return fmt.Errorf("the command ended well, and yet: %w", err)
+		}
+		return c.awaitKubernetes(ctx, e)
+	}}}
+	return doings.Do(ctx, action, node, turn, find)
 }
 
 func (c *Cluster) command(action cluster.Action) (Command, bool) {

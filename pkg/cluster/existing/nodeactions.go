@@ -130,12 +130,17 @@ func parseStates(out []byte) (map[string]cluster.Node, error) {
 	return byName, errors.Join(problems...)
 }
 
+// bound is how long the command may take.
+func (c Command) bound() time.Duration {
+	if c.Timeout == 0 {
+		return commandTimeout
+	}
+	return c.Timeout
+}
+
 // run runs the command for a node and returns what it printed.
 func (c Command) run(ctx context.Context, node string) ([]byte, error) {
-	bound := c.Timeout
-	if bound == 0 {
-		bound = commandTimeout
-	}
+	bound := c.bound()
 	ctx, cancel := context.WithTimeoutCause(ctx, bound, fmt.Errorf("it did not end within %v", bound))
 	defer cancel()
 	words := slices.Clone(c.Command)

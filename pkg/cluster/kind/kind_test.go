@@ -246,7 +246,7 @@ func TestEachActionCanBeDone(t *testing.T) {
 	t.Parallel()
 	table := actions()
 	for _, name := range cluster.Actions() {
-		if act, ok := table[name]; !ok || act.do == nil || act.limit <= 0 {
+		if act, ok := table[name]; !ok || act.Do == nil || act.Limit <= 0 {
 			t.Errorf("%s: %+v, want what to do and a limit", name, act)
 		}
 	}

@@ -5,7 +5,6 @@ package kind
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -148,39 +147,28 @@ func (c *Cluster) Listen(ctx context.Context) (net.Listener, error) {
 
 // MakeDirectory makes a directory below /var of every node that pods of any user can write to.
 func (c *Cluster) MakeDirectory(ctx context.Context, path string) error {
-	return c.onDisks(ctx, "make", path, func(disk *os.Root, relative string) error {
-		return errors.Join(disk.MkdirAll(relative, 0o755), disk.Chmod(relative, 0o777|fs.ModeSticky))
-	})
+	return c.onDisks(ctx, cluster.MakingDirectory(), path)
 }
 
 // RemoveDirectory removes a directory with all that is in it from every node's disk.
 func (c *Cluster) RemoveDirectory(ctx context.Context, path string) error {
-	return c.onDisks(ctx, "remove", path, (*os.Root).RemoveAll)
+	return c.onDisks(ctx, cluster.RemovingDirectory(), path)
 }
 
-// onDisks does something to a path of every node's disk, whatever state the node is in.
-func (c *Cluster) onDisks(ctx context.Context, what, path string, do func(disk *os.Root, relative string) error) error {
+func (c *Cluster) onDisks(ctx context.Context, change cluster.DiskChange, path string) error {
 	relative, below := strings.CutPrefix(filepath.Clean(path), diskRoot+"/")
 	if !below {
-		return fmt.Errorf("%s the directory %q on the nodes' disks: expected one below %s", what, path, diskRoot)
+		return change.Refused(path, "one below "+diskRoot)
 	}
 	nodes, err := c.containers(ctx)
 	if err != nil {
 		return err
 	}
-	var errs []error
+	var disks []func() (*os.Root, error)
 	for _, node := range nodes {
-		disk, err := openDisk(node)
-		if err != nil {
-			errs = append(errs, err)
-			continue
-		}
-		errs = append(errs, do(disk, relative), disk.Close())
+		disks = append(disks, func() (*os.Root, error) { return openDisk(node) })
 	}
-	if err := errors.Join(errs...); err != nil {
-		return fmt.Errorf("%s the directory %s on the nodes' disks: %w", what, path, err)
-	}
-	return nil
+	return change.On(path, relative, disks)
 }
 
 func openDisk(node container) (*os.Root, error) {

@@ -15,7 +15,6 @@ import (
 	"golang.org/x/sync/errgroup"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
-	"k8s.io/client-go/tools/clientcmd"
 	kindcluster "sigs.k8s.io/kind/pkg/cluster"
 
 	"github.com/sparkchaos/sparkchaos/pkg/cluster"
@@ -265,11 +264,10 @@ func (c *Cluster) RESTConfig() (*rest.Config, error) {
 	if err != nil {
 		return nil, err
 	}
-	config, err := clientcmd.RESTConfigFromKubeConfig(content)
+	config, err := cluster.AdminConfig(content)
 	if err != nil {
 		return nil, fmt.Errorf("kubeconfig of the kind cluster %s: %w", c.record.Name, err)
 	}
-	config.QPS, config.Burst = 200, 400
 	return config, nil
 }
 

@@ -1,0 +1,49 @@
+package cluster
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// Doing is how an implementation does one action to a worker W, and how long it may take until the effect is seen.
+type Doing[W any] struct {
+	Do    func(context.Context, W, *Evidence) error
+	Limit time.Duration
+}
+
+// Doings are what an implementation can do to its workers.
+type Doings[W any] map[Action]Doing[W]
+
+// Turn waits until nobody else acts on the cluster, and returns what ends that.
+type Turn func(context.Context) (end func(), err error)
+
+// Find finds the worker of a name, and the state that it is in.
+type Find[W any] func(ctx context.Context, name string) (W, Node, error)
+
+// Do does an action to a node, as Cluster.Do promises: one at a time, refused where it makes no sense, and with a bound.
+func (d Doings[W]) Do(ctx context.Context, action Action, node string, turn Turn, find Find[W]) (Evidence, error) {
+	doing, ok := d[action]
+	if !ok {
+		return Evidence{}, fmt.Errorf("nobody can %q a node: expected one of %v", action, Actions())
+	}
+	end, err := turn(ctx)
+	if err != nil {
+		return Evidence{}, err
+	}
+	defer end()
+	worker, state, err := find(ctx, node)
+	if err != nil {
+		return Evidence{}, err
+	}
+	if why := action.Refusal(state); why != "" {
+		return Evidence{}, fmt.Errorf("%s of node %s: %s; nothing was changed", action, node, why)
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, doing.Limit, fmt.Errorf("the effect was not seen within %v", doing.Limit))
+	defer cancel()
+	e := Evidence{Action: action, Node: node, Begun: time.Now()}
+	if err := doing.Do(ctx, worker, &e); err != nil {
+		return e, fmt.Errorf("%s of node %s: %w", action, node, err)
+	}
+	return e, nil
+}
