@@ -6,7 +6,10 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"strconv"
+	"syscall"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
@@ -85,7 +88,32 @@ var _ = Describe("kind", Label("kind"), Ordered, ContinueOnFailure, func() {
 		code, _ := sparkchaos("cluster", "load", broken, "--cluster", "kind", "--name", name)
 		Expect(code).NotTo(Equal(0))
 	})
+
+	// The last one: without its daemon no cluster of it lives on.
+	It("an engine that ends in the middle of a run is an error, no violation, and cleanup removes the rest when it is back", Label("engine"), func(ctx SpecContext) {
+		daemon, err := strconv.Atoi(os.Getenv(ownDaemon))
+		if err != nil {
+			Skip("the Docker daemon belongs to somebody else: " + ownDaemon + " names no process of the tests' own")
+		}
+		other := name + "-e"
+		h := startHarness(other, fmt.Sprintf(short, strike("nodePowerOff"), ""), func(h *harness) { h.Args = append(h.Args, "--cluster", "kind") })
+		h.awaitEvent(ctx, `"type":"landed"`)
+		Expect(syscall.Kill(daemon, syscall.SIGKILL)).To(Succeed())
+		_ = h.Wait() // its exit code is looked at below
+		Expect(h.ProcessState.ExitCode()).To(Equal(3), h.output.String())
+		Expect(verdictOf(h)).To(Equal(check.Error), "nobody could look whether anything is left")
+		Expect(h.output.String()).To(ContainSubstring("sparkchaos cleanup"))
+
+		Expect(exec.CommandContext(ctx, filepath.Join("..", "scripts", "docker-for-tests"), "start").Run()).To(Succeed())
+		code, out := sparkchaos("cleanup")
+		Expect(code).To(Equal(0), out)
+		code, out = sparkchaos("cluster", "status", "--cluster", "kind", "--name", other)
+		Expect(code).NotTo(Equal(0), out)
+	}, SpecTimeout(specTimeout))
 })
+
+// ownDaemon is the number of the process of a Docker daemon that was started for the tests alone.
+const ownDaemon = "SPARKCHAOS_TEST_DOCKERD"
 
 // smokeUnlessControl labels what is run with each change of the code.
 func smokeUnlessControl(s *scenario.Scenario) Labels {
