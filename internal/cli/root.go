@@ -61,7 +61,7 @@ func Main(args []string, streams Streams) int {
 func execute(ctx context.Context, root *cobra.Command, args []string, streams Streams) ExitCode {
 	started := false
 	noteStart(root, &started)
-	root.SetArgs(args)
+	root.SetArgs(append([]string{}, args...)) // of none at all cobra would take the process's own
 	root.SetIn(streams.In)
 	root.SetOut(streams.Out)
 	root.SetErr(streams.Err)

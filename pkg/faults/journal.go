@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -240,7 +241,7 @@ func decodeRecord(content []byte) (Record, error) {
 	if err := decoder.Decode(&record); err != nil {
 		return Record{}, fmt.Errorf("not an undo record: %w", err)
 	}
-	if decoder.More() {
+	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
 		return Record{}, errors.New("not an undo record: more than one value in the file")
 	}
 	return record, validate(record)
