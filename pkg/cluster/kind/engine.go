@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/netip"
 	"os/exec"
 	"slices"
 	"strings"
@@ -156,16 +157,41 @@ func (e Engine) nodes(ctx context.Context, cluster string) ([]container, error) 
 
 // gateway is this machine's address in kind's network.
 func (e Engine) gateway(ctx context.Context) (string, error) {
-	out, err := e.run(ctx, "network", "inspect", networkName, "--format", "{{range .IPAM.Config}}{{.Gateway}} {{end}}")
+	out, err := e.run(ctx, "network", "inspect", networkName)
 	if err != nil {
 		return "", err
 	}
-	for _, address := range strings.Fields(out) {
-		if !strings.Contains(address, ":") {
-			return address, nil
+	return parseGateway(out)
+}
+
+// parseGateway finds the IPv4 gateway in what an engine tells of a network: Docker has it in IPAM.Config, Podman in subnets.
+func parseGateway(out string) (string, error) {
+	var networks []struct {
+		IPAM struct {
+			Config []struct{ Gateway string } `json:"Config"`
+		} `json:"IPAM"`
+		Subnets []struct {
+			Gateway string `json:"gateway"`
+		} `json:"subnets"`
+	}
+	if err := json.Unmarshal([]byte(out), &networks); err != nil {
+		return "", fmt.Errorf("what the container engine tells of network %s: %w", networkName, err)
+	}
+	var gateways []string
+	for _, network := range networks {
+		for _, config := range network.IPAM.Config {
+			gateways = append(gateways, config.Gateway)
+		}
+		for _, subnet := range network.Subnets {
+			gateways = append(gateways, subnet.Gateway)
 		}
 	}
-	return "", fmt.Errorf("network %s has the gateways %q: expected one of IPv4", networkName, out)
+	for _, gateway := range gateways {
+		if address, err := netip.ParseAddr(gateway); err == nil && address.Is4() {
+			return gateway, nil
+		}
+	}
+	return "", fmt.Errorf("network %s has the gateways %q: expected one of IPv4", networkName, gateways)
 }
 
 // HasImage says whether the engine has an image.

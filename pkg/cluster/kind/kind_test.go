@@ -258,3 +258,28 @@ func TestAnEngineThatIsMissingIsNamed(t *testing.T) {
 		t.Errorf("Check = %v", err)
 	}
 }
+
+func TestParseGateway(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct{ out, want, says string }{
+		"Docker":    {out: `[{"Name":"kind","IPAM":{"Driver":"default","Config":[{"Subnet":"fc00::/64","Gateway":"fc00::1"},{"Subnet":"172.18.0.0/16","Gateway":"172.18.0.1"}]}}]`, want: "172.18.0.1"},
+		"Podman":    {out: `[{"name":"kind","driver":"bridge","subnets":[{"subnet":"fc00::/64","gateway":"fc00::1"},{"subnet":"10.89.0.0/24","gateway":"10.89.0.1"}],"ipv6_enabled":true}]`, want: "10.89.0.1"},
+		"IPv6 only": {out: `[{"subnets":[{"gateway":"fc00::1"}]}]`, says: `has the gateways ["fc00::1"]: expected one of IPv4`},
+		"none":      {out: `[]`, says: "expected one of IPv4"},
+		"no JSON":   {out: `Error`, says: "what the container engine tells of network kind"},
+	} {
+		got, err := parseGateway(tt.out)
+		if got != tt.want || (err == nil) != (tt.says == "") || err != nil && !strings.Contains(err.Error(), tt.says) {
+			t.Errorf("%s: %q, %v, want %q and %q", name, got, err, tt.want, tt.says)
+		}
+	}
+}
+
+func FuzzParseGateway(f *testing.F) {
+	f.Add(`[{"IPAM":{"Config":[{"Gateway":"172.18.0.1"}]}}]`)
+	f.Fuzz(func(t *testing.T, out string) {
+		if gateway, err := parseGateway(out); err == nil && strings.Contains(gateway, ":") {
+			t.Errorf("%q is taken for an IPv4 address", gateway)
+		}
+	})
+}
