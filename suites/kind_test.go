@@ -71,6 +71,8 @@ var _ = Describe("kind", Label("kind"), Ordered, ContinueOnFailure, func() {
 	}
 
 	It("is taken for an existing cluster, with the same verdict", Label("existing"), func(ctx SpecContext) {
+		code, out := sparkchaos("cluster", "up", "--cluster", "kind", "--name", name) // unless an earlier spec did
+		Expect(code).To(Equal(0), out)
 		lab, client := openKind(ctx, name)
 		there := take(ctx, lab, "kind")
 		for _, s := range shipped() {

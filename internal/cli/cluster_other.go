@@ -13,7 +13,7 @@ import (
 
 // errNotLinux says what this system cannot do, and where it can be done.
 func errNotLinux() error {
-	return fmt.Errorf("the embedded cluster is made of Linux' namespaces and control groups, this is %s: use a Linux machine, or a virtual one; judging and reporting stored runs works here", runtime.GOOS)
+	return fmt.Errorf("the embedded cluster is made of Linux' namespaces and control groups, this is %s: use a Linux machine, or a virtual one; judging and reporting stored runs works here, and runs on existing clusters do", runtime.GOOS)
 }
 
 // newClusterCommand says that there is no embedded cluster on this system.
@@ -23,6 +23,9 @@ func newClusterCommand(func(string) string) *cobra.Command {
 		RunE: func(*cobra.Command, []string) error { return errNotLinux() },
 	}
 }
+
+// usableKinds are the kinds of clusters that runs on this system can have left something in.
+func usableKinds() []string { return []string{existingKind} }
 
 func newClusters(string, string, string, func(string)) (runner.Clusters, error) {
 	return nil, errNotLinux()

@@ -10,6 +10,9 @@ import (
 	"github.com/sparkchaos/sparkchaos/pkg/runner"
 )
 
+// usableKinds are the kinds of clusters that runs on this system can have left something in.
+func usableKinds() []string { return clusterKinds() }
+
 // newClusters returns the clusters of a kind that this machine can make by itself.
 func newClusters(kind, state, cache string, progress func(string)) (runner.Clusters, error) {
 	switch kind {

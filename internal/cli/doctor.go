@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -9,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sparkchaos/sparkchaos/internal/paths"
+	"github.com/sparkchaos/sparkchaos/pkg/cluster/existing"
 )
 
 // diagnosis is what can be said of one kind of cluster on this machine.
@@ -33,12 +35,26 @@ command that mends it. Nothing is changed. Exit code 3 if no kind can be had.`,
 			if err != nil {
 				return err
 			}
-			if !printDiagnoses(command.OutOrStdout(), diagnose(command.Context(), state, cache)) {
+			all := append(diagnose(command.Context(), state, cache), diagnoseExisting())
+			if !printDiagnoses(command.OutOrStdout(), all) {
 				return exitWith(ExitError)
 			}
 			return nil
 		},
 	}
+}
+
+// diagnoseExisting looks for contexts; whether a cluster answers is not asked of any that was not allowed.
+func diagnoseExisting() diagnosis {
+	contexts, err := existing.Contexts("")
+	if err == nil && len(contexts) == 0 {
+		err = errors.New("no context was found: set KUBECONFIG, or name the file with --kubeconfig")
+	}
+	d := diagnosis{kind: existingKind, lacks: err}
+	if err == nil {
+		d.notes = append(d.notes, fmt.Sprintf("the kubeconfig has the contexts %s; each is worked on only with --allow-context", strings.Join(contexts, ", ")))
+	}
+	return d
 }
 
 // printDiagnoses prints what was found and says whether any kind can be had.
@@ -48,7 +64,7 @@ func printDiagnoses(out io.Writer, all []diagnosis) (any bool) {
 			any = true
 			fmt.Fprintf(out, "%s: ready\n", d.kind)
 		} else {
-			fmt.Fprintf(out, "%s: cannot be made here\n  - %s\n", d.kind, strings.ReplaceAll(d.lacks.Error(), "\n", "\n  - "))
+			fmt.Fprintf(out, "%s: cannot be had here\n  - %s\n", d.kind, strings.ReplaceAll(d.lacks.Error(), "\n", "\n  - "))
 		}
 		for _, note := range d.notes {
 			fmt.Fprintf(out, "  %s\n", note)

@@ -220,7 +220,7 @@ func outcomeOf(verdict check.Verdict, report error, finished runner.Finished) ou
 // cleanUpDead cleans up after runs that were killed, on clusters of each kind.
 func cleanUpDead(ctx context.Context, getenv func(string) string, options runner.Options) error {
 	var errs []error
-	for _, kind := range clusterKinds() {
+	for _, kind := range usableKinds() {
 		clusters, err := options.Clusters, error(nil)
 		if clusters == nil || clusters.Kind() != kind {
 			clusters, err = clustersOf(clusterChoice{kind: kind}, getenv, sayLine(options.Progress))

@@ -6,6 +6,7 @@ package existing
 import (
 	"context"
 	"fmt"
+	"maps"
 	"net"
 	"slices"
 	"strings"
@@ -17,6 +18,7 @@ import (
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
+	"k8s.io/client-go/tools/clientcmd/api"
 
 	"github.com/sparkchaos/sparkchaos/pkg/cluster"
 )
@@ -70,20 +72,33 @@ func Open(ctx context.Context, options Options) (*Cluster, error) {
 	return c, c.reach(ctx)
 }
 
-// loadConfig finds a context where kubectl would.
-func loadConfig(kubeconfig, name string) (*rest.Config, error) {
+// Contexts returns the names of the contexts that kubectl would find, sorted; with a file, those of that one alone.
+func Contexts(kubeconfig string) ([]string, error) {
+	_, all, err := load(kubeconfig)
+	if err != nil {
+		return nil, err
+	}
+	return slices.Sorted(maps.Keys(all.Contexts)), nil
+}
+
+func load(kubeconfig string) (*clientcmd.ClientConfigLoadingRules, *api.Config, error) {
 	rules := clientcmd.NewDefaultClientConfigLoadingRules()
 	rules.ExplicitPath = kubeconfig
 	all, err := rules.Load()
 	if err != nil {
-		return nil, fmt.Errorf("read the kubeconfig: %w", err)
+		return nil, nil, fmt.Errorf("read the kubeconfig: %w", err)
+	}
+	return rules, all, nil
+}
+
+// loadConfig finds a context where kubectl would.
+func loadConfig(kubeconfig, name string) (*rest.Config, error) {
+	rules, all, err := load(kubeconfig)
+	if err != nil {
+		return nil, err
 	}
 	if _, ok := all.Contexts[name]; !ok {
-		var names []string
-		for known := range all.Contexts {
-			names = append(names, known)
-		}
-		slices.Sort(names)
+		names := slices.Sorted(maps.Keys(all.Contexts))
 		return nil, fmt.Errorf("the kubeconfig (%s) has no context %q: it has %s", strings.Join(rules.GetLoadingPrecedence(), ", "), name, orNone(strings.Join(names, ", ")))
 	}
 	config, err := clientcmd.NewNonInteractiveClientConfig(*all, name, &clientcmd.ConfigOverrides{}, rules).ClientConfig()
