@@ -132,7 +132,7 @@ func openKind(ctx context.Context, name string) (*kind.Cluster, kubernetes.Inter
 	Expect(err).NotTo(HaveOccurred())
 	engine, err := kind.FindEngine(ctx)
 	Expect(err).NotTo(HaveOccurred())
-	c, err := kind.Provider{State: state, Engine: engine}.Open(ctx, name)
+	c, err := kind.Provider{State: state, Engine: engine, Progress: func(line string) { fmt.Fprintln(GinkgoWriter, line) }}.Open(ctx, name)
 	Expect(err).NotTo(HaveOccurred())
 	config, err := c.RESTConfig()
 	Expect(err).NotTo(HaveOccurred())
