@@ -258,13 +258,20 @@ func (r *run) volumesLeft(ctx context.Context) ([]history.Object, error) {
 			return false, nil
 		}
 		for _, volume := range volumes.Items {
-			if claim := volume.Spec.ClaimRef; claim != nil && (claim.Namespace == r.id || claim.Namespace == r.baselineID()) {
+			claim := volume.Spec.ClaimRef
+			if claim != nil && (claim.Namespace == r.id || claim.Namespace == r.baselineID()) && !r.stock(volume) {
 				found = append(found, history.Object{Kind: "PersistentVolume", Name: volume.Name, UID: string(volume.UID)})
 			}
 		}
 		return len(found) == 0, nil
 	})
 	return found, trouble
+}
+
+// stock says whether a volume was there before the run and is retained: it is the cluster's own, and whoever runs that
+// decides when it may be claimed again.
+func (r *run) stock(volume corev1.PersistentVolume) bool {
+	return volume.Spec.PersistentVolumeReclaimPolicy == corev1.PersistentVolumeReclaimRetain && volume.CreationTimestamp.Time.Before(r.began)
 }
 
 // directoriesLeft looks on the disks themselves: what executors and shuffle services wrote there outlives them.

@@ -519,3 +519,31 @@ func TestNothingIsWaitedForInAClusterThatIsGone(t *testing.T) {
 		t.Errorf("left %v, removed %v; want nothing of either: it went with the cluster", left, machines.removed)
 	}
 }
+
+func TestVolumesOfTheClusterItselfAreNotLeftBehind(t *testing.T) {
+	t.Parallel()
+	began := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	volume := func(name string, made time.Time, policy corev1.PersistentVolumeReclaimPolicy, namespace string) *corev1.PersistentVolume {
+		return &corev1.PersistentVolume{
+			ObjectMeta: metav1.ObjectMeta{Name: name, CreationTimestamp: metav1.NewTime(made)},
+			Spec:       corev1.PersistentVolumeSpec{PersistentVolumeReclaimPolicy: policy, ClaimRef: &corev1.ObjectReference{Namespace: namespace, Name: "shared"}},
+		}
+	}
+	r := &run{id: "run-1", began: began, client: fake.NewClientset(
+		volume("stock", began.Add(-time.Hour), corev1.PersistentVolumeReclaimRetain, "run-1"),
+		volume("others", began.Add(time.Second), corev1.PersistentVolumeReclaimRetain, "shop"),
+		volume("retained", began.Add(time.Second), corev1.PersistentVolumeReclaimRetain, "run-1"),
+		volume("old", began.Add(-time.Hour), corev1.PersistentVolumeReclaimDelete, "run-1-base"),
+	)}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	found, err := r.volumesLeft(ctx)
+	var names []string
+	for _, object := range found {
+		names = append(names, object.Name)
+	}
+	slices.Sort(names)
+	if diff := cmp.Diff([]string{"old", "retained"}, names); diff != "" || err != nil {
+		t.Errorf("%v (-want +got):\n%s", err, diff)
+	}
+}
