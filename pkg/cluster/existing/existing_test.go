@@ -80,7 +80,7 @@ func TestNodes(t *testing.T) {
 
 func TestDo(t *testing.T) {
 	t.Parallel()
-	lab := newFakeLab(t, apiNode("worker-1"), nodeLease("worker-1"))
+	lab := newFakeLab(t, apiNode("worker-1"), nodeLease("worker-1", 1))
 	lab.has(t, machine("worker-1", cluster.On, "b1"))
 	lab.will(t, cluster.PowerOff, machine("worker-1", cluster.Off, ""))
 	lab.will(t, cluster.PowerOn, machine("worker-1", cluster.On, "b2"))
@@ -101,7 +101,7 @@ func TestDo(t *testing.T) {
 		t.Errorf("power-off of what is off: %v", err)
 	}
 	off.Store(false)
-	lab.renewing(t, "worker-1", &off)
+	lab.renewing(t, "worker-1", 1, &off)
 	evidence, err = lab.Do(context.Background(), cluster.PowerOn, "worker-1")
 	if err != nil {
 		t.Fatal(err)
@@ -125,12 +125,13 @@ func TestAnExitCodeIsNoEvidence(t *testing.T) {
 		"the machine is still on":            {after: []cluster.Node{machine("worker-1", cluster.On, "b1")}, says: "the command ended well, and yet: expected to see that power-off is in effect"},
 		"Kubernetes still hears of the node": {after: []cluster.Node{machine("worker-1", cluster.Off, "")}, lives: true, says: "expected to see that kubelet renews the node's lease no more"},
 	} {
-		lab := newFakeLab(t, apiNode("worker-1"), nodeLease("worker-1"))
+		const long = 60 // seconds: no pause of the fake kubelet is taken for silence
+		lab := newFakeLab(t, apiNode("worker-1"), nodeLease("worker-1", long))
 		lab.has(t, machine("worker-1", cluster.On, "b1"))
 		lab.will(t, cluster.PowerOff, tt.after...)
 		var stopped atomic.Bool
 		stopped.Store(!tt.lives)
-		lab.renewing(t, "worker-1", &stopped)
+		lab.renewing(t, "worker-1", long, &stopped)
 		ctx, cancel := context.WithCancel(context.Background())
 		ended := make(chan error, 1)
 		go func() {

@@ -79,8 +79,8 @@ func apiNode(name string, change ...func(*corev1.Node)) *corev1.Node {
 	return node
 }
 
-func nodeLease(name string) *coordinationv1.Lease {
-	seconds, now := int32(1), metav1.NowMicro()
+func nodeLease(name string, seconds int32) *coordinationv1.Lease {
+	now := metav1.NowMicro()
 	return &coordinationv1.Lease{
 		ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: nodeLeases},
 		Spec:       coordinationv1.LeaseSpec{LeaseDurationSeconds: &seconds, RenewTime: &now},
@@ -88,7 +88,7 @@ func nodeLease(name string) *coordinationv1.Lease {
 }
 
 // renewing renews a lease as a fake kubelet does, until the test ends; stopped says when it does not.
-func (l *fakeLab) renewing(t *testing.T, name string, stopped *atomic.Bool) {
+func (l *fakeLab) renewing(t *testing.T, name string, seconds int32, stopped *atomic.Bool) {
 	t.Helper()
 	done := make(chan struct{})
 	ended := make(chan struct{})
@@ -103,7 +103,7 @@ func (l *fakeLab) renewing(t *testing.T, name string, stopped *atomic.Bool) {
 			}
 			if !stopped.Load() {
 				// The tracker alone: a fake kubelet needs no client.
-				_ = l.client.Tracker().Update(coordinationv1.SchemeGroupVersion.WithResource("leases"), nodeLease(name), nodeLeases)
+				_ = l.client.Tracker().Update(coordinationv1.SchemeGroupVersion.WithResource("leases"), nodeLease(name, seconds), nodeLeases)
 			}
 		}
 	}()
