@@ -162,11 +162,10 @@ func runNamespaces(ctx context.Context, client kubernetes.Interface) ([]corev1.N
 	}), nil
 }
 
-// followWitness takes in what the witness in the cluster keeps, as it comes. What does not come by it is on the nodes' disks.
+// followWitness takes in what the witness in the cluster keeps, as it comes. What does not come by it is on the nodes' disks, so that
+// its way breaks, as when a fault strikes its node, costs no evidence.
 func (s *session) followWitness() {
-	failed := func(err error) {
-		s.problem(history.ProblemData{What: "follow the witness in the cluster", Error: err.Error()})
-	}
+	failed := func(err error) { s.run.Progress.Say("the witness in the cluster is not heard: %v", err) }
 	s.witness.servers.Go(func() error { return witness.Follow(s.witness.running, s.reachWitness, s.witness.inbox, failed) })
 }
 
