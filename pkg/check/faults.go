@@ -22,6 +22,7 @@ type Fault struct {
 	Recovered    Moment
 	NotRecovered Moment
 	Reason       string // of the last failure
+	Lapsed       string // why it was not in effect any more before it was undone; empty if it held as far as anybody looked
 }
 
 func (m *Model) observeFault(e *history.Event, at Moment) error {
@@ -39,6 +40,9 @@ func (m *Model) observeFault(e *history.Event, at Moment) error {
 	}
 	if len(data.Targets) > 0 && !data.LeavesRunning {
 		fault.Targets = data.Targets
+	}
+	if why := data.Detail[history.DidNotHold]; why != "" {
+		fault.Lapsed = why
 	}
 	switch e.Type {
 	case history.FaultInjecting:

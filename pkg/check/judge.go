@@ -185,6 +185,11 @@ func (m *Model) unlanded(plan plan) []string {
 			why = append(why, fmt.Sprintf("fault %s was not recovered: %s", fault.Name, fault.why()))
 		}
 	}
+	for _, fault := range m.Faults {
+		if fault.Lapsed != "" {
+			why = append(why, fmt.Sprintf("fault %s landed, but did not hold until it was undone: %s", fault.Name, fault.Lapsed))
+		}
+	}
 	for _, missed := range m.Missed {
 		seen := missed.Data.Seen
 		if seen == "" {
@@ -228,7 +233,10 @@ func (m *Model) landings(plan plan) []Landed {
 
 func (f *Fault) landing() Landed {
 	landed := Landed{
-		Fault: f.Name, Kind: f.Kind, Landed: !f.Landed.Never(), Recovered: f.undone(), Evidence: f.Landed.Seq,
+		Fault: f.Name, Kind: f.Kind, Landed: !f.Landed.Never(), Lapsed: f.Lapsed != "", Recovered: f.undone(), Evidence: f.Landed.Seq,
+	}
+	if landed.Lapsed {
+		landed.Reason = f.Lapsed
 	}
 	if !landed.Landed || !f.NotRecovered.Never() && !landed.Recovered {
 		landed.Reason = f.why()

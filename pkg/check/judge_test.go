@@ -93,6 +93,15 @@ func both(twists ...func(*historytest.Story)) func(*historytest.Story) {
 
 func noEnd(s *historytest.Story) { s.Ended = 0 }
 
+// lapsed lets the fault end before it is undone.
+func lapsed(s *historytest.Story) {
+	s.Extra = func(b *historytest.Builder) {
+		b.Fault(39*second, history.FaultRecovering, history.FaultData{
+			Fault: historytest.FaultName, Detail: map[string]string{history.DidNotHold: "probes are answered"},
+		})
+	}
+}
+
 func notLanded(s *historytest.Story) { s.NotLanded = "the node still answers" }
 
 func TestPrecedence(t *testing.T) {
@@ -123,6 +132,8 @@ func TestPrecedence(t *testing.T) {
 		{name: "interrupted", twist: func(s *historytest.Story) { s.End.Interrupted = true }, want: Inconclusive, says: "interrupted"},
 		{name: "missed anchor", twist: extra(history.AnchorMissed, history.AnchorData{Step: "x/recover", Deadline: 60 * second, Seen: "2 pods"}), want: Inconclusive, says: "step x/recover did not come within 1m0s; seen instead: 2 pods"},
 		{name: "problem of the harness", twist: extra(history.Problem, history.ProblemData{What: "following a log", Error: "EOF"}), want: Inconclusive, says: "following a log: EOF"},
+		{name: "ended before it was undone", twist: lapsed, want: Inconclusive, says: "fault lose-driver-node landed, but did not hold until it was undone: probes are answered"},
+		{name: "violation before ended early", twist: both(lapsed, zombie(36*second)), want: Violation},
 		{name: "recovery failed", twist: both(func(s *historytest.Story) { s.Recovered = 0 }, faultStep(41*second, history.FaultNotRecovered, "no answer")), want: Inconclusive, says: "was not recovered: no answer"},
 		{name: "recovery failed, then succeeded", twist: faultStep(35*second, history.FaultNotRecovered, "no answer"), want: Pass},
 		{name: "recovery planned but never done", twist: func(s *historytest.Story) { s.Recovered = 0 }, want: Inconclusive, says: "was not recovered"},

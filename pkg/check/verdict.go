@@ -78,6 +78,7 @@ type Landed struct {
 	Fault     string `json:"fault"`
 	Kind      string `json:"kind"`
 	Landed    bool   `json:"landed"`
+	Lapsed    bool   `json:"lapsed,omitempty"` // it was not in effect any more before it was undone
 	Recovered bool   `json:"recovered"`
 	Reason    string `json:"reason,omitempty"`
 	Evidence  int64  `json:"evidence,omitempty"` // sequence number of the event that proves the landing

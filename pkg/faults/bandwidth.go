@@ -86,6 +86,9 @@ func (bandwidthChaos) Kind() string { return v1alpha1.KindNetworkChaos }
 // OneShot implements chaosEffect.
 func (bandwidthChaos) OneShot() bool { return false }
 
+// Loud says that a look uses up what is left of the limit.
+func (bandwidthChaos) Loud() bool { return true }
+
 // Spec implements chaosEffect.
 func (b bandwidthChaos) Spec(target Target) chaosmesh.Spec {
 	return v1alpha1.NetworkChaosSpec{
@@ -116,7 +119,7 @@ func (b bandwidthChaos) Holds(ctx context.Context, env Env, target Target) (clus
 		return cluster.Observation{}, err
 	}
 	if rate > b.rate*tooFast {
-		return cluster.Observation{}, fmt.Errorf("pod %s sends %s a second, expected %s at most", target.Object.Name, bytesOf(rate), bytesOf(b.rate))
+		return cluster.Observation{}, seenInstead("pod %s sends %s a second, expected %s at most", target.Object.Name, bytesOf(rate), bytesOf(b.rate))
 	}
 	return cluster.Observation{What: fmt.Sprintf("the pod sends %s a second, however much there is to be sent", bytesOf(rate)), How: floodHow, At: env.Now()}, nil
 }

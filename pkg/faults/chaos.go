@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
+	"github.com/chaos-mesh/chaos-mesh/api/v1alpha1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
@@ -161,6 +163,43 @@ func (f chaosFault) proof(target Target, effect Effect, seen cluster.Observation
 	}
 }
 
+// Holding says what is seen instead of the effect; nil if it is seen, if nothing can be seen, or if the pods that bore it are no
+// more. What strikes once does not hold.
+func (f chaosFault) Holding(ctx context.Context, env Env, target Target) error {
+	if f.effect.OneShot() {
+		return nil
+	}
+	_, err := untilSeen(ctx, env, target, func(ctx context.Context, env Env, target Target) (cluster.Observation, error) {
+		if gone, err := anyGone(ctx, env, target); err != nil || gone != nil {
+			return cluster.Observation{}, err
+		}
+		if err := f.startedAnew(ctx, env, target); err != nil {
+			return cluster.Observation{}, err
+		}
+		return f.effect.Holds(ctx, env, target)
+	})
+	return err
+}
+
+// startedAnew says that the container that was struck is no more while its pod is: after a boot of the node, for one. What took its
+// place has nothing of the effect, unless the effect is that very change.
+func (f chaosFault) startedAnew(ctx context.Context, env Env, target Target) error {
+	if f.effect.Kind() == v1alpha1.KindPodChaos || len(target.Pod.Running) == 0 {
+		return nil
+	}
+	state, err := podStateNow(ctx, env, target)
+	if err != nil || len(state.Running) == 0 || slices.Contains(state.Running, target.Pod.Running[0]) {
+		return err
+	}
+	return seenInstead("container %s of pod %s, which was struck, does not run any more, but %v", target.Pod.Running[0], target.Object.Name, state.Running)
+}
+
+// Quiet says that looking whether the effect holds disturbs nobody, so that it may be looked at all the time.
+func (f chaosFault) Quiet() bool {
+	loud, ok := f.effect.(interface{ Loud() bool })
+	return !ok || !loud.Loud()
+}
+
 // Recover implements Fault.
 func (f chaosFault) Recover(ctx context.Context, env Env, target Target, _ []Record) (Effect, error) {
 	evidence, freed, err := deleteChaos(ctx, env.Chaos, target)
@@ -248,6 +287,18 @@ type Peer struct {
 func durationOf(d time.Duration) *string {
 	words := d.String()
 	return &words
+}
+
+// anyGone observes that a pod of the target is no more, at either end; nil if all are there.
+func anyGone(ctx context.Context, env Env, target Target) (*cluster.Observation, error) {
+	gone, _, err := podGone(ctx, env, target)
+	if err != nil || gone != nil || target.Chaos.Peer == nil {
+		return gone, err
+	}
+	peer := target
+	peer.Object.Name, peer.Object.UID = target.Chaos.Peer.Name, target.Chaos.Peer.UID
+	gone, _, err = podGone(ctx, env, peer)
+	return gone, err
 }
 
 // podGone observes that a pod is no more; nil if it is there.

@@ -107,7 +107,7 @@ func (c timeChaos) Holds(_ context.Context, env Env, target Target) (cluster.Obs
 	}
 	moved := ahead - target.Chaos.Ahead
 	if (moved - c.offset).Abs() > c.offset.Abs()/4 {
-		return cluster.Observation{}, fmt.Errorf("the clock of pod %s moved by %v, expected %v", target.Object.Name, moved.Round(time.Millisecond), c.offset)
+		return cluster.Observation{}, seenInstead("the clock of pod %s moved by %v, expected %v", target.Object.Name, moved.Round(time.Millisecond), c.offset)
 	}
 	return cluster.Observation{What: fmt.Sprintf("the clock of the pod's JVM moved by %v", moved.Round(time.Millisecond)), How: skewHow, At: env.Now()}, nil
 }

@@ -53,6 +53,7 @@ type Disturbance struct {
 	record  *Record    // nil until the undo record is on disk
 	target  Target
 	began   *time.Time
+	watch   *watch // nil until it landed
 
 	seeing sync.Mutex // guards state alone, so that it can be asked while a step works
 	state  State
@@ -131,7 +132,11 @@ func (d *Disturbance) Inject(ctx context.Context) error {
 	if err := d.begin(); err != nil {
 		return d.didNotLand(errors.Join(err, d.abandon()))
 	}
-	return d.strike(ctx)
+	if err := d.strike(ctx); err != nil {
+		return err
+	}
+	d.watch = startWatch(ctx, d.fault, d.env, d.target)
+	return nil
 }
 
 func (d *Disturbance) resolve(ctx context.Context) error {
@@ -206,7 +211,7 @@ func (d *Disturbance) Recover(ctx context.Context) error {
 
 func (d *Disturbance) recover(ctx context.Context) error {
 	// An event that the history refuses does not stop the undoing.
-	lost := d.step(Recovering, history.FaultData{})
+	lost := d.step(Recovering, history.FaultData{Detail: d.lapse(ctx)})
 	var illegal *TransitionError
 	if errors.As(lost, &illegal) {
 		return lost
@@ -223,6 +228,20 @@ func (d *Disturbance) recover(ctx context.Context) error {
 	}
 	closing := d.env.Journal.Done(d.record.ID)
 	return errors.Join(lost, closing, d.prove(Recovered, proof))
+}
+
+// lapse says of a fault that landed why it was not in effect any more, though nobody had undone it; nil if it was, or if that cannot
+// be seen of a fault of its kind. A fault that ended by itself was shorter than what is judged.
+func (d *Disturbance) lapse(ctx context.Context) map[string]string {
+	if d.watch == nil {
+		return nil
+	}
+	why := d.watch.end(ctx)
+	d.watch = nil
+	if why == "" {
+		return nil
+	}
+	return map[string]string{history.DidNotHold: why}
 }
 
 func (d *Disturbance) undo(ctx context.Context) (Proof, error) {

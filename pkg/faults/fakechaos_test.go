@@ -23,6 +23,9 @@ type fakeChaos struct {
 	mute bool
 	lack string // queueing discipline that the kernel has not
 
+	blind bool     // no script can be run on a node
+	looks []string // scripts that were run on nodes
+
 	mu   sync.Mutex
 	made map[string]chaosmesh.Spec
 }
@@ -60,6 +63,20 @@ func (a *fakeAPI) stop(node string, ready corev1.ConditionStatus) error {
 	object := found.(*corev1.Node).DeepCopy()
 	object.Status.Conditions[0].Status = ready
 	return a.Tracker().Update(nodes, object, "")
+}
+
+// meanwhile changes what is in effect while somebody may look at it.
+func (c *fakeChaos) meanwhile(change func()) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	change()
+}
+
+// looked is how often something was looked at on a node.
+func (c *fakeChaos) looked() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.looks)
 }
 
 func podResource() schema.GroupVersionResource {
@@ -123,6 +140,10 @@ func (c *fakeChaos) Delete(_ context.Context, r chaosmesh.Resource) (chaosmesh.F
 func (c *fakeChaos) OnNode(_ context.Context, _, script string) (string, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.looks = append(c.looks, script)
+	if c.blind {
+		return "", errBroken
+	}
 	if strings.Contains(script, "tc qdisc") {
 		if c.lack != "" && strings.Contains(script, c.lack) {
 			return "", errBroken

@@ -92,6 +92,8 @@ type Env struct {
 
 	LandWithin    time.Duration // bound of injecting and proving; 30 s if zero
 	RecoverWithin time.Duration // bound of undoing and proving; 3 min if zero
+	HoldWithin    time.Duration // bound of seeing, before the undoing, that the effect still holds; 5 s if zero
+	WatchEvery    time.Duration // between two looks whether a fault that has landed still holds; 5 s if zero
 	PollEvery     time.Duration // between two looks at the API or the nodes; 100 ms if zero
 }
 
@@ -99,6 +101,8 @@ type Env struct {
 const (
 	defaultLandWithin    = 30 * time.Second
 	defaultRecoverWithin = 3 * time.Minute
+	defaultHoldWithin    = 5 * time.Second
+	defaultWatchEvery    = 5 * time.Second
 	defaultPollEvery     = 100 * time.Millisecond
 )
 
@@ -111,6 +115,12 @@ func (e Env) withDefaults() Env {
 	}
 	if e.RecoverWithin <= 0 {
 		e.RecoverWithin = defaultRecoverWithin
+	}
+	if e.HoldWithin <= 0 {
+		e.HoldWithin = defaultHoldWithin
+	}
+	if e.WatchEvery <= 0 {
+		e.WatchEvery = defaultWatchEvery
 	}
 	if e.PollEvery <= 0 {
 		e.PollEvery = defaultPollEvery

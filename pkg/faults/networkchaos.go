@@ -82,7 +82,7 @@ func (n networkChaos) Holds(ctx context.Context, env Env, target Target) (cluste
 	}
 	words := n.seen(found, target.Chaos.RoundTrip)
 	if words == "" {
-		return cluster.Observation{}, fmt.Errorf("pod %s reaches pod %s as before: %d of %d probes were answered, within %v; before it took %v",
+		return cluster.Observation{}, seenInstead("pod %s reaches pod %s as before: %d of %d probes were answered, within %v; before it took %v",
 			target.Object.Name, target.Chaos.Peer.Name, len(found.roundTrip), n.probes, found.median(), target.Chaos.RoundTrip)
 	}
 	return cluster.Observation{What: words, How: probeHow, At: env.Now()}, nil
@@ -90,15 +90,11 @@ func (n networkChaos) Holds(ctx context.Context, env Env, target Target) (cluste
 
 // Over implements chaosEffect: the peer answers as before. Pods that are no more have no network.
 func (n networkChaos) Over(ctx context.Context, env Env, target Target) (cluster.Observation, error) {
-	peer := target
-	peer.Object.Name, peer.Object.UID = target.Chaos.Peer.Name, target.Chaos.Peer.UID
-	for _, one := range []Target{target, peer} {
-		if gone, _, err := podGone(ctx, env, one); err != nil || gone != nil {
-			if err != nil {
-				return cluster.Observation{}, err
-			}
-			return *gone, nil
+	if gone, err := anyGone(ctx, env, target); err != nil || gone != nil {
+		if err != nil {
+			return cluster.Observation{}, err
 		}
+		return *gone, nil
 	}
 	found, err := probe(ctx, env, target, n.probes)
 	if err != nil {

@@ -63,7 +63,7 @@ func (p podChaos) Holds(ctx context.Context, env Env, target Target) (cluster.Ob
 	}
 	for _, container := range state.Running {
 		if slices.Contains(target.Pod.Running, container) {
-			return cluster.Observation{}, fmt.Errorf("container %s of pod %s/%s still runs", container, target.Object.Namespace, target.Object.Name)
+			return cluster.Observation{}, seenInstead("container %s of pod %s/%s still runs", container, target.Object.Namespace, target.Object.Name)
 		}
 	}
 	what := fmt.Sprintf("none of the %d containers that ran before runs any more", len(target.Pod.Running))

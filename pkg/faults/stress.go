@@ -102,7 +102,7 @@ func (s stressChaos) Holds(ctx context.Context, env Env, target Target) (cluster
 		return cluster.Observation{}, err
 	}
 	if len(found) == 0 {
-		return cluster.Observation{}, fmt.Errorf("no process %s of the container of pod %s works", s.process, target.Object.Name)
+		return cluster.Observation{}, seenInstead("no process %s of the container of pod %s works", s.process, target.Object.Name)
 	}
 	return cluster.Observation{What: fmt.Sprintf("processes of the container that work: %s", strings.Join(found, ", ")), How: stressHow, At: env.Now()}, nil
 }

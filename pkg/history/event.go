@@ -207,6 +207,10 @@ type FaultData struct {
 	LeavesRunning bool `json:"leavesRunning,omitempty"`
 }
 
+// DidNotHold is the key in a FaultData's Detail under which it stands why a fault that had landed was not in effect any more when it
+// was to be undone. The events that say so are those of the undoing.
+const DidNotHold = "didNotHold"
+
 // GapUntilEnd begins the reason of a gap that did not end before the record did.
 const GapUntilEnd = "nothing was seen until the end of the record"
 

@@ -90,6 +90,8 @@ func judgeFault(fault check.Landed, control *check.Control) entry {
 		}
 	case !fault.Recovered:
 		e.verdict, e.outcome = "landed, not recovered", erring
+	case fault.Lapsed:
+		e.verdict, e.outcome = "landed, did not hold", erring
 	}
 	return e
 }
