@@ -99,15 +99,15 @@ var _ = Describe("Chaos Mesh", Label("chaos-mesh"), Ordered, ContinueOnFailure, 
 	It("its webhook knows the kinds of clouds; without a cloud nothing more can be seen of them", func(ctx SpecContext) {
 		for kind, specs := range map[string]struct{ good, bad chaosmesh.Spec }{
 			v1alpha1.KindAWSChaos: {
-				v1alpha1.AWSChaosSpec{Action: v1alpha1.Ec2Stop, Duration: ptr.To("1m"), AWSSelector: v1alpha1.AWSSelector{AWSRegion: "us-east-1", Ec2Instance: "i-0"}},
+				v1alpha1.AWSChaosSpec{Action: v1alpha1.Ec2Stop, Duration: ptr.To("15m0s"), SecretName: ptr.To("cloud"), AWSSelector: v1alpha1.AWSSelector{AWSRegion: "us-east-1", Ec2Instance: "i-0"}},
 				v1alpha1.AWSChaosSpec{Action: v1alpha1.DetachVolume, AWSSelector: v1alpha1.AWSSelector{AWSRegion: "us-east-1", Ec2Instance: "i-0"}},
 			},
 			v1alpha1.KindGCPChaos: {
-				v1alpha1.GCPChaosSpec{Action: v1alpha1.NodeStop, Duration: ptr.To("1m"), GCPSelector: v1alpha1.GCPSelector{Project: "p", Zone: "z", Instance: "i"}},
+				v1alpha1.GCPChaosSpec{Action: v1alpha1.NodeStop, Duration: ptr.To("15m0s"), SecretName: ptr.To("cloud"), GCPSelector: v1alpha1.GCPSelector{Project: "p", Zone: "z", Instance: "i"}},
 				v1alpha1.GCPChaosSpec{Action: v1alpha1.DiskLoss, GCPSelector: v1alpha1.GCPSelector{Project: "p", Zone: "z", Instance: "i"}},
 			},
 			v1alpha1.KindAzureChaos: {
-				v1alpha1.AzureChaosSpec{Action: v1alpha1.AzureVmStop, Duration: ptr.To("1m"), AzureSelector: v1alpha1.AzureSelector{SubscriptionID: "s", ResourceGroupName: "g", VMName: "v"}},
+				v1alpha1.AzureChaosSpec{Action: v1alpha1.AzureVmStop, Duration: ptr.To("15m0s"), AzureSelector: v1alpha1.AzureSelector{SubscriptionID: "s", ResourceGroupName: "g", VMName: "v", SecretName: ptr.To("cloud")}},
 				v1alpha1.AzureChaosSpec{Action: v1alpha1.AzureDiskDetach, AzureSelector: v1alpha1.AzureSelector{SubscriptionID: "s", ResourceGroupName: "g", VMName: "v"}},
 			},
 		} {

@@ -115,7 +115,7 @@ func fakeCluster(objects ...*unstructured.Unstructured) (*Client, *dynamicfake.F
 			panic(err) // the objects are this test's own
 		}
 	}
-	return &Client{dynamic: client, kube: kubefake.NewClientset(), recoverWithin: 50 * time.Millisecond, freeWithin: 50 * time.Millisecond}, client
+	return &Client{dynamic: client, kube: kubefake.NewClientset(), recoverWithin: 50 * time.Millisecond, freeWithin: 50 * time.Millisecond, startWithin: 50 * time.Millisecond}, client
 }
 
 func partition() *unstructured.Unstructured {
@@ -195,6 +195,28 @@ func TestAResourceThatHangsIsFreed(t *testing.T) {
 	left, err := c.OfRun(t.Context(), "run")
 	if err != nil || len(left) > 0 {
 		t.Errorf("left %v, %v", left, err)
+	}
+}
+
+// Without its resource nobody would start the machine again.
+func TestTheResourceOfAMachineIsNeverForced(t *testing.T) {
+	t.Parallel()
+	stop := &unstructured.Unstructured{}
+	stop.SetAPIVersion(v1alpha1.SchemeGroupVersion.String())
+	stop.SetKind(v1alpha1.KindAWSChaos)
+	stop.SetNamespace(Namespace)
+	stop.SetName("stop")
+	stop.SetFinalizers([]string{"chaos-mesh/records"})
+	c, client := fakeCluster(stop)
+	client.PrependReactor("delete", "awschaos", func(k8stesting.Action) (bool, runtime.Object, error) { return true, nil, nil })
+	freed, err := c.Delete(t.Context(), Resource{Kind: v1alpha1.KindAWSChaos, Namespace: Namespace, Name: "stop"})
+	if err == nil || !strings.Contains(err.Error(), "was not gone within") || len(freed.Forced) > 0 {
+		t.Errorf("%+v, %v", freed, err)
+	}
+	for _, action := range client.Actions() {
+		if action.GetVerb() == "patch" {
+			t.Error("its finalizers were touched")
+		}
 	}
 }
 

@@ -29,6 +29,8 @@ type Client struct {
 	// recoverWithin and freeWithin are how long a resource that is deleted may take to go: when Chaos Mesh frees its targets by
 	// itself, and after it was helped.
 	recoverWithin, freeWithin time.Duration
+	// startWithin is how long the resource of a cloud's machine may take to go: the cloud starts no machine that it still stops.
+	startWithin time.Duration
 }
 
 // NewClient reaches a cluster by its API server.
@@ -44,7 +46,7 @@ func NewClient(config *rest.Config) (*Client, error) {
 		return nil, fmt.Errorf("client for Chaos Mesh: %w", err)
 	}
 	return &Client{
-		config: config, kube: kube, dynamic: resources, recoverWithin: 20 * time.Second, freeWithin: 10 * time.Second,
+		config: config, kube: kube, dynamic: resources, recoverWithin: 20 * time.Second, freeWithin: 10 * time.Second, startWithin: 5 * time.Minute,
 		mapper: restmapper.NewDeferredDiscoveryRESTMapper(memory.NewMemCacheClient(kube.Discovery())),
 	}, nil
 }

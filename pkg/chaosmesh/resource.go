@@ -176,9 +176,14 @@ type Freed struct {
 	Forced []string `json:"forced,omitempty"`
 }
 
+// ofMachine says that the resource strikes a machine of a cloud.
+func (r Resource) ofMachine() bool {
+	return slices.Contains([]string{v1alpha1.KindAWSChaos, v1alpha1.KindGCPChaos, v1alpha1.KindAzureChaos}, r.Kind)
+}
+
 // Delete removes a resource and waits until it is gone, for then its targets are free. One that hangs is freed: first its share in
 // the pods' own resources goes, which cures most, then its finalizers. Nothing of that undoes what a dead node did: nodes
-// must be on before.
+// must be on before. The resource of a cloud's machine is never freed: nobody else would start the machine again.
 func (c *Client) Delete(ctx context.Context, r Resource) (Freed, error) {
 	var freed Freed
 	if state, err := c.State(ctx, r); err == nil {
@@ -188,6 +193,9 @@ func (c *Client) Delete(ctx context.Context, r Resource) (Freed, error) {
 	}
 	if err := c.delete(ctx, r); err != nil {
 		return freed, err
+	}
+	if r.ofMachine() {
+		return freed, c.awaitGone(ctx, r, c.startWithin)
 	}
 	if c.awaitGone(ctx, r, c.recoverWithin) == nil {
 		return freed, nil

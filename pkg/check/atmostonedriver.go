@@ -79,13 +79,15 @@ func running(incarnations []*Incarnation) []*Incarnation {
 
 // assumeWitnessed states what comparing the drivers' own times needs, and returns by how much clocks may be wrong.
 func (f *finding) assumeWitnessed(ran []*Incarnation) time.Duration {
-	var silent, wrong []string
+	var silent, wrong, untimed []string
 	var skew time.Duration
 	for _, incarnation := range ran {
 		p := incarnation.Driver
 		switch {
 		case p == nil:
 			silent = append(silent, incarnation.Name)
+		case p.Untimed > 0:
+			untimed = append(untimed, incarnation.Name)
 		case p.Live && p.Delay.Abs() > clockTolerance:
 			wrong = append(wrong, fmt.Sprintf("%s by %s", incarnation.Name, tell(p.Delay.Abs())))
 			skew = max(skew, p.Delay.Abs())
@@ -98,6 +100,9 @@ func (f *finding) assumeWitnessed(ran []*Incarnation) time.Duration {
 		f.assume(len(unknown) == 0, "the clock of each node that a driver ran on was asked%s", except(unknown))
 	}
 	f.assume(len(wrong) == 0, "the clocks of the drivers agree with the harness's within %s%s", clockTolerance, except(wrong))
+	if len(untimed) > 0 {
+		f.assume(false, "no driver whose clock a fault put wrong left records whose arrival nobody saw%s", except(untimed))
+	}
 	missing := f.model.diskMissing(nodesOf(ran))
 	f.assume(len(missing) == 0, "the witness's files were read in full from the disk of each node that a driver ran on%s", except(missing))
 	if !f.model.seen("Pod") {

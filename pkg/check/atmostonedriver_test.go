@@ -72,6 +72,15 @@ func TestAtMostOneDriver(t *testing.T) {
 				}
 			}
 		}},
+		{name: "a clock that was put back hides no overlap", want: Violation, measure: "9.5s", twist: skewedDriver(-30*second, "http")},
+		{name: "a clock that was put ahead makes none", want: Pass, measure: "0s", twist: func(s *historytest.Story) {
+			s.Drivers[0].Silent = 20 * second
+			s.Extra = func(b *historytest.Builder) {
+				skewClock(b)
+				tellWrongly(b, 20*second+second/10, 25*second, 30*second, "http")
+			}
+		}},
+		{name: "records of a wrong clock that nobody saw arrive", want: Inconclusive, says: "no driver whose clock a fault put wrong", twist: skewedDriver(-30*second, "disk")},
 		{name: "struck and never replaced", want: Inconclusive, says: "only one", twist: withoutReplacement},
 		{name: "never struck", want: Pass, twist: func(s *historytest.Story) {
 			withoutFault(s)
@@ -91,6 +100,30 @@ func clocks(ahead map[string]time.Duration) func(*historytest.Story) {
 				data.Nodes = append(data.Nodes, history.ClockOffset{Node: node, Offset: ahead[node], Uncertainty: 50 * time.Millisecond})
 			}
 			b.Harness(second, history.ClocksMeasured, data)
+		}
+	}
+}
+
+// skewClock puts the first driver's clock wrong.
+func skewClock(b *historytest.Builder) {
+	b.Fault(20*second, history.FaultInjecting, history.FaultData{Fault: "skew", Kind: "clockSkew", Targets: []history.Object{podTarget("d1")}})
+}
+
+// tellWrongly lets the first driver tell a time that is wrong by an offset.
+func tellWrongly(b *historytest.Builder, from, to, offset time.Duration, via string) {
+	for at := from; at <= to; at += second / 10 {
+		b.Witness(at, at+offset, history.WitnessRecord{
+			Type: history.Heartbeat, Role: "driver", PodUID: "d1", PodName: "driver-d1", Node: "n1", Incarnation: "d1", Via: via,
+		})
+	}
+}
+
+// skewedDriver lets the first driver live on beside the second one, with a wrong clock.
+func skewedDriver(offset time.Duration, via string) func(*historytest.Story) {
+	return func(s *historytest.Story) {
+		s.Extra = func(b *historytest.Builder) {
+			skewClock(b)
+			tellWrongly(b, 26*second, 35*second+second/2, offset, via)
 		}
 	}
 }

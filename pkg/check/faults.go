@@ -41,12 +41,13 @@ func (m *Model) observeFault(e *history.Event, at Moment) error {
 	if len(data.Targets) > 0 && !data.LeavesRunning {
 		fault.Targets = data.Targets
 	}
-	if why := data.Detail[history.DidNotHold]; why != "" {
+	if why := data.Detail[history.DidNotHold]; why != "" && !fault.Landed.Never() {
 		fault.Lapsed = why
 	}
 	switch e.Type {
 	case history.FaultInjecting:
 		fault.Injecting.first(at)
+		m.doubtClocks(data)
 	case history.FaultLanded:
 		fault.Landed.first(at)
 		fault.Began = at
@@ -63,6 +64,19 @@ func (m *Model) observeFault(e *history.Event, at Moment) error {
 		fault.Reason = data.Reason
 	}
 	return nil
+}
+
+// skewKind is the fault after which a JVM's own times tell nothing.
+const skewKind = "clockSkew"
+
+// doubtClocks notes whose times are not believed from now on: nobody knows when exactly a clock was put wrong, and set right.
+func (m *Model) doubtClocks(data history.FaultData) {
+	if data.Kind != skewKind {
+		return
+	}
+	for _, target := range data.Targets {
+		m.skewed[target.UID] = true
+	}
 }
 
 func (m *Model) fault(name string) *Fault {

@@ -15,7 +15,7 @@ import (
 type Moment struct {
 	Seq int64
 	// At is the time by the clock of whoever saw it: the harness's for what it observed itself, the JVM's for the
-	// witness's records.
+	// witness's records, unless a fault put that clock wrong.
 	At time.Time
 }
 
@@ -77,7 +77,8 @@ type Model struct {
 	phases         map[string]Moment
 	unplaced       map[string]Unplaced // by pod UID
 	refusedRecords map[recordID]bool
-	keepsTasks     bool // a stream has millions of them, which most invariants have no use for
+	skewed         map[string]bool // pods whose JVM's clock a fault put wrong, by UID
+	keepsTasks     bool            // a stream has millions of them, which most invariants have no use for
 	decoder        history.WitnessDecoder
 	record         history.WitnessRecord
 }
@@ -118,7 +119,7 @@ func NewModel() *Model {
 	return &Model{
 		Pods: map[string]*Pod{}, Nodes: map[string]*Node{}, Processes: map[string]*Process{},
 		Collected: map[string]*Collection{}, phases: map[string]Moment{}, refusedRecords: map[recordID]bool{},
-		unplaced: map[string]Unplaced{}, Streams: newStreams(),
+		unplaced: map[string]Unplaced{}, skewed: map[string]bool{}, Streams: newStreams(),
 		Artifacts: Artifacts{begun: map[string]Fetch{}, known: map[recordID]bool{}},
 		Ledger:    Ledger{known: map[recordID]bool{}, Commits: map[string][]Commit{}},
 	}

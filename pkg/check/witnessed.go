@@ -22,6 +22,10 @@ type Process struct {
 	Delay time.Duration
 	Live  bool
 
+	// Untimed is how many records have a time that nobody knows: a fault had put the JVM's clock wrong, and they did not come by HTTP,
+	// where the time of their arrival would tell.
+	Untimed int
+
 	// The following are known of drivers only.
 	Started       Moment                 // driverStarted
 	Stopping      Moment                 // the begin of an orderly end
@@ -75,12 +79,7 @@ func (m *Model) observeWitness(e *history.Event, at Moment) error {
 		return nil
 	}
 	p := m.process(r)
-	p.Alive.add(moment)
-	if r.Via != viaDisk {
-		if delay := at.At.Sub(moment.At); !p.Live || delay < p.Delay {
-			p.Delay, p.Live = delay, true
-		}
-	}
+	moment = p.observeTime(r.Via, moment, at, m.skewed[r.PodUID])
 	if r.AppID != "" {
 		if known, ok := p.Applications[r.AppID]; !ok || moment.At.Before(known.At) {
 			p.Applications[r.AppID] = moment
@@ -97,6 +96,26 @@ func (m *Model) observeWitness(e *history.Event, at Moment) error {
 	}
 	m.observeDeeds(r, moment)
 	return nil
+}
+
+// observeTime notes that the process was alive, and returns when: as its record tells or, of one whose clock is not to be believed,
+// as the record arrived.
+func (p *Process) observeTime(via string, told, arrived Moment, skewed bool) Moment {
+	switch {
+	case skewed && via == viaDisk:
+		p.Untimed++
+		return told
+	case skewed:
+		p.Alive.add(arrived)
+		return arrived
+	}
+	p.Alive.add(told)
+	if via != viaDisk {
+		if delay := arrived.At.Sub(told.At); !p.Live || delay < p.Delay {
+			p.Delay, p.Live = delay, true
+		}
+	}
+	return told
 }
 
 // viaDisk marks records that were read from a node's disk after the run.
