@@ -134,9 +134,22 @@ func (e Engine) inspectAll(ctx context.Context, names []string) ([]container, er
 	if err != nil {
 		return nil, err
 	}
-	var found []container
-	if err := json.Unmarshal([]byte(out), &found); err != nil || len(found) != len(names) {
+	found, err := parseContainers(out)
+	if err != nil || len(found) != len(names) {
 		return nil, fmt.Errorf("%s container inspect %v: %d containers in its answer, %w", e, names, len(found), err)
+	}
+	return found, nil
+}
+
+// parseContainers reads what an engine says of containers.
+func parseContainers(out string) ([]container, error) {
+	var found []container
+	if err := json.Unmarshal([]byte(out), &found); err != nil {
+		return nil, err
+	}
+	for i := range found {
+		// To Podman a container that is paused does not run.
+		found[i].State.Running = found[i].State.Running || found[i].State.Paused
 	}
 	return found, nil
 }
@@ -153,6 +166,16 @@ func (e Engine) nodes(ctx context.Context, cluster string) ([]container, error) 
 	}
 	slices.Sort(names)
 	return e.inspectAll(ctx, names)
+}
+
+// keepDown has a node that ended stay down: kind lets it start again by itself once, which would undo a power-off. Podman starts nothing
+// again that it was told to end, and knows no such command before its version 5.
+func (e Engine) keepDown(ctx context.Context, node string) error {
+	if e == Podman {
+		return nil
+	}
+	_, err := e.run(ctx, "update", "--restart=no", node)
+	return err
 }
 
 // gateway is this machine's address in kind's network.

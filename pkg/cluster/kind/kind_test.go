@@ -283,3 +283,19 @@ func FuzzParseGateway(f *testing.F) {
 		}
 	})
 }
+
+func TestAPausedContainerRuns(t *testing.T) {
+	t.Parallel()
+	for engine, out := range map[string]string{
+		"Docker": `[{"Name":"/w","State":{"Running":true,"Paused":true,"Pid":7}}]`,
+		"Podman": `[{"Name":"w","State":{"Running":false,"Paused":true,"Pid":7}}]`,
+	} {
+		found, err := parseContainers(out)
+		if err != nil || len(found) != 1 || !found[0].State.Running || !found[0].State.Paused || found[0].name() != "w" {
+			t.Errorf("%s: %+v, %v", engine, found, err)
+		}
+	}
+	if found, err := parseContainers(`[{"Name":"w","State":{"Running":false,"Paused":false}}]`); err != nil || found[0].State.Running {
+		t.Errorf("one that ended: %+v, %v", found, err)
+	}
+}

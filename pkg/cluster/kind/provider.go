@@ -188,8 +188,7 @@ func (c *Cluster) finish(ctx context.Context, images []string) error {
 		return err
 	}
 	for _, node := range nodes {
-		// kind lets a node start again by itself once, which would undo a power-off.
-		if _, err := c.provider.Engine.run(ctx, "update", "--restart=no", node.name()); err != nil {
+		if err := c.provider.Engine.keepDown(ctx, node.name()); err != nil {
 			return err
 		}
 	}
