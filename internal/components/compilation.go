@@ -11,9 +11,12 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/sparkchaos/sparkchaos/internal/child"
 )
 
 const (
@@ -59,7 +62,8 @@ func (c compilation) build(ctx context.Context, arguments []string, report func(
 	command.Env = c.environment()
 	output := &tail{}
 	command.Stdout, command.Stderr = output, output
-	command.SysProcAttr = ownGroup()
+	// All that "go" starts can be signalled together.
+	command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	command.Cancel = func() error { return unix.Kill(-command.Process.Pid, unix.SIGINT) }
 	command.WaitDelay = killAfter
 
@@ -67,7 +71,7 @@ func (c compilation) build(ctx context.Context, arguments []string, report func(
 	defer ticker.Stop()
 	begun := time.Now()
 	done := make(chan error, 1)
-	go func() { done <- runOnOneThread(ctx, command) }()
+	go func() { done <- runGroup(ctx, command) }()
 	for {
 		select {
 		case <-ticker.C:
@@ -78,12 +82,9 @@ func (c compilation) build(ctx context.Context, arguments []string, report func(
 	}
 }
 
-// runOnOneThread keeps the thread that starts the command alive until it ends: the kernel ties the command's life to
-// the thread's, not to the process's.
-func runOnOneThread(ctx context.Context, command *exec.Cmd) error {
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
-	err := command.Run()
+// runGroup runs a command so that a compiler does not outlive a builder that was killed.
+func runGroup(ctx context.Context, command *exec.Cmd) error {
+	err := child.Run(command)
 	if command.Process != nil && ctx.Err() != nil {
 		// Compilers that "go" left behind if it had to be killed; an error says that there are none.
 		_ = unix.Kill(-command.Process.Pid, unix.SIGKILL)

@@ -4,6 +4,7 @@
 package s3test
 
 import (
+	"errors"
 	"maps"
 	"net"
 	"os"
@@ -11,10 +12,10 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
+	"github.com/sparkchaos/sparkchaos/internal/child"
 	"github.com/sparkchaos/sparkchaos/internal/components"
 	"github.com/sparkchaos/sparkchaos/internal/paths"
 )
@@ -52,20 +53,23 @@ func Start(t testing.TB) Server {
 	admission := credentials()
 	command := exec.Command(program, "--access", admission["AWS_ACCESS_KEY_ID"], "--secret", admission["AWS_SECRET_ACCESS_KEY"],
 		"--port", server.Address, "--quiet", "posix", "--sidecar", sidecar, root)
-	command.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	var said strings.Builder
 	command.Stdout, command.Stderr = &said, &said
-	if err := command.Start(); err != nil {
+	wait, err := child.Start(command)
+	if err != nil {
 		t.Fatal(err)
 	}
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		_ = command.Wait() // what it said tells more
+		_ = wait() // what it said tells more
 	}()
 	t.Cleanup(func() {
-		_ = command.Process.Kill()
+		err := command.Process.Kill()
 		<-ended
+		if errors.Is(err, os.ErrProcessDone) {
+			t.Errorf("the S3 server ended before the test did; it said:\n%s", &said)
+		}
 	})
 	awaitListener(t, server.Address, ended, &said)
 	for variable, value := range admission {

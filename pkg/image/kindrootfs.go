@@ -74,7 +74,6 @@ func (d debian) build(ctx context.Context, dir string) error {
 	cmd := exec.CommandContext(ctx, "unshare", "--mount", "--", tool, "--variant=minbase",
 		"--include="+strings.Join(d.packages, ","), debianSuite, root, debianMirror)
 	cmd.Env = append(os.Environ(), "LC_ALL=C", "DEBIAN_FRONTEND=noninteractive", "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
-	endWithParent(cmd)
 	if err := run(cmd); err != nil {
 		return err
 	}

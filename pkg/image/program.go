@@ -15,6 +15,8 @@ import (
 	"strings"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
+
+	"github.com/sparkchaos/sparkchaos/internal/child"
 )
 
 // programSources are the static programs that images hold. They use the standard library alone, so they can be built
@@ -155,7 +157,7 @@ func toolchain() string {
 func run(cmd *exec.Cmd) error {
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
-	err := cmd.Run()
+	err := child.Run(cmd)
 	if err == nil {
 		return nil
 	}

@@ -24,6 +24,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	k8sruntime "k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/sparkchaos/sparkchaos/internal/child"
 )
 
 const (
@@ -139,10 +141,10 @@ func (r *rehearsal) create(w http.ResponseWriter, req *http.Request) {
 func (r *rehearsal) live(pod *corev1.Pod) {
 	pod.Status = corev1.PodStatus{Phase: corev1.PodRunning, PodIP: rehearsalAddress}
 	cmd := r.start(r.ctx, podEnvironment(pod))
-	err := cmd.Start()
+	wait, err := child.Start(cmd)
 	if err == nil {
 		r.store("MODIFIED", pod)
-		err = cmd.Wait()
+		err = wait()
 	}
 	ended := pod.DeepCopy()
 	ended.Status.Phase = corev1.PodSucceeded

@@ -90,7 +90,6 @@ func inside(ctx context.Context, root string, environ []string, argv ...string) 
 mount --rbind /dev "$root/dev" && mount -t proc proc "$root/proc" && exec chroot "$root" "$@"`
 	args = append(args, "--", "sh", "-c", script, "sh", root)
 	cmd := exec.CommandContext(ctx, "unshare", append(args, argv...)...)
-	endWithParent(cmd)
 	// The path serves the commands above outside of the tree and the one inside.
 	cmd.Env = append([]string{
 		"PATH=" + javaHome + "/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",

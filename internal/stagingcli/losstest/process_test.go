@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sparkchaos/sparkchaos/internal/child"
 	"github.com/sparkchaos/sparkchaos/internal/stagingcli"
 	"github.com/sparkchaos/sparkchaos/pkg/staging"
 )
@@ -36,6 +37,7 @@ type serverProcess struct {
 
 	mu        sync.Mutex
 	command   *exec.Cmd
+	wait      func() error    // for the command's end
 	client    *staging.Client // of this life, or of the last one
 	listening chan struct{}   // closed while the server lives
 	logged    strings.Builder // of all lives
@@ -51,12 +53,12 @@ func (p *serverProcess) start(flags ...string) {
 	arguments := append([]string{"serve", "--listen", "127.0.0.1:0", "--storage", p.storage, "--clean-up", "initial-access", "--initial-access", "24h"}, flags...)
 	command := exec.Command(os.Args[0])
 	command.Env = append(os.Environ(), serveVariable+"="+strings.Join(arguments, "\n"))
-	command.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	output, err := command.StderrPipe()
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	if err := command.Start(); err != nil {
+	wait, err := child.Start(command)
+	if err != nil {
 		p.t.Fatal(err)
 	}
 	listening := make(chan string, 1)
@@ -68,7 +70,7 @@ func (p *serverProcess) start(flags ...string) {
 			p.t.Fatal(err)
 		}
 		p.mu.Lock()
-		p.command, p.client = command, client
+		p.command, p.wait, p.client = command, wait, client
 		close(p.listening)
 		p.mu.Unlock()
 	case <-time.After(time.Minute):
@@ -100,13 +102,13 @@ func (p *serverProcess) log() string {
 func (p *serverProcess) kill() {
 	p.t.Helper()
 	p.mu.Lock()
-	command := p.command
+	command, wait := p.command, p.wait
 	p.mu.Unlock()
 	if err := command.Process.Signal(syscall.SIGKILL); err != nil {
 		p.t.Fatalf("kill the server: %v; it said:\n%s", err, p.log())
 	}
 	var exit *exec.ExitError
-	if err := command.Wait(); !errors.As(err, &exit) || exit.Sys().(syscall.WaitStatus).Signal() != syscall.SIGKILL {
+	if err := wait(); !errors.As(err, &exit) || exit.Sys().(syscall.WaitStatus).Signal() != syscall.SIGKILL {
 		p.t.Fatalf("the server ended with %v before it was killed; it said:\n%s", err, p.log())
 	}
 	p.mu.Lock()
