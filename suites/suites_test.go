@@ -11,10 +11,13 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
+	"github.com/onsi/ginkgo/v2/types"
 	. "github.com/onsi/gomega"
 
 	"github.com/sparkchaos/sparkchaos/internal/cli"
@@ -60,7 +63,33 @@ func TestScenarios(t *testing.T) {
 	if suite.LabelFilter == "" {
 		suite.LabelFilter = os.Getenv(labelFilter)
 	}
+	var failures []string
+	ReportAfterSuite("what failed", func(r Report) { failures = failed(r) })
 	RunSpecs(t, "scenarios", suite, reporter)
+	for _, failure := range failures {
+		t.Error(failure)
+	}
+}
+
+// failed says shortly why each spec failed, for the end of a log of which often nothing else is kept: the errors of the program's
+// commands, and the end of the failure's message, where reports tell what is bad.
+func failed(r Report) []string {
+	const shown = 1000
+	var all []string
+	for _, spec := range r.SpecReports.WithState(types.SpecStateFailureStates) {
+		var lines []string
+		for line := range strings.Lines(spec.CapturedGinkgoWriterOutput) {
+			if strings.HasPrefix(line, "sparkchaos: ") {
+				lines = append(lines, strings.TrimSpace(line))
+			}
+		}
+		message := spec.FailureMessage()
+		if cut := len(message) - shown; cut > 0 {
+			message = "… " + strings.ToValidUTF8(message[cut:], "")
+		}
+		all = append(all, strings.Join(slices.Concat([]string{spec.FullText()}, lines, []string{message}), "\n"))
+	}
+	return all
 }
 
 // sparkchaos runs a command line of the program in this process and returns its exit code and output.
