@@ -318,7 +318,7 @@ func expectNothingDisturbed(ctx context.Context, lab cluster.Cluster, client kub
 		list, err := client.CoreV1().Nodes().List(ctx, metav1.ListOptions{})
 		g.Expect(err).NotTo(HaveOccurred())
 		for _, node := range list.Items {
-			g.Expect(embedded.Ready(node)).To(BeTrue(), node.Name)
+			g.Expect(cluster.NodeReady(node)).To(BeTrue(), node.Name)
 		}
 	}).WithTimeout(time.Minute).Should(Succeed())
 }

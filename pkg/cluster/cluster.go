@@ -103,6 +103,9 @@ type Node struct {
 	Processes int    `json:"processes"`
 }
 
+// Disturbed says that the node is not as a fault finds it.
+func (n Node) Disturbed() bool { return n.Power != On || n.Frozen || n.Isolated || !n.Kubelet }
+
 // StorageClasses names the classes that every cluster of sparkchaos offers, by what losing a node does to them.
 type StorageClasses struct {
 	Shared string // ReadWriteMany, seen by all nodes, survives the loss of any

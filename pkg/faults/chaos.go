@@ -77,7 +77,7 @@ func (f chaosFault) Resolve(ctx context.Context, env Env) (Target, error) {
 	if env.Chaos == nil {
 		return Target{}, errors.New("there is no Chaos Mesh on this cluster: `sparkchaos chaos-mesh install`")
 	}
-	pod, object, err := f.running(ctx, env, f.pod)
+	pod, object, err := resolveRunningPod(ctx, env, f.pod)
 	if err != nil {
 		return Target{}, err
 	}
@@ -86,12 +86,12 @@ func (f chaosFault) Resolve(ctx context.Context, env Env) (Target, error) {
 		Object: history.Object{Kind: "Pod", Namespace: pod.Namespace, Name: pod.Name, UID: state.UID}, Node: state.Node, Pod: &state,
 		Images: imagesOf(object),
 		Chaos: &ChaosTarget{
-			Resource: chaosmesh.Resource{Kind: f.effect.Kind(), Namespace: pod.Namespace, Name: fmt.Sprintf("sparkchaos-%x", env.Now().UnixNano()), Pods: []string{pod.Name}},
+			Resource: newResource(env, f.effect.Kind(), pod.Namespace, pod.Name),
 			OneShot:  f.effect.OneShot(),
 		},
 	}
 	if f.peer != nil {
-		peer, object, err := f.running(ctx, env, *f.peer)
+		peer, object, err := resolveRunningPod(ctx, env, *f.peer)
 		if err != nil {
 			return Target{}, err
 		}
@@ -104,9 +104,9 @@ func (f chaosFault) Resolve(ctx context.Context, env Env) (Target, error) {
 	return target, f.effect.Before(ctx, env, &target)
 }
 
-// running finds a pod that runs and is not about to end.
-func (f chaosFault) running(ctx context.Context, env Env, selector scenario.PodSelector) (Pod, *corev1.Pod, error) {
-	return resolveRunningPod(ctx, env, selector)
+// newResource names a resource of Chaos Mesh that is to strike pods of a namespace, as no other is named.
+func newResource(env Env, kind, namespace string, pods ...string) chaosmesh.Resource {
+	return chaosmesh.Resource{Kind: kind, Namespace: namespace, Name: fmt.Sprintf("sparkchaos-%x", env.Now().UnixNano()), Pods: pods}
 }
 
 // imagesOf returns the image of each container by the container's name.
@@ -149,17 +149,18 @@ func (f chaosFault) ProveLanded(ctx context.Context, env Env, target Target, eff
 		}
 		return Proof{}, err
 	}
-	proof := f.proof(target, effect, seen)
+	proof := chaosProof(target, effect, target.Pod, seen)
 	if effect.Claims != nil && effect.Claims.Injected {
 		proof.Detail = map[string]string{ClaimedInjected: "before the effect was seen"}
 	}
 	return proof, nil
 }
 
-func (f chaosFault) proof(target Target, effect Effect, seen cluster.Observation) Proof {
+// chaosProof is what was seen of the effect of the target's resource, or of its end.
+func chaosProof(target Target, effect Effect, before any, seen ...cluster.Observation) Proof {
 	return Proof{
-		Evidence: cluster.Evidence{Action: cluster.Action(f.effect.Kind()), Node: target.Node, Begun: effect.Began, Observations: append(effect.Observations, seen)},
-		Before:   target.Pod, Claims: effect.Claims,
+		Evidence: cluster.Evidence{Action: cluster.Action(target.Chaos.Kind), Node: target.Node, Begun: effect.Began, Observations: append(effect.Observations, seen...)},
+		Before:   before, Claims: effect.Claims,
 	}
 }
 
@@ -202,8 +203,7 @@ func (f chaosFault) Quiet() bool {
 
 // Recover implements Fault.
 func (f chaosFault) Recover(ctx context.Context, env Env, target Target, _ []Record) (Effect, error) {
-	evidence, freed, err := deleteChaos(ctx, env.Chaos, target)
-	return Effect{Began: evidence.Begun, Observations: evidence.Observations, Claims: &freed.State}, err
+	return recoverChaos(ctx, env, target)
 }
 
 // ProveRecovered implements Fault.
@@ -215,7 +215,13 @@ func (f chaosFault) ProveRecovered(ctx context.Context, env Env, target Target, 
 	if err != nil {
 		return Proof{}, err
 	}
-	return f.proof(target, effect, seen), nil
+	return chaosProof(target, effect, target.Pod, seen), nil
+}
+
+// recoverChaos removes the target's resource.
+func recoverChaos(ctx context.Context, env Env, target Target) (Effect, error) {
+	evidence, freed, err := deleteChaos(ctx, env.Chaos, target)
+	return Effect{Began: evidence.Begun, Observations: evidence.Observations, Claims: &freed.State}, err
 }
 
 // chaosGone returns an error unless the target's resource is gone.

@@ -9,7 +9,6 @@ import (
 
 	"github.com/chaos-mesh/chaos-mesh/api/v1alpha1"
 	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/sparkchaos/sparkchaos/pkg/chaosmesh"
 	"github.com/sparkchaos/sparkchaos/pkg/cluster"
@@ -67,6 +66,15 @@ func instanceOf(providerID, region string) (cloudNode, error) {
 	}
 }
 
+// instanceOfNode reads what the cloud's controllers wrote into a node's object.
+func instanceOfNode(node *corev1.Node) (cloudNode, error) {
+	instance, err := instanceOf(node.Spec.ProviderID, node.Labels[corev1.LabelTopologyRegion])
+	if err != nil {
+		return cloudNode{}, fmt.Errorf("node %s: %w", node.Name, err)
+	}
+	return instance, nil
+}
+
 // cloudStop has Chaos Mesh stop the instance that a node is. Clouds do that in good order: it is a shutdown, and no loss of power.
 type cloudStop struct {
 	selector scenario.NodeSelector
@@ -92,41 +100,33 @@ func (f cloudStop) Resolve(ctx context.Context, env Env) (Target, error) {
 	if env.Chaos == nil || env.CloudSecret == nil {
 		return Target{}, errors.New("the cloud that the node belongs to cannot be reached: --cloud-secret names the Secret by which Chaos Mesh does")
 	}
-	name, err := resolveNode(env.Targets, f.selector)
+	object, err := resolveNodeObject(ctx, env, f.selector)
 	if err != nil {
 		return Target{}, err
-	}
-	// The machines that a run may disturb are known to the cluster; the control plane's are not among them.
-	if _, err := findNode(ctx, env.Machines, name); err != nil {
-		return Target{}, err
-	}
-	object, err := env.Client.CoreV1().Nodes().Get(ctx, name, metav1.GetOptions{})
-	if err != nil {
-		return Target{}, fmt.Errorf("look at node %s in the API: %w", name, err)
 	}
 	if against := notReady(object); against != "" {
 		return Target{}, fmt.Errorf("%s: what is silent already cannot be seen to stop", against)
 	}
-	instance, err := instanceOf(object.Spec.ProviderID, object.Labels[corev1.LabelTopologyRegion])
+	instance, err := instanceOfNode(object)
 	if err != nil {
-		return Target{}, fmt.Errorf("node %s: %w", name, err)
+		return Target{}, err
 	}
 	return Target{
-		Object: history.Object{Kind: "Node", Name: name, UID: string(object.UID)}, Node: name,
-		Before: &cluster.Node{Name: name, Power: cluster.On, Kubelet: true, BootID: object.Status.NodeInfo.BootID},
-		Chaos:  &ChaosTarget{Resource: chaosmesh.Resource{Kind: instance.kind, Namespace: env.CloudSecret.Namespace, Name: fmt.Sprintf("sparkchaos-%x", env.Now().UnixNano())}},
+		Object: history.Object{Kind: "Node", Name: object.Name, UID: string(object.UID)}, Node: object.Name,
+		Before: &cluster.Node{Name: object.Name, Power: cluster.On, Kubelet: true, BootID: object.Status.NodeInfo.BootID},
+		Chaos:  &ChaosTarget{Resource: newResource(env, instance.kind, env.CloudSecret.Namespace)},
 	}, nil
 }
 
 // Inject implements Fault.
 func (f cloudStop) Inject(ctx context.Context, env Env, target Target) (Effect, error) {
-	object, err := env.Client.CoreV1().Nodes().Get(ctx, target.Node, metav1.GetOptions{})
+	object, err := getNode(ctx, env.Client, target.Node)
 	if err != nil {
-		return Effect{}, fmt.Errorf("look at node %s in the API: %w", target.Node, err)
+		return Effect{}, err
 	}
-	instance, err := instanceOf(object.Spec.ProviderID, object.Labels[corev1.LabelTopologyRegion])
+	instance, err := instanceOfNode(object)
 	if err != nil {
-		return Effect{}, fmt.Errorf("node %s: %w", target.Node, err)
+		return Effect{}, err
 	}
 	return createChaos(ctx, env, target, instance.spec(env.CloudSecret.Name), f.dryRun)
 }
@@ -137,37 +137,21 @@ func (f cloudStop) ProveLanded(ctx context.Context, env Env, target Target, effe
 	if err != nil {
 		return Proof{}, err
 	}
-	return Proof{
-		Evidence: cluster.Evidence{Action: cluster.Action(target.Chaos.Kind), Node: target.Node, Begun: effect.Began, Observations: append(effect.Observations, observations...)},
-		Before:   target.Before, Claims: effect.Claims,
-	}, nil
+	return chaosProof(target, effect, target.Before, observations...), nil
 }
-
-// silentLooks is how many renewals of its lease a node has to miss.
-const silentLooks = 2
 
 // awaitSilentNode waits until the node's lease is not renewed for as long as two renewals take, and the node is not Ready any more.
 func awaitSilentNode(ctx context.Context, env Env, name string) ([]cluster.Observation, error) {
-	var last *metav1.MicroTime
-	var since time.Time
+	lease := cluster.NodeLease{Node: name}
 	err := until(ctx, env.PollEvery, func(ctx context.Context) (bool, error, error) {
-		lease, err := env.Client.CoordinationV1().Leases(nodeLeases).Get(ctx, name, metav1.GetOptions{})
+		if err := lease.Look(ctx, env.Client, env.Now); err != nil {
+			return false, err, nil
+		}
+		node, err := getNode(ctx, env.Client, name)
 		if err != nil {
-			return false, fmt.Errorf("look at the lease of node %s: %w", name, err), nil
+			return false, err, nil
 		}
-		if last == nil || !lease.Spec.RenewTime.Equal(last) {
-			last, since = lease.Spec.RenewTime, env.Now()
-		}
-		node, err := env.Client.CoreV1().Nodes().Get(ctx, name, metav1.GetOptions{})
-		if err != nil {
-			return false, fmt.Errorf("look at node %s in the API: %w", name, err), nil
-		}
-		// kubelet renews each quarter of the lease's time.
-		quarter := 10 * time.Second
-		if seconds := lease.Spec.LeaseDurationSeconds; seconds != nil {
-			quarter = time.Duration(*seconds) * time.Second / 4
-		}
-		if env.Now().Sub(since) < silentLooks*quarter {
+		if !lease.Silent() {
 			return false, fmt.Errorf("kubelet of node %s still renews its lease", name), nil
 		}
 		if notReady(node) == "" {
@@ -180,14 +164,13 @@ func awaitSilentNode(ctx context.Context, env Env, name string) ([]cluster.Obser
 	}
 	return []cluster.Observation{
 		{What: "kubelet renews the node's lease no more", How: "renewTime of the Lease, several times", At: env.Now()},
-		{What: "the node is not Ready", How: "conditions of the Node in the API", At: env.Now()},
+		{What: "the node is not Ready", How: nodeConditionsView, At: env.Now()},
 	}, nil
 }
 
 // Recover implements Fault: with its resource gone Chaos Mesh has the instance started.
 func (f cloudStop) Recover(ctx context.Context, env Env, target Target, _ []Record) (Effect, error) {
-	evidence, freed, err := deleteChaos(ctx, env.Chaos, target)
-	return Effect{Began: evidence.Begun, Observations: evidence.Observations, Claims: &freed.State}, err
+	return recoverChaos(ctx, env, target)
 }
 
 // ProveRecovered implements Fault.
@@ -199,8 +182,5 @@ func (f cloudStop) ProveRecovered(ctx context.Context, env Env, target Target, e
 	if err != nil {
 		return Proof{}, err
 	}
-	return Proof{
-		Evidence: cluster.Evidence{Action: cluster.Action(target.Chaos.Kind), Node: target.Node, Begun: effect.Began, Observations: append(effect.Observations, ready...)},
-		Before:   target.Before, Claims: effect.Claims,
-	}, nil
+	return chaosProof(target, effect, target.Before, ready...), nil
 }

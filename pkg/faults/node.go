@@ -15,8 +15,8 @@ import (
 	"github.com/sparkchaos/sparkchaos/pkg/scenario"
 )
 
-// nodeLeases is the namespace in which every kubelet renews the lease of its node.
-const nodeLeases = "kube-node-lease"
+// nodeConditionsView is how observations name where it was read whether a node is Ready.
+const nodeConditionsView = "conditions of the Node in the API"
 
 // nodeFault is what all faults of a node as a machine have in common: one action of the cluster, proven by the
 // cluster's observations and by the node's state, undone by the action's counterpart.
@@ -162,36 +162,30 @@ func lookAtNode(ctx context.Context, env Env, name string) (cluster.Node, error)
 	return node, err
 }
 
-// awaitReady waits until the node's lease is renewed under our eyes and the node is Ready. Two looks at the lease are
-// compared, and not the lease with a clock: kubelet's clock may be another one. The Ready condition alone would not do:
+// awaitReady waits until the node's lease is renewed under our eyes and the node is Ready. The Ready condition alone would not do:
 // the API shows the old one until the node's silence is noticed.
 func awaitReady(ctx context.Context, env Env, name string) ([]cluster.Observation, error) {
-	var first *metav1.MicroTime
+	lease := cluster.NodeLease{Node: name}
 	var renewed *cluster.Observation
 	var ready cluster.Observation
 	err := until(ctx, env.PollEvery, func(ctx context.Context) (bool, error, error) {
-		lease, err := env.Client.CoordinationV1().Leases(nodeLeases).Get(ctx, name, metav1.GetOptions{})
-		if err != nil {
-			return false, fmt.Errorf("look at the lease of node %s: %w", name, err), nil
+		if err := lease.Look(ctx, env.Client, env.Now); err != nil {
+			return false, err, nil
 		}
-		at := lease.Spec.RenewTime
-		if at != nil && first == nil {
-			first = at
-		}
-		if renewed == nil && at != nil && !at.Equal(first) {
-			renewed = &cluster.Observation{What: "kubelet renewed the node's lease", How: "renewTime of the Lease, twice", At: env.Now()}
-		}
-		if renewed == nil {
+		if !lease.Renewed() {
 			return false, fmt.Errorf("kubelet of node %s did not renew its lease since the recovery", name), nil
 		}
-		node, err := env.Client.CoreV1().Nodes().Get(ctx, name, metav1.GetOptions{})
+		if renewed == nil {
+			renewed = &cluster.Observation{What: "kubelet renewed the node's lease", How: "renewTime of the Lease, twice", At: env.Now()}
+		}
+		node, err := getNode(ctx, env.Client, name)
 		if err != nil {
-			return false, fmt.Errorf("look at node %s in the API: %w", name, err), nil
+			return false, err, nil
 		}
 		if against := notReady(node); against != "" {
 			return false, errors.New(against), nil
 		}
-		ready = cluster.Observation{What: "the node is Ready", How: "conditions of the Node in the API", At: env.Now()}
+		ready = cluster.Observation{What: "the node is Ready", How: nodeConditionsView, At: env.Now()}
 		return true, nil, nil
 	})
 	if err != nil {

@@ -64,7 +64,7 @@ func lookAt(ctx context.Context, machines Machines, client kubernetes.Interface,
 			return err
 		}
 		disturbed := func(n cluster.Node) bool {
-			return n.Name == target.Node && (n.Power != cluster.On || n.Frozen || n.Isolated || !n.Kubelet)
+			return n.Name == target.Node && n.Disturbed()
 		}
 		if slices.ContainsFunc(nodes, disturbed) {
 			return nil

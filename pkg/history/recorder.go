@@ -8,15 +8,13 @@ import (
 	"sync"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/dynamic"
 
 	"golang.org/x/sync/errgroup"
 )
-
-// nodeLeases is the namespace in which kubelets renew their nodes' leases.
-const nodeLeases = "kube-node-lease"
 
 // kind is one sort of object that is watched.
 type kind struct {
@@ -38,7 +36,7 @@ func kinds(namespace string) []kind {
 	leases := schema.GroupVersionResource{Group: "coordination.k8s.io", Version: "v1", Resource: "leases"}
 	return []kind{
 		{name: "Node", resource: core.WithResource("nodes")},
-		{name: "Lease", resource: leases, namespace: nodeLeases},
+		{name: "Lease", resource: leases, namespace: corev1.NamespaceNodeLease},
 		{name: "Lease", resource: leases, namespace: namespace},
 		{name: "Job", resource: schema.GroupVersionResource{Group: "batch", Version: "v1", Resource: "jobs"}, namespace: namespace},
 		{name: "Pod", resource: core.WithResource("pods"), namespace: namespace},

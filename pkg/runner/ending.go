@@ -311,7 +311,7 @@ func (r *run) nodesLeft(ctx context.Context) ([]history.Object, error) {
 	nodes, err := r.cluster.Nodes(ctx)
 	var found []history.Object
 	for _, node := range nodes {
-		if node.Power != cluster.On || node.Frozen || node.Isolated || !node.Kubelet {
+		if node.Disturbed() {
 			found = append(found, history.Object{Kind: "Node", Name: node.Name})
 		}
 	}

@@ -243,7 +243,7 @@ func awaitNode(b *testing.B, client kubernetes.Interface, node string, ready boo
 	for deadline := time.Now().Add(2 * time.Minute); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
 		n, err := client.CoreV1().Nodes().Get(b.Context(), node, metav1.GetOptions{})
 		must(b, err)
-		if embedded.Ready(*n) == ready {
+		if cluster.NodeReady(*n) == ready {
 			return
 		}
 	}

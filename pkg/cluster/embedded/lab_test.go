@@ -169,7 +169,7 @@ func (l *lab) eventuallyReady(node string, want bool) {
 		if err != nil {
 			return false, err.Error()
 		}
-		return embedded.Ready(*n) == want, fmt.Sprint(n.Status.Conditions)
+		return cluster.NodeReady(*n) == want, fmt.Sprint(n.Status.Conditions)
 	})
 }
 

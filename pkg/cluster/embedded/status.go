@@ -112,7 +112,7 @@ func (c *Cluster) readiness(ctx context.Context) map[string]string {
 	ready := map[string]string{}
 	for _, node := range nodes.Items {
 		ready[node.Name] = "NotReady"
-		if Ready(node) {
+		if cluster.NodeReady(node) {
 			ready[node.Name] = "Ready"
 		}
 	}

@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
-	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
 
@@ -337,21 +336,11 @@ func nodesReady(ctx context.Context, client kubernetes.Interface, want int) (boo
 	}
 	var ready []string
 	for _, node := range nodes.Items {
-		if Ready(node) {
+		if cluster.NodeReady(node) {
 			ready = append(ready, node.Name)
 		}
 	}
 	return len(ready) == want, fmt.Sprintf("%d of %d nodes are Ready: %s", len(ready), want, strings.Join(ready, ", "))
-}
-
-// Ready says whether Kubernetes takes a node for ready.
-func Ready(node corev1.Node) bool {
-	for _, condition := range node.Status.Conditions {
-		if condition.Type == corev1.NodeReady {
-			return condition.Status == corev1.ConditionTrue
-		}
-	}
-	return false
 }
 
 // listen opens the API server's port of the host, on loopback alone.

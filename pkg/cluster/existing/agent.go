@@ -99,7 +99,7 @@ func (c *Cluster) startAgents(ctx context.Context, run string) error {
 		}
 		var missing []string
 		for _, worker := range workers {
-			if _, ok := running[worker.Name]; !ok && isReady(worker) {
+			if _, ok := running[worker.Name]; !ok && cluster.NodeReady(worker) {
 				missing = append(missing, worker.Name)
 			}
 		}

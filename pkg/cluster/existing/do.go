@@ -6,9 +6,6 @@ import (
 	"strings"
 	"time"
 
-	coordinationv1 "k8s.io/api/coordination/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-
 	"github.com/sparkchaos/sparkchaos/pkg/cluster"
 )
 
@@ -17,10 +14,6 @@ const (
 	effectTimeout = 5 * time.Minute
 	// lookPause is between two looks: the commands and the API server belong to others.
 	lookPause = 300 * time.Millisecond
-	// nodeLeases is the namespace in which every kubelet renews the lease of its node.
-	nodeLeases = "kube-node-lease"
-	// defaultLease is how long kubelet's lease lasts if it does not say so itself.
-	defaultLease = 40 * time.Second
 )
 
 // Where observations were made.
@@ -118,37 +111,20 @@ func later(ctx context.Context, seen string) (bool, string) {
 	return false, seen
 }
 
-// awaitKubernetes waits until the node's kubelet has missed two renewals of its lease, or has renewed it again. Two looks at
-// the lease are compared, and not the lease with a clock.
+// awaitKubernetes waits until the node's kubelet has missed two renewals of its lease, or has renewed it again.
 func (c *Cluster) awaitKubernetes(ctx context.Context, e *cluster.Evidence) error {
-	var last *metav1.MicroTime
-	var since time.Time
-	silent := undone(e.Action) == ""
-	what := "kubelet renews the node's lease"
-	if silent {
-		what = "kubelet renews the node's lease no more"
+	lease := cluster.NodeLease{Node: e.Node}
+	what, seen := "kubelet renews the node's lease", lease.Renewed
+	if undone(e.Action) == "" {
+		what, seen = "kubelet renews the node's lease no more", lease.Silent
 	}
 	return e.Await(ctx, what, byLease, func(ctx context.Context) (bool, string) {
-		lease, err := c.client.CoordinationV1().Leases(nodeLeases).Get(ctx, e.Node, metav1.GetOptions{})
-		if err != nil {
+		if err := lease.Look(ctx, c.client, time.Now); err != nil {
 			return later(ctx, err.Error())
 		}
-		renewed := last != nil && !lease.Spec.RenewTime.Equal(last)
-		if last == nil || renewed {
-			last, since = lease.Spec.RenewTime, time.Now()
-		}
-		if silent && time.Since(since) > twoRenewals(lease) || !silent && renewed {
+		if seen() {
 			return true, ""
 		}
-		return later(ctx, fmt.Sprintf("renewed at %v", lease.Spec.RenewTime))
+		return later(ctx, lease.String())
 	})
-}
-
-// twoRenewals is the time in which kubelet renews its lease twice: it does so each quarter of the lease.
-func twoRenewals(lease *coordinationv1.Lease) time.Duration {
-	whole := defaultLease
-	if seconds := lease.Spec.LeaseDurationSeconds; seconds != nil {
-		whole = time.Duration(*seconds) * time.Second
-	}
-	return whole / 2
 }

@@ -226,7 +226,7 @@ func (c *Cluster) Nodes(ctx context.Context) ([]cluster.Node, error) {
 
 func asSeenByAPI(node corev1.Node) cluster.Node {
 	seen := cluster.Node{Name: node.Name, Power: cluster.Off}
-	if isReady(node) {
+	if cluster.NodeReady(node) {
 		seen.Power, seen.Kubelet, seen.BootID = cluster.On, true, node.Status.NodeInfo.BootID
 	}
 	for _, address := range node.Status.Addresses {
@@ -236,10 +236,4 @@ func asSeenByAPI(node corev1.Node) cluster.Node {
 		}
 	}
 	return seen
-}
-
-func isReady(node corev1.Node) bool {
-	return slices.ContainsFunc(node.Status.Conditions, func(c corev1.NodeCondition) bool {
-		return c.Type == corev1.NodeReady && c.Status == corev1.ConditionTrue
-	})
 }

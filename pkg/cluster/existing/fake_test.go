@@ -82,7 +82,7 @@ func apiNode(name string, change ...func(*corev1.Node)) *corev1.Node {
 func nodeLease(name string, seconds int32) *coordinationv1.Lease {
 	now := metav1.NowMicro()
 	return &coordinationv1.Lease{
-		ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: nodeLeases},
+		ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: corev1.NamespaceNodeLease},
 		Spec:       coordinationv1.LeaseSpec{LeaseDurationSeconds: &seconds, RenewTime: &now},
 	}
 }
@@ -103,7 +103,7 @@ func (l *fakeLab) renewing(t *testing.T, name string, seconds int32, stopped *at
 			}
 			if !stopped.Load() {
 				// The tracker alone: a fake kubelet needs no client.
-				_ = l.client.Tracker().Update(coordinationv1.SchemeGroupVersion.WithResource("leases"), nodeLease(name, seconds), nodeLeases)
+				_ = l.client.Tracker().Update(coordinationv1.SchemeGroupVersion.WithResource("leases"), nodeLease(name, seconds), corev1.NamespaceNodeLease)
 			}
 		}
 	}()

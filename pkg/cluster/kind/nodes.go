@@ -16,7 +16,6 @@ import (
 	"slices"
 	"strings"
 
-	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/sparkchaos/sparkchaos/pkg/cluster"
@@ -118,17 +117,11 @@ func (c *Cluster) awaitReady(ctx context.Context) error {
 		}
 		var not []string
 		for _, node := range nodes.Items {
-			if !ready(node) {
+			if !cluster.NodeReady(node) {
 				not = append(not, node.Name)
 			}
 		}
 		return len(nodes.Items) == c.record.Workers+1 && len(not) == 0, fmt.Sprintf("%d nodes, not Ready: %v", len(nodes.Items), not)
-	})
-}
-
-func ready(node corev1.Node) bool {
-	return slices.ContainsFunc(node.Status.Conditions, func(condition corev1.NodeCondition) bool {
-		return condition.Type == corev1.NodeReady && condition.Status == corev1.ConditionTrue
 	})
 }
 

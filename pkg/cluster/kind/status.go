@@ -69,7 +69,7 @@ func (c *Cluster) readiness(ctx context.Context) map[string]string {
 	}
 	thought := map[string]string{}
 	for _, node := range nodes.Items {
-		thought[node.Name] = map[bool]string{true: "Ready", false: "NotReady"}[ready(node)]
+		thought[node.Name] = map[bool]string{true: "Ready", false: "NotReady"}[cluster.NodeReady(node)]
 	}
 	return thought
 }
