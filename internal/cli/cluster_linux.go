@@ -113,7 +113,7 @@ func newClusterUpCommand(getenv func(string) string, chosen *clusterChoice) *cob
 	flags.IntVar(&settings.capacity.CPUs, "node-cpus", settings.capacity.CPUs, "embedded: CPUs that each node offers to pods")
 	flags.IntVar(&settings.capacity.Memory, "node-memory", settings.capacity.Memory, "embedded: memory in MiB that each node offers to pods")
 	flags.IntVar(&settings.port, "port", 0, "embedded: port of the API server on 127.0.0.1; 0 chooses a free one")
-	flags.StringVar(&settings.nodeImage, "node-image", "", "kind: image of the nodes; without it kind's own, or the one that `sparkchaos kind build-node-image` made")
+	flags.StringVar(&settings.nodeImage, "node-image", "", "kind: image of the nodes; without it kind's own, or the one that 'sparkchaos kind build-node-image' made")
 	flags.StringArrayVar(&spec.Images, "image", nil, "image archive that all nodes have from the start; may be repeated")
 	return command
 }

@@ -42,9 +42,9 @@ func (e *existingFlags) reach(flags *pflag.FlagSet) {
 	flags.StringArrayVar(&e.allowed, "allow-context", nil, "existing: a context that may be worked on; may be repeated")
 	flags.StringVar(&e.kubeconfig, "kubeconfig", "", "existing: the file with the context; without it the usual places")
 	e.can(flags)
-	flags.StringVar(&e.stagingImage, "staging-image", "", "existing: image of the harness's own program for pods, which `sparkchaos image build staging` builds")
-	flags.StringVar(&e.chaosMesh.programs, "chaos-mesh-image", "", "existing: image of Chaos Mesh's programs, which `sparkchaos image build chaos-mesh` builds; without it the chart's own")
-	flags.StringVar(&e.chaosMesh.pause, "chaos-mesh-pause-image", "", "existing: what containers run while their pod is made to fail, which `sparkchaos image build pause` builds; without it Chaos Mesh's own")
+	flags.StringVar(&e.stagingImage, "staging-image", "", "existing: image of the harness's own program for pods, which 'sparkchaos image build staging' builds")
+	flags.StringVar(&e.chaosMesh.programs, "chaos-mesh-image", "", "existing: image of Chaos Mesh's programs, which 'sparkchaos image build chaos-mesh' builds; without it the chart's own")
+	flags.StringVar(&e.chaosMesh.pause, "chaos-mesh-pause-image", "", "existing: what containers run while their pod is made to fail, which 'sparkchaos image build pause' builds; without it Chaos Mesh's own")
 	flags.BoolVar(&e.controlPlane, "include-control-plane", false, "existing: nodes of the control plane may be disturbed, too")
 	flags.BoolVarP(&e.yes, "yes", "y", false, "existing: do not ask before anything is done")
 }
@@ -57,7 +57,7 @@ func (e *existingFlags) can(flags *pflag.FlagSet) {
 
 // offers adds the flags by which a run learns what an existing cluster offers to it.
 func (e *existingFlags) offers(flags *pflag.FlagSet) {
-	flags.StringVar(&e.image, "image", "", "existing: Spark image, which `sparkchaos image build spark` builds")
+	flags.StringVar(&e.image, "image", "", "existing: Spark image, which 'sparkchaos image build spark' builds")
 	flags.StringVar(&e.classes.Shared, "shared-storage-class", "", "existing: storage class of volumes that all nodes see (ReadWriteMany); without it the default class")
 	flags.StringVar(&e.classes.Local, "local-storage-class", "", "existing: storage class of volumes on one node's disk; without it the default class")
 	flags.StringVar(&e.witnessAddress, "witness-address", "", "existing: IP of this machine at which pods reach it; without it they report to a witness in the cluster")
@@ -90,9 +90,8 @@ func (e *existingFlags) secret() (*faults.CloudSecret, error) {
 
 // existingClusters is the one existing cluster that the flags name.
 type existingClusters struct {
-	flags    existingFlags
-	progress func(string)
-	ask      func(radius existing.BlastRadius) error // before anything is done
+	flags existingFlags
+	ask   func(radius existing.BlastRadius) error // before anything is done
 
 	opening *sync.Once
 	opened  *opening
@@ -107,7 +106,7 @@ type opening struct {
 var _ runner.Clusters = existingClusters{}
 
 func newExistingClusters(flags existingFlags, progress func(string)) existingClusters {
-	return existingClusters{flags: flags, progress: progress, ask: asker(flags.yes, progress, os.Stdin, os.Stderr), opening: &sync.Once{}, opened: &opening{}}
+	return existingClusters{flags: flags, ask: asker(flags.yes, progress, os.Stdin, os.Stderr), opening: &sync.Once{}, opened: &opening{}}
 }
 
 func (e existingClusters) Kind() string { return existingKind }
@@ -117,7 +116,7 @@ func (e existingClusters) Elsewhere(name string) string {
 	if name == e.flags.context {
 		return ""
 	}
-	return fmt.Sprintf("`sparkchaos cleanup --cluster existing --context %s --allow-context %s` does it", name, name)
+	return fmt.Sprintf("`sparkchaos cleanup --cluster existing --context %s --allow-context %s` with the other flags of the run does it", name, name)
 }
 
 // allowed refuses contexts that were not allowed by name: the current one of a kubeconfig may be anything.

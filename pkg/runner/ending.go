@@ -386,7 +386,7 @@ func CleanUpDead(ctx context.Context, active ActiveRuns, clusters Clusters, on C
 		}
 		if elsewhere, ok := clusters.(interface{ Elsewhere(cluster string) string }); ok {
 			if words := elsewhere.Elsewhere(record.ClusterName); words != "" {
-				say("run %s was ended by force, and is not cleaned up after: %s", record.RunID, words)
+				say("run %s was ended by force, and is not cleaned up after: %s; if that cluster is gone for good, remove %s", record.RunID, words, run.path)
 				run.Release()
 				continue
 			}

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
-	"slices"
 	"strings"
 	"time"
 
@@ -143,14 +141,9 @@ func (c *Cluster) stopAgents(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("stop the agents: %w", err)
 	}
-	ctx, cancel := context.WithTimeoutCause(ctx, goneTimeout, fmt.Errorf("they were not gone within %v", goneTimeout))
-	defer cancel()
-	err = cluster.Poll(ctx, func(ctx context.Context) (bool, string) {
+	err = awaitGone(ctx, func(ctx context.Context) error {
 		_, err := c.client.AppsV1().DaemonSets(Namespace).Get(ctx, agentName, metav1.GetOptions{})
-		if apierrors.IsNotFound(err) {
-			return true, ""
-		}
-		return later(ctx, fmt.Sprint("the DaemonSet is still there; ", err))
+		return err
 	})
 	if err != nil {
 		return fmt.Errorf("stop the agents: %w", err)
@@ -164,9 +157,20 @@ const agentPatience = 90 * time.Second
 // onNode runs the harness's program in the agent on a node. Running it twice must do no harm: after a boot the first try may be
 // cut off.
 func (c *Cluster) onNode(ctx context.Context, node string, args ...string) ([]byte, error) {
+	answer, err := c.ask(ctx, node, args...)
+	return answer.out, err
+}
+
+// answer is what an agent said, and when it was asked and had answered.
+type answer struct {
+	out             []byte
+	asked, answered time.Time
+}
+
+func (c *Cluster) ask(ctx context.Context, node string, args ...string) (answer, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, agentPatience, fmt.Errorf("it did not answer within %v", agentPatience))
 	defer cancel()
-	var out []byte
+	var a answer
 	err := cluster.Poll(ctx, func(ctx context.Context) (bool, string) {
 		running, waiting, err := c.agentPods(ctx)
 		if err != nil {
@@ -178,16 +182,18 @@ func (c *Cluster) onNode(ctx context.Context, node string, args ...string) ([]by
 		}
 		trying, cancel := context.WithTimeout(ctx, agentPatience/3)
 		defer cancel()
-		out, err = podexec.Run(trying, c.config, c.client, podexec.Place{Namespace: Namespace, Pod: pod, Container: agentName}, append([]string{agentProgram, "node"}, args...)...)
+		a.asked = time.Now()
+		a.out, err = podexec.Run(trying, c.config, c.client, podexec.Place{Namespace: Namespace, Pod: pod, Container: agentName}, append([]string{agentProgram, "node"}, args...)...)
+		a.answered = time.Now()
 		if err != nil {
 			return later(ctx, err.Error())
 		}
 		return true, ""
 	})
 	if err != nil {
-		return nil, fmt.Errorf("agent on node %s: %s: %w", node, strings.Join(args, " "), err)
+		return answer{}, fmt.Errorf("agent on node %s: %s: %w", node, strings.Join(args, " "), err)
 	}
-	return out, nil
+	return a, nil
 }
 
 // agentProgram is where the harness's program for pods is in its image.
@@ -249,7 +255,7 @@ func (c *Cluster) ClockOffsets(ctx context.Context) ([]cluster.ClockOffset, erro
 	if err != nil {
 		return nil, err
 	}
-	measured := map[string]cluster.ClockOffset{}
+	var all []cluster.ClockOffset
 	var errs []error
 	for _, node := range nodes {
 		if node.Power != cluster.On || node.Frozen || node.Isolated {
@@ -258,12 +264,8 @@ func (c *Cluster) ClockOffsets(ctx context.Context) ([]cluster.ClockOffset, erro
 		offset, err := c.clockOffset(ctx, node.Name)
 		errs = append(errs, err)
 		if err == nil {
-			measured[node.Name] = offset
+			all = append(all, offset)
 		}
-	}
-	var all []cluster.ClockOffset
-	for _, name := range slices.Sorted(maps.Keys(measured)) {
-		all = append(all, measured[name])
 	}
 	return all, errors.Join(errs...)
 }
@@ -271,19 +273,17 @@ func (c *Cluster) ClockOffsets(ctx context.Context) ([]cluster.ClockOffset, erro
 func (c *Cluster) clockOffset(ctx context.Context, node string) (cluster.ClockOffset, error) {
 	best := cluster.ClockOffset{Node: node}
 	for try := range clockTries {
-		asked := time.Now()
-		out, err := c.onNode(ctx, node, "clock")
-		answered := time.Now()
+		a, err := c.ask(ctx, node, "clock")
 		if err != nil {
 			return best, err
 		}
-		there, err := time.Parse(time.RFC3339Nano, strings.TrimSpace(string(out)))
+		there, err := time.Parse(time.RFC3339Nano, strings.TrimSpace(string(a.out)))
 		if err != nil {
 			return best, fmt.Errorf("clock of node %s: %w", node, err)
 		}
-		half := answered.Sub(asked) / 2
+		half := a.answered.Sub(a.asked) / 2
 		if try == 0 || half < best.Uncertainty {
-			best.Uncertainty, best.Offset = half, there.Sub(asked.Add(half).Round(0))
+			best.Uncertainty, best.Offset = half, there.Sub(a.asked.Add(half).Round(0))
 		}
 	}
 	return best, nil

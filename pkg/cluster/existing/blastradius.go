@@ -29,18 +29,12 @@ type NodeRadius struct {
 // BlastRadius looks at all pods of the cluster. Those that have ended are none to disturb.
 func (c *Cluster) BlastRadius(ctx context.Context) (BlastRadius, error) {
 	radius := BlastRadius{Context: c.options.Context, Server: c.config.Host, Actions: c.Can()}
-	workers, err := c.workers(ctx)
+	workers, leftAlone, err := c.nodes(ctx)
 	if err != nil {
 		return radius, err
 	}
-	nodes, err := c.client.CoreV1().Nodes().List(ctx, metav1.ListOptions{})
-	if err != nil {
-		return radius, fmt.Errorf("look at the nodes of context %s: %w", c.options.Context, err)
-	}
-	for _, node := range nodes.Items {
-		if !slices.ContainsFunc(workers, func(worker corev1.Node) bool { return worker.Name == node.Name }) {
-			radius.ControlPlane = append(radius.ControlPlane, node.Name)
-		}
+	for _, node := range leftAlone {
+		radius.ControlPlane = append(radius.ControlPlane, node.Name)
 	}
 	pods, err := c.client.CoreV1().Pods(metav1.NamespaceAll).List(ctx, metav1.ListOptions{})
 	if err != nil {

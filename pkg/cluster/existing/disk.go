@@ -16,10 +16,18 @@ import (
 // Disk gives a worker's own disk for reading, rooted at "/", of which only the harness's part can be seen. A node that is off or cut off
 // cannot be read: what it wrote is read after it has recovered.
 func (c *Cluster) Disk(ctx context.Context, node string) (fs.FS, error) {
-	if _, err := c.machine(ctx, node); err != nil {
+	workers, err := c.workers(ctx)
+	if err != nil {
 		return nil, err
 	}
-	return disk{ctx, c, node}, nil
+	var names []string
+	for _, worker := range workers {
+		if worker.Name == node {
+			return disk{ctx, c, node}, nil
+		}
+		names = append(names, worker.Name)
+	}
+	return nil, c.noWorker(node, names)
 }
 
 // disk reads by the agent on the node.

@@ -70,7 +70,11 @@ func (c *Cluster) machine(ctx context.Context, name string) (cluster.Node, error
 		}
 		names = append(names, node.Name)
 	}
-	return cluster.Node{}, fmt.Errorf("context %s has no worker %q: expected one of %s", c.options.Context, name, strings.Join(names, ", "))
+	return cluster.Node{}, c.noWorker(name, names)
+}
+
+func (c *Cluster) noWorker(name string, names []string) error {
+	return fmt.Errorf("context %s has no worker %q: expected one of %s", c.options.Context, name, strings.Join(names, ", "))
 }
 
 // undone returns the action whose effect another one ends; empty if it brings about an effect of its own.
@@ -104,10 +108,7 @@ func (c *Cluster) awaitMachine(ctx context.Context, e *cluster.Evidence, before 
 
 // later waits a little before the next look.
 func later(ctx context.Context, seen string) (bool, string) {
-	select {
-	case <-ctx.Done():
-	case <-time.After(lookPause):
-	}
+	_ = pause(ctx, lookPause) // whoever polls sees that the time is over
 	return false, seen
 }
 

@@ -133,9 +133,6 @@ func (c *Cluster) reach(ctx context.Context) error {
 // Name is the context's.
 func (c *Cluster) Name() string { return c.options.Context }
 
-// Server is the address of the API server.
-func (c *Cluster) Server() string { return c.config.Host }
-
 // Can returns the actions that the user gave commands for.
 func (c *Cluster) Can() []cluster.Action { return c.options.Actions.Can() }
 
@@ -164,13 +161,25 @@ func (c *Cluster) Listen(ctx context.Context) (net.Listener, error) {
 
 // workers returns the nodes that a run may use, as the API has them, sorted by name.
 func (c *Cluster) workers(ctx context.Context) ([]corev1.Node, error) {
+	workers, _, err := c.nodes(ctx)
+	return workers, err
+}
+
+// nodes returns the nodes that a run may use and those that it leaves alone, as the API has them, sorted by name.
+func (c *Cluster) nodes(ctx context.Context) (workers, leftAlone []corev1.Node, err error) {
 	list, err := c.client.CoreV1().Nodes().List(ctx, metav1.ListOptions{})
 	if err != nil {
-		return nil, fmt.Errorf("look at the nodes of context %s: %w", c.options.Context, err)
+		return nil, nil, fmt.Errorf("look at the nodes of context %s: %w", c.options.Context, err)
 	}
-	workers := slices.DeleteFunc(list.Items, func(node corev1.Node) bool { return controlPlane(node) && !c.options.ControlPlane })
-	slices.SortFunc(workers, func(a, b corev1.Node) int { return strings.Compare(a.Name, b.Name) })
-	return workers, nil
+	slices.SortFunc(list.Items, func(a, b corev1.Node) int { return strings.Compare(a.Name, b.Name) })
+	for _, node := range list.Items {
+		if controlPlane(node) && !c.options.ControlPlane {
+			leftAlone = append(leftAlone, node)
+		} else {
+			workers = append(workers, node)
+		}
+	}
+	return workers, leftAlone, nil
 }
 
 // controlPlaneMarks are the labels and taints by which kubeadm and others mark nodes that carry the control plane.

@@ -113,25 +113,26 @@ func (c *Cluster) makeNamespace(ctx context.Context) error {
 	}}}
 	ctx, cancel := context.WithTimeoutCause(ctx, goneTimeout, fmt.Errorf("it was not there within %v", goneTimeout))
 	defer cancel()
+	var there *corev1.Namespace
+	var refused error
 	err := cluster.Poll(ctx, func(ctx context.Context) (bool, string) {
-		_, err := c.client.CoreV1().Namespaces().Create(ctx, wanted, metav1.CreateOptions{})
-		if !apierrors.IsAlreadyExists(err) {
-			return err == nil || forbidden(err), fmt.Sprint(err)
+		var err error
+		if there, err = c.client.CoreV1().Namespaces().Create(ctx, wanted, metav1.CreateOptions{}); apierrors.IsAlreadyExists(err) {
+			there, err = c.client.CoreV1().Namespaces().Get(ctx, Namespace, metav1.GetOptions{})
 		}
-		there, err := c.client.CoreV1().Namespaces().Get(ctx, Namespace, metav1.GetOptions{})
-		if err != nil {
+		switch {
+		case forbidden(err):
+			refused = err
+			return true, ""
+		case err != nil:
 			return later(ctx, err.Error())
-		}
-		if there.DeletionTimestamp != nil { // of the harness before
+		case there.DeletionTimestamp != nil: // of the harness before
 			return later(ctx, "it is being deleted")
+		default:
+			return true, ""
 		}
-		return true, ""
 	})
-	if err != nil {
-		return fmt.Errorf("make namespace %s: %w", Namespace, err)
-	}
-	there, err := c.client.CoreV1().Namespaces().Get(ctx, Namespace, metav1.GetOptions{})
-	if err != nil {
+	if err := errors.Join(err, refused); err != nil {
 		return fmt.Errorf("make namespace %s: %w", Namespace, err)
 	}
 	if there.Labels[managedByLabel] != managedBy {
@@ -147,19 +148,31 @@ func (c *Cluster) removeNamespace(ctx context.Context) error {
 	if err != nil && !apierrors.IsNotFound(err) {
 		return fmt.Errorf("remove namespace %s: %w", Namespace, err)
 	}
-	ctx, cancel := context.WithTimeoutCause(ctx, goneTimeout, fmt.Errorf("it was not gone within %v", goneTimeout))
-	defer cancel()
-	err = cluster.Poll(ctx, func(ctx context.Context) (bool, string) {
+	err = awaitGone(ctx, func(ctx context.Context) error {
 		_, err := c.client.CoreV1().Namespaces().Get(ctx, Namespace, metav1.GetOptions{})
-		if apierrors.IsNotFound(err) {
-			return true, ""
-		}
-		return later(ctx, fmt.Sprint("it is still there; ", err))
+		return err
 	})
 	if err != nil {
 		return fmt.Errorf("remove namespace %s: %w", Namespace, err)
 	}
 	return nil
+}
+
+// awaitGone waits until the API server says that what is asked for is not found.
+func awaitGone(ctx context.Context, get func(context.Context) error) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, goneTimeout, fmt.Errorf("it was not gone within %v", goneTimeout))
+	defer cancel()
+	return cluster.Poll(ctx, func(ctx context.Context) (bool, string) {
+		err := get(ctx)
+		switch {
+		case apierrors.IsNotFound(err):
+			return true, ""
+		case err != nil:
+			return later(ctx, err.Error())
+		default:
+			return later(ctx, "it is still there")
+		}
+	})
 }
 
 // takeLease takes the lease, or says who has it. A holder counts as dead when it was watched for as long as its lease lasts and did
