@@ -50,6 +50,18 @@ func newClusterCommand(getenv func(string) string) *cobra.Command {
 		}
 		return found.Open(chosen.clusterName())
 	}
+	openToActOn := func(command *cobra.Command, node string) (cluster.Cluster, error) {
+		found, err := clustersAt(command, getenv, &chosen)
+		if err != nil {
+			return nil, err
+		}
+		if others, ok := found.(existingClusters); ok {
+			if err := others.mayActOn(command.Context(), node); err != nil {
+				return nil, err
+			}
+		}
+		return found.Open(chosen.clusterName())
+	}
 	open := func(command *cobra.Command) (openedCluster, error) {
 		if chosen.kind == existingKind {
 			return nil, usagef("%s is for clusters that were made on this machine; kubectl does it for an existing one", command.CommandPath())
@@ -65,7 +77,7 @@ func newClusterCommand(getenv func(string) string) *cobra.Command {
 		newClusterDownCommand(getenv, &chosen),
 		newClusterStatusCommand(open),
 		newClusterKubeconfigCommand(open),
-		newClusterNodeCommand(openAny),
+		newClusterNodeCommand(openAny, openToActOn),
 		newClusterLoadCommand(open),
 		newClusterLogsCommand(open),
 	)
@@ -323,7 +335,7 @@ func newClusterKubeconfigCommand(open openCluster) *cobra.Command {
 	}
 }
 
-func newClusterNodeCommand(open func(*cobra.Command) (cluster.Cluster, error)) *cobra.Command {
+func newClusterNodeCommand(open func(*cobra.Command) (cluster.Cluster, error), openToActOn func(command *cobra.Command, node string) (cluster.Cluster, error)) *cobra.Command {
 	children := []*cobra.Command{{
 		Use: "list", Short: "Print the nodes as the machines that they are, as a JSON list", Args: cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
@@ -344,7 +356,7 @@ func newClusterNodeCommand(open func(*cobra.Command) (cluster.Cluster, error)) *
 		children = append(children, &cobra.Command{
 			Use: string(action) + " NODE", Short: describeAction(action), Args: cobra.ExactArgs(1),
 			RunE: func(command *cobra.Command, args []string) error {
-				c, err := open(command)
+				c, err := openToActOn(command, args[0])
 				if err != nil {
 					return err
 				}

@@ -185,6 +185,22 @@ func (e existingClusters) Make(ctx context.Context, spec runner.ClusterSpec) (cl
 	return c, false, nil
 }
 
+// mayActOn asks whether something may be done to one node. An action to one that is no worker is refused anyway.
+func (e existingClusters) mayActOn(ctx context.Context, node string) error {
+	c, err := e.open()
+	if err != nil {
+		return err
+	}
+	radius, err := c.BlastRadius(ctx)
+	if err != nil {
+		return err
+	}
+	if radius = radius.Only(node); len(radius.Nodes) == 0 {
+		return nil
+	}
+	return e.ask(radius)
+}
+
 // Open returns the cluster unless another harness has it by now.
 func (e existingClusters) Open(name string) (cluster.Cluster, error) {
 	if words := e.Elsewhere(name); words != "" {

@@ -12,7 +12,7 @@ import (
 	"github.com/sparkchaos/sparkchaos/pkg/cluster"
 )
 
-// BlastRadius is what a run may disturb: its nodes, and what others run on them.
+// BlastRadius is what a run, or an action to a node, may disturb: the nodes, and what others run on them.
 type BlastRadius struct {
 	Context, Server string
 	Nodes           []NodeRadius
@@ -53,10 +53,17 @@ func (c *Cluster) BlastRadius(ctx context.Context) (BlastRadius, error) {
 	return radius, nil
 }
 
-// String tells a person what a run may disturb.
+// Only is what an action to one node may disturb.
+func (b BlastRadius) Only(node string) BlastRadius {
+	b.Nodes = slices.DeleteFunc(slices.Clone(b.Nodes), func(n NodeRadius) bool { return n.Name != node })
+	b.ControlPlane = nil
+	return b
+}
+
+// String tells a person what may be disturbed.
 func (b BlastRadius) String() string {
 	var text strings.Builder
-	fmt.Fprintf(&text, "A run on context %s (%s) may disturb %d nodes and everything on them:\n", b.Context, b.Server, len(b.Nodes))
+	fmt.Fprintf(&text, "On context %s (%s) these nodes and everything on them may be disturbed, %d in all:\n", b.Context, b.Server, len(b.Nodes))
 	others := 0
 	for _, node := range b.Nodes {
 		fmt.Fprintf(&text, "  %s: %s\n", node.Name, orNone(strings.Join(node.Pods, ", ")))

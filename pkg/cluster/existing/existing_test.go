@@ -172,7 +172,7 @@ func TestBlastRadius(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := `A run on context lab (https://api.example) may disturb 2 nodes and everything on them:
+	want := `On context lab (https://api.example) these nodes and everything on them may be disturbed, 2 in all:
   worker-1: db/store-0, shop/web-2
   worker-2: none
 Left alone, as part of the control plane: control
@@ -180,6 +180,12 @@ Left alone, as part of the control plane: control
 `
 	if diff := cmp.Diff(want, radius.String()); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff([]NodeRadius{{Name: "worker-2"}}, radius.Only("worker-2").Nodes); diff != "" {
+		t.Errorf("of an action to worker-2 (-want +got):\n%s", diff)
+	}
+	if only := radius.Only("control").Nodes; len(only) > 0 {
+		t.Errorf("of an action to a node that is left alone: %v", only)
 	}
 }
 
