@@ -15,8 +15,8 @@ import (
 
 // The clocks of which a pod's processes can be told wrong times, by clock_gettime's names.
 const (
-	clockWall      = "CLOCK_REALTIME"
-	clockMonotonic = "CLOCK_MONOTONIC"
+	clockWall = "CLOCK_REALTIME"
+	clockBoot = "CLOCK_BOOTTIME"
 )
 
 // ClockSkewArgs are the arguments of clockSkew.
@@ -26,9 +26,9 @@ type ClockSkewArgs struct {
 	// Ahead or Behind is by how much its clock is wrong; one of them. Less than the least could not be told from a record that was late.
 	Ahead  scenario.Duration `json:"ahead,omitempty" min:"3s"`
 	Behind scenario.Duration `json:"behind,omitempty" min:"3s"`
-	// Clock is the one that is wrong; only the wall clock is seen to be. The other one is for a control that shows that a fault which is not
-	// seen is noticed.
-	Clock string `json:"clock,omitempty" enum:"CLOCK_REALTIME|CLOCK_MONOTONIC"`
+	// Clock is the one that is wrong; only the wall clock is seen to be. The other one, which no JVM reads, is for a control that shows that
+	// a fault which is not seen is noticed.
+	Clock string `json:"clock,omitempty" enum:"CLOCK_REALTIME|CLOCK_BOOTTIME"`
 }
 
 // Choose decides what the arguments leave open; see scenario.PodSelector.

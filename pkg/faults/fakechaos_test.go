@@ -285,7 +285,7 @@ func TestASkewThatIsNotSeenDoesNotLand(t *testing.T) {
 	}{
 		// AllInjected, as of processes that did not live at the injection.
 		"Chaos Mesh says AllInjected, but the clock of pod driver moved by 0s, expected -5s": {
-			ClockSkewArgs{Pod: driver, Behind: scenario.Duration(5 * time.Second), Clock: clockMonotonic}, func(w *world) Heartbeats { return skewed{w.chaos} },
+			ClockSkewArgs{Pod: driver, Behind: scenario.Duration(5 * time.Second), Clock: clockBoot}, func(w *world) Heartbeats { return skewed{w.chaos} },
 		},
 		"no witness was asked": {ClockSkewArgs{Pod: driver, Ahead: scenario.Duration(5 * time.Second)}, func(*world) Heartbeats { return nil }},
 		"the witness never heard of pod driver": {
