@@ -43,7 +43,6 @@ func onExisting() []string {
 // taken is a cluster that was made here and is used as if somebody else had made it.
 type taken struct {
 	directory string
-	context   string
 	flags     []string
 	admin     []string // the same, as the user who may do everything
 }
@@ -59,39 +58,31 @@ type readied interface {
 func take(ctx context.Context, c readied, kind string) taken {
 	GinkgoHelper()
 	t := taken{directory: GinkgoT().TempDir()}
-	env := imageEnv()
-	spark, err := image.Spark(ctx, env)
-	Expect(err).NotTo(HaveOccurred())
-	staging, err := image.Staging(ctx, env)
-	Expect(err).NotTo(HaveOccurred())
-	for _, archive := range []image.Archive{spark, staging} {
-		Expect(c.Load(ctx, archive.Path)).To(Succeed())
-	}
+	images := load(ctx, c, image.Spark, image.Staging)
 	kubeconfig, err := c.Kubeconfig()
 	Expect(err).NotTo(HaveOccurred())
 	config, err := clientcmd.Load(kubeconfig)
 	Expect(err).NotTo(HaveOccurred())
-	t.context = config.CurrentContext
 	t.flags = slices.Concat(t.by(config), []string{
-		"--node-actions", t.actions(c.Name(), kind), "--yes", "--image", spark.Reference, "--staging-image", staging.Reference,
+		"--node-actions", t.actions(c.Name(), kind), "--yes", "--image", images[0], "--staging-image", images[1],
 		"--shared-storage-class", c.StorageClasses().Shared, "--local-storage-class", c.StorageClasses().Local,
 	})
 	t.admin = t.flags
 	return t
 }
 
-// loadChaosMesh brings the images of Chaos Mesh to the nodes, as a registry would, and returns their references.
-func loadChaosMesh(ctx context.Context, c cluster.Cluster) (programs, pause string) {
+// load brings images to the nodes, as a registry would, and returns their references.
+func load(ctx context.Context, c cluster.Cluster, images ...func(context.Context, image.Env) (image.Archive, error)) []string {
 	GinkgoHelper()
 	env := imageEnv()
 	var references []string
-	for _, build := range []func(context.Context, image.Env) (image.Archive, error){image.ChaosMesh, image.Pause} {
+	for _, build := range images {
 		archive, err := build(ctx, env)
 		Expect(err).NotTo(HaveOccurred())
 		Expect(c.Load(ctx, archive.Path)).To(Succeed())
 		references = append(references, archive.Reference)
 	}
-	return references[0], references[1]
+	return references
 }
 
 // imageEnv is where images are built from and kept.
@@ -201,8 +192,8 @@ var _ = Describe("existing clusters", Label("existing"), Ordered, ContinueOnFail
 	}
 
 	It("has Chaos Mesh as a pod for a run that needs it", func(ctx SpecContext) {
-		chaosMesh, pause := loadChaosMesh(ctx, lab)
-		flags := slices.Concat(there.admin, []string{"--chaos-mesh-image", chaosMesh, "--chaos-mesh-pause-image", pause})
+		images := load(ctx, lab, image.ChaosMesh, image.Pause)
+		flags := slices.Concat(there.admin, []string{"--chaos-mesh-image", images[0], "--chaos-mesh-pause-image", images[1]})
 		for _, s := range shipped() {
 			if s.Metadata.Name == forWholeRun {
 				runShipped(ctx, s, runs, name, flags...)
