@@ -126,12 +126,6 @@ func (b bandwidthChaos) Holds(ctx context.Context, env Env, target Target) (clus
 
 // Over implements chaosEffect.
 func (b bandwidthChaos) Over(ctx context.Context, env Env, target Target) (cluster.Observation, error) {
-	if gone, _, err := podGone(ctx, env, target); err != nil || gone != nil {
-		if err != nil {
-			return cluster.Observation{}, err
-		}
-		return *gone, nil
-	}
 	rate, err := flood(ctx, env, target)
 	if err != nil {
 		return cluster.Observation{}, err

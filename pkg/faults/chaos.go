@@ -53,7 +53,7 @@ type chaosEffect interface {
 	Before(ctx context.Context, env Env, target *Target) error
 	// Holds says whether the effect is seen, and how. An error says what was seen instead.
 	Holds(ctx context.Context, env Env, target Target) (cluster.Observation, error)
-	// Over says whether nothing of the effect is left; it is asked when the resource is gone.
+	// Over says whether nothing of the effect is left; it is asked when the resource is gone and the pods are there.
 	Over(ctx context.Context, env Env, target Target) (cluster.Observation, error)
 }
 
@@ -171,10 +171,11 @@ func (f chaosFault) Holding(ctx context.Context, env Env, target Target) error {
 		return nil
 	}
 	_, err := untilSeen(ctx, env, target, func(ctx context.Context, env Env, target Target) (cluster.Observation, error) {
-		if gone, err := anyGone(ctx, env, target); err != nil || gone != nil {
+		gone, state, err := anyGone(ctx, env, target)
+		if err != nil || gone != nil {
 			return cluster.Observation{}, err
 		}
-		if err := f.startedAnew(ctx, env, target); err != nil {
+		if err := f.startedAnew(target, state); err != nil {
 			return cluster.Observation{}, err
 		}
 		return f.effect.Holds(ctx, env, target)
@@ -184,21 +185,20 @@ func (f chaosFault) Holding(ctx context.Context, env Env, target Target) error {
 
 // startedAnew says that the container that was struck is no more while its pod is: after a boot of the node, for one. What took its
 // place has nothing of the effect, unless the effect is that very change.
-func (f chaosFault) startedAnew(ctx context.Context, env Env, target Target) error {
+func (f chaosFault) startedAnew(target Target, now PodState) error {
 	if f.effect.Kind() == v1alpha1.KindPodChaos || len(target.Pod.Running) == 0 {
 		return nil
 	}
-	state, err := podStateNow(ctx, env, target)
-	if err != nil || len(state.Running) == 0 || slices.Contains(state.Running, target.Pod.Running[0]) {
-		return err
+	if len(now.Running) == 0 || slices.Contains(now.Running, target.Pod.Running[0]) {
+		return nil
 	}
-	return seenInstead("container %s of pod %s, which was struck, does not run any more, but %v", target.Pod.Running[0], target.Object.Name, state.Running)
+	return seenInstead("container %s of pod %s, which was struck, does not run any more, but %v", target.Pod.Running[0], target.Object.Name, now.Running)
 }
 
-// Quiet says that looking whether the effect holds disturbs nobody, so that it may be looked at all the time.
-func (f chaosFault) Quiet() bool {
-	loud, ok := f.effect.(interface{ Loud() bool })
-	return !ok || !loud.Loud()
+// Loud implements lasting.
+func (f chaosFault) Loud() bool {
+	effect, ok := f.effect.(interface{ Loud() bool })
+	return ok && effect.Loud()
 }
 
 // Recover implements Fault.
@@ -211,11 +211,23 @@ func (f chaosFault) ProveRecovered(ctx context.Context, env Env, target Target, 
 	if err := chaosGone(ctx, env, target); err != nil {
 		return Proof{}, err
 	}
-	seen, err := untilSeen(ctx, env, target, f.effect.Over)
+	seen, err := untilSeen(ctx, env, target, f.over)
 	if err != nil {
 		return Proof{}, err
 	}
 	return chaosProof(target, effect, target.Pod, seen), nil
+}
+
+// over says whether nothing of the effect is left, as nothing is where a pod is no more.
+func (f chaosFault) over(ctx context.Context, env Env, target Target) (cluster.Observation, error) {
+	gone, _, err := anyGone(ctx, env, target)
+	if err != nil {
+		return cluster.Observation{}, err
+	}
+	if gone != nil {
+		return *gone, nil
+	}
+	return f.effect.Over(ctx, env, target)
 }
 
 // recoverChaos removes the target's resource.
@@ -295,16 +307,17 @@ func durationOf(d time.Duration) *string {
 	return &words
 }
 
-// anyGone observes that a pod of the target is no more, at either end; nil if all are there.
-func anyGone(ctx context.Context, env Env, target Target) (*cluster.Observation, error) {
-	gone, _, err := podGone(ctx, env, target)
+// anyGone observes that a pod of the target is no more, at either end; nil if all are there. The state is that of the pod that was
+// struck.
+func anyGone(ctx context.Context, env Env, target Target) (*cluster.Observation, PodState, error) {
+	gone, state, err := podGone(ctx, env, target)
 	if err != nil || gone != nil || target.Chaos.Peer == nil {
-		return gone, err
+		return gone, state, err
 	}
 	peer := target
 	peer.Object.Name, peer.Object.UID = target.Chaos.Peer.Name, target.Chaos.Peer.UID
 	gone, _, err = podGone(ctx, env, peer)
-	return gone, err
+	return gone, state, err
 }
 
 // podGone observes that a pod is no more; nil if it is there.

@@ -113,13 +113,7 @@ func (c timeChaos) Holds(_ context.Context, env Env, target Target) (cluster.Obs
 }
 
 // Over implements chaosEffect.
-func (c timeChaos) Over(ctx context.Context, env Env, target Target) (cluster.Observation, error) {
-	if gone, _, err := podGone(ctx, env, target); err != nil || gone != nil {
-		if err != nil {
-			return cluster.Observation{}, err
-		}
-		return *gone, nil
-	}
+func (c timeChaos) Over(_ context.Context, env Env, target Target) (cluster.Observation, error) {
 	ahead, err := clockAhead(env, target)
 	if err != nil {
 		return cluster.Observation{}, err

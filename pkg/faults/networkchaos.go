@@ -88,14 +88,8 @@ func (n networkChaos) Holds(ctx context.Context, env Env, target Target) (cluste
 	return cluster.Observation{What: words, How: probeHow, At: env.Now()}, nil
 }
 
-// Over implements chaosEffect: the peer answers as before. Pods that are no more have no network.
+// Over implements chaosEffect: the peer answers as before.
 func (n networkChaos) Over(ctx context.Context, env Env, target Target) (cluster.Observation, error) {
-	if gone, err := anyGone(ctx, env, target); err != nil || gone != nil {
-		if err != nil {
-			return cluster.Observation{}, err
-		}
-		return *gone, nil
-	}
 	found, err := probe(ctx, env, target, n.probes)
 	if err != nil {
 		return cluster.Observation{}, err

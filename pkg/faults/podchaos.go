@@ -75,13 +75,6 @@ func (p podChaos) Holds(ctx context.Context, env Env, target Target) (cluster.Ob
 
 // Over implements chaosEffect: of a pod that was made to fail, its own images are back; the others are what they became.
 func (p podChaos) Over(ctx context.Context, env Env, target Target) (cluster.Observation, error) {
-	gone, state, err := podGone(ctx, env, target)
-	if err != nil {
-		return cluster.Observation{}, err
-	}
-	if gone != nil {
-		return *gone, nil
-	}
 	object, err := getPod(ctx, env, target.Object.Namespace, target.Object.Name)
 	if err != nil {
 		return cluster.Observation{}, err
@@ -92,9 +85,9 @@ func (p podChaos) Over(ctx context.Context, env Env, target Target) (cluster.Obs
 				return cluster.Observation{}, fmt.Errorf("container %s of pod %s/%s still has the image %s instead of %s", name, target.Object.Namespace, target.Object.Name, image, target.Images[name])
 			}
 		}
-	}
-	if p.action == v1alpha1.PodKillAction && state.Deletion != nil {
-		return cluster.Observation{}, fmt.Errorf("pod %s/%s is still ending on node %s", target.Object.Namespace, target.Object.Name, state.Node)
+		if p.action == v1alpha1.PodKillAction && object.DeletionTimestamp != nil {
+			return cluster.Observation{}, fmt.Errorf("pod %s/%s is still ending on node %s", target.Object.Namespace, target.Object.Name, object.Spec.NodeName)
+		}
 	}
 	return cluster.Observation{What: "the pod has its own images", How: podsView, At: env.Now()}, nil
 }

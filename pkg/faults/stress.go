@@ -109,12 +109,6 @@ func (s stressChaos) Holds(ctx context.Context, env Env, target Target) (cluster
 
 // Over implements chaosEffect.
 func (s stressChaos) Over(ctx context.Context, env Env, target Target) (cluster.Observation, error) {
-	if gone, _, err := podGone(ctx, env, target); err != nil || gone != nil {
-		if err != nil {
-			return cluster.Observation{}, err
-		}
-		return *gone, nil
-	}
 	found, err := s.processes(ctx, env, target)
 	if err != nil {
 		return cluster.Observation{}, err

@@ -11,6 +11,8 @@ import (
 type lasting interface {
 	// Holding says what is seen instead of the effect; nil if the effect is seen, or nothing can be seen.
 	Holding(ctx context.Context, env Env, target Target) error
+	// Loud says that a look disturbs what it looks at, so that it is to be made once, before the undoing.
+	Loud() bool
 }
 
 // insteadError is what was seen instead of an effect. Other errors of a look say that nothing could be seen.
@@ -43,8 +45,7 @@ func startWatch(ctx context.Context, fault Fault, env Env, target Target) *watch
 	}
 	ctx, stop := context.WithCancel(ctx)
 	w := &watch{fault: asked, env: env, target: target, since: env.Now(), stop: stop, lapsed: make(chan string, 1)}
-	quiet, ok := fault.(interface{ Quiet() bool })
-	if ok && !quiet.Quiet() {
+	if asked.Loud() {
 		w.lapsed <- ""
 		return w
 	}
