@@ -43,20 +43,13 @@ type openCluster func(*cobra.Command) (openedCluster, error)
 // newClusterCommand returns `sparkchaos cluster`.
 func newClusterCommand(getenv func(string) string) *cobra.Command {
 	var chosen clusterChoice
-	openAny := func(command *cobra.Command) (cluster.Cluster, error) {
+	openAny := func(command *cobra.Command, actOn string) (cluster.Cluster, error) {
 		found, err := clustersAt(command, getenv, &chosen)
 		if err != nil {
 			return nil, err
 		}
-		return found.Open(chosen.clusterName())
-	}
-	openToActOn := func(command *cobra.Command, node string) (cluster.Cluster, error) {
-		found, err := clustersAt(command, getenv, &chosen)
-		if err != nil {
-			return nil, err
-		}
-		if others, ok := found.(existingClusters); ok {
-			if err := others.mayActOn(command.Context(), node); err != nil {
+		if others, ok := found.(existingClusters); ok && actOn != "" {
+			if err := others.mayActOn(command.Context(), actOn); err != nil {
 				return nil, err
 			}
 		}
@@ -66,7 +59,7 @@ func newClusterCommand(getenv func(string) string) *cobra.Command {
 		if chosen.kind == existingKind {
 			return nil, usagef("%s is for clusters that were made on this machine; kubectl does it for an existing one", command.CommandPath())
 		}
-		c, err := openAny(command)
+		c, err := openAny(command, "")
 		if err != nil {
 			return nil, err
 		}
@@ -77,7 +70,7 @@ func newClusterCommand(getenv func(string) string) *cobra.Command {
 		newClusterDownCommand(getenv, &chosen),
 		newClusterStatusCommand(open),
 		newClusterKubeconfigCommand(open),
-		newClusterNodeCommand(openAny, openToActOn),
+		newClusterNodeCommand(openAny),
 		newClusterLoadCommand(open),
 		newClusterLogsCommand(open),
 	)
@@ -335,11 +328,13 @@ func newClusterKubeconfigCommand(open openCluster) *cobra.Command {
 	}
 }
 
-func newClusterNodeCommand(open func(*cobra.Command) (cluster.Cluster, error), openToActOn func(command *cobra.Command, node string) (cluster.Cluster, error)) *cobra.Command {
+// newClusterNodeCommand returns `sparkchaos cluster node`. actOn is the node that something is to be done to; empty if the nodes are
+// only looked at.
+func newClusterNodeCommand(open func(command *cobra.Command, actOn string) (cluster.Cluster, error)) *cobra.Command {
 	children := []*cobra.Command{{
 		Use: "list", Short: "Print the nodes as the machines that they are, as a JSON list", Args: cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
-			c, err := open(command)
+			c, err := open(command, "")
 			if err != nil {
 				return err
 			}
@@ -356,7 +351,7 @@ func newClusterNodeCommand(open func(*cobra.Command) (cluster.Cluster, error), o
 		children = append(children, &cobra.Command{
 			Use: string(action) + " NODE", Short: describeAction(action), Args: cobra.ExactArgs(1),
 			RunE: func(command *cobra.Command, args []string) error {
-				c, err := openToActOn(command, args[0])
+				c, err := open(command, args[0])
 				if err != nil {
 					return err
 				}

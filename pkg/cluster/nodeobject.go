@@ -18,6 +18,22 @@ func NodeReady(node corev1.Node) bool {
 	})
 }
 
+// Readiness is what Kubernetes thinks of each node, "Ready" or "NotReady", by the nodes' names; nil if it does not answer.
+func Readiness(ctx context.Context, client kubernetes.Interface) map[string]string {
+	nodes, err := client.CoreV1().Nodes().List(ctx, metav1.ListOptions{})
+	if err != nil {
+		return nil
+	}
+	thought := map[string]string{}
+	for _, node := range nodes.Items {
+		thought[node.Name] = "NotReady"
+		if NodeReady(node) {
+			thought[node.Name] = "Ready"
+		}
+	}
+	return thought
+}
+
 // defaultNodeLease is how long kubelet's lease lasts if it does not say so itself.
 const defaultNodeLease = 40 * time.Second
 

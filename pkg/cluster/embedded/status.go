@@ -6,8 +6,6 @@ import (
 	"context"
 	"time"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-
 	"github.com/sparkchaos/sparkchaos/pkg/cluster"
 	"github.com/sparkchaos/sparkchaos/pkg/cluster/embedded/machine"
 	"github.com/sparkchaos/sparkchaos/pkg/cluster/embedded/storage"
@@ -105,16 +103,5 @@ func (c *Cluster) readiness(ctx context.Context) map[string]string {
 	if err != nil {
 		return nil
 	}
-	nodes, err := client.CoreV1().Nodes().List(ctx, metav1.ListOptions{})
-	if err != nil {
-		return nil
-	}
-	ready := map[string]string{}
-	for _, node := range nodes.Items {
-		ready[node.Name] = "NotReady"
-		if cluster.NodeReady(node) {
-			ready[node.Name] = "Ready"
-		}
-	}
-	return ready
+	return cluster.Readiness(ctx, client)
 }

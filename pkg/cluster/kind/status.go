@@ -6,8 +6,6 @@ import (
 	"context"
 	"time"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-
 	"github.com/sparkchaos/sparkchaos/pkg/cluster"
 )
 
@@ -63,13 +61,5 @@ func (c *Cluster) readiness(ctx context.Context) map[string]string {
 	}
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
-	nodes, err := client.CoreV1().Nodes().List(ctx, metav1.ListOptions{})
-	if err != nil {
-		return nil
-	}
-	thought := map[string]string{}
-	for _, node := range nodes.Items {
-		thought[node.Name] = map[bool]string{true: "Ready", false: "NotReady"}[cluster.NodeReady(node)]
-	}
-	return thought
+	return cluster.Readiness(ctx, client)
 }
