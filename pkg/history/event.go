@@ -26,6 +26,7 @@ const (
 	Modified = "modified" // changed
 	Deleted  = "deleted"  // gone; Data is its last state
 	Gap      = "gap"      // a watch broke and was re-listed: changes between may be missing; Data is GapData, Object.Kind the kind watched
+	Outage   = "outage"   // a watch broke and was resumed: nothing is missing, but what follows was seen late; Data is GapData, Object.Kind the kind watched
 )
 
 // Types of events of source Fault. Data is FaultData.
@@ -64,6 +65,9 @@ const (
 	AnchorMissed     = "anchorMissed"     // Data is AnchorData; the run becomes inconclusive
 	ClocksMeasured   = "clocksMeasured"   // Data is ClocksData
 	BaselineResult   = "baselineResult"   // Data is BaselineData
+	ClusterObserved  = "clusterObserved"  // Data is ClusterData: the nodes before the launch, and once more before the clean-up
+	LoadMeasured     = "loadMeasured"     // Data is LoadData: how busy the machine was on which the harness runs
+	RecordConflict   = "recordConflict"   // Data is ConflictData: two witness records have one number and differ; somebody tampered with one
 	DisksCollected   = "disksCollected"   // Data is CollectionData: how complete the witness's evidence is
 	Leftovers        = "leftovers"        // Data is LeftoversData: what was found after the clean-up
 	Problem          = "problem"          // Data is ProblemData: the harness could not do or see something
@@ -91,10 +95,10 @@ const (
 	BatchCompleted     = "batchCompleted" // likewise
 	QueryStarted       = "queryStarted"   // Structured Streaming: Detail["queryId"], Detail["runId"]
 	QueryEnded         = "queryEnded"
-	Ledger             = "ledger"        // a result that the workload committed, with the writer's identity
-	LogEvent           = "log"           // a warning or error of Spark's own log that is evidence (name conflicts, lost executors, …)
-	PodCreateRefused   = "createRefused" // the API server refused an executor pod's creation; Detail: podName, code, message
-
+	Ledger             = "ledger"         // a result that the workload committed, with the writer's identity
+	LogEvent           = "log"            // a warning or error of Spark's own log that is evidence (name conflicts, lost executors, …)
+	PodCreateRefused   = "createRefused"  // the API server refused an executor pod's creation; Detail: podName, code, message
+	WitnessTrouble     = "witnessTrouble" // the plugin could not open or write its file, or lost records that it could not send; Detail: what (open, write, send), error, count
 )
 
 // Event is one line of history.ndjson.
@@ -146,9 +150,11 @@ type RunData struct {
 	RunID         string          `json:"runID"`
 	Scenario      string          `json:"scenario"`
 	Seed          uint64          `json:"seed"`
-	Plan          json.RawMessage `json:"plan"` // the whole plan as JSON: a history can be judged by itself
-	Harness       string          `json:"harness"`
+	Plan          json.RawMessage `json:"plan"`    // the whole plan as JSON: a history can be judged by itself
+	Harness       string          `json:"harness"` // release of sparkchaos that recorded the run
 	ClusterKind   string          `json:"clusterKind"`
+	// ScenarioSHA256 is the digest of scenario.yaml, in hexadecimal; empty if the run was made from a plan.
+	ScenarioSHA256 string `json:"scenarioSHA256,omitempty"`
 }
 
 // FormatVersion of the histories that this package writes; a reader refuses other ones by name.
@@ -205,7 +211,24 @@ type FaultData struct {
 	Detail   map[string]string `json:"detail,omitempty"`
 	// LeavesRunning says that what runs on the targets is not struck: it goes on, and only nothing more is put there.
 	LeavesRunning bool `json:"leavesRunning,omitempty"`
+	// Effects says what the fault does to what runs on its targets. Empty in histories of older releases; a reader then goes by Kind.
+	Effects []Effect `json:"effects,omitempty"`
 }
+
+// Effect is what a fault does to the pods and processes on its targets.
+type Effect string
+
+// The effects of faults.
+const (
+	EndsProcesses Effect = "endsProcesses" // the processes end: the power fails, a container is killed
+	EndsPods      Effect = "endsPods"      // pods are deleted or evicted; their processes end unless the node is out of reach
+	CutsNetwork   Effect = "cutsNetwork"   // the processes go on, and nobody or only some reach them
+	Pauses        Effect = "pauses"        // the processes stand still and go on later
+	Slows         Effect = "slows"         // the processes go on, more slowly
+	SkewsClock    Effect = "skewsClock"    // the processes go on, with a wrong clock
+	SilencesNode  Effect = "silencesNode"  // the node's kubelet is silent: Kubernetes may give up pods whose processes go on
+	MarksNode     Effect = "marksNode"     // only the Node object changes: nothing more is scheduled to it
+)
 
 // DidNotHold is the key in a FaultData's Detail under which it stands why a fault that had landed was not in effect any more when it
 // was to be undone. The events that say so are those of the undoing.
@@ -225,7 +248,20 @@ type BaselineData struct {
 	Results map[string]string `json:"results"` // the ledger: key → value, as committed by the application
 	Cached  bool              `json:"cached"`
 	RunID   string            `json:"runID"`
-	Key     string            `json:"key"` // of the cache: workload and image digest
+	Key     string            `json:"key"` // of the cache: the first 8 bytes of the SHA-256 of Inputs, in hexadecimal
+	// Inputs is what the key is made of, as a JSON object; see BaselineInputs.
+	Inputs json.RawMessage `json:"inputs,omitempty"`
+}
+
+// BaselineInputs is everything that decides the result of a workload without faults. Values from Secrets are named, not spelled out.
+type BaselineInputs struct {
+	Application json.RawMessage `json:"application"`
+	Executors   json.RawMessage `json:"executors"`
+	Conf        json.RawMessage `json:"conf"`
+	Image       string          `json:"image"`
+	ImageID     string          `json:"imageID"`
+	Seed        uint64          `json:"seed"`      // 0 unless the workload reads the word source
+	Artifacts   string          `json:"artifacts"` // digest of what the staging server serves; empty without
 }
 
 // CollectionData says how much of the witness's evidence on the nodes' disks was read.
@@ -235,6 +271,57 @@ type CollectionData struct {
 	Records int      `json:"records"`
 	Torn    int      `json:"torn"`             // unreadable last lines, as a power loss leaves them
 	Errors  []string `json:"errors,omitempty"` // non-empty: the node's evidence is incomplete
+	// Took is how long the reading took: nothing that was written after it began is sure to be in the history.
+	Took time.Duration `json:"took,omitempty"`
+	// Writers are the processes whose files were read. Nil in histories of older releases.
+	Writers []WriterData `json:"writers,omitempty"`
+}
+
+// WriterData says what a process left on its node's disk.
+type WriterData struct {
+	PodUID  string `json:"podUID"` // of an init container's records with the suffix ArtifactsWriter
+	Records int    `json:"records"`
+	First   int64  `json:"first"` // sequence numbers of the first and the last record
+	Last    int64  `json:"last"`
+	Torn    bool   `json:"torn,omitempty"` // the last line was unreadable
+}
+
+// ConflictData names a witness record that came twice with different content. The version from the node's disk follows in the history
+// as a record of its own, with Via "disk".
+type ConflictData struct {
+	PodUID string `json:"podUID"`
+	Seq    int64  `json:"seq"`
+	Node   string `json:"node,omitempty"`
+}
+
+// ClusterData is the state of the nodes.
+type ClusterData struct {
+	When  string      `json:"when"` // "before" the launch or "after" the run, before the clean-up
+	Nodes []NodeState `json:"nodes"`
+}
+
+// NodeState is what Kubernetes and the cluster know of a node.
+type NodeState struct {
+	Name          string   `json:"name"`
+	UID           string   `json:"uid,omitempty"`
+	BootID        string   `json:"bootID,omitempty"`
+	Ready         bool     `json:"ready"`
+	Unschedulable bool     `json:"unschedulable,omitempty"`
+	Taints        []string `json:"taints,omitempty"`    // key=value:effect
+	Machine       string   `json:"machine,omitempty"`   // running, off, frozen, isolated, kubeletStopped; empty if unknown
+	Disturbed     bool     `json:"disturbed,omitempty"` // the machine is off, frozen, isolated or without kubelet
+}
+
+// LoadData says how busy a machine was over a time that ends with the event. A figure that could not be had is negative.
+type LoadData struct {
+	For       time.Duration `json:"for"`            // the time that was measured
+	CPUs      int           `json:"cpus"`           // that the harness may use
+	Runnable  float64       `json:"runnable"`       // mean number of processes that ran or waited for a CPU
+	CPU       float64       `json:"cpu"`            // share of the time in which a process waited for a CPU, 0 to 1 (pressure stall information, "some")
+	Memory    float64       `json:"memory"`         // likewise for memory
+	IO        float64       `json:"io"`             // likewise for disks
+	TimerLate time.Duration `json:"timerLate"`      // the most by which a timer of the harness was late
+	Node      string        `json:"node,omitempty"` // the node that was measured; empty: the harness's own machine, and all nodes that live on it
 }
 
 // ClocksData says by how much the nodes' clocks differed from the harness's when they were asked.
