@@ -145,19 +145,25 @@ func (f *follower) put(object *unstructured.Unstructured) error {
 	if seen {
 		eventType = Modified
 	}
-	_, err = f.log.Append(Kubernetes, eventType, &state.object, state.data)
-	return err
+	return f.write(eventType, state)
 }
 
 func (f *follower) remove(last known) error {
 	delete(f.known, last.object.UID)
-	_, err := f.log.Append(Kubernetes, Deleted, &last.object, last.data)
-	return err
+	return f.write(Deleted, last)
+}
+
+// write appends an object's state. That one event is refused is told by the history itself, and keeps no other from being recorded.
+func (f *follower) write(eventType string, state known) error {
+	if _, err := f.log.Append(Kubernetes, eventType, &state.object, state.data); err != nil && !errors.Is(err, ErrRefused) {
+		return err
+	}
+	return nil
 }
 
 func (f *follower) state(object *unstructured.Unstructured) (known, error) {
 	object.SetManagedFields(nil)
-	data, err := json.Marshal(object)
+	data, err := encode(object.Object)
 	if err != nil {
 		return known{}, fmt.Errorf("encoding %s %q: %w", f.kind, object.GetName(), err)
 	}

@@ -321,3 +321,45 @@ func TestRecorderSyncs(t *testing.T) {
 		})
 	}
 }
+
+// TestAnObjectThatIsTooLargeKeepsNoOtherFromBeingRecorded also has one listing and one watch do: what was refused is not asked for again.
+func TestAnObjectThatIsTooLargeKeepsNoOtherFromBeingRecorded(t *testing.T) {
+	t.Parallel()
+	large := object("large", "2")
+	large.SetAnnotations(map[string]string{"note": strings.Repeat("x", maxLine)})
+	api := &fakeAPI{
+		lists: []func() (*unstructured.UnstructuredList, error){listOf("1")},
+		watches: []func() (watch.Interface, error){stream(true,
+			watch.Event{Type: watch.Added, Object: large}, watch.Event{Type: watch.Added, Object: object("small", "3")})},
+	}
+	file := &fakeFile{}
+	synctest.Test(t, func(t *testing.T) {
+		log := NewWriter(file, SystemClock{})
+		f := &follower{
+			kind: kind{name: "Pod", namespace: "ns"}, objects: api, log: log, known: map[string]known{},
+			backoff: wait.Backoff{Duration: time.Second}, report: func(error) {},
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		if err := f.run(ctx); err != nil {
+			t.Errorf("run = %v", err)
+		}
+	})
+	var got []string
+	for event, err := range NewReader(bytes.NewReader(file.content)).All() {
+		if err != nil {
+			t.Fatal(err)
+		}
+		name := ""
+		if event.Object != nil {
+			name = event.Object.Name
+		}
+		got = append(got, event.Type+" "+name)
+	}
+	if diff := cmp.Diff([]string{"problem ", "added pod-small"}, got); diff != "" {
+		t.Errorf("events (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff([]string{"1"}, api.asked); diff != "" {
+		t.Errorf("versions that were watched from (-want +got):\n%s", diff)
+	}
+}

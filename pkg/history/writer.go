@@ -1,6 +1,7 @@
 package history
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -10,9 +11,16 @@ import (
 	"time"
 )
 
-// maxLine is the longest line of a history in bytes, its end of line included. The API server refuses objects above
-// 3 MiB, so an event is far below it; a reader needs a limit so that a damaged file cannot take all memory.
+// maxLine is the longest line of a history in bytes, its end of line included. Most events are far below it; a reader needs a
+// limit so that a damaged file cannot take all memory.
 const maxLine = 16 << 20
+
+// maxNamedObject bounds the names of an object that a Problem event takes over from an event that was refused.
+const maxNamedObject = 4 << 10
+
+// ErrRefused is in the errors of Append for a single event that cannot be written: it is too large, or no JSON. A Problem event
+// stands in its place, and the history goes on.
+var ErrRefused = errors.New("the history does not have this event")
 
 // ErrClosed is returned by a Writer, and by Append alone, once the history was closed.
 var ErrClosed = errors.New("the history is closed")
@@ -40,8 +48,9 @@ type File interface {
 // Writer appends events to a history. Its methods may be called by several goroutines at once.
 //
 // Each event reaches the file by a single write before Append returns: a SIGKILL leaves at most a torn last line.
-// The first error is kept (Err): from then on nothing is written, so that a history never has a hole in its middle
-// and never gets the RunEnded event without which no run passes.
+// The first error of the file is kept (Err): from then on nothing is written, so that a history never has a hole in its
+// middle and never gets the RunEnded event without which no run passes. An event that cannot be written for a reason of its
+// own (ErrRefused) costs that event alone: a Problem event says that it is missing.
 type Writer struct {
 	clock Clock
 	start time.Time
@@ -71,9 +80,9 @@ func NewWriter(file File, clock Clock) *Writer {
 }
 
 // Append writes one event and returns it as written. data is encoded as JSON and may be nil; object may be nil.
-// An error means that the event is not in the history, and neither is any later one.
+// An error means that the event is not in the history; unless it is an ErrRefused, no later one is either.
 func (w *Writer) Append(source Source, eventType string, object *Object, data any) (Event, error) {
-	encoded, err := encodeData(data)
+	encoded, encodeErr := encodeData(data)
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.closed {
@@ -82,45 +91,97 @@ func (w *Writer) Append(source Source, eventType string, object *Object, data an
 	if w.err != nil {
 		return Event{}, w.err
 	}
-	if err != nil {
-		return Event{}, w.fail(fmt.Errorf("encoding %s/%s for the history: %w", source, eventType, err))
-	}
 	now := w.clock.Now()
 	event := Event{
 		Seq: w.seq + 1, Offset: now.Sub(w.start), Wall: now.Round(0).UTC(),
 		Source: source, Type: eventType, Object: object, Data: encoded,
 	}
-	if err := w.write(event); err != nil {
-		return Event{}, w.fail(err)
+	line, err := w.encodeLine(event, encodeErr)
+	if err != nil {
+		return Event{}, w.refuse(event, err)
 	}
-	w.seq++
-	w.wake()
+	if err := w.write(event, line); err != nil {
+		return Event{}, err
+	}
 	return event, nil
 }
 
+// encodeData returns data as JSON; nil for nil.
 func encodeData(data any) (json.RawMessage, error) {
 	if data == nil {
 		return nil, nil
 	}
-	return json.Marshal(data)
+	return encode(data)
 }
 
-func (w *Writer) write(event Event) error {
-	line, err := json.Marshal(event)
+// encode is json.Marshal without its escaping of <, > and &: six bytes for one would make an event much larger than what it holds.
+func encode(value any) ([]byte, error) {
+	var out bytes.Buffer
+	encoder := json.NewEncoder(&out)
+	encoder.SetEscapeHTML(false)
+	if err := encoder.Encode(value); err != nil {
+		return nil, err
+	}
+	return bytes.TrimSuffix(out.Bytes(), []byte("\n")), nil
+}
+
+// encodeLine returns an event as a line of the history, or why it cannot be one. encodeErr is why its data could not be encoded.
+func (w *Writer) encodeLine(event Event, encodeErr error) ([]byte, error) {
+	if encodeErr != nil {
+		return nil, fmt.Errorf("encoding its data: %w", encodeErr)
+	}
+	line, err := encode(event)
 	if err != nil {
-		return fmt.Errorf("encoding event %d for the history: %w", event.Seq, err)
+		return nil, err
 	}
 	line = append(line, '\n')
 	if len(line) > maxLine {
-		return fmt.Errorf("event %d (%s/%s) has %d bytes, a line of a history has at most %d",
-			event.Seq, event.Source, event.Type, len(line), maxLine)
+		return nil, fmt.Errorf("it has %d bytes, and a line of a history has at most %d", len(line), maxLine)
 	}
+	return line, nil
+}
+
+// refuse writes a Problem event in place of one that cannot be written, and returns the error for Append.
+func (w *Writer) refuse(event Event, why error) error {
+	refused := fmt.Errorf("event %d, %s/%s%s: %w: %w", event.Seq, event.Source, event.Type, named(event.Object), ErrRefused, why)
+	problem := ProblemData{What: fmt.Sprintf("an event could not be written to the history: %s/%s%s", event.Source, event.Type, named(event.Object)), Error: why.Error()}
+	var err error
+	event.Source, event.Type, event.Object = Harness, Problem, nil
+	if event.Data, err = encode(problem); err != nil {
+		return errors.Join(refused, w.fail(err))
+	}
+	line, err := w.encodeLine(event, nil)
+	if err != nil { // a type of megabytes, say
+		return errors.Join(refused, w.fail(fmt.Errorf("telling the history of an event that is missing: %w", err)))
+	}
+	if err := w.write(event, line); err != nil {
+		return errors.Join(refused, err)
+	}
+	return refused
+}
+
+// named names an object in messages, with a blank before it; nothing if there is none, or if its names are of absurd length.
+func named(object *Object) string {
+	if object == nil || len(object.Kind)+len(object.Namespace)+len(object.Name)+len(object.UID) > maxNamedObject {
+		return ""
+	}
+	name := object.Name
+	if object.Namespace != "" {
+		name = object.Namespace + "/" + name
+	}
+	return fmt.Sprintf(" of %s %s", object.Kind, name)
+}
+
+// write brings a line into the file and counts it.
+func (w *Writer) write(event Event, line []byte) error {
 	n, err := w.file.Write(line)
 	if err != nil {
-		return fmt.Errorf("writing event %d (%s/%s) to the history, %d of %d bytes written; the record ends here: %w",
-			event.Seq, event.Source, event.Type, n, len(line), err)
+		return w.fail(fmt.Errorf("writing event %d (%s/%s) to the history, %d of %d bytes written; the record ends here: %w",
+			event.Seq, event.Source, event.Type, n, len(line), err))
 	}
 	w.written += int64(len(line))
+	w.seq++
+	w.wake()
 	return nil
 }
 

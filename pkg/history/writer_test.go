@@ -3,11 +3,13 @@ package history
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -157,14 +159,6 @@ func TestWriterKeepsFirstError(t *testing.T) {
 			_, err := w.Append(Harness, Problem, nil, ProblemData{What: "x"})
 			return err
 		}, errFull},
-		{"data that is no JSON", func(t *testing.T, w *Writer, _ *fakeFile) error {
-			_, err := w.Append(Harness, Problem, nil, func() {})
-			return err
-		}, nil},
-		{"too long", func(t *testing.T, w *Writer, _ *fakeFile) error {
-			_, err := w.Append(Harness, Problem, nil, string(bytes.Repeat([]byte("x"), maxLine)))
-			return err
-		}, nil},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -187,6 +181,83 @@ func TestWriterKeepsFirstError(t *testing.T) {
 				t.Error("the history was closed by runEnded though an event is missing")
 			}
 		})
+	}
+}
+
+func TestAnEventThatCannotBeWrittenCostsThatEvent(t *testing.T) {
+	t.Parallel()
+	long := strings.Repeat("x", maxLine)
+	for name, tt := range map[string]struct {
+		object *Object
+		data   any
+		what   string // in the Problem event
+		err    string
+	}{
+		"too large":                  {&Object{Kind: "Pod", Namespace: "ns", Name: "p"}, long, "kubernetes/modified of Pod ns/p", "at most 16777216"},
+		"too large an object's name": {&Object{Kind: "Pod", Name: long}, nil, "kubernetes/modified", "at most 16777216"},
+		"no JSON":                    {&Object{Kind: "Pod", Name: "p"}, func() {}, "kubernetes/modified of Pod p", "unsupported type"},
+		"broken raw JSON":            {nil, json.RawMessage("{"), "kubernetes/modified", "unexpected end"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			file := &fakeFile{}
+			w := NewWriter(file, newFakeClock())
+			start(t, w)
+			if _, err := w.Append(Kubernetes, Modified, tt.object, tt.data); !errors.Is(err, ErrRefused) || !strings.Contains(err.Error(), tt.err) {
+				t.Errorf("Append = %.300v, want %v and %q", err, ErrRefused, tt.err)
+			}
+			mustAppend(t, w, Harness, RunEnded, nil, RunEndData{})
+			if err := w.Close(); err != nil {
+				t.Errorf("Close = %v, want nil: the file is well", err)
+			}
+			r := NewReader(bytes.NewReader(file.content))
+			var types []string
+			for event, err := range r.All() {
+				if err != nil {
+					t.Fatal(err)
+				}
+				types = append(types, event.Type)
+				if event.Type != Problem {
+					continue
+				}
+				var problem ProblemData
+				if err := json.Unmarshal(event.Data, &problem); err != nil {
+					t.Fatal(err)
+				}
+				if !strings.HasSuffix(problem.What, tt.what) || !strings.Contains(problem.Error, tt.err) {
+					t.Errorf("problem %+v, want it to end in %q and the error %q", problem, tt.what, tt.err)
+				}
+			}
+			if diff := cmp.Diff([]string{RunStarted, Problem, RunEnded}, types); diff != "" || len(r.Problems()) > 0 {
+				t.Errorf("events (-want +got):\n%s\nproblems %v", diff, r.Problems())
+			}
+		})
+	}
+}
+
+// TestWhatHTMLEscapingWouldBlowUpFits has data that is below the limit of a line, and would be six times as large if it were escaped.
+func TestWhatHTMLEscapingWouldBlowUpFits(t *testing.T) {
+	t.Parallel()
+	file := &fakeFile{}
+	w := NewWriter(file, newFakeClock())
+	start(t, w)
+	text := strings.Repeat("<&>", maxLine/3-1<<10)
+	appended := mustAppend(t, w, Witness, Ledger, nil, WitnessRecord{Detail: map[string]string{"value": text}})
+	if len(file.content) > maxLine+1<<10 {
+		t.Errorf("%d bytes were written for a value of %d", len(file.content), len(text))
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	r := NewReader(bytes.NewReader(file.content))
+	var event Event
+	for range 2 {
+		if err := r.Next(&event); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if !bytes.Equal(appended.Data, event.Data) {
+		t.Error("what was read is not what was appended")
 	}
 }
 
