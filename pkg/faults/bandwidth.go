@@ -11,6 +11,7 @@ import (
 
 	"github.com/sparkchaos/sparkchaos/pkg/chaosmesh"
 	"github.com/sparkchaos/sparkchaos/pkg/cluster"
+	"github.com/sparkchaos/sparkchaos/pkg/history"
 	"github.com/sparkchaos/sparkchaos/pkg/scenario"
 )
 
@@ -30,9 +31,10 @@ const fastestRate = 2_000_000 // bytes a second
 
 func bandwidthKind() Kind {
 	return definition[BandwidthArgs]{
-		name:  "bandwidth",
-		doc:   "All that a pod sends goes out slowly; needs tbf in the nodes' kernel.",
-		check: checkBandwidth,
+		name:    "bandwidth",
+		doc:     "All that a pod sends goes out slowly; needs tbf in the nodes' kernel.",
+		effects: always[BandwidthArgs](history.Slows),
+		check:   checkBandwidth,
 		chaos: func(a BandwidthArgs) Fault {
 			rate, _ := bytesPerSecond(a.Rate) // checked
 			return chaosFault{words: fmt.Sprintf("let %s send %s at most", a.Pod, a.Rate), pod: a.Pod, effect: bandwidthChaos{words: a.Rate, rate: rate}}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/sparkchaos/sparkchaos/pkg/chaosmesh"
 	"github.com/sparkchaos/sparkchaos/pkg/cluster"
+	"github.com/sparkchaos/sparkchaos/pkg/history"
 	"github.com/sparkchaos/sparkchaos/pkg/scenario"
 )
 
@@ -41,9 +42,10 @@ func (a ClockSkewArgs) offset() time.Duration {
 
 func clockSkewKind() Kind {
 	return definition[ClockSkewArgs]{
-		name:  "clockSkew",
-		doc:   "The processes of a pod that live at the injection see a wrong time; recovering gives them the right one. The verdict knows such a clock by the records of its JVM.",
-		check: checkClockSkew,
+		name:    "clockSkew",
+		doc:     "The processes of a pod that live at the injection see a wrong time; recovering gives them the right one. The verdict knows such a clock by the records of its JVM.",
+		effects: always[ClockSkewArgs](history.SkewsClock),
+		check:   checkClockSkew,
 		chaos: func(a ClockSkewArgs) Fault {
 			words := fmt.Sprintf("set the clock of %s ahead by %v", a.Pod, time.Duration(a.Ahead))
 			if a.Behind > 0 {

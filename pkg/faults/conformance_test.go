@@ -192,6 +192,11 @@ func conformLife(t *testing.T, kind, by string, args any) {
 	if diff := cmp.Diff([]string{"journaled", "injecting", "landed", "recovering", "recovered"}, w.emitter.types()); diff != "" {
 		t.Error(diff)
 	}
+	for _, event := range w.emitter.types() {
+		if len(w.emitter.data(t, event).Effects) == 0 {
+			t.Errorf("event %s does not say what the fault does to what runs on its target", event)
+		}
+	}
 	if left := w.open(t); len(left) > 0 {
 		t.Errorf("open undo records: %v", left)
 	}

@@ -5,6 +5,7 @@ import (
 
 	"github.com/chaos-mesh/chaos-mesh/api/v1alpha1"
 
+	"github.com/sparkchaos/sparkchaos/pkg/history"
 	"github.com/sparkchaos/sparkchaos/pkg/scenario"
 )
 
@@ -23,6 +24,7 @@ func containerKillKind() Kind {
 	return definition[ContainerKillArgs]{
 		name:    "containerKill",
 		doc:     "The containers of a pod are killed (exit code 137) by the container runtime, behind the back of the kubelet; nothing has to be undone.",
+		effects: always[ContainerKillArgs](history.EndsProcesses),
 		instant: true,
 		check:   func(a ContainerKillArgs) []string { return a.Pod.Problems("pod") },
 		chaos: func(a ContainerKillArgs) Fault {

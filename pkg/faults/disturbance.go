@@ -47,7 +47,9 @@ type Disturbance struct {
 	kind  string
 	args  json.RawMessage
 	fault Fault
-	env   Env
+	// effects is what the fault does to what runs on its target, for whoever judges the history.
+	effects []history.Effect
+	env     Env
 
 	working sync.Mutex // held by Inject, Recover and CleanUp
 	record  *Record    // nil until the undo record is on disk
@@ -66,7 +68,14 @@ func NewDisturbance(name, kind, by string, args any, env Env) (*Disturbance, err
 	if err != nil {
 		return nil, fmt.Errorf("fault %s: %w", name, err)
 	}
-	return newDisturbance(name, kind, args, fault, env)
+	d, err := newDisturbance(name, kind, args, fault, env)
+	if err != nil {
+		return nil, err
+	}
+	if d.effects, err = EffectsOf(kind, args); err != nil {
+		return nil, fmt.Errorf("fault %s: %w", name, err)
+	}
+	return d, nil
 }
 
 func newDisturbance(name, kind string, args any, fault Fault, env Env) (*Disturbance, error) {
@@ -293,7 +302,7 @@ func (d *Disturbance) step(to State, data history.FaultData) error {
 		return err
 	}
 	data.Fault, data.Kind, data.Args = d.name, d.kind, d.args
-	data.Began = d.began
+	data.Began, data.Effects = d.began, d.effects
 	if sparing, ok := d.fault.(interface{ LeavesRunning() bool }); ok {
 		data.LeavesRunning = sparing.LeavesRunning()
 	}

@@ -6,6 +6,7 @@ import (
 
 	"github.com/chaos-mesh/chaos-mesh/api/v1alpha1"
 
+	"github.com/sparkchaos/sparkchaos/pkg/history"
 	"github.com/sparkchaos/sparkchaos/pkg/scenario"
 )
 
@@ -26,9 +27,10 @@ func (a *NetworkDelayArgs) Choose(executors int, pick func(n int) int) {
 
 func networkDelayKind() Kind {
 	return definition[NetworkDelayArgs]{
-		name:  "networkDelay",
-		doc:   "Packets between two pods are late; needs netem in the nodes' kernel.",
-		check: func(a NetworkDelayArgs) []string { return append(a.Pod.Problems("pod"), a.From.Problems("from")...) },
+		name:    "networkDelay",
+		doc:     "Packets between two pods are late; needs netem in the nodes' kernel.",
+		effects: always[NetworkDelayArgs](history.Slows),
+		check:   func(a NetworkDelayArgs) []string { return append(a.Pod.Problems("pod"), a.From.Problems("from")...) },
 		chaos: func(a NetworkDelayArgs) Fault {
 			latency := time.Duration(a.Latency)
 			return chaosFault{

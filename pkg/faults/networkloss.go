@@ -7,6 +7,7 @@ import (
 
 	"github.com/chaos-mesh/chaos-mesh/api/v1alpha1"
 
+	"github.com/sparkchaos/sparkchaos/pkg/history"
 	"github.com/sparkchaos/sparkchaos/pkg/scenario"
 )
 
@@ -27,8 +28,14 @@ func (a *NetworkLossArgs) Choose(executors int, pick func(n int) int) {
 
 func networkLossKind() Kind {
 	return definition[NetworkLossArgs]{
-		name:  "networkLoss",
-		doc:   "Packets between two pods are lost; needs netem in the nodes' kernel.",
+		name: "networkLoss",
+		doc:  "Packets between two pods are lost; needs netem in the nodes' kernel.",
+		effects: func(a NetworkLossArgs) []history.Effect {
+			if a.Percent == 100 { // nothing gets through
+				return []history.Effect{history.CutsNetwork}
+			}
+			return []history.Effect{history.Slows}
+		},
 		check: func(a NetworkLossArgs) []string { return append(a.Pod.Problems("pod"), a.From.Problems("from")...) },
 		chaos: func(a NetworkLossArgs) Fault {
 			return chaosFault{

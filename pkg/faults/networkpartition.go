@@ -6,6 +6,7 @@ import (
 
 	"github.com/chaos-mesh/chaos-mesh/api/v1alpha1"
 
+	"github.com/sparkchaos/sparkchaos/pkg/history"
 	"github.com/sparkchaos/sparkchaos/pkg/scenario"
 )
 
@@ -24,8 +25,9 @@ func (a *NetworkPartitionArgs) Choose(executors int, pick func(n int) int) {
 
 func networkPartitionKind() Kind {
 	return definition[NetworkPartitionArgs]{
-		name: "networkPartition",
-		doc:  "Two pods lose sight of each other, in both directions, while each reaches all others; recovering joins them again.",
+		name:    "networkPartition",
+		doc:     "Two pods lose sight of each other, in both directions, while each reaches all others; recovering joins them again.",
+		effects: always[NetworkPartitionArgs](history.CutsNetwork),
 		check: func(a NetworkPartitionArgs) []string {
 			return append(a.Pod.Problems("pod"), a.From.Problems("from")...)
 		},

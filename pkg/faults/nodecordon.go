@@ -3,6 +3,7 @@ package faults
 import (
 	"context"
 
+	"github.com/sparkchaos/sparkchaos/pkg/history"
 	"github.com/sparkchaos/sparkchaos/pkg/scenario"
 )
 
@@ -17,10 +18,11 @@ func (a *NodeCordonArgs) Choose(executors int, pick func(n int) int) { a.Node.Ch
 
 func nodeCordonKind() Kind {
 	return definition[NodeCordonArgs]{
-		name:  "nodeCordon",
-		doc:   "An operator cordons a node: nothing more is scheduled onto it, and what runs on it goes on; recovering lets it be used again. A node that is cordoned already is refused.",
-		check: func(a NodeCordonArgs) []string { return a.Node.Problems("node") },
-		build: func(a NodeCordonArgs) Fault { return nodeCordon{args: a} },
+		name:    "nodeCordon",
+		doc:     "An operator cordons a node: nothing more is scheduled onto it, and what runs on it goes on; recovering lets it be used again. A node that is cordoned already is refused.",
+		effects: always[NodeCordonArgs](history.MarksNode),
+		check:   func(a NodeCordonArgs) []string { return a.Node.Problems("node") },
+		build:   func(a NodeCordonArgs) Fault { return nodeCordon{args: a} },
 	}.kind()
 }
 

@@ -27,10 +27,11 @@ func (a *NodeDrainArgs) Choose(executors int, pick func(n int) int) { a.Node.Cho
 
 func nodeDrainKind() Kind {
 	return definition[NodeDrainArgs]{
-		name:  "nodeDrain",
-		doc:   "An operator takes a node out of use: nothing more is scheduled onto it, and the run's pods on it are evicted, but for those of DaemonSets; recovering lets it be used again.",
-		check: func(a NodeDrainArgs) []string { return a.Node.Problems("node") },
-		build: func(a NodeDrainArgs) Fault { return nodeDrain{args: a} },
+		name:    "nodeDrain",
+		doc:     "An operator takes a node out of use: nothing more is scheduled onto it, and the run's pods on it are evicted, but for those of DaemonSets; recovering lets it be used again.",
+		effects: always[NodeDrainArgs](history.EndsPods, history.MarksNode),
+		check:   func(a NodeDrainArgs) []string { return a.Node.Problems("node") },
+		build:   func(a NodeDrainArgs) Fault { return nodeDrain{args: a} },
 	}.kind()
 }
 

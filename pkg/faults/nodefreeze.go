@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/sparkchaos/sparkchaos/pkg/cluster"
+	"github.com/sparkchaos/sparkchaos/pkg/history"
 	"github.com/sparkchaos/sparkchaos/pkg/scenario"
 )
 
@@ -18,9 +19,10 @@ func (a *NodeFreezeArgs) Choose(executors int, pick func(n int) int) { a.Node.Ch
 
 func nodeFreezeKind() Kind {
 	return definition[NodeFreezeArgs]{
-		name:  "nodeFreeze",
-		doc:   "Every process of a node stops where it is, its pods' too; recovering thaws them and they go on as if nothing had been.",
-		check: func(a NodeFreezeArgs) []string { return a.Node.Problems("node") },
+		name:    "nodeFreeze",
+		doc:     "Every process of a node stops where it is, its pods' too; recovering thaws them and they go on as if nothing had been.",
+		effects: always[NodeFreezeArgs](history.Pauses, history.SilencesNode),
+		check:   func(a NodeFreezeArgs) []string { return a.Node.Problems("node") },
 		build: func(a NodeFreezeArgs) Fault {
 			return nodeFault{action: cluster.Freeze, selector: a.Node, words: "freeze", struck: frozen}
 		},

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/sparkchaos/sparkchaos/pkg/cluster"
+	"github.com/sparkchaos/sparkchaos/pkg/history"
 	"github.com/sparkchaos/sparkchaos/pkg/scenario"
 )
 
@@ -18,9 +19,10 @@ func (a *NodeIsolateArgs) Choose(executors int, pick func(n int) int) { a.Node.C
 
 func nodeIsolateKind() Kind {
 	return definition[NodeIsolateArgs]{
-		name:  "nodeIsolate",
-		doc:   "A node's network is cut while its containers live on; recovering lets it rejoin with the same address.",
-		check: func(a NodeIsolateArgs) []string { return a.Node.Problems("node") },
+		name:    "nodeIsolate",
+		doc:     "A node's network is cut while its containers live on; recovering lets it rejoin with the same address.",
+		effects: always[NodeIsolateArgs](history.CutsNetwork, history.SilencesNode),
+		check:   func(a NodeIsolateArgs) []string { return a.Node.Problems("node") },
 		build: func(a NodeIsolateArgs) Fault {
 			return nodeFault{action: cluster.Isolate, selector: a.Node, words: "cut the network of", struck: isolated}
 		},

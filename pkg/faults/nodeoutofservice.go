@@ -29,10 +29,11 @@ func (a *NodeOutOfServiceArgs) Choose(executors int, pick func(n int) int) {
 
 func nodeOutOfServiceKind() Kind {
 	return definition[NodeOutOfServiceArgs]{
-		name:  "nodeOutOfService",
-		doc:   "An operator says of a node that is off that it is out of service: its pods' objects are freed though no kubelet says that they ended; recovering takes the taint away.",
-		check: checkNodeOutOfService,
-		build: func(a NodeOutOfServiceArgs) Fault { return nodeOutOfService{args: a} },
+		name:    "nodeOutOfService",
+		doc:     "An operator says of a node that is off that it is out of service: its pods' objects are freed though no kubelet says that they ended; recovering takes the taint away.",
+		effects: always[NodeOutOfServiceArgs](history.EndsPods, history.MarksNode),
+		check:   checkNodeOutOfService,
+		build:   func(a NodeOutOfServiceArgs) Fault { return nodeOutOfService{args: a} },
 	}.kind()
 }
 

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/sparkchaos/sparkchaos/pkg/cluster"
+	"github.com/sparkchaos/sparkchaos/pkg/history"
 	"github.com/sparkchaos/sparkchaos/pkg/scenario"
 )
 
@@ -22,9 +23,10 @@ func (a *NodePowerOffArgs) Choose(executors int, pick func(n int) int) {
 
 func nodePowerOffKind() Kind {
 	return definition[NodePowerOffArgs]{
-		name:  "nodePowerOff",
-		doc:   "A node loses its power at once: no goodbye to anyone, its disk stays; recovering boots it again.",
-		check: func(a NodePowerOffArgs) []string { return a.Node.Problems("node") },
+		name:    "nodePowerOff",
+		doc:     "A node loses its power at once: no goodbye to anyone, its disk stays; recovering boots it again.",
+		effects: always[NodePowerOffArgs](history.EndsProcesses, history.SilencesNode),
+		check:   func(a NodePowerOffArgs) []string { return a.Node.Problems("node") },
 		build: func(a NodePowerOffArgs) Fault {
 			return nodeFault{action: cluster.PowerOff, selector: a.Node, words: "cut the power of", dryRun: a.DryRun, struck: poweredOff}
 		},

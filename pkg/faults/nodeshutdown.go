@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/sparkchaos/sparkchaos/pkg/cluster"
+	"github.com/sparkchaos/sparkchaos/pkg/history"
 	"github.com/sparkchaos/sparkchaos/pkg/scenario"
 )
 
@@ -25,10 +26,11 @@ func (a *NodeShutdownArgs) Choose(executors int, pick func(n int) int) {
 
 func nodeShutdownKind() Kind {
 	return definition[NodeShutdownArgs]{
-		name:  "nodeShutdown",
-		doc:   "A node is shut down in good order: kubelet ends its pods within their grace periods, preStop hooks included, then it goes off; recovering boots it again.",
-		check: func(a NodeShutdownArgs) []string { return a.Node.Problems("node") },
-		cloud: func(a NodeShutdownArgs) Fault { return cloudStop{selector: a.Node, dryRun: a.DryRun} },
+		name:    "nodeShutdown",
+		doc:     "A node is shut down in good order: kubelet ends its pods within their grace periods, preStop hooks included, then it goes off; recovering boots it again.",
+		effects: always[NodeShutdownArgs](history.EndsPods, history.EndsProcesses, history.SilencesNode),
+		check:   func(a NodeShutdownArgs) []string { return a.Node.Problems("node") },
+		cloud:   func(a NodeShutdownArgs) Fault { return cloudStop{selector: a.Node, dryRun: a.DryRun} },
 		build: func(a NodeShutdownArgs) Fault {
 			return nodeFault{
 				action: cluster.Shutdown, selector: a.Node, words: "shut down", dryRun: a.DryRun, struck: poweredOff, patience: shutdownPatience,

@@ -43,8 +43,14 @@ func (a NodeTaintArgs) taint() corev1.Taint {
 
 func nodeTaintKind() Kind {
 	return definition[NodeTaintArgs]{
-		name:  "nodeTaint",
-		doc:   "An operator taints a node: with NoSchedule nothing more is scheduled onto it, with NoExecute Kubernetes also deletes the pods on it that do not tolerate the taint; recovering takes the taint away.",
+		name: "nodeTaint",
+		doc:  "An operator taints a node: with NoSchedule nothing more is scheduled onto it, with NoExecute Kubernetes also deletes the pods on it that do not tolerate the taint; recovering takes the taint away.",
+		effects: func(a NodeTaintArgs) []history.Effect {
+			if (nodeTaint{args: a}).executes() {
+				return []history.Effect{history.EndsPods, history.MarksNode}
+			}
+			return []history.Effect{history.MarksNode}
+		},
 		check: checkNodeTaint,
 		build: func(a NodeTaintArgs) Fault { return nodeTaint{args: a} },
 	}.kind()

@@ -32,6 +32,7 @@ func podEvictKind() Kind {
 	return definition[PodEvictArgs]{
 		name:    "podEvict",
 		doc:     "A pod is evicted, as a drain or an autoscaler does it: PodDisruptionBudgets are respected, and one that forbids it until the time is up keeps the fault from landing; nothing has to be undone.",
+		effects: always[PodEvictArgs](history.EndsPods),
 		instant: true,
 		check:   func(a PodEvictArgs) []string { return a.Pod.Problems("pod") },
 		build:   func(a PodEvictArgs) Fault { return podEvict{podEnd{podEviction}, a} },

@@ -5,6 +5,7 @@ import (
 
 	"github.com/chaos-mesh/chaos-mesh/api/v1alpha1"
 
+	"github.com/sparkchaos/sparkchaos/pkg/history"
 	"github.com/sparkchaos/sparkchaos/pkg/scenario"
 )
 
@@ -19,9 +20,10 @@ func (a *PodFailureArgs) Choose(executors int, pick func(n int) int) { a.Pod.Cho
 
 func podFailureKind() Kind {
 	return definition[PodFailureArgs]{
-		name:  "podFailure",
-		doc:   "A pod keeps its object and its place, but its containers end and what takes their place does nothing; recovering gives it its images back.",
-		check: func(a PodFailureArgs) []string { return a.Pod.Problems("pod") },
+		name:    "podFailure",
+		doc:     "A pod keeps its object and its place, but its containers end and what takes their place does nothing; recovering gives it its images back.",
+		effects: always[PodFailureArgs](history.EndsProcesses),
+		check:   func(a PodFailureArgs) []string { return a.Pod.Problems("pod") },
 		chaos: func(a PodFailureArgs) Fault {
 			return chaosFault{words: fmt.Sprintf("make %s fail in its place", a.Pod), pod: a.Pod, effect: podChaos{action: v1alpha1.PodFailureAction}}
 		},

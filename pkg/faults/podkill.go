@@ -70,6 +70,7 @@ func podKillKind() Kind {
 	return definition[PodKillArgs]{
 		name:    "podKill",
 		doc:     "A pod is deleted, with its grace period or by force; nothing has to be undone.",
+		effects: always[PodKillArgs](history.EndsPods),
 		instant: true,
 		check:   checkPodKill,
 		build:   func(a PodKillArgs) Fault { return podKill{podEnd{podDelete}, a} },

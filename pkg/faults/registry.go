@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/sparkchaos/sparkchaos/pkg/history"
 	"github.com/sparkchaos/sparkchaos/pkg/scenario"
 )
 
@@ -13,6 +14,8 @@ type Kind struct {
 	scenario.Entry
 	// New makes the fault, by one of Entry.By, of arguments that Entry.Args made and Entry.Check found good.
 	New func(by string, args any) (Fault, error)
+	// Effects returns what the fault does to what runs on its targets, whatever the means.
+	Effects func(args any) []history.Effect
 }
 
 // Kinds returns all faults, in the order in which they are explained to a user.
@@ -52,6 +55,27 @@ func Entries() []scenario.Entry {
 // New makes the fault of a kind, by a means that the kind's entry names or, if none is given, by the one that it prefers, with
 // its arguments, a pointer of the type that the kind's Args returns.
 func New(kind, by string, args any) (Fault, error) {
+	found, err := find(kind)
+	if err != nil {
+		return nil, err
+	}
+	return found.New(by, args)
+}
+
+// EffectsOf returns the effects of a kind of fault with its arguments, a pointer of the type that the kind's Args returns.
+func EffectsOf(kind string, args any) ([]history.Effect, error) {
+	found, err := find(kind)
+	if err != nil {
+		return nil, err
+	}
+	effects := found.Effects(args)
+	if len(effects) == 0 {
+		return nil, fmt.Errorf("arguments of %s are %T: expected a %T", kind, args, found.Args())
+	}
+	return effects, nil
+}
+
+func find(kind string) (Kind, error) {
 	kinds := Kinds()
 	i := slices.IndexFunc(kinds, func(k Kind) bool { return k.Name == kind })
 	if i < 0 {
@@ -59,15 +83,16 @@ func New(kind, by string, args any) (Fault, error) {
 		for _, k := range kinds {
 			names = append(names, k.Name)
 		}
-		return nil, fmt.Errorf("fault %q is unknown: expected one of %s", kind, strings.Join(names, ", "))
+		return Kind{}, fmt.Errorf("fault %q is unknown: expected one of %s", kind, strings.Join(names, ", "))
 	}
-	return kinds[i].New(by, args)
+	return kinds[i], nil
 }
 
 // definition is what one fault's file says of it; A is the type of its arguments.
 type definition[A any] struct {
 	name, doc string
 	instant   bool // nothing is left to be undone
+	effects   func(A) []history.Effect
 	check     func(A) []string
 	build     func(A) Fault // by what is built in; nil if nothing is
 	chaos     func(A) Fault // by Chaos Mesh; nil if it cannot
@@ -85,8 +110,22 @@ func (d definition[A]) kind() Kind {
 			Needs:  d.needs,
 			By:     d.by(),
 		},
-		New: d.newFault,
+		New:     d.newFault,
+		Effects: d.effectsOf,
 	}
+}
+
+// always returns the effects of a fault whose arguments do not change them.
+func always[A any](effects ...history.Effect) func(A) []history.Effect {
+	return func(A) []history.Effect { return effects }
+}
+
+func (d definition[A]) effectsOf(args any) []history.Effect {
+	a, err := d.typed(args)
+	if err != nil {
+		return nil
+	}
+	return d.effects(a)
 }
 
 func (d definition[A]) typed(args any) (A, error) {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/sparkchaos/sparkchaos/pkg/chaosmesh"
 	"github.com/sparkchaos/sparkchaos/pkg/cluster"
+	"github.com/sparkchaos/sparkchaos/pkg/history"
 	"github.com/sparkchaos/sparkchaos/pkg/scenario"
 )
 
@@ -36,9 +37,10 @@ func (a *MemoryStressArgs) Choose(executors int, pick func(n int) int) { a.Pod.C
 
 func cpuStressKind() Kind {
 	return definition[CPUStressArgs]{
-		name:  "cpuStress",
-		doc:   "Processes that do nothing but compute share the CPU of a pod's container; recovering ends them.",
-		check: func(a CPUStressArgs) []string { return a.Pod.Problems("pod") },
+		name:    "cpuStress",
+		doc:     "Processes that do nothing but compute share the CPU of a pod's container; recovering ends them.",
+		effects: always[CPUStressArgs](history.Slows),
+		check:   func(a CPUStressArgs) []string { return a.Pod.Problems("pod") },
 		chaos: func(a CPUStressArgs) Fault {
 			stressors := v1alpha1.Stressors{CPUStressor: &v1alpha1.CPUStressor{Stressor: v1alpha1.Stressor{Workers: a.Workers}}}
 			return chaosFault{
@@ -51,9 +53,10 @@ func cpuStressKind() Kind {
 
 func memoryStressKind() Kind {
 	return definition[MemoryStressArgs]{
-		name:  "memoryStress",
-		doc:   "A process takes memory of a pod's container; recovering ends it. Needs memStress in the image of Chaos Mesh's daemon, which the image built here lacks.",
-		check: func(a MemoryStressArgs) []string { return a.Pod.Problems("pod") },
+		name:    "memoryStress",
+		doc:     "A process takes memory of a pod's container; recovering ends it. Needs memStress in the image of Chaos Mesh's daemon, which the image built here lacks.",
+		effects: always[MemoryStressArgs](history.Slows),
+		check:   func(a MemoryStressArgs) []string { return a.Pod.Problems("pod") },
 		chaos: func(a MemoryStressArgs) Fault {
 			stressors := v1alpha1.Stressors{MemoryStressor: &v1alpha1.MemoryStressor{Stressor: v1alpha1.Stressor{Workers: 1}, Size: a.Size}}
 			return chaosFault{

@@ -1,0 +1,76 @@
+package faults
+
+import (
+	"slices"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/sparkchaos/sparkchaos/pkg/history"
+	"github.com/sparkchaos/sparkchaos/pkg/scenario"
+)
+
+func TestEffects(t *testing.T) {
+	t.Parallel()
+	type test struct {
+		kind string
+		args any // nil: those of the conformance test
+		want []history.Effect
+	}
+	tests := []test{
+		{kind: "nodePowerOff", want: []history.Effect{history.EndsProcesses, history.SilencesNode}},
+		{kind: "nodeShutdown", want: []history.Effect{history.EndsPods, history.EndsProcesses, history.SilencesNode}},
+		{kind: "nodeIsolate", want: []history.Effect{history.CutsNetwork, history.SilencesNode}},
+		{kind: "nodeFreeze", want: []history.Effect{history.Pauses, history.SilencesNode}},
+		{kind: "nodeOutOfService", want: []history.Effect{history.EndsPods, history.MarksNode}},
+		{kind: "nodeCordon", want: []history.Effect{history.MarksNode}},
+		{kind: "nodeDrain", want: []history.Effect{history.EndsPods, history.MarksNode}},
+		{kind: "nodeTaint", want: []history.Effect{history.EndsPods, history.MarksNode}},
+		{
+			kind: "nodeTaint", args: &NodeTaintArgs{Node: nodeNamed("worker-1"), Key: "example.com/x", Effect: "NoSchedule"},
+			want: []history.Effect{history.MarksNode},
+		},
+		{kind: "podKill", want: []history.Effect{history.EndsPods}},
+		{kind: "podEvict", want: []history.Effect{history.EndsPods}},
+		{kind: "podFailure", want: []history.Effect{history.EndsProcesses}},
+		{kind: "containerKill", want: []history.Effect{history.EndsProcesses}},
+		{kind: "networkPartition", want: []history.Effect{history.CutsNetwork}},
+		{kind: "networkDelay", want: []history.Effect{history.Slows}},
+		{kind: "networkLoss", want: []history.Effect{history.Slows}},
+		{
+			kind: "networkLoss", args: &NetworkLossArgs{Pod: scenario.PodSelector{Of: scenario.OfDriver}, Percent: 100},
+			want: []history.Effect{history.CutsNetwork},
+		},
+		{kind: "bandwidth", want: []history.Effect{history.Slows}},
+		{kind: "clockSkew", want: []history.Effect{history.SkewsClock}},
+		{kind: "cpuStress", want: []history.Effect{history.Slows}},
+		{kind: "memoryStress", want: []history.Effect{history.Slows}},
+	}
+	for _, kind := range Kinds() {
+		if !slices.ContainsFunc(tests, func(test test) bool { return test.kind == kind.Name }) {
+			t.Errorf("%s: say here what it does to what runs on its targets", kind.Name)
+		}
+	}
+	for _, test := range tests {
+		args := test.args
+		if args == nil {
+			args = sample(test.kind)
+		}
+		got, err := EffectsOf(test.kind, args)
+		if diff := cmp.Diff(test.want, got); diff != "" || err != nil {
+			t.Errorf("effects of %s: %v\n%s", test.kind, err, diff)
+		}
+	}
+}
+
+func TestEffectsOfWhatIsNone(t *testing.T) {
+	t.Parallel()
+	for _, bad := range []struct {
+		kind string
+		args any
+	}{{"nodeExplosion", nil}, {"nodePowerOff", nil}, {"nodePowerOff", &PodKillArgs{}}} {
+		if got, err := EffectsOf(bad.kind, bad.args); err == nil {
+			t.Errorf("effects of %s with %T: %v, want an error", bad.kind, bad.args, got)
+		}
+	}
+}
