@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"sync"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -40,9 +41,51 @@ type follower struct {
 	known    map[string]known // by UID
 	version  string           // where a watch is to go on; empty: list first
 	synced   bool
-	lastSeen time.Time // when the server was last known to have told all
+	lastSeen time.Time // when the server was last known to have told all; now, as long as a watch is open
 	trouble  error     // why nothing can be seen now; nil while a watch is open
+	opened   time.Time // when a watch was opened of which it is not known yet that it goes on where the last one broke; else zero
+	cause    error     // the first trouble since lastSeen; nil if there was none
+	heard    *heard    // shared by the followers of a recorder; nil: each event counts for its own kind alone
 }
+
+// heard knows when the API server last told anything, on any watch. Its zero value has heard nothing.
+type heard struct {
+	mu   sync.Mutex
+	last time.Time
+}
+
+func (h *heard) note(now time.Time) {
+	if h == nil {
+		return
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.last = now
+}
+
+// silence returns since when nothing was heard on any watch, if that is longer than normal; else the zero time.
+func (h *heard) silence(now time.Time) time.Time {
+	if h == nil {
+		return time.Time{}
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.last.IsZero() || now.Sub(h.last) < silentServer {
+		return time.Time{}
+	}
+	return h.last
+}
+
+const (
+	// outageAtLeast is how long nothing must have been seen for it to be told: a watch whose time is up is resumed at once.
+	outageAtLeast = time.Second
+	// confirmOpen is how long a watch must be open, without an event, to count as resumed: that its version has expired
+	// comes as its first event.
+	confirmOpen = 500 * time.Millisecond
+	// silentServer is for how long a server that can be heard never says nothing: each node's kubelet renews its lease
+	// every 10 s or more often. A connection that breaks after such a silence was dead before it was noticed.
+	silentServer = 25 * time.Second
+)
 
 func (f *follower) run(ctx context.Context) error {
 	f.lastSeen = f.log.clock.Now()
@@ -62,6 +105,7 @@ func (f *follower) run(ctx context.Context) error {
 			delay = f.backoff.DelayFunc()
 		default:
 			f.trouble = err
+			f.cause = cmp.Or(f.cause, err)
 			f.report(err)
 		}
 		pause(ctx, delay())
@@ -104,9 +148,14 @@ func (f *follower) list(ctx context.Context) error {
 	}
 	f.version = list.GetResourceVersion()
 	f.synced = true
-	f.lastSeen = f.log.clock.Now()
+	f.seen(f.log.clock.Now())
 	f.untroubled()
 	return nil
+}
+
+// seen notes that the server has told all that there was at a time.
+func (f *follower) seen(at time.Time) {
+	f.lastSeen, f.cause = at, nil
 }
 
 // replace records how the listed objects differ from the known ones.
@@ -182,14 +231,28 @@ func (f *follower) watch(ctx context.Context) error {
 		return f.explain(err)
 	}
 	defer stream.Stop()
+	f.opened = f.log.clock.Now()
 	f.untroubled()
+	if err = f.follow(ctx, stream); f.opened.IsZero() && ctx.Err() == nil {
+		f.seen(f.lastOpen())
+	}
+	return err
+}
+
+// follow reads a watch until it breaks. Once it is sure that nothing was lost before the watch was opened, opened is zero.
+func (f *follower) follow(ctx context.Context, stream watch.Interface) error {
+	confirm := time.NewTimer(confirmOpen)
+	defer confirm.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
+		case <-confirm.C:
+			if err := f.resume(); err != nil {
+				return err
+			}
 		case event, open := <-stream.ResultChan():
 			if !open {
-				f.lastSeen = f.log.clock.Now()
 				return nil
 			}
 			if err := f.handle(event); err != nil {
@@ -197,6 +260,43 @@ func (f *follower) watch(ctx context.Context) error {
 			}
 		}
 	}
+}
+
+// resume notes that a watch went on where it had broken, and tells for how long nothing was seen before.
+func (f *follower) resume() error {
+	if f.opened.IsZero() {
+		return nil
+	}
+	blind, cause := f.blind(), f.cause
+	f.seen(f.opened)
+	f.opened = time.Time{}
+	if blind < outageAtLeast {
+		return nil
+	}
+	reason := "the watch broke and was resumed"
+	if cause != nil {
+		reason += ": " + cause.Error()
+	}
+	_, err := f.log.Append(Kubernetes, Outage, &Object{Kind: f.kind.name, Namespace: f.kind.namespace}, GapData{Reason: reason, For: blind})
+	return err
+}
+
+// blind returns for how long nothing was seen before a watch was opened that is not known yet to go on where it broke.
+func (f *follower) blind() time.Duration {
+	if f.opened.IsZero() {
+		return 0
+	}
+	return f.opened.Sub(f.lastSeen)
+}
+
+// lastOpen returns until when a watch that breaks now has told all. The connection may have been dead for a while: then
+// nothing was heard on the other watches either.
+func (f *follower) lastOpen() time.Time {
+	now := f.log.clock.Now()
+	if last := f.heard.silence(now); last.After(f.lastSeen) {
+		return last
+	}
+	return now
 }
 
 // untroubled notes that the server answers. That a watch was opened does not mean yet that nothing was lost: an expired
@@ -210,11 +310,14 @@ func (f *follower) handle(event watch.Event) error {
 	if event.Type == watch.Error {
 		return f.explain(apierrors.FromObject(event.Object))
 	}
+	f.heard.note(f.log.clock.Now())
+	if err := f.resume(); err != nil { // before what is told late
+		return err
+	}
 	object, ok := event.Object.(*unstructured.Unstructured)
 	if !ok {
 		return fmt.Errorf("watching %s: the server sent a %T, expected an object", f.kind, event.Object)
 	}
-	f.lastSeen = f.log.clock.Now()
 	if err := f.record(event.Type, object); err != nil {
 		return err
 	}
@@ -247,12 +350,16 @@ func (f *follower) explain(err error) error {
 	return fmt.Errorf("watching %s: %w", f.kind, err)
 }
 
-// close says if the record of this kind ends before the recorder does.
+// close says if the record of this kind ends before the recorder does. A watch that was opened at the very end is not
+// known to have been resumed.
 func (f *follower) close() error {
-	if f.trouble == nil && f.synced {
+	if f.trouble == nil && f.synced && f.blind() < outageAtLeast {
 		return nil
 	}
 	reason := "the kind was never listed"
+	if f.synced {
+		reason = "the watch broke and was only just opened again"
+	}
 	if f.trouble != nil {
 		reason = f.trouble.Error()
 	}

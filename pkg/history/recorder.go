@@ -49,7 +49,8 @@ func kinds(namespace string) []kind {
 // Recorder writes what the API server says into a history: nodes, their leases, and the jobs, pods, events, leases,
 // config maps and volume claims of one namespace. Of each object it keeps the last state, nothing else.
 //
-// A watch that breaks is resumed where it was, so nothing is lost while the API server is away. If the server no longer
+// A watch that breaks is resumed where it was, so nothing is lost while the API server is away; if that took a second or
+// longer, an Outage event precedes what is seen late. If the server no longer
 // knows that point (410), the kind is listed anew: a Gap event says so, then come the differences from the last known
 // state as Added, Modified and Deleted.
 //
@@ -119,15 +120,16 @@ func (r *Recorder) report(k kind, err error) {
 }
 
 // Run records until ctx ends, and then returns nil; it returns earlier only if the history cannot be written. A kind
-// that cannot be listed or watched is tried again and again; what that cost is told by Gap and Problem events.
+// that cannot be listed or watched is tried again and again; what that cost is told by Outage and Gap events.
 // Run may be called once.
 func (r *Recorder) Run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
+	heard := &heard{}
 	for _, k := range r.kinds {
 		follower := &follower{
 			kind: k, log: r.log, backoff: r.backoff, report: func(err error) { r.report(k, err) },
 			objects: r.client.Resource(k.resource).Namespace(k.namespace),
-			known:   map[string]known{},
+			known:   map[string]known{}, heard: heard,
 		}
 		group.Go(func() error { return follower.run(ctx) })
 	}

@@ -2,6 +2,7 @@ package history
 
 import (
 	"bytes"
+	stdcmp "cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -85,20 +86,29 @@ func stream(hold bool, events ...watch.Event) func() (watch.Interface, error) {
 	}
 }
 
+// idle is a watch that says nothing for a while and then breaks, as at the end of its time.
+func idle(after time.Duration) func() (watch.Interface, error) {
+	return func() (watch.Interface, error) {
+		w := watch.NewFakeWithChanSize(0, false)
+		time.AfterFunc(after, w.Stop)
+		return w, nil
+	}
+}
+
 func expired() watch.Event {
 	status := apierrors.NewResourceExpired("too old resource version").Status()
 	return watch.Event{Type: watch.Error, Object: &status}
 }
 
 // record runs a follower for 10.5 seconds of a test's own time and returns the history, one line an event.
-func record(t *testing.T, api *fakeAPI) []string {
+func record(t *testing.T, api *fakeAPI, backoff time.Duration) []string {
 	t.Helper()
 	file := &fakeFile{}
 	synctest.Test(t, func(t *testing.T) {
 		log := NewWriter(file, SystemClock{})
 		f := &follower{
 			kind: kind{name: "Pod", namespace: "ns"}, objects: api, log: log, known: map[string]known{},
-			backoff: wait.Backoff{Duration: time.Second}, report: func(error) {},
+			backoff: wait.Backoff{Duration: backoff}, report: func(error) {},
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), 10500*time.Millisecond)
 		defer cancel()
@@ -109,7 +119,7 @@ func record(t *testing.T, api *fakeAPI) []string {
 	return outline(t, file.content)
 }
 
-// outline gives each event as "type uid@version" or "gap reason".
+// outline gives each event as "type uid@version" or "gap duration reason".
 func outline(t *testing.T, content []byte) []string {
 	t.Helper()
 	if bytes.Contains(content, []byte("managedFields")) {
@@ -120,12 +130,12 @@ func outline(t *testing.T, content []byte) []string {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if event.Type == Gap {
+		if event.Type == Gap || event.Type == Outage {
 			var gap GapData
 			if err := json.Unmarshal(event.Data, &gap); err != nil {
 				t.Fatal(err)
 			}
-			all = append(all, "gap "+gap.For.String()+" "+gap.Reason)
+			all = append(all, event.Type+" "+gap.For.String()+" "+gap.Reason)
 			continue
 		}
 		var data unstructured.Unstructured
@@ -147,10 +157,11 @@ func TestFollower(t *testing.T) {
 	gone := &apierrors.StatusError{ErrStatus: metav1.Status{Code: http.StatusGone, Reason: metav1.StatusReasonGone}}
 	bookmark := watch.Event{Type: watch.Bookmark, Object: object("", "40")}
 	tests := []struct {
-		name  string
-		api   *fakeAPI
-		want  []string
-		asked []string
+		name    string
+		api     *fakeAPI
+		backoff time.Duration // 1 s if zero
+		want    []string
+		asked   []string
 	}{
 		{
 			name: "list, then changes",
@@ -174,8 +185,73 @@ func TestFollower(t *testing.T) {
 					stream(true, watch.Event{Type: watch.Modified, Object: object("a", "41")}),
 				},
 			},
-			want:  []string{"added a@11", "modified a@41"},
+			want: []string{
+				"added a@11", "outage 3s the watch broke and was resumed: watching Pod in ns: connection refused",
+				"outage 1s the watch broke and was resumed", "modified a@41",
+			},
 			asked: []string{"10", "11", "11", "11", "40"},
+		},
+		{
+			name: "an idle watch whose time is up is resumed at once: no outage but the back-off's",
+			api: &fakeAPI{
+				lists:   []func() (*unstructured.UnstructuredList, error){listOf("10")},
+				watches: []func() (watch.Interface, error){idle(4 * time.Second), stream(true, watch.Event{Type: watch.Added, Object: object("a", "11")})},
+			},
+			backoff: 900 * time.Millisecond,
+			want:    []string{"added a@11"},
+			asked:   []string{"10", "10"},
+		},
+		{
+			name: "a watch without events is resumed once it has been open for a while",
+			api: &fakeAPI{
+				lists:   []func() (*unstructured.UnstructuredList, error){listOf("10")},
+				watches: []func() (watch.Interface, error){idle(4 * time.Second), down, down, stream(true)},
+			},
+			want:  []string{"outage 3s the watch broke and was resumed: watching Pod in ns: connection refused"},
+			asked: []string{"10", "10", "10", "10"},
+		},
+		{
+			name: "an expired version after an outage is a gap that began where the watch broke, and no outage",
+			api: &fakeAPI{
+				lists:   []func() (*unstructured.UnstructuredList, error){listOf("10"), listOf("20")},
+				watches: []func() (watch.Interface, error){idle(4 * time.Second), down, stream(true, expired()), stream(true)},
+			},
+			want:  []string{"gap 3s the watch broke and could not be resumed: the resource version has expired"},
+			asked: []string{"10", "10", "10", "20"},
+		},
+		{
+			name: "a watch that was open for long before its version expired lost nothing until then",
+			api: &fakeAPI{
+				lists: []func() (*unstructured.UnstructuredList, error){listOf("10"), listOf("20")},
+				watches: []func() (watch.Interface, error){func() (watch.Interface, error) {
+					w := watch.NewFakeWithChanSize(0, false)
+					time.AfterFunc(4*time.Second, func() { w.Error(expired().Object) })
+					return w, nil
+				}, stream(true)},
+			},
+			want:  []string{"gap 1s the watch broke and could not be resumed: the resource version has expired"},
+			asked: []string{"10", "20"},
+		},
+		{
+			name: "a server that lets watches be opened and breaks them at once is not seen",
+			api: &fakeAPI{
+				lists: []func() (*unstructured.UnstructuredList, error){listOf("10")},
+				watches: []func() (watch.Interface, error){
+					idle(4 * time.Second), stream(false), stream(false),
+					stream(true, watch.Event{Type: watch.Added, Object: object("a", "11")}),
+				},
+			},
+			want:  []string{"outage 3s the watch broke and was resumed", "added a@11"},
+			asked: []string{"10", "10", "10", "10"},
+		},
+		{
+			name: "a watch that was opened only just before the end is not known to have been resumed",
+			api: &fakeAPI{
+				lists:   []func() (*unstructured.UnstructuredList, error){listOf("10")},
+				watches: []func() (watch.Interface, error){idle(4200 * time.Millisecond), down, down, down, down, down, stream(true)},
+			},
+			want:  []string{"gap 6.3s nothing was seen until the end of the record: the watch broke and was only just opened again"},
+			asked: []string{"10", "10", "10", "10", "10", "10", "10"},
 		},
 		{
 			name: "an expired watch is listed anew: a gap and the differences",
@@ -223,12 +299,51 @@ func TestFollower(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			got := record(t, tt.api)
+			got := record(t, tt.api, stdcmp.Or(tt.backoff, time.Second))
 			if diff := cmp.Diff(tt.want, got); diff != "" {
 				t.Errorf("history (-want +got):\n%s", diff)
 			}
 			if diff := cmp.Diff(tt.asked, tt.api.asked); diff != "" {
 				t.Errorf("versions that watches began at (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// A connection that is dead without a sign breaks only later. That nothing was heard on any watch says since when.
+func TestFollowerOfASilentServer(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name  string
+		heard time.Duration // after the begin, on another watch
+		want  []string
+	}{
+		{"nothing was heard for long", 5 * time.Second, []string{"outage 36s the watch broke and was resumed", "added a@11"}},
+		{"another watch was heard all the time", 35 * time.Second, []string{"added a@11"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			file := &fakeFile{}
+			synctest.Test(t, func(t *testing.T) {
+				f := &follower{
+					kind: kind{name: "Pod", namespace: "ns"}, log: NewWriter(file, SystemClock{}), known: map[string]known{},
+					backoff: wait.Backoff{Duration: 900 * time.Millisecond}, report: func(error) {}, heard: &heard{},
+					objects: &fakeAPI{
+						lists:   []func() (*unstructured.UnstructuredList, error){listOf("10")},
+						watches: []func() (watch.Interface, error){idle(40100 * time.Millisecond), stream(true, watch.Event{Type: watch.Added, Object: object("a", "11")})},
+					},
+				}
+				f.heard.note(time.Now())
+				time.AfterFunc(tt.heard, func() { f.heard.note(time.Now()) })
+				ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+				defer cancel()
+				if err := f.run(ctx); err != nil {
+					t.Errorf("run = %v", err)
+				}
+			})
+			if diff := cmp.Diff(tt.want, outline(t, file.content)); diff != "" {
+				t.Errorf("history (-want +got):\n%s", diff)
 			}
 		})
 	}
