@@ -1,6 +1,7 @@
 package runner
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -38,12 +39,13 @@ func (r *run) baseline(ctx context.Context) error {
 	if !r.Plan.Baseline {
 		return nil
 	}
-	key, err := r.baselineKey()
+	inputs, err := r.baselineInputs()
 	if err != nil {
 		return err
 	}
+	key := baselineKey(inputs)
 	file := filepath.Join(r.Baselines, key+".json")
-	known, err := readBaseline(file)
+	known, err := readBaseline(file, key)
 	switch {
 	case err == nil && r.image.Digest != "":
 		known.Cached = true
@@ -57,31 +59,44 @@ func (r *run) baseline(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	made := history.BaselineData{Results: results, RunID: r.id, Key: key}
+	made := history.BaselineData{Results: results, RunID: r.id, Key: key, Inputs: inputs}
 	if err := writeBaseline(file, made); err != nil {
 		return err
 	}
 	return r.tell(history.BaselineResult, made)
 }
 
-// baselineKey names the workload with the content of its image. How the driver is run does not change the result; the
-// seed does if the workload reads the source's words.
-func (r *run) baselineKey() (string, error) {
+// baselineInputs is what decides the result: the workload with the content of its image. How the driver is run does not
+// change it; the seed does if the workload reads the source's words.
+func (r *run) baselineInputs() (json.RawMessage, error) {
 	w := r.Plan.Workload
-	var seed uint64
+	inputs := history.BaselineInputs{Image: r.image.Reference, ImageID: r.image.Digest}
 	if readsSource(w) {
-		seed = r.Plan.Seed
+		inputs.Seed = r.Plan.Seed
 	}
-	artifacts, err := r.bundle.digest()
+	var err error
+	if inputs.Artifacts, err = r.bundle.digest(); err != nil {
+		return nil, fmt.Errorf("inputs of the baseline: %w", err)
+	}
+	for _, part := range []struct {
+		encoded *json.RawMessage
+		value   any
+	}{{&inputs.Application, w.Application}, {&inputs.Executors, w.Executors}, {&inputs.Conf, w.Conf}} {
+		if *part.encoded, err = json.Marshal(part.value); err != nil {
+			return nil, fmt.Errorf("inputs of the baseline: %w", err)
+		}
+	}
+	encoded, err := json.Marshal(inputs)
 	if err != nil {
-		return "", fmt.Errorf("key of the baseline: %w", err)
+		return nil, fmt.Errorf("inputs of the baseline: %w", err)
 	}
-	encoded, err := json.Marshal([]any{w.Application, w.Executors, w.Conf, r.image.Reference, r.image.Digest, seed, artifacts})
-	if err != nil {
-		return "", fmt.Errorf("key of the baseline: %w", err)
-	}
-	digest := sha256.Sum256(encoded)
-	return hex.EncodeToString(digest[:8]), nil
+	return encoded, nil
+}
+
+// baselineKey names a baseline by what decides its result; see history.BaselineData.
+func baselineKey(inputs json.RawMessage) string {
+	digest := sha256.Sum256(inputs)
+	return hex.EncodeToString(digest[:8])
 }
 
 // readsSource says whether a workload is given the address of the source of words.
@@ -90,7 +105,8 @@ func readsSource(w scenario.Workload) bool {
 	return slices.ContainsFunc(given, func(s string) bool { return strings.Contains(s, "$(SPARKCHAOS_SOURCE_") })
 }
 
-func readBaseline(file string) (history.BaselineData, error) {
+// readBaseline reads a cached result that must be of the inputs with this key.
+func readBaseline(file, key string) (history.BaselineData, error) {
 	var data history.BaselineData
 	content, err := os.ReadFile(file)
 	if err != nil {
@@ -99,8 +115,13 @@ func readBaseline(file string) (history.BaselineData, error) {
 	if err := json.Unmarshal(content, &data); err != nil {
 		return data, fmt.Errorf("the cached baseline %s is damaged: %w", file, err)
 	}
-	if len(data.Results) == 0 {
+	switch {
+	case len(data.Results) == 0:
 		return data, fmt.Errorf("the cached baseline %s is damaged: it has no results", file)
+	case len(data.Inputs) == 0:
+		return data, fmt.Errorf("the cached baseline %s is of an older release: it does not say which inputs it belongs to", file)
+	case data.Key != key || baselineKey(data.Inputs) != key:
+		return data, fmt.Errorf("the cached baseline %s is damaged: its key is %s and that of its inputs %s, expected %s", file, data.Key, baselineKey(data.Inputs), key)
 	}
 	return data, nil
 }
@@ -169,15 +190,46 @@ func (r *run) runBaseline(ctx context.Context) (results map[string]string, err e
 	return results, err
 }
 
-// ledger returns what a workload committed, the last value of each key.
+// ledger returns what a workload committed, the last value of each key by the writers' clocks: a record that came late,
+// from a disk, may be an older one. What others committed does not count.
 func ledger(path string) (map[string]string, error) {
 	model, err := replay(path)
 	if err != nil {
 		return nil, err
 	}
+	own := map[string]bool{}
+	for _, incarnation := range model.Incarnations() {
+		own[incarnation.UID] = true
+	}
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("read the ledger: %w", err)
+	}
+	defer func() { _ = file.Close() }() // opened for reading only
+	last := map[string]history.WitnessRecord{}
+	for event, err := range history.NewReader(file).All() {
+		if err != nil {
+			return nil, fmt.Errorf("read the ledger: %w", err)
+		}
+		if event.Source != history.Witness || event.Type != history.Ledger {
+			continue
+		}
+		var record history.WitnessRecord
+		if err := json.Unmarshal(event.Data, &record); err != nil {
+			return nil, fmt.Errorf("read the ledger: event %d: %w", event.Seq, err)
+		}
+		if key := record.Detail["key"]; own[record.Incarnation] && !older(record, last[key]) {
+			last[key] = record
+		}
+	}
 	results := map[string]string{}
-	for key, commits := range model.Ledger.Commits {
-		results[key] = commits[len(commits)-1].Value
+	for key, record := range last {
+		results[key] = record.Detail["value"]
 	}
 	return results, nil
+}
+
+// older reports whether a record was written before another one.
+func older(record, than history.WitnessRecord) bool {
+	return cmp.Or(cmp.Compare(record.WallMicros, than.WallMicros), cmp.Compare(record.Seq, than.Seq)) < 0
 }

@@ -469,11 +469,11 @@ func TestTheSeedCountsForTheBaselineOfWhatReadsTheSource(t *testing.T) {
 		t.Helper()
 		r := &run{Options: someOptions(t, &fakeClusters{})}
 		r.Plan.Workload.Application.Args, r.Plan.Seed = []string{arg}, seed
-		k, err := r.baselineKey()
+		inputs, err := r.baselineInputs()
 		if err != nil {
 			t.Fatal(err)
 		}
-		return k
+		return baselineKey(inputs)
 	}
 	if key("--source=$(SPARKCHAOS_SOURCE_URL)", 1) == key("--source=$(SPARKCHAOS_SOURCE_URL)", 2) {
 		t.Error("other words, the same baseline")

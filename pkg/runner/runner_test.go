@@ -2,6 +2,8 @@ package runner
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"os"
@@ -400,11 +402,11 @@ func TestBaselineIsKnownByWorkloadAndImage(t *testing.T) {
 		p := *base.Plan
 		copied.Plan = &p
 		change(&copied)
-		k, err := copied.baselineKey()
+		inputs, err := copied.baselineInputs()
 		if err != nil {
 			t.Fatal(err)
 		}
-		return k
+		return baselineKey(inputs)
 	}
 	same := key(func(*run) {})
 	for name, tt := range map[string]struct {
@@ -421,19 +423,131 @@ func TestBaselineIsKnownByWorkloadAndImage(t *testing.T) {
 			t.Errorf("%s: the same key %v, want %v", name, got == same, tt.same)
 		}
 	}
-	file := filepath.Join(t.TempDir(), "b.json")
-	want := history.BaselineData{Results: map[string]string{"a": "1"}, Key: same}
-	if err := writeBaseline(file, want); err != nil {
+}
+
+func TestCachedBaselines(t *testing.T) {
+	t.Parallel()
+	r := &run{Options: someOptions(t, &fakeClusters{}), image: Image{Reference: "r", Digest: "sha256:1"}}
+	r.Plan.Workload.Application.Args = []string{"--less<than&that"}
+	inputs, err := r.baselineInputs()
+	if err != nil {
 		t.Fatal(err)
 	}
-	if got, err := readBaseline(file); err != nil || cmp.Diff(want, got) != "" {
-		t.Errorf("%+v, %v", got, err)
+	key := baselineKey(inputs)
+	good := history.BaselineData{Results: map[string]string{"a": "1"}, RunID: "x", Key: key, Inputs: inputs}
+	other := strings.Replace(string(inputs), "sha256:1", "sha256:2", 1)
+	for name, tt := range map[string]struct {
+		change func(*history.BaselineData)
+		want   string // of the error; empty if it is good
+	}{
+		"good":                       {func(*history.BaselineData) {}, ""},
+		"no results":                 {func(d *history.BaselineData) { d.Results = nil }, "no results"},
+		"an older release's":         {func(d *history.BaselineData) { d.Inputs = nil }, "older release"},
+		"of other inputs":            {func(d *history.BaselineData) { d.Inputs = json.RawMessage(other) }, "damaged"},
+		"under another key":          {func(d *history.BaselineData) { d.Key = "0011223344556677" }, "damaged"},
+		"consistent, but another's":  {func(d *history.BaselineData) { d.Inputs = json.RawMessage(other); d.Key = baselineKey(d.Inputs) }, "damaged"},
+		"inputs that are no object ": {func(d *history.BaselineData) { d.Inputs = json.RawMessage(`"x"`) }, "damaged"},
+	} {
+		file := filepath.Join(t.TempDir(), "b.json")
+		data := good
+		tt.change(&data)
+		if err := writeBaseline(file, data); err != nil {
+			t.Fatal(err)
+		}
+		got, err := readBaseline(file, key)
+		if tt.want == "" && (err != nil || cmp.Diff(good, got) != "") {
+			t.Errorf("%s: %+v, %v", name, got, err)
+		}
+		if tt.want != "" && (err == nil || !strings.Contains(err.Error(), tt.want)) {
+			t.Errorf("%s: %v, want mention of %q", name, err, tt.want)
+		}
 	}
+	file := filepath.Join(t.TempDir(), "b.json")
 	if err := os.WriteFile(file, []byte("{"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := readBaseline(file); err == nil || !strings.Contains(err.Error(), "damaged") {
+	if _, err := readBaseline(file, key); err == nil || !strings.Contains(err.Error(), "damaged") {
 		t.Errorf("a damaged baseline: %v", err)
+	}
+}
+
+// TestTheBaselinesKeyCanBeRecomputed reads a baseline from a history, as a judge does.
+func TestTheBaselinesKeyCanBeRecomputed(t *testing.T) {
+	t.Parallel()
+	options := someOptions(t, &fakeClusters{})
+	options.Plan.Workload.Application.Args = []string{"--less<than&that", "é\u2028"}
+	path := filepath.Join(t.TempDir(), "history.ndjson")
+	log, err := history.Create(path, history.SystemClock{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &run{Options: options, image: Image{Reference: "r", Digest: "sha256:1"}, log: log}
+	inputs, err := r.baselineInputs()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cached := history.BaselineData{Results: map[string]string{"a": "1"}, Key: baselineKey(inputs), Inputs: inputs}
+	if err := writeBaseline(filepath.Join(options.Baselines, cached.Key+".json"), cached); err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(r.baseline(t.Context()), log.Close()); err != nil {
+		t.Fatal(err)
+	}
+	file, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = file.Close() }()
+	var event history.Event
+	if err := history.NewReader(file).Next(&event); err != nil {
+		t.Fatal(err)
+	}
+	var got history.BaselineData
+	if err := json.Unmarshal(event.Data, &got); err != nil {
+		t.Fatal(err)
+	}
+	digest := sha256.Sum256(got.Inputs)
+	if want := hex.EncodeToString(digest[:8]); got.Key != want || !got.Cached {
+		t.Errorf("the history says %+v, but its inputs have the key %s", got, want)
+	}
+	var decoded history.BaselineInputs
+	if err := json.Unmarshal(got.Inputs, &decoded); err != nil || decoded.Image != "r" || decoded.ImageID != "sha256:1" {
+		t.Errorf("inputs %+v, %v", decoded, err)
+	}
+}
+
+func TestLedgerOfTheBaseline(t *testing.T) {
+	t.Parallel()
+	second := time.Second
+	commit := func(b *historytest.Builder, learned, written time.Duration, incarnation, key, value string) {
+		b.Witness(learned, written, history.WitnessRecord{
+			Type: history.Ledger, Role: "driver", PodUID: incarnation, PodName: "p-" + incarnation, Incarnation: incarnation,
+			Detail: map[string]string{"key": key, "value": value},
+		})
+	}
+	b := historytest.New()
+	b.Harness(0, history.WorkloadLaunched, history.WorkloadData{Namespace: "ns", DriverKind: "Job", DriverName: "driver", DriverUID: "job"})
+	b.Pod(second, history.Added, historytest.Pod{UID: "d1", Name: "p-d1", Namespace: "ns", Node: "n1", OwnerKind: "Job", Owner: "job", Phase: "Running"})
+	b.Pod(second, history.Added, historytest.Pod{UID: "x1", Name: "p-x1", Namespace: "other", Node: "n1", OwnerKind: "Job", Owner: "other", Phase: "Running"})
+	commit(b, 10*second, 10*second, "d1", "late", "final")
+	commit(b, 5*second, 5*second, "d1", "in order", "first")
+	commit(b, 6*second, 6*second, "d1", "in order", "second")
+	commit(b, 20*second, 4*second, "d1", "late", "intermediate") // from the disk
+	commit(b, 7*second, 7*second, "d1", "at once", "first")
+	commit(b, 7*second, 7*second, "d1", "at once", "second")
+	commit(b, 21*second, 21*second, "x1", "late", "a stranger's")
+	commit(b, 22*second, 22*second, "x1", "strange", "a stranger's")
+	content, err := b.Bytes()
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "baseline.ndjson")
+	if err := os.WriteFile(path, content, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	got, err := ledger(path)
+	if diff := cmp.Diff(map[string]string{"late": "final", "in order": "second", "at once": "second"}, got); diff != "" || err != nil {
+		t.Errorf("%v\n%s", err, diff)
 	}
 }
 
