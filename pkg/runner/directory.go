@@ -102,3 +102,16 @@ func (d Directory) write(scenario []byte, p *plan.Plan) error {
 	}
 	return nil
 }
+
+// scenarioSHA256 returns the digest of the scenario as it lies in the directory; empty if only the plan does.
+func (d Directory) scenarioSHA256() (string, error) {
+	content, err := os.ReadFile(d.Scenario())
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", nil
+	}
+	if err != nil {
+		return "", fmt.Errorf("read the scenario back: %w", err)
+	}
+	digest := sha256.Sum256(content)
+	return hex.EncodeToString(digest[:]), nil
+}

@@ -184,12 +184,16 @@ func (r *run) open() error {
 	if err != nil {
 		return fmt.Errorf("open the history with the plan: %w", err)
 	}
+	scenario, err := r.directory.scenarioSHA256()
+	if err != nil {
+		return err
+	}
 	if r.log, err = history.Create(r.directory.History(), history.SystemClock{}); err != nil {
 		return err
 	}
 	err = r.tell(history.RunStarted, history.RunData{
 		FormatVersion: history.FormatVersion, RunID: r.id, Scenario: r.Plan.Scenario.Name, Seed: r.Plan.Seed,
-		Plan: encoded, Harness: r.Version, ClusterKind: r.Clusters.Kind(),
+		Plan: encoded, Harness: r.Version, ClusterKind: r.Clusters.Kind(), ScenarioSHA256: scenario,
 	})
 	if err != nil {
 		_ = r.log.Close() // tells the same

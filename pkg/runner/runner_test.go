@@ -166,6 +166,38 @@ func TestARunWithoutClusterEndsAsErrorAndIsForgotten(t *testing.T) {
 	}
 }
 
+func TestTheHistoryNamesTheScenarioByItsDigest(t *testing.T) {
+	t.Parallel()
+	const text = "as it was written\n"
+	digest := sha256.Sum256([]byte(text))
+	for name, tt := range map[string]struct {
+		scenario []byte
+		want     string
+	}{
+		"a scenario":  {[]byte(text), hex.EncodeToString(digest[:])},
+		"only a plan": {nil, ""},
+	} {
+		options := someOptions(t, &fakeClusters{err: errors.New("no machine to be had")})
+		options.Scenario = tt.scenario
+		finished, err := Run(t.Context(), options)
+		if err != nil {
+			t.Fatal(err)
+		}
+		file, err := os.Open(finished.Directory.History())
+		if err != nil {
+			t.Fatal(err)
+		}
+		var event history.Event
+		var data history.RunData
+		if err := errors.Join(history.NewReader(file).Next(&event), file.Close()); err != nil {
+			t.Fatal(err)
+		}
+		if err := json.Unmarshal(event.Data, &data); err != nil || data.ScenarioSHA256 != tt.want {
+			t.Errorf("%s: digest %q, %v; want %q", name, data.ScenarioSHA256, err, tt.want)
+		}
+	}
+}
+
 func TestAnInterruptedRunSaysSo(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())
