@@ -182,6 +182,8 @@ func (e *explainer) expectations(p *Plan) {
 		return
 	}
 	switch {
+	case len(p.Control.NotLanded) > 0:
+		e.line("This is a control: it passes only if %s did not land, and the harness notices.", strings.Join(p.Control.NotLanded, " and "))
 	case len(p.Control.Violated) > 0:
 		e.line("This is a control: it passes only if the harness finds %s violated.", strings.Join(p.Control.Violated, " and "))
 	default:

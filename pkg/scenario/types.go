@@ -162,8 +162,9 @@ type Expectation = Choice
 
 // Control says how a known-bad scenario must end.
 type Control struct {
-	EndsIn   string   `json:"endsIn" enum:"violation|inconclusive"`
-	Violated []string `json:"violated,omitempty"` // the invariants that must be violated, all of them and no other
+	EndsIn    string   `json:"endsIn" enum:"violation|inconclusive"`
+	Violated  []string `json:"violated,omitempty"`  // the invariants that must be violated, all of them and no other
+	NotLanded []string `json:"notLanded,omitempty"` // the faults that must not land, all of them and no other; required with endsIn: inconclusive
 }
 
 // Catalogue lists what a scenario may name.

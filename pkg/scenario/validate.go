@@ -33,7 +33,7 @@ func validate(s *Scenario, catalogue Catalogue, report report) {
 	validateComponents(s.Spec, report)
 	validateExpectations(s, catalogue, report)
 	if s.Spec.Control != nil {
-		validateControl(*s.Spec.Control, s.Spec.Expect, report)
+		validateControl(*s.Spec.Control, s.Spec, report)
 	}
 }
 
@@ -193,23 +193,42 @@ func validateExpectations(s *Scenario, catalogue Catalogue, report report) {
 	}
 }
 
-func validateControl(control Control, expect []Expectation, report report) {
-	const at = "spec.control.violated"
+func validateControl(control Control, spec Spec, report report) {
+	const violated, notLanded = "spec.control.violated", "spec.control.notLanded"
 	switch {
 	case control.EndsIn == "violation" && len(control.Violated) == 0:
-		report(at, "missing; name the invariants that this control must violate")
+		report(violated, "missing; name the invariants that this control must violate")
 	case control.EndsIn == "inconclusive" && len(control.Violated) > 0:
-		report(at, "a control that ends inconclusive violates nothing; leave this out or write endsIn: violation")
+		report(violated, "a control that ends inconclusive violates nothing; leave this out or write endsIn: violation")
 	}
-	expected := make([]string, 0, len(expect))
-	for _, expectation := range expect {
+	switch {
+	case control.EndsIn == "inconclusive" && len(control.NotLanded) == 0:
+		report(notLanded, "missing; name the faults that must not land: whatever else makes the run inconclusive proves nothing")
+	case control.EndsIn == "violation" && len(control.NotLanded) > 0:
+		report(notLanded, "a fault that does not land makes the run inconclusive; leave this out or write endsIn: inconclusive")
+	}
+	expected := make([]string, 0, len(spec.Expect))
+	for _, expectation := range spec.Expect {
 		expected = append(expected, expectation.Name)
 	}
 	for i, name := range control.Violated {
 		if !slices.Contains(expected, name) {
-			report(fmt.Sprintf("%s[%d]", at, i), "%q is not expected in spec.expect, so it cannot be violated; %s", name, strictyaml.Suggest(name, expected))
+			report(fmt.Sprintf("%s[%d]", violated, i), "%q is not expected in spec.expect, so it cannot be violated; %s", name, strictyaml.Suggest(name, expected))
 		}
-		if slices.Index(control.Violated, name) < i {
+	}
+	faults := faultNames(spec.Faults)
+	for i, name := range control.NotLanded {
+		if !slices.Contains(faults, name) {
+			report(fmt.Sprintf("%s[%d]", notLanded, i), "no fault is called %q; %s", name, strictyaml.Suggest(name, faults))
+		}
+	}
+	reportTwice(violated, control.Violated, report)
+	reportTwice(notLanded, control.NotLanded, report)
+}
+
+func reportTwice(at string, names []string, report report) {
+	for i, name := range names {
+		if slices.Index(names, name) < i {
 			report(fmt.Sprintf("%s[%d]", at, i), "%q is named twice; keep one", name)
 		}
 	}
