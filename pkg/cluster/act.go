@@ -27,6 +27,9 @@ func (d Doings[W]) Do(ctx context.Context, action Action, node string, turn Turn
 	if !ok {
 		return Evidence{}, fmt.Errorf("nobody can %q a node: expected one of %v", action, Actions())
 	}
+	if err := CheckNode(node); err != nil {
+		return Evidence{}, err
+	}
 	end, err := turn(ctx)
 	if err != nil {
 		return Evidence{}, err

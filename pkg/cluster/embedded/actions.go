@@ -49,9 +49,7 @@ func actions() cluster.Doings[*worker] {
 
 // Do acts on a node and returns only when the effect was observed from outside.
 func (c *Cluster) Do(ctx context.Context, name cluster.Action, node string) (cluster.Evidence, error) {
-	turn := func(ctx context.Context) (func(), error) {
-		return lock(ctx, c.provider.Cache, "cluster-"+c.record.Name, func() { c.provider.Progress("waiting for another sparkchaos that works on cluster " + c.record.Name) })
-	}
+	turn := func(ctx context.Context) (func(), error) { return c.provider.change(ctx, c.record.Name) }
 	find := func(_ context.Context, name string) (*worker, cluster.Node, error) {
 		w, err := c.worker(name)
 		if err != nil {

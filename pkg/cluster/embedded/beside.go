@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/sparkchaos/sparkchaos/pkg/cluster"
@@ -23,6 +24,9 @@ func (c *Cluster) ControlPlaneAddress() string { return network.ControlIP }
 
 // StartBeside implements cluster.ControlPlaneHost: the program is a service of the control plane's machine.
 func (c *Cluster) StartBeside(ctx context.Context, program cluster.Program) error {
+	if err := checkProgram(program); err != nil {
+		return fmt.Errorf("program beside the control plane of cluster %s: %w", c.record.Name, err)
+	}
 	if _, err := c.StopBeside(ctx, program.Name); err != nil {
 		return err
 	}
@@ -42,6 +46,9 @@ func (c *Cluster) StartBeside(ctx context.Context, program cluster.Program) erro
 
 // StopBeside implements cluster.ControlPlaneHost.
 func (c *Cluster) StopBeside(ctx context.Context, name string) (bool, error) {
+	if err := cluster.CheckProgram(name); err != nil {
+		return false, err
+	}
 	init, err := c.controlPID()
 	if err != nil {
 		return false, err
@@ -57,7 +64,23 @@ func (c *Cluster) StopBeside(ctx context.Context, name string) (bool, error) {
 			return true, err
 		}
 	}
-	return existed, os.RemoveAll(filepath.Join(c.directory.disk(controlPlane), cluster.Program{Name: name}.Directory()))
+	disk, err := os.OpenRoot(c.directory.disk(controlPlane))
+	if err != nil {
+		return existed, err
+	}
+	directory := strings.TrimPrefix(cluster.Program{Name: name}.Directory(), "/")
+	return existed, errors.Join(disk.RemoveAll(directory), disk.Close())
+}
+
+// checkProgram reports what keeps a program from being placed: its name and those of its files become parts of paths.
+func checkProgram(program cluster.Program) error {
+	errs := []error{cluster.CheckProgram(program.Name)}
+	for name := range program.File {
+		if !filepath.IsLocal(name) {
+			errs = append(errs, fmt.Errorf("%q cannot be the name of a file of program %q: expected one below its directory", name, program.Name))
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // placeFiles puts the executable and the files of a program into a directory, which no one but root may read.

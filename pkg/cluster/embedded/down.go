@@ -16,6 +16,7 @@ import (
 
 	"github.com/sparkchaos/sparkchaos/pkg/cluster"
 	"github.com/sparkchaos/sparkchaos/pkg/cluster/embedded/cgroup"
+	"github.com/sparkchaos/sparkchaos/pkg/cluster/statefile"
 )
 
 // cgroupOf is the cgroup of a cluster. It follows from where the cluster's files are, so that the rest of a cluster is
@@ -31,7 +32,14 @@ func (p Provider) Down(ctx context.Context, name string) (existed bool, err erro
 	if err := cluster.CheckName(name); err != nil {
 		return false, err
 	}
-	unlock, err := lock(ctx, p.Cache, "cluster-"+name, func() { p.Progress("waiting for another sparkchaos that works on cluster " + name) })
+	// Nothing is locked, and thereby written, where there is nothing.
+	if !clusterDirectory(p.State, name).exists() {
+		cgroups, err := cgroup.Of("/proc/self/mountinfo")
+		if err != nil || !cgroups.Exists(cgroupOf(clusterDirectory(p.State, name))) {
+			return false, err
+		}
+	}
+	unlock, err := p.change(ctx, name)
 	if err != nil {
 		return false, err
 	}
@@ -47,6 +55,9 @@ func (p Provider) remove(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
+	if err := checkUnrecorded(d); err != nil {
+		return fmt.Errorf("remove what is left of cluster %s: %w", name, err)
+	}
 	group := cgroupOf(d)
 	err = cgroups.Kill(ctx, group)
 	for _, m := range d.machineRecords() {
@@ -57,15 +68,26 @@ func (p Provider) remove(ctx context.Context, name string) error {
 	if err != nil {
 		return fmt.Errorf("end the machines of cluster %s: %w", name, err)
 	}
-	err = errors.Join(cgroups.Remove(ctx, group), os.RemoveAll(d.root))
+	err = errors.Join(cgroups.Remove(ctx, group), statefile.RemoveDirectory(filepath.Dir(d.root), name, recordFile))
 	cgroups.RemoveEmpty("/sparkchaos")
-	for _, parent := range []string{filepath.Dir(d.root), p.State} {
-		_ = os.Remove(parent) // not empty: other clusters are in it
-	}
+	_ = os.Remove(filepath.Dir(d.root)) // not empty: other clusters are in it
 	if err != nil {
 		return fmt.Errorf("remove what is left of cluster %s: %w", name, err)
 	}
 	return nil
+}
+
+// checkUnrecorded reports why a directory without a record is not removed: it holds what no start makes. The record is the first that a start
+// writes and the last that a removal takes away.
+func checkUnrecorded(d directory) error {
+	if _, err := os.Lstat(d.record()); !absent(err) {
+		return nil // damaged or not: what belongs to the cluster is found by its control group
+	}
+	_, err := statefile.OnlyHolds(d.root, recordFile, madeNames()...)
+	if absent(err) {
+		return nil
+	}
+	return err
 }
 
 func ignoreGone(err error) error {

@@ -3,7 +3,6 @@
 package embedded
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -11,13 +10,13 @@ import (
 	"path/filepath"
 	"time"
 
-	"golang.org/x/sys/unix"
-	"k8s.io/apimachinery/pkg/util/wait"
-
 	"github.com/sparkchaos/sparkchaos/pkg/cluster"
 	"github.com/sparkchaos/sparkchaos/pkg/cluster/embedded/machine"
 	"github.com/sparkchaos/sparkchaos/pkg/cluster/statefile"
 )
+
+// recordFile is the name of the record in the directory of a cluster.
+const recordFile = "cluster.json"
 
 // recordVersion is that of cluster.json; another one was written by another sparkchaos.
 const recordVersion = 1
@@ -60,7 +59,7 @@ type machineRecord struct {
 // directory is one cluster's files.
 type directory struct{ root string }
 
-func (d directory) record() string                { return filepath.Join(d.root, "cluster.json") }
+func (d directory) record() string                { return filepath.Join(d.root, recordFile) }
 func (d directory) kubeconfig() string            { return filepath.Join(d.root, "kubeconfig") }
 func (d directory) shared() string                { return filepath.Join(d.root, "shared") }
 func (d directory) disks() string                 { return filepath.Join(d.root, "disks") }
@@ -69,7 +68,12 @@ func (d directory) machines() string              { return filepath.Join(d.root,
 func (d directory) disk(name string) string       { return filepath.Join(d.disks(), name) }
 func (d directory) machine(name string) string    { return filepath.Join(d.machines(), name+".json") }
 func (d directory) machineLog(name string) string { return filepath.Join(d.root, "logs", name+".log") }
-func (d directory) exists() bool                  { _, err := os.Stat(d.root); return err == nil }
+func (d directory) exists() bool                  { _, err := os.Lstat(d.root); return err == nil }
+
+// madeNames are the names of all that a start makes in a cluster's directory beside the record.
+func madeNames() []string {
+	return []string{"kubeconfig", "shared", "disks", "images", "machines", "logs"}
+}
 
 func clusterDirectory(state, name string) directory {
 	return directory{root: filepath.Join(state, "clusters", name)}
@@ -80,11 +84,17 @@ func workerName(i int) string { return fmt.Sprintf("worker-%d", i) }
 
 func (d directory) load() (record, error) {
 	var r record
-	if err := statefile.Read(d.record(), &r); err != nil {
+	name := filepath.Base(d.root)
+	if err := statefile.Read(d.record(), &r); absent(err) {
 		return record{}, err
+	} else if err != nil {
+		return record{}, fmt.Errorf("%w; `sparkchaos cluster down --name %s` removes the cluster without needing it", err, name)
 	}
 	if r.Version != recordVersion {
 		return record{}, fmt.Errorf("%s has version %d, expected %d: another sparkchaos wrote it; remove that cluster with the sparkchaos that made it, or `cluster down` with this one", d.record(), r.Version, recordVersion)
+	}
+	if r.Name != name {
+		return record{}, fmt.Errorf("the state file %s is damaged: it is of the cluster %q, expected %q; `sparkchaos cluster down --name %s` removes the cluster without needing it", d.record(), r.Name, name, name)
 	}
 	return r, nil
 }
@@ -99,35 +109,6 @@ func (d directory) loadMachine(name string) (machineRecord, error) {
 
 func (d directory) saveMachine(m machineRecord) error {
 	return statefile.Write(d.machine(m.Spec.Name), m)
-}
-
-// lock keeps two commands from changing one cluster at a time. It waits for the other, and says so through waiting.
-// The file stays in the cache: removing it would let a third command lock another file of the same name.
-func lock(ctx context.Context, cache, name string, waiting func()) (func(), error) {
-	dir := filepath.Join(cache, "locks")
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, fmt.Errorf("lock cluster %s: %w", name, err)
-	}
-	file, err := os.OpenFile(filepath.Join(dir, name), os.O_CREATE|os.O_RDWR, 0o600)
-	if err != nil {
-		return nil, fmt.Errorf("lock cluster %s: %w", name, err)
-	}
-	said := false
-	err = wait.PollUntilContextCancel(ctx, 20*time.Millisecond, true, func(context.Context) (bool, error) {
-		err := unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB)
-		if errors.Is(err, unix.EWOULDBLOCK) {
-			if !said {
-				waiting()
-				said = true
-			}
-			return false, nil
-		}
-		return err == nil, err
-	})
-	if err != nil {
-		return nil, errors.Join(fmt.Errorf("lock cluster %s: %w", name, err), file.Close())
-	}
-	return func() { _ = file.Close() }, nil // closing unlocks
 }
 
 // absent says whether an error means that a file or directory does not exist.

@@ -72,7 +72,7 @@ func (c *Cluster) Load(ctx context.Context, archive string) error {
 	if err != nil {
 		return fmt.Errorf("image archive: %w", err)
 	}
-	unlock, err := lock(ctx, c.provider.Cache, "cluster-"+c.record.Name, func() { c.provider.Progress("waiting for another sparkchaos that works on cluster " + c.record.Name) })
+	unlock, err := c.provider.change(ctx, c.record.Name)
 	if err != nil {
 		return err
 	}
@@ -229,6 +229,9 @@ func (c *Cluster) onDisks(change cluster.DiskChange, path string) error {
 
 // Disk gives a node's own disk for reading, whatever state the node is in. Links do not lead out of it.
 func (c *Cluster) Disk(_ context.Context, node string) (fs.FS, error) {
+	if err := cluster.CheckNode(node); err != nil {
+		return nil, err
+	}
 	if !slices.Contains(c.directory.machineNames(), node) {
 		return nil, fmt.Errorf("cluster %s has no node %q", c.record.Name, node)
 	}

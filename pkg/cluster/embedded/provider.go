@@ -22,6 +22,7 @@ import (
 	"github.com/sparkchaos/sparkchaos/pkg/cluster/embedded/cgroup"
 	"github.com/sparkchaos/sparkchaos/pkg/cluster/embedded/machine"
 	"github.com/sparkchaos/sparkchaos/pkg/cluster/embedded/storage"
+	"github.com/sparkchaos/sparkchaos/pkg/cluster/locks"
 	"github.com/sparkchaos/sparkchaos/pkg/image"
 )
 
@@ -84,10 +85,21 @@ type Cluster struct {
 var _ cluster.Cluster = (*Cluster)(nil)
 
 // NotFound says that there is no cluster of a name.
-type NotFound struct{ Name string }
+type NotFound struct {
+	Name  string
+	State string // the directory in which its files were looked for
+}
 
 func (e NotFound) Error() string {
-	return fmt.Sprintf("there is no cluster %q on this machine: `sparkchaos cluster up --name %s` makes it", e.Name, e.Name)
+	return fmt.Sprintf("there is no cluster %q in the state directory %s (each user has one of their own): `sparkchaos cluster up --name %s` makes it", e.Name, e.State, e.Name)
+}
+
+// Locks are those of the clusters that the provider knows.
+func (p Provider) Locks() locks.Locks { return locks.In(p.State, "embedded") }
+
+// change waits until no other process changes the cluster.
+func (p Provider) change(ctx context.Context, name string) (done func(), err error) {
+	return p.Locks().Change(ctx, name, func() { p.Progress("waiting for another sparkchaos that works on cluster " + name) })
 }
 
 // Open finds a cluster that was made before, running or not.
@@ -98,7 +110,7 @@ func (p Provider) Open(name string) (*Cluster, error) {
 	d := clusterDirectory(p.State, name)
 	r, err := d.load()
 	if absent(err) && !d.exists() {
-		return nil, NotFound{Name: name}
+		return nil, NotFound{Name: name, State: p.State}
 	}
 	if absent(err) {
 		return nil, fmt.Errorf("the cluster %s has no state file: `sparkchaos cluster down --name %s` removes what is left of it: %w", name, name, err)
@@ -140,18 +152,24 @@ func (p Provider) Names() ([]string, error) {
 	}
 	var names []string
 	for _, entry := range entries {
-		names = append(names, entry.Name())
+		if entry.IsDir() && cluster.CheckName(entry.Name()) == nil { // anything else is none of ours
+			names = append(names, entry.Name())
+		}
 	}
 	return names, nil
 }
 
+// CheckRoot reports whether this process may make machines at all.
+func CheckRoot() error {
+	if os.Geteuid() != 0 {
+		return fmt.Errorf("the embedded cluster needs root, this is user %d: run it with sudo (its namespaces keep the host untouched)", os.Geteuid())
+	}
+	return nil
+}
+
 // checkHost says everything that keeps this host from running machines.
 func checkHost() error {
-	var errs []error
-	if os.Geteuid() != 0 {
-		errs = append(errs, fmt.Errorf("the embedded cluster needs root, this is user %d: run it with sudo (its namespaces keep the host untouched)", os.Geteuid()))
-	}
-	return errors.Join(append(errs, missingPrograms()...)...)
+	return errors.Join(append([]error{CheckRoot()}, missingPrograms()...)...)
 }
 
 // Name is the cluster's name on this machine.

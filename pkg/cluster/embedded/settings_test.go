@@ -3,8 +3,6 @@
 package embedded
 
 import (
-	"context"
-	"errors"
 	"flag"
 	"os"
 	"path/filepath"
@@ -160,39 +158,6 @@ func TestWorkersAreSortedByNumber(t *testing.T) {
 	}
 	if diff := cmp.Diff([]string{"worker-1", "worker-2", "worker-10"}, d.machineNames()); diff != "" {
 		t.Error(diff)
-	}
-}
-
-func TestLockWaitsAndSaysSo(t *testing.T) {
-	t.Parallel()
-	cache := t.TempDir()
-	unlock, err := lock(t.Context(), cache, "lab", func() { t.Error("waited for nobody") })
-	if err != nil {
-		t.Fatal(err)
-	}
-	said := make(chan struct{})
-	locked := make(chan error, 1)
-	go func() {
-		again, err := lock(context.Background(), cache, "lab", func() { close(said) })
-		if err == nil {
-			again()
-		}
-		locked <- err
-	}()
-	<-said
-	unlock()
-	if err := <-locked; err != nil {
-		t.Error(err)
-	}
-	held, err := lock(t.Context(), cache, "lab", func() {})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer held()
-	ended, cancel := context.WithCancel(t.Context())
-	cancel()
-	if _, err := lock(ended, cache, "lab", func() {}); !errors.Is(err, context.Canceled) {
-		t.Errorf("after the end of the caller: %v", err)
 	}
 }
 

@@ -29,6 +29,7 @@ import (
 	"github.com/sparkchaos/sparkchaos/pkg/cluster/embedded/cgroup"
 	"github.com/sparkchaos/sparkchaos/pkg/cluster/embedded/machine"
 	"github.com/sparkchaos/sparkchaos/pkg/cluster/embedded/network"
+	"github.com/sparkchaos/sparkchaos/pkg/cluster/locks"
 )
 
 // templateVersion changes when templates made by an older sparkchaos must not be used any more.
@@ -83,7 +84,7 @@ func (t templates) make(ctx context.Context, kind string, content []byte, fill f
 	if _, err := os.Stat(final); err == nil {
 		return final, nil
 	}
-	unlock, err := lock(ctx, t.provider.Cache, "template-"+key, func() {
+	unlock, err := locks.File(ctx, filepath.Join(t.provider.Cache, "locks", "template-"+key), func() {
 		t.provider.Progress("waiting for another sparkchaos that prepares the same " + kind + " template")
 	})
 	if err != nil {

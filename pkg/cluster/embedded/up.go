@@ -53,7 +53,7 @@ func (p Provider) Up(ctx context.Context, options Options) (Started, error) {
 	if err != nil {
 		return Started{}, err
 	}
-	unlock, err := lock(ctx, p.Cache, "cluster-"+options.Name, func() { p.Progress("waiting for another sparkchaos that works on cluster " + options.Name) })
+	unlock, err := p.change(ctx, options.Name)
 	if err != nil {
 		return Started{}, err
 	}

@@ -54,10 +54,7 @@ func actions() cluster.Doings[*worker] {
 
 // Do acts on a node and returns only when the effect was observed from outside. Actions wait for each other.
 func (c *Cluster) Do(ctx context.Context, name cluster.Action, node string) (cluster.Evidence, error) {
-	turn := func(context.Context) (func(), error) {
-		c.acting.Lock()
-		return c.acting.Unlock, nil
-	}
+	turn := func(ctx context.Context) (func(), error) { return c.provider.change(ctx, c.record.Name) }
 	find := func(ctx context.Context, name string) (*worker, cluster.Node, error) {
 		w, err := c.worker(ctx, name)
 		if err != nil {

@@ -187,6 +187,11 @@ func TestRecordsAreKept(t *testing.T) {
 func TestVolumesAreMadeAnewWhenTheirClaimIsGone(t *testing.T) {
 	t.Parallel()
 	parent := t.TempDir()
+	disk, err := os.OpenRoot(parent)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = disk.Close() }()
 	c := &Cluster{record: record{Name: "lab"}}
 	client := fake.NewClientset()
 	v := sharedVolume(0)
@@ -221,7 +226,7 @@ func TestVolumesAreMadeAnewWhenTheirClaimIsGone(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if err := c.renew(context.Background(), client, v, parent); err != nil {
+		if err := c.renew(context.Background(), client, v, disk, "."); err != nil {
 			t.Fatal(err)
 		}
 		info, err := os.Stat(directory)

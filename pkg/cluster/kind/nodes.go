@@ -178,6 +178,9 @@ func openDisk(node container) (*os.Root, error) {
 
 // Disk gives what a node keeps below /var for reading, whatever state the node is in.
 func (c *Cluster) Disk(ctx context.Context, node string) (fs.FS, error) {
+	if err := cluster.CheckNode(node); err != nil {
+		return nil, err
+	}
 	found, err := c.provider.Engine.inspect(ctx, node)
 	if err != nil {
 		return nil, err

@@ -9,7 +9,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -18,6 +17,8 @@ import (
 	kindcluster "sigs.k8s.io/kind/pkg/cluster"
 
 	"github.com/sparkchaos/sparkchaos/pkg/cluster"
+	"github.com/sparkchaos/sparkchaos/pkg/cluster/locks"
+	"github.com/sparkchaos/sparkchaos/pkg/cluster/statefile"
 	"github.com/sparkchaos/sparkchaos/pkg/image"
 )
 
@@ -46,34 +47,54 @@ type Options struct {
 }
 
 // NotFound says that there is no cluster of that name.
-type NotFound struct{ Name string }
+type NotFound struct {
+	Name  string
+	State string // the directory in which its record was looked for
+}
 
 func (e NotFound) Error() string {
-	return fmt.Sprintf("there is no kind cluster %q of sparkchaos on this machine: `sparkchaos cluster up --cluster kind --name %s` makes it", e.Name, e.Name)
+	return fmt.Sprintf("there is no kind cluster %q in the state directory %s (each user has one of their own): `sparkchaos cluster up --cluster kind --name %s` makes it", e.Name, e.State, e.Name)
 }
 
 // Cluster is a kind cluster that sparkchaos made.
 type Cluster struct {
 	provider  Provider
 	directory directory
-	record    record     // as the cluster was made
-	acting    sync.Mutex // held while something is done to nodes
+	record    record // as the cluster was made
 }
 
 var _ cluster.Cluster = (*Cluster)(nil)
 
 // EngineOf returns the engine that runs a cluster which was made before; without a record of it the error is fs.ErrNotExist.
 func EngineOf(state, name string) (Engine, error) {
+	if err := cluster.CheckName(name); err != nil {
+		return "", err
+	}
 	r, err := directoryOf(state, name).load()
 	return r.Engine, err
 }
 
+// Locks are those of the clusters that the provider knows.
+func (p Provider) Locks() locks.Locks { return locks.In(p.State, "kind") }
+
+// change waits until no other process changes the cluster.
+func (p Provider) change(ctx context.Context, name string) (done func(), err error) {
+	return p.Locks().Change(ctx, name, func() {
+		if p.Progress != nil {
+			p.Progress("waiting for another sparkchaos that works on the kind cluster " + name)
+		}
+	})
+}
+
 // Open finds a cluster that was made before.
 func (p Provider) Open(ctx context.Context, name string) (*Cluster, error) {
+	if err := cluster.CheckName(name); err != nil {
+		return nil, err
+	}
 	d := directoryOf(p.State, name)
 	r, err := d.load()
 	if absent(err) {
-		return nil, NotFound{name}
+		return nil, NotFound{Name: name, State: p.State}
 	}
 	if err != nil {
 		return nil, fmt.Errorf("kind cluster %s: %w", name, err)
@@ -83,7 +104,7 @@ func (p Provider) Open(ctx context.Context, name string) (*Cluster, error) {
 		return nil, fmt.Errorf("kind cluster %s: %w", name, err)
 	}
 	if len(nodes) == 0 {
-		return nil, NotFound{name}
+		return nil, NotFound{Name: name, State: p.State}
 	}
 	return &Cluster{provider: p, directory: d, record: r}, nil
 }
@@ -99,23 +120,31 @@ func (p Provider) Names() ([]string, error) {
 	}
 	var names []string
 	for _, entry := range entries {
-		names = append(names, entry.Name())
+		if entry.IsDir() && cluster.CheckName(entry.Name()) == nil { // anything else is none of ours
+			names = append(names, entry.Name())
+		}
 	}
 	return names, nil
 }
 
-// Up makes a cluster, or returns the running one; made says which. What a failed start left is removed.
+// Up makes a cluster, or returns the running one; made says which. What its own failed start left is removed. If another process is making
+// the cluster, Up waits for it.
 func (p Provider) Up(ctx context.Context, o Options) (c *Cluster, made bool, err error) {
 	if err := cluster.CheckName(o.Name); err != nil {
 		return nil, false, err
 	}
+	done, err := p.change(ctx, o.Name)
+	if err != nil {
+		return nil, false, err
+	}
+	defer done()
 	known, err := p.Open(ctx, o.Name)
 	var missing NotFound
 	switch {
 	case err == nil && known.record.Running:
 		return known, false, nil
 	case err == nil:
-		return nil, false, fmt.Errorf("the kind cluster %s is being made, or its start was interrupted: `sparkchaos cluster down --cluster kind --name %s` removes what there is of it", o.Name, o.Name)
+		return nil, false, fmt.Errorf("the start of the kind cluster %s was interrupted: `sparkchaos cluster down --cluster kind --name %s` removes what there is of it", o.Name, o.Name)
 	case !errors.As(err, &missing):
 		return nil, false, err
 	}
@@ -128,7 +157,7 @@ func (p Provider) Up(ctx context.Context, o Options) (c *Cluster, made bool, err
 	}
 	c, err = p.make(ctx, o)
 	if err != nil {
-		_, left := p.Down(context.WithoutCancel(ctx), o.Name)
+		_, left := p.remove(context.WithoutCancel(ctx), o.Name)
 		return nil, false, errors.Join(fmt.Errorf("make the kind cluster %s: %w", o.Name, err), left)
 	}
 	return c, true, nil
@@ -196,32 +225,79 @@ func (c *Cluster) finish(ctx context.Context, images []string) error {
 		return err
 	}
 	for _, archive := range images {
-		if err := c.Load(ctx, archive); err != nil {
+		if err := c.bring(ctx, archive); err != nil {
 			return err
 		}
 	}
 	if err := c.awaitReady(ctx); err != nil {
 		return err
 	}
-	return c.RenewVolumes(ctx)
+	return c.renewVolumes(ctx)
 }
 
 // Down removes a cluster that sparkchaos made, with its state; existed says whether there was anything.
-func (p Provider) Down(_ context.Context, name string) (existed bool, err error) {
-	d := directoryOf(p.State, name)
-	if _, err := os.Stat(string(d)); absent(err) {
+func (p Provider) Down(ctx context.Context, name string) (existed bool, err error) {
+	if err := cluster.CheckName(name); err != nil {
+		return false, err
+	}
+	// Nothing is locked, and thereby written, where there is nothing.
+	if _, err := os.Lstat(string(directoryOf(p.State, name))); absent(err) {
 		return false, nil
 	}
-	// Without a record nothing was made yet: a cluster of the name is somebody else's.
-	if _, err := d.load(); err == nil {
+	done, err := p.change(ctx, name)
+	if err != nil {
+		return false, err
+	}
+	defer done()
+	return p.remove(ctx, name)
+}
+
+// remove is Down for callers that hold the cluster's lock.
+func (p Provider) remove(ctx context.Context, name string) (existed bool, err error) {
+	d := directoryOf(p.State, name)
+	if _, err := os.Lstat(string(d)); absent(err) {
+		return false, nil
+	}
+	switch _, err := d.load(); {
+	case err == nil:
 		if err := p.library().Delete(name, d.kubeconfig()); err != nil {
 			return true, fmt.Errorf("remove the kind cluster %s: %w", name, err)
 		}
+	case !absent(err): // what was made is not known
+		return true, fmt.Errorf("remove the kind cluster %s: %w", name, err)
+	default:
+		if err := p.checkUnrecorded(ctx, d, name); err != nil {
+			return true, fmt.Errorf("remove the state of the kind cluster %s: %w", name, err)
+		}
 	}
-	if err := os.RemoveAll(string(d)); err != nil {
+	if err := statefile.RemoveDirectory(filepath.Dir(string(d)), name, recordFile); err != nil {
 		return true, fmt.Errorf("remove the state of the kind cluster %s: %w", name, err)
 	}
 	return true, nil
+}
+
+// checkUnrecorded reports why a directory without a record is not removed. Before the record a start makes nothing but the directory for
+// shared volumes; a removal takes the record away last.
+func (p Provider) checkUnrecorded(ctx context.Context, d directory, name string) error {
+	started, err := statefile.OnlyHolds(string(d), recordFile, "shared", "kubeconfig", "nodes.json")
+	if err != nil {
+		return err
+	}
+	if !slices.ContainsFunc(started, func(entry string) bool { return entry != "shared" }) && empty(d.shared()) {
+		return nil
+	}
+	// A record that somebody removed: whose the containers are is not known any more.
+	left, err := p.Engine.nodes(ctx, name)
+	if err == nil && len(left) > 0 {
+		err = fmt.Errorf("its record %s is gone, and there are containers of a kind cluster of that name, such as %s: remove them with `kind delete cluster --name %s` if they are not needed, then try again", d.record(), left[0].name(), name)
+	}
+	return err
+}
+
+// empty reports whether a directory holds nothing; one that does not exist holds nothing.
+func empty(directory string) bool {
+	entries, err := os.ReadDir(directory)
+	return absent(err) || err == nil && len(entries) == 0
 }
 
 // library is kind's own provider.
@@ -311,8 +387,16 @@ func (c *Cluster) HasImage(archive string) bool {
 
 // Load brings an image archive to all nodes that are on; those that are off get it when they are started.
 func (c *Cluster) Load(ctx context.Context, archive string) error {
-	c.acting.Lock()
-	defer c.acting.Unlock()
+	done, err := c.provider.change(ctx, c.record.Name)
+	if err != nil {
+		return err
+	}
+	defer done()
+	return c.bring(ctx, archive)
+}
+
+// bring is Load for callers that hold the cluster's lock.
+func (c *Cluster) bring(ctx context.Context, archive string) error {
 	archive, err := filepath.Abs(archive)
 	if err == nil {
 		_, err = os.Stat(archive)

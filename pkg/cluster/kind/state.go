@@ -4,6 +4,7 @@ package kind
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"path/filepath"
 	"time"
@@ -32,6 +33,9 @@ type nodeState struct {
 	Routes map[string][]route `json:"routes"`
 }
 
+// recordFile is the name of the record in the directory of a cluster.
+const recordFile = "cluster.json"
+
 // directory is where the state of one cluster is.
 type directory string
 
@@ -39,14 +43,45 @@ func directoryOf(state, name string) directory {
 	return directory(filepath.Join(state, "kind", name))
 }
 
-func (d directory) record() string     { return filepath.Join(string(d), "cluster.json") }
+func (d directory) record() string     { return filepath.Join(string(d), recordFile) }
 func (d directory) nodeState() string  { return filepath.Join(string(d), "nodes.json") }
 func (d directory) kubeconfig() string { return filepath.Join(string(d), "kubeconfig") }
 func (d directory) shared() string     { return filepath.Join(string(d), "shared") }
 
+// damagedError is a record that is there and cannot be used. It never means that nothing was made.
+type damagedError struct {
+	directory directory
+	cause     error
+}
+
+func (e *damagedError) Error() string {
+	return fmt.Sprintf("%v; nothing was done: remove the cluster's containers with `kind delete cluster --name %s`, then the directory %s", e.cause, filepath.Base(string(e.directory)), e.directory)
+}
+
+func (e *damagedError) Unwrap() error { return e.cause }
+
+// load returns the record; an error that is not fs.ErrNotExist is a *damagedError.
 func (d directory) load() (record, error) {
 	var r record
-	return r, statefile.Read(d.record(), &r)
+	err := statefile.Read(d.record(), &r)
+	if err == nil {
+		err = d.plausible(r)
+	}
+	if err != nil && !absent(err) {
+		err = &damagedError{directory: d, cause: err}
+	}
+	return r, err
+}
+
+// plausible reports what a record says that no record of this directory can say.
+func (d directory) plausible(r record) error {
+	if want := filepath.Base(string(d)); r.Name != want {
+		return fmt.Errorf("the state file %s is damaged: it is of the cluster %q, expected %q", d.record(), r.Name, want)
+	}
+	if r.Engine != Docker && r.Engine != Podman {
+		return fmt.Errorf("the state file %s is damaged: it names the container engine %q, expected %s or %s", d.record(), r.Engine, Docker, Podman)
+	}
+	return nil
 }
 
 func (d directory) save(r record) error { return statefile.Write(d.record(), r) }
@@ -60,7 +95,7 @@ func (d directory) loadNodes() (nodeState, error) {
 	return s, nil
 }
 
-// changeNodes notes a change. Calls must not overlap.
+// changeNodes notes a change, for callers that hold the cluster's lock.
 func (d directory) changeNodes(change func(nodeState)) error {
 	s, err := d.loadNodes()
 	if err != nil {

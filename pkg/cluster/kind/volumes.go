@@ -40,6 +40,16 @@ func classes() cluster.StorageClasses {
 // RenewVolumes makes the storage classes and the volumes that they offer, and makes those anew, empty, whose claims are
 // gone.
 func (c *Cluster) RenewVolumes(ctx context.Context) error {
+	done, err := c.provider.change(ctx, c.record.Name)
+	if err != nil {
+		return err
+	}
+	defer done()
+	return c.renewVolumes(ctx)
+}
+
+// renewVolumes is RenewVolumes for callers that hold the cluster's lock.
+func (c *Cluster) renewVolumes(ctx context.Context) error {
 	client, err := c.client()
 	if err != nil {
 		return err
@@ -51,18 +61,30 @@ func (c *Cluster) RenewVolumes(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	shared, err := os.OpenRoot(c.directory.shared())
+	if err != nil {
+		return fmt.Errorf("open the directory of the shared volumes: %w", err)
+	}
+	defer func() { _ = shared.Close() }()
 	var errs []error
 	for i := range sharedVolumes {
-		errs = append(errs, c.renew(ctx, client, sharedVolume(i), c.directory.shared()))
+		errs = append(errs, c.renew(ctx, client, sharedVolume(i), shared, "."))
 	}
 	for _, worker := range workers {
-		disk, err := worker.disk()
-		if err != nil {
-			return err
-		}
-		for i := range localVolumes {
-			errs = append(errs, c.renew(ctx, client, localVolume(worker.name(), i), filepath.Join(disk, strings.TrimPrefix(localDirectory, diskRoot))))
-		}
+		errs = append(errs, c.renewLocal(ctx, client, worker))
+	}
+	return errors.Join(errs...)
+}
+
+func (c *Cluster) renewLocal(ctx context.Context, client kubernetes.Interface, worker container) error {
+	disk, err := openDisk(worker)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = disk.Close() }()
+	var errs []error
+	for i := range localVolumes {
+		errs = append(errs, c.renew(ctx, client, localVolume(worker.name(), i), disk, strings.TrimPrefix(localDirectory, diskRoot+"/")))
 	}
 	return errors.Join(errs...)
 }
@@ -106,8 +128,8 @@ func volume(name, class string) *corev1.PersistentVolume {
 	}
 }
 
-// renew makes a volume with an empty directory unless somebody claims it.
-func (c *Cluster) renew(ctx context.Context, client kubernetes.Interface, v *corev1.PersistentVolume, parent string) error {
+// renew makes a volume with an empty directory unless somebody claims it. The directory is below parent, on a disk that pods write to.
+func (c *Cluster) renew(ctx context.Context, client kubernetes.Interface, v *corev1.PersistentVolume, disk *os.Root, parent string) error {
 	volumes := client.CoreV1().PersistentVolumes()
 	now, err := volumes.Get(ctx, v.Name, metav1.GetOptions{})
 	switch {
@@ -122,7 +144,7 @@ func (c *Cluster) renew(ctx context.Context, client kubernetes.Interface, v *cor
 	case !apierrors.IsNotFound(err):
 		return fmt.Errorf("look at volume %s: %w", v.Name, err)
 	}
-	if err := emptyDirectory(filepath.Join(parent, v.Name)); err != nil {
+	if err := emptyDirectory(disk, filepath.Join(parent, v.Name)); err != nil {
 		return fmt.Errorf("make the directory of volume %s: %w", v.Name, err)
 	}
 	err = cluster.Poll(ctx, func(ctx context.Context) (bool, string) {
@@ -152,13 +174,14 @@ func unclaimed(ctx context.Context, client kubernetes.Interface, v *corev1.Persi
 	}
 }
 
-// emptyDirectory makes a directory that everybody can write to, whatever the umask is, and takes out what is in it.
-func emptyDirectory(name string) error {
-	if err := os.RemoveAll(name); err != nil {
+// emptyDirectory makes a directory that everybody can write to, whatever the umask is, and takes out what is in it. No link that a pod left
+// leads out of the disk.
+func emptyDirectory(disk *os.Root, name string) error {
+	if err := disk.RemoveAll(name); err != nil {
 		return err
 	}
-	if err := os.MkdirAll(name, 0o755); err != nil {
+	if err := disk.MkdirAll(name, 0o755); err != nil {
 		return err
 	}
-	return os.Chmod(name, 0o777)
+	return disk.Chmod(name, 0o777)
 }

@@ -5,8 +5,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 )
 
 // Read reads a file that Write has written. That there is none is fs.ErrNotExist.
@@ -16,12 +19,12 @@ func Read(path string, into any) error {
 		return fmt.Errorf("read a cluster's state: %w", err)
 	}
 	if err := json.Unmarshal(content, into); err != nil {
-		return fmt.Errorf("the state file %s is damaged (%w): `sparkchaos cluster down` removes the cluster without needing it", path, err)
+		return fmt.Errorf("the state file %s is damaged: %w", path, err)
 	}
 	return nil
 }
 
-// Write replaces the file as a whole, so a reader or a crash never meets half of it.
+// Write replaces the file as a whole, so a reader or a crash never meets half of it. When it returns, the file outlives a loss of power.
 func Write(path string, value any) error {
 	content, err := json.MarshalIndent(value, "", "  ")
 	if err != nil {
@@ -30,7 +33,7 @@ func Write(path string, value any) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return fmt.Errorf("write a cluster's state: %w", err)
 	}
-	temporary, err := os.CreateTemp(filepath.Dir(path), ".new-*")
+	temporary, err := os.CreateTemp(filepath.Dir(path), temporaryPrefix+"*")
 	if err != nil {
 		return fmt.Errorf("write a cluster's state: %w", err)
 	}
@@ -42,5 +45,80 @@ func Write(path string, value any) error {
 	if err != nil {
 		return fmt.Errorf("write the state file %s: %w", path, errors.Join(err, os.Remove(temporary.Name())))
 	}
+	if err := syncDirectory(filepath.Dir(path)); err != nil {
+		return fmt.Errorf("write the state file %s: %w", path, err)
+	}
 	return nil
+}
+
+// syncDirectory makes the names in a directory outlive a loss of power, as a file's own Sync does its content.
+func syncDirectory(path string) error {
+	directory, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(directory.Sync(), directory.Close())
+}
+
+// temporaryPrefix begins the names of files that Write has not finished.
+const temporaryPrefix = ".new-"
+
+// OnlyHolds returns the names in a cluster's directory, of which the record is missing. If there is any other than those that are known to be made
+// there, the directory is somebody else's and the error names it.
+func OnlyHolds(directory, record string, known ...string) ([]string, error) {
+	entries, err := os.ReadDir(directory)
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for _, entry := range entries {
+		name := entry.Name()
+		if strings.HasPrefix(name, temporaryPrefix) {
+			continue
+		}
+		if !slices.Contains(known, name) {
+			return nil, fmt.Errorf("the directory %s holds %s and no %s, so sparkchaos has not made it; nothing was removed: move it away, or remove it yourself", directory, name, record)
+		}
+		names = append(names, name)
+	}
+	return names, nil
+}
+
+// RemoveDirectory removes the directory of a cluster, which is below parent, with all that is in it. The record goes last, so that a removal that
+// was interrupted leaves a cluster that is known. No link leads out of parent.
+func RemoveDirectory(parent, name, record string) error {
+	root, err := os.OpenRoot(parent)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer func() { _ = root.Close() }()
+	if info, err := root.Lstat(name); err == nil && info.IsDir() {
+		if err := removeContent(root, name, record); err != nil {
+			return err
+		}
+	}
+	return root.RemoveAll(name)
+}
+
+// removeContent removes all that is in a directory but one file.
+func removeContent(root *os.Root, name, kept string) error {
+	directory, err := root.OpenRoot(name)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = directory.Close() }()
+	entries, err := fs.ReadDir(directory.FS(), ".")
+	if err != nil {
+		return err
+	}
+	var errs []error
+	for _, entry := range entries {
+		if entry.Name() != kept {
+			errs = append(errs, directory.RemoveAll(entry.Name()))
+		}
+	}
+	return errors.Join(errs...)
 }

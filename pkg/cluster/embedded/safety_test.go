@@ -1,0 +1,144 @@
+//go:build linux
+
+package embedded
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/sparkchaos/sparkchaos/pkg/cluster"
+	"github.com/sparkchaos/sparkchaos/pkg/cluster/clustertest"
+)
+
+func place(t *testing.T, file, content string) {
+	t.Helper()
+	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(file, []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// tree returns all files below a directory.
+func tree(t *testing.T, directory string) []string {
+	t.Helper()
+	var found []string
+	err := filepath.WalkDir(directory, func(path string, _ os.DirEntry, err error) error {
+		found = append(found, path)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return found
+}
+
+func TestEveryNameIsCheckedFirst(t *testing.T) {
+	t.Parallel()
+	parent := t.TempDir()
+	state := filepath.Join(parent, "state")
+	place(t, filepath.Join(parent, "victim", "file"), "")
+	place(t, filepath.Join(state, "clusters", "lab", "cluster.json"), "{}")
+	before := tree(t, parent)
+	p := Provider{State: state, Cache: filepath.Join(parent, "cache"), Progress: func(string) {}}
+	c := &Cluster{provider: p, directory: clusterDirectory(state, "lab"), record: record{Name: "lab"}}
+	clustertest.RefusesNames(t, map[string]func(name string) error{
+		"Open":       func(name string) error { _, err := p.Open(name); return err },
+		"Up":         func(name string) error { _, err := p.Up(t.Context(), Options{Name: name, Workers: 1}); return err },
+		"Down":       func(name string) error { _, err := p.Down(t.Context(), name); return err },
+		"Do":         func(name string) error { _, err := c.Do(t.Context(), cluster.PowerOff, name); return err },
+		"Disk":       func(name string) error { _, err := c.Disk(t.Context(), name); return err },
+		"StopBeside": func(name string) error { _, err := c.StopBeside(t.Context(), name); return err },
+		"StartBeside": func(name string) error {
+			return c.StartBeside(t.Context(), cluster.Program{Name: name, Path: "/bin/true"})
+		},
+	})
+	for _, file := range []string{"", "/etc/passwd", "../other/file", "a/../../b"} {
+		program := cluster.Program{Name: "fine", Path: "/bin/true", File: map[string][]byte{file: nil}}
+		if err := c.StartBeside(t.Context(), program); err == nil || !strings.Contains(err.Error(), "cannot be the name of a file") {
+			t.Errorf("a program with the file %q: %v", file, err)
+		}
+	}
+	if diff := cmp.Diff(before, tree(t, parent)); diff != "" {
+		t.Errorf("files changed:\n%s", diff)
+	}
+}
+
+func TestDownRemovesOnlyWhatIsKnown(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		files   map[string]string
+		refused string // part of the error; empty: it is removed
+	}{
+		"what a start made, without a record": {files: map[string]string{"kubeconfig": "", "disks/worker-1/etc/hostname": "", "machines/worker-1.json": "{", ".new-1": ""}},
+		"a damaged record":                    {files: map[string]string{"cluster.json": "{ not JSON"}},
+		"somebody's file":                     {files: map[string]string{"thesis.txt": "years of work"}, refused: "holds thesis.txt and no cluster.json"},
+		"somebody's file beside ours":         {files: map[string]string{"disks/x": "", "thesis.txt": ""}, refused: "holds thesis.txt and no cluster.json"},
+	} {
+		state := t.TempDir()
+		d := filepath.Join(state, "clusters", "lab")
+		place(t, filepath.Join(state, "clusters", "other", "cluster.json"), "{}")
+		for file, content := range tt.files {
+			place(t, filepath.Join(d, file), content)
+		}
+		before := tree(t, filepath.Join(state, "clusters"))
+		p := Provider{State: state, Cache: t.TempDir(), Progress: func(string) {}}
+		existed, err := p.Down(t.Context(), "lab")
+		if !existed {
+			t.Errorf("%s: it is said that there was nothing", name)
+		}
+		if tt.refused == "" {
+			if _, left := os.Lstat(d); err != nil || !absent(left) {
+				t.Errorf("%s: Down: %v; left: %v", name, err, left)
+			}
+			continue
+		}
+		if err == nil || !strings.Contains(err.Error(), tt.refused) {
+			t.Errorf("%s: Down: %v, want that it is refused with %q", name, err, tt.refused)
+		}
+		if diff := cmp.Diff(before, tree(t, filepath.Join(state, "clusters"))); diff != "" {
+			t.Errorf("%s: files changed:\n%s", name, diff)
+		}
+	}
+}
+
+func TestDownOfNothingMakesNothing(t *testing.T) {
+	t.Parallel()
+	state := filepath.Join(t.TempDir(), "state")
+	p := Provider{State: state, Cache: t.TempDir(), Progress: func(string) {}}
+	if existed, err := p.Down(t.Context(), "lab"); existed || err != nil {
+		t.Errorf("Down = %v, %v", existed, err)
+	}
+	if _, err := os.Lstat(state); !absent(err) {
+		t.Errorf("it made %v, %v", state, err)
+	}
+}
+
+func TestADamagedRecordIsNoMissingOne(t *testing.T) {
+	t.Parallel()
+	for _, content := range []string{"{ not JSON", "", "{}", `{"version":1,"name":"other"}`} {
+		state := t.TempDir()
+		place(t, filepath.Join(state, "clusters", "lab", "cluster.json"), content)
+		_, err := Provider{State: state}.Open("lab")
+		if err == nil || absent(err) || errors.As(err, &NotFound{}) || !strings.Contains(err.Error(), "cluster down") {
+			t.Errorf("record %q: %v, want that it is damaged, and what to do", content, err)
+		}
+	}
+}
+
+func TestNamesAreThoseOfClusters(t *testing.T) {
+	t.Parallel()
+	state := t.TempDir()
+	place(t, filepath.Join(state, "clusters", "lab", "cluster.json"), "{}")
+	place(t, filepath.Join(state, "clusters", "a file"), "")
+	place(t, filepath.Join(state, "clusters", "Not A Name", "x"), "")
+	if names, err := (Provider{State: state}).Names(); err != nil || !cmp.Equal([]string{"lab"}, names) {
+		t.Errorf("Names = %v, %v", names, err)
+	}
+}
