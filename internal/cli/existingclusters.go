@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/spf13/pflag"
 	"golang.org/x/term"
@@ -17,6 +18,7 @@ import (
 	"github.com/sparkchaos/sparkchaos/pkg/cluster"
 	"github.com/sparkchaos/sparkchaos/pkg/cluster/existing"
 	"github.com/sparkchaos/sparkchaos/pkg/faults"
+	"github.com/sparkchaos/sparkchaos/pkg/report"
 	"github.com/sparkchaos/sparkchaos/pkg/runner"
 )
 
@@ -46,7 +48,7 @@ func (e *existingFlags) reach(flags *pflag.FlagSet) {
 	flags.StringVar(&e.chaosMesh.programs, "chaos-mesh-image", "", "existing: image of Chaos Mesh's programs, which 'sparkchaos image build chaos-mesh' builds; without it the chart's own")
 	flags.StringVar(&e.chaosMesh.pause, "chaos-mesh-pause-image", "", "existing: what containers run while their pod is made to fail, which 'sparkchaos image build pause' builds; without it Chaos Mesh's own")
 	flags.BoolVar(&e.controlPlane, "include-control-plane", false, "existing: nodes of the control plane may be disturbed, too")
-	flags.BoolVarP(&e.yes, "yes", "y", false, "existing: do not ask before anything is done")
+	flags.BoolVarP(&e.yes, "yes", "y", false, "do not ask: existing clusters may be disturbed as shown, and a clean-up may do what it cannot prove to be right")
 }
 
 // can adds the flag that decides what can be done to the nodes.
@@ -91,35 +93,66 @@ func (e *existingFlags) secret() (*faults.CloudSecret, error) {
 // existingClusters is the one existing cluster that the flags name.
 type existingClusters struct {
 	flags existingFlags
-	ask   func(radius existing.BlastRadius) error // before anything is done
+	ask   func(ctx context.Context, radius existing.BlastRadius) error // before anything is done
 
-	opening *sync.Once
-	opened  *opening
+	opening, identifying, confirming *sync.Once
+	opened                           *opening
 }
 
-// opening is how reaching the cluster ended; it is reached once.
+// opening is how reaching the cluster, identifying it, and asking whether it may be disturbed ended; each is done once.
 type opening struct {
-	cluster *existing.Cluster
-	err     error
+	cluster      *existing.Cluster
+	err          error
+	identity     cluster.Identity
+	unidentified error
+	radius       existing.BlastRadius
+	refused      error
 }
 
 var _ runner.Clusters = existingClusters{}
 
 func newExistingClusters(flags existingFlags, progress func(string)) existingClusters {
-	return existingClusters{flags: flags, ask: asker(flags.yes, progress, os.Stdin, os.Stderr), opening: &sync.Once{}, opened: &opening{}}
+	return existingClusters{
+		flags: flags, ask: asker(flags.yes, progress, os.Stdin, os.Stderr),
+		opening: &sync.Once{}, identifying: &sync.Once{}, confirming: &sync.Once{}, opened: &opening{},
+	}
 }
 
 func (e existingClusters) Kind() string { return existingKind }
 
-// Elsewhere says how to clean up after a run on another cluster than the flags name; empty for the named one.
-func (e existingClusters) Elsewhere(name string) string {
-	if name == e.flags.context {
-		return ""
+// Elsewhere says why a run is not on the cluster that the flags name, and how to clean up after it; empty if it is there. Names prove
+// nothing where identities are known.
+func (e existingClusters) Elsewhere(record runner.ActiveRecord) string {
+	command := record.CleanUp
+	if command == "" {
+		name := report.ShellQuote(record.ClusterName)
+		command = fmt.Sprintf("sparkchaos cleanup --cluster existing --context %s --allow-context %s", name, name)
 	}
-	return fmt.Sprintf("`sparkchaos cleanup --cluster existing --context %s --allow-context %s` with the other flags of the run does it", name, name)
+	there := fmt.Sprintf("`%s`, with the other flags of the run where they are missing, does it", command)
+	if e.flags.context == "" {
+		return there
+	}
+	found, err := e.identity()
+	if err != nil {
+		return fmt.Sprintf("it is not known which cluster context %s reaches: %v; %s", e.flags.context, err, there)
+	}
+	switch record.Cluster.Compare(found) {
+	case cluster.Same:
+		return ""
+	case cluster.Different:
+		return fmt.Sprintf("it was on %s, called %s, and context %s reaches %s; %s where the kubeconfig reaches that cluster", record.Cluster, record.ClusterName, e.flags.context, found, there)
+	default:
+		if record.ClusterName != e.flags.context {
+			return there
+		}
+		return "" // whoever cleans up asks
+	}
 }
 
-// allowed refuses contexts that were not allowed by name: the current one of a kubeconfig may be anything.
+// Reached is the context.
+func (e existingClusters) Reached() string { return e.flags.context }
+
+// allowedContext refuses contexts that were not allowed by name: the current one of a kubeconfig may be anything.
 func (e existingFlags) allowedContext() error {
 	switch {
 	case e.context == "":
@@ -134,6 +167,20 @@ func (e existingFlags) allowedContext() error {
 func (e existingClusters) open() (*existing.Cluster, error) {
 	e.opening.Do(func() { e.opened.cluster, e.opened.err = e.reachIt() })
 	return e.opened.cluster, e.opened.err
+}
+
+// identity is that of the cluster that the context reaches.
+func (e existingClusters) identity() (cluster.Identity, error) {
+	c, err := e.open()
+	if err != nil {
+		return cluster.Identity{}, err
+	}
+	e.identifying.Do(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), identifyTimeout)
+		defer cancel()
+		e.opened.identity, e.opened.unidentified = cluster.Identify(ctx, c)
+	})
+	return e.opened.identity, e.opened.unidentified
 }
 
 func (e existingClusters) reachIt() (*existing.Cluster, error) {
@@ -151,6 +198,27 @@ func (e existingClusters) reachIt() (*existing.Cluster, error) {
 	})
 }
 
+// identifyTimeout bounds the look which cluster it is.
+const identifyTimeout = 15 * time.Second
+
+// confirm shows what may be disturbed and asks whether it may be, once for all that the command does. From then on the cluster is
+// confined to what was shown. Nothing is written to the cluster before.
+func (e existingClusters) confirm(ctx context.Context) (existing.BlastRadius, error) {
+	c, err := e.open()
+	if err != nil {
+		return existing.BlastRadius{}, err
+	}
+	e.confirming.Do(func() {
+		if e.opened.radius, e.opened.refused = c.BlastRadius(ctx); e.opened.refused == nil {
+			e.opened.refused = e.ask(ctx, e.opened.radius)
+		}
+		if e.opened.refused == nil {
+			c.Confine(e.opened.radius)
+		}
+	})
+	return e.opened.radius, e.opened.refused
+}
+
 // holderName names this harness to the one that finds the cluster held.
 func holderName() string {
 	host, err := os.Hostname()
@@ -160,7 +228,8 @@ func holderName() string {
 	return fmt.Sprintf("process %d on %s", os.Getpid(), host)
 }
 
-// Make looks whether the cluster is what the run needs, and asks; nothing is changed.
+// Make asks whether the cluster may be disturbed, unless that was asked, and looks whether it is what the run needs; nothing is
+// changed.
 func (e existingClusters) Make(ctx context.Context, spec runner.ClusterSpec) (cluster.Cluster, bool, error) {
 	c, err := e.open()
 	if err != nil {
@@ -169,18 +238,15 @@ func (e existingClusters) Make(ctx context.Context, spec runner.ClusterSpec) (cl
 	if len(spec.Images) > 0 {
 		return nil, false, c.Load(ctx, spec.Images[0])
 	}
-	if err := c.CheckPermissions(ctx); err != nil {
+	radius, err := e.confirm(ctx)
+	if err != nil {
 		return nil, false, err
 	}
-	radius, err := c.BlastRadius(ctx)
-	if err != nil {
+	if err := c.CheckPermissions(ctx); err != nil {
 		return nil, false, err
 	}
 	if len(radius.Nodes) < spec.Workers {
 		return nil, false, fmt.Errorf("context %s has %d workers, the plan needs %d at least", e.flags.context, len(radius.Nodes), spec.Workers)
-	}
-	if err := e.ask(radius); err != nil {
-		return nil, false, err
 	}
 	return c, false, nil
 }
@@ -198,13 +264,17 @@ func (e existingClusters) mayActOn(ctx context.Context, node string) error {
 	if radius = radius.Only(node); len(radius.Nodes) == 0 {
 		return nil
 	}
-	return e.ask(radius)
+	if err := e.ask(ctx, radius); err != nil {
+		return err
+	}
+	c.Confine(radius)
+	return nil
 }
 
 // Open returns the cluster unless another harness has it by now.
 func (e existingClusters) Open(name string) (cluster.Cluster, error) {
-	if words := e.Elsewhere(name); words != "" {
-		return nil, fmt.Errorf("%s is not the context of this command, %s: %s", name, e.flags.context, words)
+	if name != e.flags.context {
+		return nil, fmt.Errorf("%s is not the context of this command, %s", name, e.flags.context)
 	}
 	c, err := e.open()
 	if err != nil {
@@ -225,8 +295,8 @@ func (e existingClusters) Remove(_ context.Context, name string) (bool, error) {
 }
 
 // asker returns a function that shows a person what a run may disturb and asks, on a terminal, whether it may.
-func asker(yes bool, say func(line string), in *os.File, out io.Writer) func(existing.BlastRadius) error {
-	return func(radius existing.BlastRadius) error {
+func asker(yes bool, say func(line string), in *os.File, out io.Writer) func(context.Context, existing.BlastRadius) error {
+	return func(ctx context.Context, radius existing.BlastRadius) error {
 		for line := range strings.Lines(radius.String()) {
 			say(strings.TrimSuffix(line, "\n"))
 		}
@@ -236,21 +306,65 @@ func asker(yes bool, say func(line string), in *os.File, out io.Writer) func(exi
 		if !term.IsTerminal(int(in.Fd())) {
 			return usagef("nobody can be asked whether context %s may be disturbed so: --yes says that it may", radius.Context)
 		}
-		return confirm(radius.Context, in, out)
+		return confirm(ctx, radius.Context, in, out)
 	}
 }
 
 // confirm wants the context's name, which no one types by habit.
-func confirm(name string, in io.Reader, out io.Writer) error {
+func confirm(ctx context.Context, name string, in io.Reader, out io.Writer) error {
 	fmt.Fprintf(out, "Type the context's name, %s, to go on: ", name)
-	answer, err := bufio.NewReader(in).ReadString('\n')
-	if err != nil && !errors.Is(err, io.EOF) {
+	answer, err := readLine(ctx, in)
+	if err != nil {
 		return err
 	}
-	if strings.TrimSpace(answer) != name {
-		return usagef("nothing was done: %q is not the context's name", strings.TrimSpace(answer))
+	if answer != name {
+		return usagef("nothing was done: %q is not the context's name", answer)
 	}
 	return nil
+}
+
+// questioner returns a function that asks a person whether something may be done that is not safe to do unasked.
+func questioner(ctx context.Context, yes bool, say func(format string, args ...any), in *os.File, out io.Writer) func(question string) error {
+	return func(question string) error {
+		if yes {
+			say("%s Yes, says --yes.", question)
+			return nil
+		}
+		if !term.IsTerminal(int(in.Fd())) {
+			return fmt.Errorf("%s Nobody can be asked, so nothing was done: --yes allows it", question)
+		}
+		fmt.Fprintf(out, "%s Type yes to allow it: ", question)
+		answer, err := readLine(ctx, in)
+		if err != nil {
+			return err
+		}
+		if answer != "yes" {
+			return fmt.Errorf("%s The answer was %q, so nothing was done", question, answer)
+		}
+		return nil
+	}
+}
+
+// readLine reads an answer without the space around it. An interrupt ends the wait for it.
+func readLine(ctx context.Context, in io.Reader) (string, error) {
+	type answer struct {
+		text string
+		err  error
+	}
+	answered := make(chan answer, 1) // nobody may be there to take it
+	go func() {
+		text, err := bufio.NewReader(in).ReadString('\n')
+		answered <- answer{text, err}
+	}()
+	select {
+	case <-ctx.Done():
+		return "", context.Cause(ctx)
+	case a := <-answered:
+		if a.err != nil && !errors.Is(a.err, io.EOF) {
+			return "", a.err
+		}
+		return strings.TrimSpace(a.text), nil
+	}
 }
 
 // imageNamed is an image that the nodes get by themselves.

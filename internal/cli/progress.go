@@ -83,9 +83,17 @@ func (p *progress) Await(what string, atMost time.Duration, seen func() string) 
 	}
 	p.mu.Unlock()
 	if !p.terminal {
-		p.Say("waiting for %s (at most %v)", what, atMost)
+		p.Say("waiting for %s%s", what, bound(" (at most ", atMost, ")"))
 	}
 	return func() { p.forget(w) }
+}
+
+// bound puts a bound into words; empty for none.
+func bound(before string, atMost time.Duration, after string) string {
+	if atMost == 0 {
+		return ""
+	}
+	return before + atMost.String() + after
 }
 
 func (p *progress) forget(w *wait) {
@@ -131,7 +139,7 @@ func (p *progress) draw() {
 		return
 	}
 	w := p.waits[len(p.waits)-1]
-	line := fmt.Sprintf("%7.1fs  … %s, for %.0fs of at most %v; seen: %s", time.Since(p.began).Seconds(), w.what, time.Since(w.since).Seconds(), w.atMost, w.seen())
+	line := fmt.Sprintf("%7.1fs  … %s, for %.0fs%s; seen: %s", time.Since(p.began).Seconds(), w.what, time.Since(w.since).Seconds(), bound(" of at most ", w.atMost, ""), w.seen())
 	if !p.terminal {
 		fmt.Fprintln(p.out, line)
 		return

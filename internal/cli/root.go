@@ -7,9 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
 	"strings"
-	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -50,11 +48,10 @@ func NewRoot() *cobra.Command {
 }
 
 // Main runs a command line, given without the program's name, and returns the code to exit with. SIGINT and SIGTERM
-// end the command's context, so that it can undo what it did; a second one ends the process at once.
+// end the command's context, so that it can undo what it did; a later one ends the process at once (see interrupts).
 func Main(args []string, streams Streams) int {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, stop := catchInterrupts(context.Background(), streams.Err)
 	defer stop()
-	context.AfterFunc(ctx, stop)
 	return int(execute(ctx, NewRoot(), args, streams))
 }
 

@@ -129,7 +129,7 @@ func carryOutAll(command *cobra.Command, getenv func(string) string, planned []p
 	if err != nil {
 		return err
 	}
-	if err := cleanUpDead(command.Context(), getenv, options); err != nil {
+	if err := cleanUpBefore(command.Context(), options, flags); err != nil {
 		return err
 	}
 	worst := outcome{code: ExitPass}
@@ -188,7 +188,11 @@ func (o outcome) interrupted() error {
 
 // carryOut runs one plan, judges its record and reports.
 func carryOut(command *cobra.Command, getenv func(string) string, options runner.Options) outcome {
+	options.Underway = &runner.Underway{}
+	end := interruptsOf(command.Context()).during(
+		interruptible{undoing: options.Underway.Undoing, left: options.Underway.Left, cleanUp: options.CleanUp}, options.Progress.Say)
 	finished, err := runner.Run(command.Context(), options)
+	end()
 	if err != nil {
 		return outcome{code: ExitError, err: err}
 	}
@@ -217,20 +221,47 @@ func outcomeOf(verdict check.Verdict, report error, finished runner.Finished) ou
 	return result
 }
 
-// cleanUpDead cleans up after runs that were killed, on clusters of each kind.
-func cleanUpDead(ctx context.Context, getenv func(string) string, options runner.Options) error {
+// cleanUpBefore cleans up after runs that were killed on the cluster that a run is about to use. One that belongs to others is asked
+// for first: before, nothing is done to it.
+func cleanUpBefore(ctx context.Context, options runner.Options, flags runFlags) error {
+	if others, ok := options.Clusters.(existingClusters); ok {
+		if _, err := others.confirm(ctx); err != nil {
+			return err
+		}
+	}
+	clean := cleanUpOptions(ctx, options, flags)
+	clean.Only = options.ClusterName
+	return cleanedUp(ctx, runner.CleanUpDead(ctx, clean))
+}
+
+func cleanUpOptions(ctx context.Context, options runner.Options, flags runFlags) runner.CleanUpOptions {
+	say := options.Progress.Say
+	return runner.CleanUpOptions{
+		Active: options.Active, Clusters: options.Clusters, ChaosMesh: options.ChaosMesh, Say: say,
+		Confirm: questioner(ctx, flags.cluster.existing.yes, say, os.Stdin, os.Stderr),
+	}
+}
+
+// cleanUpAll cleans up after runs that were killed, on clusters of each kind.
+func cleanUpAll(ctx context.Context, getenv func(string) string, options runner.Options, flags runFlags) error {
 	var errs []error
 	for _, kind := range usableKinds() {
-		clusters, err := options.Clusters, error(nil)
-		if clusters == nil || clusters.Kind() != kind {
-			clusters, err = clustersOf(clusterChoice{kind: kind}, getenv, sayLine(options.Progress))
+		clean := cleanUpOptions(ctx, options, flags)
+		if clean.Clusters.Kind() != kind {
+			clusters, err := clustersOf(clusterChoice{kind: kind}, getenv, sayLine(options.Progress))
+			if err != nil {
+				errs = append(errs, err)
+				continue
+			}
+			clean.Clusters = clusters
 		}
-		if err == nil {
-			err = runner.CleanUpDead(ctx, options.Active, clusters, options.ChaosMesh, options.Progress.Say)
-		}
-		errs = append(errs, err)
+		errs = append(errs, runner.CleanUpDead(ctx, clean))
 	}
-	err := errors.Join(errs...)
+	return cleanedUp(ctx, errors.Join(errs...))
+}
+
+// cleanedUp gives the trouble of a clean-up its exit code.
+func cleanedUp(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return withCode(ExitInterrupted, err)
 	}
@@ -291,7 +322,8 @@ func runOptions(command *cobra.Command, getenv func(string) string, flags runFla
 		return runner.Options{}, err
 	}
 	options := runner.Options{
-		Runs: flags.out, ClusterName: flags.cluster.clusterName(), Flags: given(command.Flags()), KeepCluster: flags.keepCluster, Clusters: clusters,
+		Runs: flags.out, ClusterName: flags.cluster.clusterName(), Flags: given(command.Flags()), CleanUp: cleanUpCommand(command.Flags()),
+		KeepCluster: flags.keepCluster, Clusters: clusters,
 		Image: cachedImage(image.Spark, cache, show), Staging: cachedImage(image.Staging, cache, show), Baselines: filepath.Join(cache, "baselines"),
 		ChaosMesh: chaosMeshOn(imagesOf(cache), flags.cluster.existing.chaosMesh, sayLine(show)),
 		Active:    runner.ActiveRuns{Dir: filepath.Join(state, "runs")}, Progress: show, Version: programVersion(),
@@ -309,15 +341,34 @@ func runOptions(command *cobra.Command, getenv func(string) string, flags runFla
 // clusterFlag names the kind of cluster.
 const clusterFlag = "cluster"
 
+// yesFlag answers the questions of one command. It is never among the flags that are given again: whoever does asks again.
+const yesFlag = "yes"
+
 // given returns the flags that say which cluster is meant and were given, as they are to be given again.
 func given(flags *pflag.FlagSet) []string {
 	var meant clusterChoice
 	known := pflag.NewFlagSet("", pflag.ContinueOnError)
 	meant.existing.reach(known)
 	meant.existing.offers(known)
+	return givenAmong(flags, known)
+}
+
+// cleanUpCommand is the command line that cleans up after a run that was started with the flags.
+func cleanUpCommand(flags *pflag.FlagSet) string {
+	var meant clusterChoice
+	known := pflag.NewFlagSet("", pflag.ContinueOnError)
+	meant.existing.reach(known)
+	line := "sparkchaos cleanup"
+	for _, flag := range givenAmong(flags, known) {
+		line += " " + report.ShellQuote(flag)
+	}
+	return line
+}
+
+func givenAmong(flags, known *pflag.FlagSet) []string {
 	var again []string
 	flags.Visit(func(f *pflag.Flag) {
-		if f.Name != clusterFlag && known.Lookup(f.Name) == nil {
+		if f.Name == yesFlag || f.Name != clusterFlag && known.Lookup(f.Name) == nil {
 			return
 		}
 		values := []string{f.Value.String()}
@@ -360,7 +411,10 @@ func newCleanupCommand(getenv func(string) string) *cobra.Command {
 	command := &cobra.Command{
 		Use: "cleanup", Short: "Undo and remove what runs left that were killed", Args: cobra.NoArgs,
 		Long: `Undo and remove what runs left that were killed, on clusters of this machine. With --cluster existing also what
-runs of any machine left in that cluster.`,
+runs of any machine left in that cluster; what may be disturbed there is shown and asked for first.
+
+Nothing is done to a cluster or a machine that is not the one of the record. What cannot be proven to be right (a record
+without the cluster's identity, a machine to be switched off and on) is asked for; --yes allows it where nobody can be asked.`,
 		RunE: func(command *cobra.Command, _ []string) error {
 			if err := flags.cluster.check(); err != nil {
 				return err
@@ -369,7 +423,13 @@ runs of any machine left in that cluster.`,
 			if err != nil {
 				return err
 			}
-			return errors.Join(cleanUpDead(command.Context(), getenv, options), cleanUpShared(command.Context(), options))
+			ctx := command.Context()
+			if others, ok := options.Clusters.(existingClusters); ok {
+				if _, err := others.confirm(ctx); err != nil {
+					return err
+				}
+			}
+			return errors.Join(cleanUpAll(ctx, getenv, options, flags), cleanUpShared(ctx, options, flags))
 		},
 	}
 	command.Flags().StringVar(&flags.cluster.kind, "cluster", embeddedKind, "existing: clean up an existing cluster, too")
@@ -378,7 +438,7 @@ runs of any machine left in that cluster.`,
 }
 
 // cleanUpShared cleans up a cluster that others use, too, after runs of any machine.
-func cleanUpShared(ctx context.Context, options runner.Options) error {
+func cleanUpShared(ctx context.Context, options runner.Options, flags runFlags) error {
 	clusters, ok := options.Clusters.(existingClusters)
 	if !ok {
 		return nil
@@ -387,5 +447,6 @@ func cleanUpShared(ctx context.Context, options runner.Options) error {
 	if err != nil {
 		return err
 	}
-	return withCode(ExitCleanUpLeftovers, runner.CleanUpShared(ctx, c, options.ChaosMesh, options.Progress.Say))
+	confirm := cleanUpOptions(ctx, options, flags).Confirm
+	return cleanedUp(ctx, runner.CleanUpShared(ctx, c, options.ChaosMesh, confirm, options.Progress.Say))
 }

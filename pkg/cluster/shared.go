@@ -17,6 +17,12 @@ type Shared interface {
 	Acquire(ctx context.Context, run string) error
 	// Release removes what Acquire made and lets go; without Acquire it does nothing.
 	Release(ctx context.Context) error
+	// Holding returns a context that ends, with the reason as its cause, when the cluster that was acquired is lost to another
+	// harness: nothing must be done to it any more. Without Acquire it does not end.
+	Holding() context.Context
+	// MayAct reports by its error that the cluster was lost. Unlike Holding it asks the cluster, so that it also knows when this
+	// process was suspended until a moment ago.
+	MayAct(ctx context.Context) error
 	// UndoStore keeps undo records in the cluster itself, for a clean-up from another machine.
 	UndoStore() UndoStore
 	// ClockOffsets measures the clocks of the workers that are up against this machine's.

@@ -257,7 +257,7 @@ func conformCrash(t *testing.T, kind, by string, args any) {
 	if diff := cmp.Diff([]string{"f"}, w.open(t)); diff != "" {
 		t.Error(diff)
 	}
-	if _, err := UndoPending(t.Context(), w.cluster, w.api, w.chaos, w.dir); err != nil {
+	if _, err := cleanerOf(w.cluster, w.api, w.chaos).UndoPending(t.Context(), w.dir); err != nil {
 		t.Error(err)
 	}
 	after, _ := w.cluster.Nodes(t.Context())

@@ -135,6 +135,9 @@ func (d *Disturbance) Inject(ctx context.Context) error {
 	if err := d.resolve(ctx); err != nil {
 		return d.didNotLand(err)
 	}
+	if err := d.mayAct(ctx); err != nil {
+		return d.didNotLand(err)
+	}
 	if err := d.journal(); err != nil {
 		return d.didNotLand(err)
 	}
@@ -159,7 +162,7 @@ func (d *Disturbance) resolve(ctx context.Context) error {
 func (d *Disturbance) journal() error {
 	record, err := d.env.Journal.Write(Record{
 		Run: d.env.Run, Fault: d.name, Kind: d.kind, Written: d.env.Now().UTC(),
-		ClusterKind: d.env.ClusterKind, Cluster: d.env.Machines.Name(), Target: d.target,
+		ClusterKind: d.env.ClusterKind, Cluster: d.env.Machines.Name(), ClusterID: d.env.Cluster, Target: d.target,
 	})
 	if err != nil {
 		return err
@@ -188,6 +191,9 @@ func (d *Disturbance) abandon() error {
 func (d *Disturbance) strike(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, d.env.LandWithin+d.patience())
 	defer cancel()
+	if err := d.mayAct(ctx); err != nil { // to write the record took its time
+		return d.didNotLand(errors.Join(err, d.abandon()))
+	}
 	effect, err := d.fault.Inject(ctx, d.env, d.target)
 	if !effect.Began.IsZero() {
 		d.began = &effect.Began
@@ -253,7 +259,18 @@ func (d *Disturbance) lapse(ctx context.Context) map[string]string {
 	return map[string]string{history.DidNotHold: why}
 }
 
+// mayAct returns why the cluster must not be touched any more.
+func (d *Disturbance) mayAct(ctx context.Context) error {
+	if err := d.env.MayAct(ctx); err != nil {
+		return fmt.Errorf("nothing was done: %w", err)
+	}
+	return nil
+}
+
 func (d *Disturbance) undo(ctx context.Context) (Proof, error) {
+	if err := d.mayAct(ctx); err != nil {
+		return Proof{}, err
+	}
 	effect, err := d.fault.Recover(ctx, d.env, d.target, d.env.Journal.Open(d.record.ID))
 	if err != nil {
 		return Proof{}, err

@@ -18,6 +18,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/kubernetes/fake"
 	k8stesting "k8s.io/client-go/testing"
 
@@ -370,10 +371,28 @@ func newWorld(t *testing.T) *world {
 	w.env = Env{
 		Run: "run-1", Fault: "f", Kind: "a kind", ClusterKind: "embedded", Namespace: namespace, Machines: machines, Client: w.api,
 		Targets: fakeTargets{driver: driver, executors: executors}, Emitter: w.emitter, Journal: journal, Chaos: w.chaos,
-		CloudSecret: &CloudSecret{Namespace: "clouds", Name: "key"},
-		LandWithin:  20 * time.Second, RecoverWithin: 20 * time.Second, PollEvery: time.Millisecond,
+		CloudSecret: &CloudSecret{Namespace: "clouds", Name: "key"}, Cluster: testIdentity(),
+		LandWithin: 20 * time.Second, RecoverWithin: 20 * time.Second, PollEvery: time.Millisecond,
 	}.withDefaults()
 	return w
+}
+
+// testIdentity is that of the fake cluster.
+func testIdentity() cluster.Identity { return cluster.Identity{UID: "uid-of-test", CA: "ca-of-test"} }
+
+// cleanerOf cleans up the fake cluster, and may do what it asks for.
+func cleanerOf(machines Machines, client kubernetes.Interface, chaos Chaos) *Cleaner {
+	return &Cleaner{Machines: machines, Cluster: testIdentity(), Client: client, Chaos: chaos, Confirm: func(string) error { return nil }}
+}
+
+// records returns the open undo records.
+func (w *world) records(t *testing.T) []Record {
+	t.Helper()
+	records, err := Pending(w.dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return records
 }
 
 // suiting brings the world into the state that a kind of fault needs: most strike a healthy node.

@@ -231,7 +231,7 @@ func TestMachinesAreUndoneBeforeResources(t *testing.T) {
 	if err := w.disturbance(t, "fail", "podFailure", sample("podFailure")).Inject(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	undone, err := UndoPending(t.Context(), w.cluster, w.api, w.chaos, w.dir)
+	undone, err := cleanerOf(w.cluster, w.api, w.chaos).UndoPending(t.Context(), w.dir)
 	if err != nil || len(undone) != 2 || undone[0].Record.Fault != "off" || undone[1].Record.Fault != "fail" {
 		t.Errorf("undone %+v, %v", undone, err)
 	}

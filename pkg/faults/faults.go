@@ -75,11 +75,14 @@ type Heartbeats interface {
 
 // Env is what a disturbance works with. Heartbeats may be nil; zero times get the defaults.
 type Env struct {
-	Run         string // the run's ID, for the undo record
-	ClusterKind string // embedded, kind or existing, for the undo record
-	Fault       string // its name in the scenario, for the mark on a node; NewDisturbance sets it
-	Kind        string // e.g. nodePowerOff; NewDisturbance sets it
-	Namespace   string // of the run
+	Run         string           // the run's ID, for the undo record
+	ClusterKind string           // embedded, kind or existing, for the undo record
+	Cluster     cluster.Identity // of Machines, for the undo record
+	Fault       string           // its name in the scenario, for the mark on a node; NewDisturbance sets it
+	Kind        string           // e.g. nodePowerOff; NewDisturbance sets it
+	Namespace   string           // of the run
+	// MayAct is asked right before anything is done or undone, and returns why it must not be any more; nil never objects.
+	MayAct      func(context.Context) error
 	Machines    Machines
 	Client      kubernetes.Interface
 	Targets     Targets
@@ -107,6 +110,9 @@ const (
 )
 
 func (e Env) withDefaults() Env {
+	if e.MayAct == nil {
+		e.MayAct = func(context.Context) error { return nil }
+	}
 	if e.Now == nil {
 		e.Now = time.Now
 	}
@@ -136,6 +142,8 @@ type Target struct {
 	// Action is what is done to the machine; empty if nothing is that has to be undone.
 	Action cluster.Action `json:"action,omitempty"`
 	Before *cluster.Node  `json:"before,omitempty"`
+	// Boot is the boot ID that the API told of the machine.
+	Boot string `json:"boot,omitempty"`
 	// Taint is what is put on the node's object in the API; nil if nothing is.
 	Taint *corev1.Taint `json:"taint,omitempty"`
 	// Cordon says that the node's object in the API is cordoned.

@@ -18,8 +18,11 @@ import (
 	"github.com/sparkchaos/sparkchaos/pkg/cluster"
 )
 
-// recordVersion of the undo records that this package writes.
-const recordVersion = 1
+// recordVersion of the undo records that this package writes. Records of oldestVersion lack the cluster's identity.
+const (
+	recordVersion = 2
+	oldestVersion = 1
+)
 
 // The endings of a record's file: while it is written, while it is open, after the undoing was proven.
 const (
@@ -30,15 +33,17 @@ const (
 
 // Record holds everything that another process needs to undo a fault.
 type Record struct {
-	Version     int       `json:"version"`
-	ID          string    `json:"id"` // also the name of its file
-	Run         string    `json:"run"`
-	Fault       string    `json:"fault"` // the name in the scenario
-	Kind        string    `json:"kind"`  // e.g. nodePowerOff
-	ClusterKind string    `json:"clusterKind"`
-	Cluster     string    `json:"cluster"` // the cluster's name
-	Written     time.Time `json:"written"`
-	Target      Target    `json:"target"`
+	Version     int    `json:"version"`
+	ID          string `json:"id"` // also the name of its file
+	Run         string `json:"run"`
+	Fault       string `json:"fault"` // the name in the scenario
+	Kind        string `json:"kind"`  // e.g. nodePowerOff
+	ClusterKind string `json:"clusterKind"`
+	Cluster     string `json:"cluster"` // the cluster's name
+	// ClusterID is what the cluster is known by, whatever its name is when the fault is undone.
+	ClusterID cluster.Identity `json:"clusterID,omitzero"`
+	Written   time.Time        `json:"written"`
+	Target    Target           `json:"target"`
 }
 
 // DamagedRecordError is an undo record that cannot be read. What it was to undo has to be looked for by hand.
@@ -249,8 +254,8 @@ func decodeRecord(content []byte) (Record, error) {
 
 func validate(r Record) error {
 	var problems []error
-	if r.Version != recordVersion {
-		problems = append(problems, fmt.Errorf("version %d: expected %d", r.Version, recordVersion))
+	if r.Version < oldestVersion || r.Version > recordVersion {
+		problems = append(problems, fmt.Errorf("version %d: expected %d to %d", r.Version, oldestVersion, recordVersion))
 	}
 	if r.ID == "" || r.ID != fileName(r.ID) {
 		problems = append(problems, fmt.Errorf("id %q cannot name a file", r.ID))

@@ -17,11 +17,11 @@ import (
 
 func aRecord(fault, node string, action cluster.Action) Record {
 	return Record{
-		Run: "run-1", Fault: fault, Kind: "nodePowerOff", ClusterKind: "embedded", Cluster: "test",
+		Run: "run-1", Fault: fault, Kind: "nodePowerOff", ClusterKind: "embedded", Cluster: "test", ClusterID: testIdentity(),
 		Written: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC),
 		Target: Target{
 			Object: history.Object{Kind: "Node", Name: node}, Node: node, Action: action,
-			Before: &cluster.Node{Name: node, Power: cluster.On, Kubelet: true, BootID: "b", Processes: 3},
+			Before: &cluster.Node{Name: node, Power: cluster.On, Kubelet: true, Processes: 3},
 		},
 	}
 }
@@ -136,7 +136,7 @@ func TestCorruptRecords(t *testing.T) {
 	tests := []struct{ name, content, want string }{
 		{"binary", "\x00\xff\x00\n", "not an undo record"},
 		{"two values", `{"version":1,"id":"0001-x"}{}` + "\n", "more than one value"},
-		{"another version", `{"version":2,"id":"0001-x"}` + "\n", "version 2: expected 1"},
+		{"another version", `{"version":3,"id":"0001-x"}` + "\n", "version 3: expected 1 to 2"},
 		{"unknown field", `{"version":1,"id":"0001-x","colour":"red"}` + "\n", "unknown field"},
 		{"another record's id", `{"version":1,"id":"0002-y"}` + "\n", `expected "0001-x" as the file is named`},
 		{"a path as id", `{"version":1,"id":"../x"}` + "\n", "cannot name a file"},

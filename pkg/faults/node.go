@@ -63,18 +63,19 @@ func (f nodeFault) Resolve(ctx context.Context, env Env) (Target, error) {
 	if f.action.InEffect(before) {
 		return Target{}, fmt.Errorf("node %s is struck by %s already", name, f.action)
 	}
-	uid, err := nodeUID(ctx, env, name)
+	node, err := knownNode(ctx, env, name)
 	if err != nil {
 		return Target{}, err
 	}
 	return Target{
-		Object: history.Object{Kind: "Node", Name: name, UID: uid},
-		Node:   name, Action: f.action, Before: &before,
+		Object: history.Object{Kind: "Node", Name: name, UID: string(node.UID)},
+		Node:   name, Action: f.action, Before: &before, Boot: node.Status.NodeInfo.BootID,
 	}, nil
 }
 
-func nodeUID(ctx context.Context, env Env, name string) (string, error) {
-	var uid string
+// knownNode reads the Node of a machine; troubles of reading are waited out.
+func knownNode(ctx context.Context, env Env, name string) (*corev1.Node, error) {
+	var node *corev1.Node
 	err := until(ctx, env.PollEvery, func(ctx context.Context) (bool, error, error) {
 		object, err := env.Client.CoreV1().Nodes().Get(ctx, name, metav1.GetOptions{})
 		if apierrors.IsNotFound(err) {
@@ -83,10 +84,10 @@ func nodeUID(ctx context.Context, env Env, name string) (string, error) {
 		if err != nil {
 			return false, fmt.Errorf("look at node %s in the API: %w", name, err), nil
 		}
-		uid = string(object.UID)
+		node = object
 		return true, nil, nil
 	})
-	return uid, err
+	return node, err
 }
 
 // Inject implements Fault.
@@ -122,7 +123,7 @@ func (f nodeFault) ProveLanded(ctx context.Context, env Env, target Target, effe
 
 // Recover implements Fault.
 func (f nodeFault) Recover(ctx context.Context, env Env, target Target, others []Record) (Effect, error) {
-	evidence, err := restore(ctx, env.Machines, target, others)
+	evidence, err := restore(ctx, env.Machines, target, others, cycleUnasked)
 	return Effect{Began: evidence.Begun, Observations: evidence.Observations}, err
 }
 

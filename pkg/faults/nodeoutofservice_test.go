@@ -196,7 +196,7 @@ func TestUndoATaintWhateverTheHarnessLeft(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t)
 			test.setup(t, w)
-			evidence, err := Undo(t.Context(), w.cluster, w.api, nil, record)
+			evidence, err := cleanerOf(w.cluster, w.api, nil).Undo(t.Context(), record)
 			if err != nil || len(evidence.Observations) != 1 {
 				t.Fatalf("%+v, %v", evidence, err)
 			}
@@ -205,7 +205,7 @@ func TestUndoATaintWhateverTheHarnessLeft(t *testing.T) {
 	}
 	t.Run("without the API", func(t *testing.T) {
 		t.Parallel()
-		_, err := Undo(t.Context(), newFakeCluster(), nil, nil, record)
+		_, err := cleanerOf(newFakeCluster(), nil, nil).Undo(t.Context(), record)
 		expectError(t, err, "cannot be reached")
 	})
 }

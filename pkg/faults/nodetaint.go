@@ -61,9 +61,8 @@ func checkNodeTaint(a NodeTaintArgs) []string {
 	for _, problem := range validation.IsQualifiedName(a.Key) {
 		problems = append(problems, fmt.Sprintf("key is %q: %s", a.Key, problem))
 	}
-	// Its controllers put and remove them as they see fit; and nodeOutOfService alone looks whether the node is off.
-	if domain, _, _ := strings.Cut(a.Key, "/"); domain == "kubernetes.io" || strings.HasSuffix(domain, ".kubernetes.io") {
-		problems = append(problems, fmt.Sprintf("key is %q: taints of kubernetes.io are Kubernetes' own; choose another domain, or nodeOutOfService for a node that is off", a.Key))
+	if err := refuseReserved(a.Key); err != nil {
+		problems = append(problems, err.Error())
 	}
 	for _, problem := range validation.IsValidLabelValue(a.Value) {
 		problems = append(problems, fmt.Sprintf("value is %q: %s", a.Value, problem))
@@ -72,6 +71,15 @@ func checkNodeTaint(a NodeTaintArgs) []string {
 		problems = append(problems, fmt.Sprintf("effect is %q: expected one of %s", a.Effect, strings.Join(effects, ", ")))
 	}
 	return problems
+}
+
+// refuseReserved returns an error if a taint's key is Kubernetes' own: its controllers put and remove them as they see fit, and
+// nodeOutOfService alone looks whether the node is off.
+func refuseReserved(key string) error {
+	if domain, _, _ := strings.Cut(key, "/"); domain == "kubernetes.io" || strings.HasSuffix(domain, ".kubernetes.io") {
+		return fmt.Errorf("key is %q: taints of kubernetes.io are Kubernetes' own; choose another domain, or nodeOutOfService for a node that is off", key)
+	}
+	return nil
 }
 
 // nodeTaint does what `kubectl taint nodes` does.

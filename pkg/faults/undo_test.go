@@ -39,7 +39,7 @@ func TestUndoWhateverTheHarnessLeft(t *testing.T) {
 			test.left(&machines.nodes[0])
 			offByOther := machines.nodes[0].Power == cluster.Off && test.action != cluster.PowerOff
 			for round := range 2 {
-				evidence, err := Undo(t.Context(), machines, nil, nil, record)
+				evidence, err := cleanerOf(machines, nil, nil).Undo(t.Context(), record)
 				if err != nil || len(evidence.Observations) == 0 {
 					t.Fatalf("round %d: %v, %d observations", round, err, len(evidence.Observations))
 				}
@@ -63,7 +63,7 @@ func TestUndoRefuses(t *testing.T) {
 		setup func(*fakeCluster, *Record)
 		want  string
 	}{
-		{"another cluster", func(_ *fakeCluster, r *Record) { r.Cluster = "prod" }, "it was done to cluster prod, not to test"},
+		{"another cluster", func(_ *fakeCluster, r *Record) { r.Cluster, r.ClusterID = "prod", cluster.Identity{} }, "it was done to cluster prod, not to test"},
 		{"a node that is not there", func(_ *fakeCluster, r *Record) { r.Target.Node = "worker-9" }, "has no node worker-9: its workers are [worker-1 worker-2 worker-3]"},
 		{"a cluster that does not answer", func(c *fakeCluster, _ *Record) { c.nodesErr = errBroken }, "look at node worker-1"},
 		{"a node that does not come on", func(c *fakeCluster, _ *Record) {
@@ -75,7 +75,7 @@ func TestUndoRefuses(t *testing.T) {
 			t.Parallel()
 			machines, record := newFakeCluster(), aRecord("f", "worker-1", cluster.PowerOff)
 			test.setup(machines, &record)
-			if _, err := Undo(t.Context(), machines, nil, nil, record); err == nil || !strings.Contains(err.Error(), test.want) {
+			if _, err := cleanerOf(machines, nil, nil).Undo(t.Context(), record); err == nil || !strings.Contains(err.Error(), test.want) {
 				t.Errorf("got %v, want %q", err, test.want)
 			}
 		})
@@ -87,7 +87,7 @@ func TestUndoThatSomebodyElseDidMeanwhile(t *testing.T) {
 	machines := newFakeCluster()
 	machines.nodes[0].Frozen = true
 	other := &thawedByOther{machines}
-	evidence, err := Undo(t.Context(), other, nil, nil, aRecord("f", "worker-1", cluster.Freeze))
+	evidence, err := cleanerOf(other, nil, nil).Undo(t.Context(), aRecord("f", "worker-1", cluster.Freeze))
 	if err != nil || !strings.Contains(evidence.Observations[0].What, "not in effect any more") {
 		t.Errorf("got %+v, %v", evidence, err)
 	}
@@ -103,7 +103,7 @@ func TestUndoPendingGoesOnAfterAFailure(t *testing.T) {
 	machines.nodes[0].Isolated, machines.nodes[0].Power, machines.nodes[0].Kubelet = true, cluster.Off, false
 	machines.refuse[cluster.PowerOn] = errBroken
 
-	undone, err := UndoPending(t.Context(), machines, nil, nil, dir)
+	undone, err := cleanerOf(machines, nil, nil).UndoPending(t.Context(), dir)
 	if !errors.Is(err, errBroken) {
 		t.Errorf("got %v, want %v", err, errBroken)
 	}
@@ -120,7 +120,7 @@ func TestUndoPendingGoesOnAfterAFailure(t *testing.T) {
 
 	delete(machines.refuse, cluster.PowerOn)
 	for range 2 {
-		if _, err := UndoPending(t.Context(), machines, nil, nil, dir); err != nil {
+		if _, err := cleanerOf(machines, nil, nil).UndoPending(t.Context(), dir); err != nil {
 			t.Error(err)
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
@@ -153,12 +154,26 @@ func setMarks(node *corev1.Node, marks []UndoMark) error {
 	return nil
 }
 
+// StrayMarkError is a mark that no undo record of the cluster matches. A node's kubelet may write the annotations of its own Node, so
+// that a mark alone is no reason to change anything: it could lift what an administrator did.
+type StrayMarkError struct {
+	Node string
+	Mark UndoMark
+}
+
+// Error names the node and what to do.
+func (e *StrayMarkError) Error() string {
+	return fmt.Sprintf("node %s bears a mark of fault %s of run %s (%s the node would undo it), but no undo record in the cluster matches it: nothing was changed; look whether the node is as it should be, mend that, then take the annotation %s away",
+		e.Node, e.Mark.Fault, e.Mark.Run, e.Mark.undoing(), UndoAnnotation)
+}
+
 // UndoMarked undoes what faults of a run did to the objects of nodes, by the marks that they left there; with run "" those of all runs.
-// It returns the names of the nodes that it restored. Nothing is done but what a mark says; a mark that cannot be read is
-// a DamagedMarkError, joined with all other failures, and stops no other node.
+// It returns the names of the nodes that it restored. Nothing is done but what one of the records says, whatever the mark
+// says; a mark without a record is a StrayMarkError and one that cannot be read a DamagedMarkError, joined with all other failures,
+// and stops no other node.
 //
 // Marks of runs that still go on are undone, too: whoever asks has to know that they do not.
-func UndoMarked(ctx context.Context, client kubernetes.Interface, run string) ([]string, error) {
+func UndoMarked(ctx context.Context, client kubernetes.Interface, run string, records []Record) ([]string, error) {
 	nodes, err := client.CoreV1().Nodes().List(ctx, metav1.ListOptions{})
 	if err != nil {
 		return nil, fmt.Errorf("look for nodes with the annotation %s: %w", UndoAnnotation, err)
@@ -169,7 +184,7 @@ func UndoMarked(ctx context.Context, client kubernetes.Interface, run string) ([
 		if _, marked := node.Annotations[UndoAnnotation]; !marked {
 			continue
 		}
-		changed, err := undoMarks(ctx, client, node, run)
+		changed, err := undoMarks(ctx, client, node, run, records)
 		if changed {
 			restored = append(restored, node.Name)
 		}
@@ -178,12 +193,33 @@ func UndoMarked(ctx context.Context, client kubernetes.Interface, run string) ([
 	return restored, errors.Join(problems...)
 }
 
+// matching finds what a record says of the fault that left the mark on the node. The record's own words count.
+func (m UndoMark) matching(node *corev1.Node, records []Record) (UndoMark, bool) {
+	for _, record := range records {
+		target, mark := record.Target, record.mark()
+		of := target.onObject() && target.Marked && target.Node == node.Name && target.Object.UID == string(node.UID)
+		if of && mark.same(m) && equality.Semantic.DeepEqual(mark, m) && mark.reserved() == nil {
+			return mark, true
+		}
+	}
+	return UndoMark{}, false
+}
+
+// reserved returns an error if the mark is of a taint that is Kubernetes' own, but for the one that a fault of its kind sets.
+func (m UndoMark) reserved() error {
+	if m.Untaint == nil || m.Kind == "nodeOutOfService" && sameTaint(*m.Untaint, outOfService()) {
+		return nil
+	}
+	return refuseReserved(m.Untaint.Key)
+}
+
 // undoMarks undoes the marks of a run on one node in one update; a node that is gone meanwhile has none.
-func undoMarks(ctx context.Context, client kubernetes.Interface, node corev1.Node, run string) (bool, error) {
+func undoMarks(ctx context.Context, client kubernetes.Interface, node corev1.Node, run string, records []Record) (bool, error) {
 	undone := false
+	var stray []error
 	target := Target{Object: history.Object{Name: node.Name, UID: string(node.UID)}, Node: node.Name}
 	err := changeNode(ctx, client, target, func(node *corev1.Node) (bool, error) {
-		undone = false
+		undone, stray = false, nil
 		marks, err := marksOf(node)
 		if err != nil {
 			return false, err
@@ -194,7 +230,12 @@ func undoMarks(ctx context.Context, client kubernetes.Interface, node corev1.Nod
 				rest = append(rest, mark)
 				continue
 			}
-			_, _ = mark.restore(node)
+			recorded, ok := mark.matching(node, records)
+			if !ok {
+				rest, stray = append(rest, mark), append(stray, &StrayMarkError{Node: node.Name, Mark: mark})
+				continue
+			}
+			_, _ = recorded.restore(node)
 			undone = true
 		}
 		return undone, setMarks(node, rest)
@@ -207,5 +248,5 @@ func undoMarks(ctx context.Context, client kubernetes.Interface, node corev1.Nod
 	if err != nil && !errors.As(err, &damaged) {
 		err = fmt.Errorf("undo what is marked on node %s: %w", node.Name, err)
 	}
-	return undone && err == nil, err
+	return undone && err == nil, errors.Join(append(stray, err)...)
 }

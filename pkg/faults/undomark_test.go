@@ -100,7 +100,7 @@ func TestUndoMarked(t *testing.T) {
 			w.change(t, "worker-1", func(n *corev1.Node) { n.Spec.Taints = n.Spec.Taints[:2] })
 
 			for round, want := range [][]string{test.restored, nil} {
-				restored, err := UndoMarked(t.Context(), w.api, test.run)
+				restored, err := UndoMarked(t.Context(), w.api, test.run, w.records(t))
 				if diff := cmp.Diff(want, restored); diff != "" || err != nil {
 					t.Errorf("round %d: %v, restored (-want +got):\n%s", round, err, diff)
 				}
@@ -161,7 +161,7 @@ func TestAnAnnotationThatCannotBeReadIsReportedAndNotGuessed(t *testing.T) {
 				n.Spec.Unschedulable, n.Annotations = true, map[string]string{UndoAnnotation: content}
 			})
 			w.strike(t, "run-1", "nodeCordon", &NodeCordonArgs{Node: nodeNamed("worker-2")})
-			restored, err := UndoMarked(t.Context(), w.api, "")
+			restored, err := UndoMarked(t.Context(), w.api, "", w.records(t))
 			var damaged *DamagedMarkError
 			if !errors.As(err, &damaged) || damaged.Node != "worker-1" {
 				t.Errorf("got %v, want a DamagedMarkError of worker-1", err)
@@ -221,7 +221,7 @@ func TestUndoMarkedOutlivesConflictsAndGoesOnAfterAFailure(t *testing.T) {
 		}
 		return true, nil, apierrors.NewConflict(nodeResource().GroupResource(), "worker-2", errors.New("changed"))
 	})
-	restored, err := UndoMarked(t.Context(), w.api, "")
+	restored, err := UndoMarked(t.Context(), w.api, "", w.records(t))
 	if diff := cmp.Diff([]string{"worker-2"}, restored); diff != "" || !errors.Is(err, errBroken) {
 		t.Errorf("%v, restored (-want +got):\n%s", err, diff)
 	}
@@ -235,7 +235,7 @@ func TestUndoMarkedWithoutTheAPI(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.api.PrependReactor("list", "nodes", func(k8stesting.Action) (bool, runtime.Object, error) { return true, nil, errBroken })
-	if _, err := UndoMarked(t.Context(), w.api, ""); !errors.Is(err, errBroken) {
+	if _, err := UndoMarked(t.Context(), w.api, "", w.records(t)); !errors.Is(err, errBroken) {
 		t.Errorf("got %v, want %v", err, errBroken)
 	}
 }
@@ -246,11 +246,11 @@ func TestWhatWasUndoneByItsMarkIsNotUndoneAgain(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.strike(t, "run-1", "nodeCordon", &NodeCordonArgs{Node: nodeNamed("worker-1")})
-	if _, err := UndoMarked(t.Context(), w.api, "run-1"); err != nil {
+	if _, err := UndoMarked(t.Context(), w.api, "run-1", w.records(t)); err != nil {
 		t.Fatal(err)
 	}
 	w.change(t, "worker-1", func(n *corev1.Node) { n.Spec.Unschedulable = true })
-	undone, err := UndoPending(t.Context(), w.cluster, w.api, nil, w.dir)
+	undone, err := cleanerOf(w.cluster, w.api, nil).UndoPending(t.Context(), w.dir)
 	if err != nil || len(undone) != 1 {
 		t.Fatalf("undone %+v, %v", undone, err)
 	}
@@ -267,7 +267,7 @@ func TestARecordOfAnEarlierVersionIsUndone(t *testing.T) {
 	record := aRecord("drain", "worker-1", "")
 	record.Target.Cordon, record.Target.Object.UID = true, "uid-of-node"
 	w.change(t, "worker-1", func(n *corev1.Node) { n.Spec.Unschedulable = true })
-	if _, err := Undo(t.Context(), w.cluster, w.api, nil, record); err != nil || w.node(t, "worker-1").Spec.Unschedulable {
+	if _, err := cleanerOf(w.cluster, w.api, nil).Undo(t.Context(), record); err != nil || w.node(t, "worker-1").Spec.Unschedulable {
 		t.Errorf("%v: the node must take pods again", err)
 	}
 }
@@ -329,6 +329,6 @@ func TestUndoOnAnObjectNeedsTheAPI(t *testing.T) {
 	t.Parallel()
 	record := aRecord("drain", "worker-1", cluster.Action(""))
 	record.Target.Cordon = true
-	_, err := Undo(t.Context(), newFakeCluster(), nil, nil, record)
+	_, err := cleanerOf(newFakeCluster(), nil, nil).Undo(t.Context(), record)
 	expectError(t, err, "uncordon node worker-1: the API alone can do that, and it cannot be reached")
 }

@@ -57,7 +57,7 @@ func Load(directory string) (check.RunVerdict, RunInfo, error) {
 	info := RunInfo{Directory: directory}
 	content, err := os.ReadFile(filepath.Join(directory, VerdictFile))
 	if errors.Is(err, fs.ErrNotExist) {
-		return check.RunVerdict{}, info, fmt.Errorf("%w; judge the run with: sparkchaos check %s", err, shellQuote(directory))
+		return check.RunVerdict{}, info, fmt.Errorf("%w; judge the run with: sparkchaos check %s", err, ShellQuote(directory))
 	}
 	if err != nil {
 		return check.RunVerdict{}, info, err
@@ -177,11 +177,19 @@ func replaceFile(path string, content []byte) error {
 	return nil
 }
 
+// answers reports whether a flag answers a question that is to be asked each time.
+func answers(flag string) bool {
+	name, _, _ := strings.Cut(flag, "=")
+	return name == "--yes" || name == "-y"
+}
+
 // rerun is the one line that runs the same plan again.
 func (i RunInfo) rerun() string {
-	again := "sparkchaos run --plan " + shellQuote(filepath.Join(i.Directory, PlanFile))
+	again := "sparkchaos run --plan " + ShellQuote(filepath.Join(i.Directory, PlanFile))
 	for _, flag := range i.Environment.Flags {
-		again += " " + shellQuote(flag)
+		if !answers(flag) {
+			again += " " + ShellQuote(flag)
+		}
 	}
 	return again
 }

@@ -321,7 +321,7 @@ func TestShellQuote(t *testing.T) {
 	for in, want := range map[string]string{
 		"runs/a-1": "runs/a-1", "": "''", "a b": "'a b'", "it's": `'it'\''s'`, "$(rm)": "'$(rm)'", "a\nb": "'a b'", "größe": "'größe'",
 	} {
-		if got := shellQuote(in); got != want {
+		if got := ShellQuote(in); got != want {
 			t.Errorf("%q: got %s, want %s", in, got, want)
 		}
 	}
@@ -370,7 +370,7 @@ func FuzzDecodeVerdict(f *testing.F) {
 func FuzzText(f *testing.F) {
 	f.Add(hostileText)
 	f.Fuzz(func(t *testing.T, s string) {
-		for _, shown := range []string{clean(s), markdown(s), markdownCode(s), shellQuote(s)} {
+		for _, shown := range []string{clean(s), markdown(s), markdownCode(s), ShellQuote(s)} {
 			if strings.ContainsFunc(shown, unicode.IsControl) {
 				t.Errorf("%q: control character in %q", s, shown)
 			}

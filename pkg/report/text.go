@@ -65,9 +65,9 @@ func markdownCode(s string) string {
 	return fence + s + fence
 }
 
-// shellQuote makes a word that a POSIX shell takes as it is. Control characters are not kept: such a path cannot be
+// ShellQuote makes a word that a POSIX shell takes as it is. Control characters are not kept: such a path cannot be
 // pasted anyway, and printed they would act on the terminal.
-func shellQuote(s string) string {
+func ShellQuote(s string) string {
 	s = clean(s)
 	plain := s != ""
 	for _, r := range s {

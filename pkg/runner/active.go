@@ -11,6 +11,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/sparkchaos/sparkchaos/pkg/cluster"
 )
 
 // ActiveRuns is the directory that knows the runs that have not cleaned up yet. A run holds a lock on its record as long
@@ -19,14 +21,17 @@ type ActiveRuns struct{ Dir string }
 
 // ActiveRecord is what a later process needs to clean up after a run.
 type ActiveRecord struct {
-	RunID       string   `json:"runID"`
-	Directory   string   `json:"directory"`
-	ClusterKind string   `json:"clusterKind"`
-	ClusterName string   `json:"clusterName"`
-	Namespaces  []string `json:"namespaces"`
-	KeepCluster bool     `json:"keepCluster"`
-	Making      bool     `json:"making"`      // there was no cluster of the name, and it is being made: what there is of it goes
-	MadeCluster bool     `json:"madeCluster"` // the cluster was made for the run and goes with it, unless it is to be kept
+	RunID       string `json:"runID"`
+	Directory   string `json:"directory"`
+	ClusterKind string `json:"clusterKind"`
+	ClusterName string `json:"clusterName"`
+	// Cluster is what the cluster is known by once the run has reached it; records of earlier versions lack it.
+	Cluster     cluster.Identity `json:"cluster,omitzero"`
+	CleanUp     string           `json:"cleanUp,omitempty"` // the command line that cleans up after the run
+	Namespaces  []string         `json:"namespaces"`
+	KeepCluster bool             `json:"keepCluster"`
+	Making      bool             `json:"making"`      // there was no cluster of the name, and it is being made: what there is of it goes
+	MadeCluster bool             `json:"madeCluster"` // the cluster was made for the run and goes with it, unless it is to be kept
 	// InstalledChaosMesh says that Chaos Mesh was not there and is installed for the run, with which it goes.
 	InstalledChaosMesh bool `json:"installedChaosMesh,omitempty"`
 }
@@ -84,6 +89,12 @@ func (r *ActiveRun) write() error {
 // Making notes that the cluster is about to be made.
 func (r *ActiveRun) Making() error {
 	r.record.Making = true
+	return r.rewrite()
+}
+
+// Identified notes which cluster it is that the run uses.
+func (r *ActiveRun) Identified(identity cluster.Identity) error {
+	r.record.Cluster = identity
 	return r.rewrite()
 }
 

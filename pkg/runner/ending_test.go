@@ -391,7 +391,7 @@ func TestAClusterWhoseStartWasKilledIsRemovedEvenIfItWasToBeKept(t *testing.T) {
 	}
 	run.Release()
 	clusters := &fakeClusters{opened: fakeCluster{}}
-	if err := CleanUpDead(t.Context(), active, clusters, withoutChaosMesh, func(string, ...any) {}); err != nil {
+	if err := CleanUpDead(t.Context(), cleanUpOf(active, clusters)); err != nil {
 		t.Error(err)
 	}
 	if diff := cmp.Diff([]string{"c"}, clusters.removed); diff != "" {

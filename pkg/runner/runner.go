@@ -3,6 +3,7 @@
 package runner
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -67,7 +68,7 @@ type Image struct {
 type Progress interface {
 	// Say tells that something happened.
 	Say(format string, args ...any)
-	// Await shows that something is awaited, for how long at most and what was seen last, until done is called.
+	// Await shows that something is awaited, for how long at most (0: nobody knows) and what was seen last, until done is called.
 	Await(what string, atMost time.Duration, seen func() string) (done func())
 }
 
@@ -79,6 +80,7 @@ type Options struct {
 	ClusterName string
 	KeepCluster bool
 	Flags       []string // by which the user named the cluster, for the line that runs it again
+	CleanUp     string   // the command line that cleans up after the run if it is killed
 	Clusters    Clusters
 	Image       func(context.Context) (Image, error)                            // of workloads that name no image of their own
 	Staging     func(context.Context) (Image, error)                            // of the staging server and of what fetches from it
@@ -87,6 +89,7 @@ type Options struct {
 	ChaosMesh   ChaosMeshOn
 	CloudSecret *faults.CloudSecret // by which Chaos Mesh reaches the nodes' cloud; nil if it does not
 	Active      ActiveRuns
+	Underway    *Underway // is told what there is to undo; may be nil
 	Progress    Progress
 	Version     string // of sparkchaos
 }
@@ -113,6 +116,7 @@ type run struct {
 	stagingImage Image
 	bundle       *bundle // nil if pods fetch nothing
 	cluster      cluster.Cluster
+	identity     cluster.Identity
 	made         bool      // the cluster was made for this run
 	chaos        ChaosMesh // nil if the plan does not need it
 	chaosMade    bool      // it was installed for this run
@@ -146,6 +150,7 @@ func Run(ctx context.Context, options Options) (Finished, error) {
 	left = r.release(after, r.removeCluster(after, left))
 	if left == nil {
 		left = r.active.Forget()
+		r.Underway.forget()
 	}
 	return Finished{Directory: r.directory, Err: trouble, LeftBehind: left}, nil
 }
@@ -166,7 +171,7 @@ func begin(options Options) (*run, error) {
 	}
 	if r.active, err = options.Active.Register(ActiveRecord{
 		RunID: r.id, Directory: string(directory), ClusterKind: options.Clusters.Kind(), ClusterName: options.ClusterName,
-		Namespaces: r.ids(), KeepCluster: options.KeepCluster,
+		Namespaces: r.ids(), KeepCluster: options.KeepCluster, CleanUp: options.CleanUp,
 	}); err != nil {
 		return nil, err
 	}
@@ -239,6 +244,7 @@ func (r *run) phase(ctx context.Context, name string, do func(context.Context) e
 // lastPhase runs one phase of the clean-up, which must be done without a history, too. Its error is the phase's own.
 func (r *run) lastPhase(ctx context.Context, name string, do func(context.Context) error) error {
 	_ = r.tell(history.PhaseStarted, history.PhaseData{Phase: name}) // what keeps it from being written is told by end
+	defer r.Progress.Await("the phase "+name, 0, func() string { return cmp.Or(r.Underway.Undoing(), "nothing left to undo") })()
 	return r.phaseEnded(name, do(ctx))
 }
 
@@ -332,7 +338,10 @@ func (r *run) prepareCluster(ctx context.Context) error {
 		return err
 	}
 	r.cluster, r.made = c, made
-	if err := r.active.Made(made); err != nil {
+	if r.identity, err = cluster.Identify(ctx, c); err != nil {
+		return err
+	}
+	if err := errors.Join(r.active.Identified(r.identity), r.active.Made(made)); err != nil {
 		return err
 	}
 	if err := r.acquire(ctx); err != nil {
@@ -354,6 +363,11 @@ func (r *run) prepareCluster(ctx context.Context) error {
 	if err := r.writeEnvironment(); err != nil {
 		return err
 	}
+	if r.goes() {
+		r.Underway.makes("cluster " + c.Name())
+	} else {
+		r.Underway.makes("namespace " + r.id)
+	}
 	return r.prepareChaosMesh(ctx)
 }
 
@@ -366,6 +380,10 @@ const clusterPatience = 45 * time.Second
 // whileClusterExists returns a context that ends when someone removes the cluster under the run, or when whoever knows of
 // it does not answer any more: nothing that is waited for comes then.
 func (r *run) whileClusterExists(ctx context.Context) (context.Context, func()) {
+	stopHolding := func() {}
+	if shared, ok := r.cluster.(cluster.Shared); ok {
+		ctx, stopHolding = whileHeld(ctx, shared)
+	}
 	exists, cancel := context.WithCancelCause(ctx)
 	go func() {
 		var s sight
@@ -378,7 +396,10 @@ func (r *run) whileClusterExists(ctx context.Context) (context.Context, func()) 
 			}
 		}
 	}()
-	return exists, func() { cancel(nil) }
+	return exists, func() {
+		cancel(nil)
+		stopHolding()
+	}
 }
 
 // sight knows since when looking fails.

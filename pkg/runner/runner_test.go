@@ -263,42 +263,6 @@ func TestActiveRuns(t *testing.T) {
 // withoutChaosMesh is for runs that have no part in it.
 func withoutChaosMesh(cluster.Cluster) (ChaosMesh, error) { return nil, errors.New("no Chaos Mesh") }
 
-func TestCleanUpDead(t *testing.T) {
-	t.Parallel()
-	silent := func(string, ...any) {}
-	for name, tt := range map[string]struct {
-		record  ActiveRecord
-		opened  cluster.Cluster
-		removed []string
-		left    int
-	}{
-		"its cluster is gone":           {record: ActiveRecord{RunID: "r", ClusterKind: "fake", ClusterName: "c"}},
-		"a cluster that was made":       {record: ActiveRecord{RunID: "r", ClusterKind: "fake", ClusterName: "c", MadeCluster: true}, opened: fakeCluster{}, removed: []string{"c"}},
-		"a cluster of another kind":     {record: ActiveRecord{RunID: "r", ClusterKind: "other", ClusterName: "c"}, left: 1},
-		"a kept cluster without an API": {record: ActiveRecord{RunID: "r", ClusterKind: "fake", ClusterName: "c", MadeCluster: true, KeepCluster: true}, opened: fakeCluster{}, left: 1},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			active := ActiveRuns{Dir: t.TempDir()}
-			tt.record.Directory = t.TempDir()
-			run, err := active.Register(tt.record)
-			if err != nil {
-				t.Fatal(err)
-			}
-			run.Release()
-			clusters := &fakeClusters{opened: tt.opened}
-			_ = CleanUpDead(t.Context(), active, clusters, withoutChaosMesh, silent) // what is left is looked at below
-			if diff := cmp.Diff(tt.removed, clusters.removed); diff != "" {
-				t.Errorf("removed: %s", diff)
-			}
-			dead, err := active.Dead()
-			if err != nil || len(dead) != tt.left {
-				t.Errorf("%d records are left, %v; want %d", len(dead), err, tt.left)
-			}
-		})
-	}
-}
-
 // fakeCluster has no API server.
 type fakeCluster struct{ cluster.Cluster }
 

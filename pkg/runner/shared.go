@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -70,28 +71,45 @@ func (r *run) release(ctx context.Context, left error) error {
 	return errors.Join(left, shared.Release(ctx))
 }
 
-// holding does something while it holds the cluster, if it is one that must be held.
-func holding(ctx context.Context, c cluster.Cluster, run string, do func() error) error {
+// holding does something while it holds the cluster, if it is one that must be held. The context ends when the cluster is lost.
+func holding(ctx context.Context, c cluster.Cluster, run string, do func(context.Context) error) error {
 	shared, ok := c.(cluster.Shared)
 	if !ok {
-		return do()
+		return do(ctx)
 	}
 	if err := shared.Acquire(ctx, run); err != nil {
 		return err
 	}
-	return errors.Join(do(), shared.Release(context.WithoutCancel(ctx)))
+	held, stop := whileHeld(ctx, shared)
+	defer stop()
+	return errors.Join(do(held), shared.Release(context.WithoutCancel(ctx)))
+}
+
+// whileHeld returns a context that ends, with the cause, when the cluster is lost to another harness.
+func whileHeld(ctx context.Context, shared cluster.Shared) (context.Context, func()) {
+	held, cancel := context.WithCancelCause(ctx)
+	stop := context.AfterFunc(shared.Holding(), func() { cancel(context.Cause(shared.Holding())) })
+	return held, func() {
+		stop()
+		cancel(nil)
+	}
 }
 
 // CleanUpShared undoes and removes what runs left in a cluster, whatever machine they were started on: what is known of them is
-// what they left there.
-func CleanUpShared(ctx context.Context, c cluster.Shared, on ChaosMeshOn, say func(format string, args ...any)) error {
+// what they left there. Whoever calls it has asked whether the cluster may be worked on; confirm is asked what goes beyond that.
+func CleanUpShared(ctx context.Context, c cluster.Shared, on ChaosMeshOn, confirm func(question string) error, say func(format string, args ...any)) error {
 	client, err := newClient(c)
 	if err != nil {
 		return err
 	}
-	return holding(ctx, c, cleanUpHolder, func() error {
+	identity, err := cluster.Identify(ctx, c)
+	if err != nil {
+		return err
+	}
+	return holding(ctx, c, cleanUpHolder, func(ctx context.Context) error {
 		chaos, mesh := chaosOf(on, c)
-		errs := []error{undoStored(ctx, c, client, chaos, say), undoMarked(ctx, client, say)}
+		cleaner := &faults.Cleaner{Machines: c, Cluster: identity, Client: client, Chaos: chaos, Confirm: confirm}
+		errs := []error{undoStored(ctx, c, cleaner, say)}
 		if mesh != nil {
 			errs = append(errs, deleteResources(ctx, mesh, chaosmesh.AllRuns))
 		}
@@ -106,27 +124,30 @@ func CleanUpShared(ctx context.Context, c cluster.Shared, on ChaosMeshOn, say fu
 }
 
 // undoStored undoes what the records in the cluster tell of.
-func undoStored(ctx context.Context, c cluster.Shared, client kubernetes.Interface, chaos faults.Chaos, say func(format string, args ...any)) error {
+func undoStored(ctx context.Context, c cluster.Shared, cleaner *faults.Cleaner, say func(format string, args ...any)) error {
 	stored, err := c.UndoStore().All(ctx)
 	if err != nil {
 		return err
 	}
 	var errs []error
-	for run, records := range stored {
-		undone, err := faults.UndoEncoded(ctx, c, client, chaos, records)
+	var all []faults.Record
+	for _, run := range slices.Sorted(maps.Keys(stored)) {
+		records, unreadable := faults.Decode(stored[run])
+		all = append(all, records...)
+		undone, err := cleaner.UndoStored(ctx, records)
 		for _, u := range undone {
 			if u.Err == nil {
 				say("fault %s of run %s is undone", u.Record.Fault, run)
 			}
 		}
-		errs = append(errs, err, forgetStored(ctx, c, undone))
+		errs = append(errs, unreadable, err, forgetStored(ctx, c, undone))
 	}
-	return errors.Join(errs...)
+	return errors.Join(append(errs, undoMarked(ctx, cleaner.Client, all, say))...)
 }
 
-// undoMarked undoes what marks on the nodes' objects tell of.
-func undoMarked(ctx context.Context, client kubernetes.Interface, say func(format string, args ...any)) error {
-	undone, err := faults.UndoMarked(ctx, client, allRuns)
+// undoMarked undoes what marks on the nodes' objects tell of, as far as records do, too.
+func undoMarked(ctx context.Context, client kubernetes.Interface, records []faults.Record, say func(format string, args ...any)) error {
+	undone, err := faults.UndoMarked(ctx, client, allRuns, records)
 	for _, node := range undone {
 		say("what was done to the object of node %s is undone", node)
 	}

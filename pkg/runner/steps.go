@@ -36,6 +36,7 @@ func (r *run) injectFaults(ctx context.Context) error {
 	}
 	for _, d := range planned {
 		r.disturbed = append(r.disturbed, d.fault)
+		r.Underway.disturbs(d.fault)
 	}
 	waits, stop := r.whileApplicationRuns(ctx)
 	defer stop()
@@ -55,7 +56,9 @@ func (r *run) faultEnv(heard faults.Heartbeats) faults.Env {
 	if r.chaos != nil {
 		env.Chaos = r.chaos
 	}
-	if _, ok := r.cluster.(cluster.Shared); ok {
+	env.Cluster = r.identity
+	if shared, ok := r.cluster.(cluster.Shared); ok {
+		env.MayAct = shared.MayAct
 		env.LandWithin, env.RecoverWithin = sharedLandWithin, sharedRecoverWithin
 	}
 	return env

@@ -8,6 +8,9 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/tools/pager"
 
 	"github.com/sparkchaos/sparkchaos/pkg/cluster"
 )
@@ -23,6 +26,7 @@ type BlastRadius struct {
 // NodeRadius is one node with the pods of others on it.
 type NodeRadius struct {
 	Name string
+	UID  types.UID
 	Pods []string // namespace/name, sorted
 }
 
@@ -36,19 +40,26 @@ func (c *Cluster) BlastRadius(ctx context.Context) (BlastRadius, error) {
 	for _, node := range leftAlone {
 		radius.ControlPlane = append(radius.ControlPlane, node.Name)
 	}
-	pods, err := c.client.CoreV1().Pods(metav1.NamespaceAll).List(ctx, metav1.ListOptions{})
-	if err != nil {
-		return radius, fmt.Errorf("look at the pods of context %s: %w", c.options.Context, err)
-	}
 	on := map[string][]string{}
-	for _, pod := range pods.Items {
+	pods := pager.New(pager.SimplePageFunc(func(options metav1.ListOptions) (runtime.Object, error) {
+		return c.client.CoreV1().Pods(metav1.NamespaceAll).List(ctx, options)
+	}))
+	err = pods.EachListItem(ctx, metav1.ListOptions{}, func(object runtime.Object) error {
+		pod, ok := object.(*corev1.Pod)
+		if !ok {
+			return fmt.Errorf("expected a Pod, got %T", object)
+		}
 		if pod.Status.Phase != corev1.PodSucceeded && pod.Status.Phase != corev1.PodFailed {
 			on[pod.Spec.NodeName] = append(on[pod.Spec.NodeName], pod.Namespace+"/"+pod.Name)
 		}
+		return nil
+	})
+	if err != nil {
+		return radius, fmt.Errorf("look at the pods of context %s: %w", c.options.Context, err)
 	}
 	for _, worker := range workers {
 		slices.Sort(on[worker.Name])
-		radius.Nodes = append(radius.Nodes, NodeRadius{Name: worker.Name, Pods: on[worker.Name]})
+		radius.Nodes = append(radius.Nodes, NodeRadius{Name: worker.Name, UID: worker.UID, Pods: on[worker.Name]})
 	}
 	return radius, nil
 }

@@ -38,6 +38,9 @@ func (c *Cluster) Do(ctx context.Context, action cluster.Action, node string) (c
 		return before, before, err
 	}
 	doings := cluster.Doings[cluster.Node]{action: {Limit: command.bound() + effectTimeout, Do: func(ctx context.Context, before cluster.Node, e *cluster.Evidence) error {
+		if err := c.MayAct(ctx); err != nil {
+			return fmt.Errorf("nothing was done: %w", err)
+		}
 		if _, err := command.run(ctx, node); err != nil {
 			return err
 		}
@@ -74,6 +77,9 @@ func (c *Cluster) machine(ctx context.Context, name string) (cluster.Node, error
 }
 
 func (c *Cluster) noWorker(name string, names []string) error {
+	if c.unconfirmed(name) {
+		return fmt.Errorf("node %s of context %s joined, or was made anew, after it was confirmed which nodes may be disturbed: it is left alone", name, c.options.Context)
+	}
 	return fmt.Errorf("context %s has no worker %q: expected one of %s", c.options.Context, name, strings.Join(names, ", "))
 }
 

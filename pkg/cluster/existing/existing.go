@@ -15,6 +15,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
@@ -52,8 +53,10 @@ type Cluster struct {
 
 	acting sync.Mutex // held while something is done to a machine
 
-	mu   sync.Mutex
-	hold *hold // nil unless acquired
+	mu        sync.Mutex
+	hold      *hold              // nil unless acquired
+	confirmed map[types.UID]bool // nodes that may be disturbed; nil: nobody has been asked
+	strangers map[string]bool    // names of nodes that were seen and were not among them
 }
 
 var _ cluster.Shared = (*Cluster)(nil)
@@ -173,7 +176,7 @@ func (c *Cluster) nodes(ctx context.Context) (workers, leftAlone []corev1.Node, 
 	}
 	slices.SortFunc(list.Items, func(a, b corev1.Node) int { return strings.Compare(a.Name, b.Name) })
 	for _, node := range list.Items {
-		if controlPlane(node) && !c.options.ControlPlane {
+		if controlPlane(node) && !c.options.ControlPlane || !c.mayDisturb(node) {
 			leftAlone = append(leftAlone, node)
 		} else {
 			workers = append(workers, node)
@@ -182,9 +185,40 @@ func (c *Cluster) nodes(ctx context.Context) (workers, leftAlone []corev1.Node, 
 	return workers, leftAlone, nil
 }
 
-// controlPlaneMarks are the labels and taints by which kubeadm and others mark nodes that carry the control plane.
+// Confine keeps everything that is done from now on to the nodes of a blast radius, which somebody has confirmed: one that joins later,
+// under whatever name, is left alone.
+func (c *Cluster) Confine(radius BlastRadius) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.confirmed, c.strangers = map[types.UID]bool{}, map[string]bool{}
+	for _, node := range radius.Nodes {
+		c.confirmed[node.UID] = true
+	}
+}
+
+// mayDisturb reports whether a node is among those that were confirmed.
+func (c *Cluster) mayDisturb(node corev1.Node) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.confirmed == nil || c.confirmed[node.UID] {
+		return true
+	}
+	c.strangers[node.Name] = true
+	return false
+}
+
+// unconfirmed reports whether a node of that name was seen that nobody has confirmed.
+func (c *Cluster) unconfirmed(name string) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.strangers[name]
+}
+
+// controlPlaneMarks are the labels and taints by which kubeadm and others mark nodes that carry the control plane or its store: RKE2
+// and k3s have nodes with etcd alone.
 func controlPlaneMarks() []string {
-	return []string{"node-role.kubernetes.io/control-plane", "node-role.kubernetes.io/master"}
+	const role = "node-role.kubernetes.io/"
+	return []string{role + "control-plane", role + "controlplane", role + "master", role + "etcd"}
 }
 
 // controlPlane says whether a node carries the control plane.

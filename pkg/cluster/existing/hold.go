@@ -11,6 +11,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/util/retry"
 
 	"github.com/sparkchaos/sparkchaos/pkg/cluster"
 )
@@ -42,28 +43,87 @@ func (e *HeldError) Error() string {
 type hold struct {
 	stop context.CancelFunc
 	done chan struct{}
+	// holding ends when the cluster is not ours any more; its cause says why.
+	holding context.Context
+	lose    context.CancelCauseFunc
 
-	mu   sync.Mutex
-	lost error // why the cluster is not ours any more
+	mu       sync.Mutex // held while the lease is renewed
+	holder   string
+	acquired time.Time // by the lease, so that a later hold of the same holder is another one
+	renewed  time.Time
 }
 
-func (h *hold) lose(err error) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.lost = err
+func newHold(taken *coordinationv1.Lease, stop context.CancelFunc) *hold {
+	h := &hold{stop: stop, done: make(chan struct{}), holder: *taken.Spec.HolderIdentity, acquired: taken.Spec.AcquireTime.Time, renewed: wallClock()}
+	h.holding, h.lose = context.WithCancelCause(context.Background())
+	return h
+}
+
+// wallClock goes on while the machine sleeps.
+func wallClock() time.Time { return time.Now().Round(0) }
+
+// end stops the renewing.
+func (h *hold) end() {
+	h.stop()
+	<-h.done
+}
+
+// owns returns why a lease is not this hold's.
+func (h *hold) owns(lease *coordinationv1.Lease) error {
+	spec := lease.Spec
+	switch {
+	case spec.HolderIdentity == nil || *spec.HolderIdentity == "":
+		return errors.New("nobody holds it")
+	case *spec.HolderIdentity != h.holder || spec.AcquireTime == nil || !sameMicrosecond(spec.AcquireTime.Time, h.acquired):
+		return fmt.Errorf("%s holds it", *spec.HolderIdentity)
+	default:
+		return nil
+	}
+}
+
+// sameMicrosecond compares times of which one may have been through the API.
+func sameMicrosecond(a, b time.Time) bool {
+	return a.Truncate(time.Microsecond).Equal(b.Truncate(time.Microsecond))
+}
+
+// lost returns why the cluster is not ours any more; nil if it is.
+func (h *hold) lost() error {
+	if h.holding.Err() == nil {
+		return nil
+	}
+	return context.Cause(h.holding)
+}
+
+// current returns the hold that goes on; nil without one.
+func (c *Cluster) current() *hold {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.hold
 }
 
 // Held returns why the cluster is not this harness's any more; nil if it is, or was never acquired.
 func (c *Cluster) Held() error {
-	c.mu.Lock()
-	h := c.hold
-	c.mu.Unlock()
+	if h := c.current(); h != nil {
+		return h.lost()
+	}
+	return nil
+}
+
+// Holding implements cluster.Shared.
+func (c *Cluster) Holding() context.Context {
+	if h := c.current(); h != nil {
+		return h.holding
+	}
+	return context.Background()
+}
+
+// MayAct implements cluster.Shared: it renews the lease, which fails if it is another one's.
+func (c *Cluster) MayAct(ctx context.Context) error {
+	h := c.current()
 	if h == nil {
 		return nil
 	}
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return h.lost
+	return c.renewNow(ctx, h)
 }
 
 // Acquire makes the harness's own namespace, takes the lease and starts the agents.
@@ -80,18 +140,25 @@ func (c *Cluster) Acquire(ctx context.Context, run string) error {
 	return nil
 }
 
-// Release removes the agents and gives the lease back. The namespace goes, too, unless undo records are left in it.
+// Release removes the agents and gives the lease back. The namespace goes, too, unless undo records are left in it. The lease is
+// renewed up to the last step: the agents of a node that is off take longer to go than it lasts.
 func (c *Cluster) Release(ctx context.Context) error {
-	c.mu.Lock()
-	h := c.hold
-	c.hold = nil
-	c.mu.Unlock()
+	h := c.current()
 	if h == nil {
 		return nil
 	}
-	h.stop()
-	<-h.done
-	if err := h.lost; err != nil { // whoever has it now needs what is there
+	err := c.release(ctx, h)
+	h.end()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.hold == h {
+		c.hold = nil
+	}
+	return err
+}
+
+func (c *Cluster) release(ctx context.Context, h *hold) error {
+	if err := c.renewNow(ctx, h); h.lost() != nil { // whoever has it now needs what is there
 		return err
 	}
 	if err := c.stopAgents(ctx); err != nil {
@@ -101,7 +168,7 @@ func (c *Cluster) Release(ctx context.Context) error {
 	if err != nil || len(left) > 0 {
 		return errors.Join(err, c.giveLease(ctx))
 	}
-	return c.removeNamespace(ctx)
+	return c.removeNamespace(ctx, h)
 }
 
 // makeNamespace makes the harness's own namespace, or finds it; one of somebody else is refused.
@@ -143,13 +210,32 @@ func (c *Cluster) makeNamespace(ctx context.Context) error {
 
 func forbidden(err error) bool { return apierrors.IsForbidden(err) || apierrors.IsUnauthorized(err) }
 
-func (c *Cluster) removeNamespace(ctx context.Context) error {
-	err := c.client.CoreV1().Namespaces().Delete(ctx, Namespace, metav1.DeleteOptions{})
+// removeNamespace removes the harness's own namespace, if the lease in it is this hold's. Once it is being removed nobody can take
+// the lease any more.
+func (c *Cluster) removeNamespace(ctx context.Context, h *hold) error {
+	namespaces := c.client.CoreV1().Namespaces()
+	there, err := namespaces.Get(ctx, Namespace, metav1.GetOptions{})
+	if apierrors.IsNotFound(err) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("remove namespace %s: %w", Namespace, err)
+	}
+	if err := c.renewNow(ctx, h); err != nil { // it lasts longer than the next request may take
+		return fmt.Errorf("namespace %s is left alone: %w", Namespace, err)
+	}
+	h.end()
+	deleting, cancel := context.WithTimeout(ctx, leaseDuration/2)
+	defer cancel()
+	err = namespaces.Delete(deleting, Namespace, metav1.DeleteOptions{Preconditions: metav1.NewUIDPreconditions(string(there.UID))})
 	if err != nil && !apierrors.IsNotFound(err) {
 		return fmt.Errorf("remove namespace %s: %w", Namespace, err)
 	}
 	err = awaitGone(ctx, func(ctx context.Context) error {
-		_, err := c.client.CoreV1().Namespaces().Get(ctx, Namespace, metav1.GetOptions{})
+		now, err := namespaces.Get(ctx, Namespace, metav1.GetOptions{})
+		if err == nil && now.UID != there.UID { // the next harness's
+			return apierrors.NewNotFound(corev1.Resource("namespaces"), Namespace)
+		}
 		return err
 	})
 	if err != nil {
@@ -198,13 +284,13 @@ func (c *Cluster) takeLease(ctx context.Context, run string) error {
 		return fmt.Errorf("take the lease %s/%s: %w", Namespace, leaseName, err)
 	}
 	renewing, stop := context.WithCancel(context.WithoutCancel(ctx))
-	h := &hold{stop: stop, done: make(chan struct{})}
+	h := newHold(taken, stop)
 	c.mu.Lock()
 	c.hold = h
 	c.mu.Unlock()
 	go func() {
 		defer close(h.done)
-		c.renew(renewing, h, taken)
+		c.renew(renewing, h)
 	}()
 	return nil
 }
@@ -244,39 +330,95 @@ func pause(ctx context.Context, d time.Duration) error {
 }
 
 // renew keeps the lease. When it cannot be renewed for as long as it lasts, or is another one's, the cluster is lost.
-func (c *Cluster) renew(ctx context.Context, h *hold, held *coordinationv1.Lease) {
-	leases := c.client.CoordinationV1().Leases(Namespace)
-	renewed := time.Now()
+func (c *Cluster) renew(ctx context.Context, h *hold) {
 	for pause(ctx, renewEvery) == nil {
-		now := metav1.NowMicro()
-		held.Spec.RenewTime = &now
-		updated, err := leases.Update(ctx, held, metav1.UpdateOptions{})
-		switch {
-		case err == nil:
-			held, renewed = updated, time.Now()
-		case ctx.Err() != nil:
-			return
-		case apierrors.IsConflict(err) || apierrors.IsNotFound(err):
-			h.lose(fmt.Errorf("the lease %s/%s was taken by another harness: %w", Namespace, leaseName, err))
-			return
-		case time.Since(renewed) > leaseDuration:
-			h.lose(fmt.Errorf("the lease %s/%s could not be renewed for %v: %w", Namespace, leaseName, leaseDuration, err))
+		_ = c.renewNow(ctx, h) // told by h
+		if h.lost() != nil {
 			return
 		}
 	}
 }
 
-// giveLease lets go of the lease, so that the next harness need not wait.
-func (c *Cluster) giveLease(ctx context.Context) error {
+// renewTimeout bounds one renewal, so that there is time for another one before the lease has run out.
+const renewTimeout = 3 * time.Second
+
+// renewPatience is how long renewals may fail until the cluster counts as lost: one more must not end after others may take the lease.
+const renewPatience = leaseDuration - renewEvery
+
+// renewNow renews the lease if it is still the hold's. An error without the loss of the lease says that nobody knows.
+func (c *Cluster) renewNow(ctx context.Context, h *hold) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if err := h.lost(); err != nil {
+		return err
+	}
+	trying, cancel := context.WithTimeoutCause(ctx, renewTimeout, fmt.Errorf("no answer within %v", renewTimeout))
+	defer cancel()
+	err := c.updateLease(trying, h, func(lease *coordinationv1.Lease) {
+		now := metav1.NowMicro()
+		lease.Spec.RenewTime = &now
+	})
+	taken := new(notOursError)
+	switch {
+	case err == nil:
+		h.renewed = wallClock()
+		return nil
+	case errors.As(err, &taken):
+		h.lose(fmt.Errorf("the lease %s/%s was taken by another harness: %w", Namespace, leaseName, err))
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	case wallClock().Sub(h.renewed) > renewPatience:
+		h.lose(fmt.Errorf("the lease %s/%s could not be renewed for %v: %w", Namespace, leaseName, renewPatience, err))
+	default:
+		return fmt.Errorf("renew the lease %s/%s: %w", Namespace, leaseName, err)
+	}
+	return h.lost()
+}
+
+// notOursError is a lease that is gone or another one's.
+type notOursError struct{ err error }
+
+// Error says whose it is.
+func (e *notOursError) Error() string { return e.err.Error() }
+
+// Unwrap returns the cause.
+func (e *notOursError) Unwrap() error { return e.err }
+
+// updateLease changes the lease in the version that was seen to be the hold's. It returns a notOursError if it is not.
+func (c *Cluster) updateLease(ctx context.Context, h *hold, change func(*coordinationv1.Lease)) error {
 	leases := c.client.CoordinationV1().Leases(Namespace)
-	held, err := leases.Get(ctx, leaseName, metav1.GetOptions{})
-	if apierrors.IsNotFound(err) {
+	return retry.RetryOnConflict(retry.DefaultRetry, func() error {
+		lease, err := leases.Get(ctx, leaseName, metav1.GetOptions{})
+		if apierrors.IsNotFound(err) {
+			return &notOursError{err}
+		}
+		if err != nil {
+			return err
+		}
+		if err := h.owns(lease); err != nil {
+			return &notOursError{err}
+		}
+		change(lease)
+		_, err = leases.Update(ctx, lease, metav1.UpdateOptions{})
+		if apierrors.IsNotFound(err) {
+			return &notOursError{err}
+		}
+		return err // as it is, so that a conflict is recognised
+	})
+}
+
+// giveLease lets go of the lease, so that the next harness need not wait. One that is another's by now is left alone.
+func (c *Cluster) giveLease(ctx context.Context) error {
+	h := c.current()
+	if h == nil {
 		return nil
 	}
-	if err == nil {
-		held.Spec.HolderIdentity = nil
-		_, err = leases.Update(ctx, held, metav1.UpdateOptions{})
-	}
+	h.end()
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	ctx, cancel := context.WithTimeout(ctx, renewTimeout)
+	defer cancel()
+	err := c.updateLease(ctx, h, func(lease *coordinationv1.Lease) { lease.Spec.HolderIdentity = nil })
 	if err != nil {
 		return fmt.Errorf("give the lease %s/%s back: %w", Namespace, leaseName, err)
 	}

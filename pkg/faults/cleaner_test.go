@@ -1,0 +1,276 @@
+package faults
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	k8stesting "k8s.io/client-go/testing"
+
+	"github.com/sparkchaos/sparkchaos/pkg/cluster"
+	"github.com/sparkchaos/sparkchaos/pkg/history"
+)
+
+// struck is what a killed run left on worker-1.
+func struck(node *cluster.Node) { node.Power, node.Kubelet, node.Processes = cluster.Off, false, 0 }
+
+// withoutKubelet is a repair, or the middle of a power-off.
+func withoutKubelet(node *cluster.Node) { node.Kubelet = false }
+
+func well(*cluster.Node) {}
+
+// recorded is a record of worker-1 as a fault of this version writes it.
+func recorded(action cluster.Action) Record {
+	record := aRecord("f", "worker-1", action)
+	record.Target.Object = history.Object{Kind: "Node", Name: "worker-1", UID: "uid-of-node"}
+	record.Target.Boot, record.Target.Before.BootID = "api-boot-0", "boot-0-1"
+	return record
+}
+
+// TestCleanUpActsOnTheRightTargetAlone has a clean-up meet what may have become of the cluster and the machine of a record.
+func TestCleanUpActsOnTheRightTargetAlone(t *testing.T) {
+	t.Parallel()
+	rebuilt := func(node *corev1.Node) { node.UID = "uid-of-another-node" }
+	rebooted := func(node *corev1.Node) { node.Status.NodeInfo.BootID = "api-boot-1" }
+	notReadySince := func(after time.Duration) func(*corev1.Node) {
+		return func(node *corev1.Node) {
+			node.Status.Conditions = []corev1.NodeCondition{{
+				Type: corev1.NodeReady, Status: corev1.ConditionUnknown,
+				LastTransitionTime: metav1.NewTime(recorded(cluster.PowerOff).Written.Add(after)),
+			}}
+		}
+	}
+	const asks = "may not be done unasked"
+	for name, tt := range map[string]struct {
+		action  cluster.Action // power-off if empty
+		record  func(*Record)
+		machine func(*cluster.Node)
+		node    func(*corev1.Node)
+		cluster func(*cluster.Identity)
+		api     error
+		yes     bool
+		did     []string
+		says    string // the error, with which the record stays open; empty: it is closed
+	}{
+		"as the fault left it":               {machine: struck, did: []string{"power-on worker-1"}},
+		"the context has another name now":   {machine: struck, record: func(r *Record) { r.Cluster = "renamed" }, did: []string{"power-on worker-1"}},
+		"another cluster, node well":         {machine: well, cluster: func(i *cluster.Identity) { i.UID = "other" }, says: "kube-system has UID uid-of-test"},
+		"another cluster, node off":          {machine: struck, cluster: func(i *cluster.Identity) { i.UID = "other" }, says: "kube-system has UID other"},
+		"another cluster, kubelet off":       {machine: withoutKubelet, cluster: func(i *cluster.Identity) { i.UID = "other" }, says: "nothing was touched", yes: true},
+		"another cluster with a copied UID":  {machine: struck, cluster: func(i *cluster.Identity) { i.CA = "other" }, says: "the CA has SHA-256 other", yes: true},
+		"the cluster cannot be identified":   {machine: struck, cluster: func(i *cluster.Identity) { *i = cluster.Identity{} }, says: asks},
+		"it cannot, but it was allowed":      {machine: struck, cluster: func(i *cluster.Identity) { *i = cluster.Identity{} }, yes: true, did: []string{"power-on worker-1"}},
+		"an old record":                      {machine: struck, record: func(r *Record) { r.Version, r.ClusterID, r.Target.Boot = 1, cluster.Identity{}, "" }, says: asks},
+		"an old record that was allowed":     {machine: struck, record: func(r *Record) { r.Version, r.ClusterID, r.Target.Boot = 1, cluster.Identity{}, "" }, yes: true, did: []string{"power-on worker-1"}},
+		"an old record of another name":      {machine: struck, record: func(r *Record) { r.Version, r.ClusterID, r.Cluster = 1, cluster.Identity{}, "prod" }, yes: true, says: "cluster prod, not to test"},
+		"an old record of another node":      {machine: struck, node: rebuilt, record: func(r *Record) { r.Version, r.ClusterID = 1, cluster.Identity{} }, yes: true, says: "is another object by now"},
+		"a new machine that is off":          {machine: struck, node: rebuilt, yes: true, says: "its UID is uid-of-another-node, expected uid-of-node"},
+		"a new machine that is well":         {machine: well, node: rebuilt, yes: true, says: "is another object by now"},
+		"a new machine without kubelet":      {machine: withoutKubelet, node: rebuilt, yes: true, says: "is another object by now"},
+		"booted by others, then off":         {machine: struck, node: rebooted, yes: true, says: "boot api-boot-0, then api-boot-1"},
+		"booted by others, kubelet stopped":  {machine: withoutKubelet, node: rebooted, yes: true, says: "not well"},
+		"booted by others, and well":         {machine: well, node: rebooted},
+		"booted, says the machine":           {machine: func(n *cluster.Node) { n.BootID, n.Kubelet = "boot-9", false }, yes: true, says: "boot boot-0-1, then boot-9"},
+		"booted, says the machine, and well": {machine: func(n *cluster.Node) { n.BootID = "boot-9" }},
+		"frozen after others booted it":      {action: cluster.Freeze, machine: func(n *cluster.Node) { n.Frozen = true }, node: rebooted, yes: true, says: "not well"},
+		"without kubelet":                    {machine: withoutKubelet, says: asks},
+		"without kubelet, and allowed":       {machine: withoutKubelet, yes: true, did: []string{"power-off worker-1", "power-on worker-1"}},
+		"lost when the fault struck":         {machine: struck, node: notReadySince(5 * time.Minute), did: []string{"power-on worker-1"}},
+		"lost long after":                    {machine: struck, node: notReadySince(50 * time.Hour), says: asks},
+		"lost long after, and allowed":       {machine: struck, node: notReadySince(50 * time.Hour), yes: true, did: []string{"power-on worker-1"}},
+		"the API does not tell of the node":  {machine: struck, api: errBroken, says: errBroken.Error()},
+		"machines known without the API": {
+			machine: struck, api: errBroken, did: []string{"power-on worker-1"},
+			record: func(r *Record) { r.ClusterID = cluster.Identity{CA: "c"} }, cluster: func(i *cluster.Identity) { *i = cluster.Identity{CA: "c"} },
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			if tt.action == "" {
+				tt.action = cluster.PowerOff
+			}
+			record := recorded(tt.action)
+			if tt.record != nil {
+				tt.record(&record)
+			}
+			w.change(t, "worker-1", func(n *corev1.Node) {
+				n.Status.NodeInfo.BootID = "api-boot-0"
+				if tt.node != nil {
+					tt.node(n)
+				}
+			})
+			tt.machine(&w.cluster.nodes[0])
+			if tt.api != nil {
+				w.api.PrependReactor("get", "nodes", func(k8stesting.Action) (bool, runtime.Object, error) { return true, nil, tt.api })
+			}
+			cleaner := &Cleaner{Machines: w.cluster, Cluster: testIdentity(), Client: w.api}
+			if tt.cluster != nil {
+				tt.cluster(&cleaner.Cluster)
+			}
+			cleaner.Confirm = func(question string) error {
+				if tt.yes {
+					return nil
+				}
+				return errors.New(question + " " + asks)
+			}
+			evidence, err := cleaner.Undo(t.Context(), record)
+			if tt.says == "" && (err != nil || len(evidence.Observations) == 0) || tt.says != "" && (err == nil || !strings.Contains(err.Error(), tt.says)) {
+				t.Errorf("got %v with %d observations, want %q", err, len(evidence.Observations), tt.says)
+			}
+			if diff := cmp.Diff(tt.did, w.cluster.did()); diff != "" {
+				t.Errorf("actions (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestNobodyToAskIsARefusal(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	withoutKubelet(&w.cluster.nodes[0])
+	cleaner := &Cleaner{Machines: w.cluster, Cluster: testIdentity(), Client: w.api}
+	_, err := cleaner.Undo(t.Context(), recorded(cluster.PowerOff))
+	expectError(t, err, "Nobody could be asked")
+	if did := w.cluster.did(); len(did) > 0 {
+		t.Errorf("done all the same: %v", did)
+	}
+}
+
+// TestAMachineThatTheCleanUpBootsIsNotABootOfOthers has two faults hold one machine.
+func TestAMachineThatTheCleanUpBootsIsNotABootOfOthers(t *testing.T) {
+	t.Parallel()
+	dir, machines := t.TempDir(), newFakeCluster()
+	journal := openJournal(t, dir)
+	cut := recorded(cluster.Isolate)
+	cut.Fault = "cut"
+	write(t, journal, cut)
+	write(t, journal, recorded(cluster.PowerOff))
+	struck(&machines.nodes[0])
+	machines.nodes[0].Isolated, machines.nodes[0].BootID = true, ""
+	if _, err := cleanerOf(machines, nil, nil).UndoPending(t.Context(), dir); err != nil {
+		t.Error(err)
+	}
+	if diff := cmp.Diff([]string{"power-on worker-1", "rejoin worker-1"}, machines.did()); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// TestARecordOfAnotherClusterStaysOpen names the record, so that a person can delete it.
+func TestARecordOfAnotherClusterStaysOpen(t *testing.T) {
+	t.Parallel()
+	dir, machines := t.TempDir(), newFakeCluster()
+	written := write(t, openJournal(t, dir), recorded(cluster.PowerOff))
+	cleaner := cleanerOf(machines, nil, nil)
+	cleaner.Cluster = cluster.Identity{UID: "other", CA: "other"}
+	undone, err := cleaner.UndoPending(t.Context(), dir)
+	var other *OtherClusterError
+	if !errors.As(err, &other) || other.Of != testIdentity() || other.Found != cleaner.Cluster || len(undone) != 1 || undone[0].Err == nil {
+		t.Errorf("got %v, %+v", err, undone)
+	}
+	path := filepath.Join(dir, written.ID+openSuffix)
+	expectError(t, err, path)
+	if _, err := os.Stat(path); err != nil {
+		t.Errorf("the record: %v", err)
+	}
+}
+
+// TestWhatAFaultRecordsOfItsTarget looks at the record on disk while the machine is struck.
+func TestWhatAFaultRecordsOfItsTarget(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.change(t, "worker-1", func(n *corev1.Node) { n.Status.NodeInfo.BootID = "api-boot-0" })
+	d := w.disturbance(t, "lose", "nodePowerOff", &NodePowerOffArgs{Node: nodeNamed("worker-1")})
+	var seen []Record
+	w.cluster.meanders = func(cluster.Action, *cluster.Node) { seen = w.records(t) }
+	if err := d.Inject(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if len(seen) != 1 || seen[0].Version != 2 || seen[0].ClusterID != testIdentity() || seen[0].Target.Object.UID != "uid-of-node" ||
+		seen[0].Target.Boot != "api-boot-0" || seen[0].Target.Before.BootID != "boot-0-1" {
+		t.Errorf("recorded before the strike: %+v", seen)
+	}
+}
+
+// TestARecordOfVersion1IsRead is a file as it was written before clusters had identities.
+func TestARecordOfVersion1IsRead(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	old := `{"version":1,"id":"0001-f","run":"r","fault":"f","kind":"nodePowerOff","clusterKind":"embedded","cluster":"test","written":"2026-01-02T03:04:05Z",` +
+		`"target":{"object":{"kind":"Node","name":"worker-1","uid":"uid-of-node"},"node":"worker-1","action":"power-off","before":{"name":"worker-1","power":"on",` +
+		`"frozen":false,"isolated":false,"kubelet":true,"address":"","bootID":"boot-0-1","processes":3}}}` + "\n"
+	if err := os.WriteFile(filepath.Join(dir, "0001-f.json"), []byte(old), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	w := newWorld(t)
+	struck(&w.cluster.nodes[0])
+	w.cluster.nodes[0].BootID = ""
+	asked := 0
+	cleaner := cleanerOf(w.cluster, w.api, nil)
+	cleaner.Confirm = func(question string) error {
+		asked++
+		expectError(t, errors.New(question), "nothing proves that they are one")
+		return nil
+	}
+	if _, err := cleaner.UndoPending(t.Context(), dir); err != nil || asked != 1 {
+		t.Errorf("%v, asked %d times", err, asked)
+	}
+	if diff := cmp.Diff([]string{"power-on worker-1"}, w.cluster.did()); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// TestAKubeletCannotLiftAQuarantineByAMark has a node write what its kubelet may write: its own annotations.
+func TestAKubeletCannotLiftAQuarantineByAMark(t *testing.T) {
+	t.Parallel()
+	notReadyTaint := corev1.Taint{Key: "node.kubernetes.io/not-ready", Effect: corev1.TaintEffectNoExecute}
+	own := corev1.Taint{Key: "example.com/own", Effect: corev1.TaintEffectNoSchedule}
+	recordOf := func(node, uid string, taint *corev1.Taint, kind string) Record {
+		return Record{Run: "run-1", Fault: "f", Kind: kind, Target: Target{
+			Object: history.Object{Kind: "Node", Name: node, UID: uid}, Node: node, Taint: taint, Cordon: taint == nil, Marked: true,
+		}}
+	}
+	for name, tt := range map[string]struct {
+		mark    string
+		records []Record
+		lifted  bool
+	}{
+		"without a record":                 {mark: `[{"run":"run-1","fault":"f","kind":"nodeCordon","uncordon":true}]`},
+		"a record of another node":         {mark: `[{"run":"run-1","fault":"f","kind":"nodeCordon","uncordon":true}]`, records: []Record{recordOf("worker-2", "uid-of-node", nil, "nodeCordon")}},
+		"a record of the node before":      {mark: `[{"run":"run-1","fault":"f","kind":"nodeCordon","uncordon":true}]`, records: []Record{recordOf("worker-1", "old-uid", nil, "nodeCordon")}},
+		"a record of another change":       {mark: `[{"run":"run-1","fault":"f","kind":"nodeCordon","uncordon":true}]`, records: []Record{recordOf("worker-1", "uid-of-node", &own, "nodeTaint")}},
+		"a record of another run":          {mark: `[{"run":"run-2","fault":"f","kind":"nodeCordon","uncordon":true}]`, records: []Record{recordOf("worker-1", "uid-of-node", nil, "nodeCordon")}},
+		"another taint than was recorded":  {mark: `[{"run":"run-1","fault":"f","kind":"nodeTaint","untaint":{"key":"node.kubernetes.io/not-ready","effect":"NoExecute"}}]`, records: []Record{recordOf("worker-1", "uid-of-node", &own, "nodeTaint")}},
+		"a taint of Kubernetes' own":       {mark: `[{"run":"run-1","fault":"f","kind":"nodeTaint","untaint":{"key":"node.kubernetes.io/not-ready","effect":"NoExecute"}}]`, records: []Record{recordOf("worker-1", "uid-of-node", &notReadyTaint, "nodeTaint")}},
+		"the same, as if out of service":   {mark: `[{"run":"run-1","fault":"f","kind":"nodeOutOfService","untaint":{"key":"node.kubernetes.io/not-ready","effect":"NoExecute"}}]`, records: []Record{recordOf("worker-1", "uid-of-node", &notReadyTaint, "nodeOutOfService")}},
+		"what a fault did, and a record":   {mark: `[{"run":"run-1","fault":"f","kind":"nodeCordon","uncordon":true}]`, records: []Record{recordOf("worker-1", "uid-of-node", nil, "nodeCordon")}, lifted: true},
+		"its own taint, and a record":      {mark: `[{"run":"run-1","fault":"f","kind":"nodeTaint","untaint":{"key":"example.com/own","effect":"NoSchedule"}}]`, records: []Record{recordOf("worker-1", "uid-of-node", &own, "nodeTaint")}, lifted: true},
+		"one of two marks has its record ": {mark: `[{"run":"run-1","fault":"f","kind":"nodeCordon","uncordon":true},{"run":"run-1","fault":"f","kind":"nodeTaint","untaint":{"key":"node.kubernetes.io/not-ready","effect":"NoExecute"}}]`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			w.change(t, "worker-1", func(n *corev1.Node) {
+				n.Spec.Unschedulable, n.Spec.Taints = true, []corev1.Taint{notReadyTaint, own}
+				n.Annotations = map[string]string{UndoAnnotation: tt.mark}
+			})
+			restored, err := UndoMarked(t.Context(), w.api, "", tt.records)
+			var stray *StrayMarkError
+			if errors.As(err, &stray) == tt.lifted || (len(restored) > 0) != tt.lifted {
+				t.Errorf("restored %v, %v", restored, err)
+			}
+			node := w.node(t, "worker-1")
+			untouched := node.Spec.Unschedulable && len(node.Spec.Taints) == 2 && node.Annotations[UndoAnnotation] == tt.mark
+			if untouched == tt.lifted || !hasTaint(node, notReadyTaint) {
+				t.Errorf("the node: %+v, %v", node.Spec, node.Annotations)
+			}
+		})
+	}
+}

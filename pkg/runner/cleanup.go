@@ -1,0 +1,181 @@
+package runner
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/sparkchaos/sparkchaos/pkg/cluster"
+	"github.com/sparkchaos/sparkchaos/pkg/faults"
+	"github.com/sparkchaos/sparkchaos/pkg/launcher"
+)
+
+// CleanUpOptions are what a clean-up after killed runs works with.
+type CleanUpOptions struct {
+	Active    ActiveRuns
+	Clusters  Clusters
+	ChaosMesh ChaosMeshOn
+	// Only is the one cluster that is cleaned up, by its name: dead runs of all others are mentioned and keep nothing from
+	// going on. Empty: all clusters of the kind.
+	Only string
+	// Confirm returns nil if somebody allows what it is asked, and otherwise an error that says how to allow it. nil allows nothing.
+	Confirm func(question string) error
+	Say     func(format string, args ...any)
+}
+
+// locator is what Clusters have whose names do not tell which cluster is meant.
+type locator interface {
+	// Elsewhere says why a run is not on the cluster that is reached, and how to clean up after it; empty if it is there.
+	Elsewhere(record ActiveRecord) string
+	// Reached is the name by which Open finds the cluster that is reached.
+	Reached() string
+}
+
+// CleanUpDead undoes what runs left whose process was killed, and removes what they made. What is not on the cluster of the run's
+// record is not touched.
+func CleanUpDead(ctx context.Context, o CleanUpOptions) error {
+	dead, err := o.Active.Dead()
+	errs := []error{err}
+	for _, run := range dead {
+		errs = append(errs, o.after(ctx, run))
+	}
+	return errors.Join(errs...)
+}
+
+// after cleans up after one dead run, or says why not.
+func (o CleanUpOptions) after(ctx context.Context, run *ActiveRun) error {
+	defer run.Release()
+	record := run.Record()
+	if why := o.elsewhere(record); why != "" {
+		o.Say("run %s was ended by force, and is not cleaned up after: %s; if its cluster is gone for good, remove %s", record.RunID, why, run.path)
+		return nil
+	}
+	if record.ClusterKind != o.Clusters.Kind() {
+		return nil // whoever cleans up all kinds comes to it
+	}
+	o.Say("cleaning up after run %s, which was ended by force", record.RunID)
+	err := o.cleanUp(ctx, record)
+	other := new(faults.OtherClusterError)
+	if o.Only != "" && errors.As(err, &other) {
+		o.Say("run %s is not cleaned up after: %v (%s)", record.RunID, err, run.path)
+		return nil
+	}
+	if err == nil {
+		err = run.Forget()
+	}
+	if err != nil {
+		return fmt.Errorf("clean up after run %s (%s, %s): %w", record.RunID, record.Directory, run.path, err)
+	}
+	return nil
+}
+
+// elsewhere says why a run is not on a cluster that is cleaned up now; empty if it is.
+func (o CleanUpOptions) elsewhere(record ActiveRecord) string {
+	if record.ClusterKind != o.Clusters.Kind() {
+		if o.Only == "" {
+			return ""
+		}
+		return record.elsewhere()
+	}
+	if located, ok := o.Clusters.(locator); ok {
+		return located.Elsewhere(record)
+	}
+	if o.Only != "" && o.Only != record.ClusterName {
+		return record.elsewhere()
+	}
+	return ""
+}
+
+// elsewhere says where the run is and what cleans up after it.
+func (r ActiveRecord) elsewhere() string {
+	return fmt.Sprintf("it is on the %s cluster %s; `%s` cleans up after it", r.ClusterKind, r.ClusterName, r.CleanUpCommand())
+}
+
+// CleanUpCommand is the command line that cleans up after the run.
+func (r ActiveRecord) CleanUpCommand() string {
+	if r.CleanUp == "" {
+		return "sparkchaos cleanup"
+	}
+	return r.CleanUp
+}
+
+func (o CleanUpOptions) cleanUp(ctx context.Context, record ActiveRecord) error {
+	name := record.ClusterName
+	if located, ok := o.Clusters.(locator); ok {
+		name = located.Reached()
+	}
+	c, err := o.Clusters.Open(name)
+	if o.Clusters.IsAbsent(err) {
+		return nil // it went with all that was in it
+	}
+	goes := record.Making || record.MadeCluster && !record.KeepCluster
+	if err != nil && !goes {
+		return err
+	}
+	if record.Making && !record.Cluster.Known() { // it was not there, and did not get far enough to be told from others
+		_, err := o.Clusters.Remove(ctx, record.ClusterName)
+		return err
+	}
+	var found cluster.Identity
+	if err == nil {
+		found, err = cluster.Identify(ctx, c)
+	}
+	vouched, err := o.isOn(record, found, err)
+	if err != nil {
+		return err
+	}
+	if goes {
+		_, err := o.Clusters.Remove(ctx, record.ClusterName) // with its nodes, whatever state they are in
+		return err
+	}
+	return holding(ctx, c, record.RunID, func(ctx context.Context) error {
+		cleaner := &faults.Cleaner{Machines: c, Cluster: found, Vouched: vouched, Confirm: o.Confirm}
+		return undoAndRemove(ctx, record, c, cleaner, o.ChaosMesh)
+	})
+}
+
+// isOn returns nil if the run is on the cluster that was found; vouched says that a person said so. trouble is why nothing is known
+// of the cluster.
+func (o CleanUpOptions) isOn(record ActiveRecord, found cluster.Identity, trouble error) (vouched bool, err error) {
+	switch record.Cluster.Compare(found) {
+	case cluster.Same:
+		return false, nil
+	case cluster.Different:
+		return false, &faults.OtherClusterError{Name: record.ClusterName, Of: record.Cluster, Found: found}
+	}
+	if _, ok := o.Clusters.(locator); ok && trouble != nil {
+		return false, trouble // it has to answer anyway
+	}
+	question := fmt.Sprintf("run %s was on %s, called %s, and this one, %s, has the same name: nothing proves that they are one. Clean up here?",
+		record.RunID, record.Cluster, record.ClusterName, found)
+	if o.Confirm == nil {
+		return false, errors.Join(fmt.Errorf("%s Nobody could be asked; nothing was done", question), trouble)
+	}
+	if err := o.Confirm(question); err != nil {
+		return false, errors.Join(err, trouble)
+	}
+	return true, nil
+}
+
+// undoAndRemove undoes what a run did that was killed, and removes what it made.
+func undoAndRemove(ctx context.Context, record ActiveRecord, c cluster.Cluster, cleaner *faults.Cleaner, on ChaosMeshOn) error {
+	client, unreachable := newClient(c) // what was done to machines is undone without the API, too
+	chaos, mesh := chaosOf(on, c)
+	cleaner.Client, cleaner.Chaos = client, chaos
+	done, undone := cleaner.UndoPending(ctx, Directory(record.Directory).Undo())
+	if unreachable != nil {
+		return errors.Join(undone, unreachable)
+	}
+	errs := []error{undone, forgetStored(ctx, c, done)}
+	if mesh != nil {
+		errs = append(errs, deleteResources(ctx, mesh, record.RunID))
+	}
+	if mesh != nil && record.InstalledChaosMesh {
+		_, err := mesh.Uninstall(ctx)
+		errs = append(errs, err)
+	}
+	for _, id := range record.Namespaces {
+		errs = append(errs, removeSession(ctx, c, client, id, launcher.Delete))
+	}
+	return errors.Join(errs...)
+}
