@@ -29,16 +29,37 @@ var ErrBadBundle = errors.New("not a bundle of files")
 // Pack writes files as a bundle: a tar.gz in which each lies under its base name. The same contents under the same names give
 // the same bytes, whenever and in whatever order. Two files of one name are refused.
 func Pack(w io.Writer, files ...string) error {
+	return packAll(w, files, func(name string) string { return name }, func(archive *tar.Writer, name string) (err error) {
+		f, err := os.Open(name)
+		if err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, f.Close()) }()
+		return pack(archive, f)
+	})
+}
+
+// PackFiles is Pack for files that are open already, each at its begin. They stay open.
+func PackFiles(w io.Writer, files ...*os.File) error {
+	return packAll(w, files, (*os.File).Name, pack)
+}
+
+// packAll writes a bundle of files, of which name and one are the name and what writes it.
+func packAll[F any](w io.Writer, files []F, name func(F) string, one func(*tar.Writer, F) error) error {
 	byName := slices.Clone(files)
-	slices.SortFunc(byName, func(a, b string) int { return strings.Compare(filepath.Base(a), filepath.Base(b)) })
-	if err := checkNames(byName); err != nil {
+	slices.SortFunc(byName, func(a, b F) int { return strings.Compare(filepath.Base(name(a)), filepath.Base(name(b))) })
+	names := make([]string, 0, len(byName))
+	for _, file := range byName {
+		names = append(names, name(file))
+	}
+	if err := checkNames(names); err != nil {
 		return err
 	}
 	zip := gzip.NewWriter(w)
 	archive := tar.NewWriter(zip)
 	for _, file := range byName {
-		if err := pack(archive, file); err != nil {
-			return fmt.Errorf("pack %s: %w", file, err)
+		if err := one(archive, file); err != nil {
+			return fmt.Errorf("pack %s: %w", name(file), err)
 		}
 	}
 	return errors.Join(archive.Close(), zip.Close())
@@ -61,12 +82,7 @@ func checkNames(files []string) error {
 	return errors.Join(problems...)
 }
 
-func pack(archive *tar.Writer, file string) (err error) {
-	f, err := os.Open(file)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, f.Close()) }()
+func pack(archive *tar.Writer, f *os.File) error {
 	info, err := f.Stat()
 	if err != nil {
 		return err
@@ -74,16 +90,25 @@ func pack(archive *tar.Writer, file string) (err error) {
 	if !info.Mode().IsRegular() {
 		return fmt.Errorf("it is not a regular file but %s", info.Mode().Type())
 	}
-	mode := int64(0o644)
-	if info.Mode()&0o111 != 0 {
-		mode = 0o755
-	}
-	header := &tar.Header{Name: filepath.Base(file), Typeflag: tar.TypeReg, Mode: mode, Size: info.Size(), ModTime: time.Unix(0, 0), Format: tar.FormatPAX}
+	header := &tar.Header{Name: filepath.Base(f.Name()), Typeflag: tar.TypeReg, Mode: int64(plainMode(info.Mode())), Size: info.Size(), ModTime: time.Unix(0, 0), Format: tar.FormatPAX}
 	if err := archive.WriteHeader(header); err != nil {
 		return err
 	}
 	_, err = io.Copy(archive, f)
 	return err
+}
+
+// plainMode is what is kept of a file's mode: whether it is a program, and whether it is for everybody. One that is not,
+// as a keytab, can be read in a pod by those who fetched it and by their group, as which Spark's image runs.
+func plainMode(mode fs.FileMode) fs.FileMode {
+	plain := fs.FileMode(0o644)
+	if mode&0o111 != 0 {
+		plain = 0o755
+	}
+	if mode&0o004 == 0 {
+		plain &^= 0o007
+	}
+	return plain
 }
 
 // Unpack unpacks a bundle into a directory that it makes, and that appears as a whole or not at all: it is filled beside its
@@ -146,11 +171,7 @@ const maxTrailing = 1 << 20
 
 // extract writes one entry. O_EXCL refuses a name that comes twice, also on file systems that ignore case.
 func extract(dir string, header *tar.Header, r io.Reader) error {
-	mode := fs.FileMode(0o644)
-	if header.Mode&0o111 != 0 {
-		mode = 0o755
-	}
-	f, err := os.OpenFile(filepath.Join(dir, header.Name), os.O_CREATE|os.O_EXCL|os.O_WRONLY, mode)
+	f, err := os.OpenFile(filepath.Join(dir, header.Name), os.O_CREATE|os.O_EXCL|os.O_WRONLY, plainMode(fs.FileMode(header.Mode)))
 	if errors.Is(err, fs.ErrExist) {
 		return fmt.Errorf("%w: the name comes twice", ErrBadBundle)
 	}

@@ -5,7 +5,9 @@ import (
 	"bytes"
 	"compress/gzip"
 	"errors"
+	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -238,4 +240,42 @@ func FuzzUnpack(f *testing.F) {
 			}
 		}
 	})
+}
+
+// What is for its owner alone, as a keytab, is not for everybody in a pod.
+func TestPrivateFilesStayPrivate(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	want := map[string]fs.FileMode{}
+	var files []*os.File
+	for given, kept := range map[fs.FileMode]fs.FileMode{0o600: 0o640, 0o400: 0o640, 0o640: 0o640, 0o644: 0o644, 0o700: 0o750, 0o755: 0o755, 0o666: 0o644} {
+		name := fmt.Sprintf("f%o", given)
+		want[name] = kept
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(name), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chmod(filepath.Join(dir, name), given); err != nil {
+			t.Fatal(err)
+		}
+		file, err := os.Open(filepath.Join(dir, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer file.Close()
+		files = append(files, file)
+	}
+	var bundle bytes.Buffer
+	if err := PackFiles(&bundle, files...); err != nil {
+		t.Fatal(err)
+	}
+	into := filepath.Join(dir, "into")
+	if err := Unpack(&bundle, into, DefaultLimits()); err != nil {
+		t.Fatal(err)
+	}
+	for name, mode := range want {
+		info, err := os.Stat(filepath.Join(into, name))
+		if err != nil || info.Mode() != mode {
+			t.Errorf("%s: %v, %v; want %v", name, info, err, mode)
+		}
+	}
 }
