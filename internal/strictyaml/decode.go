@@ -17,7 +17,8 @@ import (
 
 // What a document may cost at most. A scenario has some hundred nodes; aliases can make a small file a huge one.
 const (
-	maxBytes    = 1 << 20
+	// MaxBytes is the size of the largest document that is accepted.
+	MaxBytes    = 1 << 20
 	maxVisits   = 100_000
 	maxDepth    = 100
 	maxProblems = 100
@@ -137,8 +138,8 @@ func (d *Decoder) stop(node *yaml.Node, format string, args ...any) {
 const yamlError = `^yaml: (?:line (\d+): )?(.*)$`
 
 func (d *Decoder) parse(data []byte) *yaml.Node {
-	if len(data) > maxBytes {
-		d.stop(nil, "the file has %d bytes; at most %d are accepted", len(data), maxBytes)
+	if len(data) > MaxBytes {
+		d.stop(nil, "the file has more than %d bytes, which is the most that is accepted", MaxBytes)
 		return nil
 	}
 	reader := yaml.NewDecoder(bytes.NewReader(data))

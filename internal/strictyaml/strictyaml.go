@@ -15,6 +15,8 @@ package strictyaml
 import (
 	"fmt"
 	"strings"
+
+	"github.com/sparkchaos/sparkchaos/internal/printable"
 )
 
 // Problem is one thing that is wrong with a document.
@@ -44,5 +46,5 @@ func (p Problem) in(file string) string {
 	if p.Path != "" {
 		where += p.Path + ": "
 	}
-	return where + p.Message
+	return printable.Line(where + p.Message) // keys and values of the document stand in it
 }

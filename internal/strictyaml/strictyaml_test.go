@@ -144,7 +144,7 @@ func TestHostileDocumentsAreRefusedSoon(t *testing.T) {
 	t.Parallel()
 	bomb := "name: abc\nlist: &l [" + strings.Repeat("{wait: 1},", 2000) + "]\n"
 	tests := map[string]struct{ yaml, want string }{
-		"too many bytes":     {strings.Repeat("#", maxBytes+1), "bytes; at most"},
+		"too many bytes":     {strings.Repeat("#", MaxBytes+1), "bytes, which is the most"},
 		"deep":               {"name: " + strings.Repeat("[", 200_000), "not YAML"},
 		"mapping in itself":  {"name: abc\ninner: &a {<<: *a}\n", "too large or too deep"},
 		"merges that double": {"name: abc\ninner: &a {<<: [*a, *a, *a, *a]}\n", "too large or too deep"},

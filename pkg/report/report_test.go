@@ -380,3 +380,14 @@ func FuzzText(f *testing.F) {
 		}
 	})
 }
+
+// A report is pasted into issues: a name in it must call nobody.
+func TestMarkdownMentionsNobody(t *testing.T) {
+	t.Parallel()
+	mention := regexp.MustCompile(`@[\w-]`)
+	for _, text := range []string{"@name", "pod said: ping @org/team", "a@b", `\@name`, "@@x", "`@name`"} {
+		if got := markdown(text); mention.MatchString(got) || !strings.Contains(got, "@") {
+			t.Errorf("markdown(%q) = %q, which mentions somebody", text, got)
+		}
+	}
+}

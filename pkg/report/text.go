@@ -5,31 +5,13 @@ import (
 	"strings"
 	"time"
 	"unicode"
-	"unicode/utf8"
 
+	"github.com/sparkchaos/sparkchaos/internal/printable"
 	"github.com/sparkchaos/sparkchaos/pkg/check"
 )
 
-// clean makes text from the outside (names of objects, messages of other programs) harmless: one line, valid UTF-8,
-// without control characters, escape sequences' leaders and marks that turn the direction of writing.
-func clean(s string) string {
-	return strings.Join(strings.FieldsFunc(strings.Map(harmless, s), unicode.IsSpace), " ")
-}
-
-func harmless(r rune) rune {
-	switch {
-	case r == utf8.RuneError:
-		return '\uFFFD'
-	case unicode.IsSpace(r):
-		return ' '
-	case unicode.IsControl(r) || unicode.Is(unicode.Cf, r) || unicode.Is(unicode.Co, r):
-		return -1
-	case r&0xFFFE == 0xFFFE: // no characters, and not allowed in XML
-		return -1
-	default:
-		return r
-	}
-}
+// clean makes one harmless line of text from the outside.
+func clean(s string) string { return printable.Line(s) }
 
 // markdownMarks are the characters that mean something in Markdown within a line.
 const markdownMarks = "\\`*_{}[]<>|#~!&$"
@@ -42,6 +24,10 @@ func markdown(s string) string {
 			b.WriteByte('\\')
 		}
 		b.WriteRune(r)
+		if r == '@' {
+			// A backslash keeps no site from taking @name for a mention, which calls that person; a space without width does.
+			b.WriteString("&#8203;")
+		}
 	}
 	return b.String()
 }

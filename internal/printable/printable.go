@@ -1,0 +1,49 @@
+// Package printable makes text from the outside (names of objects, messages of servers, lines of files) harmless to
+// print: valid UTF-8 without control characters, without the escape sequences that act on a terminal, and without marks
+// that turn the direction of writing.
+package printable
+
+import (
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// Line returns the text as one line, with single spaces between its words.
+func Line(s string) string {
+	return strings.Join(strings.FieldsFunc(strings.Map(harmless, s), unicode.IsSpace), " ")
+}
+
+// Lines returns the text with its ends of lines and its indentation. A tab stays; a carriage return is the end of a line
+// together with a line feed and is left out otherwise.
+func Lines(s string) string {
+	var out strings.Builder
+	for line := range strings.Lines(s) {
+		line, ended := strings.CutSuffix(line, "\n")
+		out.WriteString(strings.Map(func(r rune) rune {
+			if r == '\t' {
+				return r
+			}
+			return harmless(r)
+		}, strings.TrimSuffix(line, "\r")))
+		if ended {
+			out.WriteByte('\n')
+		}
+	}
+	return out.String()
+}
+
+func harmless(r rune) rune {
+	switch {
+	case r == utf8.RuneError:
+		return '\uFFFD'
+	case unicode.IsSpace(r):
+		return ' '
+	case unicode.IsControl(r) || unicode.Is(unicode.Cf, r) || unicode.Is(unicode.Co, r):
+		return -1
+	case r&0xFFFE == 0xFFFE: // no characters, and not allowed in XML
+		return -1
+	default:
+		return r
+	}
+}
