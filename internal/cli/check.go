@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/sparkchaos/sparkchaos/internal/printable"
 	"github.com/sparkchaos/sparkchaos/pkg/check"
 	"github.com/sparkchaos/sparkchaos/pkg/history"
 	"github.com/sparkchaos/sparkchaos/pkg/report"
@@ -101,7 +102,7 @@ func settleVerdict(command *cobra.Command, directory string, verdict check.RunVe
 	case verify:
 		return fmt.Errorf("%s is not what the history gives: %s", path, difference(stored, verdict))
 	case !absent:
-		fmt.Fprintf(command.ErrOrStderr(), "sparkchaos: %s is replaced: %s\n", path, difference(stored, verdict))
+		fmt.Fprintln(command.ErrOrStderr(), printable.Lines(fmt.Sprintf("sparkchaos: %s is replaced: %s", path, difference(stored, verdict))))
 	}
 	return report.WriteFiles(directory, verdict, report.RunInfo{Directory: directory}, report.JSON)
 }

@@ -70,7 +70,7 @@ func (e *existingFlags) actions() (*existing.NodeActions, error) {
 	if e.nodeActions == "" {
 		return nil, nil
 	}
-	content, err := os.ReadFile(e.nodeActions)
+	content, err := readDocument(e.nodeActions)
 	if err != nil {
 		return nil, usagef("--node-actions: %w", err)
 	}

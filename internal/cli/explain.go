@@ -1,9 +1,14 @@
 package cli
 
 import (
+	"bytes"
+	"io"
+
 	"github.com/spf13/cobra"
 
+	"github.com/sparkchaos/sparkchaos/internal/printable"
 	"github.com/sparkchaos/sparkchaos/pkg/plan"
+	"github.com/sparkchaos/sparkchaos/pkg/scenario"
 )
 
 // newExplainCommand returns the command that says a plan in plain sentences.
@@ -11,6 +16,7 @@ func newExplainCommand() *cobra.Command {
 	var seed uint64
 	var chosen clusterChoice
 	var planFile string
+	var plainSecrets bool
 	command := &cobra.Command{
 		Use:   "explain SCENARIO | --plan FILE",
 		Short: "Say in plain sentences what a scenario or a plan does and expects",
@@ -19,26 +25,32 @@ func newExplainCommand() *cobra.Command {
 			if (len(args) == 1) == (planFile != "") {
 				return usagef("explain takes either a scenario or --plan FILE")
 			}
-			p, err := planOf(args, planFile, seed, chosen)
+			p, err := planOf(args, planFile, seed, chosen, plainSecretsOption(plainSecrets)...)
 			if err != nil {
 				return err
 			}
-			return plan.Explain(command.OutOrStdout(), p, catalogue())
+			var text bytes.Buffer
+			if err := plan.Explain(&text, p, catalogue()); err != nil {
+				return err
+			}
+			_, err = io.WriteString(command.OutOrStdout(), printable.Lines(text.String()))
+			return err
 		},
 	}
 	command.Flags().Uint64Var(&seed, "seed", 1, "decides every random choice of a scenario")
 	command.Flags().StringVar(&chosen.kind, "cluster", embeddedKind, "kind of cluster to plan for")
 	chosen.existing.can(command.Flags())
+	addPlainSecrets(command.Flags(), &plainSecrets)
 	command.Flags().StringVar(&planFile, "plan", "", "explain this plan instead of a scenario")
 	return command
 }
 
 // planOf reads the plan, or makes it of the scenario that the first argument names.
-func planOf(args []string, planFile string, seed uint64, chosen clusterChoice) (*plan.Plan, error) {
+func planOf(args []string, planFile string, seed uint64, chosen clusterChoice, how ...scenario.Option) (*plan.Plan, error) {
 	if planFile != "" {
-		return loadPlan(planFile)
+		return loadPlan(planFile, how...)
 	}
-	s, err := loadScenario(args[0])
+	s, err := loadScenario(args[0], how...)
 	if err != nil {
 		return nil, err
 	}

@@ -15,12 +15,13 @@ func newPlanCommand() *cobra.Command {
 	var seed uint64
 	var chosen clusterChoice
 	var format string
+	var plainSecrets bool
 	command := &cobra.Command{
 		Use:   "plan SCENARIO",
 		Short: "Decide everything that a scenario leaves open and print the plan; the same seed gives the same plan",
 		Args:  cobra.ExactArgs(1),
 		RunE: func(command *cobra.Command, args []string) error {
-			s, err := loadScenario(args[0])
+			s, err := loadScenario(args[0], plainSecretsOption(plainSecrets)...)
 			if err != nil {
 				return err
 			}
@@ -39,6 +40,7 @@ func newPlanCommand() *cobra.Command {
 	command.Flags().Uint64Var(&seed, "seed", 1, "decides every random choice")
 	command.Flags().StringVar(&chosen.kind, "cluster", embeddedKind, "kind of cluster to plan for")
 	chosen.existing.can(command.Flags())
+	addPlainSecrets(command.Flags(), &plainSecrets)
 	command.Flags().StringVarP(&format, "output", "o", "yaml", "yaml or json")
 	return command
 }

@@ -7,10 +7,10 @@ import (
 	"strings"
 	"sync"
 	"time"
-	"unicode"
 
 	"golang.org/x/term"
 
+	"github.com/sparkchaos/sparkchaos/internal/printable"
 	"github.com/sparkchaos/sparkchaos/pkg/runner"
 )
 
@@ -66,7 +66,7 @@ func (p *progress) Say(format string, args ...any) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.erase()
-	fmt.Fprintf(p.out, "%7.1fs  %s\n", time.Since(p.began).Seconds(), fmt.Sprintf(format, args...))
+	fmt.Fprintf(p.out, "%7.1fs  %s\n", time.Since(p.began).Seconds(), printable.Lines(fmt.Sprintf(format, args...)))
 	if p.terminal {
 		p.draw()
 	}
@@ -141,7 +141,7 @@ func (p *progress) draw() {
 	w := p.waits[len(p.waits)-1]
 	line := fmt.Sprintf("%7.1fs  … %s, for %.0fs%s; seen: %s", time.Since(p.began).Seconds(), w.what, time.Since(w.since).Seconds(), bound(" of at most ", w.atMost, ""), w.seen())
 	if !p.terminal {
-		fmt.Fprintln(p.out, line)
+		fmt.Fprintln(p.out, printable.Line(line))
 		return
 	}
 	fmt.Fprint(p.out, fit(line, p.width()))
@@ -150,12 +150,7 @@ func (p *progress) draw() {
 
 // fit makes one line of a text that a terminal of so many columns does not wrap: what is wrapped cannot be erased.
 func fit(text string, columns int) string {
-	line := []rune(strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) {
-			return ' '
-		}
-		return r
-	}, text))
+	line := []rune(printable.Lines(strings.ReplaceAll(strings.ReplaceAll(text, "\n", " "), "\t", " ")))
 	if columns > 1 && len(line) > columns-1 {
 		line = line[:columns-1]
 	}

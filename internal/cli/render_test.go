@@ -98,7 +98,7 @@ func TestRenderKnowsAllShippedScenarios(t *testing.T) {
 				t.Errorf("exit code %d, error %q, output %q; want manifests", code, stderr, out)
 			}
 			for key, value := range each.scenario.Spec.Workload.Conf {
-				if !strings.Contains(out, "- "+key+"="+value+"\n") {
+				if !strings.Contains(out, "- "+key+"="+value.Text+"\n") {
 					t.Errorf("the scenario's setting %s=%s is not on the driver's command line", key, value)
 				}
 			}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/sparkchaos/sparkchaos/internal/printable"
 	"github.com/sparkchaos/sparkchaos/internal/stagingcli"
 )
 
@@ -68,7 +69,7 @@ func execute(ctx context.Context, root *cobra.Command, args []string, streams St
 		err = usagef("%w\nsee \"%s --help\"", err, command.CommandPath())
 	}
 	if message := messageOf(err); message != "" {
-		fmt.Fprintf(streams.Err, "sparkchaos: %s\n", message)
+		fmt.Fprintf(streams.Err, "sparkchaos: %s\n", printable.Lines(message))
 	}
 	return codeOf(err)
 }

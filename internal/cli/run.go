@@ -30,6 +30,7 @@ type runFlags struct {
 	out         string
 	keepCluster bool
 	repeat      int
+	allowed     allowances
 }
 
 // defaultCluster is the name of a cluster when the user gives none.
@@ -68,6 +69,7 @@ interrupted 130. Of several runs the worst counts; a violation outranks everythi
 	f.StringVar(&flags.out, "out", "runs", "directory in which the run directories are made")
 	f.BoolVar(&flags.keepCluster, "keep-cluster", false, "leave the cluster running that was made for the run")
 	f.IntVar(&flags.repeat, "repeat", 1, "how often to run each")
+	flags.allowed.add(f)
 	flags.cluster.existing.reach(f)
 	flags.cluster.existing.offers(f)
 	return command
@@ -77,7 +79,7 @@ interrupted 130. Of several runs the worst counts; a violation outranks everythi
 type plannedRun struct {
 	plan     *plan.Plan
 	scenario []byte
-	beside   string // directory of the file that it came from
+	beside   string // directory of the file that it came from; empty if it was shipped
 }
 
 // planRuns plans everything before anything starts, so that no mistake is found half-way.
@@ -89,8 +91,12 @@ func planRuns(command *cobra.Command, args []string, flags runFlags) ([]plannedR
 		return nil, usagef("--repeat %d: expected 1 or more", flags.repeat)
 	}
 	if flags.plan != "" {
-		p, err := loadPlan(flags.plan)
-		return []plannedRun{{plan: p, beside: filepath.Dir(flags.plan)}}, err
+		p, err := loadPlan(flags.plan, plainSecretsOption(flags.allowed.plainSecrets)...)
+		if err != nil {
+			return nil, err
+		}
+		beside := filepath.Dir(flags.plan)
+		return []plannedRun{{plan: p, beside: beside}}, flags.allowed.check(p.Workload, beside)
 	}
 	if flags.seed == 0 {
 		flags.seed = uint64(rand.Uint32()) + 1 // the plan and every report say which
@@ -106,18 +112,23 @@ func planRuns(command *cobra.Command, args []string, flags runFlags) ([]plannedR
 }
 
 func planRun(arg string, flags runFlags) (plannedRun, error) {
-	s, err := loadScenario(arg)
+	text, shipped, err := readScenario(arg)
 	if err != nil {
 		return plannedRun{}, err
 	}
-	text, err := os.ReadFile(arg)
-	if err != nil { // a shipped scenario, named and not found as a file
-		if text, err = scenario.Marshal(s); err != nil {
-			return plannedRun{}, err
-		}
+	s, err := scenario.Load(arg, text, catalogue(), plainSecretsOption(flags.allowed.plainSecrets)...)
+	if err != nil {
+		return plannedRun{}, withCode(ExitUsage, err)
 	}
 	p, err := makePlan(s, flags.seed, flags.cluster)
-	return plannedRun{plan: p, scenario: text, beside: filepath.Dir(arg)}, err
+	if err != nil {
+		return plannedRun{}, err
+	}
+	one := plannedRun{plan: p, scenario: text}
+	if !shipped {
+		one.beside = filepath.Dir(arg)
+	}
+	return one, flags.allowed.check(p.Workload, one.beside)
 }
 
 func carryOutAll(command *cobra.Command, getenv func(string) string, planned []plannedRun, flags runFlags) error {
@@ -139,7 +150,7 @@ func carryOutAll(command *cobra.Command, getenv func(string) string, planned []p
 				options.Progress.Say("run %s, %d of %d", one.plan.Scenario.Name, n, flags.repeat)
 			}
 			options.Plan, options.Scenario = one.plan, one.scenario
-			options.Artifact = find(one.beside)
+			options.Artifact, options.SecretFile = find(one.beside), flags.allowed.secretFile(one.beside)
 			worst = worst.or(carryOut(command, getenv, options))
 			if command.Context().Err() != nil {
 				return withCode(ExitInterrupted, worst.interrupted())
@@ -326,6 +337,7 @@ func runOptions(command *cobra.Command, getenv func(string) string, flags runFla
 		KeepCluster: flags.keepCluster, Clusters: clusters,
 		Image: cachedImage(image.Spark, cache, show), Staging: cachedImage(image.Staging, cache, show), Baselines: filepath.Join(cache, "baselines"),
 		ChaosMesh: chaosMeshOn(imagesOf(cache), flags.cluster.existing.chaosMesh, sayLine(show)),
+		Variable:  flags.allowed.variable(os.LookupEnv),
 		Active:    runner.ActiveRuns{Dir: filepath.Join(state, "runs")}, Progress: show, Version: programVersion(),
 	}
 	if flags.cluster.kind == existingKind {
@@ -350,6 +362,7 @@ func given(flags *pflag.FlagSet) []string {
 	known := pflag.NewFlagSet("", pflag.ContinueOnError)
 	meant.existing.reach(known)
 	meant.existing.offers(known)
+	new(allowances).add(known)
 	return givenAmong(flags, known)
 }
 

@@ -178,7 +178,7 @@ func TestFit(t *testing.T) {
 		columns int
 		want    string
 	}{
-		{"short", 80, "short"}, {"abcdef", 4, "abc"}, {"äöü…", 3, "äö"}, {"two\nlines\x1b[K", 80, "two lines [K"}, {"unknown width", 0, "unknown width"},
+		{"short", 80, "short"}, {"abcdef", 4, "abc"}, {"äöü…", 3, "äö"}, {"two\nlines\x1b[K", 80, "two lines[K"}, {"unknown width", 0, "unknown width"},
 	} {
 		if got := fit(tt.text, tt.columns); got != tt.want {
 			t.Errorf("fit(%q, %d) = %q, want %q", tt.text, tt.columns, got, tt.want)

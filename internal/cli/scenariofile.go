@@ -3,6 +3,7 @@ package cli
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path"
@@ -18,37 +19,49 @@ import (
 
 // loadScenario reads the scenario that an argument names: a file, or else a shipped scenario by its name. All that is
 // wrong with it is an error of usage.
-func loadScenario(argument string) (*scenario.Scenario, error) {
-	data, err := readScenario(argument)
+func loadScenario(argument string, how ...scenario.Option) (*scenario.Scenario, error) {
+	data, _, err := readScenario(argument)
 	if err != nil {
 		return nil, err
 	}
-	s, err := scenario.Load(argument, data, catalogue())
+	s, err := scenario.Load(argument, data, catalogue(), how...)
 	return s, withCode(ExitUsage, err)
 }
 
-// readScenario reads the file that an argument names as loadScenario does, as it was written.
-func readScenario(argument string) ([]byte, error) {
-	data, err := os.ReadFile(argument)
+// readScenario reads the file that an argument names as loadScenario does, as it was written, and reports whether it was
+// shipped with the program.
+func readScenario(argument string) (data []byte, shipped bool, err error) {
+	data, err = readDocument(argument)
 	if err == nil {
-		return data, nil
+		return data, false, nil
 	}
 	if !errors.Is(err, fs.ErrNotExist) || strings.ContainsRune(argument, os.PathSeparator) {
-		return nil, usagef("read scenario: %w", err)
+		return nil, false, usagef("read scenario: %w", err)
 	}
 	files, err := shippedFiles()
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	names := make([]string, 0, len(files))
 	for _, file := range files {
 		name := strings.TrimSuffix(path.Base(file), ".yaml")
 		if name == argument {
-			return readShipped(file)
+			data, err := readShipped(file)
+			return data, true, err
 		}
 		names = append(names, name)
 	}
-	return nil, usagef("there is no file and no shipped scenario %q; %s", argument, strictyaml.Suggest(argument, names))
+	return nil, false, usagef("there is no file and no shipped scenario %q; %s", argument, strictyaml.Suggest(argument, names))
+}
+
+// readDocument reads a file that is decoded as YAML, and of one that is too long no more than shows that it is.
+func readDocument(name string) ([]byte, error) {
+	file, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	data, err := io.ReadAll(io.LimitReader(file, strictyaml.MaxBytes+1))
+	return data, errors.Join(err, file.Close())
 }
 
 // shippedFiles returns the files of the shipped scenarios in their order, controls last. Each is named after its
@@ -101,12 +114,12 @@ func shippedScenarios() ([]shippedScenario, error) {
 }
 
 // loadPlan reads a plan from a file.
-func loadPlan(file string) (*plan.Plan, error) {
-	data, err := os.ReadFile(file)
+func loadPlan(file string, how ...scenario.Option) (*plan.Plan, error) {
+	data, err := readDocument(file)
 	if err != nil {
 		return nil, usagef("read plan: %w", err)
 	}
-	p, err := plan.Parse(file, data, catalogue())
+	p, err := plan.Parse(file, data, catalogue(), how...)
 	return p, withCode(ExitUsage, err)
 }
 

@@ -67,7 +67,7 @@ type Writer struct {
 
 // Create makes a new history at path and fails if there is one already.
 func Create(path string, clock Clock) (*Writer, error) {
-	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL|os.O_APPEND, 0o644)
+	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL|os.O_APPEND, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("creating the history: %w", err)
 	}

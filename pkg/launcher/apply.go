@@ -89,6 +89,12 @@ func applyFrame(ctx context.Context, client kubernetes.Interface, o *Objects) er
 		},
 		func() error { return created(ctx, "ConfigMap", client.CoreV1().ConfigMaps(namespace), o.ConfigMap) },
 		func() error {
+			if o.SecretConf == nil {
+				return nil
+			}
+			return ApplySecret(ctx, client, o.SecretConf)
+		},
+		func() error {
 			if o.Claim == nil {
 				return nil
 			}

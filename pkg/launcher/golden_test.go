@@ -73,7 +73,7 @@ func TestGolden(t *testing.T) {
 			w.Application = scenario.Application{Name: "etl", MainClass: "com.example.Etl", Jar: "local:///opt/app/etl.jar", Args: []string{"$(SPARKCHAOS_SOURCE_URL)"}}
 			w.Driver.PodReplacementPolicy = "Failed"
 			w.Driver.BackoffLimit = pointer[int32](0)
-			w.Conf = map[string]string{
+			w.Conf = plainConf(map[string]string{
 				"spark.kubernetes.executor.podNamePrefix":                                              "always-the-same",
 				"spark.kubernetes.executor.disableConfigMap":                                           "false",
 				"spark.kubernetes.executor.volumes.persistentVolumeClaim.spark-local-dir-1.mount.path": "/data",
@@ -82,7 +82,7 @@ func TestGolden(t *testing.T) {
 				"spark.driver.memory":         "2g",
 				"spark.ui.enabled":            "true",
 				"spark.driver.bindAddress":    "0.0.0.0",
-			}
+			})
 			env.PullPolicy = ""
 		}, 7},
 		{"staging-durable", func(w *scenario.Workload, env *Environment) { *w = stagedWordCount() }, 13},

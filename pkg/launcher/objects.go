@@ -40,6 +40,7 @@ type Objects struct {
 	Role           *rbacv1.Role
 	RoleBinding    *rbacv1.RoleBinding
 	ConfigMap      *corev1.ConfigMap             // the executors' pod template
+	SecretConf     *corev1.Secret                // of the workload's secret settings, whose values FillSecretConf fills in; nil if it has none
 	Claim          *corev1.PersistentVolumeClaim // nil when the workload's storage is a directory on each node's own disk
 	Witness        *WitnessServer                // nil if pods reach the harness
 	Staging        *Staging                      // nil if the workload has no staging server
@@ -75,6 +76,7 @@ func Render(w scenario.Workload, env Environment) (*Objects, error) {
 	o := frame(w.Storage, env, rules(s))
 	o.ShuffleService = shuffle
 	o.ConfigMap.Data = map[string]string{templateFile: string(template)}
+	o.SecretConf = confSecret(w, env)
 	o.Witness = witnessServer(env)
 	o.Staging = stagingServer(w, env)
 	spec := driverSpec(w, env, image, s, cpu, memory)
@@ -135,6 +137,9 @@ func roleBinding(env Environment, role, account string) *rbacv1.RoleBinding {
 // YAML returns the manifests in the order in which they are to be created, as kubectl apply takes them.
 func (o *Objects) YAML() ([]byte, error) {
 	objects := []any{o.Namespace, o.ServiceAccount, o.Role, o.RoleBinding, o.ConfigMap}
+	if o.SecretConf != nil {
+		objects = append(objects, o.SecretConf)
+	}
 	if o.Claim != nil {
 		objects = append(objects, o.Claim)
 	}

@@ -116,8 +116,15 @@ func driverSpec(w scenario.Workload, env Environment, image string, settings map
 		ConfigMap: &corev1.ConfigMapVolumeSource{LocalObjectReference: corev1.LocalObjectReference{Name: configMapName}},
 	}})
 	mounts = append(mounts, corev1.VolumeMount{Name: confVolume, MountPath: confDirectory, ReadOnly: true})
+	var secretArgs []string
+	if len(scenario.SecretConf(w)) > 0 {
+		volume, mount := confSecretVolume()
+		vs, mounts = append(vs, volume), append(mounts, mount)
+		secretArgs = confSecretArgs()
+	}
 	args := slices.Concat(
 		[]string{"driver"},
+		secretArgs,
 		confArgs(settings),
 		[]string{"--class", w.Application.MainClass, jarOf(w.Application)},
 		w.Application.Args)

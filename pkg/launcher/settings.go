@@ -18,20 +18,22 @@ const (
 )
 
 // settingsOf works out Spark's settings: the user's conf wins over the launcher's own. Lists that both must be in
-// (plugins, class paths) are joined. All of them go onto the driver's command line: a properties file there would make
-// Spark ignore the spark-defaults.conf that an image may bring.
+// (plugins, class paths) are joined. All of them go onto the driver's command line, where they win over the
+// spark-defaults.conf that an image may bring; secret ones are left out, see secretconf.go.
 func settingsOf(w scenario.Workload, env Environment, image string) map[string]string {
 	s := staticSettings(w, env, image)
 	maps.Copy(s, podSettings())
 	maps.Copy(s, witnessSettings(env.Witness))
 	maps.Copy(s, shuffleSettings(w, env))
-	maps.Copy(s, w.Conf)
+	own := scenario.PlainConf(w)
+	maps.Copy(s, own)
 	if env.Witness.enabled() {
-		s["spark.plugins"] = joinList(",", witnessPlugin, w.Conf["spark.plugins"])
+		s["spark.plugins"] = joinList(",", witnessPlugin, own["spark.plugins"])
 		for _, key := range []string{"spark.driver.extraClassPath", "spark.executor.extraClassPath"} {
-			s[key] = joinList(":", w.Conf[key], workloadsJar)
+			s[key] = joinList(":", own[key], workloadsJar)
 		}
 	}
+	hideSecrets(s, scenario.SecretConf(w))
 	return s
 }
 

@@ -14,7 +14,7 @@ func TestUsersConfWins(t *testing.T) {
 	plain := settingsOf(wordCount(), environment(), "image")
 	for key, was := range plain {
 		w := wordCount()
-		w.Conf = map[string]string{key: "the-users"}
+		w.Conf = plainConf(map[string]string{key: "the-users"})
 		s := settingsOf(w, environment(), "image")
 		want := "the-users"
 		switch key {
@@ -40,7 +40,7 @@ func TestWithoutWitnessTheUsersListsAreLeftAlone(t *testing.T) {
 	env := environment()
 	env.Witness = Witness{}
 	w := wordCount()
-	w.Conf = map[string]string{"spark.plugins": "a,b", "spark.driver.extraClassPath": "/x"}
+	w.Conf = plainConf(map[string]string{"spark.plugins": "a,b", "spark.driver.extraClassPath": "/x"})
 	got := settingsOf(w, env, "image")
 	if got["spark.plugins"] != "a,b" || got["spark.driver.extraClassPath"] != "/x" {
 		t.Errorf("plugins %q and class path %q, want the user's alone", got["spark.plugins"], got["spark.driver.extraClassPath"])
@@ -140,7 +140,7 @@ func TestDriverMemory(t *testing.T) {
 		{map[string]string{"spark.driver.memoryOverhead": ""}, "", "spark.driver.memoryOverhead"},
 	} {
 		w := wordCount()
-		w.Conf = tc.conf
+		w.Conf = plainConf(tc.conf)
 		o, err := Render(w, environment())
 		if tc.err != "" {
 			if err == nil || !strings.Contains(err.Error(), tc.err) {
@@ -175,8 +175,8 @@ func FuzzParseMemory(f *testing.F) {
 func TestRenderIsPure(t *testing.T) {
 	t.Parallel()
 	w := wordCount()
-	w.Conf = map[string]string{"spark.plugins": "a", "spark.x": "1", "spark.y": "2"}
-	given := scenario.Workload{Conf: map[string]string{"spark.plugins": "a", "spark.x": "1", "spark.y": "2"}}.Conf
+	w.Conf = plainConf(map[string]string{"spark.plugins": "a", "spark.x": "1", "spark.y": "2"})
+	given := scenario.Workload{Conf: plainConf(map[string]string{"spark.plugins": "a", "spark.x": "1", "spark.y": "2"})}.Conf
 	var first []byte
 	for range 20 {
 		o, err := Render(w, environment())
@@ -244,4 +244,13 @@ func TestRenderTakesTheWorkloadsJarWhenNoneIsNamed(t *testing.T) {
 	if !strings.HasSuffix(args, " --class dev.sparkchaos.workloads.WordCount local:///opt/spark/workloads/workloads.jar --partitions=24 --task-ms=500") {
 		t.Errorf("the driver's arguments end otherwise: %s", args)
 	}
+}
+
+// plainConf are settings that are not secret.
+func plainConf(settings map[string]string) map[string]scenario.ConfValue {
+	conf := map[string]scenario.ConfValue{}
+	for key, value := range settings {
+		conf[key] = scenario.Plain(value)
+	}
+	return conf
 }

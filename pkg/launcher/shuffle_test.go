@@ -72,13 +72,13 @@ func TestWhereTheServiceKeepsItsList(t *testing.T) {
 func TestThePortIsTheUsers(t *testing.T) {
 	t.Parallel()
 	w := withService(scenario.LocalDirectoryNode)
-	w.Conf = map[string]string{portSetting: "7447"}
+	w.Conf = plainConf(map[string]string{portSetting: "7447"})
 	container := render(t, w).ShuffleService.Spec.Template.Spec.Containers[0]
 	if container.Ports[0].HostPort != 7447 || container.ReadinessProbe.TCPSocket.Port.IntVal != 7447 || !strings.Contains(options(t, w), portSetting+"=7447") {
 		t.Errorf("ports %v, probe %v, options %q; want 7447 throughout", container.Ports, container.ReadinessProbe, options(t, w))
 	}
 	for _, bad := range []string{"", "0", "65536", "many"} {
-		w.Conf[portSetting] = bad
+		w.Conf[portSetting] = scenario.Plain(bad)
 		if _, err := Render(w, environment()); err == nil || !strings.Contains(err.Error(), "want a port") {
 			t.Errorf("port %q: %v, want an error that says so", bad, err)
 		}

@@ -21,11 +21,12 @@ func (p Plan) MarshalJSON() ([]byte, error) {
 
 // Parse reads a plan from YAML or JSON as strictly as scenarios are read; it returns a *scenario.Error with every
 // problem. file is its name for messages only.
-func Parse(file string, data []byte, catalogue scenario.Catalogue) (*Plan, error) {
+func Parse(file string, data []byte, catalogue scenario.Catalogue, how ...scenario.Option) (*Plan, error) {
 	d := strictyaml.NewDecoder(scenario.Decoders(catalogue))
 	var p Plan
 	d.Decode(data, &p)
 	if p.Kind == Kind {
+		scenario.CheckConf("workload.conf", p.Workload.Conf, scenario.PlainSecretsAllowed(how), d.Problem)
 		validate(&p, catalogue, d.Problem)
 	}
 	if err := d.Err(file); err != nil {

@@ -55,13 +55,24 @@ func (e *explainer) workload(w scenario.Workload) {
 	e.line("Storage: %s.", storage(w.Storage))
 	e.staging(w)
 	e.shuffle(w.ShuffleService)
+	e.taken(w)
 	e.line("Spark's settings: profile %s.", w.Profile)
 	for _, key := range slices.Sorted(maps.Keys(w.Conf)) {
 		if setting, from := scenario.FromProfile(w, key); from {
 			e.line("  with %s=%s (%s)", key, setting.Value, setting.Why)
 			continue
 		}
-		e.line("  with %s=%s (the scenario's own)", key, w.Conf[key])
+		e.line("  with %s=%s (the scenario's own)", key, scenario.Shown(key, w.Conf[key]))
+	}
+}
+
+// taken names what the workload is given of the machine that the run is started on.
+func (e *explainer) taken(w scenario.Workload) {
+	if names := scenario.Variables(w); len(names) > 0 {
+		e.line("Taken from the environment of this machine: the values of %s; run needs --allow-env for each of them.", strings.Join(names, ", "))
+	}
+	if names := scenario.SecretFiles(w); len(names) > 0 {
+		e.line("Taken from files of this machine: the contents of %s; run needs --allow-file for each that is not below the scenario's directory.", strings.Join(names, ", "))
 	}
 }
 

@@ -63,7 +63,7 @@ func complete(s *scenario.Scenario, catalogue scenario.Catalogue) (*scenario.Sce
 	if err != nil {
 		return nil, "", fmt.Errorf("scenario %s: %w", s.Metadata.Name, err)
 	}
-	whole, err := scenario.Load(s.Metadata.Name, written, catalogue)
+	whole, err := scenario.Load(s.Metadata.Name, written, catalogue, scenario.AllowPlainSecrets())
 	if err != nil {
 		return nil, "", fmt.Errorf("scenario %s is not valid: %w", s.Metadata.Name, err)
 	}

@@ -101,7 +101,7 @@ func baselineKey(inputs json.RawMessage) string {
 
 // readsSource says whether a workload is given the address of the source of words.
 func readsSource(w scenario.Workload) bool {
-	given := slices.AppendSeq(slices.Clone(w.Application.Args), maps.Values(w.Conf))
+	given := slices.AppendSeq(slices.Clone(w.Application.Args), maps.Values(scenario.PlainConf(w)))
 	return slices.ContainsFunc(given, func(s string) bool { return strings.Contains(s, "$(SPARKCHAOS_SOURCE_") })
 }
 
@@ -129,7 +129,7 @@ func readBaseline(file, key string) (history.BaselineData, error) {
 func writeBaseline(file string, data history.BaselineData) error {
 	encoded, err := json.Marshal(data)
 	if err == nil {
-		err = os.MkdirAll(filepath.Dir(file), 0o755)
+		err = os.MkdirAll(filepath.Dir(file), 0o700)
 	}
 	if err == nil {
 		err = replaceFile(file, encoded)
@@ -181,7 +181,7 @@ func (r *run) runBaseline(ctx context.Context) (results map[string]string, err e
 		return nil, err
 	}
 	if !ending.completed {
-		return nil, fmt.Errorf("without faults, the application %s (its log is in %s): there is nothing to compare a run with faults to", ending, session.logs.directory)
+		return nil, fmt.Errorf("without faults, the application %s (its log is in %s): there is nothing to compare a run with faults to", ending, session.logs.directory.Name())
 	}
 	results, err = ledger(r.directory.Baseline())
 	if err == nil && len(results) == 0 {

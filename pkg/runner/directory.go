@@ -45,13 +45,13 @@ func (d Directory) Baseline() string { return d.file("baseline.ndjson") }
 
 // MakeDirectory makes a new run directory below runs and points runs/latest to it.
 func MakeDirectory(runs string, p *plan.Plan, now time.Time) (Directory, error) {
-	if err := os.MkdirAll(runs, 0o755); err != nil {
+	if err := os.MkdirAll(runs, 0o755); err != nil { // the run directories in it are private
 		return "", fmt.Errorf("make the directory of runs: %w", err)
 	}
 	base := fmt.Sprintf("%s-%s-%d", now.UTC().Format("20060102T150405"), p.Scenario.Name, p.Seed)
 	name := base
 	for n := 2; ; n++ {
-		err := os.Mkdir(filepath.Join(runs, name), 0o755)
+		err := os.Mkdir(filepath.Join(runs, name), 0o700)
 		if err == nil {
 			break
 		}
@@ -65,6 +65,12 @@ func MakeDirectory(runs string, p *plan.Plan, now time.Time) (Directory, error) 
 		return "", fmt.Errorf("make the run directory: %w", err)
 	}
 	return Directory(absolute), pointLatest(runs, name)
+}
+
+// createPrivate makes a file that nobody else can read: plans, histories and logs tell of clusters, and artifacts may be
+// keytabs.
+func createPrivate(path string) (*os.File, error) {
+	return os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600)
 }
 
 // pointLatest replaces the link in one step, so it always points somewhere.
@@ -91,13 +97,13 @@ func (d Directory) write(scenario []byte, p *plan.Plan) error {
 	if err != nil {
 		return fmt.Errorf("write the plan: %w", err)
 	}
-	if err := os.WriteFile(d.Plan(), encoded, 0o644); err != nil {
+	if err := os.WriteFile(d.Plan(), encoded, 0o600); err != nil {
 		return fmt.Errorf("write the plan: %w", err)
 	}
 	if scenario == nil {
 		return nil
 	}
-	if err := os.WriteFile(d.Scenario(), scenario, 0o644); err != nil {
+	if err := os.WriteFile(d.Scenario(), scenario, 0o600); err != nil {
 		return fmt.Errorf("write the scenario: %w", err)
 	}
 	return nil

@@ -121,6 +121,9 @@ func (r *run) collect(ctx context.Context) error {
 		if err := keeper.CopyLogs(r.directory.Logs()); err != nil {
 			r.Progress.Say("keep the logs of the cluster: %v", err)
 		}
+		if err := makePrivate(r.directory.Logs()); err != nil {
+			r.Progress.Say("keep the logs of the cluster from other users: %v", err)
+		}
 	}
 	return r.session.collect(ctx)
 }
@@ -356,7 +359,7 @@ func (r *run) writeEnvironment() error {
 	if err != nil {
 		return err
 	}
-	if err := os.WriteFile(r.directory.Environment(), encoded, 0o644); err != nil {
+	if err := os.WriteFile(r.directory.Environment(), encoded, 0o600); err != nil {
 		return fmt.Errorf("write what the run runs on: %w", err)
 	}
 	return nil

@@ -82,10 +82,12 @@ type Options struct {
 	Flags       []string // by which the user named the cluster, for the line that runs it again
 	CleanUp     string   // the command line that cleans up after the run if it is killed
 	Clusters    Clusters
-	Image       func(context.Context) (Image, error)                            // of workloads that name no image of their own
-	Staging     func(context.Context) (Image, error)                            // of the staging server and of what fetches from it
-	Artifact    func(ctx context.Context, name string) (file string, err error) // finds a file that the scenario names
-	Baselines   string                                                          // directory that caches the results of baselines
+	Image       func(context.Context) (Image, error)                     // of workloads that name no image of their own
+	Staging     func(context.Context) (Image, error)                     // of the staging server and of what fetches from it
+	Artifact    func(ctx context.Context, name string) (*os.File, error) // opens a file that the scenario names
+	Variable    func(name string) (string, error)                        // reads an environment variable that the scenario names; nil refuses all
+	SecretFile  func(name string) (string, error)                        // reads a file that holds a secret value of the scenario; nil refuses all
+	Baselines   string                                                   // directory that caches the results of baselines
 	ChaosMesh   ChaosMeshOn
 	CloudSecret *faults.CloudSecret // by which Chaos Mesh reaches the nodes' cloud; nil if it does not
 	Active      ActiveRuns
@@ -114,6 +116,7 @@ type run struct {
 
 	image        Image
 	stagingImage Image
+	secrets      secrets
 	bundle       *bundle // nil if pods fetch nothing
 	cluster      cluster.Cluster
 	identity     cluster.Identity
@@ -290,6 +293,9 @@ func (r *run) end(trouble error) error {
 
 // preflight finds what would make the run fail before anything is started.
 func (r *run) preflight(ctx context.Context) error {
+	if err := r.readSecrets(); err != nil {
+		return err
+	}
 	if err := r.prepareStaging(ctx); err != nil {
 		return err
 	}
@@ -307,9 +313,6 @@ func (r *run) prepareStaging(ctx context.Context) error {
 	server := r.Plan.Workload.StagingServer
 	if !server.Enabled() {
 		return nil
-	}
-	if _, err := credentials(server.Credentials, os.LookupEnv); err != nil {
-		return err
 	}
 	if err := r.packArtifacts(ctx); err != nil {
 		return err

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"slices"
 	"time"
@@ -57,7 +56,7 @@ func (s *session) open(ctx context.Context) (err error) {
 		return err
 	}
 	// A directory of its own: a bare driver pod has the same name in each session.
-	s.logs, err = followLogs(ctx, r.client, s.log, filepath.Join(r.directory.Logs(), logsOf(r, s.id)))
+	s.logs, err = followLogs(ctx, r.client, s.log, filepath.Join(r.directory.Logs(), logsOf(r, s.id)), r.secrets.masked())
 	return err
 }
 
@@ -113,12 +112,8 @@ func (s *session) launch(ctx context.Context, w scenario.Workload) error {
 
 // applyComponents creates what the driver needs and waits until it is ready, so that the driver finds all of it.
 func (s *session) applyComponents(ctx context.Context, objects *launcher.Objects) error {
-	if objects.Staging != nil {
-		values, err := credentials(s.run.Plan.Workload.StagingServer.Credentials, os.LookupEnv)
-		if err != nil {
-			return err
-		}
-		objects.Staging.FillCredentials(values)
+	if err := s.run.secrets.fill(objects); err != nil {
+		return err
 	}
 	if err := launcher.ApplyComponents(ctx, s.run.client, objects); err != nil {
 		return err

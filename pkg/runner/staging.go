@@ -44,12 +44,18 @@ func (r *run) packArtifacts(ctx context.Context) error {
 	if len(names) == 0 {
 		return nil
 	}
-	var files []string
+	var files []*os.File
+	defer func() {
+		for _, file := range files {
+			_ = file.Close() // opened for reading only, or removed
+		}
+	}()
 	var problems []error
 	for _, name := range names {
 		file, err := r.Artifact(ctx, name)
-		problems = append(problems, err)
-		files = append(files, file)
+		if problems = append(problems, err); err == nil {
+			files = append(files, file)
+		}
 	}
 	if err := errors.Join(problems...); err != nil {
 		return err
@@ -58,19 +64,19 @@ func (r *run) packArtifacts(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if padding != "" {
-		names, files = append(names, padding), append(files, padding)
-		defer func() { _ = os.Remove(padding) }() // it is in the bundle
+	if padding != nil {
+		files = append(files, padding)
+		defer func() { _ = os.Remove(padding.Name()) }() // it is in the bundle
 	}
 	b := &bundle{path: r.directory.Bundle()}
-	for _, name := range names {
-		b.names = append(b.names, filepath.Base(name))
+	for _, file := range files {
+		b.names = append(b.names, filepath.Base(file.Name()))
 	}
-	file, err := os.Create(b.path)
+	file, err := createPrivate(b.path)
 	if err != nil {
 		return fmt.Errorf("pack the application's artifacts: %w", err)
 	}
-	if err := errors.Join(staging.Pack(file, files...), file.Close()); err != nil {
+	if err := errors.Join(staging.PackFiles(file, files...), file.Close()); err != nil {
 		return fmt.Errorf("pack the application's artifacts: %w", err)
 	}
 	r.bundle = b
@@ -78,23 +84,25 @@ func (r *run) packArtifacts(ctx context.Context) error {
 }
 
 // padding makes a file of noise, which no compression makes small; the seed decides it. None is asked for: no file.
-func (r *run) padding() (string, error) {
+func (r *run) padding() (*os.File, error) {
 	size, err := staging.ParseBytes(r.Plan.Workload.StagingServer.Padding)
 	if err != nil || size == 0 {
-		return "", err
+		return nil, err
 	}
 	var seed [32]byte
 	binary.LittleEndian.PutUint64(seed[:], r.Plan.Seed)
-	path := r.directory.file("padding.bin")
-	file, err := os.Create(path)
+	file, err := createPrivate(r.directory.file("padding.bin"))
 	if err != nil {
-		return "", fmt.Errorf("make the padding of the artifacts: %w", err)
+		return nil, fmt.Errorf("make the padding of the artifacts: %w", err)
 	}
 	_, err = io.CopyN(file, rand.NewChaCha8(seed), size)
-	if err = errors.Join(err, file.Close()); err != nil {
-		return "", fmt.Errorf("make the padding of the artifacts: %w", err)
+	if err == nil {
+		_, err = file.Seek(0, io.SeekStart)
 	}
-	return path, nil
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("make the padding of the artifacts: %w", err), file.Close(), os.Remove(file.Name()))
+	}
+	return file, nil
 }
 
 // digest is the hash of what pods fetch, empty if that is nothing.
@@ -108,20 +116,6 @@ func (b *bundle) digest() (string, error) {
 	}
 	sum := sha256.Sum256(content)
 	return hex.EncodeToString(sum[:]), nil
-}
-
-// credentials reads what the staging server is given to reach its object storage.
-func credentials(names []string, lookup func(string) (string, bool)) (map[string]string, error) {
-	values := map[string]string{}
-	var problems []error
-	for _, name := range names {
-		value, ok := lookup(name)
-		if !ok {
-			problems = append(problems, fmt.Errorf("spec.workload.stagingServer.credentials: the environment has no %s; set it", name))
-		}
-		values[name] = value
-	}
-	return values, errors.Join(problems...)
 }
 
 // upload gives the artifacts to the staging server and tells the pods to come how to fetch them.

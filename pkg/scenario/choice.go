@@ -39,8 +39,9 @@ func Decoders(catalogue Catalogue) map[reflect.Type]strictyaml.Custom {
 			}
 			into.Set(reflect.ValueOf(catalogue.choose(d, node, pairs, at, at.Tag.Get("choice"))))
 		},
-		reflect.TypeFor[Moment](): catalogue.moment,
-		reflect.TypeFor[Timing](): timing,
+		reflect.TypeFor[Moment]():    catalogue.moment,
+		reflect.TypeFor[Timing]():    timing,
+		reflect.TypeFor[ConfValue](): confValue,
 	}
 }
 

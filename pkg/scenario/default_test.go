@@ -8,10 +8,10 @@ import (
 )
 
 // resilient returns the settings of the profile that is the default.
-func resilient() map[string]string {
-	conf := map[string]string{}
+func resilient() map[string]ConfValue {
+	conf := map[string]ConfValue{}
 	for _, s := range ProfileSettings(ProfileResilient) {
-		conf[s.Key] = s.Value
+		conf[s.Key] = Plain(s.Value)
 	}
 	return conf
 }

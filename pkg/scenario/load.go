@@ -10,14 +10,33 @@ type Error = strictyaml.Error
 // Problem is one problem of a file.
 type Problem = strictyaml.Problem
 
+// Option changes how a scenario or a plan is read.
+type Option func(*options)
+
+type options struct{ plainSecrets bool }
+
+// AllowPlainSecrets accepts settings in clear text whose keys say that they are secrets.
+func AllowPlainSecrets() Option { return func(o *options) { o.plainSecrets = true } }
+
+// PlainSecretsAllowed reports whether AllowPlainSecrets is among the options.
+func PlainSecretsAllowed(how []Option) bool { return chosen(how).plainSecrets }
+
+func chosen(how []Option) options {
+	var all options
+	for _, option := range how {
+		option(&all)
+	}
+	return all
+}
+
 // Load reads a scenario. file is its name for messages only. It returns an *Error with every problem of the file, or
 // a scenario as it was written, without defaults; see Default.
-func Load(file string, data []byte, catalogue Catalogue) (*Scenario, error) {
+func Load(file string, data []byte, catalogue Catalogue, how ...Option) (*Scenario, error) {
 	d := strictyaml.NewDecoder(Decoders(catalogue))
 	var s Scenario
 	d.Decode(data, &s)
 	if s.Kind == Kind {
-		validate(&s, catalogue, d.Problem)
+		validate(&s, catalogue, chosen(how), d.Problem)
 	}
 	if err := d.Err(file); err != nil {
 		return nil, err

@@ -48,11 +48,11 @@ func applyProfile(w *Workload) {
 	}
 	conf := maps.Clone(w.Conf)
 	if conf == nil {
-		conf = map[string]string{}
+		conf = map[string]ConfValue{}
 	}
 	for _, s := range settings {
 		if _, given := conf[s.Key]; !given {
-			conf[s.Key] = s.Value
+			conf[s.Key] = Plain(s.Value)
 		}
 	}
 	w.Conf = conf
@@ -61,7 +61,7 @@ func applyProfile(w *Workload) {
 // FromProfile returns the profile's setting that a key of the workload's conf has its value from; false if the value is the user's own.
 func FromProfile(w Workload, key string) (Setting, bool) {
 	settings := ProfileSettings(w.Profile)
-	i := slices.IndexFunc(settings, func(s Setting) bool { return s.Key == key && s.Value == w.Conf[key] })
+	i := slices.IndexFunc(settings, func(s Setting) bool { return s.Key == key && Plain(s.Value) == w.Conf[key] })
 	if i < 0 {
 		return Setting{}, false
 	}

@@ -10,7 +10,7 @@ import (
 
 func TestResilientProfileLeavesTheUsersSettings(t *testing.T) {
 	t.Parallel()
-	given := map[string]string{"spark.network.timeout": "90s", "spark.locality.wait": "0"}
+	given := map[string]ConfValue{"spark.network.timeout": Plain("90s"), "spark.locality.wait": Plain("0")}
 	s := &Scenario{}
 	s.Spec.Workload.Conf = given
 	Default(s)
@@ -18,7 +18,7 @@ func TestResilientProfileLeavesTheUsersSettings(t *testing.T) {
 	if w.Profile != ProfileResilient {
 		t.Errorf("profile is %q, want %s by default", w.Profile, ProfileResilient)
 	}
-	if got := w.Conf["spark.network.timeout"]; got != "90s" {
+	if got := w.Conf["spark.network.timeout"]; got != Plain("90s") {
 		t.Errorf("spark.network.timeout is %s, want the user's 90s", got)
 	}
 	if _, from := FromProfile(w, "spark.network.timeout"); from {

@@ -63,15 +63,15 @@ type Knobs struct {
 
 // Workload is the Spark application and the components around it.
 type Workload struct {
-	Application    Application       `json:"application"`
-	Image          string            `json:"image,omitempty" pattern:"^[^\\s]+$" like:"registry.example/spark:4.1.0"` // the user's own image instead of the one built here; official entry point's contract
-	Driver         Driver            `json:"driver,omitempty"`
-	Executors      Executors         `json:"executors,omitempty"`
-	StagingServer  StagingServer     `json:"stagingServer,omitempty"`
-	ShuffleService ShuffleService    `json:"shuffleService,omitempty"`
-	Storage        string            `json:"storage,omitempty" enum:"shared|local|node"` // what /shared is made of: shared (default) is seen by all nodes; local is a volume on the disk of the first driver's node, and only there can be mounted; node is a directory on each node's own disk, another one on each
-	Profile        string            `json:"profile,omitempty" enum:"stock|resilient"`   // what Spark's settings begin with: resilient (default) notices a lost node within half a minute, stock leaves Spark's defaults
-	Conf           map[string]string `json:"conf,omitempty"`                             // any Spark setting; wins over the profile's and the launcher's own
+	Application    Application          `json:"application"`
+	Image          string               `json:"image,omitempty" pattern:"^[^\\s]+$" like:"registry.example/spark:4.1.0"` // the user's own image instead of the one built here; official entry point's contract
+	Driver         Driver               `json:"driver,omitempty"`
+	Executors      Executors            `json:"executors,omitempty"`
+	StagingServer  StagingServer        `json:"stagingServer,omitempty"`
+	ShuffleService ShuffleService       `json:"shuffleService,omitempty"`
+	Storage        string               `json:"storage,omitempty" enum:"shared|local|node"` // what /shared is made of: shared (default) is seen by all nodes; local is a volume on the disk of the first driver's node, and only there can be mounted; node is a directory on each node's own disk, another one on each
+	Profile        string               `json:"profile,omitempty" enum:"stock|resilient"`   // what Spark's settings begin with: resilient (default) notices a lost node within half a minute, stock leaves Spark's defaults
+	Conf           map[string]ConfValue `json:"conf,omitempty"`                             // any Spark setting; wins over the profile's and the launcher's own. A secret value is given as {fromEnv: NAME} or {fromFile: PATH}
 }
 
 // Application is what Spark runs.
@@ -110,7 +110,7 @@ type StagingServer struct {
 	Storage     string   `json:"storage,omitempty" enum:"none|memory|durable"`                                          // none (default): artifacts come with the image; memory: lost with the server's pod; durable: on storage that outlives any pod
 	Replicas    int      `json:"replicas,omitempty" min:"1" max:"9"`                                                    // pods of the server, each on a node of its own; default 2 if durable, else 1
 	URL         string   `json:"url,omitempty" pattern:"^(s3|gs|azblob)://[^\\s]+$" like:"s3://bucket?prefix=staging/"` // durable only: object storage instead of the cluster's shared volume
-	Credentials []string `json:"credentials,omitempty"`                                                                 // with url: environment variables of the harness that the server is given, by name
+	Credentials []string `json:"credentials,omitempty" pattern:"^[A-Za-z_][A-Za-z0-9_]*$" like:"AWS_ACCESS_KEY_ID"`     // with url: environment variables of the harness that the server is given, by name; each has to be allowed with --allow-env NAME
 	Padding     string   `json:"padding,omitempty" pattern:"^[1-9][0-9]*[kmg]?$" like:"16m"`                            // bytes of noise that the harness adds to the artifacts, so that fetching them takes as long as with a large application
 	FetchRate   string   `json:"fetchRate,omitempty" pattern:"^[1-9][0-9]*[kmg]?$" like:"20k"`                          // bytes a second at which a pod fetches: slow enough for a fault to strike in the middle; default unlimited
 }

@@ -2,7 +2,7 @@ package scenario
 
 import (
 	"fmt"
-	"maps"
+	"net/url"
 	"path"
 	"reflect"
 	"slices"
@@ -17,18 +17,15 @@ type report func(path, format string, args ...any)
 
 // validate finds what the types alone cannot: contradictions and references to nothing. Parts that could not be
 // decoded are empty and are passed over; they were reported already.
-func validate(s *Scenario, catalogue Catalogue, report report) {
+func validate(s *Scenario, catalogue Catalogue, how options, report report) {
 	validateTiming(s.Spec.Cluster.Timing, report)
 	validateDriver(s.Spec.Workload.Driver, report)
 	validateStaging(s.Spec.Workload, report)
 	if shuffle := s.Spec.Workload.ShuffleService; shuffle.LocalDirectory != "" && !shuffle.Enabled {
 		report("spec.workload.shuffleService.localDirectory", "there is no shuffle service; write enabled: true or leave this out")
 	}
-	for _, key := range slices.Sorted(maps.Keys(s.Spec.Workload.Conf)) {
-		if !strings.HasPrefix(key, "spark.") {
-			report("spec.workload.conf."+key, "Spark ignores settings that do not begin with \"spark.\"; did you mean spark.%s?", key)
-		}
-	}
+	CheckConf("spec.workload.conf", s.Spec.Workload.Conf, how.plainSecrets, report)
+	checkArtifacts(s.Spec.Workload.Application, report)
 	validateFaults(s.Spec.Faults, catalogue, report)
 	validateComponents(s.Spec, report)
 	validateExpectations(s, catalogue, report)
@@ -86,6 +83,9 @@ func validateStaging(w Workload, report report) {
 			report("spec.workload.application", "%s and %s have the same name: pods fetch all artifacts into one directory", other, artifact)
 		}
 		names[base] = artifact
+	}
+	if address, err := url.Parse(server.URL); err == nil && address.User != nil {
+		report(at+".url", "has a user or password in it, which anybody may read; name the variables that hold them in credentials")
 	}
 	if server.Storage != StagingDurable && server.URL != "" {
 		report(at+".url", "only storage: durable has one")

@@ -1,0 +1,91 @@
+package runner
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/sparkchaos/sparkchaos/pkg/launcher"
+	"github.com/sparkchaos/sparkchaos/pkg/scenario"
+)
+
+// secrets are the values that the workload is given and that stand in no file of the run. They are read before anything
+// is made.
+type secrets struct {
+	conf        map[string]string // by the key of Spark's setting
+	credentials map[string]string // of the staging server, by the variable's name
+}
+
+// readSecrets reads all that the scenario asks for, and fails with everything that is missing or was not allowed.
+func (r *run) readSecrets() error {
+	r.secrets = secrets{conf: map[string]string{}, credentials: map[string]string{}}
+	var problems []error
+	read := func(into map[string]string, key, at string, get func(string) (string, error), name string) {
+		if get == nil {
+			problems = append(problems, fmt.Errorf("%s: %s was not allowed", at, name))
+			return
+		}
+		value, err := get(name)
+		if err == nil && value == "" {
+			err = fmt.Errorf("%s is empty", name)
+		}
+		if err == nil && !utf8.ValidString(value) {
+			err = fmt.Errorf("%s is no text in UTF-8, which is all that settings and variables hold", name)
+		}
+		if err != nil {
+			problems = append(problems, fmt.Errorf("%s: %w", at, err))
+			return
+		}
+		into[key] = value
+	}
+	w := r.Plan.Workload
+	for _, name := range w.StagingServer.Credentials {
+		read(r.secrets.credentials, name, "spec.workload.stagingServer.credentials", r.Variable, name)
+	}
+	conf := scenario.SecretConf(w)
+	for _, key := range slices.Sorted(maps.Keys(conf)) {
+		if value := conf[key]; value.FromEnv != "" {
+			read(r.secrets.conf, key, "spec.workload.conf."+key, r.Variable, value.FromEnv)
+		} else {
+			read(r.secrets.conf, key, "spec.workload.conf."+key, r.SecretFile, value.FromFile)
+		}
+	}
+	return errors.Join(problems...)
+}
+
+// fill puts the values into the Kubernetes Secrets that pods get them from.
+func (s secrets) fill(objects *launcher.Objects) error {
+	if objects.Staging != nil {
+		objects.Staging.FillCredentials(s.credentials)
+	}
+	return objects.FillSecretConf(s.conf)
+}
+
+// shortestMasked is the length from which a value is taken out of logs: shorter ones are no secrets, and words of every
+// log may be like them.
+const shortestMasked = 6
+
+// masked returns what must not stand in a line of a log: the values, and the lines of those that have several. The longest
+// come first, so that none hides a part of another.
+func (s secrets) masked() []string {
+	var all []string
+	for _, values := range []map[string]string{s.conf, s.credentials} {
+		for _, value := range values {
+			for line := range strings.Lines(value) {
+				if line = strings.TrimSpace(line); len(line) >= shortestMasked {
+					all = append(all, line)
+				}
+			}
+		}
+	}
+	slices.SortFunc(all, func(a, b string) int {
+		if len(a) != len(b) {
+			return len(b) - len(a)
+		}
+		return strings.Compare(a, b)
+	})
+	return slices.Compact(all)
+}
