@@ -141,6 +141,7 @@ func Run(ctx context.Context, options Options) (Finished, error) {
 		return Finished{}, err
 	}
 	defer r.active.Release()
+	stopLoad := measureLoad(ctx, r.log)
 	trouble := r.carryOut(ctx)
 	r.interrupted = trouble != nil && ctx.Err() != nil
 	if r.gone() {
@@ -149,6 +150,7 @@ func Run(ctx context.Context, options Options) (Finished, error) {
 	// What follows is done for an interrupted run, and for one whose history cannot be written, too.
 	after := context.WithoutCancel(ctx)
 	left := r.cleanUp(after)
+	stopLoad()
 	trouble = r.end(trouble)
 	left = r.release(after, r.removeCluster(after, left))
 	if left == nil {
