@@ -1,6 +1,10 @@
 package check
 
-import "time"
+import (
+	"time"
+
+	"github.com/sparkchaos/sparkchaos/pkg/scenario"
+)
 
 func completes() Definition {
 	return Definition{
@@ -8,6 +12,7 @@ func completes() Definition {
 		Doc:      "The application ends well (the driver's Job is Complete, a bare driver pod Succeeded) within the bound, counted from its launch.",
 		Args:     func() any { return &WithinArgs{} },
 		Problems: withinProblems,
+		Bound:    boundSince(scenario.SinceLaunch),
 		New: func(args any) Checker {
 			within := time.Duration(args.(*WithinArgs).Within)
 			return checkerFunc(func(m *Model) Result { return checkCompletes(m, within) })

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/sparkchaos/sparkchaos/pkg/scenario"
 )
@@ -25,6 +26,8 @@ type Definition struct {
 	Args func() any
 	// Problems returns what is wrong with decoded arguments; nil when nothing can be.
 	Problems func(args any) []string
+	// Bound returns until when a run must go on for the invariant to be judged; nil if it needs no more time than the application.
+	Bound func(args any) scenario.Bound
 	// New makes the checker for arguments that Args made and that have no problems.
 	New func(args any) Checker
 }
@@ -49,6 +52,13 @@ func withinProblems(args any) []string {
 		return []string{"within is missing: write how long it may take, like {within: 60s}"}
 	}
 	return nil
+}
+
+// boundSince returns the bound of WithinArgs, counted from an event.
+func boundSince(since scenario.Since) func(args any) scenario.Bound {
+	return func(args any) scenario.Bound {
+		return scenario.Bound{Within: time.Duration(args.(*WithinArgs).Within), Since: since}
+	}
 }
 
 // Definitions returns all invariants, in the order in which they are explained to a user.
@@ -77,7 +87,7 @@ func Definitions() []Definition {
 func Entries() []scenario.Entry {
 	var entries []scenario.Entry
 	for _, d := range Definitions() {
-		entries = append(entries, scenario.Entry{Name: d.Name, Doc: d.Doc, Args: d.Args, Check: d.Problems, Baseline: d.Baseline})
+		entries = append(entries, scenario.Entry{Name: d.Name, Doc: d.Doc, Args: d.Args, Check: d.Problems, Baseline: d.Baseline, Bound: d.Bound})
 	}
 	return entries
 }

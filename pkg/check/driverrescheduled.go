@@ -3,6 +3,8 @@ package check
 import (
 	"cmp"
 	"time"
+
+	"github.com/sparkchaos/sparkchaos/pkg/scenario"
 )
 
 func driverRescheduled() Definition {
@@ -11,6 +13,7 @@ func driverRescheduled() Definition {
 		Doc:      "After a fault struck the driver, a new incarnation runs on another node within the bound, counted from the moment at which the fault began to act; Pending is not rescheduled.",
 		Args:     func() any { return &WithinArgs{} },
 		Problems: withinProblems,
+		Bound:    boundSince(scenario.SinceFault),
 		New: func(args any) Checker {
 			within := time.Duration(args.(*WithinArgs).Within)
 			return checkerFunc(func(m *Model) Result { return checkRescheduled(m, within) })

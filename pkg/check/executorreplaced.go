@@ -1,6 +1,10 @@
 package check
 
-import "time"
+import (
+	"time"
+
+	"github.com/sparkchaos/sparkchaos/pkg/scenario"
+)
 
 func executorReplaced() Definition {
 	return Definition{
@@ -9,6 +13,7 @@ func executorReplaced() Definition {
 			"a pod's object alone is no executor.",
 		Args:     func() any { return &WithinArgs{} },
 		Problems: withinProblems,
+		Bound:    boundSince(scenario.SinceFault),
 		New: func(args any) Checker {
 			within := time.Duration(args.(*WithinArgs).Within)
 			return checkerFunc(func(m *Model) Result { return checkReplaced(m, within) })

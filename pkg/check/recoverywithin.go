@@ -24,11 +24,20 @@ type RecoveryArgs struct {
 	Total scenario.Duration `json:"total,omitempty"`
 }
 
+// longest is how long a recovery may take that keeps to its bounds: each phase begins when the one before it ends.
+func (a *RecoveryArgs) longest() time.Duration {
+	phases := a.Detection + a.Eviction + a.Rescheduling + a.DriverStart + a.ExecutorsBack + a.FirstProgress
+	return time.Duration(max(a.Total, phases))
+}
+
 func recoveryWithin() Definition {
 	return Definition{
 		Name: "recoveryWithin",
 		Doc:  "Each phase of the recovery from each fault (detection, eviction, rescheduling, driverStart, executorsBack, firstProgress, and their total) ends within its bound; a phase without a bound is measured only.",
 		Args: func() any { return &RecoveryArgs{} },
+		Bound: func(args any) scenario.Bound {
+			return scenario.Bound{Within: args.(*RecoveryArgs).longest(), Since: scenario.SinceFault}
+		},
 		New: func(args any) Checker {
 			bounds := *args.(*RecoveryArgs)
 			return checkerFunc(func(m *Model) Result { return checkRecovery(m, bounds) })

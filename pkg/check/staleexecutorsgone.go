@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"slices"
 	"time"
+
+	"github.com/sparkchaos/sparkchaos/pkg/scenario"
 )
 
 func staleExecutorsGone() Definition {
@@ -13,6 +15,7 @@ func staleExecutorsGone() Definition {
 			"and the new incarnation uses none of them; on a node that a fault struck only the heartbeats count.",
 		Args:     func() any { return &WithinArgs{} },
 		Problems: withinProblems,
+		Bound:    boundSince(scenario.SinceDriverEnd),
 		New: func(args any) Checker {
 			within := time.Duration(args.(*WithinArgs).Within)
 			return checkerFunc(func(m *Model) Result { return checkStale(m, within) })

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -98,6 +99,14 @@ func (d *Disturbance) Describe() string { return d.fault.Describe() }
 
 // Rank orders the recovery of several: those of machines have the lowest.
 func (d *Disturbance) Rank() int { return d.target.rank() }
+
+// Holds reports whether the disturbance keeps pods on a node from being seen to end: its kubelet is silent until the fault
+// is undone. It waits for a step that works.
+func (d *Disturbance) Holds(node string) bool {
+	d.working.Lock()
+	defer d.working.Unlock()
+	return d.record != nil && d.State().Active() && d.target.Node == node && slices.Contains(d.effects, history.SilencesNode)
+}
 
 // State returns where the disturbance stands. It does not wait for a step that works.
 func (d *Disturbance) State() State {

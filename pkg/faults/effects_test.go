@@ -1,6 +1,7 @@
 package faults
 
 import (
+	"errors"
 	"slices"
 	"testing"
 
@@ -71,6 +72,30 @@ func TestEffectsOfWhatIsNone(t *testing.T) {
 	}{{"nodeExplosion", nil}, {"nodePowerOff", nil}, {"nodePowerOff", &PodKillArgs{}}} {
 		if got, err := EffectsOf(bad.kind, bad.args); err == nil {
 			t.Errorf("effects of %s with %T: %v, want an error", bad.kind, bad.args, got)
+		}
+	}
+}
+
+// TestWhatHoldsANode: pods on a node whose kubelet is silent are not seen to end before the fault is undone.
+func TestWhatHoldsANode(t *testing.T) {
+	t.Parallel()
+	for kind, want := range map[string]bool{"nodePowerOff": true, "nodeIsolate": true, "nodeCordon": false, "podKill": false, "networkDelay": false} {
+		w := newWorld(t).suiting(kind)
+		d := w.disturbanceBy(t, "f", kind, "", sample(kind))
+		if d.Holds("worker-1") {
+			t.Errorf("%s holds the node before it is injected", kind)
+		}
+		if err := d.Inject(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if d.Holds("worker-1") != want || d.Holds("worker-2") {
+			t.Errorf("%s holds worker-1: %v, worker-2: %v; want %v and false", kind, d.Holds("worker-1"), d.Holds("worker-2"), want)
+		}
+		if err := errors.Join(d.Recover(t.Context()), d.CleanUp(t.Context())); err != nil {
+			t.Fatal(err)
+		}
+		if d.Holds("worker-1") {
+			t.Errorf("%s holds the node when it is undone", kind)
 		}
 	}
 }

@@ -77,6 +77,12 @@ func (s *Subscription) Next(ctx context.Context) (Event, error) {
 	}
 }
 
+// Behind reports whether events are written that were not delivered yet.
+func (s *Subscription) Behind() bool {
+	written, _, _ := s.writer.state()
+	return s.read < written || len(s.lines) > 0
+}
+
 func (s *Subscription) fill(written int64) error {
 	want := min(written-s.read, subscriptionBuffer)
 	rest := len(s.lines)

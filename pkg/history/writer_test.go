@@ -378,3 +378,29 @@ func TestSubscriptionEndsWithContext(t *testing.T) {
 		t.Errorf("Next = %v, want %v", err, context.Canceled)
 	}
 }
+
+func TestASubscriptionKnowsWhetherItIsBehind(t *testing.T) {
+	t.Parallel()
+	log := NewWriter(&fakeFile{}, SystemClock{})
+	s, err := log.Subscribe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	if s.Behind() {
+		t.Error("it is behind a history without events")
+	}
+	for range 3 {
+		if _, err := log.Append(Harness, "x", nil, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for left := 2; left >= 0; left-- {
+		if _, err := s.Next(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if s.Behind() != (left > 0) {
+			t.Errorf("with %d events to come it is behind: %v", left, s.Behind())
+		}
+	}
+}

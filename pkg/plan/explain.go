@@ -158,7 +158,26 @@ func (e *explainer) steps(p *Plan) {
 		}
 		e.line("%d. %s: %s: %s%s.", i+1, step.ID, e.moment(step), what, by(step))
 	}
-	e.line("After the last fault the application has %s to complete.", p.Settle)
+	e.waits(p.Waits(e.catalogue))
+}
+
+// waits says how long the application may take, and for which invariants it is waited for longer.
+func (e *explainer) waits(w Waits) {
+	words := fmt.Sprintf("After the last fault the application has %s to complete", scenario.Duration(w.Settle))
+	var longer []string
+	if w.Fault.Time > w.Settle {
+		longer = append(longer, fmt.Sprintf("until %s after the last fault (for %s)", scenario.Duration(w.Fault.Time), w.Fault.Invariant))
+	}
+	if w.Launch.Invariant != "" {
+		longer = append(longer, fmt.Sprintf("until %s after its launch (for %s)", scenario.Duration(w.Launch.Time), w.Launch.Invariant))
+	}
+	if len(longer) > 0 {
+		words += ", and in any case " + strings.Join(longer, ", and ")
+	}
+	e.line("%s.", words)
+	if w.Aftermath.Invariant != "" {
+		e.line("After that, drivers and executors that still live are watched for %s at most (for %s).", scenario.Duration(w.Aftermath.Time), w.Aftermath.Invariant)
+	}
 }
 
 // by names the means of an injection, if there was something to choose or something has to be installed.

@@ -2,6 +2,7 @@ package plan
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/sparkchaos/sparkchaos/pkg/anchor"
 	"github.com/sparkchaos/sparkchaos/pkg/cluster"
@@ -25,6 +26,12 @@ func (a *fakePodArgs) Choose(executors int, pick func(int) int) { a.Pod.Choose(e
 
 type fakeBoundArgs struct {
 	Within scenario.Duration `json:"within"`
+}
+
+func fakeBound(since scenario.Since) func(any) scenario.Bound {
+	return func(args any) scenario.Bound {
+		return scenario.Bound{Within: time.Duration(args.(*fakeBoundArgs).Within), Since: since}
+	}
 }
 
 type fakeNone struct{}
@@ -53,7 +60,10 @@ func fakeCatalogue() scenario.Catalogue {
 		},
 		Anchors: anchor.Entries(),
 		Invariants: []scenario.Entry{
-			{Name: "completes", Doc: "The application ends well.", Args: func() any { return &fakeBoundArgs{} }},
+			{Name: "completes", Doc: "The application ends well.", Args: func() any { return &fakeBoundArgs{} }, Bound: fakeBound(scenario.SinceLaunch)},
+			{Name: "replaced", Doc: "It is replaced.", Args: func() any { return &fakeBoundArgs{} }, Bound: fakeBound(scenario.SinceFault)},
+			{Name: "recovers", Doc: "It recovers.", Args: func() any { return &fakeBoundArgs{} }, Bound: fakeBound(scenario.SinceFault)},
+			{Name: "gone", Doc: "The old ones are gone.", Args: func() any { return &fakeBoundArgs{} }, Bound: fakeBound(scenario.SinceDriverEnd)},
 			{Name: "nothingLeftBehind", Doc: "Nothing is left.", Args: func() any { return &fakeNone{} },
 				Phrase: func(any) string { return "nothing of the run is left" }},
 		},

@@ -19,6 +19,11 @@ import (
 // each shows every event of the history, those to come too, until the function says that it is enough. When the
 // context ends by its own deadline, late says what that means; a cancelled context is returned as such.
 func each(ctx context.Context, log *history.Writer, observe func(history.Event) (enough bool, err error), late func() error) error {
+	return eachUpToNow(ctx, log, func(e history.Event, _ bool) (bool, error) { return observe(e) }, late)
+}
+
+// eachUpToNow is each for who must know whether an event is the last one so far.
+func eachUpToNow(ctx context.Context, log *history.Writer, observe func(e history.Event, last bool) (enough bool, err error), late func() error) error {
 	subscription, err := log.Subscribe()
 	if err != nil {
 		return err
@@ -35,7 +40,7 @@ func each(ctx context.Context, log *history.Writer, observe func(history.Event) 
 			}
 			return err
 		}
-		if enough, err := observe(event); enough || err != nil {
+		if enough, err := observe(event, !subscription.Behind()); enough || err != nil {
 			return err
 		}
 	}

@@ -173,7 +173,7 @@ func (r *run) runBaseline(ctx context.Context) (results map[string]string, err e
 	if err := session.launch(ctx, r.Plan.Workload); err != nil {
 		return nil, err
 	}
-	ending, err := session.awaitEnding(ctx, baselineTimeout)
+	ending, err := session.awaitEnding(ctx, baselineTimeout, nil)
 	if err != nil {
 		return nil, err
 	}

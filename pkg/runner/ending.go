@@ -1,14 +1,12 @@
 package runner
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"runtime"
-	"slices"
 	"strings"
 	"time"
 
@@ -24,19 +22,6 @@ import (
 	"github.com/sparkchaos/sparkchaos/pkg/launcher"
 	"github.com/sparkchaos/sparkchaos/pkg/report"
 )
-
-// aftermath is how long the rest of dead incarnations is watched after everything has recovered.
-const aftermath = 45 * time.Second
-
-// settle waits for the application to complete. That it does not is for the invariants to judge.
-func (r *run) settle(ctx context.Context) error {
-	ending, err := r.session.awaitEnding(ctx, settleBound(r.Plan))
-	if err != nil {
-		return err
-	}
-	r.Progress.Say("the application %s", ending)
-	return r.session.verifyArtifacts(ctx)
-}
 
 // cleanUp undoes every fault, collects the evidence, and removes what the run made. It goes on after a failure and
 // without a history, and returns what is left behind.
@@ -63,15 +48,8 @@ func (r *run) cleanUp(ctx context.Context) error {
 
 // recoverAll brings back what is still disturbed, and watches what that does to the rest of dead incarnations. It
 // returns what stays disturbed; what only the history did not learn of is back all the same.
-//
-// Machines come first: a node that is off keeps resources of Chaos Mesh from going.
 func (r *run) recoverAll(ctx context.Context) error {
-	slices.SortStableFunc(r.disturbed, func(a, b *faults.Disturbance) int { return cmp.Compare(a.Rank(), b.Rank()) })
-	for _, fault := range r.disturbed {
-		if fault.State().Active() {
-			_ = r.recoverFault(ctx, fault) // tried again below
-		}
-	}
+	_ = r.recoverActive(ctx) // tried again below
 	var errs []error
 	for _, fault := range r.disturbed {
 		err := fault.CleanUp(ctx)
@@ -85,34 +63,6 @@ func (r *run) recoverAll(ctx context.Context) error {
 		r.watchAftermath(ctx)
 	}
 	return errors.Join(errs...)
-}
-
-// applicationPods selects drivers and executors; the components around them run until the clean-up.
-const applicationPods = launcher.RoleLabel + " in (" + launcher.RoleDriver + "," + launcher.RoleExecutor + ")"
-
-// watchAftermath waits until no driver and no executor runs any more, for a while at most: what is still there then is
-// judged from the record.
-func (r *run) watchAftermath(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, aftermath)
-	defer cancel()
-	running := newSeen("")
-	done := r.Progress.Await("drivers and executors to end", aftermath, running.String)
-	defer done()
-	_ = wait.PollUntilContextCancel(ctx, 500*time.Millisecond, true, func(ctx context.Context) (bool, error) {
-		pods, err := r.client.CoreV1().Pods(r.id).List(ctx, metav1.ListOptions{LabelSelector: applicationPods})
-		if err != nil {
-			running.set(err.Error())
-			return false, nil
-		}
-		count := 0
-		for _, pod := range pods.Items {
-			if pod.Status.Phase != corev1.PodSucceeded && pod.Status.Phase != corev1.PodFailed {
-				count++
-			}
-		}
-		running.set(fmt.Sprintf("%d pods", count))
-		return count == 0, nil
-	})
 }
 
 // collect reads the nodes' disks and keeps the logs. Logs are for people: no verdict depends on them.

@@ -456,9 +456,6 @@ func (r *run) launch(ctx context.Context) error {
 	return session.launch(ctx, r.Plan.Workload)
 }
 
-// settleBound is how long the application may take to complete after the last fault.
-func settleBound(p *plan.Plan) time.Duration { return time.Duration(p.Settle) }
-
 func newClient(c cluster.Cluster) (kubernetes.Interface, error) {
 	config, err := c.RESTConfig()
 	if err != nil {

@@ -30,6 +30,7 @@ type session struct {
 	recording *recording
 	witness   *witnessing
 	logs      *podLogs
+	launched  time.Time      // when the driver's object was made
 	ticket    staging.Ticket // for the artifacts that were uploaded; zero if there are none
 }
 
@@ -103,6 +104,7 @@ func (s *session) launch(ctx context.Context, w scenario.Workload) error {
 	if err != nil {
 		return err
 	}
+	s.launched = time.Now()
 	launched.ImageID = s.run.image.Digest
 	if _, err := s.log.Append(history.Harness, history.WorkloadLaunched, nil, launched); err != nil {
 		return err
@@ -230,42 +232,4 @@ func (s *session) collectNode(ctx context.Context, node string) error {
 	}
 	_, err = s.log.Append(history.Harness, history.DisksCollected, &history.Object{Kind: "Node", Name: node}, data)
 	return err
-}
-
-// ending is how the wait for an application's end went.
-type ending struct {
-	completed, failed bool
-	within            time.Duration
-}
-
-// String says it with the application as its subject.
-func (e ending) String() string {
-	switch {
-	case e.completed:
-		return "has completed"
-	case e.failed:
-		return "has failed"
-	default:
-		return fmt.Sprintf("has not completed within %v", e.within)
-	}
-}
-
-// awaitEnding waits until the driver's Job is complete or has failed, or the bare driver pod has ended.
-func (s *session) awaitEnding(ctx context.Context, atMost time.Duration) (ending, error) {
-	ctx, cancel := context.WithTimeout(ctx, atMost)
-	defer cancel()
-	end := ending{within: atMost}
-	anchored, err := newAwaited("application", applicationCompleted(), 0)
-	if err != nil {
-		return end, err
-	}
-	failed := newFailure()
-	done := s.run.Progress.Await("the application to complete", atMost, anchored.seen)
-	defer done()
-	err = each(ctx, s.log, func(e history.Event) (bool, error) {
-		end.completed, _ = anchored.observe(e)
-		end.failed = failed.observe(e)
-		return end.completed || end.failed, nil
-	}, func() error { return nil })
-	return end, err
 }

@@ -170,7 +170,7 @@ func TestAwaitEnding(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			r := replayed(t, tt.until)
-			got, err := (&session{run: r, log: r.log}).awaitEnding(t.Context(), time.Second)
+			got, err := (&session{run: r, log: r.log}).awaitEnding(t.Context(), time.Second, nil)
 			if err != nil || got != tt.want {
 				t.Errorf("%+v, %v; want %+v", got, err, tt.want)
 			}

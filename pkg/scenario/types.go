@@ -194,4 +194,23 @@ type Entry struct {
 	By       []string                // faults: the means by which it can be brought about, the preferred first; nil: built-in ones alone
 	Instant  bool                    // faults: nothing is left to be undone afterwards (a killed pod), so recover is refused
 	Baseline bool                    // invariants: judged against the baseline, so the scenario must ask for one
+	// Bound returns until when a run must go on to judge an invariant: before that, what has not happened may still come.
+	// Nil: it never needs more time than the application takes.
+	Bound func(args any) Bound
 }
+
+// Bound is a time within which something has to happen. Zero: there is none.
+type Bound struct {
+	Within time.Duration
+	Since  Since // from when it counts
+}
+
+// Since is the event from which a bound counts.
+type Since string
+
+// The events from which bounds count.
+const (
+	SinceLaunch    Since = "launch"    // of the workload
+	SinceFault     Since = "fault"     // the moment at which a fault began to act
+	SinceDriverEnd Since = "driverEnd" // the last sign of life of a driver that was replaced
+)
