@@ -110,6 +110,9 @@ func (m chaosMesh) parts(ctx context.Context) (chaosmesh.Parts, error) {
 func newChaosMeshCommand(getenv func(string) string) *cobra.Command {
 	var chosen clusterChoice
 	open := func(command *cobra.Command) (runner.ChaosMesh, error) {
+		if err := chosen.checkName(); err != nil {
+			return nil, err
+		}
 		say := func(line string) { fmt.Fprintln(command.ErrOrStderr(), line) }
 		clusters, err := clustersOf(chosen, getenv, say)
 		if err != nil {

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -43,23 +44,29 @@ type openCluster func(*cobra.Command) (openedCluster, error)
 // newClusterCommand returns `sparkchaos cluster`.
 func newClusterCommand(getenv func(string) string) *cobra.Command {
 	var chosen clusterChoice
-	openAny := func(command *cobra.Command, actOn string) (cluster.Cluster, error) {
+	// done lets runs begin again on a cluster that something was to be done to.
+	openAny := func(command *cobra.Command, actOn string) (c cluster.Cluster, done func(), err error) {
 		found, err := clustersAt(command, getenv, &chosen)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
-		if others, ok := found.(existingClusters); ok && actOn != "" {
-			if err := others.mayActOn(command.Context(), actOn); err != nil {
-				return nil, err
+		done = func() {}
+		if actOn != "" {
+			if done, err = mayActOn(command.Context(), found, chosen.clusterName(), actOn); err != nil {
+				return nil, nil, err
 			}
 		}
-		return found.Open(chosen.clusterName())
+		if c, err = found.Open(chosen.clusterName()); err != nil {
+			done()
+			return nil, nil, err
+		}
+		return c, done, nil
 	}
 	open := func(command *cobra.Command) (openedCluster, error) {
 		if chosen.kind == existingKind {
 			return nil, usagef("%s is for clusters that were made on this machine; kubectl does it for an existing one", command.CommandPath())
 		}
-		c, err := openAny(command, "")
+		c, _, err := openAny(command, "")
 		if err != nil {
 			return nil, err
 		}
@@ -81,8 +88,25 @@ func newClusterCommand(getenv func(string) string) *cobra.Command {
 	return group
 }
 
+// mayActOn refuses to do something to a node that may not be disturbed now; done ends the hold that keeps runs away meanwhile.
+func mayActOn(ctx context.Context, clusters runner.Clusters, name, node string) (done func(), err error) {
+	switch clusters := clusters.(type) {
+	case existingClusters:
+		return func() {}, clusters.mayActOn(ctx, node)
+	case interface {
+		Act(ctx context.Context, name string) (func(), error)
+	}:
+		return clusters.Act(ctx, name)
+	default:
+		return func() {}, nil
+	}
+}
+
 // clustersAt returns the clusters of a kind for a command, to whose error stream progress goes.
 func clustersAt(command *cobra.Command, getenv func(string) string, chosen *clusterChoice) (runner.Clusters, error) {
+	if err := chosen.checkName(); err != nil {
+		return nil, err
+	}
 	return clustersOf(*chosen, getenv, func(line string) { fmt.Fprintln(command.ErrOrStderr(), line) })
 }
 
@@ -156,9 +180,11 @@ func bringUp(command *cobra.Command, getenv func(string) string, chosen *cluster
 }
 
 func newClusterDownCommand(getenv func(string) string, chosen *clusterChoice) *cobra.Command {
-	var all bool
+	var all, force bool
 	command := &cobra.Command{
 		Use: "down", Short: "Remove a cluster with everything that belongs to it", Args: cobra.NoArgs,
+		Long: `Remove a cluster with everything that belongs to it. One that a run holds is not removed, unless by --force: then the
+run ends with an error.`,
 		RunE: func(command *cobra.Command, _ []string) error {
 			clusters, err := clustersAt(command, getenv, chosen)
 			if err != nil {
@@ -169,24 +195,46 @@ func newClusterDownCommand(getenv func(string) string, chosen *clusterChoice) *c
 				if names, err = clusters.Names(); err != nil {
 					return err
 				}
+				if len(names) == 0 {
+					fmt.Fprintf(command.OutOrStdout(), "there is no %s cluster; nothing was done\n", chosen.kind)
+				}
 			}
 			var errs []error
+			code := ExitError
 			for _, name := range names {
-				existed, err := clusters.Remove(command.Context(), name)
+				existed, err := takeDown(command.Context(), clusters, name, force)
 				switch {
+				case isHeld(err):
+					errs = append(errs, fmt.Errorf("%w; nothing was done: wait for its end, or remove the cluster under it with --force", err))
 				case err != nil:
 					errs = append(errs, err)
+					code = ExitCleanUpLeftovers
 				case existed:
 					fmt.Fprintf(command.OutOrStdout(), "cluster %s is gone\n", name)
 				default:
 					fmt.Fprintf(command.OutOrStdout(), "there is no cluster %s; nothing was done\n", name)
 				}
 			}
-			return withCode(ExitCleanUpLeftovers, errors.Join(errs...))
+			return withCode(code, errors.Join(errs...))
 		},
 	}
-	command.Flags().BoolVar(&all, "all", false, "all clusters of this machine")
+	command.Flags().BoolVar(&all, "all", false, "all clusters of the kind that --cluster names which this user made on this machine")
+	command.Flags().BoolVar(&force, "force", false, "even if a run holds the cluster")
 	return command
+}
+
+// takeDown removes a cluster that no run holds, or one that is to be removed under its run.
+func takeDown(ctx context.Context, clusters runner.Clusters, name string, force bool) (existed bool, err error) {
+	if exclusive, ok := clusters.(interface {
+		Take(ctx context.Context, name string) (func(), error)
+	}); ok && !force {
+		release, err := exclusive.Take(ctx, name)
+		if err != nil {
+			return false, err
+		}
+		defer release()
+	}
+	return clusters.Remove(ctx, name)
 }
 
 func newClusterStatusCommand(open openCluster) *cobra.Command {
@@ -330,11 +378,11 @@ func newClusterKubeconfigCommand(open openCluster) *cobra.Command {
 
 // newClusterNodeCommand returns `sparkchaos cluster node`. actOn is the node that something is to be done to; empty if the nodes are
 // only looked at.
-func newClusterNodeCommand(open func(command *cobra.Command, actOn string) (cluster.Cluster, error)) *cobra.Command {
+func newClusterNodeCommand(open func(command *cobra.Command, actOn string) (c cluster.Cluster, done func(), err error)) *cobra.Command {
 	children := []*cobra.Command{{
 		Use: "list", Short: "Print the nodes as the machines that they are, as a JSON list", Args: cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
-			c, err := open(command, "")
+			c, _, err := open(command, "")
 			if err != nil {
 				return err
 			}
@@ -351,10 +399,14 @@ func newClusterNodeCommand(open func(command *cobra.Command, actOn string) (clus
 		children = append(children, &cobra.Command{
 			Use: string(action) + " NODE", Short: describeAction(action), Args: cobra.ExactArgs(1),
 			RunE: func(command *cobra.Command, args []string) error {
-				c, err := open(command, args[0])
+				if err := cluster.CheckNode(args[0]); err != nil {
+					return withCode(ExitUsage, err)
+				}
+				c, done, err := open(command, args[0])
 				if err != nil {
 					return err
 				}
+				defer done()
 				evidence, err := c.Do(command.Context(), action, args[0])
 				if err != nil {
 					return err
@@ -366,7 +418,7 @@ func newClusterNodeCommand(open func(command *cobra.Command, actOn string) (clus
 			},
 		})
 	}
-	return newGroup("node", "Do something to a node as a machine, and see the effect", children...)
+	return newGroup("node", "Do something to a node as a machine, and see the effect; refused while a run holds the cluster", children...)
 }
 
 func describeAction(action cluster.Action) string {

@@ -4,9 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/sparkchaos/sparkchaos/pkg/cluster"
 	"github.com/sparkchaos/sparkchaos/pkg/cluster/embedded"
+	"github.com/sparkchaos/sparkchaos/pkg/cluster/kind"
+	"github.com/sparkchaos/sparkchaos/pkg/cluster/locks"
 	"github.com/sparkchaos/sparkchaos/pkg/runner"
 )
 
@@ -14,28 +17,42 @@ import (
 func usableKinds() []string { return clusterKinds() }
 
 // newClusters returns the clusters of a kind that this machine can make by itself.
-func newClusters(kind, state, cache string, progress func(string)) (runner.Clusters, error) {
-	switch kind {
+func newClusters(chosen, state, cache string, progress func(string)) (runner.Clusters, error) {
+	switch chosen {
 	case embeddedKind:
 		provider, err := embedded.NewProvider(state, cache, progress)
 		if err != nil {
 			return nil, err
 		}
-		return embeddedClusters{provider}, nil
+		return embeddedClusters{newHolds(provider.Locks()), provider}, nil
 	case kindKind:
-		return kindClusters{state: state, cache: cache, progress: progress}, nil
+		return kindClusters{holds: newHolds(kind.Provider{State: state}.Locks()), state: state, cache: cache, progress: progress}, nil
 	default:
-		_, err := capabilities(clusterChoice{kind: kind})
+		_, err := capabilities(clusterChoice{kind: chosen})
 		return nil, err
 	}
 }
 
 // embeddedClusters are the embedded clusters as a run sees them.
-type embeddedClusters struct{ provider embedded.Provider }
+type embeddedClusters struct {
+	*holds
+	provider embedded.Provider
+}
 
-var _ runner.Clusters = embeddedClusters{}
+var (
+	_ runner.Clusters  = embeddedClusters{}
+	_ runner.Exclusive = embeddedClusters{}
+)
 
 func (e embeddedClusters) Kind() string { return embeddedKind }
+
+// Hold refuses first what can never come to a cluster: without root none is made and none is used.
+func (e embeddedClusters) Hold(ctx context.Context, name string, by locks.Holder, patience time.Duration, waiting func(locks.Holder)) (func(), error) {
+	if err := embedded.CheckRoot(); err != nil {
+		return nil, err
+	}
+	return e.holds.Hold(ctx, name, by, patience, waiting)
+}
 
 // Make takes a running cluster only if it is what the run needs: a verdict by other timing would mislead.
 func (e embeddedClusters) Make(ctx context.Context, spec runner.ClusterSpec) (cluster.Cluster, bool, error) {

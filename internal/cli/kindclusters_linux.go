@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"time"
 
 	"sigs.k8s.io/kind/pkg/apis/config/defaults"
@@ -17,18 +18,22 @@ import (
 
 // kindClusters are the kind clusters as a run sees them.
 type kindClusters struct {
+	*holds
 	state, cache string
 	progress     func(string)
 }
 
-var _ runner.Clusters = kindClusters{}
+var (
+	_ runner.Clusters  = kindClusters{}
+	_ runner.Exclusive = kindClusters{}
+)
 
 func (k kindClusters) Kind() string { return kindKind }
 
 // provider looks for a container engine only when one is needed: most runs need none. A cluster is where it was made.
 func (k kindClusters) provider(ctx context.Context, name string) (kind.Provider, error) {
 	engine, err := kind.EngineOf(k.state, name)
-	if err != nil {
+	if errors.Is(err, fs.ErrNotExist) { // a record that is damaged is told instead
 		engine, err = kind.FindEngine(ctx)
 	}
 	return kind.Provider{State: k.state, Engine: engine, Progress: k.progress}, err

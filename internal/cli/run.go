@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -31,6 +32,7 @@ type runFlags struct {
 	keepCluster bool
 	repeat      int
 	allowed     allowances
+	wait        time.Duration
 }
 
 // defaultCluster is the name of a cluster when the user gives none.
@@ -45,13 +47,16 @@ func newRunCommand(getenv func(string) string) *cobra.Command {
 		Long: `Launch the workload of each scenario (a file, or the name of a shipped one), inject its faults at their anchors,
 record everything, judge the record, and report. What was done to the cluster is undone, also after Ctrl-C.
 
+One run has a cluster at a time: a second one is refused, and told which run holds the cluster since when. With --wait it
+waits for the cluster instead.
+
 Exit codes: pass 0, violation 1, inconclusive 2, cluster or environment error 3, clean-up incomplete 4, usage 64,
 interrupted 130. Of several runs the worst counts; a violation outranks everything.`,
 		Example: `  sparkchaos run driver-node-power-off
   sparkchaos run scenarios/*.yaml --seed 7
   sparkchaos run --plan runs/latest/plan.yaml --repeat 5`,
 		RunE: func(command *cobra.Command, args []string) error {
-			if err := flags.cluster.check(); err != nil {
+			if err := errors.Join(flags.cluster.checkName(), flags.cluster.check(), checkWait(flags)); err != nil {
 				return err
 			}
 			planned, err := planRuns(command, args, flags)
@@ -70,6 +75,7 @@ interrupted 130. Of several runs the worst counts; a violation outranks everythi
 	f.BoolVar(&flags.keepCluster, "keep-cluster", false, "leave the cluster running that was made for the run")
 	f.IntVar(&flags.repeat, "repeat", 1, "how often to run each")
 	flags.allowed.add(f)
+	addWait(f, &flags.wait)
 	flags.cluster.existing.reach(f)
 	flags.cluster.existing.offers(f)
 	return command
@@ -140,9 +146,15 @@ func carryOutAll(command *cobra.Command, getenv func(string) string, planned []p
 	if err != nil {
 		return err
 	}
+	release, err := holdCluster(command.Context(), options, flags.wait)
+	if err != nil {
+		return err
+	}
+	defer release()
 	if err := cleanUpBefore(command.Context(), options, flags); err != nil {
 		return err
 	}
+	defer sayKept(options)
 	worst := outcome{code: ExitPass}
 	for _, one := range planned {
 		for n := 1; n <= flags.repeat; n++ {

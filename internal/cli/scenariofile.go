@@ -157,6 +157,14 @@ func (c clusterChoice) clusterName() string {
 	return c.name
 }
 
+// checkName refuses what cannot be the name of a cluster of this machine.
+func (c clusterChoice) checkName() error {
+	if c.kind == existingKind {
+		return nil
+	}
+	return withCode(ExitUsage, cluster.CheckName(c.name))
+}
+
 // check refuses an existing cluster that may not be worked on, or cannot be for want of a flag.
 func (c clusterChoice) check() error {
 	if c.kind != existingKind {

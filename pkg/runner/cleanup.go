@@ -53,8 +53,16 @@ func (o CleanUpOptions) after(ctx context.Context, run *ActiveRun) error {
 	if record.ClusterKind != o.Clusters.Kind() {
 		return nil // whoever cleans up all kinds comes to it
 	}
-	o.Say("cleaning up after run %s, which was ended by force", record.RunID)
-	err := o.cleanUp(ctx, record)
+	release, held, err := holdDead(ctx, o.Clusters, record)
+	if held != "" {
+		o.Say("run %s was ended by force, and is not cleaned up after now: %s", record.RunID, held)
+		return nil
+	}
+	if err == nil {
+		defer release()
+		o.Say("cleaning up after run %s, which was ended by force", record.RunID)
+		err = o.cleanUp(ctx, record)
+	}
 	other := new(faults.OtherClusterError)
 	if o.Only != "" && errors.As(err, &other) {
 		o.Say("run %s is not cleaned up after: %v (%s)", record.RunID, err, run.path)

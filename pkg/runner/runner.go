@@ -136,6 +136,11 @@ type run struct {
 // Run carries out a plan. It returns an error only if there is nothing to judge: no run directory could be made. All
 // other trouble ends in the record, and what was done is undone in any case.
 func Run(ctx context.Context, options Options) (Finished, error) {
+	release, err := holdCluster(ctx, options.Clusters, options.ClusterName, "run of "+options.Plan.Scenario.Name)
+	if err != nil {
+		return Finished{}, err
+	}
+	defer release()
 	r, err := begin(options)
 	if err != nil {
 		return Finished{}, err
@@ -180,7 +185,7 @@ func begin(options Options) (*run, error) {
 	}); err != nil {
 		return nil, err
 	}
-	if err := r.open(); err != nil {
+	if err := errors.Join(r.noteHold(), r.open()); err != nil {
 		err = errors.Join(err, r.active.Forget())
 		r.active.Release()
 		return nil, err

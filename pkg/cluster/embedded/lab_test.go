@@ -372,11 +372,25 @@ func machines(t *testing.T, cluster string) []string {
 		if _, err := strconv.Atoi(entry.Name()); err != nil {
 			continue
 		}
-		command, _ := os.ReadFile(filepath.Join("/proc", entry.Name(), "cmdline")) // ended meanwhile: not one of them
-		groups, _ := os.ReadFile(filepath.Join("/proc", entry.Name(), "cgroup"))
-		if strings.HasPrefix(string(command), "sparkchaos-machine\x00") && strings.Contains(string(groups), "/sparkchaos/"+cluster+"-") {
+		process := filepath.Join("/proc", entry.Name())
+		command, _ := os.ReadFile(filepath.Join(process, "cmdline")) // ended meanwhile: not one of them
+		groups, _ := os.ReadFile(filepath.Join(process, "cgroup"))
+		// Between fork and exec the child by which an init starts a service has init's own command line, and is in init's group.
+		if strings.HasPrefix(string(command), "sparkchaos-machine\x00") && strings.Contains(string(groups), "/sparkchaos/"+cluster+"-") && firstOfItsNamespace(process) {
 			found = append(found, entry.Name())
 		}
 	}
 	return found
+}
+
+// firstOfItsNamespace reports whether a process is PID 1 of a PID namespace below this one, as an init is (proc_pid_status(5), NSpid).
+func firstOfItsNamespace(process string) bool {
+	status, _ := os.ReadFile(filepath.Join(process, "status")) // ended meanwhile: not one
+	for line := range strings.Lines(string(status)) {
+		if pids, ok := strings.CutPrefix(line, "NSpid:"); ok {
+			own := strings.Fields(pids)
+			return len(own) > 1 && own[len(own)-1] == "1"
+		}
+	}
+	return false
 }

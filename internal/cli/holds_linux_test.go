@@ -1,0 +1,161 @@
+package cli
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/sparkchaos/sparkchaos/pkg/cluster/clustertest"
+	"github.com/sparkchaos/sparkchaos/pkg/cluster/locks"
+	"github.com/sparkchaos/sparkchaos/pkg/runner"
+)
+
+// ownState gives the program a state and a cache of its own; the tests that use it cannot be parallel.
+func ownState(t *testing.T) (state string) {
+	t.Helper()
+	state = filepath.Join(t.TempDir(), "state")
+	t.Setenv("SPARKCHAOS_STATE", state)
+	t.Setenv("SPARKCHAOS_CACHE", filepath.Join(t.TempDir(), "cache"))
+	return state
+}
+
+// held has another holder of a cluster, such as another process is.
+func held(t *testing.T, state, kind, name string) *locks.Held {
+	t.Helper()
+	h, err := locks.In(state, kind).Hold(t.Context(), name, runner.Holding("run of some-scenario"), 0, func(locks.Holder) {})
+	if err == nil {
+		err = h.Note("r-other")
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(h.Release)
+	return h
+}
+
+func TestNamesOfClustersAreAMatterOfUsage(t *testing.T) {
+	state := ownState(t)
+	for _, kind := range []string{"embedded", "kind"} {
+		for _, command := range [][]string{
+			{"cluster", "up"}, {"cluster", "down"}, {"cluster", "down", "--force"}, {"cluster", "status"}, {"cluster", "kubeconfig"}, {"cluster", "load", "x.tar"}, {"cluster", "logs"},
+			{"cluster", "node", "list"}, {"cluster", "node", "power-off", "worker-1"},
+			{"chaos-mesh", "install"}, {"chaos-mesh", "uninstall"}, {"chaos-mesh", "status"},
+			{"run", "driver-node-power-off"},
+		} {
+			flag := "--name"
+			if command[0] == "run" {
+				flag = "--cluster-name"
+			}
+			for _, name := range clustertest.BadNames() {
+				args := append(append([]string{}, command...), "--cluster", kind, flag+"="+name)
+				if code, _, said := run(t.Context(), NewRoot(), args...); code != ExitUsage || !strings.Contains(said, "cannot be a cluster's name") {
+					t.Errorf("%q: exit code %d, %q; want an error of usage", args, code, said)
+				}
+			}
+		}
+		for _, node := range clustertest.BadNames() {
+			args := []string{"cluster", "node", "power-off", "--cluster", kind, "--", node}
+			if code, _, said := run(t.Context(), NewRoot(), args...); code != ExitUsage || !strings.Contains(said, "cannot be a node's name") {
+				t.Errorf("%q: exit code %d, %q; want an error of usage", args, code, said)
+			}
+		}
+	}
+	if _, err := os.Lstat(state); !os.IsNotExist(err) {
+		t.Errorf("they made %s, %v", state, err)
+	}
+}
+
+func TestAClusterThatIsHeldIsLeftToItsRun(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("needs root, as the embedded cluster does")
+	}
+	state := ownState(t)
+	runs := filepath.Join(t.TempDir(), "runs")
+	for _, kind := range []string{"embedded", "kind"} {
+		held(t, state, kind, "lab")
+		for _, args := range [][]string{
+			{"run", "driver-node-power-off", "--cluster-name", "lab", "--out", runs},
+			{"run", "driver-node-power-off", "--cluster-name", "lab", "--out", runs, "--wait=1s"},
+			{"cluster", "down", "--name", "lab"},
+			{"cluster", "node", "power-off", "worker-1", "--name", "lab"},
+		} {
+			args = append(args, "--cluster", kind)
+			code, _, said := run(t.Context(), NewRoot(), args...)
+			if code != ExitError || !strings.Contains(said, "is held by run r-other (process "+fmt.Sprint(os.Getpid())+") since ") {
+				t.Errorf("%v: exit code %d, %q; want 3, and who holds it since when", args, code, said)
+			}
+		}
+		if code, _, said := run(t.Context(), NewRoot(), "cluster", "down", "--force", "--name", "lab", "--cluster", "embedded"); code != ExitPass {
+			t.Errorf("by force: exit code %d, %q", code, said)
+		}
+	}
+	if _, err := os.Lstat(runs); !os.IsNotExist(err) {
+		t.Errorf("a run that was refused made %s, %v", runs, err)
+	}
+}
+
+func TestOneThatWaitsForTheClusterShowsIt(t *testing.T) {
+	state := ownState(t)
+	other := held(t, state, "embedded", "lab")
+	clusters := struct {
+		*holds
+		runner.Clusters
+	}{holds: newHolds(locks.In(state, "embedded"))}
+	show := &fakeAwaiting{seen: make(chan string, 1), done: make(chan struct{})}
+	got := make(chan error, 1)
+	go func() {
+		release, err := holdCluster(t.Context(), runner.Options{ClusterName: "lab", Clusters: clusters, Progress: show}, time.Hour)
+		if err == nil {
+			defer release()
+			// What the process holds it can hold again.
+			again, err2 := clusters.Hold(t.Context(), "lab", runner.Holding("x"), 0, func(locks.Holder) {})
+			if err = err2; err == nil {
+				again()
+				err = clusters.Note("lab", "r-mine")
+			}
+		}
+		got <- err
+	}()
+	if seen := <-show.seen; !strings.Contains(seen, "cluster lab for 1h0m0s: held by run r-other") {
+		t.Errorf("it shows %q", seen)
+	}
+	other.Release()
+	<-show.done
+	if err := <-got; err != nil {
+		t.Error(err)
+	}
+	if holder, err := clusters.Holder("lab"); err != nil || holder != nil {
+		t.Errorf("afterwards it is held by %+v, %v", holder, err)
+	}
+}
+
+// fakeAwaiting is a progress that tells what is awaited.
+type fakeAwaiting struct {
+	seen chan string
+	done chan struct{}
+}
+
+func (f *fakeAwaiting) Say(string, ...any) {}
+
+func (f *fakeAwaiting) Await(what string, atMost time.Duration, seen func() string) func() {
+	f.seen <- fmt.Sprintf("%s for %v: %s", what, atMost, seen())
+	return func() { close(f.done) }
+}
+
+func TestWaitIsForClustersOfThisMachine(t *testing.T) {
+	ownState(t)
+	for _, tt := range []struct {
+		args []string
+		says string
+	}{
+		{[]string{"run", "driver-node-power-off", "--wait=-1s"}, "not negative"},
+		{[]string{"run", "driver-node-power-off", "--wait", "--cluster", "existing", "--context", "c", "--allow-context", "c", "--staging-image", "i"}, "existing cluster is refused"},
+	} {
+		if code, _, said := run(t.Context(), NewRoot(), tt.args...); code != ExitUsage || !strings.Contains(said, tt.says) {
+			t.Errorf("%v: exit code %d, %q; want %q", tt.args, code, said, tt.says)
+		}
+	}
+}
