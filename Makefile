@@ -12,6 +12,14 @@ SCENARIO ?= scenarios/driver-node-power-off.yaml
 FUZZTIME ?= 10s
 KILLS    ?= 1000
 
+# What "make mutation" changes: packages, and behind a colon some of their files.
+MUTATION_TARGETS ?= ./pkg/check ./pkg/history:reader.go,follow.go ./pkg/anchor ./pkg/faults:state.go,disturbance.go,journal.go
+# How many mutants of each target are tried, drawn at random by MUTATION_SEED; empty: all.
+MUTANTS          ?=
+MUTATION_SEED    ?= 1
+# The score in percent that each target must have.
+MUTATION_SCORE   ?= 85
+
 # Tests that kill the staging server; those on S3 need the component versitygw.
 LOSS_TESTS := ./internal/stagingcli/losstest
 
@@ -123,6 +131,10 @@ bench: components images ## Run the benchmarks and print their figures; as root 
 .PHONY: fuzz
 fuzz: ## Run each fuzz test for FUZZTIME (default 10s)
 	FUZZTIME=$(FUZZTIME) scripts/fuzz
+
+.PHONY: mutation
+mutation: ## Change code in one place at a time and print which changes the tests do not notice; MUTANTS=n tries n of them
+	go run ./internal/mutate $(if $(MUTANTS),-sample $(MUTANTS)) -seed $(MUTATION_SEED) -threshold $(MUTATION_SCORE) $(MUTATION_TARGETS)
 
 .PHONY: clean
 clean: ## Remove what was built in the checkout; the cache outside of it stays

@@ -1,0 +1,75 @@
+package main
+
+import (
+	"bytes"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+// TestOperators compares the mutants of each file in testdata/operators with a golden file.
+func TestOperators(t *testing.T) {
+	loaded, err := load(t.Context(), "./testdata/operators")
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := map[operator]bool{}
+	for _, file := range loaded.files {
+		name := filepath.Base(file.path)
+		t.Run(name, func(t *testing.T) {
+			w, err := prepare(loaded, []string{name})
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got bytes.Buffer
+			for _, m := range w.mutants {
+				seen[m.Operator] = true
+				fmt.Fprintf(&got, "%s\n", m)
+			}
+			fmt.Fprintf(&got, "%d do not build\n", w.dropped)
+			compare(t, filepath.Join("testdata", "operators", strings.TrimSuffix(name, ".go")+".golden"), got.Bytes())
+		})
+	}
+	all := []operator{
+		boundaryOp, negationOp, logicOp, conditionOp, literalOp, arithmeticOp, constantOp, statementOp, jumpOp, resultOp,
+	}
+	for _, op := range all {
+		if !seen[op] {
+			t.Errorf("no file has a mutant of the operator %s", op)
+		}
+	}
+}
+
+func compare(t *testing.T, golden string, got []byte) {
+	t.Helper()
+	if *update {
+		if err := os.WriteFile(golden, got, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(golden)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), string(got)); diff != "" {
+		t.Errorf("%s (-want +got):\n%s", golden, diff)
+	}
+}
+
+func TestPrepareRefusesUnknownFiles(t *testing.T) {
+	loaded, err := load(t.Context(), "./testdata/operators")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = prepare(loaded, []string{"jumps.go", "jump.go"})
+	if err == nil || !strings.Contains(err.Error(), "has no file jump.go") {
+		t.Errorf("got %v, expected an error that names jump.go", err)
+	}
+}
