@@ -38,6 +38,7 @@ func (r *run) cleanUp(ctx context.Context) error {
 		r.problem("collect the evidence", r.lastPhase(ctx, PhaseCollect, r.collect))
 	}
 	if r.client != nil {
+		r.observeAfter(ctx)
 		left = append(left, r.lastPhase(ctx, PhaseCleanUp, r.remove))
 	}
 	if r.session != nil {
@@ -256,17 +257,6 @@ func (r *run) resourcesLeft(ctx context.Context) ([]history.Object, error) {
 	var found []history.Object
 	for _, resource := range resources {
 		found = append(found, history.Object{Kind: resource.Kind, Namespace: resource.Namespace, Name: resource.Name, UID: resource.UID})
-	}
-	return found, err
-}
-
-func (r *run) nodesLeft(ctx context.Context) ([]history.Object, error) {
-	nodes, err := r.cluster.Nodes(ctx)
-	var found []history.Object
-	for _, node := range nodes {
-		if node.Disturbed() {
-			found = append(found, history.Object{Kind: "Node", Name: node.Name})
-		}
 	}
 	return found, err
 }

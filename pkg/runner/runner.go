@@ -125,6 +125,7 @@ type run struct {
 	chaosMade    bool      // it was installed for this run
 	client       kubernetes.Interface
 	dynamic      dynamic.Interface
+	before       []history.NodeState // the nodes before the run; nil if they were not looked at
 	session      *session
 	journal      *faults.Journal
 	disturbed    []*faults.Disturbance
@@ -371,6 +372,9 @@ func (r *run) prepareCluster(ctx context.Context) error {
 		return fmt.Errorf("reach the API server of cluster %s: %w", c.Name(), err)
 	}
 	if err := r.writeEnvironment(); err != nil {
+		return err
+	}
+	if err := r.observeBefore(ctx); err != nil {
 		return err
 	}
 	if r.goes() {
