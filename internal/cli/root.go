@@ -50,10 +50,12 @@ func NewRoot() *cobra.Command {
 
 // Main runs a command line, given without the program's name, and returns the code to exit with. SIGINT and SIGTERM
 // end the command's context, so that it can undo what it did; a later one ends the process at once (see interrupts).
-func Main(args []string, streams Streams) int {
+func Main(args []string, streams Streams) int { return interruptibly(NewRoot(), args, streams) }
+
+func interruptibly(root *cobra.Command, args []string, streams Streams) int {
 	ctx, stop := catchInterrupts(context.Background(), streams.Err)
 	defer stop()
-	return int(execute(ctx, NewRoot(), args, streams))
+	return int(execute(ctx, root, args, streams))
 }
 
 func execute(ctx context.Context, root *cobra.Command, args []string, streams Streams) ExitCode {

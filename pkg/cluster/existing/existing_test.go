@@ -2,6 +2,7 @@ package existing
 
 import (
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -13,6 +14,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
 	clienttesting "k8s.io/client-go/testing"
 
 	"github.com/sparkchaos/sparkchaos/pkg/cluster"
@@ -147,6 +149,100 @@ func TestAnExitCodeIsNoEvidence(t *testing.T) {
 		if err := <-ended; err == nil || !strings.Contains(err.Error(), tt.says) {
 			t.Errorf("%s: %v, want %q", name, err, tt.says)
 		}
+	}
+}
+
+// TestNodesOfTheControlPlane has the roles that kubeadm, RKE2, k3s and others give.
+func TestNodesOfTheControlPlane(t *testing.T) {
+	t.Parallel()
+	for _, role := range []string{"control-plane", "controlplane", "master", "etcd"} {
+		for name, change := range map[string]func(*corev1.Node){
+			"label": labelled("node-role.kubernetes.io/" + role), "taint": tainted("node-role.kubernetes.io/" + role),
+		} {
+			lab := newFakeLab(t, apiNode("worker-1"), apiNode("special", change))
+			lab.has(t, machine("worker-1", cluster.On, "b1"), machine("special", cluster.On, "b2"))
+			radius, err := lab.BlastRadius(t.Context())
+			if err != nil || len(radius.Nodes) != 1 || len(radius.ControlPlane) != 1 {
+				t.Errorf("%s of %s: %+v, %v", name, role, radius, err)
+			}
+			if _, err := lab.Do(t.Context(), cluster.Freeze, "special"); err == nil {
+				t.Errorf("%s of %s: it was acted on", name, role)
+			}
+		}
+	}
+	lab := newFakeLab(t, apiNode("worker-1", labelled("node-role.kubernetes.io/worker")))
+	if radius, err := lab.BlastRadius(t.Context()); err != nil || len(radius.Nodes) != 1 {
+		t.Errorf("a worker: %+v, %v", radius, err)
+	}
+}
+
+// TestWhatWasConfirmedIsHeldTo has nodes join, and one be made anew, after the question.
+func TestWhatWasConfirmedIsHeldTo(t *testing.T) {
+	t.Parallel()
+	withUID := func(uid types.UID) func(*corev1.Node) { return func(node *corev1.Node) { node.UID = uid } }
+	lab := newFakeLab(t, apiNode("worker-1", withUID("u1")), apiNode("worker-2", withUID("u2")))
+	lab.has(t, machine("worker-1", cluster.On, "b1"), machine("worker-2", cluster.On, "b2"), machine("worker-3", cluster.On, "b3"))
+	lab.will(t, cluster.PowerOff, machine("worker-1", cluster.Off, ""), machine("worker-2", cluster.Off, ""), machine("worker-3", cluster.Off, ""))
+	radius, err := lab.BlastRadius(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	lab.Confine(radius)
+	nodes := corev1.SchemeGroupVersion.WithResource("nodes")
+	if err := errors.Join(lab.client.Tracker().Add(apiNode("worker-3", withUID("u3"))), lab.client.Tracker().Update(nodes, apiNode("worker-2", withUID("u4")), "")); err != nil {
+		t.Fatal(err)
+	}
+	seen, err := lab.Nodes(t.Context())
+	if err != nil || len(seen) != 1 || seen[0].Name != "worker-1" {
+		t.Errorf("workers: %+v, %v", seen, err)
+	}
+	for _, name := range []string{"worker-2", "worker-3"} {
+		if _, err := lab.Do(t.Context(), cluster.PowerOff, name); err == nil || !strings.Contains(err.Error(), "after it was confirmed which nodes may be disturbed") {
+			t.Errorf("%s: %v", name, err)
+		}
+		if _, err := lab.Disk(t.Context(), name); err == nil {
+			t.Errorf("the disk of %s is read", name)
+		}
+	}
+	if left := lab.agents("run-1", mustWorkers(t, lab)).Spec.Template.Spec.Affinity.NodeAffinity.RequiredDuringSchedulingIgnoredDuringExecution.NodeSelectorTerms; len(left) != 1 {
+		t.Errorf("agents go to %+v", left)
+	}
+}
+
+func mustWorkers(t *testing.T, lab *fakeLab) []corev1.Node {
+	t.Helper()
+	workers, err := lab.workers(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return workers
+}
+
+// TestTheBlastRadiusIsListedByPages has an API server that gives the pods in parts.
+func TestTheBlastRadiusIsListedByPages(t *testing.T) {
+	t.Parallel()
+	lab := newFakeLab(t, apiNode("worker-1"))
+	var asked []metav1.ListOptions
+	lab.client.PrependReactor("list", "pods", func(action clienttesting.Action) (bool, runtime.Object, error) {
+		options := action.(clienttesting.ListActionImpl).ListOptions
+		asked = append(asked, options)
+		page := &corev1.PodList{Items: []corev1.Pod{{
+			ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "web-" + options.Continue}, Spec: corev1.PodSpec{NodeName: "worker-1"},
+		}}}
+		if options.Continue == "" {
+			page.Continue = "2"
+		}
+		return true, page, nil
+	})
+	radius, err := lab.BlastRadius(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]string{"shop/web-", "shop/web-2"}, radius.Nodes[0].Pods); diff != "" {
+		t.Error(diff)
+	}
+	if len(asked) != 2 || asked[0].Limit <= 0 {
+		t.Errorf("asked for %+v, want pages of a limited size", asked)
 	}
 }
 
