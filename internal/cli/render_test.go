@@ -56,8 +56,8 @@ func TestRenderPrintsManifestsWithDefaults(t *testing.T) {
 			t.Errorf("the manifests lack %q:\n%s", want, out)
 		}
 	}
-	if n := strings.Count(out, "\n---\n"); n != 6 {
-		t.Errorf("%d separators, want 6 between 7 objects", n)
+	if n := strings.Count(out, "\n---\n"); n != 8 {
+		t.Errorf("%d separators, want 8 between 9 objects", n)
 	}
 }
 

@@ -64,10 +64,10 @@ func TestGolden(t *testing.T) {
 		change func(w *scenario.Workload, env *Environment)
 		kinds  int
 	}{
-		{"job", func(*scenario.Workload, *Environment) {}, 7},
+		{"job", func(*scenario.Workload, *Environment) {}, 9},
 		{"pod", func(w *scenario.Workload, env *Environment) {
 			w.Driver = scenario.Driver{Kind: KindPod, Memory: "512m", Cores: "0.5", NodeName: "worker-2"}
-		}, 7},
+		}, 9},
 		{"own-image-and-conf", func(w *scenario.Workload, env *Environment) {
 			w.Image = "registry.example/team/spark:4.1.0"
 			w.Application = scenario.Application{Name: "etl", MainClass: "com.example.Etl", Jar: "local:///opt/app/etl.jar", Args: []string{"$(SPARKCHAOS_SOURCE_URL)"}}
@@ -84,18 +84,18 @@ func TestGolden(t *testing.T) {
 				"spark.driver.bindAddress":    "0.0.0.0",
 			})
 			env.PullPolicy = ""
-		}, 7},
-		{"staging-durable", func(w *scenario.Workload, env *Environment) { *w = stagedWordCount() }, 13},
+		}, 9},
+		{"staging-durable", func(w *scenario.Workload, env *Environment) { *w = stagedWordCount() }, 15},
 		{"staging-memory", func(w *scenario.Workload, env *Environment) {
 			*w = stagedWordCount()
 			w.StagingServer = scenario.StagingServer{Storage: scenario.StagingMemory, Replicas: 1}
-		}, 12},
+		}, 14},
 		{"without-harness", func(w *scenario.Workload, env *Environment) {
 			env.Witness, env.Source, env.StorageClass, env.Nodes = Witness{}, Source{}, "", nil
-		}, 7},
+		}, 9},
 		{"shuffle-service", func(w *scenario.Workload, _ *Environment) {
 			w.ShuffleService = scenario.ShuffleService{Enabled: true, LocalDirectory: scenario.LocalDirectoryNode}
-		}, 8},
+		}, 10},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()

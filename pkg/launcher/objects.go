@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 
+	admissionv1 "k8s.io/api/admissionregistration/v1"
 	appsv1 "k8s.io/api/apps/v1"
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -36,6 +37,8 @@ const (
 // Objects are all that a run creates, to be created in the order of the fields. Exactly one of DriverJob and DriverPod is set.
 type Objects struct {
 	Namespace      *corev1.Namespace
+	Policy         *admissionv1.ValidatingAdmissionPolicy        // of the pods that the driver may create
+	PolicyBinding  *admissionv1.ValidatingAdmissionPolicyBinding // puts it in force
 	ServiceAccount *corev1.ServiceAccount
 	Role           *rbacv1.Role
 	RoleBinding    *rbacv1.RoleBinding
@@ -69,11 +72,14 @@ func Render(w scenario.Workload, env Environment) (*Objects, error) {
 	if err := errors.Join(problems...); err != nil {
 		return nil, err
 	}
-	template, err := manifest(executorTemplate(w, env))
+	executor := executorTemplate(w, env)
+	template, err := manifest(executor)
 	if err != nil {
 		return nil, err
 	}
+	allowed := shapeOf(executor.Spec, s)
 	o := frame(w.Storage, env, rules(s))
+	o.Policy, o.PolicyBinding = policy(env, allowed)
 	o.ShuffleService = shuffle
 	o.ConfigMap.Data = map[string]string{templateFile: string(template)}
 	o.SecretConf = confSecret(w, env)
@@ -86,6 +92,11 @@ func Render(w scenario.Workload, env Environment) (*Objects, error) {
 	} else {
 		o.DriverJob = driverJob(w, meta, env, spec)
 	}
+	pods := []corev1.PodSpec{spec}
+	if shuffle != nil {
+		pods = append(pods, shuffle.Spec.Template.Spec)
+	}
+	o.Namespace.Labels["pod-security.kubernetes.io/enforce"] = podSecurityLevel(allowed, pods...)
 	return o, nil
 }
 
@@ -98,8 +109,6 @@ func objectMeta(env Environment, name string) metav1.ObjectMeta {
 func frame(storage string, env Environment, rules []rbacv1.PolicyRule) *Objects {
 	namespace := objectMeta(env, env.Namespace)
 	namespace.Namespace = ""
-	// The witness's directory is a hostPath volume, which only this level allows.
-	namespace.Labels["pod-security.kubernetes.io/enforce"] = "privileged"
 	o := &Objects{
 		Namespace: &corev1.Namespace{
 			TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "Namespace"},
@@ -136,7 +145,7 @@ func roleBinding(env Environment, role, account string) *rbacv1.RoleBinding {
 
 // YAML returns the manifests in the order in which they are to be created, as kubectl apply takes them.
 func (o *Objects) YAML() ([]byte, error) {
-	objects := []any{o.Namespace, o.ServiceAccount, o.Role, o.RoleBinding, o.ConfigMap}
+	objects := []any{o.Namespace, o.Policy, o.PolicyBinding, o.ServiceAccount, o.Role, o.RoleBinding, o.ConfigMap}
 	if o.SecretConf != nil {
 		objects = append(objects, o.SecretConf)
 	}

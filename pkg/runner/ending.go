@@ -122,6 +122,7 @@ func (r *run) leftovers(ctx context.Context) history.LeftoversData {
 	} else {
 		look("namespaces of the run", func() ([]history.Object, error) { return r.namespacesLeft(ctx) })
 	}
+	look("objects of the run outside of its namespaces", func() ([]history.Object, error) { return r.clusterScopedLeft(ctx) })
 	look("volumes of the run", func() ([]history.Object, error) { return r.volumesLeft(ctx) })
 	look("directories of the run on the nodes' disks", func() ([]history.Object, error) { return r.directoriesLeft(ctx) })
 	look("nodes that are off, frozen, isolated or without kubelet", func() ([]history.Object, error) { return r.nodesLeft(ctx) })
@@ -173,6 +174,16 @@ func (r *run) namespacesLeft(ctx context.Context) ([]history.Object, error) {
 		found = append(found, history.Object{Kind: "Namespace", Name: name, UID: string(namespace.UID)})
 	}
 	return found, nil
+}
+
+func (r *run) clusterScopedLeft(ctx context.Context) ([]history.Object, error) {
+	var found []history.Object
+	var errs []error
+	for _, id := range r.ids() {
+		left, err := launcher.ClusterScopedLeft(ctx, r.client, id)
+		found, errs = append(found, left...), append(errs, err)
+	}
+	return found, errors.Join(errs...)
 }
 
 func (r *run) contentsLeft(ctx context.Context) ([]history.Object, error) {
@@ -324,7 +335,7 @@ type deletion func(ctx context.Context, client kubernetes.Interface, namespace, 
 func removeSession(ctx context.Context, c cluster.Cluster, client kubernetes.Interface, id string, del deletion) error {
 	deleting, cancel := context.WithTimeout(ctx, deleteTimeout)
 	defer cancel()
-	errs := []error{del(deleting, client, id, id)}
+	errs := []error{del(deleting, client, id, id), launcher.DeleteClusterScoped(deleting, client, id)}
 	for _, directory := range directories(id) {
 		errs = append(errs, c.RemoveDirectory(ctx, directory))
 	}

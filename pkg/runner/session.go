@@ -117,6 +117,10 @@ func (s *session) applyComponents(ctx context.Context, objects *launcher.Objects
 	if err := s.run.secrets.fill(objects); err != nil {
 		return err
 	}
+	restricted := launcher.ApplyPolicy(ctx, s.run.client, objects)
+	if err := s.tellUnrestricted(restricted); err != nil {
+		return err
+	}
 	if err := launcher.ApplyComponents(ctx, s.run.client, objects); err != nil {
 		return err
 	}
@@ -128,7 +132,20 @@ func (s *session) applyComponents(ctx context.Context, objects *launcher.Objects
 	if objects.Witness != nil {
 		s.followWitness()
 	}
-	return s.upload(ctx, objects)
+	if err := s.upload(ctx, objects); err != nil || restricted != nil {
+		return err
+	}
+	return s.tellUnrestricted(launcher.AwaitPolicy(ctx, s.run.client, objects))
+}
+
+// tellUnrestricted tells that the workload's code may create any pod, which keeps no run from going on; other errors do.
+func (s *session) tellUnrestricted(err error) error {
+	var unrestricted *launcher.UnrestrictedError
+	if errors.As(err, &unrestricted) {
+		s.run.Progress.Say("%v", unrestricted)
+		return nil
+	}
+	return err
 }
 
 func (s *session) environment() launcher.Environment {

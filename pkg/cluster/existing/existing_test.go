@@ -264,6 +264,12 @@ func TestBlastRadius(t *testing.T) {
 		pod("shop", "web-2", "worker-1", corev1.PodRunning), pod("db", "store-0", "worker-1", corev1.PodRunning),
 		pod("shop", "migrate", "worker-2", corev1.PodSucceeded), pod("kube-system", "etcd", "control", corev1.PodRunning))
 	lab.will(t, cluster.PowerOff)
+	restricts := true
+	lab.client.PrependReactor("create", "selfsubjectaccessreviews", func(action clienttesting.Action) (bool, runtime.Object, error) {
+		review := action.(clienttesting.CreateAction).GetObject().(*authorizationv1.SelfSubjectAccessReview).DeepCopy()
+		review.Status.Allowed = restricts || review.Spec.ResourceAttributes.Verb != "create"
+		return true, review, nil
+	})
 	radius, err := lab.BlastRadius(context.Background())
 	if err != nil {
 		t.Fatal(err)
@@ -273,12 +279,19 @@ func TestBlastRadius(t *testing.T) {
   worker-2: none
 Left alone, as part of the control plane: control
 2 pods of others run there; machines can be struck by power-off.
+The workload's code runs on these nodes with the rights of its image's user, and creates pods; a policy restricts them to unprivileged executors.
 `
 	if diff := cmp.Diff(want, radius.String()); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 	if diff := cmp.Diff([]NodeRadius{{Name: "worker-2"}}, radius.Only("worker-2").Nodes); diff != "" {
 		t.Errorf("of an action to worker-2 (-want +got):\n%s", diff)
+	}
+	restricts = false
+	radius, err = lab.BlastRadius(context.Background())
+	const root = "it can become root on every node, as the user may not create validatingadmissionpolicies, create validatingadmissionpolicybindings."
+	if err != nil || !strings.Contains(radius.String(), root) {
+		t.Errorf("%v, %s; want that %s", err, radius, root)
 	}
 	if only := radius.Only("control").Nodes; len(only) > 0 {
 		t.Errorf("of an action to a node that is left alone: %v", only)

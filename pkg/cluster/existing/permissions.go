@@ -53,12 +53,34 @@ func permissions() []rbacv1.PolicyRule {
 	}
 }
 
+// restrictingPermissions are those without which nothing restricts the pods that the workload's code can create. A run goes
+// on without them.
+func restrictingPermissions() []rbacv1.PolicyRule {
+	return []rbacv1.PolicyRule{{
+		APIGroups: []string{"admissionregistration.k8s.io"}, Verbs: []string{"get", "create", "delete"},
+		Resources: []string{"validatingadmissionpolicies", "validatingadmissionpolicybindings"},
+	}}
+}
+
 // CheckPermissions asks the API server for everything that a run does, and returns a MissingPermissionsError with all that the user
 // may not. What drivers are granted the user must have, too; the role has that.
 func (c *Cluster) CheckPermissions(ctx context.Context) error {
+	missing, err := c.missing(ctx, permissions())
+	if err != nil || len(missing) == 0 {
+		return err
+	}
+	role, err := permissionsRole()
+	if err != nil {
+		return err
+	}
+	return &MissingPermissionsError{Context: c.options.Context, Missing: missing, Role: role}
+}
+
+// missing returns what of the rules the user may not do, sorted.
+func (c *Cluster) missing(ctx context.Context, rules []rbacv1.PolicyRule) ([]string, error) {
 	type question struct{ group, resource, verb string }
 	var all []question
-	for _, rule := range permissions() {
+	for _, rule := range rules {
 		for _, resource := range rule.Resources {
 			for _, verb := range rule.Verbs {
 				all = append(all, question{rule.APIGroups[0], resource, verb})
@@ -83,7 +105,7 @@ func (c *Cluster) CheckPermissions(ctx context.Context) error {
 		})
 	}
 	if err := group.Wait(); err != nil {
-		return err
+		return nil, err
 	}
 	var missing []string
 	for i, q := range all {
@@ -91,15 +113,8 @@ func (c *Cluster) CheckPermissions(ctx context.Context) error {
 			missing = append(missing, q.verb+" "+q.resource)
 		}
 	}
-	if len(missing) == 0 {
-		return nil
-	}
 	slices.Sort(missing)
-	role, err := permissionsRole()
-	if err != nil {
-		return err
-	}
-	return &MissingPermissionsError{Context: c.options.Context, Missing: missing, Role: role}
+	return missing, nil
 }
 
 // permissionsRole is the YAML of a cluster role with all that a run does.
@@ -107,7 +122,7 @@ func permissionsRole() (string, error) {
 	role := rbacv1.ClusterRole{
 		TypeMeta:   metav1.TypeMeta{APIVersion: rbacv1.SchemeGroupVersion.String(), Kind: "ClusterRole"},
 		ObjectMeta: metav1.ObjectMeta{Name: permissionsName},
-		Rules:      permissions(),
+		Rules:      slices.Concat(permissions(), restrictingPermissions()),
 	}
 	encoded, err := yaml.Marshal(role)
 	if err != nil {
