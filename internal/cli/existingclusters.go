@@ -210,6 +210,9 @@ func (e existingClusters) confirm(ctx context.Context) (existing.BlastRadius, er
 	}
 	e.confirming.Do(func() {
 		if e.opened.radius, e.opened.refused = c.BlastRadius(ctx); e.opened.refused == nil {
+			e.opened.radius.Workload, e.opened.refused = c.WorkloadRights(ctx)
+		}
+		if e.opened.refused == nil {
 			e.opened.refused = e.ask(ctx, e.opened.radius)
 		}
 		if e.opened.refused == nil {

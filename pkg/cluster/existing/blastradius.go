@@ -21,7 +21,7 @@ type BlastRadius struct {
 	Nodes           []NodeRadius
 	ControlPlane    []string         // nodes that are left alone
 	Actions         []cluster.Action // that can be done to the machines
-	Unrestricted    []string         // what the user may not do, so that nothing restricts the pods that the workload's code can create
+	Workload        string           // what a workload's code can do there, see [Cluster.WorkloadRights]; empty if none runs
 }
 
 // NodeRadius is one node with the pods of others on it.
@@ -34,10 +34,6 @@ type NodeRadius struct {
 // BlastRadius looks at all pods of the cluster. Those that have ended are none to disturb.
 func (c *Cluster) BlastRadius(ctx context.Context) (BlastRadius, error) {
 	radius := BlastRadius{Context: c.options.Context, Server: c.config.Host, Actions: c.Can()}
-	var err error
-	if radius.Unrestricted, err = c.missing(ctx, restrictingPermissions()); err != nil {
-		return radius, err
-	}
 	workers, leftAlone, err := c.nodes(ctx)
 	if err != nil {
 		return radius, err
@@ -97,14 +93,21 @@ func (b BlastRadius) String() string {
 		actions = "machines can be struck by " + strings.Join(words, ", ")
 	}
 	fmt.Fprintf(&text, "%d pods of others run there; %s.\n", others, actions)
-	fmt.Fprintf(&text, "The workload's code runs on these nodes with the rights of its image's user, and creates pods; %s.\n", b.restriction())
+	if b.Workload != "" {
+		fmt.Fprintf(&text, "%s.\n", b.Workload)
+	}
 	return text.String()
 }
 
-// restriction says what keeps the workload's code from becoming root on the nodes.
-func (b BlastRadius) restriction() string {
-	if len(b.Unrestricted) == 0 {
-		return "a policy restricts them to unprivileged executors"
+// WorkloadRights returns in words what the code of a workload can do on the nodes.
+func (c *Cluster) WorkloadRights(ctx context.Context) (string, error) {
+	missing, err := c.missing(ctx, restrictingPermissions())
+	if err != nil {
+		return "", err
 	}
-	return "nothing restricts them, so that it can become root on every node, as the user may not " + strings.Join(b.Unrestricted, ", ")
+	const creates = "A workload's code runs on these nodes with the rights of its image's user, and creates pods; "
+	if len(missing) == 0 {
+		return creates + "a policy restricts them to unprivileged executors", nil
+	}
+	return creates + "nothing restricts them, so that it can become root on every node, as the user may not " + strings.Join(missing, ", "), nil
 }
