@@ -1,6 +1,7 @@
 package faults
 
 import (
+	"context"
 	"errors"
 	"os"
 	"path/filepath"
@@ -270,6 +271,55 @@ func TestAKubeletCannotLiftAQuarantineByAMark(t *testing.T) {
 			untouched := node.Spec.Unschedulable && len(node.Spec.Taints) == 2 && node.Annotations[UndoAnnotation] == tt.mark
 			if untouched == tt.lifted || !hasTaint(node, notReadyTaint) {
 				t.Errorf("the node: %+v, %v", node.Spec, node.Annotations)
+			}
+		})
+	}
+}
+
+// TestNothingIsDoneOnceTheClusterIsLost has the hold of the cluster be lost at each step of a fault.
+func TestNothingIsDoneOnceTheClusterIsLost(t *testing.T) {
+	t.Parallel()
+	lost := errors.New("the lease was taken by another harness")
+	for name, tt := range map[string]struct {
+		after int // questions that are answered with yes
+		did   []string
+		open  int // undo records
+	}{
+		"before anything is recorded": {0, nil, 0},
+		"while the record is written": {1, nil, 0},
+		"while the fault holds":       {2, []string{"power-off worker-1"}, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			asked := 0
+			w.env.MayAct = func(context.Context) error {
+				if asked++; asked > tt.after {
+					return lost
+				}
+				return nil
+			}
+			d := w.disturbance(t, "lose", "nodePowerOff", &NodePowerOffArgs{Node: nodeNamed("worker-1")})
+			err := d.Inject(t.Context())
+			if tt.did == nil {
+				var notLanded *NotLandedError
+				if !errors.As(err, &notLanded) || !errors.Is(err, lost) {
+					t.Errorf("injected: %v", err)
+				}
+				if err := d.CleanUp(t.Context()); err != nil {
+					t.Errorf("cleaned up: %v", err)
+				}
+			} else {
+				var notRecovered *NotRecoveredError
+				if err := errors.Join(err, d.Recover(t.Context())); !errors.As(err, &notRecovered) || !errors.Is(err, lost) {
+					t.Errorf("recovered: %v", err)
+				}
+			}
+			if diff := cmp.Diff(tt.did, w.cluster.did()); diff != "" {
+				t.Error(diff)
+			}
+			if open := w.open(t); len(open) != tt.open {
+				t.Errorf("open undo records: %v", open)
 			}
 		})
 	}

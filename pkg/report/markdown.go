@@ -12,7 +12,11 @@ import (
 func renderMarkdown(verdict check.RunVerdict, info RunInfo) []byte {
 	out := &bytes.Buffer{}
 	entries := judge(verdict)
-	fmt.Fprintf(out, "# %s: %s\n\n%s\n", markdown(verdict.Scenario), markdown(string(verdict.Verdict)), markdown(verdict.Reason))
+	word := string(verdict.Verdict)
+	if info.Interrupted {
+		word = headline(verdict, info)
+	}
+	fmt.Fprintf(out, "# %s: %s\n\n%s\n", markdown(verdict.Scenario), markdown(word), markdown(verdict.Reason))
 	for _, e := range entries {
 		if e.group == "run" && e.name == "control" {
 			fmt.Fprintf(out, "\n**Control %s**: %s\n", markdown(e.verdict), markdown(e.reason))

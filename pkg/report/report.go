@@ -30,6 +30,8 @@ type RunInfo struct {
 	Directory string
 	// Environment is what the run ran on.
 	Environment Environment
+	// Interrupted says that the run was ended before all that was planned had been done.
+	Interrupted bool
 }
 
 // Environment is environment.json: what a run ran on. Maps are written in the order of their keys.
@@ -65,6 +67,9 @@ func Load(directory string) (check.RunVerdict, RunInfo, error) {
 	verdict, err := DecodeVerdict(content)
 	if err != nil {
 		return check.RunVerdict{}, info, fmt.Errorf("%s: %w", filepath.Join(directory, VerdictFile), err)
+	}
+	if info.Interrupted, err = interrupted(filepath.Join(directory, HistoryFile)); err != nil {
+		return verdict, info, fmt.Errorf("look how the run ended: %w", err)
 	}
 	info.Environment, err = loadEnvironment(filepath.Join(directory, EnvironmentFile))
 	return verdict, info, err

@@ -70,7 +70,7 @@ func renderTable(verdict check.RunVerdict, info RunInfo, style Style) ([]byte, e
 		return nil, err
 	}
 	failures(out, entries, info, style)
-	conclusion(out, verdict, entries, style)
+	conclusion(out, verdict, entries, info, style)
 	return out.Bytes(), nil
 }
 
@@ -166,13 +166,13 @@ func failures(out io.Writer, entries []entry, info RunInfo, style Style) {
 	}
 }
 
-func conclusion(out io.Writer, verdict check.RunVerdict, entries []entry, style Style) {
+func conclusion(out io.Writer, verdict check.RunVerdict, entries []entry, info RunInfo, style Style) {
 	for _, e := range entries {
 		if e.name == "control" && e.group == "run" && e.outcome == green {
 			fmt.Fprintf(out, "\nControl %s: %s\n", style.paint(e.outcome, e.verdict), e.reason)
 		}
 	}
-	fmt.Fprintf(out, "\n%s: %s\n", style.paint(outcomeOf(verdict.Verdict), strings.ToUpper(string(verdict.Verdict))), clean(verdict.Reason))
+	fmt.Fprintf(out, "\n%s: %s\n", style.paint(outcomeOf(verdict.Verdict), headline(verdict, info)), clean(verdict.Reason))
 	fmt.Fprintf(out, "%d events, history sha256 %s\n", verdict.Events, orUnknown(clean(verdict.HistorySHA256)))
 }
 

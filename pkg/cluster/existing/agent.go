@@ -32,7 +32,7 @@ const (
 // root, and what executors left belongs to other users.
 func (c *Cluster) agents(run string, workers []corev1.Node) *appsv1.DaemonSet {
 	labels := map[string]string{cluster.RunLabel: run, "app.kubernetes.io/name": "sparkchaos-" + agentName}
-	root, no, grace, made := int64(0), false, int64(0), corev1.HostPathDirectoryOrCreate
+	root, yes, no, grace, made := int64(0), true, false, int64(0), corev1.HostPathDirectoryOrCreate
 	return &appsv1.DaemonSet{
 		ObjectMeta: metav1.ObjectMeta{Name: agentName, Namespace: Namespace, Labels: labels},
 		Spec: appsv1.DaemonSetSpec{
@@ -47,8 +47,13 @@ func (c *Cluster) agents(run string, workers []corev1.Node) *appsv1.DaemonSet {
 					Volumes:     []corev1.Volume{{Name: "host", VolumeSource: corev1.VolumeSource{HostPath: &corev1.HostPathVolumeSource{Path: HostDirectory, Type: &made}}}},
 					Containers: []corev1.Container{{
 						Name: agentName, Image: c.options.Image, ImagePullPolicy: corev1.PullIfNotPresent, Args: []string{"node", "wait"},
-						SecurityContext: &corev1.SecurityContext{RunAsUser: &root, RunAsGroup: &root, AllowPrivilegeEscalation: &no},
-						VolumeMounts:    []corev1.VolumeMount{{Name: "host", MountPath: HostDirectory}},
+						SecurityContext: &corev1.SecurityContext{
+							RunAsUser: &root, RunAsGroup: &root, AllowPrivilegeEscalation: &no, ReadOnlyRootFilesystem: &yes,
+							// All that it takes to read and remove what pods of any user left in a directory.
+							Capabilities:   &corev1.Capabilities{Drop: []corev1.Capability{"ALL"}, Add: []corev1.Capability{"DAC_OVERRIDE", "FOWNER"}},
+							SeccompProfile: &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault},
+						},
+						VolumeMounts: []corev1.VolumeMount{{Name: "host", MountPath: HostDirectory}},
 						Resources: corev1.ResourceRequirements{
 							Requests: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("10m"), corev1.ResourceMemory: resource.MustParse("32Mi")},
 							Limits:   corev1.ResourceList{corev1.ResourceMemory: resource.MustParse("256Mi")},

@@ -371,3 +371,16 @@ func TestDirectoriesOfOthersAreNotTouched(t *testing.T) {
 		}
 	}
 }
+
+// TestAgentsHaveNoMoreRightsThanTheyNeed looks at the pod that reaches the nodes' disks.
+func TestAgentsHaveNoMoreRightsThanTheyNeed(t *testing.T) {
+	t.Parallel()
+	pod := newFakeLab(t).agents("run-1", nil).Spec.Template.Spec
+	security := pod.Containers[0].SecurityContext
+	if diff := cmp.Diff(&corev1.Capabilities{Drop: []corev1.Capability{"ALL"}, Add: []corev1.Capability{"DAC_OVERRIDE", "FOWNER"}}, security.Capabilities); diff != "" {
+		t.Errorf("capabilities (-want +got):\n%s", diff)
+	}
+	if security.Privileged != nil || *security.AllowPrivilegeEscalation || !*security.ReadOnlyRootFilesystem || *pod.AutomountServiceAccountToken || security.SeccompProfile.Type != corev1.SeccompProfileTypeRuntimeDefault {
+		t.Errorf("the agent may do more than it needs: %+v", security)
+	}
+}

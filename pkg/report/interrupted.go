@@ -1,0 +1,60 @@
+package report
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"strings"
+
+	"github.com/sparkchaos/sparkchaos/pkg/check"
+	"github.com/sparkchaos/sparkchaos/pkg/history"
+)
+
+// HistoryFile is the run's history, of which the end says whether the run was interrupted.
+const HistoryFile = "history.ndjson"
+
+// endOfHistory is how much of a history holds its last event, whose data is short.
+const endOfHistory = 64 << 10
+
+// interrupted reports whether the history at path ends with an interrupt. One that is absent or cut off does not.
+func interrupted(path string) (bool, error) {
+	file, err := os.Open(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	defer func() { _ = file.Close() }() // opened for reading only
+	size, err := file.Seek(0, io.SeekEnd)
+	if err != nil {
+		return false, err
+	}
+	tail := make([]byte, min(size, endOfHistory))
+	if _, err := file.ReadAt(tail, size-int64(len(tail))); err != nil && !errors.Is(err, io.EOF) {
+		return false, err
+	}
+	lines := bytes.Split(bytes.TrimRight(tail, "\n"), []byte("\n"))
+	var last struct {
+		Type string             `json:"type"`
+		Data history.RunEndData `json:"data"`
+	}
+	// Of another event the data does not fit, and a torn line is no event: both are no interrupt.
+	if err := json.Unmarshal(lines[len(lines)-1], &last); err != nil || last.Type != history.RunEnded {
+		return false, nil
+	}
+	return last.Data.Interrupted, nil
+}
+
+// headline is the verdict as the exit code of the run tells it: an interrupted run ends so whatever its record shows.
+func headline(verdict check.RunVerdict, info RunInfo) string {
+	word := strings.ToUpper(string(verdict.Verdict))
+	if info.Interrupted {
+		return fmt.Sprintf("INTERRUPTED (%s)", strings.ToLower(word))
+	}
+	return word
+}
