@@ -5,14 +5,17 @@ import dev.sparkchaos.witness.Identity;
 import dev.sparkchaos.witness.Ledger;
 import java.io.IOException;
 import java.io.Serializable;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Iterator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
+import java.util.UUID;
 import java.util.stream.IntStream;
 import java.util.stream.LongStream;
+import java.util.stream.Stream;
 import org.apache.spark.SparkConf;
 import org.apache.spark.api.java.JavaPairRDD;
 import org.apache.spark.api.java.JavaSparkContext;
@@ -32,7 +35,13 @@ public final class WordCount {
           .number("words", 100_000, 0, 10_000_000_000L, "words to count, in all map tasks together")
           .number("vocabulary", 100, 1, Words.LARGEST_VOCABULARY, "how many different words there are")
           .seed("seed", "1", "of the words")
-          .text("output", "DIR", "", "directory for <pod UID>/result.json, on a volume that outlives the pod");
+          .text("output", "DIR", "", "directory for <pod UID>/result.json, on a volume that outlives the pod")
+          .text(
+              "tally",
+              "DIR",
+              "",
+              "known to be bad: each map task leaves a file in this directory, and how many there are belongs to the"
+                  + " result, so that tasks which a restart repeats count twice");
 
   private final Words words;
   private final long total;
@@ -41,6 +50,7 @@ public final class WordCount {
   private final long taskMillis;
   private final long reduceMillis;
   private final String output;
+  private final String tally;
 
   private WordCount(Options.Values values) {
     this.words = new Words(values.number("seed"), values.integer("vocabulary"));
@@ -50,6 +60,7 @@ public final class WordCount {
     this.taskMillis = values.number("task-ms");
     this.reduceMillis = values.number("reduce-ms");
     this.output = values.text("output");
+    this.tally = values.text("tally");
   }
 
   /** Runs the application; see --help. */
@@ -79,7 +90,7 @@ public final class WordCount {
 
   private Counts count(JavaSparkContext context) {
     List<Integer> numbers = IntStream.range(0, partitions).boxed().toList();
-    MapTask map = new MapTask(words, total, partitions, taskMillis);
+    MapTask map = new MapTask(words, total, partitions, taskMillis, tally);
     long millis = reduceMillis;
     JavaPairRDD<String, Long> counts =
         context
@@ -126,13 +137,27 @@ public final class WordCount {
       result.put("counts", counted.byWord());
       detail.put("file", ResultFile.commit(Path.of(output), writer.podUID(), result).toString());
     }
-    Ledger.commit("wordcount", counted.summary(), detail);
+    Ledger.commit("wordcount", counted.summary() + tallied(), detail);
+  }
+
+  private String tallied() throws IOException {
+    if (tally.isEmpty()) {
+      return "";
+    }
+    try (Stream<Path> files = Files.list(Path.of(tally))) {
+      return ", " + files.count() + " map tasks";
+    }
   }
 
   /** Makes the words of a map task. */
-  private record MapTask(Words words, long total, int partitions, long millis) implements Serializable {
-    Iterator<Tuple2<String, Long>> words(int partition) throws InterruptedException {
+  private record MapTask(Words words, long total, int partitions, long millis, String tally)
+      implements Serializable {
+    Iterator<Tuple2<String, Long>> words(int partition) throws InterruptedException, IOException {
       Thread.sleep(millis);
+      if (!tally.isEmpty()) {
+        Path directory = Files.createDirectories(Path.of(tally));
+        Files.createFile(directory.resolve(UUID.randomUUID().toString()));
+      }
       return LongStream.range(start(partition), start(partition + 1))
           .mapToObj(offset -> new Tuple2<>(words.at(offset), 1L))
           .iterator();

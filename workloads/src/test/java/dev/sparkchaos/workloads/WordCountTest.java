@@ -77,6 +77,15 @@ class WordCountTest {
   }
 
   @Test
+  void aTallyOfTasksCountsThoseOfAnEarlierDriverToo() throws IOException {
+    String tally = "--tally=" + directory.resolve("tally");
+    String first = value(run("one", "--partitions=5", "--task-ms=0", "--words=500", tally));
+    String again = value(run("two", "--partitions=5", "--task-ms=0", "--words=500", tally));
+    assertEquals(counts(new Words(1, 100), 500).summary() + ", 5 map tasks", first);
+    assertEquals(counts(new Words(1, 100), 500).summary() + ", 10 map tasks", again);
+  }
+
+  @Test
   void noWordsAreARightAnswerToo() throws IOException {
     String value = value(run("none", "--partitions=3", "--task-ms=0", "--words=0"));
     assertEquals(new Counts(Map.of()).summary(), value);
