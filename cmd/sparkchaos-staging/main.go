@@ -12,5 +12,5 @@ import (
 )
 
 func main() {
-	os.Exit(stagingcli.Main("sparkchaos-staging", os.Args[1:], os.Stdout, os.Stderr, nodecli.New(time.Now), witnesscli.New()))
+	os.Exit(stagingcli.Main("sparkchaos-staging", os.Args[1:], os.Stdout, os.Stderr, nodecli.New(time.Now), witnesscli.New(os.Getenv)))
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sparkchaos/sparkchaos/pkg/staging"
+	"github.com/sparkchaos/sparkchaos/pkg/witness"
 )
 
 // limitedBuffer is the receive buffer of a download with a rate limit: with the kernel's usual megabytes the server would have sent
@@ -39,7 +40,7 @@ What may pass is tried again with growing pauses: no answer, an answer that brea
 ends it at once: an unknown id, a wrong secret, bytes that are not those of --sha256, an archive that is no bundle.
 
 With --report-role each outcome is reported as a witness record; SPARKCHAOS_POD_UID, SPARKCHAOS_POD_NAME and
-SPARKCHAOS_NODE_NAME then say who fetches.
+SPARKCHAOS_NODE_NAME then say who fetches, and SPARKCHAOS_WITNESS_TOKEN has what the witness wants to see.
 
 Exit codes: 0 fetched and unpacked, 1 refused for good, 3 not reachable in time or no place for the files, 64 usage.`,
 		Example: `  sparkchaos staging fetch --server http://staging:10000 --id ID --secret-file secret --sha256 HEX --into bundle`,
@@ -148,5 +149,5 @@ func (f *fetchFlags) reporter(getenv func(string) string, command *cobra.Command
 	if len(problems) > 0 {
 		return nil, errors.Join(problems...)
 	}
-	return newReporter(f.role, uid, getenv("SPARKCHAOS_POD_NAME"), getenv("SPARKCHAOS_NODE_NAME"), f.reportDir, f.reportURL, command.ErrOrStderr()), nil
+	return newReporter(f.role, uid, getenv("SPARKCHAOS_POD_NAME"), getenv("SPARKCHAOS_NODE_NAME"), f.reportDir, f.reportURL, getenv(witness.TokenVariable), command.ErrOrStderr()), nil
 }

@@ -178,3 +178,25 @@ func TestUsage(t *testing.T) {
 		}
 	}
 }
+
+func TestReportsShowTheToken(t *testing.T) {
+	t.Parallel()
+	var received []history.WitnessRecord
+	server := witness.NewServer(witness.NewInbox(func(r history.WitnessRecord) error {
+		received = append(received, r)
+		return nil
+	}), "right", func(p history.ProblemData) { t.Errorf("problem %+v", p) })
+	listening := httptest.NewServer(server.Handler())
+	defer listening.Close()
+	for token, want := range map[string]string{"right": "", "wrong": "401", "": "401"} {
+		var said bytes.Buffer
+		r := newReporter("driver", "uid-"+token, "driver-1", "worker-1", "", listening.URL, token, &said)
+		r.say(t.Context(), history.ArtifactsFetching, nil)
+		if (want == "") != (said.Len() == 0) || !strings.Contains(said.String(), want) {
+			t.Errorf("with the token %q: %q, want %q", token, &said, want)
+		}
+	}
+	if len(received) != 1 || received[0].PodUID != "uid-right"+history.ArtifactsWriter {
+		t.Errorf("received %+v, want the one report with the token", received)
+	}
+}

@@ -23,16 +23,17 @@ const reportTime = 2 * time.Second
 // reporter writes witness records of a pod's download, to the node's disk and to the witness. A nil one reports nothing. No
 // trouble of its own ever fails a download: it is said on out.
 type reporter struct {
-	next history.WitnessRecord
-	file string // "" for none
-	url  string // "" for none
-	out  io.Writer
+	next  history.WitnessRecord
+	file  string // "" for none
+	url   string // "" for none
+	token string // of the witness; "" for none
+	out   io.Writer
 }
 
-func newReporter(role, podUID, podName, node, dir, server string, out io.Writer) *reporter {
+func newReporter(role, podUID, podName, node, dir, server, token string, out io.Writer) *reporter {
 	r := &reporter{
-		next: history.WitnessRecord{Seq: 1, Role: role, PodUID: podUID + "/artifacts", PodName: podName, Node: node},
-		out:  out,
+		next: history.WitnessRecord{Seq: 1, Role: role, PodUID: podUID + history.ArtifactsWriter, PodName: podName, Node: node},
+		out:  out, token: token,
 	}
 	if dir != "" {
 		r.file = filepath.Join(dir, fmt.Sprintf("%s-artifacts-%d%s", podUID, time.Now().UnixMicro(), witness.FileSuffix))
@@ -95,6 +96,9 @@ func (r *reporter) send(ctx context.Context, line []byte) error {
 		return err
 	}
 	request.Header.Set("Content-Type", "application/x-ndjson")
+	if r.token != "" {
+		witness.Authorize(request, r.token)
+	}
 	response, err := transport(0).Do(request)
 	if err != nil {
 		return err

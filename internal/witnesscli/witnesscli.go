@@ -30,19 +30,26 @@ const (
 	beganFile   = "began" // when the stream of words was empty
 )
 
+// maxStored bounds what is stored: the volume has 1 GiB, and a witness that answers is worth more than one whose disk is full.
+const maxStored = 900 << 20
+
 // flags of the command.
 type flags struct {
 	listen, listenWords, listenTCP string
 	directory                      string
 	words                          source.Options
+	token                          string // from the environment: a flag would show in the list of processes
 }
 
 // New returns the command "witness".
-func New() *cobra.Command {
+func New(getenv func(string) string) *cobra.Command {
 	var f flags
 	command := &cobra.Command{
 		Use: "witness", Short: "Keep what drivers and executors report until the harness comes for it; for the harness's own use", Hidden: true, Args: cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
+			if f.token = getenv(witness.TokenVariable); f.token == "" {
+				return fmt.Errorf("the environment variable %s is not set: it has the token that whoever reports, and the harness, show", witness.TokenVariable)
+			}
 			return f.serve(command.Context(), slog.New(slog.NewTextHandler(command.ErrOrStderr(), nil)))
 		},
 	}
@@ -72,10 +79,7 @@ func (f flags) serve(ctx context.Context, log *slog.Logger) (err error) {
 		return err
 	}
 	report := func(p history.ProblemData) { log.Warn(p.What, "error", p.Error) }
-	receiver := witness.NewServer(witness.NewInbox(store.Keep), report)
-	records := http.NewServeMux()
-	records.Handle("GET "+witness.StoredPath, store)
-	records.Handle("/", receiver.Handler())
+	records := f.records(store, report)
 	group, ctx := errgroup.WithContext(ctx)
 	for _, server := range []struct {
 		address string
@@ -97,6 +101,18 @@ func (f flags) serve(ctx context.Context, log *slog.Logger) (err error) {
 		})
 	}
 	return group.Wait()
+}
+
+// records is the interface for records and for the harness, each of whose requests must show the token. The harness finds conflicts
+// itself: both versions of a record are kept.
+func (f flags) records(store *witness.Store, report func(history.ProblemData)) http.Handler {
+	limits := witness.DefaultLimits()
+	limits.Bytes = maxStored
+	receiver := witness.NewServer(witness.NewInbox(store.Keep, witness.WithLimits(limits)), f.token, report)
+	mux := http.NewServeMux()
+	mux.Handle("GET "+witness.StoredPath, witness.Guard(f.token, store, nil))
+	mux.Handle("/", receiver.Handler())
+	return mux
 }
 
 // began returns when the stream of words began: now, or what an earlier process in the same directory noted.

@@ -23,6 +23,12 @@ func ApplyComponents(ctx context.Context, client kubernetes.Interface, o *Object
 	}
 	return inOrder(
 		func() error {
+			if o.WitnessToken == nil {
+				return nil
+			}
+			return ApplySecret(ctx, client, o.WitnessToken)
+		},
+		func() error {
 			if o.Witness == nil {
 				return nil
 			}
@@ -137,6 +143,12 @@ func applyWitness(ctx context.Context, client kubernetes.Interface, w *WitnessSe
 	return inOrder(
 		func() error {
 			return created(ctx, "PersistentVolumeClaim", client.CoreV1().PersistentVolumeClaims(namespace), w.Claim)
+		},
+		func() error {
+			if w.Policy == nil {
+				return nil
+			}
+			return created(ctx, "NetworkPolicy", client.NetworkingV1().NetworkPolicies(namespace), w.Policy)
 		},
 		func() error { return created(ctx, "Service", client.CoreV1().Services(namespace), w.Service) },
 		func() error { return created(ctx, "Deployment", client.AppsV1().Deployments(namespace), w.Deployment) },

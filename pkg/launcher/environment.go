@@ -62,6 +62,7 @@ type Witness struct {
 	URL       string        // http://host:port of the harness's witness
 	Directory string        // absolute path on each node's own disk; it must exist and be writable for every user
 	Interval  time.Duration // between heartbeats; 0 means the plugin's default
+	Secured   bool          // the URL's witness wants a token, which the secret Objects.WitnessToken has
 }
 
 func (w Witness) enabled() bool { return w.URL != "" || w.Directory != "" }
@@ -102,6 +103,9 @@ func (e Environment) problems() []error {
 		wrong("witness interval", e.Witness.Interval.String(), "want whole milliseconds")
 	}
 	wrong("witness URL", e.Witness.URL, urlProblems(e.Witness.URL)...)
+	if e.Words != nil && !e.Witness.Secured {
+		wrong("witness", e.Witness.URL, "one in the cluster wants a token, so those that report need it, too")
+	}
 	wrong("source URL", e.Source.URL, urlProblems(e.Source.URL)...)
 	if e.Source.Port < 0 || e.Source.Port > 65535 || (e.Source.Port == 0) != (e.Source.Host == "") {
 		wrong("source host and port", fmt.Sprintf("%s:%d", e.Source.Host, e.Source.Port), "want both, or neither")

@@ -93,6 +93,11 @@ func TestGolden(t *testing.T) {
 		{"without-harness", func(w *scenario.Workload, env *Environment) {
 			env.Witness, env.Source, env.StorageClass, env.Nodes = Witness{}, Source{}, "", nil
 		}, 9},
+		{"witness-in-cluster", func(w *scenario.Workload, env *Environment) {
+			*w = stagedWordCount()
+			env.Witness, env.Source = WitnessInCluster(env.Namespace)
+			env.Words = &Words{Seed: 1, Vocabulary: 20, WordsPerSecond: 50}
+		}, 20},
 		{"shuffle-service", func(w *scenario.Workload, _ *Environment) {
 			w.ShuffleService = scenario.ShuffleService{Enabled: true, LocalDirectory: scenario.LocalDirectoryNode}
 		}, 10},

@@ -45,6 +45,7 @@ type Objects struct {
 	ConfigMap      *corev1.ConfigMap             // the executors' pod template
 	SecretConf     *corev1.Secret                // of the workload's secret settings, whose values FillSecretConf fills in; nil if it has none
 	Claim          *corev1.PersistentVolumeClaim // nil when the workload's storage is a directory on each node's own disk
+	WitnessToken   *corev1.Secret                // what reports show; nil if the witness wants nothing. FillWitnessToken gives it its value
 	Witness        *WitnessServer                // nil if pods reach the harness
 	Staging        *Staging                      // nil if the workload has no staging server
 	ShuffleService *appsv1.DaemonSet             // nil if the workload has none
@@ -83,7 +84,8 @@ func Render(w scenario.Workload, env Environment) (*Objects, error) {
 	o.ShuffleService = shuffle
 	o.ConfigMap.Data = map[string]string{templateFile: string(template)}
 	o.SecretConf = confSecret(w, env)
-	o.Witness = witnessServer(env)
+	o.WitnessToken = witnessSecret(env)
+	o.Witness = witnessServer(w, env)
 	o.Staging = stagingServer(w, env)
 	spec := driverSpec(w, env, image, s, cpu, memory)
 	meta := objectMeta(env, w.Application.Name+"-driver")
@@ -152,9 +154,10 @@ func (o *Objects) YAML() ([]byte, error) {
 	if o.Claim != nil {
 		objects = append(objects, o.Claim)
 	}
-	if o.Witness != nil {
-		objects = append(objects, o.Witness.Claim, o.Witness.Service, o.Witness.Deployment)
+	if o.WitnessToken != nil {
+		objects = append(objects, o.WitnessToken)
 	}
+	objects = append(objects, o.Witness.all()...)
 	objects = append(objects, o.Staging.all()...)
 	if o.ShuffleService != nil {
 		objects = append(objects, o.ShuffleService)

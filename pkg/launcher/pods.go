@@ -24,20 +24,31 @@ func fromField(name, field string) corev1.EnvVar {
 	return corev1.EnvVar{Name: name, ValueFrom: &corev1.EnvVarSource{FieldRef: &corev1.ObjectFieldSelector{FieldPath: field}}}
 }
 
-// identity are the variables by which the witness knows its pod, and the address that Spark must use: a pod's own host
-// name need not resolve.
-func identity() []corev1.EnvVar {
-	return []corev1.EnvVar{
+// fromSecret is a variable that Kubernetes fills with a value of a secret.
+func fromSecret(name, secret, key string) corev1.EnvVar {
+	return corev1.EnvVar{Name: name, ValueFrom: &corev1.EnvVarSource{SecretKeyRef: &corev1.SecretKeySelector{
+		LocalObjectReference: corev1.LocalObjectReference{Name: secret}, Key: key,
+	}}}
+}
+
+// identity are the variables by which the witness knows its pod, and is known to the harness, and the address that Spark must use:
+// a pod's own host name need not resolve.
+func identity(env Environment) []corev1.EnvVar {
+	vars := []corev1.EnvVar{
 		fromField("SPARKCHAOS_POD_UID", "metadata.uid"),
 		fromField("SPARKCHAOS_POD_NAME", "metadata.name"),
 		fromField("SPARKCHAOS_NODE_NAME", "spec.nodeName"),
 		fromField("SPARK_LOCAL_IP", "status.podIP"),
 	}
+	if env.Witness.Secured {
+		vars = append(vars, witnessToken())
+	}
+	return vars
 }
 
 // driverEnv has, beside the identity, the variables that the command line refers to.
 func driverEnv(env Environment) []corev1.EnvVar {
-	vars := slices.Concat(identity(), []corev1.EnvVar{
+	vars := slices.Concat(identity(env), []corev1.EnvVar{
 		fromField("POD_NAME", "metadata.name"),
 		fromField("POD_IP", "status.podIP"),
 		fromField("SPARK_DRIVER_BIND_ADDRESS", "status.podIP"),
@@ -90,7 +101,7 @@ func executorTemplate(w scenario.Workload, env Environment) *corev1.Pod {
 			AutomountServiceAccountToken: &noToken, // executors have no business with the API server
 			Containers: []corev1.Container{{
 				Name:         "spark-kubernetes-executor",
-				Env:          identity(),
+				Env:          identity(env),
 				VolumeMounts: mounts,
 			}},
 			Tolerations: tolerations(w.Executors.TolerationSeconds),

@@ -219,9 +219,9 @@ func addArtifacts(spec *corev1.PodSpec, w scenario.Workload, env Environment, ro
 		Image:           env.StagingImage,
 		ImagePullPolicy: env.pullPolicy(),
 		Args:            fetchArgs(w.StagingServer, env, role),
-		Env: append(identity(),
-			fromSecret("ARTIFACTS_ID", secretID),
-			fromSecret("ARTIFACTS_SHA256", secretSHA256)),
+		Env: append(identity(env),
+			fromSecret("ARTIFACTS_ID", artifactsSecret, secretID),
+			fromSecret("ARTIFACTS_SHA256", artifactsSecret, secretSHA256)),
 		VolumeMounts: mounts,
 	})
 	spec.Volumes = append(spec.Volumes,
@@ -248,12 +248,6 @@ func fetchArgs(server scenario.StagingServer, env Environment, role string) []st
 		args = append(args, "--report-dir", WitnessDirectory)
 	}
 	return args
-}
-
-func fromSecret(variable, key string) corev1.EnvVar {
-	return corev1.EnvVar{Name: variable, ValueFrom: &corev1.EnvVarSource{SecretKeyRef: &corev1.SecretKeySelector{
-		LocalObjectReference: corev1.LocalObjectReference{Name: artifactsSecret}, Key: key,
-	}}}
 }
 
 // jarOf is how Spark finds the application's jar in driver and executors.

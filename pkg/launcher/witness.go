@@ -6,11 +6,13 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
 
 	"github.com/sparkchaos/sparkchaos/pkg/scenario"
+	"github.com/sparkchaos/sparkchaos/pkg/witness"
 )
 
 // Ports of the witness in the cluster.
@@ -26,6 +28,9 @@ const (
 
 	witnessName  = "witness"
 	witnessStore = "/store"
+
+	witnessTokenName = "witness-token"
+	witnessTokenKey  = "token"
 )
 
 // Words are the stream that the witness in the cluster serves.
@@ -37,6 +42,7 @@ type Words struct {
 // WitnessServer are the objects of a witness in the cluster.
 type WitnessServer struct {
 	Claim      *corev1.PersistentVolumeClaim // a loss of its node loses nothing
+	Policy     *networkingv1.NetworkPolicy   // nil if executors are on the nodes' network, where no policy knows them
 	Service    *corev1.Service
 	Deployment *appsv1.Deployment
 }
@@ -45,11 +51,64 @@ type WitnessServer struct {
 func WitnessInCluster(namespace string) (Witness, Source) {
 	host := witnessName + "." + namespace + ".svc"
 	address := func(port int) string { return fmt.Sprintf("http://%s:%d", host, port) }
-	return Witness{URL: address(WitnessPort)}, Source{URL: address(wordsPort), Host: host, Port: wordsTCPPort}
+	return Witness{URL: address(WitnessPort), Secured: true}, Source{URL: address(wordsPort), Host: host, Port: wordsTCPPort}
+}
+
+// witnessSecret returns the secret of the token that reports show, without the token: nobody who renders a workload has it. It is
+// nil if the witness wants none.
+func witnessSecret(env Environment) *corev1.Secret {
+	if !env.Witness.Secured {
+		return nil
+	}
+	return &corev1.Secret{TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "Secret"}, ObjectMeta: objectMeta(env, witnessTokenName)}
+}
+
+// FillWitnessToken puts the token into the secret that drivers, executors and a witness in the cluster get it from.
+func (o *Objects) FillWitnessToken(token string) {
+	if o.WitnessToken != nil {
+		o.WitnessToken.StringData = map[string]string{witnessTokenKey: token}
+	}
+}
+
+// witnessToken is the variable with the token.
+func witnessToken() corev1.EnvVar {
+	return fromSecret(witness.TokenVariable, witnessTokenName, witnessTokenKey)
+}
+
+// witnessPolicy lets only the run's own pods reach the witness. The harness comes by a port that the kubelet forwards within the pod,
+// and the kubelet's probes come from the pod's node: no policy is about either. Executors on the nodes' network have the
+// addresses of nodes, which no selector of pods knows; nil then, and only the token keeps strangers out.
+func witnessPolicy(w scenario.Workload, env Environment, labels map[string]string) *networkingv1.NetworkPolicy {
+	if w.ShuffleService.Enabled {
+		return nil
+	}
+	return &networkingv1.NetworkPolicy{
+		TypeMeta:   metav1.TypeMeta{APIVersion: networkingv1.SchemeGroupVersion.String(), Kind: "NetworkPolicy"},
+		ObjectMeta: objectMeta(env, witnessName),
+		Spec: networkingv1.NetworkPolicySpec{
+			PodSelector: metav1.LabelSelector{MatchLabels: labels},
+			PolicyTypes: []networkingv1.PolicyType{networkingv1.PolicyTypeIngress},
+			Ingress: []networkingv1.NetworkPolicyIngressRule{{
+				From: []networkingv1.NetworkPolicyPeer{{PodSelector: &metav1.LabelSelector{}}}, // of this namespace
+			}},
+		},
+	}
+}
+
+// all returns the objects in the order in which they are to be created.
+func (w *WitnessServer) all() []any {
+	if w == nil {
+		return nil
+	}
+	objects := []any{w.Claim}
+	if w.Policy != nil {
+		objects = append(objects, w.Policy)
+	}
+	return append(objects, w.Service, w.Deployment)
 }
 
 // witnessServer returns the objects of the witness; nil if pods reach the harness.
-func witnessServer(env Environment) *WitnessServer {
+func witnessServer(w scenario.Workload, env Environment) *WitnessServer {
 	if env.Words == nil {
 		return nil
 	}
@@ -65,6 +124,7 @@ func witnessServer(env Environment) *WitnessServer {
 	one := int32(1)
 	return &WitnessServer{
 		Claim:   claim(witnessName, scenario.StorageShared, env),
+		Policy:  witnessPolicy(w, env, labels),
 		Service: service,
 		Deployment: &appsv1.Deployment{
 			TypeMeta: metav1.TypeMeta{APIVersion: appsv1.SchemeGroupVersion.String(), Kind: "Deployment"}, ObjectMeta: objectMeta(env, witnessName),
@@ -99,6 +159,7 @@ func witnessPod(env Environment) corev1.PodSpec {
 				"--seed", strconv.FormatUint(env.Words.Seed, 10), "--vocabulary", strconv.Itoa(env.Words.Vocabulary),
 				"--words-per-second", strconv.Itoa(env.Words.WordsPerSecond),
 			},
+			Env:   []corev1.EnvVar{witnessToken()},
 			Ports: []corev1.ContainerPort{{ContainerPort: WitnessPort}, {ContainerPort: wordsPort}, {ContainerPort: wordsTCPPort}},
 			ReadinessProbe: &corev1.Probe{
 				ProbeHandler:  corev1.ProbeHandler{TCPSocket: &corev1.TCPSocketAction{Port: intstr.FromInt32(wordsTCPPort)}},

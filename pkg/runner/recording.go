@@ -77,6 +77,8 @@ func (r *recording) end() error {
 type witnessing struct {
 	directory  string // on each node's own disk
 	url        string
+	token      string          // that whoever reports shows, and in the cluster whoever reads what was reported
+	server     *witness.Server // nil if pods do not reach this machine
 	source     launcher.Source
 	words      *launcher.Words // served in the cluster; nil if pods reach this machine
 	inbox      *witness.Inbox
@@ -86,16 +88,34 @@ type witnessing struct {
 	servers    *errgroup.Group
 }
 
+// newInbox puts what comes from the witness's ways into the history.
+func newInbox(log *history.Writer, heard *heartbeats) *witness.Inbox {
+	record := func(r history.WitnessRecord) error {
+		if r.Type == history.Heartbeat && r.Via != witness.ViaDisk {
+			heard.heard(r.PodUID, time.UnixMicro(r.WallMicros))
+		}
+		_, err := log.Append(history.Witness, r.Type, &history.Object{Kind: "Pod", Name: r.PodName, UID: r.PodUID}, r)
+		return err
+	}
+	conflict := func(data history.ConflictData) error {
+		_, err := log.Append(history.Harness, history.RecordConflict, &history.Object{Kind: "Pod", UID: data.PodUID}, data)
+		return err
+	}
+	return witness.NewInbox(record, witness.WithConflicts(conflict))
+}
+
+// strangers returns how many requests were refused because they did not show the token.
+func (w *witnessing) strangers() int {
+	if w.server == nil {
+		return 0
+	}
+	return w.server.Stats().Strangers
+}
+
 // startWitnessing opens the harness's addresses inside the cluster's network.
 func startWitnessing(ctx context.Context, c cluster.Cluster, log *history.Writer, id string, seed uint64, report func(history.ProblemData)) (*witnessing, error) {
-	w := &witnessing{directory: witnessDirectory(id), heartbeats: &heartbeats{last: map[string]heartbeat{}}}
-	w.inbox = witness.NewInbox(func(record history.WitnessRecord) error {
-		if record.Type == history.Heartbeat && record.Via != witness.ViaDisk {
-			w.heartbeats.heard(record.PodUID, time.UnixMicro(record.WallMicros))
-		}
-		_, err := log.Append(history.Witness, record.Type, &history.Object{Kind: "Pod", Name: record.PodName, UID: record.PodUID}, record)
-		return err
-	})
+	w := &witnessing{directory: witnessDirectory(id), token: witness.NewToken(), heartbeats: &heartbeats{last: map[string]heartbeat{}}}
+	w.inbox = newInbox(log, w.heartbeats)
 	running, stop := context.WithCancel(context.WithoutCancel(ctx))
 	w.stop, w.running, w.servers = stop, running, &errgroup.Group{}
 	listeners, err := listen(ctx, c, 3)
@@ -115,8 +135,8 @@ func startWitnessing(ctx context.Context, c cluster.Cluster, log *history.Writer
 		stop()
 		return nil, fmt.Errorf("make the source of words: %w", err)
 	}
-	server := witness.NewServer(w.inbox, report)
-	w.servers.Go(func() error { return server.Serve(running, listeners[0]) })
+	w.server = witness.NewServer(w.inbox, w.token, report)
+	w.servers.Go(func() error { return w.server.Serve(running, listeners[0]) })
 	w.servers.Go(func() error { return words.ServeHTTP(running, listeners[1]) })
 	w.servers.Go(func() error { return words.ServeTCP(running, listeners[2]) })
 	w.url = "http://" + listeners[0].Addr().String()

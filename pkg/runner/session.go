@@ -121,6 +121,7 @@ func (s *session) applyComponents(ctx context.Context, objects *launcher.Objects
 	if err := s.tellUnrestricted(restricted); err != nil {
 		return err
 	}
+	objects.FillWitnessToken(s.witness.token)
 	if err := launcher.ApplyComponents(ctx, s.run.client, objects); err != nil {
 		return err
 	}
@@ -154,7 +155,7 @@ func (s *session) environment() launcher.Environment {
 		RunID: s.id, Namespace: s.id, Image: s.run.image.Reference, StagingImage: s.run.stagingImage.Reference, PullPolicy: corev1.PullIfNotPresent,
 		StorageClass: classes.Shared, LocalStorageClass: classes.Local,
 		NodeDirectory: nodeDirectory(s.id), ShuffleDirectory: shuffleDirectory(s.id),
-		Witness: launcher.Witness{URL: s.witness.url, Directory: s.witness.directory},
+		Witness: launcher.Witness{URL: s.witness.url, Directory: s.witness.directory, Secured: true},
 		Source:  s.witness.source, Words: s.witness.words,
 	}
 	if s.run.image.Archive != "" {
@@ -231,6 +232,9 @@ func cannotStart(pod corev1.Pod) string {
 // node does not give, or the witness's server failed at, keeps no other node's records from being read.
 func (s *session) collect(ctx context.Context) error {
 	errs := []error{s.witness.end()}
+	if strangers := s.witness.strangers(); strangers > 0 {
+		s.run.Progress.Say("the witness refused %d requests that did not show the token of the run: the workload's image has another release of the plugin, or somebody else sent them", strangers)
+	}
 	nodes, err := s.run.cluster.Nodes(ctx)
 	errs = append(errs, err)
 	for _, node := range nodes {
@@ -239,12 +243,20 @@ func (s *session) collect(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
+// collectTimeout bounds the reading of one node's disk, which may hang for as long as it likes.
+const collectTimeout = 5 * time.Minute
+
 func (s *session) collectNode(ctx context.Context, node string) error {
+	hung := fmt.Errorf("the disk of node %s was not read within %v", node, collectTimeout)
+	reading, cancel := context.WithTimeoutCause(ctx, collectTimeout, hung)
+	defer cancel()
 	data := history.CollectionData{Node: node}
-	disk, err := s.run.cluster.Disk(ctx, node)
+	disk, err := s.run.cluster.Disk(reading, node)
 	if err != nil {
 		data.Errors = append(data.Errors, err.Error())
-	} else if data, err = witness.Collect(ctx, node, disk, s.witness.directory, s.witness.inbox); err != nil {
+	} else if data, err = witness.Collect(reading, node, disk, s.witness.directory, s.witness.inbox); errors.Is(err, hung) {
+		data.Errors = append(data.Errors, err.Error())
+	} else if err != nil {
 		return err // of the history, or an interrupt
 	}
 	_, err = s.log.Append(history.Harness, history.DisksCollected, &history.Object{Kind: "Node", Name: node}, data)

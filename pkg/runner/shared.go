@@ -187,7 +187,8 @@ func runNamespaces(ctx context.Context, client kubernetes.Interface) ([]corev1.N
 // its way breaks, as when a fault strikes its node, costs no evidence.
 func (s *session) followWitness() {
 	failed := func(err error) { s.run.Progress.Say("the witness in the cluster is not heard: %v", err) }
-	s.witness.servers.Go(func() error { return witness.Follow(s.witness.running, s.reachWitness, s.witness.inbox, failed) })
+	store := witness.Following{Reach: s.reachWitness, Token: s.witness.token, Failed: failed, Report: s.problem}
+	s.witness.servers.Go(func() error { return witness.Follow(s.witness.running, store, s.witness.inbox) })
 }
 
 // reachWitness opens a way to the witness's pod that is ready.

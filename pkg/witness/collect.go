@@ -4,9 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"path"
+	"regexp"
 	"strings"
+	"time"
 
 	"github.com/sparkchaos/sparkchaos/pkg/history"
 )
@@ -17,21 +20,46 @@ const FileSuffix = ".ndjson"
 // maxNamedErrors bounds how many errors one node's collection spells out; the rest is counted in one more.
 const maxNamedErrors = 20
 
+// bounds bound what is read of one node: pods can write whatever they like there.
+type bounds struct {
+	files     int   // with FileSuffix
+	fileBytes int64 // of one file
+	nodeBytes int64 // of all files
+}
+
+// defaultBounds are far above what runs leave: ten heartbeats a second are some 200 MB a day.
+func defaultBounds() bounds {
+	return bounds{files: 10_000, fileBytes: 1 << 30, nodeBytes: 4 << 30}
+}
+
 // Collect reads every witness file below directory on a node's own disk and puts its records into inbox: those that
-// came by HTTP already are not handed on again. An unreadable last line is what a power loss leaves and is only
-// counted as torn; everything else that cannot be read is an error in the returned data, and the reading goes on with
-// what is left. Records counts all records that were read, known ones too. Collect itself fails only when inbox's
-// sink does or ctx ends; the data then says what was read until then.
+// came by HTTP already are not handed on again, unless the disk has another version. An unreadable last line is what a power
+// loss leaves and is only counted as torn; everything else that cannot be read is an error in the returned data, and the reading
+// goes on with what is left. So is what is no regular file, and what is beyond the bounds. Records counts all records that
+// were read, known ones too. Collect itself fails only when inbox's sink does or ctx ends, in whatever state the disk is; the data then
+// says what was read until then.
 func Collect(ctx context.Context, node string, disk fs.FS, directory string, inbox *Inbox) (history.CollectionData, error) {
+	return collect(ctx, node, disk, directory, inbox, defaultBounds())
+}
+
+func collect(ctx context.Context, node string, disk fs.FS, directory string, inbox *Inbox, most bounds) (history.CollectionData, error) {
 	root := strings.TrimPrefix(path.Clean("/"+directory), "/")
 	if root == "" {
 		root = "."
 	}
-	c := collection{ctx: ctx, disk: disk, root: root, inbox: inbox, writers: map[string]string{}, data: history.CollectionData{Node: node}}
-	err := fs.WalkDir(disk, root, c.visit)
+	began := time.Now()
+	c := collection{
+		ctx: ctx, disk: disk, root: root, inbox: inbox, bounds: most, left: most.nodeBytes,
+		files: map[string]*processFile{}, data: history.CollectionData{Node: node},
+	}
+	err := c.readAll()
 	if c.unnamed > 0 {
 		c.data.Errors = append(c.data.Errors, fmt.Sprintf("and %d more errors", c.unnamed))
 	}
+	for _, file := range c.order {
+		c.data.Writers = append(c.data.Writers, file.WriterData)
+	}
+	c.data.Took = time.Since(began)
 	if err != nil {
 		return c.data, fmt.Errorf("collect the witness's files of node %s: %w", node, err)
 	}
@@ -44,9 +72,18 @@ type collection struct {
 	disk    fs.FS
 	root    string // the witness directory, as disk names it
 	inbox   *Inbox
-	writers map[string]string // the file of each pod UID
+	bounds  bounds
+	left    int64 // bytes that may still be read
+	files   map[string]*processFile
+	order   []*processFile
 	data    history.CollectionData
 	unnamed int // errors beyond maxNamedErrors
+}
+
+// processFile is what was read of one process, and the file in which it was found last.
+type processFile struct {
+	history.WriterData
+	file string
 }
 
 func (c *collection) fail(err error) {
@@ -57,35 +94,133 @@ func (c *collection) fail(err error) {
 	c.data.Errors = append(c.data.Errors, err.Error())
 }
 
-func (c *collection) visit(name string, entry fs.DirEntry, err error) error {
-	if ended := c.ctx.Err(); ended != nil {
-		return ended
-	}
+// readAll reads all files. It fails only when the inbox does or the context ends.
+func (c *collection) readAll() error {
+	found, err := within(c.ctx, func() ([]entry, error) { return c.list(), nil })
 	if err != nil {
-		if name == c.root && errors.Is(err, fs.ErrNotExist) {
-			err = fmt.Errorf("the witness directory is missing on this node, it should have been made before the launch: %w", err)
+		return err
+	}
+	for _, file := range found {
+		switch {
+		case file.err != nil:
+			c.fail(file.err)
+		case c.data.Files >= c.bounds.files:
+			c.fail(fmt.Errorf("/%s is not read, nor what follows: %d files were read, and no more are", file.name, c.data.Files))
+			return nil
+		default:
+			if err := c.read(file.name); err != nil {
+				return err
+			}
 		}
-		c.fail(fmt.Errorf("read /%s: %w", name, err))
+	}
+	return nil
+}
+
+// entry is a file to read, or why there is none.
+type entry struct {
+	name string
+	err  error
+}
+
+// list finds the files, without a look at the collection's data: it may go on when nobody waits for it any more.
+func (c *collection) list() []entry {
+	var found []entry
+	fail := func(err error) { found = append(found, entry{err: err}) }
+	walk := func(name string, file fs.DirEntry, err error) error {
+		switch {
+		case c.ctx.Err() != nil || len(found) > 2*c.bounds.files:
+			return fs.SkipAll
+		case err != nil && name == c.root && errors.Is(err, fs.ErrNotExist):
+			fail(fmt.Errorf("read /%s: the witness directory is missing on this node, it should have been made before the launch: %w", name, err))
+		case err != nil:
+			fail(fmt.Errorf("read /%s: %w", name, err))
+		case file.IsDir() || !strings.HasSuffix(name, FileSuffix):
+		case !file.Type().IsRegular():
+			fail(notRegular(name, file.Type()))
+		default:
+			found = append(found, entry{name: name})
+		}
 		return nil
 	}
-	if entry.IsDir() || !strings.HasSuffix(name, FileSuffix) {
-		return nil
+	_ = fs.WalkDir(c.disk, c.root, walk) // walk takes all errors
+	return found
+}
+
+func notRegular(name string, mode fs.FileMode) error {
+	return fmt.Errorf("/%s is not read: it is no regular file (its mode is %v), and the plugin makes no other", name, mode)
+}
+
+// within returns what do does, or the context's error once that ends: do may hang for as long as it likes then.
+func within[T any](ctx context.Context, do func() (T, error)) (T, error) {
+	type result struct {
+		value T
+		err   error
 	}
-	return c.read(name)
+	done := make(chan result, 1)
+	go func() {
+		value, err := do()
+		done <- result{value, err}
+	}()
+	select {
+	case r := <-done:
+		return r.value, r.err
+	case <-ctx.Done():
+		var zero T
+		return zero, context.Cause(ctx)
+	}
+}
+
+// open opens a file if it is a regular one of bearable size. Between the listing and this it may have become something else.
+func (c *collection) open(name string) (fs.File, error) {
+	file, err := c.disk.Open(name)
+	if err != nil {
+		return nil, fmt.Errorf("open /%s: %w", name, err)
+	}
+	info, err := file.Stat()
+	switch {
+	case err != nil:
+		err = fmt.Errorf("open /%s: %w", name, err)
+	case !info.Mode().IsRegular():
+		err = notRegular(name, info.Mode())
+	case info.Size() > c.bounds.fileBytes:
+		err = fmt.Errorf("/%s is not read: it has %d bytes, and at most %d are read of a file", name, info.Size(), c.bounds.fileBytes)
+	case info.Size() > c.left:
+		err = fmt.Errorf("/%s is not read: it has %d bytes, and of the %d that are read of a node at most %d are left", name, info.Size(), c.bounds.nodeBytes, c.left)
+	default:
+		return file, nil
+	}
+	return nil, errors.Join(err, file.Close())
 }
 
 // read takes all records of one file. It fails only when the inbox does or the context ends.
 func (c *collection) read(name string) error {
-	file, err := c.disk.Open(name)
+	file, err := within(c.ctx, func() (fs.File, error) { return c.open(name) })
+	if c.ctx.Err() != nil {
+		return context.Cause(c.ctx)
+	}
 	if err != nil {
-		c.fail(fmt.Errorf("open /%s: %w", name, err))
+		c.fail(err)
 		return nil
 	}
-	defer file.Close()
 	c.data.Files++
-	for l, err := range lines(file) {
-		if ended := c.ctx.Err(); ended != nil {
-			return ended
+	content := readWithin(c.ctx, file)
+	defer func() { _ = content.Close() }() // of a pipe: it never fails
+	most := min(c.bounds.fileBytes, c.left)
+	read := &meter{from: io.LimitReader(content, most+1)}
+	err = c.readLines(name, read)
+	c.left -= min(read.bytes, most)
+	if read.bytes > most {
+		c.fail(fmt.Errorf("/%s: only %d bytes were read: it has grown since it was opened", name, most))
+	}
+	return err
+}
+
+func (c *collection) readLines(name string, content io.Reader) error {
+	writer := uidOf(name) // until a record says it
+	torn := false
+	for l, err := range lines(content) {
+		if c.ctx.Err() != nil {
+			return context.Cause(c.ctx)
 		}
 		if err != nil {
 			c.fail(fmt.Errorf("read /%s: line %d: %w", name, l.number, err))
@@ -94,25 +229,102 @@ func (c *collection) read(name string) error {
 		record, err := l.record()
 		if err != nil {
 			if !l.complete && !errors.Is(err, ErrLineTooLong) {
+				torn = true
 				c.data.Torn++
 			} else {
 				c.fail(fmt.Errorf("/%s: %w", name, err))
 			}
 			continue
 		}
-		if first, ok := c.writers[record.PodUID]; !ok {
-			c.writers[record.PodUID] = name
-		} else if first != name {
-			// Their sequence numbers both begin at 1: the inbox would take one file's records for copies of the other's.
-			c.fail(fmt.Errorf("/%s and /%s: both are of the pod with UID %s, so its process was restarted within the pod; "+
-				"only the first one's records are used: give the pod restartPolicy Never", first, name, record.PodUID))
+		writer = record.PodUID
+		if !c.count(name, record) {
 			return nil
 		}
-		c.data.Records++
 		record.Via = ViaDisk
-		if _, err := c.inbox.Take(record); err != nil {
+		if _, err := c.inbox.Take(record); refused(err) {
+			c.fail(fmt.Errorf("/%s: line %d: %w", name, l.number, err))
+		} else if err != nil {
 			return fmt.Errorf("/%s: line %d: %w", name, l.number, err)
 		}
 	}
+	if torn && writer != "" {
+		c.process(writer, name).Torn = true
+	}
 	return nil
+}
+
+// process returns what is known of a process, whose file is at least the one of that name.
+func (c *collection) process(podUID, name string) *processFile {
+	known := c.files[podUID]
+	if known == nil {
+		known = &processFile{WriterData: history.WriterData{PodUID: podUID}, file: name}
+		c.files[podUID] = known
+		c.order = append(c.order, known)
+	}
+	return known
+}
+
+// count adds a record to what its process left. It reports false for the file of another process of the same pod: the inbox would
+// take its records for other versions of the first one's. A process that opens a new file for each of its Spark contexts goes on with its numbers.
+func (c *collection) count(name string, record history.WitnessRecord) bool {
+	known := c.process(record.PodUID, name)
+	if known.file != name {
+		if record.Seq <= known.Last {
+			c.fail(fmt.Errorf("/%s and /%s: both are of the pod with UID %s and have record %d, so its process was restarted within the pod; "+
+				"only the first one's records are used: give the pod restartPolicy Never", known.file, name, record.PodUID, record.Seq))
+			return false
+		}
+		known.file = name
+	}
+	if known.Records == 0 || record.Seq < known.First {
+		known.First = record.Seq
+	}
+	known.Last = max(known.Last, record.Seq)
+	known.Records++
+	c.data.Records++
+	return true
+}
+
+// fileNames are the names that the plugin, and the init containers with their suffix, give their files: the pod's UID and a time.
+var fileNames = regexp.MustCompile(`^(.+?)(-artifacts)?-[0-9]+\` + FileSuffix + `$`)
+
+// uidOf returns whose file one is by its name; empty if the name does not say.
+func uidOf(name string) string {
+	parts := fileNames.FindStringSubmatch(path.Base(name))
+	if parts == nil {
+		return ""
+	}
+	uid := parts[1]
+	if parts[2] != "" {
+		uid += history.ArtifactsWriter
+	}
+	if !podUIDs.MatchString(uid) {
+		return ""
+	}
+	return uid
+}
+
+// readWithin reads a file until ctx ends, even if a read hangs. The file is closed once it was read, or the reader was closed.
+func readWithin(ctx context.Context, file io.ReadCloser) io.ReadCloser {
+	from, into := io.Pipe()
+	stop := context.AfterFunc(ctx, func() { _ = from.CloseWithError(context.Cause(ctx)) })
+	go func() {
+		defer stop()
+		_, err := io.Copy(into, file)
+		_ = into.CloseWithError(errors.Join(err, file.Close()))
+	}()
+	return from
+}
+
+// meter counts what is read.
+type meter struct {
+	from  io.Reader
+	bytes int64
+}
+
+// Read implements io.Reader.
+func (m *meter) Read(into []byte) (int, error) {
+	n, err := m.from.Read(into)
+	m.bytes += int64(n)
+	return n, err
 }

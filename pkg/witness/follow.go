@@ -9,6 +9,8 @@ import (
 	"net/url"
 	"strconv"
 	"time"
+
+	"github.com/sparkchaos/sparkchaos/pkg/history"
 )
 
 const (
@@ -21,18 +23,28 @@ const (
 // Reach opens a way to a Store's server and returns its HTTP address; closing ends it.
 type Reach func(ctx context.Context) (address string, closing func(), err error)
 
-// Follow hands what a Store keeps to inbox until ctx ends, and makes the way to it anew whenever it breaks. failed is told
-// when it breaks, and not of each try until it is mended. It returns nil when ctx ends, else why inbox took no more.
-func Follow(ctx context.Context, reach Reach, inbox *Inbox, failed func(error)) error {
-	f := follower{inbox: inbox}
+// Following is where a Store is found, and who is told what happens on the way.
+type Following struct {
+	Reach Reach
+	Token string
+	// Failed is told when the way breaks, and not of each try until it is mended. It costs no evidence: the disks have all of it.
+	Failed func(error)
+	// Report is told of what the store lost, or keeps and is no record: a bounded number of times.
+	Report func(history.ProblemData)
+}
+
+// Follow hands what a Store keeps to inbox until ctx ends, and makes the way to it anew whenever it breaks. What inbox refuses, and
+// what is no record, is skipped. It returns nil when ctx ends, else why inbox took no more.
+func Follow(ctx context.Context, store Following, inbox *Inbox) error {
+	f := follower{Following: store, inbox: inbox, teller: teller{report: store.Report}}
 	for ctx.Err() == nil {
-		err := f.way(ctx, reach)
+		err := f.way(ctx)
 		var refused *sinkError
 		if errors.As(err, &refused) {
 			return err
 		}
 		if err != nil && ctx.Err() == nil && !f.broken {
-			failed(err)
+			f.Failed(err)
 			f.broken = true
 		}
 		wait(ctx, followEvery)
@@ -42,14 +54,18 @@ func Follow(ctx context.Context, reach Reach, inbox *Inbox, failed func(error)) 
 
 // follower knows how far it has read.
 type follower struct {
+	Following
 	inbox  *Inbox
+	teller teller
+	store  string // its identity; empty until it answered once
 	from   int64
-	broken bool // nothing was answered since it was told that the way broke
+	within bool // of a line that is too long for an answer: its rest is skipped, too
+	broken bool // no answer was read to its end since it was told that the way broke
 }
 
 // way follows the store along one way until that breaks.
-func (f *follower) way(ctx context.Context, reach Reach) error {
-	address, closing, err := reach(ctx)
+func (f *follower) way(ctx context.Context) error {
+	address, closing, err := f.Reach(ctx)
 	if err != nil {
 		return err
 	}
@@ -62,6 +78,7 @@ func (f *follower) way(ctx context.Context, reach Reach) error {
 		if err != nil {
 			return err
 		}
+		f.broken = false
 		if !more {
 			wait(ctx, followEvery)
 		}
@@ -69,7 +86,7 @@ func (f *follower) way(ctx context.Context, reach Reach) error {
 	return nil
 }
 
-// ask reads on from where it is, and says whether there may be more at once.
+// ask reads on from where it is, and reports whether there may be more at once.
 func (f *follower) ask(ctx context.Context, client *http.Client, address string) (more bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, followTimeout)
 	defer cancel()
@@ -78,41 +95,93 @@ func (f *follower) ask(ctx context.Context, client *http.Client, address string)
 	if err != nil {
 		return false, err
 	}
+	Authorize(request, f.Token)
 	response, err := client.Do(request)
 	if err != nil {
 		return false, fmt.Errorf("ask the witness in the cluster: %w", err)
 	}
 	defer func() { _ = response.Body.Close() }() // read to its end
-	switch response.StatusCode {
-	case http.StatusOK:
-		f.broken = false
-		return f.take(response.Body)
-	case http.StatusRequestedRangeNotSatisfiable: // it lost its volume; what is known already is not handed on again
-		f.from = 0
-		return true, nil
-	default:
+	store := response.Header.Get(StoreHeader)
+	lost := response.StatusCode == http.StatusRequestedRangeNotSatisfiable
+	switch {
+	case response.StatusCode != http.StatusOK && !lost:
 		said, _ := io.ReadAll(io.LimitReader(response.Body, 1<<10)) // goes into an error
 		return false, fmt.Errorf("the witness in the cluster answered %s: %s", response.Status, said)
+	case store == "":
+		return false, fmt.Errorf("the witness in the cluster does not say which store it has: expected the header %s", StoreHeader)
+	case lost, f.store != "" && store != f.store:
+		f.beginAnew(store)
+		return true, nil
+	default:
+		f.store = store
+		return f.take(response.Body)
 	}
 }
 
+// beginAnew goes back to the begin of a store that is not the one that was read so far. What is known already is not handed on again.
+func (f *follower) beginAnew(store string) {
+	f.teller.tell(history.ProblemData{
+		What: "the witness in the cluster lost the records that it kept, and with them those that were not read yet; " +
+			"what the nodes' disks have of them comes when they are collected",
+		Error: fmt.Sprintf("store %s was read up to byte %d, then store %s answered", quoted(f.store), f.from, quoted(store)),
+	})
+	f.store, f.from, f.within = store, 0, false
+}
+
+// take hands on the lines of an answer, and reports whether there may be more at once.
 func (f *follower) take(body io.Reader) (more bool, err error) {
-	for l, err := range lines(body) {
-		if err != nil || !l.complete {
+	for l, err := range allLines(body) {
+		switch {
+		case err != nil:
 			return more, err
+		case f.within:
+			f.from += l.size
+			f.within = !l.complete
+		case l.complete && l.blank():
+			f.from += l.size
+		case !l.complete && l.size >= MaxStoredBytes:
+			// No answer will ever hold this line.
+			f.skip(fmt.Errorf("%w: more than %d bytes", ErrLineTooLong, l.size))
+			f.from += l.size
+			f.within = true
+		case !l.complete: // the rest comes with the next answer
+			return more, nil
+		default:
+			if err := f.hand(l); err != nil {
+				return false, err
+			}
+			f.from += l.size
 		}
-		record, err := l.record()
-		if err != nil {
-			return false, fmt.Errorf("what the witness in the cluster keeps: %w", err)
-		}
-		record.Via = ViaHTTP
-		if _, err := f.inbox.Take(record); err != nil {
-			return false, &sinkError{err}
-		}
-		f.from += int64(len(l.bytes)) + 1
 		more = true
 	}
 	return more, nil
+}
+
+// hand gives one whole line to the inbox. It fails only if that does for a reason that is not the record's own.
+func (f *follower) hand(l line) error {
+	record, err := l.record()
+	if err == nil {
+		record.Via = ViaHTTP
+		_, err = f.inbox.Take(record)
+		if err != nil && !refused(err) {
+			return &sinkError{err}
+		}
+		if errors.Is(err, ErrQuota) && !f.teller.isNew(record.PodUID) {
+			return nil
+		}
+	}
+	if err != nil {
+		f.skip(err)
+	}
+	return nil
+}
+
+// skip tells of a record that is not handed on.
+func (f *follower) skip(err error) {
+	f.teller.tell(history.ProblemData{
+		What:  fmt.Sprintf("a record that the witness in the cluster keeps, at byte %d, could not be taken", f.from),
+		Error: err.Error(),
+	})
 }
 
 func wait(ctx context.Context, d time.Duration) {

@@ -1,82 +1,240 @@
 package witness
 
 import (
-	"slices"
+	"errors"
+	"fmt"
+	"hash/maphash"
 	"sync"
 
 	"github.com/sparkchaos/sparkchaos/pkg/history"
 )
 
 // Sink takes a record into the history. It is never called by two goroutines at a time. A record whose Sink fails
-// counts as not taken: it may come again.
+// counts as not taken: it may come again. One that fails with history.ErrRefused is refused for good.
 type Sink func(history.WitnessRecord) error
 
-// Inbox hands each record to its sink exactly once, however often and by whichever way it arrives: a record is known
-// by its pod's UID and its sequence number. Its memory grows with the gaps in the sequences, not with the records.
-type Inbox struct {
-	mu    sync.Mutex
-	sink  Sink
-	taken map[string]*spans // by pod UID
+// ConflictSink notes that two records have one number and differ. Like a Sink it is never called by two goroutines at a time.
+type ConflictSink func(history.ConflictData) error
+
+// Outcome is what became of a record that was not refused.
+type Outcome int
+
+// The outcomes.
+const (
+	Accepted  Outcome = iota + 1 // handed on for the first time
+	Duplicate                    // known already, with the same content
+	Conflict                     // it differs from the one that is known under its number
+)
+
+// ErrQuota is in the errors of Take for records beyond what an Inbox has room for.
+var ErrQuota = errors.New("the witness takes no more")
+
+// Limits bound what an Inbox keeps in memory and hands on, whoever sends.
+type Limits struct {
+	Pods      int   // writers, by UID
+	PodBlocks int   // of one writer: its memory, 1 KiB for each 128 sequence numbers in a row
+	Blocks    int   // of all writers
+	PodBytes  int64 // of one writer's records by HTTP
+	Bytes     int64 // of all records by HTTP
 }
+
+// DefaultLimits are far above what runs need: 2 million records and 512 MiB of one writer, 8 million records and 4 GiB of all.
+func DefaultLimits() Limits {
+	return Limits{Pods: 10_000, PodBlocks: 16 << 10, Blocks: 64 << 10, PodBytes: 512 << 20, Bytes: 4 << 30}
+}
+
+// maxConflicts bounds the conflicts among records that came by HTTP. One is enough to distrust them; those with the disks, of which
+// there can be no more than there are records on the disks, are all told.
+const maxConflicts = 100
+
+// Inbox hands each record to its sink exactly once, however often and by whichever way it arrives: a record is known
+// by its pod's UID and its sequence number. A record that differs from the one that is known under its number is a
+// conflict. What the node's disk has is then handed on, too, since only the disk is beyond the reach of whoever can post
+// records; of two that came by HTTP the first stays.
+type Inbox struct {
+	sink     Sink
+	conflict ConflictSink
+	limits   Limits
+	seed     maphash.Seed
+
+	mu        sync.Mutex
+	pods      map[string]*numbers // by pod UID
+	blocks    int
+	bytes     int64
+	conflicts int // told, of records that came by HTTP
+}
+
+// Option sets up an Inbox.
+type Option func(*Inbox)
+
+// WithConflicts has conflicts told, each before the disk's version is handed to the sink. Without it both versions are handed to the
+// sink: that is for a Store, whose reader has an Inbox of its own and finds the conflict there.
+func WithConflicts(tell ConflictSink) Option { return func(b *Inbox) { b.conflict = tell } }
+
+// WithLimits replaces DefaultLimits.
+func WithLimits(limits Limits) Option { return func(b *Inbox) { b.limits = limits } }
 
 // NewInbox returns an empty inbox before sink.
-func NewInbox(sink Sink) *Inbox {
-	return &Inbox{sink: sink, taken: map[string]*spans{}}
+func NewInbox(sink Sink, options ...Option) *Inbox {
+	b := &Inbox{sink: sink, limits: DefaultLimits(), seed: maphash.MakeSeed(), pods: map[string]*numbers{}}
+	for _, option := range options {
+		option(b)
+	}
+	return b
 }
 
-// Take hands r to the sink unless it was taken before, and says whether it did. It fails when the sink does.
-func (b *Inbox) Take(r history.WitnessRecord) (bool, error) {
+// Take hands r to the sink unless it was taken before, and returns what became of it. Its errors are ErrLineTooLong,
+// ErrQuota and history.ErrRefused, each of which is about this record alone and will not change, or those of the sinks, after which
+// the record may be given again.
+func (b *Inbox) Take(r history.WitnessRecord) (Outcome, error) {
+	encoded, err := encode(r)
+	if err != nil {
+		return 0, err
+	}
+	now := newMark(maphash.Bytes(b.seed, encoded), r.Via == ViaDisk)
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	seen := b.taken[r.PodUID]
-	if seen == nil {
-		seen = &spans{}
-		b.taken[r.PodUID] = seen
-	}
-	i, known := seen.find(r.Seq)
-	if known {
-		return false, nil
-	}
-	if err := b.sink(r); err != nil {
-		return false, err
-	}
-	seen.insert(i, r.Seq)
-	return true, nil
-}
-
-// span is a run of sequence numbers without a hole, both ends included.
-type span struct{ from, to int64 }
-
-// spans is a set of sequence numbers: sorted, disjoint, never touching each other.
-type spans []span
-
-// find returns the span that holds n, or else where a new span for n belongs.
-func (s spans) find(n int64) (int, bool) {
-	return slices.BinarySearchFunc(s, n, func(have span, n int64) int {
-		switch {
-		case have.to < n:
-			return -1
-		case have.from > n:
-			return 1
-		default:
-			return 0
-		}
-	})
-}
-
-// insert adds n, which is in no span yet, at the place that find gave.
-func (s *spans) insert(i int, n int64) {
-	before := i > 0 && (*s)[i-1].to == n-1
-	after := i < len(*s) && (*s)[i].from-1 == n
+	known, pod, err := b.find(r)
 	switch {
-	case before && after:
-		(*s)[i-1].to = (*s)[i].to
-		*s = slices.Delete(*s, i, i+1)
-	case before:
-		(*s)[i-1].to = n
-	case after:
-		(*s)[i].from = n
+	case err != nil:
+		return 0, err
+	case *known == 0:
+		return b.first(r, known, now, pod, int64(len(encoded)))
+	case known.digest() == now.digest():
+		*known |= now // the disk may confirm what came by HTTP
+		return Duplicate, nil
 	default:
-		*s = slices.Insert(*s, i, span{n, n})
+		return b.differs(r, known, now, pod, int64(len(encoded)))
 	}
 }
+
+// first takes a record whose number is new.
+func (b *Inbox) first(r history.WitnessRecord, known *mark, now mark, pod *numbers, size int64) (Outcome, error) {
+	if err := b.spend(r, pod, size); err != nil {
+		return 0, err
+	}
+	err := b.sink(r)
+	if err == nil || errors.Is(err, history.ErrRefused) {
+		*known = now
+		b.spent(r, pod, size)
+	}
+	if err != nil {
+		return 0, err
+	}
+	return Accepted, nil
+}
+
+// differs takes a record whose number is known with other content.
+func (b *Inbox) differs(r history.WitnessRecord, known *mark, now mark, pod *numbers, size int64) (Outcome, error) {
+	handOn := now.onDisk() && !known.onDisk()
+	if !known.told() {
+		switch {
+		case b.conflict == nil:
+			handOn = true
+		case !now.onDisk() && b.conflicts >= maxConflicts:
+			return 0, fmt.Errorf("record %d of pod %s differs from the one that is known: %w: there were %d such conflicts", r.Seq, r.PodUID, ErrQuota, b.conflicts)
+		default:
+			if err := b.conflict(history.ConflictData{PodUID: r.PodUID, Seq: r.Seq, Node: r.Node}); err != nil {
+				return 0, err
+			}
+			if !now.onDisk() {
+				b.conflicts++
+			}
+			*known |= markTold
+		}
+	}
+	if !handOn {
+		return Conflict, nil
+	}
+	if err := b.spend(r, pod, size); err != nil {
+		return 0, err
+	}
+	err := b.sink(r)
+	if err == nil || errors.Is(err, history.ErrRefused) {
+		*known = now | markTold
+		b.spent(r, pod, size)
+	}
+	if err != nil {
+		return 0, err
+	}
+	return Conflict, nil
+}
+
+// find returns what is known of a record's number, and of its writer. It makes room for a number that is new.
+func (b *Inbox) find(r history.WitnessRecord) (*mark, *numbers, error) {
+	pod := b.pods[r.PodUID]
+	if pod == nil {
+		if len(b.pods) >= b.limits.Pods {
+			return nil, nil, fmt.Errorf("record %d of pod %s: %w: there are records of %d pods", r.Seq, r.PodUID, ErrQuota, len(b.pods))
+		}
+		pod = &numbers{blocks: map[int64]*block{}}
+	}
+	at, within := r.Seq/blockNumbers, r.Seq%blockNumbers
+	marks := pod.blocks[at]
+	if marks == nil {
+		if len(pod.blocks) >= b.limits.PodBlocks || b.blocks >= b.limits.Blocks {
+			return nil, nil, fmt.Errorf("record %d of pod %s: %w: its number is too far from the %d blocks of %d numbers that this pod has, all have %d",
+				r.Seq, r.PodUID, ErrQuota, len(pod.blocks), blockNumbers, b.blocks)
+		}
+		marks = &block{}
+		b.pods[r.PodUID] = pod
+		pod.blocks[at] = marks
+		b.blocks++
+	}
+	return &marks[within], pod, nil
+}
+
+// spend checks that there is room for a record that came by HTTP. What comes from disks is bounded where they are read.
+func (b *Inbox) spend(r history.WitnessRecord, pod *numbers, size int64) error {
+	switch {
+	case r.Via == ViaDisk:
+		return nil
+	case pod.bytes+size > b.limits.PodBytes:
+		return fmt.Errorf("record %d of pod %s: %w: this pod has sent %d bytes of at most %d", r.Seq, r.PodUID, ErrQuota, pod.bytes, b.limits.PodBytes)
+	case b.bytes+size > b.limits.Bytes:
+		return fmt.Errorf("record %d of pod %s: %w: all pods have sent %d bytes of at most %d", r.Seq, r.PodUID, ErrQuota, b.bytes, b.limits.Bytes)
+	default:
+		return nil
+	}
+}
+
+func (b *Inbox) spent(r history.WitnessRecord, pod *numbers, size int64) {
+	if r.Via != ViaDisk {
+		pod.bytes += size
+		b.bytes += size
+	}
+}
+
+// numbers is what is known of one writer's records.
+type numbers struct {
+	blocks map[int64]*block // by sequence number / blockNumbers
+	bytes  int64
+}
+
+// blockNumbers is how many numbers in a row a block has. Any number is found at once, and one alone costs 1 KiB.
+const blockNumbers = 128
+
+type block [blockNumbers]mark
+
+// mark is what is known of one record: flags, and a digest of its content in the other bits. Zero stands for a record that never came.
+// The digest has a random seed, so that nobody can choose two records that have the same.
+type mark uint64
+
+const (
+	markCame   mark = 1 << iota
+	markOnDisk      // the digest is that of the disk's version
+	markTold        // another version was told as a conflict
+	markFlags  = markCame | markOnDisk | markTold
+)
+
+func newMark(digest uint64, onDisk bool) mark {
+	m := mark(digest)&^markFlags | markCame
+	if onDisk {
+		m |= markOnDisk
+	}
+	return m
+}
+
+func (m mark) digest() mark { return m &^ markFlags }
+func (m mark) onDisk() bool { return m&markOnDisk != 0 }
+func (m mark) told() bool   { return m&markTold != 0 }

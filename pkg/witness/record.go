@@ -1,6 +1,7 @@
 // Package witness takes in what the Spark plugin reports of drivers and executors: by HTTP while the run goes on,
-// and from the nodes' own disks after it. The disks are what a verdict rests on, since a fault may cut the HTTP way;
-// both ways meet in an Inbox, which hands each record on exactly once.
+// and from the nodes' own disks after it. The disks are what a verdict rests on, since a fault may cut the HTTP way, and
+// whoever can reach the witness could lie to it. Both ways meet in an Inbox, which hands each record on exactly once, and
+// a second time only if the disk has another version than the one that came by HTTP.
 package witness
 
 import (
@@ -11,6 +12,7 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"regexp"
 
 	"github.com/sparkchaos/sparkchaos/pkg/history"
 )
@@ -25,12 +27,21 @@ const (
 // application commits to its ledger is carried in full.
 const MaxLineBytes = 4 << 20
 
-// ErrLineTooLong is the problem of a line longer than MaxLineBytes.
+// maxNameBytes bounds what identifies the writer of a record and what it is about. Kubernetes' names have 253 bytes at most.
+const maxNameBytes = 512
+
+// ErrLineTooLong is the problem of a line longer than MaxLineBytes, as it came or as it would be written again.
 var ErrLineTooLong = errors.New("line too long")
 
+// podUIDs are the UIDs of pods, which are UUIDs, and what the plugin makes up outside of a pod: a host's name with a process ID.
+var podUIDs = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,127}(` + regexp.QuoteMeta(history.ArtifactsWriter) + `)?$`)
+
+// types are the types of records. New ones may come, but they are words.
+var types = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9._-]{0,63}$`)
+
 // ParseRecord reads one line of the plugin. It refuses what cannot be identified or ordered in time (no pod UID,
-// no sequence number, no time, no type, no role) and names all that is wrong. Fields and types that it does not know
-// are no error: a newer plugin may report more.
+// no sequence number, no time, no type, no role), and names of absurd length, and names all that is wrong. Fields and types
+// that it does not know are no error: a newer plugin may report more.
 func ParseRecord(line []byte) (history.WitnessRecord, error) {
 	var r history.WitnessRecord
 	if err := json.Unmarshal(line, &r); err != nil {
@@ -43,14 +54,28 @@ func ParseRecord(line []byte) (history.WitnessRecord, error) {
 	if r.WallMicros < 1 {
 		problems = append(problems, fmt.Errorf("wallMicros is %d, want microseconds since the epoch", r.WallMicros))
 	}
-	if r.Type == "" {
+	switch {
+	case r.Type == "":
 		problems = append(problems, errors.New("type is missing"))
+	case !types.MatchString(r.Type):
+		problems = append(problems, fmt.Errorf("type is %s, want a word of at most 64 letters and digits", quoted(r.Type)))
 	}
 	if r.Role != "driver" && r.Role != "executor" {
-		problems = append(problems, fmt.Errorf("role is %q, want driver or executor", r.Role))
+		problems = append(problems, fmt.Errorf("role is %s, want driver or executor", quoted(r.Role)))
 	}
-	if r.PodUID == "" {
+	switch {
+	case r.PodUID == "":
 		problems = append(problems, errors.New("podUID is missing"))
+	case !podUIDs.MatchString(r.PodUID):
+		problems = append(problems, fmt.Errorf("podUID is %s, want a UUID, or at most 128 letters, digits, dots, dashes and underscores, then %s for an init container",
+			quoted(r.PodUID), history.ArtifactsWriter))
+	}
+	for _, name := range []struct{ field, value string }{
+		{"podName", r.PodName}, {"node", r.Node}, {"appID", r.AppID}, {"executorID", r.ExecutorID}, {"incarnation", r.Incarnation},
+	} {
+		if len(name.value) > maxNameBytes {
+			problems = append(problems, fmt.Errorf("%s has %d bytes, want at most %d", name.field, len(name.value), maxNameBytes))
+		}
 	}
 	if len(problems) > 0 {
 		return history.WitnessRecord{}, errors.Join(problems...)
@@ -58,11 +83,37 @@ func ParseRecord(line []byte) (history.WitnessRecord, error) {
 	return r, nil
 }
 
+// quoted shows the beginning of a value that somebody else chose.
+func quoted(value string) string {
+	const shown = 64
+	if len(value) <= shown {
+		return fmt.Sprintf("%q", value)
+	}
+	return fmt.Sprintf("%q and %d more bytes", value[:shown], len(value)-shown)
+}
+
+// encode writes a record without the way by which it came, as it is compared, bounded and kept. HTML's characters are not
+// escaped: a record would become larger than the limit that it was held to when it came.
+func encode(r history.WitnessRecord) ([]byte, error) {
+	r.Via = ""
+	var out bytes.Buffer
+	encoder := json.NewEncoder(&out)
+	encoder.SetEscapeHTML(false)
+	if err := encoder.Encode(r); err != nil {
+		return nil, fmt.Errorf("encode record %d of pod %s: %w", r.Seq, r.PodUID, err)
+	}
+	if out.Len() > MaxLineBytes {
+		return nil, fmt.Errorf("record %d of pod %s: %w: %d bytes when it is written, more than %d", r.Seq, r.PodUID, ErrLineTooLong, out.Len(), MaxLineBytes)
+	}
+	return out.Bytes(), nil
+}
+
 // line is one line of a body or of a file. Its bytes are valid until the next line is read.
 type line struct {
 	number   int
 	bytes    []byte
-	complete bool // it ended in a newline
+	size     int64 // as it was read, with its newline, also of a line that is too long
+	complete bool  // it ended in a newline
 	tooLong  bool
 }
 
@@ -81,6 +132,17 @@ func (l line) record() (history.WitnessRecord, error) {
 // lines yields the lines of r that are not blank; an error of reading comes last, beside what was read of the line it cut.
 func lines(r io.Reader) iter.Seq2[line, error] {
 	return func(yield func(line, error) bool) {
+		for l, err := range allLines(r) {
+			if (!l.blank() || err != nil) && !yield(l, err) {
+				return
+			}
+		}
+	}
+}
+
+// allLines is lines with those that are blank.
+func allLines(r io.Reader) iter.Seq2[line, error] {
+	return func(yield func(line, error) bool) {
 		in := bufio.NewReaderSize(r, 64<<10)
 		var buffer []byte
 		for number := 1; ; number++ {
@@ -91,8 +153,7 @@ func lines(r io.Reader) iter.Seq2[line, error] {
 			if errors.Is(err, io.EOF) {
 				err = nil
 			}
-			blank := !l.tooLong && len(bytes.TrimSpace(l.bytes)) == 0
-			if (!blank || err != nil) && !yield(l, err) {
+			if (l.size > 0 || err != nil) && !yield(l, err) {
 				return
 			}
 			if atEnd {
@@ -102,11 +163,14 @@ func lines(r io.Reader) iter.Seq2[line, error] {
 	}
 }
 
+func (l line) blank() bool { return !l.tooLong && len(bytes.TrimSpace(l.bytes)) == 0 }
+
 // nextLine reads up to the next newline into buffer; of a line that is too long it reads all and keeps only the beginning.
 func nextLine(in *bufio.Reader, buffer []byte) (line, error) {
 	l := line{bytes: buffer}
 	for {
 		part, err := in.ReadSlice('\n')
+		l.size += int64(len(part))
 		part, l.complete = bytes.CutSuffix(part, []byte("\n"))
 		if len(l.bytes)+len(part) > MaxLineBytes {
 			l.tooLong = true

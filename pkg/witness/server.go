@@ -27,17 +27,20 @@ const maxNamedProblems = 10
 // Receipt is the answer to a request: what became of its lines.
 type Receipt struct {
 	Accepted   int      `json:"accepted"`
-	Duplicates int      `json:"duplicates"` // known already, by either way
-	Rejected   int      `json:"rejected"`   // no witness records; sending them again is no use
+	Duplicates int      `json:"duplicates"`          // known already, by either way
+	Conflicts  int      `json:"conflicts,omitempty"` // known already, with other content; told, and not taken
+	Rejected   int      `json:"rejected"`            // no witness records, or too large, or too many; sending them again is no use
 	Problems   []string `json:"problems,omitempty"`
 }
 
 // Stats counts what a Server received since it was made.
 type Stats struct {
-	Requests    int // all requests to RecordsPath
+	Requests    int // all requests to RecordsPath that had the token
+	Strangers   int // those that had not
 	Accepted    int // records handed on
 	Duplicates  int // records known already
-	Rejected    int // lines that are no records
+	Conflicts   int // records known already with other content
+	Rejected    int // lines that are no records, or records that were refused
 	Interrupted int // requests cut off within the body, as a fault does; the disk has what was lost
 	Failed      int // requests that the sink failed
 }
@@ -45,16 +48,18 @@ type Stats struct {
 // Server receives records by HTTP.
 type Server struct {
 	inbox  *Inbox
-	report func(history.ProblemData)
+	token  string
+	teller teller
 
 	mu    sync.Mutex
 	stats Stats
 }
 
-// NewServer returns a server that puts records into inbox and tells report of every request with lines that it had to
-// refuse or could not hand on. report may be called by several goroutines at a time.
-func NewServer(inbox *Inbox, report func(history.ProblemData)) *Server {
-	return &Server{inbox: inbox, report: report}
+// NewServer returns a server that puts records into inbox and tells report of requests with lines that it had to refuse or
+// could not hand on, a bounded number of times: what holders of the token send may be evidence that is lost. Of what comes without
+// the token nothing is read or reported. report may be called by several goroutines at a time.
+func NewServer(inbox *Inbox, token string, report func(history.ProblemData)) *Server {
+	return &Server{inbox: inbox, token: token, teller: teller{report: report}}
 }
 
 // Stats returns the counts so far.
@@ -69,47 +74,88 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	return httpserver.Serve(ctx, "the witness", l, s.Handler())
 }
 
-// Handler returns the witness's HTTP interface: POST to RecordsPath. It answers with a Receipt and 200 when every line was a
-// record, 400 when some were not (the others were taken), 413 when the body was too large (what came before was
-// taken), 503 when a record could not be handed on (send it again).
+// Handler returns the witness's HTTP interface: POST to RecordsPath. It answers with a Receipt and 200 when every line was
+// taken or known. Else the others were taken, and it answers 413 when a record, or the body, was too large (of a body only what came
+// before the limit is taken), 429 when there is no room for more, 409 when a record differs from the one that is known under its
+// number, 400 when a line is no record. 503 says that a record could not be handed on: send it again. Without the token it answers 401.
 func (s *Server) Handler() http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("POST "+RecordsPath, s.receive)
+	mux.Handle("POST "+RecordsPath, Guard(s.token, http.HandlerFunc(s.receive), s.stranger))
 	return mux
 }
 
+func (s *Server) stranger() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.stats.Strangers++
+}
+
 func (s *Server) receive(w http.ResponseWriter, req *http.Request) {
-	receipt, err := s.takeAll(http.MaxBytesReader(w, req.Body, MaxBodyBytes))
-	status := http.StatusOK
+	b := s.takeAll(http.MaxBytesReader(w, req.Body, MaxBodyBytes))
 	var tooLarge *http.MaxBytesError
 	var sinkFailed *sinkError
 	switch {
-	case errors.As(err, &tooLarge):
-		status = http.StatusRequestEntityTooLarge
-		receipt.Rejected++
-		receipt.Problems = append(receipt.Problems, fmt.Sprintf("body larger than %d bytes: the rest was not read", tooLarge.Limit))
-	case errors.As(err, &sinkFailed):
-		status = http.StatusServiceUnavailable
-		receipt.Problems = append(receipt.Problems, err.Error())
-	case receipt.Rejected > 0:
-		status = http.StatusBadRequest
+	case errors.As(b.ended, &tooLarge):
+		b.refuse(fmt.Errorf("%w: body larger than %d bytes: the rest was not read", ErrLineTooLong, tooLarge.Limit), true)
+	case errors.As(b.ended, &sinkFailed):
+		b.problems = append(b.problems, b.ended.Error())
 	}
-	interrupted := err != nil && tooLarge == nil && sinkFailed == nil
-	s.count(receipt, interrupted, sinkFailed != nil)
-	if status != http.StatusOK {
-		s.report(history.ProblemData{
+	interrupted := b.ended != nil && tooLarge == nil && sinkFailed == nil
+	s.count(b.Receipt, interrupted, sinkFailed != nil)
+	if b.news > 0 || sinkFailed != nil && s.teller.isNew("sink") {
+		s.teller.tell(history.ProblemData{
 			What: fmt.Sprintf("the witness could not take everything that %s sent: %d records taken, %d lines refused",
-				req.RemoteAddr, receipt.Accepted+receipt.Duplicates, receipt.Rejected),
-			Error: strings.Join(receipt.Problems, "; "),
+				req.RemoteAddr, b.Accepted+b.Duplicates, b.Rejected),
+			Error: strings.Join(b.problems, "; "),
 		})
 	}
 	if interrupted {
 		return
 	}
+	b.Problems = b.problems
 	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(status)
+	w.WriteHeader(b.status(sinkFailed != nil))
 	// A client that is gone by now has its records taken all the same.
-	_ = json.NewEncoder(w).Encode(receipt)
+	_ = json.NewEncoder(w).Encode(b.Receipt)
+}
+
+// body is what became of one request's lines.
+type body struct {
+	Receipt
+	problems          []string
+	tooLarge, tooMany bool
+	news              int   // refusals that are to be told
+	ended             error // what ended the reading; nil if all lines were read
+}
+
+func (b *body) status(sinkFailed bool) int {
+	switch {
+	case sinkFailed:
+		return http.StatusServiceUnavailable
+	case b.tooLarge:
+		return http.StatusRequestEntityTooLarge
+	case b.tooMany:
+		return http.StatusTooManyRequests
+	case b.Rejected > 0:
+		return http.StatusBadRequest
+	case b.Conflicts > 0:
+		return http.StatusConflict
+	default:
+		return http.StatusOK
+	}
+}
+
+// refuse notes a line that is not taken; news says that nobody was told of such a one yet.
+func (b *body) refuse(err error, news bool) {
+	b.Rejected++
+	b.tooLarge = b.tooLarge || errors.Is(err, ErrLineTooLong) || errors.Is(err, history.ErrRefused)
+	b.tooMany = b.tooMany || errors.Is(err, ErrQuota)
+	if len(b.problems) < maxNamedProblems {
+		b.problems = append(b.problems, err.Error())
+	}
+	if news {
+		b.news++
+	}
 }
 
 // sinkError tells a failing sink from a failing connection.
@@ -118,33 +164,42 @@ type sinkError struct{ err error }
 func (e *sinkError) Error() string { return "the record could not be handed on: " + e.err.Error() }
 func (e *sinkError) Unwrap() error { return e.err }
 
-// takeAll puts every record of body into the inbox. It ends at the first error of reading or of the sink.
-func (s *Server) takeAll(body io.Reader) (Receipt, error) {
-	var receipt Receipt
-	for l, err := range lines(body) {
+// refused reports whether an error of an Inbox is about one record alone and will not change.
+func refused(err error) bool {
+	return errors.Is(err, ErrLineTooLong) || errors.Is(err, ErrQuota) || errors.Is(err, history.ErrRefused)
+}
+
+// takeAll puts every record of a request into the inbox. It ends at the first error of reading or of the sink.
+func (s *Server) takeAll(from io.Reader) *body {
+	var b body
+	for l, err := range lines(from) {
 		if err != nil {
-			return receipt, err
+			b.ended = err
+			return &b
 		}
 		record, err := l.record()
 		if err != nil {
-			receipt.Rejected++
-			if len(receipt.Problems) < maxNamedProblems {
-				receipt.Problems = append(receipt.Problems, err.Error())
-			}
+			b.refuse(err, true)
 			continue
 		}
 		record.Via = ViaHTTP
-		taken, err := s.inbox.Take(record)
+		outcome, err := s.inbox.Take(record)
 		switch {
+		case refused(err):
+			// A writer beyond its quota goes on sending: its disk has what is refused here, so it is told once.
+			b.refuse(fmt.Errorf("line %d: %w", l.number, err), !errors.Is(err, ErrQuota) || s.teller.isNew(record.PodUID))
 		case err != nil:
-			return receipt, &sinkError{err}
-		case taken:
-			receipt.Accepted++
+			b.ended = &sinkError{err}
+			return &b
+		case outcome == Accepted:
+			b.Accepted++
+		case outcome == Conflict:
+			b.Conflicts++
 		default:
-			receipt.Duplicates++
+			b.Duplicates++
 		}
 	}
-	return receipt, nil
+	return &b
 }
 
 func (s *Server) count(r Receipt, interrupted, failed bool) {
@@ -153,6 +208,7 @@ func (s *Server) count(r Receipt, interrupted, failed bool) {
 	s.stats.Requests++
 	s.stats.Accepted += r.Accepted
 	s.stats.Duplicates += r.Duplicates
+	s.stats.Conflicts += r.Conflicts
 	s.stats.Rejected += r.Rejected
 	if interrupted {
 		s.stats.Interrupted++

@@ -48,6 +48,7 @@ func permissions() []rbacv1.PolicyRule {
 		rule("batch", "jobs", "get list watch create delete deletecollection"),
 		rule("apps", "deployments daemonsets", "get list watch create delete deletecollection"),
 		rule("coordination.k8s.io", "leases", "get list watch create update"),
+		rule("networking.k8s.io", "networkpolicies", "get create"),
 		rule("rbac.authorization.k8s.io", "roles rolebindings", "get create"),
 		rule("storage.k8s.io", "storageclasses", "get list"),
 	}

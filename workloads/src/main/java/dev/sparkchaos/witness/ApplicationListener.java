@@ -45,87 +45,111 @@ final class ApplicationListener extends SparkListener {
 
   @Override
   public void onApplicationStart(SparkListenerApplicationStart event) {
-    if (event.appId().isDefined()) {
-      witness.appID(event.appId().get());
-    }
-    witness.write(
-        WitnessRecord.of(RecordType.APPLICATION_STARTED)
-            .detail("appName", event.appName())
-            .detail("user", event.sparkUser())
-            .detail("timeMillis", event.time()));
+    witness.observe(
+        () -> {
+          if (event.appId().isDefined()) {
+            witness.appID(event.appId().get());
+          }
+          witness.write(
+              WitnessRecord.of(RecordType.APPLICATION_STARTED)
+                  .detail("appName", event.appName())
+                  .detail("user", event.sparkUser())
+                  .detail("timeMillis", event.time()));
+        });
   }
 
   @Override
   public void onApplicationEnd(SparkListenerApplicationEnd event) {
-    WitnessRecord end = WitnessRecord.of(RecordType.APPLICATION_ENDED).detail("timeMillis", event.time());
-    if (event.exitCode().isDefined()) {
-      end.detail("exitCode", String.valueOf(event.exitCode().get()));
-    }
-    witness.write(end);
+    witness.observe(
+        () -> {
+          WitnessRecord end = WitnessRecord.of(RecordType.APPLICATION_ENDED).detail("timeMillis", event.time());
+          if (event.exitCode().isDefined()) {
+            end.detail("exitCode", String.valueOf(event.exitCode().get()));
+          }
+          witness.write(end);
+        });
     ended.countDown();
   }
 
   @Override
   public void onExecutorAdded(SparkListenerExecutorAdded event) {
-    witness.write(
-        WitnessRecord.of(RecordType.EXECUTOR_REGISTERED)
-            .executor(event.executorId())
-            .detail("host", event.executorInfo().executorHost())
-            .detail("cores", event.executorInfo().totalCores())
-            .detail("timeMillis", event.time()));
+    witness.observe(
+        () -> {
+          witness.write(
+              WitnessRecord.of(RecordType.EXECUTOR_REGISTERED)
+                  .executor(event.executorId())
+                  .detail("host", event.executorInfo().executorHost())
+                  .detail("cores", event.executorInfo().totalCores())
+                  .detail("timeMillis", event.time()));
+        });
   }
 
   @Override
   public void onExecutorRemoved(SparkListenerExecutorRemoved event) {
-    witness.write(
-        WitnessRecord.of(RecordType.EXECUTOR_REMOVED)
-            .executor(event.executorId())
-            .detail("reason", event.reason())
-            .detail("timeMillis", event.time()));
+    witness.observe(
+        () -> {
+          witness.write(
+              WitnessRecord.of(RecordType.EXECUTOR_REMOVED)
+                  .executor(event.executorId())
+                  .detail("reason", event.reason())
+                  .detail("timeMillis", event.time()));
+        });
   }
 
   @Override
   public void onJobStart(SparkListenerJobStart event) {
-    Properties properties = event.properties() == null ? new Properties() : event.properties();
-    queries.onJobStart(properties);
-    witness.write(
-        WitnessRecord.of(RecordType.JOB_STARTED)
-            .job(event.jobId())
-            .detail("stages", event.stageIds().mkString(","))
-            .detail("description", properties.getProperty("spark.job.description"))
-            .detail("timeMillis", event.time()));
+    witness.observe(
+        () -> {
+          Properties properties = event.properties() == null ? new Properties() : event.properties();
+          queries.onJobStart(properties);
+          witness.write(
+              WitnessRecord.of(RecordType.JOB_STARTED)
+                  .job(event.jobId())
+                  .detail("stages", event.stageIds().mkString(","))
+                  .detail("description", properties.getProperty("spark.job.description"))
+                  .detail("timeMillis", event.time()));
+        });
   }
 
   @Override
   public void onJobEnd(SparkListenerJobEnd event) {
-    WitnessRecord end =
-        WitnessRecord.of(RecordType.JOB_ENDED).job(event.jobId()).detail("timeMillis", event.time());
-    if (event.jobResult() instanceof JobFailed failed) {
-      end.detail("result", "failed").detail("reason", String.valueOf(failed.exception()));
-    } else {
-      end.detail("result", "succeeded");
-    }
-    witness.write(end);
+    witness.observe(
+        () -> {
+          WitnessRecord end =
+              WitnessRecord.of(RecordType.JOB_ENDED).job(event.jobId()).detail("timeMillis", event.time());
+          if (event.jobResult() instanceof JobFailed failed) {
+            end.detail("result", "failed").detail("reason", String.valueOf(failed.exception()));
+          } else {
+            end.detail("result", "succeeded");
+          }
+          witness.write(end);
+        });
   }
 
   @Override
   public void onStageSubmitted(SparkListenerStageSubmitted event) {
-    StageInfo stage = event.stageInfo();
-    kinds.put(stageKey(stage.stageId(), stage.attemptNumber()), kind(stage));
-    witness.write(stageRecord(RecordType.STAGE_SUBMITTED, stage));
+    witness.observe(
+        () -> {
+          StageInfo stage = event.stageInfo();
+          kinds.put(stageKey(stage.stageId(), stage.attemptNumber()), kind(stage));
+          witness.write(stageRecord(RecordType.STAGE_SUBMITTED, stage));
+        });
   }
 
   @Override
   public void onStageCompleted(SparkListenerStageCompleted event) {
-    StageInfo stage = event.stageInfo();
-    kinds.remove(stageKey(stage.stageId(), stage.attemptNumber()));
-    WitnessRecord completed = stageRecord(RecordType.STAGE_COMPLETED, stage);
-    if (stage.failureReason().isDefined()) {
-      completed.detail("result", "failed").detail("reason", stage.failureReason().get());
-    } else {
-      completed.detail("result", "succeeded");
-    }
-    witness.write(completed);
+    witness.observe(
+        () -> {
+          StageInfo stage = event.stageInfo();
+          kinds.remove(stageKey(stage.stageId(), stage.attemptNumber()));
+          WitnessRecord completed = stageRecord(RecordType.STAGE_COMPLETED, stage);
+          if (stage.failureReason().isDefined()) {
+            completed.detail("result", "failed").detail("reason", stage.failureReason().get());
+          } else {
+            completed.detail("result", "succeeded");
+          }
+          witness.write(completed);
+        });
   }
 
   private static WitnessRecord stageRecord(String type, StageInfo stage) {
@@ -154,20 +178,29 @@ final class ApplicationListener extends SparkListener {
 
   @Override
   public void onTaskStart(SparkListenerTaskStart event) {
-    witness.write(
-        TaskRecords.started(event, kinds.get(stageKey(event.stageId(), event.stageAttemptId()))));
+    witness.observe(
+        () -> {
+          witness.write(
+              TaskRecords.started(event, kinds.get(stageKey(event.stageId(), event.stageAttemptId()))));
+        });
   }
 
   @Override
   public void onTaskEnd(SparkListenerTaskEnd event) {
-    // Spark reports a task that it knows nothing more of without its info.
-    if (event.taskInfo() != null) {
-      witness.write(TaskRecords.ended(event));
-    }
+    witness.observe(
+        () -> {
+          // Spark reports a task that it knows nothing more of without its info.
+          if (event.taskInfo() != null) {
+            witness.write(TaskRecords.ended(event));
+          }
+        });
   }
 
   @Override
   public void onOtherEvent(SparkListenerEvent event) {
-    queries.onOtherEvent(event);
+    witness.observe(
+        () -> {
+          queries.onOtherEvent(event);
+        });
   }
 }

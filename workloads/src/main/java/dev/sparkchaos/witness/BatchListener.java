@@ -18,25 +18,31 @@ final class BatchListener implements StreamingListener {
 
   @Override
   public void onBatchStarted(StreamingListenerBatchStarted event) {
-    witness.write(of(RecordType.BATCH_STARTED, event.batchInfo()));
+    witness.observe(
+        () -> {
+          witness.write(of(RecordType.BATCH_STARTED, event.batchInfo()));
+        });
   }
 
   @Override
   public void onBatchCompleted(StreamingListenerBatchCompleted event) {
-    BatchInfo batch = event.batchInfo();
-    WitnessRecord completed = of(RecordType.BATCH_COMPLETED, batch);
-    addMillis(completed, "schedulingDelayMillis", batch.schedulingDelay());
-    addMillis(completed, "durationMillis", batch.processingDelay());
-    int failed = 0;
-    Iterator<OutputOperationInfo> outputs = batch.outputOperationInfos().valuesIterator();
-    while (outputs.hasNext()) {
-      Option<String> reason = outputs.next().failureReason();
-      if (reason.isDefined()) {
-        failed++;
-        completed.detail("reason", reason.get());
-      }
-    }
-    witness.write(completed.detail("failedOutputs", failed));
+    witness.observe(
+        () -> {
+          BatchInfo batch = event.batchInfo();
+          WitnessRecord completed = of(RecordType.BATCH_COMPLETED, batch);
+          addMillis(completed, "schedulingDelayMillis", batch.schedulingDelay());
+          addMillis(completed, "durationMillis", batch.processingDelay());
+          int failed = 0;
+          Iterator<OutputOperationInfo> outputs = batch.outputOperationInfos().valuesIterator();
+          while (outputs.hasNext()) {
+            Option<String> reason = outputs.next().failureReason();
+            if (reason.isDefined()) {
+              failed++;
+              completed.detail("reason", reason.get());
+            }
+          }
+          witness.write(completed.detail("failedOutputs", failed));
+        });
   }
 
   private static WitnessRecord of(String type, BatchInfo batch) {

@@ -11,7 +11,14 @@ import org.slf4j.LoggerFactory;
 
 /**
  * The records on the node's own disk: the evidence that is left when the network, or the node, is gone. Each line is
- * handed to the operating system by one write, unbuffered, so that the death of the JVM costs no line.
+ * handed to the operating system by one write, unbuffered, so that the death of the JVM costs no line, and neither does
+ * a machine that is switched off while its kernel, or its disk's cache, lives on.
+ *
+ * <p>The file's name is synced when the file is made; lines are synced only where {@link #sync} is called, which the
+ * ledger does for each commit. A real loss of power takes what the kernel had not written back by itself: with Linux'
+ * defaults (vm.dirty_expire_centisecs, vm.dirty_writeback_centisecs) the last 30 to 35 seconds of lines since the last
+ * sync. What is lost is a tail of the file, torn at any byte or filled with zeros, so the numbers of the records still
+ * have no hole. Heartbeats are not synced one by one: ten syncs a second and JVM would slow what is observed.
  */
 final class DiskLog implements AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(DiskLog.class);
@@ -44,10 +51,10 @@ final class DiskLog implements AutoCloseable {
     return file;
   }
 
-  /** Appends a line. A failure is logged when it begins; the application goes on. */
-  synchronized void append(byte[] line) {
+  /** Appends a line. Returns null, or why the file does not have it; that is logged when it begins. */
+  synchronized IOException append(byte[] line) {
     if (closed) {
-      return;
+      return null;
     }
     try {
       if (torn) {
@@ -59,11 +66,13 @@ final class DiskLog implements AutoCloseable {
       out.write(line);
       torn = false;
       failing = false;
+      return null;
     } catch (IOException e) {
       if (!failing) {
         LOG.warn("Witness records cannot be written to {}; the next ones are tried all the same", file, e);
       }
       failing = true;
+      return e;
     }
   }
 

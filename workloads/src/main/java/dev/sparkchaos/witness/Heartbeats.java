@@ -10,12 +10,14 @@ import java.util.concurrent.locks.LockSupport;
 final class Heartbeats implements AutoCloseable {
   private final Duration interval;
   private final Runnable beat;
+  private final Troubles troubles;
   private final Thread thread;
   private volatile boolean closed;
 
-  Heartbeats(Duration interval, Runnable beat) {
+  Heartbeats(Duration interval, Runnable beat, Troubles troubles) {
     this.interval = interval;
     this.beat = beat;
+    this.troubles = troubles;
     this.thread = new Thread(this::run, "sparkchaos-witness-heartbeat");
     thread.setDaemon(true);
     thread.start();
@@ -24,7 +26,12 @@ final class Heartbeats implements AutoCloseable {
   private void run() {
     long next = System.nanoTime();
     while (!closed) {
-      beat.run();
+      try {
+        beat.run();
+      } catch (Throwable t) {
+        // A thread that ends here would look like the death of the process.
+        troubles.add(Troubles.What.WRITE, t);
+      }
       next = Math.max(next + interval.toNanos(), System.nanoTime());
       for (long left = next - System.nanoTime(); left > 0 && !closed; left = next - System.nanoTime()) {
         LockSupport.parkNanos(left);

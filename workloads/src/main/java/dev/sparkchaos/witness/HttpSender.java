@@ -6,13 +6,15 @@ import java.io.OutputStream;
 import java.net.HttpURLConnection;
 import java.net.Proxy;
 import java.net.URL;
+import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Deque;
-import java.util.Iterator;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -30,21 +32,31 @@ final class HttpSender implements AutoCloseable {
   private static final long FIRST_PAUSE_MILLIS = 100;
   private static final long LONGEST_PAUSE_MILLIS = 1000;
 
+  /** How much of an answer is looked at. */
+  private static final int MAX_ANSWER_BYTES = 16 * 1024;
+
+  private static final Pattern REJECTED = Pattern.compile("\"rejected\":(\\d{1,9})[,}]");
+
   private final URL url;
+  private final String token;
+  private final Troubles troubles;
   private final int capacity;
   private final Thread thread;
   private final Deque<byte[]> queue = new ArrayDeque<>();
   private boolean sending;
+  private int underWay;
   private boolean closed;
   private boolean away;
   private long dropped;
 
-  HttpSender(URL url) {
-    this(url, CAPACITY);
+  HttpSender(URL url, String token, Troubles troubles) {
+    this(url, token, troubles, CAPACITY);
   }
 
-  HttpSender(URL url, int capacity) {
+  HttpSender(URL url, String token, Troubles troubles, int capacity) {
     this.url = url;
+    this.token = token;
+    this.troubles = troubles;
     this.capacity = capacity;
     this.thread = new Thread(this::sendUntilClosed, "sparkchaos-witness-http");
     thread.setDaemon(true);
@@ -84,6 +96,16 @@ final class HttpSender implements AutoCloseable {
     return true;
   }
 
+  /** Gives up what is still to be sent, and counts it. */
+  synchronized void giveUp() {
+    int left = queue.size() + underWay;
+    if (left > 0) {
+      troubles.add(Troubles.What.SEND, left, "not sent when the process ended");
+    }
+    dropped += queue.size();
+    queue.clear();
+  }
+
   /** Stops sending; what is still queued stays on the disk only. */
   @Override
   public void close() {
@@ -96,21 +118,41 @@ final class HttpSender implements AutoCloseable {
 
   private void sendUntilClosed() {
     long pause = FIRST_PAUSE_MILLIS;
-    try {
-      for (List<byte[]> batch = take(); batch != null; batch = take()) {
-        if (send(batch)) {
+    while (!isClosed()) {
+      boolean sent = false;
+      try {
+        List<byte[]> batch = take();
+        sent = batch == null || send(batch);
+      } catch (InterruptedException e) {
+        // close() asks for it; a daemon thread has nobody else to answer to.
+        return;
+      } catch (Throwable t) {
+        // Whatever it is, an OutOfMemoryError say, may pass: a thread that ends here would send nothing ever again.
+        lost(t);
+      }
+      try {
+        if (sent) {
           pause = FIRST_PAUSE_MILLIS;
         } else {
           waitAtMost(pause);
           pause = Math.min(2 * pause, LONGEST_PAUSE_MILLIS);
         }
+      } catch (InterruptedException e) {
+        return;
       }
-    } catch (InterruptedException e) {
-      // close() asks for it; a daemon thread has nobody else to answer to.
-      Thread.currentThread().interrupt();
-    } catch (RuntimeException e) {
-      LOG.warn("Records are no longer sent to the witness at {}; the disk has them", url, e);
     }
+  }
+
+  private synchronized boolean isClosed() {
+    return closed;
+  }
+
+  /** Notes that the batch under way was given up. */
+  private synchronized void lost(Throwable thrown) {
+    troubles.add(Troubles.What.SEND, Math.max(1, underWay), thrown.getClass().getName());
+    sending = false;
+    underWay = 0;
+    notifyAll();
   }
 
   /** Takes the next batch; null when the sender is closed. */
@@ -129,6 +171,7 @@ final class HttpSender implements AutoCloseable {
       batch.add(line);
     }
     sending = true;
+    underWay = batch.size();
     return batch;
   }
 
@@ -136,13 +179,13 @@ final class HttpSender implements AutoCloseable {
   private boolean send(List<byte[]> batch) {
     String failure;
     try {
-      int status = post(batch);
-      if (status / 100 == 4) {
+      Answer answer = post(batch);
+      if (answer.status / 100 == 4) {
         // The witness is there and will never accept these lines: sending them again would block all others.
-        LOG.warn("Witness at {} refused {} records with status {}", url, batch.size(), status);
+        refused(answer, batch.size());
         failure = null;
       } else {
-        failure = status / 100 == 2 ? null : "status " + status;
+        failure = answer.status / 100 == 2 ? null : "status " + answer.status;
       }
     } catch (IOException e) {
       failure = e.toString();
@@ -150,6 +193,7 @@ final class HttpSender implements AutoCloseable {
     note(failure);
     synchronized (this) {
       sending = false;
+      underWay = 0;
       if (failure != null) {
         putBack(batch);
       }
@@ -166,21 +210,38 @@ final class HttpSender implements AutoCloseable {
   }
 
   private void dropBeyondCapacity() {
-    Iterator<byte[]> oldest = queue.iterator();
+    long before = dropped;
     while (queue.size() > capacity) {
-      oldest.next();
-      oldest.remove();
+      queue.removeFirst();
       dropped++;
+    }
+    if (dropped > before) {
+      troubles.add(Troubles.What.SEND, dropped - before, "the witness is away for too long");
     }
   }
 
-  private int post(List<byte[]> batch) throws IOException {
+  /** Counts what the witness did not take of a batch; it may have taken most of it. */
+  private void refused(Answer answer, int size) {
+    Matcher rejected = REJECTED.matcher(answer.text);
+    long count = rejected.find() ? Math.min(size, Long.parseLong(rejected.group(1))) : size;
+    if (count > 0) {
+      troubles.add(Troubles.What.SEND, count, "status " + answer.status);
+    }
+    LOG.warn("Witness at {} refused {} of {} records with status {}", url, count, size, answer.status);
+  }
+
+  private record Answer(int status, String text) {}
+
+  private Answer post(List<byte[]> batch) throws IOException {
     HttpURLConnection connection = (HttpURLConnection) url.openConnection(Proxy.NO_PROXY);
     connection.setConnectTimeout(TIMEOUT_MILLIS);
     connection.setReadTimeout(TIMEOUT_MILLIS);
     connection.setInstanceFollowRedirects(false);
     connection.setRequestMethod("POST");
     connection.setRequestProperty("Content-Type", "application/x-ndjson");
+    if (!token.isEmpty()) {
+      connection.setRequestProperty("Authorization", "Bearer " + token);
+    }
     connection.setDoOutput(true);
     connection.setFixedLengthStreamingMode(batch.stream().mapToInt(line -> line.length).sum());
     try (OutputStream body = connection.getOutputStream()) {
@@ -189,17 +250,18 @@ final class HttpSender implements AutoCloseable {
       }
     }
     int status = connection.getResponseCode();
-    drain(status < 400 ? connection.getInputStream() : connection.getErrorStream());
-    return status;
+    return new Answer(status, read(status < 400 ? connection.getInputStream() : connection.getErrorStream()));
   }
 
-  /** Reads an answer to its end, so that the connection can be used again. */
-  private static void drain(InputStream answer) throws IOException {
+  /** Reads an answer to its end, so that the connection can be used again, and returns its beginning. */
+  private static String read(InputStream answer) throws IOException {
     if (answer == null) {
-      return;
+      return "";
     }
     try (answer) {
+      byte[] beginning = answer.readNBytes(MAX_ANSWER_BYTES);
       answer.transferTo(OutputStream.nullOutputStream());
+      return new String(beginning, StandardCharsets.UTF_8);
     }
   }
 

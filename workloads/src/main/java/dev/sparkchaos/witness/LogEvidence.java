@@ -55,7 +55,7 @@ final class LogEvidence extends AbstractAppender {
       appender.start();
       appender.addTo(context);
       return appender;
-    } catch (RuntimeException | LinkageError e) {
+    } catch (Throwable e) {
       LOG.warn("The witness cannot read the log: no record is made of Spark's warnings", e);
       return null;
     }
@@ -94,6 +94,14 @@ final class LogEvidence extends AbstractAppender {
 
   @Override
   public void append(LogEvent event) {
+    try {
+      evidence(event);
+    } catch (Throwable t) {
+      witness.lost(t); // nobody's logging fails by this
+    }
+  }
+
+  private void evidence(LogEvent event) {
     Optional<PodCreateRefusal> refusal = PodCreateRefusal.in(event.getThrown());
     if (refusal.isPresent()) {
       write(refusals, refused(refusal.get()));

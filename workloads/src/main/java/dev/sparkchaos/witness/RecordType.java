@@ -24,6 +24,7 @@ public final class RecordType {
   public static final String LEDGER = "ledger";
   public static final String LOG = "log";
   public static final String CREATE_REFUSED = "createRefused";
+  public static final String WITNESS_TROUBLE = "witnessTrouble";
 
   private RecordType() {}
 }

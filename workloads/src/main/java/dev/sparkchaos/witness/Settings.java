@@ -6,6 +6,7 @@ import java.net.URISyntaxException;
 import java.net.URL;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.Map;
 import org.apache.spark.SparkConf;
 
 /**
@@ -13,15 +14,19 @@ import org.apache.spark.SparkConf;
  *
  * @param directory on the node's own disk; null when the records are not to be stored
  * @param url of the harness's witness, where records are posted; null when they are not to be sent
+ * @param token that the harness's witness wants to see; empty when it wants none
  * @param interval between heartbeats
  */
-record Settings(Path directory, URL url, Duration interval) {
+record Settings(Path directory, URL url, String token, Duration interval) {
   static final String DIRECTORY_KEY = "spark.sparkchaos.witness.dir";
   static final String URL_KEY = "spark.sparkchaos.witness.url";
   static final String INTERVAL_KEY = "spark.sparkchaos.witness.interval";
   private static final String DEFAULT_INTERVAL = "100ms";
 
-  static Settings of(SparkConf conf) {
+  // Not a setting: Spark prints those, and they stand on the driver's command line.
+  static final String TOKEN_VARIABLE = "SPARKCHAOS_WITNESS_TOKEN";
+
+  static Settings of(SparkConf conf, Map<String, String> environment) {
     String directory = conf.get(DIRECTORY_KEY, "").trim();
     String url = conf.get(URL_KEY, "").trim();
     if (directory.isEmpty() && url.isEmpty()) {
@@ -34,7 +39,14 @@ record Settings(Path directory, URL url, Duration interval) {
           INTERVAL_KEY + " is " + conf.get(INTERVAL_KEY) + "; at least 1ms is needed");
     }
     return new Settings(
-        directory.isEmpty() ? null : Path.of(directory), url.isEmpty() ? null : endpoint(url), interval);
+        directory.isEmpty() ? null : Path.of(directory), url.isEmpty() ? null : endpoint(url),
+        environment.getOrDefault(TOKEN_VARIABLE, "").trim(), interval);
+  }
+
+  /** Without the token, which must be in no log. */
+  @Override
+  public String toString() {
+    return "Settings[directory=" + directory + ", url=" + url + ", interval=" + interval + "]";
   }
 
   private static URL endpoint(String base) {

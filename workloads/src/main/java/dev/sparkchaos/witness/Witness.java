@@ -5,7 +5,6 @@ import java.time.Duration;
 import java.time.Instant;
 import java.time.temporal.ChronoUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
-import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.atomic.AtomicReference;
 import org.apache.spark.streaming.StreamingContext;
 import org.apache.spark.streaming.api.java.JavaStreamingContext;
@@ -14,29 +13,37 @@ import org.slf4j.LoggerFactory;
 
 /**
  * The observer inside a driver's or an executor's JVM: it writes records to the node's own disk and sends them to the
- * harness. Whatever goes wrong in here costs records and is logged; it never costs the application.
+ * harness. Whatever goes wrong in here costs records, is counted and told; it never costs the application.
  */
 public final class Witness implements AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(Witness.class);
   private static final Duration FLUSH_AT_MOST = Duration.ofSeconds(1);
 
+  /** How often troubles are told while there are new ones. */
+  private static final Duration TELL_TROUBLES_EVERY = Duration.ofSeconds(5);
+
   // Of the JVM, not of an instance: readers recognise a record by pod UID and sequence number, and an application may
-  // open several Spark contexts one after the other.
-  private static final AtomicLong LAST_SEQ = new AtomicLong();
+  // open several Spark contexts one after the other. The numbers have no hole, and lines get to both ways in their order.
+  private static final Object SEQUENCE = new Object();
+  private static long lastSeq;
+
   private static final AtomicReference<Witness> CURRENT = new AtomicReference<>();
 
   private final Identity identity;
   private final DiskLog disk;
   private final HttpSender http;
+  private final Troubles troubles;
   private final AtomicBoolean stopping = new AtomicBoolean();
   private final Thread shutdownHook = new Thread(this::stopWithJVM, "sparkchaos-witness-stop");
   private Heartbeats heartbeats;
+  private long troublesToldNanos = System.nanoTime() - TELL_TROUBLES_EVERY.toNanos(); // of the heartbeats' thread
   private volatile String appID;
 
-  private Witness(Identity identity, DiskLog disk, HttpSender http, String appID) {
+  private Witness(Identity identity, DiskLog disk, HttpSender http, Troubles troubles, String appID) {
     this.identity = identity;
     this.disk = disk;
     this.http = http;
+    this.troubles = troubles;
     this.appID = appID;
   }
 
@@ -46,9 +53,14 @@ public final class Witness implements AutoCloseable {
    * @param appID Spark's application id, empty when it is not known yet
    */
   static Witness start(Identity identity, Settings settings, String appID) {
-    Witness witness = new Witness(identity, openDisk(identity, settings), openHttp(settings), appID);
-    witness.heartbeats =
-        new Heartbeats(settings.interval(), () -> witness.write(WitnessRecord.of(RecordType.HEARTBEAT)));
+    Troubles troubles = new Troubles();
+    return start(identity, settings, openDisk(identity, settings, troubles), troubles, appID);
+  }
+
+  /** The same with a file that is open already; null for none. */
+  static Witness start(Identity identity, Settings settings, DiskLog disk, Troubles troubles, String appID) {
+    Witness witness = new Witness(identity, disk, openHttp(settings, troubles), troubles, appID);
+    witness.heartbeats = new Heartbeats(settings.interval(), witness::beat, troubles);
     try {
       Runtime.getRuntime().addShutdownHook(witness.shutdownHook);
     } catch (IllegalStateException e) {
@@ -58,13 +70,14 @@ public final class Witness implements AutoCloseable {
     return witness;
   }
 
-  private static DiskLog openDisk(Identity identity, Settings settings) {
+  private static DiskLog openDisk(Identity identity, Settings settings, Troubles troubles) {
     if (settings.directory() == null) {
       return null;
     }
     try {
       return new DiskLog(settings.directory(), identity.podUID(), nowMicros());
-    } catch (IOException e) {
+    } catch (IOException | RuntimeException e) {
+      troubles.add(Troubles.What.OPEN, 1, e.toString());
       LOG.warn(
           "Witness cannot write to {}; its records are lost when the harness cannot be reached",
           settings.directory(),
@@ -73,8 +86,8 @@ public final class Witness implements AutoCloseable {
     }
   }
 
-  private static HttpSender openHttp(Settings settings) {
-    return settings.url() == null ? null : new HttpSender(settings.url());
+  private static HttpSender openHttp(Settings settings, Troubles troubles) {
+    return settings.url() == null ? null : new HttpSender(settings.url(), settings.token(), troubles);
   }
 
   /** This JVM's witness, or null when the plugin is not loaded or was shut down. */
@@ -110,68 +123,125 @@ public final class Witness implements AutoCloseable {
     appID = id;
   }
 
-  /** Writes a record to the disk and queues it for the harness. */
+  /** Writes a record to the disk and queues it for the harness. Throws nothing, whatever happens. */
   void write(WitnessRecord event) {
     try {
-      synchronized (this) {
-        byte[] line = event.toLine(LAST_SEQ.incrementAndGet(), nowMicros(), identity, appID);
-        if (disk != null) {
-          disk.append(line);
-        }
+      synchronized (SEQUENCE) {
+        byte[] line = event.toLine(lastSeq + 1, nowMicros(), identity, appID);
+        // From here on one of the two ways may have the line: a record that cannot be encoded leaves no hole.
+        lastSeq++;
+        append(line);
         if (http != null) {
           http.offer(line);
         }
       }
-    } catch (RuntimeException e) {
-      LOG.warn("A witness record of type {} is lost", event.type(), e);
+    } catch (Throwable t) {
+      lost(t);
     }
   }
 
-  /** The same, and waits until the disk has it. */
+  /** Does what makes and writes records. Throws nothing: Spark stops an application whose listener fails badly. */
+  void observe(Runnable observation) {
+    try {
+      observation.run();
+    } catch (Throwable t) {
+      lost(t);
+    }
+  }
+
+  /** Appends a line to the file; the other way is tried whatever comes of it. */
+  private void append(byte[] line) {
+    if (disk == null) {
+      return;
+    }
+    try {
+      IOException failure = disk.append(line);
+      if (failure != null) {
+        troubles.add(Troubles.What.WRITE, 1, String.valueOf(failure.getMessage()));
+      }
+    } catch (Throwable t) {
+      lost(t);
+    }
+  }
+
+  /** Counts a record that could not be made or written. It is told with the next heartbeat that can be. */
+  void lost(Throwable thrown) {
+    troubles.add(Troubles.What.WRITE, thrown);
+    try {
+      LOG.warn("A witness record is lost", thrown);
+    } catch (Throwable t) {
+      // A log that needs memory which is not there; the count is enough.
+    }
+  }
+
+  /** The same as write, and waits until the disk has it. */
   void writeDurably(WitnessRecord event) {
     write(event);
-    if (disk != null) {
-      disk.sync();
+    if (disk == null) {
+      return;
+    }
+    try {
+      if (!disk.sync()) {
+        troubles.add(Troubles.What.WRITE, 1, "the file cannot be synced");
+      }
+    } catch (Throwable t) {
+      lost(t);
+    }
+  }
+
+  /** Tells that the process lives, and every few seconds what the witness could not do meanwhile. */
+  private void beat() {
+    write(WitnessRecord.of(RecordType.HEARTBEAT));
+    long now = System.nanoTime();
+    if (now - troublesToldNanos >= TELL_TROUBLES_EVERY.toNanos()) {
+      troublesToldNanos = now;
+      troubles.tell(false, this::write);
     }
   }
 
   /** Ends the witness when Spark shuts the plugin down. */
   @Override
   public void close() {
-    heartbeats.close();
-    writeStopping("pluginShutdown");
-    CURRENT.compareAndSet(this, null);
-    if (http != null) {
-      http.flush(FLUSH_AT_MOST);
-      http.close();
-    }
-    if (disk != null) {
-      disk.close();
-    }
     try {
+      heartbeats.close();
+      end("pluginShutdown");
+      CURRENT.compareAndSet(this, null);
+      if (http != null) {
+        http.close();
+      }
+      if (disk != null) {
+        disk.close();
+      }
       Runtime.getRuntime().removeShutdownHook(shutdownHook);
     } catch (IllegalStateException e) {
       LOG.debug("The JVM is going down; its hooks stay as they are");
+    } catch (Throwable t) {
+      lost(t);
     }
   }
 
   /** Tells that the JVM goes down. Heartbeats go on until Spark's own hook, or the process's end, stops them. */
   private void stopWithJVM() {
-    writeStopping("jvmShutdown");
-    if (http != null) {
-      http.flush(FLUSH_AT_MOST);
+    try {
+      end("jvmShutdown");
+    } catch (Throwable t) {
+      lost(t);
     }
   }
 
-  /** Writes, once, that this process ends in an orderly way, and why. */
-  private void writeStopping(String cause) {
-    if (!stopping.compareAndSet(false, true)) {
-      return;
+  /** Writes, once, that this process ends in an orderly way, and why, and in the end what the witness could not do. */
+  private void end(String cause) {
+    if (stopping.compareAndSet(false, true)) {
+      boolean driver = identity.role().equals(Identity.DRIVER);
+      write(
+          WitnessRecord.of(driver ? RecordType.DRIVER_STOPPING : RecordType.EXECUTOR_STOPPING)
+              .detail("cause", cause));
+      troubles.tell(true, this::write);
     }
-    boolean driver = identity.role().equals(Identity.DRIVER);
-    write(
-        WitnessRecord.of(driver ? RecordType.DRIVER_STOPPING : RecordType.EXECUTOR_STOPPING)
-            .detail("cause", cause));
+    if (http != null && !http.flush(FLUSH_AT_MOST)) {
+      http.giveUp();
+      troubles.tell(false, this::write); // to the disk, which is the way that is left
+    }
   }
 
   private static long nowMicros() {

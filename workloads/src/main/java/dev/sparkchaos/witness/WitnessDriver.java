@@ -27,11 +27,11 @@ final class WitnessDriver implements DriverPlugin {
   public Map<String, String> init(SparkContext context, PluginContext plugin) {
     Identity identity = Identity.ofDriver(System.getenv());
     try {
-      witness = Witness.start(identity, Settings.of(plugin.conf()), "");
+      witness = Witness.start(identity, Settings.of(plugin.conf(), System.getenv()), "");
       listener = new ApplicationListener(witness);
       context.addSparkListener(listener);
       evidence = LogEvidence.attach(witness);
-    } catch (RuntimeException | LinkageError e) {
+    } catch (Throwable e) {
       LOG.warn("The witness cannot start in the driver; the application runs without it", e);
     }
     return Map.of(INCARNATION, identity.incarnation());

@@ -23,10 +23,10 @@ final class WitnessExecutor implements ExecutorPlugin {
       Identity identity =
           Identity.ofExecutor(
               System.getenv(), plugin.executorID(), fromDriver.getOrDefault(WitnessDriver.INCARNATION, ""));
-      witness = Witness.start(identity, Settings.of(plugin.conf()), plugin.conf().get("spark.app.id", ""));
+      witness = Witness.start(identity, Settings.of(plugin.conf(), System.getenv()), plugin.conf().get("spark.app.id", ""));
       witness.write(WitnessRecord.of(RecordType.EXECUTOR_STARTED).detail("host", plugin.hostname()));
       evidence = LogEvidence.attach(witness);
-    } catch (RuntimeException | LinkageError e) {
+    } catch (Throwable e) {
       LOG.warn("The witness cannot start in executor {}; it runs without", plugin.executorID(), e);
     }
   }

@@ -18,7 +18,9 @@ public final class RecordingWitness implements AutoCloseable {
   private final ExecutorService threads = Executors.newCachedThreadPool();
   private final List<String> lines = new CopyOnWriteArrayList<>();
   private final List<String> contentTypes = new CopyOnWriteArrayList<>();
+  private final List<String> authorizations = new CopyOnWriteArrayList<>();
   private volatile int status = 200;
+  private volatile String answer = "";
 
   public RecordingWitness() throws IOException {
     this(0);
@@ -36,13 +38,23 @@ public final class RecordingWitness implements AutoCloseable {
       String body = new String(exchange.getRequestBody().readAllBytes(), StandardCharsets.UTF_8);
       if (status == 200 && exchange.getRequestMethod().equals("POST")) {
         contentTypes.add(exchange.getRequestHeaders().getFirst("Content-Type"));
+        authorizations.add(String.valueOf(exchange.getRequestHeaders().getFirst("Authorization")));
         body.lines().forEach(lines::add);
       }
-      exchange.sendResponseHeaders(status, -1);
+      byte[] said = answer.getBytes(StandardCharsets.UTF_8);
+      exchange.sendResponseHeaders(status, said.length == 0 ? -1 : said.length);
+      if (said.length > 0) {
+        exchange.getResponseBody().write(said);
+      }
     }
   }
 
   public void answerWith(int newStatus) {
+    answerWith(newStatus, "");
+  }
+
+  public void answerWith(int newStatus, String newAnswer) {
+    answer = newAnswer;
     status = newStatus;
   }
 
@@ -60,6 +72,10 @@ public final class RecordingWitness implements AutoCloseable {
 
   public List<String> contentTypes() {
     return List.copyOf(contentTypes);
+  }
+
+  public List<String> authorizations() {
+    return List.copyOf(authorizations);
   }
 
   public List<JsonNode> records() {

@@ -2,6 +2,8 @@ package dev.sparkchaos.witness;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertNotNull;
+import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -24,7 +26,7 @@ class DiskLogTest {
   void eachLineIsThereAtOnceUnderTheWritersName() throws IOException {
     try (DiskLog log = new DiskLog(directory.resolve("a/b"), "../uid/1", 5)) {
       assertEquals(directory.resolve("a/b/.._uid_1-5.ndjson"), log.file());
-      log.append(line("one"));
+      assertNull(log.append(line("one")));
       assertEquals(List.of("one"), Files.readAllLines(log.file()));
       log.append(line("two"));
       assertTrue(log.sync());
@@ -48,8 +50,8 @@ class DiskLogTest {
   void aFullDiskIsNoFailureOfTheApplication() throws IOException {
     Files.createSymbolicLink(directory.resolve("uid-1.ndjson"), Path.of("/dev/full"));
     try (DiskLog log = new DiskLog(directory, "uid", 1)) {
-      log.append(line("lost"));
-      log.append(line("lost as well"));
+      assertNotNull(log.append(line("lost")));
+      assertNotNull(log.append(line("lost as well")));
     }
   }
 

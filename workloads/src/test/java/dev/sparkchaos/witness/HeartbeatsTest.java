@@ -1,5 +1,6 @@
 package dev.sparkchaos.witness;
 
+import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.sparkchaos.testing.Eventually;
@@ -28,7 +29,7 @@ class HeartbeatsTest {
           }
           beats.add(System.nanoTime());
         };
-    try (Heartbeats heartbeats = new Heartbeats(INTERVAL, beat)) {
+    try (Heartbeats heartbeats = new Heartbeats(INTERVAL, beat, new Troubles())) {
       Eventually.await("12 beats", () -> beats.size() >= 12);
       // The second beat follows the first at once, each later one an interval after the one before.
       assertTrue(beats.get(11) - beats.get(0) >= 10 * INTERVAL.toNanos(), beats.toString());
@@ -36,9 +37,33 @@ class HeartbeatsTest {
   }
 
   @Test
+  void noErrorEndsThem() throws InterruptedException {
+    List<Throwable> thrown =
+        List.of(new OutOfMemoryError("on purpose"), new StackOverflowError(), new IllegalStateException(), new NoClassDefFoundError());
+    List<Integer> beats = new CopyOnWriteArrayList<>();
+    Troubles troubles = new Troubles();
+    Runnable beat =
+        () -> {
+          beats.add(beats.size());
+          if (beats.size() <= thrown.size()) {
+            sneak(thrown.get(beats.size() - 1));
+          }
+        };
+    try (Heartbeats heartbeats = new Heartbeats(INTERVAL, beat, troubles)) {
+      Eventually.await("beats after the errors", () -> beats.size() > thrown.size() + 2);
+    }
+    assertEquals(thrown.size(), troubles.count(Troubles.What.WRITE));
+  }
+
+  @SuppressWarnings("unchecked")
+  private static <T extends Throwable> void sneak(Throwable thrown) throws T {
+    throw (T) thrown;
+  }
+
+  @Test
   void theEndIsTheEnd() throws InterruptedException {
     List<Long> beats = new CopyOnWriteArrayList<>();
-    Heartbeats heartbeats = new Heartbeats(INTERVAL, () -> beats.add(System.nanoTime()));
+    Heartbeats heartbeats = new Heartbeats(INTERVAL, () -> beats.add(System.nanoTime()), new Troubles());
     Eventually.await("a beat", () -> !beats.isEmpty());
     heartbeats.close();
     int atMost = beats.size() + 1;

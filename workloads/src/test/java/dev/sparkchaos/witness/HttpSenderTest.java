@@ -21,6 +21,13 @@ import org.junit.jupiter.api.Timeout;
 @Timeout(300)
 class HttpSenderTest {
   private static final Duration LONG = Duration.ofSeconds(30);
+  private static final String TOKEN = "token-of-the-tests";
+
+  private final Troubles troubles = new Troubles();
+
+  private long lost() {
+    return troubles.count(Troubles.What.SEND);
+  }
 
   private static byte[] line(String text) {
     return (text + "\n").getBytes(StandardCharsets.UTF_8);
@@ -39,19 +46,21 @@ class HttpSenderTest {
   @Test
   void sendsAllLinesInOrder() throws Exception {
     try (RecordingWitness witness = new RecordingWitness();
-        HttpSender sender = new HttpSender(records(witness.url()))) {
+        HttpSender sender = new HttpSender(records(witness.url()), TOKEN, troubles)) {
       List<String> lines = IntStream.range(0, 3000).mapToObj(i -> "line " + i + " " + "x".repeat(100)).toList();
       lines.forEach(text -> sender.offer(line(text)));
       assertTrue(sender.flush(LONG));
       assertEquals(lines, witness.lines());
       assertEquals(Set.of("application/x-ndjson"), Set.copyOf(witness.contentTypes()));
+      assertEquals(Set.of("Bearer " + TOKEN), Set.copyOf(witness.authorizations()));
+      assertEquals(0, lost());
     }
   }
 
   @Test
   void whileTheWitnessIsAwayTheOldestAreDropped() throws Exception {
     int port = unusedPort();
-    try (HttpSender sender = new HttpSender(records("http://127.0.0.1:" + port), 10)) {
+    try (HttpSender sender = new HttpSender(records("http://127.0.0.1:" + port), TOKEN, troubles, 10)) {
       for (int i = 0; i < 25; i++) {
         sender.offer(line("line " + i));
       }
@@ -60,6 +69,7 @@ class HttpSenderTest {
         assertTrue(sender.flush(LONG));
         assertEquals(IntStream.range(15, 25).mapToObj(i -> "line " + i).toList(), witness.lines());
         assertEquals(15, sender.dropped());
+        assertEquals(15, lost());
       }
     }
   }
@@ -67,7 +77,7 @@ class HttpSenderTest {
   @Test
   void aWitnessInTroubleIsAskedAgain() throws Exception {
     try (RecordingWitness witness = new RecordingWitness();
-        HttpSender sender = new HttpSender(records(witness.url()))) {
+        HttpSender sender = new HttpSender(records(witness.url()), TOKEN, troubles)) {
       witness.answerWith(503);
       sender.offer(line("one"));
       assertFalse(sender.flush(Duration.ofMillis(300)));
@@ -80,7 +90,7 @@ class HttpSenderTest {
   @Test
   void refusedLinesDoNotBlockLaterOnes() throws Exception {
     try (RecordingWitness witness = new RecordingWitness();
-        HttpSender sender = new HttpSender(records(witness.url()))) {
+        HttpSender sender = new HttpSender(records(witness.url()), TOKEN, troubles)) {
       witness.answerWith(400);
       sender.offer(line("bad"));
       assertTrue(sender.flush(LONG));
@@ -88,6 +98,49 @@ class HttpSenderTest {
       sender.offer(line("good"));
       assertTrue(sender.flush(LONG));
       assertEquals(List.of("good"), witness.lines());
+      assertEquals(1, lost());
+    }
+  }
+
+  @Test
+  void ofARefusedBatchWhatTheWitnessSaysIsLost() throws Exception {
+    try (RecordingWitness witness = new RecordingWitness();
+        HttpSender sender = new HttpSender(records(witness.url()), TOKEN, troubles)) {
+      witness.answerWith(413, "{\"accepted\":4,\"duplicates\":0,\"rejected\":2,\"problems\":[\"\\\"rejected\\\":9,\"]}");
+      sender.offer(("a\nb\nc\nd\ne\nf\n").getBytes(StandardCharsets.UTF_8));
+      assertTrue(sender.flush(LONG));
+      assertEquals(1, lost(), "never more than what was sent in one batch");
+      for (int i = 0; i < 6; i++) {
+        sender.offer(line("line " + i));
+      }
+      assertTrue(sender.flush(LONG));
+      assertTrue(lost() >= 2 && lost() <= 7, "lost " + lost());
+    }
+  }
+
+  @Test
+  void whatIsNotSentInTheEndIsCounted() throws Exception {
+    try (HttpSender sender = new HttpSender(records("http://127.0.0.1:" + unusedPort()), TOKEN, troubles)) {
+      for (int i = 0; i < 25; i++) {
+        sender.offer(line("line " + i));
+      }
+      assertFalse(sender.flush(Duration.ofMillis(50)));
+      sender.giveUp();
+      // A batch that is under way may fail and come back; none is forgotten.
+      assertTrue(lost() >= 25, "lost " + lost());
+    }
+  }
+
+  @Test
+  void whateverIsThrownDoesNotEndTheSending() throws Exception {
+    URL unsuitable = URI.create("file:///v1/records").toURL(); // its connections are of a class that nobody expects
+    try (HttpSender sender = new HttpSender(unsuitable, TOKEN, troubles)) {
+      for (int i = 1; i <= 3; i++) {
+        int lines = i;
+        sender.offer(line("line " + i));
+        Eventually.await("line " + i + " is given up", () -> lost() == lines);
+      }
+      assertTrue(sender.flush(LONG));
     }
   }
 
@@ -95,7 +148,7 @@ class HttpSenderTest {
   void aWitnessThatNeverAnswersHoldsNobodyUp() throws Exception {
     // It accepts connections (the kernel does) and says nothing.
     try (ServerSocket silent = new ServerSocket(0, 5, InetAddress.getLoopbackAddress());
-        HttpSender sender = new HttpSender(records("http://127.0.0.1:" + silent.getLocalPort()), 5)) {
+        HttpSender sender = new HttpSender(records("http://127.0.0.1:" + silent.getLocalPort()), TOKEN, troubles, 5)) {
       for (int i = 0; i < 1000; i++) {
         sender.offer(line("line " + i));
       }

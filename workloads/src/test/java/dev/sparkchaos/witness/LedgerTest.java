@@ -27,7 +27,7 @@ class LedgerTest {
   @Test
   void aCommitIsOnTheDiskWithItsWriterWhenTheCallReturns() throws IOException {
     Identity identity = new Identity("driver", "uid", "pod", "node", "", "uid");
-    Settings settings = new Settings(directory, null, Duration.ofHours(1));
+    Settings settings = new Settings(directory, null, "", Duration.ofHours(1));
     try (Witness witness = Witness.start(identity, settings, "app")) {
       assertEquals(identity, witness.identity());
       Ledger.commit("k", "v", Map.of("more", "m", "value", "cannot replace the value"));

@@ -31,7 +31,7 @@ class LogEvidenceTest {
   @BeforeEach
   void start() {
     Identity identity = new Identity("driver", "uid", "pod", "node", "", "uid");
-    witness = Witness.start(identity, new Settings(directory, null, Duration.ofHours(1)), "app");
+    witness = Witness.start(identity, new Settings(directory, null, "", Duration.ofHours(1)), "app");
     evidence = LogEvidence.attach(witness);
   }
 

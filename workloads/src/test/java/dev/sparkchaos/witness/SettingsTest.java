@@ -1,12 +1,14 @@
 package dev.sparkchaos.witness;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.Map;
 import org.apache.spark.SparkConf;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -20,16 +22,20 @@ class SettingsTest {
             new SparkConf(false)
                 .set("spark.sparkchaos.witness.dir", "/d")
                 .set("spark.sparkchaos.witness.url", "http://h:1/")
-                .set("spark.sparkchaos.witness.interval", "2s"));
+                .set("spark.sparkchaos.witness.interval", "2s"),
+            Map.of("SPARKCHAOS_WITNESS_TOKEN", " secret\n"));
     assertEquals(Path.of("/d"), settings.directory());
     assertEquals("http://h:1/v1/records", settings.url().toString());
     assertEquals(Duration.ofSeconds(2), settings.interval());
+    assertEquals("secret", settings.token());
+    assertFalse(settings.toString().contains("secret"), settings.toString());
   }
 
   @Test
   void oneOfTheTwoDestinationsIsEnough() {
-    Settings settings = Settings.of(new SparkConf(false).set("spark.sparkchaos.witness.dir", "/d"));
+    Settings settings = Settings.of(new SparkConf(false).set("spark.sparkchaos.witness.dir", "/d"), Map.of());
     assertNull(settings.url());
+    assertEquals("", settings.token());
     assertEquals(Duration.ofMillis(100), settings.interval());
   }
 
@@ -46,7 +52,7 @@ class SettingsTest {
     if (key.endsWith("interval")) {
       conf.set("spark.sparkchaos.witness.dir", "/d");
     }
-    Exception e = assertThrows(IllegalArgumentException.class, () -> Settings.of(conf));
+    Exception e = assertThrows(IllegalArgumentException.class, () -> Settings.of(conf, Map.of()));
     assertTrue(e.getMessage().contains(told), e.getMessage());
   }
 }

@@ -13,8 +13,10 @@ import dev.sparkchaos.testing.Eventually;
 import dev.sparkchaos.testing.RecordingWitness;
 import dev.sparkchaos.testing.Records;
 import dev.sparkchaos.testing.SparkProperties;
+import java.net.URI;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
@@ -143,7 +145,83 @@ class WitnessPluginTest {
     try (RecordingWitness witness = new RecordingWitness();
         SparkProperties spark = new SparkProperties().witness(file.resolve("below"), witness.url())) {
       runJob();
-      assertEquals(5, ofType(witness.records(), "taskEnded").size());
+      List<JsonNode> records = witness.records();
+      assertEquals(5, ofType(records, "taskEnded").size());
+      // Told at once, and once more in the end.
+      List<JsonNode> troubles = ofType(records, "witnessTrouble");
+      assertTrue(troubles.size() >= 2, troubles.toString());
+      for (JsonNode trouble : troubles) {
+        assertEquals("open", detail(trouble, "what"));
+        assertEquals("1", detail(trouble, "count"));
+        assertTrue(detail(trouble, "error").contains(file.toString()), trouble.toString());
+      }
+      assertEquals("witnessTrouble", records.get(records.size() - 1).path("type").asText());
+    }
+  }
+
+  @Test
+  void recordsThatTheDiskDoesNotTakeAreCountedAndTold() throws Exception {
+    Files.createSymbolicLink(directory.resolve("uid-1.ndjson"), Path.of("/dev/full"));
+    try (RecordingWitness witness = new RecordingWitness()) {
+      Settings settings =
+          new Settings(directory, URI.create(witness.url() + "/v1/records").toURL(), "t", Duration.ofMillis(20));
+      Witness running =
+          Witness.start(
+              Identity.ofDriver(System.getenv()), settings, new DiskLog(directory, "uid", 1), new Troubles(), "app");
+      Eventually.await("trouble is told", () -> !ofType(witness.records(), "witnessTrouble").isEmpty());
+      running.close();
+      List<JsonNode> records = witness.records();
+      JsonNode last = records.get(records.size() - 1);
+      assertEquals("write", detail(last, "what"));
+      assertTrue(detail(last, "error").contains("No space left"), last.toString());
+      assertEquals(records.size() - 1, Long.parseLong(detail(last, "count")), "all but this one");
+      assertContiguous(records);
+    }
+  }
+
+  @Test
+  void recordsThatCannotBeMadeLeaveNoHole() throws Exception {
+    try (RecordingWitness witness = new RecordingWitness()) {
+      Settings settings =
+          new Settings(directory, URI.create(witness.url() + "/v1/records").toURL(), "t", Duration.ofMillis(20));
+      Witness running = Witness.start(Identity.ofDriver(System.getenv()), settings, "app");
+      for (Error thrown : List.of(new OutOfMemoryError("on purpose"), new NoClassDefFoundError("on purpose"))) {
+        running.observe(
+            () -> {
+              throw thrown;
+            });
+      }
+      running.write((WitnessRecord) null); // fails within the writing
+      Eventually.await("trouble is told", () -> !ofType(witness.records(), "witnessTrouble").isEmpty());
+      running.close();
+      List<JsonNode> records = Records.parse(Records.onDisk(directory));
+      JsonNode last = records.get(records.size() - 1);
+      assertEquals("write", detail(last, "what"));
+      assertEquals("3", detail(last, "count"));
+      assertEquals("java.lang.NullPointerException", detail(last, "error"));
+      assertContiguous(records);
+      assertEquals(Records.onDisk(directory), witness.lines());
+    }
+  }
+
+  @Test
+  void recordsThatTheWitnessRefusesAreCountedAndToldOnTheDisk() throws Exception {
+    try (RecordingWitness witness = new RecordingWitness();
+        SparkProperties spark = new SparkProperties().witness(directory, witness.url())) {
+      witness.answerWith(401);
+      runJob();
+    }
+    List<JsonNode> records = Records.parse(Records.onDisk(directory));
+    JsonNode trouble = records.get(records.size() - 1);
+    assertEquals("send", detail(trouble, "what"));
+    assertEquals("status 401", detail(trouble, "error"));
+    assertContiguous(records);
+  }
+
+  private static void assertContiguous(List<JsonNode> records) {
+    long first = records.get(0).path("seq").asLong();
+    for (int i = 0; i < records.size(); i++) {
+      assertEquals(first + i, records.get(i).path("seq").asLong(), records.get(i).toString());
     }
   }
 
