@@ -6,12 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 
 	"github.com/spf13/cobra"
 
 	"github.com/sparkchaos/sparkchaos/internal/printable"
+	"github.com/sparkchaos/sparkchaos/internal/regular"
 	"github.com/sparkchaos/sparkchaos/pkg/check"
 	"github.com/sparkchaos/sparkchaos/pkg/history"
 	"github.com/sparkchaos/sparkchaos/pkg/report"
@@ -71,7 +71,7 @@ func checkFormat(output string) (report.Format, error) {
 }
 
 func judgeDirectory(ctx context.Context, directory string) (check.RunVerdict, error) {
-	file, err := os.Open(filepath.Join(directory, historyFile))
+	file, err := regular.Open(filepath.Join(directory, historyFile)) // a pipe, say, would be waited for for ever
 	if errors.Is(err, fs.ErrNotExist) {
 		return check.RunVerdict{}, usagef("%w; give a run directory, like runs/latest", err)
 	}
@@ -89,7 +89,7 @@ func settleVerdict(command *cobra.Command, directory string, verdict check.RunVe
 		return err
 	}
 	path := filepath.Join(directory, report.VerdictFile)
-	stored, err := os.ReadFile(path)
+	stored, err := regular.ReadFile(path, report.MaxFileBytes)
 	absent := errors.Is(err, fs.ErrNotExist)
 	if err != nil && !absent {
 		return err

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"github.com/sparkchaos/sparkchaos/internal/regular"
 )
 
 // Entry is a file or directory, as the commands stat and list print it in JSON lists. They print null for what does not exist.
@@ -22,6 +24,9 @@ type Entry struct {
 	Size     int64       `json:"size"`
 	Modified time.Time   `json:"modified"`
 }
+
+// MaxRead bounds a file that is printed: whoever reads it keeps it in memory as a whole.
+const MaxRead = 256 << 20
 
 // New returns the command "node" with its subcommands. now is the clock that is told.
 func New(now func() time.Time) *cobra.Command {
@@ -53,13 +58,13 @@ func New(now func() time.Time) *cobra.Command {
 		infos, err := list(args[0])
 		return print(command.OutOrStdout(), infos, err)
 	})
-	add("read", "Print a file's content", func(command *cobra.Command, args []string) error {
-		file, err := os.Open(args[0])
+	add("read", "Print a regular file's content", func(command *cobra.Command, args []string) error {
+		content, err := regular.ReadFile(args[0], MaxRead)
 		if err != nil {
 			return err
 		}
-		_, err = io.Copy(command.OutOrStdout(), file)
-		return errors.Join(err, file.Close())
+		_, err = command.OutOrStdout().Write(content)
+		return err
 	})
 	return group
 }

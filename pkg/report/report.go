@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/sparkchaos/sparkchaos/internal/regular"
 	"github.com/sparkchaos/sparkchaos/pkg/check"
 )
 
@@ -54,10 +55,13 @@ func EncodeEnvironment(environment Environment) ([]byte, error) {
 	return append(content, '\n'), nil
 }
 
+// MaxFileBytes bounds the files of a run directory that are read as a whole: verdict.json and environment.json.
+const MaxFileBytes = 64 << 20
+
 // Load reads a run directory that was judged. environment.json may be missing, as in a run that ended early.
 func Load(directory string) (check.RunVerdict, RunInfo, error) {
 	info := RunInfo{Directory: directory}
-	content, err := os.ReadFile(filepath.Join(directory, VerdictFile))
+	content, err := regular.ReadFile(filepath.Join(directory, VerdictFile), MaxFileBytes)
 	if errors.Is(err, fs.ErrNotExist) {
 		return check.RunVerdict{}, info, fmt.Errorf("%w; judge the run with: sparkchaos check %s", err, ShellQuote(directory))
 	}
@@ -76,7 +80,7 @@ func Load(directory string) (check.RunVerdict, RunInfo, error) {
 }
 
 func loadEnvironment(path string) (Environment, error) {
-	content, err := os.ReadFile(path)
+	content, err := regular.ReadFile(path, MaxFileBytes)
 	if errors.Is(err, fs.ErrNotExist) {
 		return Environment{}, nil
 	}

@@ -19,6 +19,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/sparkchaos/sparkchaos/internal/components"
+	"github.com/sparkchaos/sparkchaos/internal/regular"
 	"github.com/sparkchaos/sparkchaos/pkg/cluster"
 	"github.com/sparkchaos/sparkchaos/pkg/cluster/embedded/machine"
 	"github.com/sparkchaos/sparkchaos/pkg/cluster/embedded/network"
@@ -239,7 +240,7 @@ func (c *Cluster) Disk(_ context.Context, node string) (fs.FS, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open the disk of node %s: %w", node, err)
 	}
-	return root.FS(), nil
+	return regular.FS(root), nil
 }
 
 // Log is a log file of a machine.

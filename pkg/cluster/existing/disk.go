@@ -87,7 +87,7 @@ func (d disk) ReadDir(name string) ([]fs.DirEntry, error) {
 	return entries, nil
 }
 
-// Open implements fs.FS. A file is read at once and as a whole.
+// Open implements fs.FS. A file is read at once and as a whole, if it is a regular one of bearable size.
 func (d disk) Open(name string) (fs.File, error) {
 	found, err := d.list("open", name, "stat")
 	if err != nil {
@@ -96,6 +96,12 @@ func (d disk) Open(name string) (fs.File, error) {
 	opened := &file{disk: d, name: name, info: found[0]}
 	if found[0].IsDir() {
 		return opened, nil
+	}
+	switch info := found[0]; {
+	case !info.Mode().IsRegular():
+		return nil, &fs.PathError{Op: "open", Path: name, Err: fmt.Errorf("expected a regular file, found one of mode %v", info.Mode())}
+	case info.Size() > nodecli.MaxRead:
+		return nil, &fs.PathError{Op: "open", Path: name, Err: fmt.Errorf("it has %d bytes, and at most %d are read", info.Size(), nodecli.MaxRead)}
 	}
 	content, err := d.cluster.onNode(d.ctx, d.node, "read", "/"+name)
 	if err != nil {

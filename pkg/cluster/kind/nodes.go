@@ -18,6 +18,7 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/sparkchaos/sparkchaos/internal/regular"
 	"github.com/sparkchaos/sparkchaos/pkg/cluster"
 )
 
@@ -192,7 +193,7 @@ func (c *Cluster) Disk(ctx context.Context, node string) (fs.FS, error) {
 	if err != nil {
 		return nil, err
 	}
-	return diskFS{root.FS()}, nil
+	return diskFS{regular.FS(root)}, nil
 }
 
 // diskFS shows a volume at /var of an otherwise empty disk.
