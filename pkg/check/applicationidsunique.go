@@ -34,7 +34,7 @@ func checkApplicationIDs(m *Model) Result {
 			f.Measured = "1 id for 2 incarnations"
 			f.cite(tells[id], "%s has the application id %s", other, id)
 			f.cite(ids[id], "%s has the application id %s too", incarnation, id)
-			return f.violated("%s and %s have the same application id %s", other, incarnation, id)
+			return f.proven("%s and %s have the same application id %s", other, incarnation, id)
 		}
 	}
 	f.Measured = count(len(owners), "id") + " for " + count(known, "incarnation")

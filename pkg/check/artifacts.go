@@ -12,6 +12,7 @@ import (
 type Artifacts struct {
 	Uploaded Moment
 	Upload   history.StagingData
+	Again    Moment  // uploaded once more
 	Fetches  []Fetch // that came to an end, each once, in the order of the history
 	begun    map[string]Fetch
 	known    map[recordID]bool
@@ -27,6 +28,7 @@ type Fetch struct {
 	Outcome string // a type of event: history.ArtifactsFetched …
 	SHA256  string
 	Error   string
+	ID      string // of what was fetched
 }
 
 // byHarness is who fetches from outside the workload.
@@ -45,12 +47,15 @@ func (m *Model) observeStaging(e *history.Event, at Moment) error {
 		return err
 	}
 	if e.Type == history.ArtifactsUploaded {
-		m.Artifacts.Uploaded.first(at)
-		m.Artifacts.Upload = data
+		if !m.Artifacts.Uploaded.Never() {
+			m.Artifacts.Again.first(at)
+			return nil
+		}
+		m.Artifacts.Uploaded, m.Artifacts.Upload = at, data
 		return nil
 	}
 	m.Artifacts.Fetches = append(m.Artifacts.Fetches,
-		Fetch{By: byHarness, Pod: data.Server, At: at, Outcome: e.Type, SHA256: data.SHA256, Error: data.Error})
+		Fetch{By: byHarness, Pod: data.Server, At: at, Outcome: e.Type, SHA256: data.SHA256, Error: data.Error, ID: data.ResourceID})
 	return nil
 }
 
@@ -63,7 +68,7 @@ func (m *Model) observeFetch(r *history.WitnessRecord, at Moment) {
 	m.Artifacts.known[id] = true
 	fetch := Fetch{
 		By: r.Role, Pod: r.PodName, PodUID: strings.TrimSuffix(r.PodUID, history.ArtifactsWriter), Node: r.Node, At: at,
-		Outcome: r.Type, SHA256: r.Detail["sha256"], Error: r.Detail["error"],
+		Outcome: r.Type, SHA256: r.Detail["sha256"], Error: r.Detail["error"], ID: r.Detail["resourceID"],
 	}
 	if r.Type == history.ArtifactsFetching {
 		m.Artifacts.begun[fetch.PodUID] = fetch
@@ -79,7 +84,8 @@ func (m *Model) unfinished() []string {
 		ended[fetch.PodUID] = true
 	}
 	var open []string
-	for uid, fetch := range m.Artifacts.begun {
+	for _, uid := range sortedKeys(m.Artifacts.begun) {
+		fetch := m.Artifacts.begun[uid]
 		pod := m.Pods[uid]
 		lost := pod != nil && (!pod.Terminating.Never() || !pod.Gone().Never()) || m.hit(uid, fetch.Node)
 		if !ended[uid] && !lost {
@@ -89,7 +95,7 @@ func (m *Model) unfinished() []string {
 	return open
 }
 
-// hit says whether a fault that landed struck a pod or its node.
+// hit reports whether a fault that landed struck a pod or its node.
 func (m *Model) hit(uid, node string) bool {
 	for _, fault := range m.landed() {
 		if fault.hits(uid, node) {

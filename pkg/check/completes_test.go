@@ -48,6 +48,8 @@ func TestCompletesBarePod(t *testing.T) {
 			b.Harness(second, history.WorkloadLaunched, history.WorkloadData{Namespace: "ns", DriverKind: "Pod", DriverName: "driver", DriverUID: "d1"})
 			b.Pod(2*second, history.Added, historytest.Pod{UID: "d1", Name: "driver", Namespace: "ns", Node: "n1", Phase: "Running"})
 			b.Pod(30*second, history.Modified, historytest.Pod{UID: "d1", Name: "driver", Namespace: "ns", Node: "n1", Phase: tt.phase})
+			task := history.WitnessRecord{Type: history.TaskEnded, Role: "driver", PodUID: "d1", PodName: "driver", Node: "n1", Incarnation: "d1", Detail: map[string]string{"reason": "Success"}}
+			b.Witness(20*second, 20*second, task)
 			b.Harness(40*second, history.RunEnded, history.RunEndData{})
 			content, err := b.Bytes()
 			if err != nil {

@@ -65,6 +65,7 @@ func boundSince(since scenario.Since) func(args any) scenario.Bound {
 func Definitions() []Definition {
 	return []Definition{
 		driverRescheduled(),
+		driverKept(),
 		atMostOneDriver(),
 		executorNamesUnique(),
 		applicationIdsUnique(),

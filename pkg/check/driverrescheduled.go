@@ -2,6 +2,7 @@ package check
 
 import (
 	"cmp"
+	"fmt"
 	"time"
 
 	"github.com/sparkchaos/sparkchaos/pkg/scenario"
@@ -10,7 +11,7 @@ import (
 func driverRescheduled() Definition {
 	return Definition{
 		Name:     "driverRescheduled",
-		Doc:      "After a fault struck the driver, a new incarnation runs on another node within the bound, counted from the moment at which the fault began to act; Pending is not rescheduled.",
+		Doc:      "After a fault cost the application its driver, a new incarnation runs on another node within the bound, counted from the moment at which the fault began to act; a Pending pod does not count.",
 		Args:     func() any { return &WithinArgs{} },
 		Problems: withinProblems,
 		Bound:    boundSince(scenario.SinceFault),
@@ -21,44 +22,55 @@ func driverRescheduled() Definition {
 	}
 }
 
-// checkRescheduled returns the first violation, else the worst of what the faults that struck the driver led to.
+// checkRescheduled returns the first violation, else the worst of what the faults that cost the driver led to.
 func checkRescheduled(m *Model, within time.Duration) Result {
 	incarnations := m.Incarnations()
 	blows := m.blows(incarnations)
 	f := m.finding()
 	f.Bound = tell(within)
-	if !f.assume(len(blows) > 0, "a fault that landed struck the live driver") {
-		return f.inconclusive("no fault that landed struck the live driver, so there was nothing to reschedule")
+	if !f.assume(len(blows) > 0, "a fault that landed cost the application its live driver") {
+		return f.inconclusive("no fault that landed cost the application its live driver, so there was nothing to reschedule")
 	}
-	var slowest time.Duration
-	var undecided *blow
+	f.assume(m.seen("Pod"), "no change of a pod was missed")
+	var slowest lapse
+	var undecided *Result
 	for _, b := range blows {
-		r := rescheduled(incarnations, b)
-		if r == nil {
-			if waited := m.seenUntil("Pod").At.Sub(b.fault.Began.At); waited <= within {
-				undecided = &b
-				continue
+		next := rescheduled(incarnations, b)
+		if next == nil {
+			r := notRescheduled(m, incarnations, b, within)
+			if r.Verdict == Violation {
+				return r
 			}
-			return notRescheduled(m, incarnations, b, within)
+			undecided = &r
+			continue
 		}
-		took := r.Pod.Running.At.Sub(b.fault.Began.At)
-		if took > within {
-			return rescheduledLate(m, b, r, within)
+		took := m.lapse(b.fault.Began, next.Pod.Running)
+		if took.most > within {
+			r := rescheduledLate(m, b, next, took, within)
+			if r.Verdict == Violation {
+				return r
+			}
+			undecided = &r
+			continue
 		}
-		slowest = max(slowest, took)
-		f.cite(b.fault.Began, "fault %s struck %s on %s", b.fault.Name, b.victim, b.victim.Node)
-		f.cite(r.Pod.Running, "%s runs on %s", r, r.Node)
+		if r := crashed(m, b, next); r != nil {
+			undecided = r
+			continue
+		}
+		if took.most > slowest.most {
+			slowest = took
+		}
+		f.cite(b.fault.Began, "fault %s hits %s on %s", b.fault.Name, b.victim, b.victim.Node)
+		f.cite(next.Pod.Running, "%s runs on %s", next, next.Node)
 	}
 	if undecided != nil {
-		f.cite(m.seenUntil("Pod"), "the record of pods ends")
-		return f.inconclusive("the record of pods ends %s after fault %s, before the bound, and no new incarnation ran yet",
-			tell(m.seenUntil("Pod").At.Sub(undecided.fault.Began.At)), undecided.fault.Name)
+		return *undecided
 	}
-	f.Measured = tell(slowest)
-	return f.held("a new incarnation of the driver ran %s after the fault", tell(slowest))
+	f.Measured = slowest.String()
+	return f.held("a new incarnation of the driver ran %s after the fault", slowest)
 }
 
-// rescheduled returns the first incarnation after the victim that ran, on another node if the node was struck.
+// rescheduled returns the first incarnation after the victim that ran, on another node if the node was hit.
 func rescheduled(incarnations []*Incarnation, b blow) *Incarnation {
 	for _, next := range incarnations[b.victim.Number:] {
 		elsewhere := b.fault.node() == "" || next.Node != b.victim.Node
@@ -69,24 +81,58 @@ func rescheduled(incarnations []*Incarnation, b blow) *Incarnation {
 	return nil
 }
 
-func rescheduledLate(m *Model, b blow, next *Incarnation, within time.Duration) Result {
+// crashed returns an inconclusive result if the new incarnation ended at once without Spark having started in it: its container ran, but
+// that is no driver.
+func crashed(m *Model, b blow, next *Incarnation) *Result {
+	gone := next.Pod.Gone()
+	started := next.Driver != nil && len(next.Driver.Alive) > 0
+	if gone.Never() || started || next.Pod.Succeeded && gone.At.Sub(next.Pod.Running.At) > stillAlive {
+		return nil
+	}
 	f := m.finding()
-	took := next.Pod.Running.At.Sub(b.fault.Began.At)
-	f.Bound, f.Measured = tell(within), tell(took)
-	f.cite(b.fault.Began, "fault %s struck %s on %s", b.fault.Name, b.victim, b.victim.Node)
-	f.cite(next.Pod.Running, "%s runs on %s, only now", next, next.Node)
-	return f.violated("the new incarnation of the driver ran %s after fault %s, later than %s", tell(took), b.fault.Name, tell(within))
+	f.cite(b.fault.Began, "fault %s hits %s on %s", b.fault.Name, b.victim, b.victim.Node)
+	f.cite(next.Pod.Running, "%s runs on %s", next, next.Node)
+	f.cite(gone, "%s has ended", next)
+	r := f.inconclusive("%s ran for %s and ended; Spark never reported from it, so nothing shows that it was a driver", next, tell(gone.At.Sub(next.Pod.Running.At)))
+	return &r
 }
 
+func rescheduledLate(m *Model, b blow, next *Incarnation, took lapse, within time.Duration) Result {
+	f := m.finding()
+	f.Bound = tell(within)
+	f.cite(b.fault.Began, "fault %s hits %s on %s", b.fault.Name, b.victim, b.victim.Node)
+	f.cite(next.Pod.Running, "%s runs on %s, only now", next, next.Node)
+	w := Window{From: b.fault.Began.At, To: next.Pod.Running.At, Bound: within}
+	return f.within(took, w, "", fmt.Sprintf("the new incarnation of the driver ran %s after fault %s, later than %s", took, b.fault.Name, tell(within)))
+}
+
+// notRescheduled judges that no new incarnation ran: a violation if none can come any more, or the bound is over.
 func notRescheduled(m *Model, incarnations []*Incarnation, b blow, within time.Duration) Result {
 	f := m.finding()
-	end := m.end()
+	end := m.seenUntil("Pod")
+	waited := end.At.Sub(b.fault.Began.At)
 	f.Bound, f.Measured = tell(within), "never"
-	f.cite(b.fault.Began, "fault %s struck %s on %s", b.fault.Name, b.victim, b.victim.Node)
+	f.cite(b.fault.Began, "fault %s hits %s on %s", b.fault.Name, b.victim, b.victim.Node)
+	if job := m.Job(); !job.Failed.Never() && job.Complete.Never() {
+		f.cite(job.Failed, "the driver's Job has failed for good: %s", job.Reason)
+		return f.proven("no new incarnation of the driver came after fault %s, and none will: its Job failed %s after the fault (%s)",
+			b.fault.Name, tell(job.Failed.At.Sub(b.fault.Began.At)), job.Reason)
+	}
+	f.assume(m.seen("Pod"), "no change of a pod was missed")
+	if gone := b.victim.Pod.ended(b.fault.Began.At); m.Workload.DriverKind != "Job" && b.victim.Pod.Owner.UID == "" && !gone.Never() {
+		f.cite(gone, "pod %s, which nothing would make anew, is marked for deletion or has ended", b.victim.Name)
+		return f.violated("no new incarnation of the driver came after fault %s, and none will: %s was a bare pod", b.fault.Name, b.victim.Name)
+	}
+	if waited <= within {
+		f.Measured = ""
+		f.cite(end, "the record of pods ends")
+		return f.inconclusive("the record of pods ends %s after fault %s, before the bound, and no new incarnation ran yet", tell(waited), b.fault.Name)
+	}
+	w := Window{From: b.fault.Began.At, To: end.At, Least: waited, Bound: within, Kinds: []string{"Pod"}}
 	next := successor(incarnations, b.victim)
 	if next == nil || next.Pod == nil {
 		f.cite(end, "the record ends; the driver has no other pod than %s", b.victim.Name)
-		return f.violated("no new incarnation of the driver was created in %s after fault %s", tell(end.At.Sub(b.fault.Began.At)), b.fault.Name)
+		return f.late(w, "no new incarnation of the driver was created in %s after fault %s", tell(waited), b.fault.Name)
 	}
 	f.cite(next.Pod.Added, "%s was created", next)
 	where := cmp.Or(next.Pod.Phase, "in no phase") + " on " + cmp.Or(next.Node, "no node")
@@ -101,6 +147,6 @@ func notRescheduled(m *Model, incarnations []*Incarnation, b blow, within time.D
 		where += ": " + unplaced.Message
 	}
 	f.cite(end, "the record ends; pod %s is %s", next.Name, where)
-	return f.violated("%s after fault %s the new incarnation %s does not run on another node: it is %s",
-		tell(end.At.Sub(b.fault.Began.At)), b.fault.Name, next.Name, where)
+	return f.late(w, "%s after fault %s the new incarnation %s does not run on another node: it is %s",
+		tell(waited), b.fault.Name, next.Name, where)
 }

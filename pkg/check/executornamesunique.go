@@ -41,14 +41,16 @@ func checkNames(m *Model) Result {
 			f.Measured = fmt.Sprintf("%s asked for %s", name, count(len(requests), "time"))
 			f.cite(a.at, "%s %s", a, name)
 			f.cite(b.at, "%s %s", b, name)
-			return f.violated("the executor name %s was asked for by %s and again by %s", name, a.by, b.by)
+			return f.proven("the executor name %s was asked for by %s and again by %s", name, a.by, b.by)
 		}
 		for _, r := range requests {
 			askers[r.by.Number] = true
 		}
 	}
 	f.Measured = count(len(byName), "name") + " by " + count(len(askers), "incarnation")
-	f.assume(m.seen("Pod"), "no change of a pod was missed")
+	f.assumeWitnessed(incarnations)
+	nameless := m.namelessRefusals(incarnations)
+	f.assume(nameless == 0, "each refusal of a name that is taken says which name (not %d)", nameless)
 	strangers := m.strangeRefusals(incarnations)
 	f.assume(len(strangers) == 0, "the holder of each refused name is known%s", except(strangers))
 	if m.succession(incarnations) && !f.assume(len(askers) > 1, "at least two incarnations asked for executors") {
@@ -112,6 +114,18 @@ func (m *Model) strangeRefusals(incarnations []*Incarnation) []string {
 	}
 	slices.Sort(strange)
 	return slices.Compact(strange)
+}
+
+// namelessRefusals counts the refusals of names that are taken which do not say which name.
+func (m *Model) namelessRefusals(incarnations []*Incarnation) int {
+	n := 0
+	for _, refusal := range m.Refused {
+		own := slices.ContainsFunc(incarnations, func(i *Incarnation) bool { return i.UID == refusal.Driver })
+		if code, err := strconv.Atoi(refusal.Code); err == nil && code == 409 && refusal.Name == "" && own {
+			n++
+		}
+	}
+	return n
 }
 
 // citeFirstRequests cites one name an incarnation.

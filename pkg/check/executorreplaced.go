@@ -1,6 +1,7 @@
 package check
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/sparkchaos/sparkchaos/pkg/scenario"
@@ -9,7 +10,7 @@ import (
 func executorReplaced() Definition {
 	return Definition{
 		Name: "executorReplaced",
-		Doc: "After a fault struck executors and not the driver, as many executors as were lost are registered anew with the driver, under new ids, within the bound, counted from the moment at which the fault began to act; " +
+		Doc: "For each executor that a fault cost the live driver another one, which was asked for after the loss, is registered, all of them at the same time, within the bound, counted from the moment at which the fault began to act; " +
 			"a pod's object alone is no executor.",
 		Args:     func() any { return &WithinArgs{} },
 		Problems: withinProblems,
@@ -21,79 +22,86 @@ func executorReplaced() Definition {
 	}
 }
 
-// loss is a fault that cost the live driver executors.
-type loss struct {
-	fault  *Fault
-	driver *Incarnation
-	lost   []*Pod
-}
-
-// losses returns the faults that struck executors of the live driver and not the driver itself.
-func (m *Model) losses(incarnations []*Incarnation) []loss {
-	var all []loss
-	for _, fault := range m.landed() {
-		driver := current(incarnations, fault.Began.At)
-		if driver == nil || fault.hits(driver.UID, driver.Node) {
-			continue
-		}
-		if lost := m.lostExecutors(driver, fault); len(lost) > 0 {
-			all = append(all, loss{fault, driver, lost})
-		}
-	}
-	return all
-}
-
 func checkReplaced(m *Model, within time.Duration) Result {
 	f := m.finding()
 	f.Bound = tell(within)
 	incarnations := m.Incarnations()
 	losses := m.losses(incarnations)
-	if !f.assume(len(losses) > 0, "a fault that landed struck an executor of the live driver, and not the driver") {
-		return f.inconclusive("no fault that landed struck an executor alone, so there was nothing to replace")
+	if !f.assume(len(losses) > 0, "a fault that landed cost the live driver an executor, and not the driver itself") {
+		return f.inconclusive("no fault that landed cost the driver an executor alone, so there was nothing to replace")
 	}
-	f.assumeDisksRead(incarnations)
-	var slowest time.Duration
-	var undecided *loss
-	for _, l := range losses {
-		if !f.assume(l.driver.Driver != nil, "%s reported to the witness", l.driver) {
+	f.assume(m.seen("Pod"), "no change of a pod was missed")
+	var slowest lapse
+	for _, fault := range m.landed() {
+		lost := ofFault(losses, fault)
+		if len(lost) == 0 {
 			continue
 		}
-		began := l.fault.Began
-		back := nthRegistered(l.driver.Driver, began.At, len(l.lost))
-		switch {
-		case back.Never() && l.driver.Driver.Alive.last().At.Sub(began.At) <= within:
-			undecided = &l
-		case back.Never() || back.At.Sub(began.At) > within:
-			return notReplaced(m, l, back, within)
-		default:
-			slowest = max(slowest, back.At.Sub(began.At))
-			f.cite(began, "fault %s struck %s of %s", l.fault.Name, count(len(l.lost), "executor"), l.driver)
-			f.cite(back, "as many executors have registered anew")
+		driver := lost[0].driver
+		if !f.assume(driver.Driver != nil, "%s reported to the witness", driver) {
+			return f.inconclusive("%s never reported, so nobody knows which executors registered with it", driver)
 		}
+		f.assumeClocks(driver.Driver)
+		f.assumeDisks(m.nodesOf([]*Incarnation{driver}), "that the driver ran on")
+		back := together(lost)
+		took := m.lapse(fault.Began, back)
+		if back.Never() || took.most > within {
+			return m.notReplaced(lost, back, within)
+		}
+		if took.most > slowest.most {
+			slowest = took
+		}
+		f.cite(fault.Began, "fault %s costs %s %s", fault.Name, driver, count(len(lost), "executor"))
+		f.cite(lost[0].at, "executor %s is lost", lost[0].pod.Name)
+		f.cite(back, "as many executors have registered anew")
 	}
-	if undecided != nil {
-		return f.inconclusive("%s ended %s after fault %s, before the bound, and its executor was not replaced yet",
-			undecided.driver, tell(undecided.driver.Driver.Alive.last().At.Sub(undecided.fault.Began.At)), undecided.fault.Name)
-	}
-	f.Measured = tell(slowest)
-	return f.held("all executors that were lost were replaced %s after the fault", tell(slowest))
+	f.Measured = slowest.String()
+	return f.held("all executors that were lost were replaced %s after the fault", slowest)
 }
 
-func notReplaced(m *Model, l loss, back Moment, within time.Duration) Result {
+// notReplaced judges that the executors that a fault cost were replaced late, or not at all.
+func (m *Model) notReplaced(lost []*loss, back Moment, within time.Duration) Result {
 	f := m.finding()
+	fault, driver := lost[0].fault, lost[0].driver
 	f.Bound, f.Measured = tell(within), "never"
-	f.cite(l.fault.Began, "fault %s struck %s of %s", l.fault.Name, count(len(l.lost), "executor"), l.driver)
-	for _, pod := range l.lost {
-		f.cite(pod.Terminating, "pod %s is marked for deletion", pod.Name)
-		f.cite(pod.Gone(), "pod %s has ended or is gone for the API server", pod.Name)
+	f.assume(m.seen("Pod"), "no change of a pod was missed")
+	f.assumeClocks(driver.Driver)
+	f.assumeHeard(driver, fault.Began.At.Add(within))
+	f.cite(fault.Began, "fault %s costs %s %s", fault.Name, driver, count(len(lost), "executor"))
+	for _, l := range lost {
+		f.cite(l.pod.Terminating, "pod %s is marked for deletion", l.pod.Name)
+		f.cite(l.pod.Gone(), "pod %s has ended or is gone for the API server", l.pod.Name)
 	}
+	w := Window{From: fault.Began.At, To: driver.Driver.Alive.last().At, Bound: within}
 	if !back.Never() {
-		took := tell(back.At.Sub(l.fault.Began.At))
-		f.Measured = took
+		took := m.lapse(fault.Began, back)
+		w.To = back.At
 		f.cite(back, "as many executors have registered anew, only now")
-		return f.violated("the executors lost to fault %s were replaced after %s, later than %s", l.fault.Name, took, tell(within))
+		return f.within(took, w, "", fmt.Sprintf("the executors lost to fault %s were replaced after %s, later than %s", fault.Name, took, tell(within)))
 	}
-	end := l.driver.Driver.Alive.last()
-	f.cite(end, "%s gives its last sign of life", l.driver)
-	return f.violated("of the executors lost to fault %s not all were replaced in %s", l.fault.Name, tell(end.At.Sub(l.fault.Began.At)))
+	served := driver.Driver.Alive.last()
+	if stopping := driver.stopping(); !stopping.Never() {
+		served = stopping
+	}
+	waited := served.At.Sub(fault.Began.At)
+	f.cite(served, "%s was in service until now", driver)
+	if waited <= within {
+		f.Measured = ""
+		return f.inconclusive("%s ended %s after fault %s, before the bound, and its executors were not replaced yet", driver, tell(waited), fault.Name)
+	}
+	w.Least = waited
+	return f.late(w, "of the executors lost to fault %s not all were replaced in %s", fault.Name, tell(waited))
+}
+
+// assumeHeard states that a driver's records are known without holes until a time: what it did not tell by then it did not do.
+func (f *finding) assumeHeard(driver *Incarnation, until time.Time) {
+	w := f.model.writers[driver.UID]
+	if w == nil {
+		return
+	}
+	gone := w.numbers.missing()
+	f.assume(gone == 0, "the records of %s have no holes (%d are missing)", driver, gone)
+	if driver.Driver.Alive.last().At.Before(until) {
+		f.assumeDisks(f.model.nodesOf([]*Incarnation{driver}), "that the driver ran on")
+	}
 }

@@ -27,7 +27,7 @@ func executorLost(replaced time.Duration) func(*historytest.Story) {
 func TestExecutorReplaced(t *testing.T) {
 	t.Parallel()
 	runInvariant(t, "executorReplaced", args{"within": "20s"}, []invariantCase{
-		{name: "in time", want: Pass, measure: "15s", twist: executorLost(25 * second), shows: []string{"struck 1 executor of incarnation 1", "registered anew"}},
+		{name: "in time", want: Pass, measure: "15s", twist: executorLost(25 * second), shows: []string{"costs incarnation 1 (pod driver-d1) 1 executor", "registered anew"}},
 		{name: "late", want: Violation, measure: "35s", says: "were replaced after 35s, later than 20s", twist: executorLost(45 * second), shows: []string{"is gone for the API server"}},
 		{name: "never", want: Violation, measure: "never", says: "not all were replaced in 40s", twist: executorLost(0)},
 		{name: "a pod alone is no executor", want: Violation, measure: "never", twist: both(executorLost(25*second), func(s *historytest.Story) {

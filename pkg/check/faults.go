@@ -12,8 +12,8 @@ import (
 // Fault is the life of one fault as its journal tells it.
 type Fault struct {
 	Name, Kind string
-	// Targets are what it struck; none if it left running what runs there.
-	Targets []history.Object
+	// Targets are what it struck; none if it left running what runs there. Named are all that it was aimed at.
+	Targets, Named []history.Object
 	// Began is when it began to act: At is the time that the fault itself gives, Seq the event that proves the landing.
 	Began        Moment
 	Injecting    Moment
@@ -21,6 +21,8 @@ type Fault struct {
 	DidNotLand   Moment
 	Recovered    Moment
 	NotRecovered Moment
+	Effects      []history.Effect
+	Leaves       bool   // what runs on its targets is left alone
 	Reason       string // of the last failure
 	Lapsed       string // why it was not in effect any more before it was undone; empty if it held as far as anybody looked
 }
@@ -38,8 +40,15 @@ func (m *Model) observeFault(e *history.Event, at Moment) error {
 		fault = &Fault{Name: data.Fault, Kind: data.Kind}
 		m.Faults = append(m.Faults, fault)
 	}
-	if len(data.Targets) > 0 && !data.LeavesRunning {
-		fault.Targets = data.Targets
+	if len(data.Effects) > 0 {
+		fault.Effects = data.Effects
+	}
+	if len(data.Targets) > 0 {
+		fault.Leaves = data.LeavesRunning || len(fault.effects()) == 1 && fault.does(marks)
+		fault.Named = data.Targets
+		if !fault.Leaves {
+			fault.Targets = data.Targets
+		}
 	}
 	if why := data.Detail[history.DidNotHold]; why != "" && !fault.Landed.Never() {
 		fault.Lapsed = why
@@ -49,10 +58,13 @@ func (m *Model) observeFault(e *history.Event, at Moment) error {
 		fault.Injecting.first(at)
 		m.doubtClocks(data)
 	case history.FaultLanded:
-		fault.Landed.first(at)
-		fault.Began = at
+		if !m.once(fault.Landed, at, "fault "+data.Fault+" landed") {
+			return nil
+		}
+		fault.Landed, fault.Began = at, at
 		if data.Began != nil {
-			fault.Began.At = *data.Began
+			// The fault knows the wall clock alone; what counts is how long ago it was.
+			fault.Began.At = at.At.Add(-max(0, e.Wall.Sub(*data.Began)))
 		}
 	case history.FaultDidNotLand:
 		fault.DidNotLand.first(at)
@@ -66,12 +78,9 @@ func (m *Model) observeFault(e *history.Event, at Moment) error {
 	return nil
 }
 
-// skewKind is the fault after which a JVM's own times tell nothing.
-const skewKind = "clockSkew"
-
 // doubtClocks notes whose times are not believed from now on: nobody knows when exactly a clock was put wrong, and set right.
 func (m *Model) doubtClocks(data history.FaultData) {
-	if data.Kind != skewKind {
+	if fault := m.fault(data.Fault); fault == nil || !fault.does(skews) {
 		return
 	}
 	for _, target := range data.Targets {
@@ -88,12 +97,12 @@ func (m *Model) fault(name string) *Fault {
 	return nil
 }
 
-// undone says that the fault's last known state is that it was undone; a failed recovery may have been tried again.
+// undone reports that the fault's last known state is that it was undone; a failed recovery may have been tried again.
 func (f *Fault) undone() bool {
 	return !f.Recovered.Never() && !f.NotRecovered.At.After(f.Recovered.At)
 }
 
-// hits says whether the fault struck a pod: itself, or the node that carried it.
+// hits reports whether the fault struck a pod: itself, or the node that carried it.
 func (f *Fault) hits(uid, node string) bool {
 	return slices.ContainsFunc(f.Targets, func(target history.Object) bool {
 		return target.Kind == "Pod" && target.UID != "" && target.UID == uid ||
@@ -111,9 +120,22 @@ func (f *Fault) node() string {
 	return ""
 }
 
-// down says whether a fault held a node when the moment came: nothing that the API says of its pods is sure then.
+// until returns the end of the time in which the fault was in effect; one that was not undone goes on.
+func (f *Fault) until() time.Time {
+	if f.Recovered.Never() {
+		return time.Unix(1<<40, 0)
+	}
+	return f.Recovered.At
+}
+
+// down reports whether a fault held a node when the moment came: nothing that the API says of its pods is sure then.
 func (m *Model) down(node string, at time.Time) bool {
+	return m.downWithin(node, at, at)
+}
+
+// downWithin reports whether a fault held a node at any time between two.
+func (m *Model) downWithin(node string, from, to time.Time) bool {
 	return slices.ContainsFunc(m.Faults, func(f *Fault) bool {
-		return !f.Landed.Never() && f.node() == node && !f.Began.At.After(at) && (f.Recovered.Never() || f.Recovered.At.After(at))
+		return !f.Landed.Never() && f.node() == node && !f.Began.At.After(to) && f.until().After(from)
 	})
 }

@@ -107,8 +107,8 @@ func (m *Model) executorProcesses(incarnation *Incarnation) []*Process {
 	return all
 }
 
-// current returns the newest incarnation that ran at a time and had not ended then; if none did, the newest that was on a
-// node, where it initialised; nil if there was none.
+// current returns the newest incarnation that ran at a time, had not ended then and was not being deleted; if none did, the newest
+// that was on a node, where it initialised; nil if there was none.
 func current(all []*Incarnation, at time.Time) *Incarnation {
 	for _, since := range []func(*Pod) Moment{
 		func(p *Pod) Moment { return p.Running },
@@ -118,7 +118,7 @@ func current(all []*Incarnation, at time.Time) *Incarnation {
 			if incarnation.Pod == nil || since(incarnation.Pod).Never() || since(incarnation.Pod).At.After(at) {
 				continue
 			}
-			if gone := incarnation.Pod.Gone(); gone.Never() || gone.At.After(at) {
+			if incarnation.Pod.wanted(at) {
 				return incarnation
 			}
 		}
@@ -126,25 +126,60 @@ func current(all []*Incarnation, at time.Time) *Incarnation {
 	return nil
 }
 
-// blow is a fault that struck the live driver.
+// wanted reports whether a pod had not ended at a time and nobody wanted it away.
+func (p *Pod) wanted(at time.Time) bool {
+	gone := p.Gone()
+	return (gone.Never() || gone.At.After(at)) && (p.Terminating.Never() || p.Terminating.At.After(at))
+}
+
+// blow is a fault that cost the application its driver.
 type blow struct {
 	fault  *Fault
 	victim *Incarnation
+	lost   Moment // when the driver ended, or nobody counted on it any more
 }
 
-// blows returns the landed faults that struck the live driver, in the order in which they began.
+// blows returns the landed faults that cost the live driver, in the order in which they began. Of several that hit one driver the
+// last one before its loss is to blame: it had survived the others until then.
 func (m *Model) blows(all []*Incarnation) []blow {
 	var found []blow
 	for _, fault := range m.landed() {
 		victim := current(all, fault.Began.At)
-		if victim != nil && fault.hits(victim.UID, victim.Node) {
-			found = append(found, blow{fault, victim})
+		if victim == nil {
+			continue
+		}
+		if lost := m.cost(fault, victim.Pod, victim.Driver, victim.endingAt(fault.Began)); !lost.Never() {
+			found = append(found, blow{fault, victim, lost})
 		}
 	}
-	return found
+	return slices.DeleteFunc(slices.Clone(found), func(b blow) bool {
+		return slices.ContainsFunc(found, func(other blow) bool {
+			later := other.fault != b.fault && other.victim == b.victim && b.fault.Began.before(other.fault.Began)
+			return later && !other.fault.Began.At.After(firstLoss(found, b.victim).At)
+		}) || b.fault.Began.At.After(firstLoss(found, b.victim).At)
+	})
 }
 
-// succession says whether a fault struck a driver that ran, so that it is to have a successor. One that was struck while it
+// firstLoss returns when a driver was lost first, as any of the faults shows it.
+func firstLoss(all []blow, victim *Incarnation) Moment {
+	var first Moment
+	for _, b := range all {
+		if b.victim == victim {
+			first.first(b.lost)
+		}
+	}
+	return first
+}
+
+// endingAt returns when the driver had begun to end by itself, if it had by a moment; Never if it had not.
+func (i *Incarnation) endingAt(at Moment) Moment {
+	if i.Driver == nil || i.Driver.Stopping.Never() || at.before(i.Driver.Stopping) {
+		return Moment{}
+	}
+	return i.Driver.Stopping
+}
+
+// succession reports whether a fault cost a driver that ran, so that it is to have a successor. One that was lost while it
 // initialised left nothing that a successor could collide with.
 func (m *Model) succession(all []*Incarnation) bool {
 	return slices.ContainsFunc(m.blows(all), func(b blow) bool {
@@ -152,12 +187,12 @@ func (m *Model) succession(all []*Incarnation) bool {
 	})
 }
 
-// landed returns the faults that landed on something that was there, in the order in which they began. A node that
-// another fault holds down already is dead: whatever is done to it then strikes nobody.
+// landed returns the faults that landed on something that was there, in the order in which they began. Where another fault had
+// ended all processes of a node before, and was not undone, nobody is left to be hit.
 func (m *Model) landed() []*Fault {
 	var found []*Fault
 	for _, fault := range m.Faults {
-		if !fault.Landed.Never() && !m.heldByOther(fault) {
+		if !fault.Landed.Never() && !m.deadAlready(fault) {
 			found = append(found, fault)
 		}
 	}
@@ -167,13 +202,32 @@ func (m *Model) landed() []*Fault {
 	return found
 }
 
-// heldByOther says whether a fault struck a node that an earlier one still held.
-func (m *Model) heldByOther(fault *Fault) bool {
+// deadAlready reports whether a fault hit a node whose processes an earlier one had ended for as long as it lasted.
+func (m *Model) deadAlready(fault *Fault) bool {
 	node := fault.node()
 	return node != "" && slices.ContainsFunc(m.Faults, func(f *Fault) bool {
 		earlier := !f.Landed.Never() && f.node() == node && f.Began.At.Before(fault.Began.At)
-		return f != fault && earlier && (f.Recovered.Never() || f.Recovered.At.After(fault.Began.At))
+		return f != fault && earlier && f.does(endsProcesses) && f.until().After(fault.Began.At)
 	})
+}
+
+// explained reports whether a fault cost an incarnation.
+func (m *Model) explained(all []*Incarnation, victim *Incarnation) bool {
+	return slices.ContainsFunc(m.blows(all), func(b blow) bool { return b.victim == victim })
+}
+
+// unexplained returns what is wrong with the incarnations that no fault explains: each after the first takes the place of one that a
+// fault cost.
+func (m *Model) unexplained() []string {
+	all := m.Incarnations()
+	var why []string
+	for i, incarnation := range all {
+		if i == 0 || m.explained(all, all[i-1]) {
+			continue
+		}
+		why = append(why, fmt.Sprintf("no fault explains why %s, on node %s, was replaced by %s", all[i-1], cmp.Or(all[i-1].Node, "none"), incarnation))
+	}
+	return why
 }
 
 // successor returns the incarnation that was created after another one, nil if there is none.
@@ -184,14 +238,39 @@ func successor(all []*Incarnation, of *Incarnation) *Incarnation {
 	return nil
 }
 
-// nodesOf returns the nodes of incarnations that ran, sorted, without doubles.
-func nodesOf(all []*Incarnation) []string {
+// nodesOf returns the nodes of incarnations that ran or may have run, sorted, without doubles.
+func (m *Model) nodesOf(all []*Incarnation) []string {
 	var names []string
 	for _, incarnation := range all {
-		if incarnation.Node != "" && (incarnation.Driver != nil || !incarnation.Pod.Running.Never()) {
+		if incarnation.Node != "" && m.mayHaveRun(incarnation) {
 			names = append(names, incarnation.Node)
 		}
 	}
+	return sorted(names)
+}
+
+// mayHaveRun reports whether an incarnation ran, or was placed on a node where it could start without the API server's knowledge: a
+// fault hit the node.
+func (m *Model) mayHaveRun(i *Incarnation) bool {
+	if i.Driver != nil || !i.Pod.Running.Never() {
+		return true
+	}
+	if i.Pod.Placed.Never() {
+		return false
+	}
+	until := m.horizon().At
+	if gone := i.Pod.Gone(); !gone.Never() {
+		until = gone.At
+	}
+	return m.downWithin(i.Node, i.Pod.Placed.At, until)
+}
+
+// sorted returns the names in order, without doubles.
+func sorted(names []string) []string {
+	names = slices.Clone(names)
 	slices.Sort(names)
 	return slices.Compact(names)
 }
+
+// sortedKeys returns the keys of a map in order: no map is iterated whose order could reach a verdict.
+func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

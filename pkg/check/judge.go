@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/sparkchaos/sparkchaos/pkg/history"
@@ -66,27 +67,56 @@ func (e *Evaluation) Observe(event *history.Event) { e.model.Observe(event) }
 func (e *Evaluation) Verdict(record Record) RunVerdict {
 	m := e.model
 	v := RunVerdict{
-		FormatVersion: verdictFormat, Scenario: m.Run.Scenario, Seed: m.Run.Seed, RunID: m.Run.RunID,
+		FormatVersion: verdictFormat, Scenario: m.Run.Scenario, Seed: m.Run.Seed, RunID: m.Run.RunID, Recorded: m.Run.Harness,
 		HistorySHA256: record.SHA256, Events: m.Events,
 	}
 	plan, err := readPlan(m)
 	results, failed := e.judge(plan)
-	v.Results = results
 	v.Faults = m.landings(plan)
-	var trouble []string
+	var broken []string // what may have cost evidence
 	if err != nil {
-		trouble = append(trouble, err.Error())
+		broken = append(broken, err.Error())
 	}
-	trouble = append(trouble, m.incomplete(record)...)
-	trouble = append(trouble, failed...)
-	intact := len(trouble) == 0
-	trouble = append(trouble, m.unlanded(plan)...)
-	v.Verdict, v.Reason = conclude(m, v.Results, trouble)
+	broken = append(broken, m.incomplete(record)...)
+	foreign := m.foreign()
+	v.Results = m.doubt(results, slices.Concat(broken, foreign))
+	broken = append(append(broken, failed...), foreign...)
+	intact := len(broken) == 0 && m.End.Error == ""
+	unlanded, other := m.unlanded(plan), m.untested(plan)
+	v.Verdict, v.Reason = conclude(m, v.Results, slices.Concat(broken, unlanded, other))
 	if plan.control != nil {
-		v.Control = plan.control.assess(v.Verdict, v.Results, intact && m.End.Error == "")
+		v.Control = plan.control.assess(v.Verdict, v.Results, m, intact, slices.Concat(m.unlandedBut(plan, plan.control.notLanded), m.missed()))
 		v.Verdict, v.Reason = v.Control.conclude(v.Reason)
 	}
 	return v
+}
+
+// doubt makes of violations what the evidence is worth: one that rests on something not being seen is none in a record that may have lost it,
+// and one of a bound in time is none on a machine that was starved.
+func (m *Model) doubt(results []Result, broken []string) []Result {
+	for i := range results {
+		r := &results[i]
+		if why := m.doubted(*r, broken); why != "" {
+			r.Verdict = Inconclusive
+			r.Message += "; but " + why
+		}
+		r.Ground, r.Window = 0, Window{}
+	}
+	return results
+}
+
+// doubted returns why a violation is not certain; empty if it is, or is none.
+func (m *Model) doubted(r Result, broken []string) string {
+	switch {
+	case r.Verdict != Violation || r.Ground == ByPresence:
+		return ""
+	case len(broken) > 0:
+		return "that is not certain: " + broken[0] + more(len(broken)-1)
+	case r.Ground == ByTime:
+		return m.starved(r.Window)
+	default:
+		return ""
+	}
 }
 
 // judge asks each checker that the plan expects. The second result tells of those that failed: the run must not pass.
@@ -163,6 +193,9 @@ func (m *Model) incomplete(record Record) []string {
 	for _, problem := range m.Problems {
 		why = append(why, "the record has a problem: "+problem.Text)
 	}
+	for _, conflict := range m.Conflicts {
+		why = append(why, fmt.Sprintf("record %d of pod %s came twice with different content: somebody wrote in its name", conflict.Seq, conflict.PodUID))
+	}
 	switch {
 	case m.Ended.Never():
 		why = append(why, "the history has no end: the harness was killed or could not write, or the run still goes on")
@@ -172,11 +205,16 @@ func (m *Model) incomplete(record Record) []string {
 	return why
 }
 
-// unlanded returns what of the plan did not happen.
+// unlanded returns which faults of the plan were not brought about as planned.
 func (m *Model) unlanded(plan plan) []string {
+	return slices.Concat(m.unlandedBut(plan, nil), m.missed())
+}
+
+// unlandedBut is unlanded without the faults that are named, and without missed anchors.
+func (m *Model) unlandedBut(plan plan, but []string) []string {
 	var why []string
 	for _, name := range plan.injects {
-		if fault := m.fault(name); fault == nil || fault.Landed.Never() {
+		if fault := m.fault(name); !slices.Contains(but, name) && (fault == nil || fault.Landed.Never()) {
 			why = append(why, fmt.Sprintf("fault %s did not land: %s", name, fault.why()))
 		}
 	}
@@ -190,6 +228,12 @@ func (m *Model) unlanded(plan plan) []string {
 			why = append(why, fmt.Sprintf("fault %s landed, but did not hold until it was undone: %s", fault.Name, fault.Lapsed))
 		}
 	}
+	return why
+}
+
+// missed returns the anchors that did not come.
+func (m *Model) missed() []string {
+	var why []string
 	for _, missed := range m.Missed {
 		seen := missed.Data.Seen
 		if seen == "" {

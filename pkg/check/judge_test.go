@@ -102,6 +102,25 @@ func lapsed(s *historytest.Story) {
 	}
 }
 
+// onlyDriver tells a story in which the first driver does all the work.
+func onlyDriver(s *historytest.Story) {
+	d := &s.Drivers[0]
+	d.Silent, d.Terminating, d.Finished, d.Deleted = 44500*time.Millisecond, 0, 44600*time.Millisecond, 0
+	d.Commits, d.Committed = s.Drivers[1].Commits, 44*second
+	for i := range d.Executors {
+		d.Executors[i].Silent, d.Executors[i].Finished, d.Executors[i].Deleted = 44*second, 45*second, 0
+	}
+	s.Drivers, s.NotReady = s.Drivers[:1], 0
+}
+
+// notLandedAlone tells a story in which the fault does not land and the driver lives on.
+func notLandedAlone(s *historytest.Story) {
+	notLanded(s)
+	if len(s.Drivers) > 1 && s.Drivers[1].Application == "spark-2" {
+		onlyDriver(s)
+	}
+}
+
 func notLanded(s *historytest.Story) { s.NotLanded = "the node still answers" }
 
 func TestPrecedence(t *testing.T) {
@@ -167,6 +186,7 @@ func TestPrecedence(t *testing.T) {
 func TestControl(t *testing.T) {
 	t.Parallel()
 	violated := args{"endsIn": "violation", "violated": []string{"atMostOneDriver"}}
+	noop := args{"endsIn": "inconclusive", "notLanded": []string{historytest.FaultName}}
 	tests := []struct {
 		name     string
 		control  args
@@ -181,9 +201,15 @@ func TestControl(t *testing.T) {
 		{"the fault did not land", violated, notLanded, Inconclusive, false, "ended in inconclusive"},
 		{"violated, but the harness was killed", violated, both(noEnd, zombie(36*second)), Violation, false, ""},
 		{"violated, but the environment failed", violated, both(zombie(36*second), func(s *historytest.Story) { s.End.Error = "x" }), Violation, false, ""},
-		{"does not land as it must not", args{"endsIn": "inconclusive"}, notLanded, Pass, true, "did not land"},
-		{"inconclusive, but the harness was killed", args{"endsIn": "inconclusive"}, both(noEnd, notLanded), Inconclusive, false, ""},
-		{"was to be inconclusive, but passes", args{"endsIn": "inconclusive"}, nil, Violation, false, "it ended in pass"},
+		{"does not land as it must not", noop, notLandedAlone, Pass, true, "did not land"},
+		{"does not land, and an invariant is violated", noop, both(func(s *historytest.Story) { s.Drivers[1].Application = "spark-1" }, notLandedAlone), Violation, false, "applicationIdsUnique was violated, too"},
+		{"does not say what must not land", args{"endsIn": "inconclusive"}, notLandedAlone, Inconclusive, false, "control.notLanded"},
+		{"another fault must not land", args{"endsIn": "inconclusive", "notLanded": []string{"other"}}, notLandedAlone, Inconclusive, false, "fault other was never injected"},
+		{"never tried", noop, both(withoutFault, onlyDriver), Inconclusive, false, "was never injected"},
+		{"lands", noop, extra(history.AnchorMissed, history.AnchorData{Step: "x", Deadline: second}), Inconclusive, false, "fault lose-driver-node landed"},
+		{"an anchor is missed, too", noop, both(notLandedAlone, extra(history.AnchorMissed, history.AnchorData{Step: "x", Deadline: second})), Inconclusive, false, "the anchor of step x"},
+		{"inconclusive, but the harness was killed", noop, both(noEnd, notLandedAlone), Inconclusive, false, ""},
+		{"was to be inconclusive, but passes", noop, nil, Violation, false, "it ended in pass"},
 		{"a control cannot expect a pass", args{"endsIn": "pass"}, nil, Violation, false, ""},
 	}
 	for _, tt := range tests {

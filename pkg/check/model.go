@@ -14,13 +14,48 @@ import (
 // Moment is when something happened, and the event that says so. The zero Moment means never.
 type Moment struct {
 	Seq int64
-	// At is the time by the clock of whoever saw it: the harness's for what it observed itself, the JVM's for the
-	// witness's records, unless a fault put that clock wrong.
+	// At is the time on the harness's monotonic clock at which it had happened. The times of witness records are corrected
+	// by the measured offset of their node's clock.
 	At time.Time
+	// Since is the earliest time at which it may have happened, if that is earlier than At: it was seen late. Zero: at At.
+	Since time.Time
+	// Slack is how uncertain At is either way, because another clock than the harness's told it.
+	Slack time.Duration
 }
 
-// Never says that it did not happen as far as the history tells.
+// Never reports whether it did not happen, as far as the history shows.
 func (m Moment) Never() bool { return m.Seq == 0 }
+
+// earliest returns the earliest time at which it may have happened.
+func (m Moment) earliest() time.Time {
+	if m.Since.IsZero() || m.Since.After(m.At) {
+		return m.At
+	}
+	return m.Since
+}
+
+// lapse is how long something took: least for certain, and most at the most.
+type lapse struct{ least, most time.Duration }
+
+// lapse returns the time from one moment to another.
+func (m *Model) lapse(from, to Moment) lapse {
+	slack := from.Slack + to.Slack
+	return lapse{
+		least: max(0, to.earliest().Sub(from.At)-slack),
+		most:  max(0, to.At.Sub(from.earliest())+slack),
+	}
+}
+
+// String writes the time that was measured, and how much earlier it may have been.
+func (l lapse) String() string {
+	if l.most-l.least < resolution {
+		return tell(l.most)
+	}
+	return tell(l.least) + " to " + tell(l.most)
+}
+
+// resolution is the precision with which times of Kubernetes objects can be compared.
+const resolution = 2 * time.Second
 
 // first keeps the earlier of the two moments; of equal times the one that is earlier in the history.
 func (m *Moment) first(other Moment) {
@@ -56,8 +91,7 @@ type Model struct {
 
 	Pods   map[string]*Pod  // by UID
 	Nodes  map[string]*Node // by name
-	Job    Job
-	Faults []*Fault // in the order of their first events
+	Faults []*Fault         // in the order of their first events
 
 	Processes map[string]*Process // JVMs, by pod UID
 	Ledger    Ledger
@@ -67,14 +101,20 @@ type Model struct {
 
 	Baseline       *history.BaselineData
 	BaselineAt     Moment
-	Clocks         map[string]history.ClockOffset // by node; nil if nobody asked them, as where all nodes have one clock
-	Collected      map[string]*Collection         // by node
+	Clocks         map[string]Clock // by node; nil if nobody asked them, as where all nodes have one clock
+	Conflicts      []history.ConflictData
+	Loads          []Load
+	Collected      map[string]*Collection // by node
 	Leftovers      *history.LeftoversData
 	LeftoversAt    Moment
 	Gaps           []GapSeen
 	Missed         []MissedAnchor
 	Problems       []Trouble
 	phases         map[string]Moment
+	drift          time.Duration       // the most by which the harness's wall clock left its monotonic clock
+	jobs           map[string]*Job     // by UID
+	lateUntil      map[string]gapTime  // by kind
+	writers        map[string]*writer  // by the UID in witness records
 	unplaced       map[string]Unplaced // by pod UID
 	refusedRecords map[recordID]bool
 	skewed         map[string]bool // pods whose JVM's clock a fault put wrong, by UID
@@ -97,9 +137,24 @@ type Collection struct {
 
 // GapSeen is a time in which the harness could not see what happened to a kind of object.
 type GapSeen struct {
-	Kind string
+	Kind   string
+	At     Moment // its end
+	Data   history.GapData
+	Outage bool // nothing was missed: it was seen late
+}
+
+func (g GapSeen) begin() time.Time { return g.At.At.Add(-g.Data.For) }
+
+// gapTime is a time in which a kind of object was not seen, and until when what is seen of it may be older.
+type gapTime struct{ begin, until time.Time }
+
+// catchUp is how long after a gap or an outage what is seen may have happened within it.
+const catchUp = 2 * time.Second
+
+// Load is how busy the machine of the harness was in a time that ends at a moment.
+type Load struct {
 	At   Moment
-	Data history.GapData
+	Data history.LoadData
 }
 
 // MissedAnchor is a step's anchor that never came.
@@ -118,6 +173,7 @@ type Trouble struct {
 func NewModel() *Model {
 	return &Model{
 		Pods: map[string]*Pod{}, Nodes: map[string]*Node{}, Processes: map[string]*Process{},
+		jobs: map[string]*Job{}, lateUntil: map[string]gapTime{}, writers: map[string]*writer{},
 		Collected: map[string]*Collection{}, phases: map[string]Moment{}, refusedRecords: map[recordID]bool{},
 		unplaced: map[string]Unplaced{}, skewed: map[string]bool{}, Streams: newStreams(),
 		Artifacts: Artifacts{begun: map[string]Fetch{}, known: map[recordID]bool{}},
@@ -128,13 +184,14 @@ func NewModel() *Model {
 // Observe takes the next event. Data that cannot be read is a problem of the history, never an error. The event's
 // memory is not kept.
 func (m *Model) Observe(e *history.Event) {
-	at := Moment{Seq: e.Seq, At: e.Wall}
+	if m.Events == 0 {
+		m.base = e.Wall.Add(-e.Offset)
+	}
+	at := Moment{Seq: e.Seq, At: m.base.Add(e.Offset)}
+	m.drift = max(m.drift, e.Wall.Sub(at.At).Abs())
 	if e.Seq <= 0 {
 		m.trouble(at, "an event has the sequence number %d", e.Seq)
 		at.Seq = m.Last.Seq
-	}
-	if m.Events == 0 {
-		m.base = e.Wall.Add(-e.Offset)
 	}
 	m.Events++
 	m.Last.latest(at)
@@ -169,10 +226,14 @@ func (m *Model) observeKubernetes(e *history.Event, at Moment) error {
 	if e.Object == nil {
 		return fmt.Errorf("it does not say which object it is about")
 	}
-	if e.Type == history.Gap {
-		gap := GapSeen{Kind: e.Object.Kind, At: at}
-		m.Gaps = append(m.Gaps, gap)
-		return json.Unmarshal(e.Data, &m.Gaps[len(m.Gaps)-1].Data)
+	if e.Type == history.Gap || e.Type == history.Outage {
+		return m.observeGap(e, at)
+	}
+	if m.cleaning() {
+		return nil // what the harness does to its own objects is no evidence about the application
+	}
+	if late, ok := m.lateUntil[e.Object.Kind]; ok && !at.At.After(late.until) {
+		at.Since = late.begin
 	}
 	switch e.Object.Kind {
 	case "Pod":
@@ -188,16 +249,62 @@ func (m *Model) observeKubernetes(e *history.Event, at Moment) error {
 	}
 }
 
+// phaseCleanUp and phaseCollect are the last phases of a run, in which the harness undoes and removes what it made.
+const phaseCleanUp, phaseCollect = "cleanup", "collect"
+
+// cleaning reports whether the clean-up has begun.
+func (m *Model) cleaning() bool { return !m.phases[phaseCleanUp].Never() }
+
+// observeGap notes a time in which a kind of object was not seen. One that is told during the
+// clean-up counts if it began before.
+func (m *Model) observeGap(e *history.Event, at Moment) error {
+	gap := GapSeen{Kind: e.Object.Kind, At: at, Outage: e.Type == history.Outage}
+	if err := json.Unmarshal(e.Data, &gap.Data); err != nil {
+		return err
+	}
+	if m.cleaning() && !gap.begin().Before(m.phases[phaseCleanUp].At) {
+		return nil
+	}
+	m.Gaps = append(m.Gaps, gap)
+	m.lateUntil[gap.Kind] = gapTime{begin: gap.begin(), until: at.At.Add(catchUp)}
+	return nil
+}
+
+// once notes that something was told a second time that happens once in a run, and reports whether it is the first time.
+func (m *Model) once(first Moment, at Moment, what string) bool {
+	if first.Never() {
+		return true
+	}
+	m.trouble(at, "event %d tells once more that %s, which event %d did: two records were joined, or something was repeated", at.Seq, what, first.Seq)
+	return false
+}
+
 func (m *Model) observeHarness(e *history.Event, at Moment) error {
 	switch e.Type {
 	case history.RunStarted:
-		m.Started.first(at)
+		if !m.once(m.Started, at, "the run began") {
+			return nil
+		}
+		m.Started = at
 		err := json.Unmarshal(e.Data, &m.Run)
 		m.keepsTasks = m.expects(invariantShuffleSurvives)
 		return err
 	case history.WorkloadLaunched:
-		m.Launched.first(at)
+		if !m.once(m.Launched, at, "the workload was launched") {
+			return nil
+		}
+		m.Launched = at
 		return json.Unmarshal(e.Data, &m.Workload)
+	case history.LoadMeasured:
+		load := Load{At: at}
+		err := json.Unmarshal(e.Data, &load.Data)
+		m.Loads = append(m.Loads, load)
+		return err
+	case history.RecordConflict:
+		var conflict history.ConflictData
+		err := json.Unmarshal(e.Data, &conflict)
+		m.Conflicts = append(m.Conflicts, conflict)
+		return err
 	case history.PhaseStarted:
 		var phase history.PhaseData
 		if err := json.Unmarshal(e.Data, &phase); err != nil {
@@ -210,10 +317,13 @@ func (m *Model) observeHarness(e *history.Event, at Moment) error {
 		m.Missed = append(m.Missed, MissedAnchor{At: at})
 		return json.Unmarshal(e.Data, &m.Missed[len(m.Missed)-1].Data)
 	case history.BaselineResult:
+		if !m.once(m.BaselineAt, at, "the baseline has results") {
+			return nil
+		}
 		m.Baseline, m.BaselineAt = &history.BaselineData{}, at
 		return json.Unmarshal(e.Data, m.Baseline)
 	case history.ClocksMeasured:
-		return m.observeClocks(e)
+		return m.observeClocks(e, at)
 	case history.DisksCollected:
 		return m.observeCollection(e, at)
 	case history.Leftovers:
@@ -232,29 +342,24 @@ func (m *Model) observeHarness(e *history.Event, at Moment) error {
 	return nil
 }
 
-func (m *Model) observeClocks(e *history.Event) error {
-	var data history.ClocksData
-	if err := json.Unmarshal(e.Data, &data); err != nil {
-		return err
-	}
-	m.Clocks = map[string]history.ClockOffset{}
-	for _, offset := range data.Nodes {
-		m.Clocks[offset.Node] = offset
-	}
-	return nil
-}
-
 func (m *Model) observeCollection(e *history.Event, at Moment) error {
 	collection := &Collection{At: at}
 	if err := json.Unmarshal(e.Data, &collection.Data); err != nil {
 		return err
 	}
+	if before := m.Collected[collection.Data.Node]; before != nil && !m.once(before.At, at, "the disk of node "+collection.Data.Node+" was read") {
+		return nil
+	}
 	m.Collected[collection.Data.Node] = collection
 	return nil
 }
 
-// end returns the moment up to which the history tells anything.
-func (m *Model) end() Moment {
+// horizon returns the moment up to which the history says anything of the application: the begin of the clean-up, in which
+// the harness removes it, or the end of the record.
+func (m *Model) horizon() Moment {
+	if cleanUp := m.phases[phaseCleanUp]; !cleanUp.Never() {
+		return cleanUp
+	}
 	if !m.Ended.Never() {
 		return m.Ended
 	}
@@ -264,38 +369,33 @@ func (m *Model) end() Moment {
 // offset returns when a moment was, counted from the begin of the run.
 func (m *Model) offset(moment Moment) time.Duration { return moment.At.Sub(m.base) }
 
-// seenUntil is the end of what was seen of kinds of objects: the record's, or the begin of a time in which nothing could be
+// seenUntil is the end of what was seen of kinds of objects: the horizon, or the begin of a time in which nothing could be
 // seen until then. That something never happened can be said only of the time before.
 func (m *Model) seenUntil(kinds ...string) Moment {
-	until := m.end()
+	until := m.horizon()
 	for _, gap := range m.Gaps {
 		if !slices.Contains(kinds, gap.Kind) || !strings.HasPrefix(gap.Data.Reason, history.GapUntilEnd) {
 			continue
 		}
-		if begun := gap.At.At.Add(-gap.Data.For); begun.Before(until.At) {
-			until = Moment{At: begun, Seq: gap.At.Seq}
+		if gap.begin().Before(until.At) {
+			until = Moment{At: gap.begin(), Seq: gap.At.Seq}
 		}
 	}
 	return until
 }
 
-// seen says whether nothing of a kind of object was missed.
+// seen reports whether nothing of a kind of object was missed.
 func (m *Model) seen(kind string) bool {
-	for _, gap := range m.Gaps {
-		if gap.Kind == kind {
-			return false
-		}
-	}
-	return true
+	return !slices.ContainsFunc(m.Gaps, func(gap GapSeen) bool { return gap.Kind == kind && !gap.Outage })
 }
 
-// diskMissing returns the nodes among names whose disks were not read in full.
-func (m *Model) diskMissing(names []string) []string {
-	var missing []string
-	for _, name := range names {
-		if collection := m.Collected[name]; collection == nil || len(collection.Data.Errors) > 0 {
-			missing = append(missing, name)
+// blind returns the gaps and outages of kinds of objects that lie in the time from one moment to another.
+func (m *Model) blind(from, to time.Time, kinds ...string) []GapSeen {
+	var all []GapSeen
+	for _, gap := range m.Gaps {
+		if slices.Contains(kinds, gap.Kind) && gap.begin().Before(to) && gap.At.At.After(from) {
+			all = append(all, gap)
 		}
 	}
-	return missing
+	return all
 }

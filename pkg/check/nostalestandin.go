@@ -31,6 +31,8 @@ func checkStandIns(m *Model) Result {
 	f := m.finding()
 	incarnations := m.Incarnations()
 	f.assume(m.seen("Pod"), "no change of a pod was missed")
+	f.assumeDrivers(incarnations)
+	f.assumeDisks(m.nodesOf(incarnations), "that a driver ran on")
 	var all []missed
 	for i, incarnation := range incarnations {
 		if i > 0 {
@@ -42,7 +44,7 @@ func checkStandIns(m *Model) Result {
 	}
 	for _, lost := range all {
 		if stale := m.standIn(incarnations, lost); stale != nil {
-			return stoodIn(m, lost, stale)
+			return f.stoodIn(lost, stale)
 		}
 		f.cite(lost.lost, "executor %s of %s is lost", lost.Name, lost.driver)
 		f.cite(lost.asked, "%s asks for another executor", lost.driver)
@@ -57,6 +59,9 @@ func (m *Model) missedExecutors(driver *Incarnation) []missed {
 		return nil
 	}
 	pods := m.executors(driver)
+	slices.SortStableFunc(pods, func(a, b *Pod) int { return a.Gone().At.Compare(b.Gone().At) })
+	asked := m.executors(driver)
+	taken := map[string]bool{}
 	var all []missed
 	for _, pod := range pods {
 		lost := pod.Gone()
@@ -66,9 +71,11 @@ func (m *Model) missedExecutors(driver *Incarnation) []missed {
 			continue
 		}
 		found := missed{Pod: pod, driver: driver, lost: lost}
-		for _, next := range pods {
-			if next.Added.At.After(lost.At) {
-				found.asked.first(next.Added)
+		for _, next := range asked {
+			if next.Added.At.After(lost.At) && !taken[next.UID] {
+				found.asked = next.Added
+				taken[next.UID] = true
+				break
 			}
 		}
 		all = append(all, found)
@@ -92,15 +99,15 @@ func (m *Model) standIn(incarnations []*Incarnation, lost missed) *Pod {
 	return nil
 }
 
-// held says whether something that ended, perhaps, was there for longer than promptly after a moment.
+// held reports whether something that ended, perhaps, was there for longer than promptly after a moment.
 func (m *Model) held(ended, since Moment) bool {
 	if ended.Never() {
-		ended = m.end()
+		ended = m.horizon()
 	}
 	return ended.At.Sub(since.At) > promptly
 }
 
-// prompt says whether the driver asked again before the old pod ended, or soon enough.
+// prompt reports whether the driver asked again before the old pod ended, or soon enough.
 func (asked Moment) prompt(ended, lost Moment) bool {
 	if asked.Never() {
 		return false
@@ -108,8 +115,8 @@ func (asked Moment) prompt(ended, lost Moment) bool {
 	return asked.At.Sub(lost.At) <= promptly || !ended.Never() && asked.before(ended)
 }
 
-func stoodIn(m *Model, lost missed, old *Pod) Result {
-	f := m.finding()
+func (f *finding) stoodIn(lost missed, old *Pod) Result {
+	f.Evidence, f.Narrative = nil, nil
 	until := lost.asked
 	f.cite(old.Running, "pod %s runs as executor %s of application %s, made by an earlier incarnation", old.Name, old.ExecutorID, old.Application)
 	f.cite(lost.Running, "pod %s runs as executor %s of application %s, too, made by %s", lost.Name, lost.ExecutorID, lost.Application, lost.driver)
@@ -123,6 +130,7 @@ func stoodIn(m *Model, lost missed, old *Pod) Result {
 		f.Measured = tell(until.At.Sub(lost.lost.At))
 		f.cite(until, "%s asks for another executor, only now", lost.driver)
 	}
-	return f.violated("%s lost executor %s and asked for no other one in %s: pod %s of an earlier incarnation, with the same application id and executor id, stood in for it",
+	w := Window{From: lost.lost.At, To: until.At, Least: until.At.Sub(lost.lost.At), Bound: promptly}
+	return f.late(w, "%s lost executor %s and asked for no other one in %s: pod %s of an earlier incarnation, with the same application id and executor id, stood in for it",
 		lost.driver, lost.Name, tell(until.At.Sub(lost.lost.At)), old.Name)
 }

@@ -10,7 +10,7 @@ import (
 func TestNothingLeftBehind(t *testing.T) {
 	t.Parallel()
 	runInvariant(t, "nothingLeftBehind", args{}, []invariantCase{
-		{name: "nothing", want: Pass, measure: "0 left", shows: []string{"pods, namespaces"}},
+		{name: "nothing", want: Pass, measure: "0 left", shows: []string{"namespaces of the run, volumes of the run"}},
 		{name: "something", want: Violation, says: "Namespace run-1", twist: func(s *historytest.Story) {
 			s.Leftovers.Found = []history.Object{{Kind: "Namespace", Name: "run-1"}}
 		}},

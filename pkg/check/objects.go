@@ -1,6 +1,7 @@
 package check
 
 import (
+	"cmp"
 	"encoding/json"
 	"time"
 
@@ -36,6 +37,8 @@ type Pod struct {
 	Finished    Moment // phase Succeeded or Failed
 	Succeeded   bool
 	Deleted     Moment // the object is gone
+	Disrupted   string // why Kubernetes took it away (condition DisruptionTarget, or the reason of its status); empty if it did not
+	DisruptedAt Moment
 }
 
 // Gone is when the pod had ended for the API server: it finished, or its object is gone.
@@ -88,9 +91,7 @@ func (m *Model) observePod(e *history.Event, at Moment) error {
 		Spec     struct {
 			NodeName string `json:"nodeName"`
 		} `json:"spec"`
-		Status struct {
-			Phase string `json:"phase"`
-		} `json:"status"`
+		Status podStatus `json:"status"`
 	}
 	if err := json.Unmarshal(e.Data, &object); err != nil {
 		return err
@@ -118,10 +119,13 @@ func (m *Model) observePod(e *history.Event, at Moment) error {
 	}
 	switch pod.Phase {
 	case "Running":
-		pod.Running.first(at)
+		pod.Running.first(at.notBefore(object.Status.started(), m.Clocks[pod.Node]))
 	case "Succeeded", "Failed":
-		pod.Finished.first(at)
+		pod.Finished.first(at.notBefore(object.Status.finished(), m.Clocks[pod.Node]))
 		pod.Succeeded = pod.Phase == "Succeeded"
+	}
+	if why := object.Status.disruption(); why != "" && pod.Disrupted == "" {
+		pod.Disrupted, pod.DisruptedAt = why, at
 	}
 	if e.Type == history.Deleted {
 		pod.Deleted.first(at)
@@ -129,10 +133,81 @@ func (m *Model) observePod(e *history.Event, at Moment) error {
 	return nil
 }
 
+// podStatus is the part of a pod's status that invariants look at.
+type podStatus struct {
+	Phase      string      `json:"phase"`
+	Reason     string      `json:"reason"`
+	Conditions []condition `json:"conditions"`
+	Containers []struct {
+		State struct {
+			Running *struct {
+				StartedAt time.Time `json:"startedAt"`
+			} `json:"running"`
+			Terminated *struct {
+				FinishedAt time.Time `json:"finishedAt"`
+			} `json:"terminated"`
+		} `json:"state"`
+	} `json:"containerStatuses"`
+}
+
+// started returns when the first container started, by the kubelet's clock; the zero time if that is not known.
+func (s podStatus) started() time.Time {
+	var first time.Time
+	for _, container := range s.Containers {
+		if running := container.State.Running; running != nil && (first.IsZero() || running.StartedAt.Before(first)) {
+			first = running.StartedAt
+		}
+	}
+	return first
+}
+
+// finished returns when the last container ended, by the kubelet's clock; the zero time if that is not known.
+func (s podStatus) finished() time.Time {
+	var last time.Time
+	for _, container := range s.Containers {
+		if ended := container.State.Terminated; ended != nil && ended.FinishedAt.After(last) {
+			last = ended.FinishedAt
+		}
+	}
+	return last
+}
+
+// disruption returns why Kubernetes took the pod away; empty if it did not.
+func (s podStatus) disruption() string {
+	for _, c := range s.Conditions {
+		if c.Type == "DisruptionTarget" && c.Status == "True" {
+			return c.Reason
+		}
+	}
+	switch s.Reason {
+	case "Evicted", "NodeLost", "NodeShutdown", "Terminated", "Preempting", "Shutdown":
+		return s.Reason
+	}
+	return ""
+}
+
+// notBefore adds to a moment the time that the object itself gives, by a clock, if it is clearly earlier than that at which it was seen.
+func (m Moment) notBefore(told time.Time, clock Clock) Moment {
+	told = told.Add(-clock.Offset)
+	if told.After(time.Unix(0, 0)) && m.At.Sub(told) > resolution && (m.Since.IsZero() || told.After(m.Since)) {
+		m.Since = told
+	}
+	return m
+}
+
 // Node is what was seen of a node.
 type Node struct {
 	Name    string
 	Changes []ReadyChange // of its Ready condition, in the order in which they were seen
+	Marks   []NodeMark    // what else changed, in the order in which it was seen
+	bootID  string
+	taints  map[string]bool
+}
+
+// NodeMark is a change of a node other than of its readiness: it was booted, or it got a taint.
+type NodeMark struct {
+	What string
+	At   Moment
 }
 
 // ReadyChange is a change of a node's Ready condition.
@@ -156,8 +231,15 @@ func (n *Node) lost(since time.Time) Moment {
 
 func (m *Model) observeNode(e *history.Event, at Moment) error {
 	var object struct {
+		Spec struct {
+			Unschedulable bool    `json:"unschedulable"`
+			Taints        []taint `json:"taints"`
+		} `json:"spec"`
 		Status struct {
 			Conditions []condition `json:"conditions"`
+			NodeInfo   struct {
+				BootID string `json:"bootID"`
+			} `json:"nodeInfo"`
 		} `json:"status"`
 	}
 	if err := json.Unmarshal(e.Data, &object); err != nil {
@@ -180,10 +262,46 @@ func (m *Model) observeNode(e *history.Event, at Moment) error {
 	if last := len(node.Changes) - 1; last < 0 || node.Changes[last].Status != status {
 		node.Changes = append(node.Changes, ReadyChange{Status: status, At: at})
 	}
+	node.observeMarks(object.Status.NodeInfo.BootID, object.Spec.Taints, at)
 	return nil
 }
 
-// Job is what was seen of the driver's Job.
+// taint is a taint of a node.
+type taint struct {
+	Key    string `json:"key"`
+	Value  string `json:"value"`
+	Effect string `json:"effect"`
+}
+
+// followsReadiness reports whether Kubernetes sets and removes a taint as the node's Ready condition changes, which is looked at by itself.
+func followsReadiness(key string) bool {
+	return key == "node.kubernetes.io/not-ready" || key == "node.kubernetes.io/unreachable"
+}
+
+// observeMarks notes that the node was booted or tainted since it was seen last.
+func (n *Node) observeMarks(bootID string, taints []taint, at Moment) {
+	if bootID != "" {
+		if n.bootID != "" && n.bootID != bootID {
+			n.Marks = append(n.Marks, NodeMark{What: "was booted", At: at})
+		}
+		n.bootID = bootID
+	}
+	first := n.taints == nil
+	known := map[string]bool{}
+	for _, t := range taints {
+		if followsReadiness(t.Key) {
+			continue
+		}
+		text := t.Key + "=" + t.Value + ":" + t.Effect
+		known[text] = true
+		if !first && !n.taints[text] {
+			n.Marks = append(n.Marks, NodeMark{What: "got the taint " + text, At: at})
+		}
+	}
+	n.taints = known
+}
+
+// Job is what was seen of a Job.
 type Job struct {
 	Complete Moment
 	Failed   Moment
@@ -194,23 +312,35 @@ func (m *Model) observeJob(e *history.Event, at Moment) error {
 	var object struct {
 		Metadata metadata `json:"metadata"`
 		Status   struct {
-			Conditions []condition `json:"conditions"`
+			CompletionTime time.Time   `json:"completionTime"`
+			Conditions     []condition `json:"conditions"`
 		} `json:"status"`
 	}
 	if err := json.Unmarshal(e.Data, &object); err != nil {
 		return err
 	}
-	if !m.Launched.Never() && object.Metadata.UID != m.Workload.DriverUID {
-		return nil
+	uid := cmp.Or(object.Metadata.UID, e.Object.UID)
+	job := m.jobs[uid]
+	if job == nil {
+		job = &Job{}
+		m.jobs[uid] = job
 	}
 	for _, c := range object.Status.Conditions {
 		switch {
 		case c.Type == "Complete" && c.Status == "True":
-			m.Job.Complete.first(at)
+			job.Complete.first(at.notBefore(object.Status.CompletionTime, Clock{}))
 		case c.Type == "Failed" && c.Status == "True":
-			m.Job.Failed.first(at)
-			m.Job.Reason = c.Reason
+			job.Failed.first(at)
+			job.Reason = c.Reason
 		}
 	}
 	return nil
+}
+
+// Job returns the driver's Job; one of which nothing was seen if it is none of those in the history.
+func (m *Model) Job() Job {
+	if job := m.jobs[m.Workload.DriverUID]; job != nil {
+		return *job
+	}
+	return Job{}
 }

@@ -2,21 +2,42 @@ package check
 
 import (
 	"fmt"
-	"slices"
 	"time"
 )
 
-// recovery returns the phases of the recovery from a fault that apply to it; none if it struck nothing of the
-// application.
+// recovery returns the phases of the recovery from a fault that apply to it; none if it cost the application nothing.
 func (m *Model) recovery(incarnations []*Incarnation, fault *Fault, bounds RecoveryArgs) []step {
-	victim := current(incarnations, fault.Began.At)
-	if victim == nil {
+	for _, b := range m.blows(incarnations) {
+		if b.fault == fault {
+			return m.cutShort(m.driverRecovery(incarnations, b, bounds), fault, b.victim, incarnations)
+		}
+	}
+	lost := ofFault(m.losses(incarnations), fault)
+	if len(lost) == 0 || lost[0].driver.Driver == nil {
 		return nil
 	}
-	if fault.hits(victim.UID, victim.Node) {
-		return m.driverRecovery(incarnations, blow{fault, victim}, bounds)
+	return m.cutShort(m.executorRecovery(lost, bounds), fault, lost[0].driver, incarnations)
+}
+
+// cutShort leaves out the phases that had not ended when the next fault hit the same driver, its executors or its successor: what did
+// not come after that is for that fault's recovery to show.
+func (m *Model) cutShort(steps []step, fault *Fault, victim *Incarnation, incarnations []*Incarnation) []step {
+	next := m.nextFault(fault, victim)
+	if successor := successor(incarnations, victim); successor != nil {
+		if at := m.nextFault(fault, successor); !at.IsZero() && (next.IsZero() || at.Before(next)) {
+			next = at
+		}
 	}
-	return m.executorRecovery(victim, fault, bounds)
+	if next.IsZero() {
+		return steps
+	}
+	for i := range steps {
+		s := &steps[i]
+		cut := s.to.Never() || s.to.At.After(next)
+		overdue := s.bound > 0 && !s.from.Never() && next.Sub(s.from.At) > s.bound
+		s.cut = cut && !overdue
+	}
+	return steps
 }
 
 // sequence puts phases one after the other: each begins where the last one that was seen ended.
@@ -32,13 +53,13 @@ func (s *sequence) then(name string, to Moment, bound time.Duration, ends string
 }
 
 func strikes(fault *Fault) sequence {
-	return sequence{at: fault.Began, text: fmt.Sprintf("fault %s strikes", fault.Name)}
+	return sequence{at: fault.Began, text: fmt.Sprintf("fault %s begins to act", fault.Name)}
 }
 
-// driverRecovery returns the phases after a fault that struck the driver.
+// driverRecovery returns the phases after a fault that cost the driver.
 func (m *Model) driverRecovery(incarnations []*Incarnation, b blow, bounds RecoveryArgs) []step {
 	s := strikes(b.fault)
-	if node := b.fault.node(); node != "" {
+	if node := b.fault.node(); node != "" && b.fault.silencesNode() {
 		s.then("detection", m.Nodes[node].lost(b.fault.Began.At), time.Duration(bounds.Detection), fmt.Sprintf("node %s is not Ready", node))
 	}
 	s.then("eviction", b.victim.Pod.ended(b.fault.Began.At), time.Duration(bounds.Eviction),
@@ -53,15 +74,15 @@ func (m *Model) driverRecovery(incarnations []*Incarnation, b blow, bounds Recov
 		started, progress = driver.Started, driver.FirstProgress
 	}
 	s.then("rescheduling", runs, time.Duration(bounds.Rescheduling), fmt.Sprintf("pod %s runs", name))
-	s.then("driver start", started, time.Duration(bounds.DriverStart), fmt.Sprintf("Spark has started in pod %s", name))
+	s.then(phaseDriverStart, started, time.Duration(bounds.DriverStart), fmt.Sprintf("Spark has started in pod %s", name))
 	begun := s
 	if before := registeredBefore(b); before > 0 {
-		s.then("executors back", nthRegistered(driver, time.Time{}, before), time.Duration(bounds.ExecutorsBack),
+		s.then(phaseExecutorsBack, allRegistered(driver, before), time.Duration(bounds.ExecutorsBack),
 			fmt.Sprintf("%d executors are registered with pod %s", before, name))
 	}
 	// Executors come one by one and work at once, so progress may come before all of them are back.
 	s.at, s.text = begun.at, begun.text
-	s.then("first progress", progress, time.Duration(bounds.FirstProgress), fmt.Sprintf("a first task or batch has ended in pod %s", name))
+	s.then(phaseFirstProgress, progress, time.Duration(bounds.FirstProgress), fmt.Sprintf("a first task or batch has ended in pod %s", name))
 	return s.steps
 }
 
@@ -83,66 +104,55 @@ func (p *Pod) ended(since time.Time) Moment {
 	return first
 }
 
-// nthRegistered returns when the n-th executor after since had registered with a driver.
-func nthRegistered(driver *Process, since time.Time, n int) Moment {
+// allRegistered returns when n executors were first registered with a driver at the same time.
+func allRegistered(driver *Process, n int) Moment {
 	if driver == nil {
 		return Moment{}
 	}
 	for _, e := range sortedExecutors(driver) {
-		if e.At.Never() || !e.At.At.After(since) {
-			continue
-		}
-		if n--; n == 0 {
+		if !e.At.Never() && driver.registered(e.At.At) >= n {
 			return e.At
 		}
 	}
 	return Moment{}
 }
 
-// executorRecovery returns the phases after a fault that struck executors alone.
-func (m *Model) executorRecovery(incarnation *Incarnation, fault *Fault, bounds RecoveryArgs) []step {
-	lost := m.lostExecutors(incarnation, fault)
-	driver := incarnation.Driver
-	if len(lost) == 0 || driver == nil {
-		return nil
-	}
+// executorRecovery returns the phases after a fault that cost executors alone.
+func (m *Model) executorRecovery(lost []*loss, bounds RecoveryArgs) []step {
+	fault, driver := lost[0].fault, lost[0].driver.Driver
 	since := fault.Began.At
 	s := strikes(fault)
-	if node := fault.node(); node != "" {
+	if node := fault.node(); node != "" && fault.silencesNode() {
 		s.then("detection", m.Nodes[node].lost(since), time.Duration(bounds.Detection), fmt.Sprintf("node %s is not Ready", node))
-		s.then("eviction", firstEnded(lost, since), time.Duration(bounds.Eviction), fmt.Sprintf("executor pod %s is marked for deletion or has ended", lost[0].Name))
+		s.then("eviction", firstEnded(lost, since), time.Duration(bounds.Eviction), fmt.Sprintf("executor pod %s is marked for deletion or has ended", lost[0].pod.Name))
 	} else {
 		s.then("detection", removed(driver, lost, since), time.Duration(bounds.Detection), "the driver removes the lost executor")
 	}
-	s.then("executors back", nthRegistered(driver, since, len(lost)), time.Duration(bounds.ExecutorsBack),
-		fmt.Sprintf("%d executors have registered anew", len(lost)))
-	s.then("first progress", firstTaskOfNew(driver, since), time.Duration(bounds.FirstProgress), "a new executor has ended its first task")
+	s.then(phaseExecutorsBack, together(lost), time.Duration(bounds.ExecutorsBack), fmt.Sprintf("%d executors have registered anew", len(lost)))
+	s.then(phaseFirstProgress, firstTaskOfNew(lost), time.Duration(bounds.FirstProgress), "a new executor has ended its first task")
 	return s.steps
 }
 
-// lostExecutors returns the live executors' pods that a fault struck.
-func (m *Model) lostExecutors(incarnation *Incarnation, fault *Fault) []*Pod {
-	return slices.DeleteFunc(m.executors(incarnation), func(pod *Pod) bool {
-		gone := pod.Gone()
-		alive := !pod.Running.Never() && !pod.Running.At.After(fault.Began.At) && (gone.Never() || gone.At.After(fault.Began.At))
-		return !alive || !fault.hits(pod.UID, pod.Node)
-	})
+// silencesNode reports whether Kubernetes sees the fault as a node that is not Ready any more. Where pods alone are taken away, nothing
+// is to be detected on the node.
+func (f *Fault) silencesNode() bool {
+	return f.does(endsProcesses) || f.does(cutsNetwork) || f.does(pauses) || f.does(silences)
 }
 
-func firstEnded(pods []*Pod, since time.Time) Moment {
+func firstEnded(lost []*loss, since time.Time) Moment {
 	var first Moment
-	for _, pod := range pods {
-		if m := pod.ended(since); !m.Never() {
+	for _, l := range lost {
+		if m := l.pod.ended(since); !m.Never() {
 			first.first(m)
 		}
 	}
 	return first
 }
 
-func removed(driver *Process, pods []*Pod, since time.Time) Moment {
+func removed(driver *Process, lost []*loss, since time.Time) Moment {
 	var first Moment
-	for _, pod := range pods {
-		e := driver.Executors[pod.ExecutorID]
+	for _, l := range lost {
+		e := driver.Executors[l.pod.ExecutorID]
 		if e != nil && !e.Removed.Never() && !e.Removed.At.Before(since) {
 			first.first(e.Removed)
 		}
@@ -150,11 +160,11 @@ func removed(driver *Process, pods []*Pod, since time.Time) Moment {
 	return first
 }
 
-func firstTaskOfNew(driver *Process, since time.Time) Moment {
+func firstTaskOfNew(lost []*loss) Moment {
 	var first Moment
-	for _, e := range driver.Executors {
-		if e.At.At.After(since) && !e.FirstTask.Never() {
-			first.first(e.FirstTask)
+	for _, l := range lost {
+		if l.replacement != nil && !l.replacement.FirstTask.Never() {
+			first.first(l.replacement.FirstTask)
 		}
 	}
 	return first

@@ -1,6 +1,8 @@
 package check
 
 import (
+	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -18,19 +20,42 @@ type plan struct {
 	control  *control
 }
 
-// planJSON is the part of the plan's format that is read.
+// planJSON is the plan's format. What the judgement does not need is not decoded, but known: a plan with anything else in it is one of
+// another release, which may mean something else by what it says.
 type planJSON struct {
-	Steps []struct {
-		Fault  string                     `json:"fault"`
-		Action string                     `json:"action"`
-		Do     map[string]json.RawMessage `json:"do"`
-	} `json:"steps"`
-	Expect  []map[string]json.RawMessage `json:"expect"`
-	Control *struct {
-		EndsIn   Verdict  `json:"endsIn"`
-		Violated []string `json:"violated"`
+	APIVersion string                       `json:"apiVersion"`
+	Kind       string                       `json:"kind"`
+	Scenario   json.RawMessage              `json:"scenario"`
+	Seed       json.RawMessage              `json:"seed"`
+	Cluster    json.RawMessage              `json:"cluster"`
+	Workload   json.RawMessage              `json:"workload"`
+	Baseline   json.RawMessage              `json:"baseline"`
+	Settle     json.RawMessage              `json:"settle"`
+	Steps      []stepJSON                   `json:"steps"`
+	Expect     []map[string]json.RawMessage `json:"expect"`
+	Control    *struct {
+		EndsIn    Verdict  `json:"endsIn"`
+		Violated  []string `json:"violated"`
+		NotLanded []string `json:"notLanded"`
 	} `json:"control"`
 }
+
+// stepJSON is one step of a plan.
+type stepJSON struct {
+	ID       string                     `json:"id"`
+	Fault    string                     `json:"fault"`
+	Action   string                     `json:"action"`
+	Do       map[string]json.RawMessage `json:"do"`
+	By       string                     `json:"by"`
+	Why      string                     `json:"why"`
+	Anchor   json.RawMessage            `json:"anchor"`
+	Delay    json.RawMessage            `json:"delay"`
+	Deadline json.RawMessage            `json:"deadline"`
+	AtEnd    bool                       `json:"atEnd"`
+}
+
+// The format of plans that is read. Histories of tests may leave both out.
+const planVersion, planKind = "sparkchaos.dev/v1alpha1", "Plan"
 
 // errNoStart says that there is nothing to judge by.
 var errNoStart = errors.New("the history does not say what was planned: its first event is missing or unreadable")
@@ -40,8 +65,16 @@ func readPlan(m *Model) (plan, error) {
 	if len(m.Run.Plan) == 0 {
 		return plan{}, errNoStart
 	}
-	if err := json.Unmarshal(m.Run.Plan, &read); err != nil {
-		return plan{}, fmt.Errorf("the plan in the history cannot be read: %w", err)
+	decoder := json.NewDecoder(bytes.NewReader(m.Run.Plan))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(&read); err != nil {
+		return plan{}, fmt.Errorf("the plan in the history cannot be read: %w; judge it with the release that made it", err)
+	}
+	if version := cmp.Or(read.APIVersion, planVersion); version != planVersion {
+		return plan{}, fmt.Errorf("the plan in the history has the version %q, this sparkchaos reads %s: judge it with the release that made it", version, planVersion)
+	}
+	if kind := cmp.Or(read.Kind, planKind); kind != planKind {
+		return plan{}, fmt.Errorf("the plan in the history is of kind %q, want %s", kind, planKind)
 	}
 	p := plan{kinds: map[string]string{}, recovers: map[string]bool{}}
 	for _, expected := range read.Expect {
@@ -53,18 +86,23 @@ func readPlan(m *Model) (plan, error) {
 		}
 	}
 	for _, s := range read.Steps {
+		if s.Fault == "" {
+			return plan{}, fmt.Errorf("the plan in the history cannot be read: step %q names no fault", s.ID)
+		}
 		switch s.Action {
 		case "inject":
 			p.injects = append(p.injects, s.Fault)
 		case "recover":
 			p.recovers[s.Fault] = true
+		default:
+			return plan{}, fmt.Errorf("the plan in the history cannot be read: step %q of fault %s has the action %q, want inject or recover", s.ID, s.Fault, s.Action)
 		}
 		if kinds := slices.Sorted(maps.Keys(s.Do)); len(kinds) > 0 {
 			p.kinds[s.Fault] = kinds[0]
 		}
 	}
 	if read.Control != nil {
-		p.control = &control{endsIn: read.Control.EndsIn, violated: read.Control.Violated}
+		p.control = &control{endsIn: read.Control.EndsIn, violated: read.Control.Violated, notLanded: read.Control.NotLanded}
 	}
 	return p, nil
 }

@@ -1,6 +1,7 @@
 package check
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/sparkchaos/sparkchaos/pkg/scenario"
@@ -32,9 +33,10 @@ func (a *RecoveryArgs) longest() time.Duration {
 
 func recoveryWithin() Definition {
 	return Definition{
-		Name: "recoveryWithin",
-		Doc:  "Each phase of the recovery from each fault (detection, eviction, rescheduling, driverStart, executorsBack, firstProgress, and their total) ends within its bound; a phase without a bound is measured only.",
-		Args: func() any { return &RecoveryArgs{} },
+		Name:     "recoveryWithin",
+		Doc:      "Each phase of the recovery from each fault (detection, eviction, rescheduling, driverStart, executorsBack, firstProgress, and their total) ends within its bound, one bound at least; a phase without a bound is measured only. A phase that the next fault cut short is not judged.",
+		Args:     func() any { return &RecoveryArgs{} },
+		Problems: recoveryProblems,
 		Bound: func(args any) scenario.Bound {
 			return scenario.Bound{Within: args.(*RecoveryArgs).longest(), Since: scenario.SinceFault}
 		},
@@ -45,6 +47,15 @@ func recoveryWithin() Definition {
 	}
 }
 
+// recoveryProblems refuses arguments that no recovery could violate.
+func recoveryProblems(args any) []string {
+	a := args.(*RecoveryArgs)
+	if max(a.Detection, a.Eviction, a.Rescheduling, a.DriverStart, a.ExecutorsBack, a.FirstProgress, a.Total) <= 0 {
+		return []string{"no bound is given, so it could never be violated: write one at least, like {total: 2m}"}
+	}
+	return nil
+}
+
 // step is one phase as it is looked for.
 type step struct {
 	name     string
@@ -52,9 +63,27 @@ type step struct {
 	bound    time.Duration
 	begins   string // in words
 	ends     string
+	cut      bool // the next fault came before it ended
 }
 
 func (s step) took() time.Duration { return max(0, s.to.At.Sub(s.from.At)) }
+
+// byDriver reports whether the end of the phase is told by a driver, and not by the API server.
+func (s step) byDriver() bool {
+	switch s.name {
+	case phaseDriverStart, phaseExecutorsBack, phaseFirstProgress:
+		return true
+	default:
+		return false
+	}
+}
+
+// Phases that a driver's own records show.
+const (
+	phaseDriverStart   = "driver start"
+	phaseExecutorsBack = "executors back"
+	phaseFirstProgress = "first progress"
+)
 
 func checkRecovery(m *Model, bounds RecoveryArgs) Result {
 	f := m.finding()
@@ -62,66 +91,109 @@ func checkRecovery(m *Model, bounds RecoveryArgs) Result {
 	if !f.assume(len(m.landed()) > 0, "a fault landed") {
 		return f.inconclusive("no fault landed, so there was nothing to recover from")
 	}
+	f.assume(m.seen("Pod"), "no change of a pod was missed")
+	f.assume(m.seen("Node"), "no change of a node was missed")
+	f.assumeDrivers(incarnations)
 	var steps []step
 	var totals []step
 	for _, fault := range m.landed() {
 		found := m.recovery(incarnations, fault, bounds)
-		if !f.assume(len(found) > 0, "fault %s struck the live driver or an executor of it", fault.Name) {
-			continue
+		if len(found) == 0 {
+			continue // it cost nothing, so there is nothing to recover from
 		}
-		if late := f.measure(fault, found); late != nil {
-			return f.late(*late)
+		for _, s := range found {
+			if r := f.overdue(fault, s); r != nil {
+				return *r
+			}
 		}
 		steps = append(steps, found...)
 		totals = append(totals, total(fault, found, bounds))
 	}
+	if !f.assume(len(steps) > 0, "a fault cost the application its driver or an executor") {
+		return f.inconclusive("no fault cost the application its driver or an executor, so there was nothing to recover from")
+	}
 	return f.recovered(steps, totals)
 }
 
-// measure adds the phases that were seen, and returns the first that took longer than its bound.
-func (f *finding) measure(fault *Fault, steps []step) *step {
-	var late *step
-	for i := range steps {
-		s := &steps[i]
-		if s.from.Never() || s.to.Never() {
-			if late == nil && f.model.overdue(*s) {
-				late = s
-			}
+// assumeDrivers states that what the drivers told is known in full, by clocks that can be compared.
+func (f *finding) assumeDrivers(incarnations []*Incarnation) {
+	var drivers []*Process
+	var silent []string
+	for _, incarnation := range running(incarnations) {
+		if incarnation.Driver == nil {
+			silent = append(silent, incarnation.Name)
 			continue
 		}
-		f.Phases = append(f.Phases, Phase{
-			Fault: fault.Name, Name: s.name, Duration: s.took(), Bound: s.bound, From: s.from.Seq, To: s.to.Seq,
-		})
-		if late == nil && s.bound > 0 && s.took() > s.bound {
-			late = s
-		}
+		drivers = append(drivers, incarnation.Driver)
 	}
-	return late
+	f.assume(len(silent) == 0, "every driver that ran reported to the witness%s", except(silent))
+	f.assumeClocks(drivers...)
 }
 
-// overdue says that a phase that never ended should have ended within the record.
-func (m *Model) overdue(s step) bool {
-	return s.bound > 0 && !s.from.Never() && s.to.Never() && m.seenUntil("Node", "Pod").At.Sub(s.from.At) > s.bound
+// overdue adds a phase that was seen, and returns a result if it took longer than its bound, or has not come within it.
+func (f *finding) overdue(fault *Fault, s step) *Result {
+	m := f.model
+	w := Window{From: s.from.At, Bound: s.bound, Kinds: []string{"Node", "Pod"}}
+	if s.byDriver() {
+		w.Kinds = nil
+	}
+	if s.from.Never() || s.to.Never() {
+		end, kinds := m.horizon(), w.Kinds
+		if len(kinds) > 0 {
+			end = m.seenUntil(kinds...)
+		}
+		if s.cut || s.bound <= 0 || s.from.Never() || end.At.Sub(s.from.At) <= s.bound {
+			return nil
+		}
+		f.Bound, f.Measured = tell(s.bound), s.name+" never"
+		f.cite(s.from, "%s", s.begins)
+		f.cite(end, "nothing is seen from here on; %s: not yet", s.ends)
+		if s.byDriver() {
+			f.assumeDisks(m.nodesOf(m.Incarnations()), "that a driver ran on")
+		}
+		w.To, w.Least = end.At, end.At.Sub(s.from.At)
+		r := f.late(w, "%s did not end within %s: %s never came", s.name, tell(s.bound), s.ends)
+		return &r
+	}
+	f.Phases = append(f.Phases, Phase{
+		Fault: fault.Name, Name: s.name, Duration: s.took(), Bound: s.bound, From: s.from.Seq, To: s.to.Seq,
+	})
+	return f.tooLong(s, w)
 }
 
-func (f *finding) late(s step) Result {
+// tooLong returns a result if a phase that ended took longer than its bound, or may have.
+func (f *finding) tooLong(s step, w Window) *Result {
+	took := f.model.lapse(s.from, s.to)
+	if s.bound <= 0 || took.most <= s.bound || s.cut {
+		return nil
+	}
 	f.Bound = tell(s.bound)
 	f.cite(s.from, "%s", s.begins)
-	if s.to.Never() {
-		f.Measured = s.name + " never"
-		f.cite(f.model.end(), "the record ends; %s: not yet", s.ends)
-		return f.violated("%s did not end within %s: %s never came", s.name, tell(s.bound), s.ends)
-	}
-	f.Measured = s.name + " " + tell(s.took())
 	f.cite(s.to, "%s", s.ends)
-	return f.violated("%s took %s, longer than %s", s.name, tell(s.took()), tell(s.bound))
+	w.To = s.to.At
+	r := f.within(took, w, "", fmt.Sprintf("%s took %s, longer than %s", s.name, took, tell(s.bound)))
+	r.Measured = s.name + " " + took.String()
+	return &r
 }
 
 // recovered closes the finding when no single phase was late.
 func (f *finding) recovered(steps, totals []step) Result {
+	m := f.model
 	for _, t := range totals {
-		if f.model.overdue(t) || !t.to.Never() && t.bound > 0 && t.took() > t.bound {
-			return f.late(t)
+		w := Window{From: t.from.At, Bound: t.bound, Kinds: []string{"Node", "Pod"}}
+		if !t.to.Never() {
+			if r := f.tooLong(t, w); r != nil {
+				return *r
+			}
+			continue
+		}
+		end := m.seenUntil(w.Kinds...)
+		if w.To, w.Least = end.At, end.At.Sub(t.from.At); t.bound > 0 && w.Least > t.bound && !t.cut {
+			f.Bound, f.Measured = tell(t.bound), "total never"
+			f.cite(t.from, "%s", t.begins)
+			f.cite(end, "nothing is seen from here on; %s: not yet", t.ends)
+			f.assumeDisks(m.nodesOf(m.Incarnations()), "that a driver ran on")
+			return f.late(w, "total did not end within %s: %s never came", tell(t.bound), t.ends)
 		}
 	}
 	var longest *step
@@ -137,21 +209,24 @@ func (f *finding) recovered(steps, totals []step) Result {
 		}
 	}
 	for _, s := range steps {
+		if s.cut {
+			continue
+		}
 		f.cite(s.from, "%s", s.begins)
 		f.cite(s.to, "%s", s.ends)
 		if !f.assume(!s.to.Never(), "%s was seen to end (%s)", s.name, s.ends) {
 			return f.inconclusive("%s was not seen to end (%s) before the record ended", s.name, s.ends)
 		}
 	}
-	if longest == nil {
-		return f.held("no fault struck the application")
-	}
 	return f.held("the application had recovered %s after the fault", tell(longest.took()))
 }
 
 // total returns all phases of a fault as one, not ended as long as any of them is not.
 func total(fault *Fault, steps []step, bounds RecoveryArgs) step {
-	t := step{name: "total", from: fault.Began, bound: time.Duration(bounds.Total), begins: "fault " + fault.Name + " strikes", ends: "the recovery is complete"}
+	t := step{name: "total", from: fault.Began, bound: time.Duration(bounds.Total), begins: "fault " + fault.Name + " begins to act", ends: "the recovery is complete"}
+	for _, s := range steps {
+		t.cut = t.cut || s.cut
+	}
 	for _, s := range steps {
 		if s.to.Never() {
 			t.to = Moment{}

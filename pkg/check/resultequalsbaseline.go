@@ -2,17 +2,24 @@ package check
 
 import (
 	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
+	"reflect"
 	"slices"
 	"strings"
+
+	"github.com/sparkchaos/sparkchaos/pkg/history"
 )
 
 func resultEqualsBaseline() Definition {
 	return Definition{
 		Name: "resultEqualsBaseline", Baseline: true,
 		Doc: "The application committed the results of the run without faults: nothing lost, nothing else, and no result twice with different values. " +
-			"An equal commit by a second incarnation is no violation, since a batch begins anew, but it is named.",
+			"A second incarnation may commit the same value again, which is reported and is no violation; if both were alive at the time, the result may stand twice, and the verdict is inconclusive.",
 		Args: func() any { return &NoArgs{} },
 		New:  func(any) Checker { return checkerFunc(checkResult) },
 	}
@@ -25,52 +32,117 @@ func checkResult(m *Model) Result {
 	}
 	f.cite(m.BaselineAt, "the run without faults has %s", count(len(m.Baseline.Results), "result"))
 	f.Bound = count(len(m.Baseline.Results), "result")
-	commits := m.ownCommits()
+	wrong := m.foreignBaseline()
+	f.assume(wrong == "", "the baseline is one of this workload and this image%s", because(nonEmpty(wrong)))
+	commits, strangers := m.ownCommits()
 	f.Measured = count(len(commits), "result")
+	f.assumeDrivers(m.Incarnations())
+	f.assumeDisks(m.writersOf(commits), "that a driver or a writer of results ran on")
+	f.assume(len(strangers) == 0, "each result was committed by an incarnation of this run's driver%s", except(strangers))
+	well, _, _ := m.completed()
 	for _, key := range slices.Sorted(maps.Keys(commits)) {
 		if r, wrong := f.compare(key, commits[key]); wrong {
 			return r
 		}
 	}
-	missing := m.diskMissing(m.writers(commits))
-	complete := f.assume(len(missing) == 0, "the witness's files were read in full from the disk of each node that a driver or a writer of results ran on%s", except(missing))
-	well, _, _ := m.completed()
-	ended := f.assume(!well.Never(), "the application ended well")
+	f.assume(!well.Never(), "the application ended well")
 	if lost := without(m.Baseline.Results, commits); len(lost) > 0 {
-		if !complete || !ended {
-			return f.inconclusive("%d of %d results are missing, but not all could be seen: %s",
-				len(lost), len(m.Baseline.Results), strings.Join(f.unheld(), "; "))
-		}
 		f.cite(well, "the application ended")
 		return f.violated("%d of %d results were lost: %s", len(lost), len(m.Baseline.Results), some(lost))
 	}
+	twice, alone := m.doubles(commits)
+	f.assume(len(alone) == 0, "no result was committed by two incarnations that were both alive%s", except(alone))
 	for _, key := range slices.Sorted(maps.Keys(commits)) {
 		last := commits[key][len(commits[key])-1]
 		f.cite(last.At, "pod %s commits %s", last.Pod, key)
 		break
 	}
-	return f.held("all %d results equal those of the run without faults%s", len(commits), doubles(commits))
+	return f.held("all %d results equal those of the run without faults%s", len(commits), twice)
 }
 
-// ownCommits returns the workload's commits by key, each list in the order of the writers' clocks. Those of the
-// baseline's processes, whose files may lie on the same disks, are left out.
-func (m *Model) ownCommits() map[string][]Commit {
+// foreignBaseline returns why the baseline may be one of another workload or image; empty if it is this one's. One that this run made is
+// its own; one from the cache must have been made of what this run runs.
+func (m *Model) foreignBaseline() string {
+	b := m.Baseline
+	if len(b.Inputs) == 0 {
+		if b.Cached {
+			return "it comes from the cache, and the history does not say what it was made of"
+		}
+		return ""
+	}
+	digest := sha256.Sum256(b.Inputs)
+	if key := hex.EncodeToString(digest[:8]); key != b.Key {
+		return fmt.Sprintf("its key is %s, what it was made of gives %s", b.Key, key)
+	}
+	var made history.BaselineInputs
+	var run struct {
+		Workload struct {
+			Application json.RawMessage `json:"application"`
+			Executors   json.RawMessage `json:"executors"`
+			Conf        json.RawMessage `json:"conf"`
+		} `json:"workload"`
+	}
+	if err := errors.Join(json.Unmarshal(b.Inputs, &made), json.Unmarshal(m.Run.Plan, &run)); err != nil {
+		return "what it was made of cannot be read: " + err.Error()
+	}
+	for _, part := range []struct {
+		name       string
+		made, runs json.RawMessage
+	}{
+		{"application", made.Application, run.Workload.Application},
+		{"executors", made.Executors, run.Workload.Executors},
+		{"conf", made.Conf, run.Workload.Conf},
+	} {
+		if !sameJSON(part.made, part.runs) {
+			return "its " + part.name + " is another one"
+		}
+	}
+	if made.Image != m.Workload.Image || made.ImageID != m.Workload.ImageID {
+		return fmt.Sprintf("it was made with the image %s %s, the run has %s %s", made.Image, made.ImageID, m.Workload.Image, m.Workload.ImageID)
+	}
+	if made.Seed != 0 && made.Seed != m.Run.Seed {
+		return fmt.Sprintf("it was made with the seed %d, the run has %d", made.Seed, m.Run.Seed)
+	}
+	return ""
+}
+
+// sameJSON reports whether two JSON texts mean the same; nothing and null mean the same.
+func sameJSON(a, b json.RawMessage) bool {
+	var x, y any
+	if len(a) > 0 && json.Unmarshal(a, &x) != nil || len(b) > 0 && json.Unmarshal(b, &y) != nil {
+		return false
+	}
+	return reflect.DeepEqual(x, y)
+}
+
+// ownCommits returns the commits of this run's drivers by key, each list in the order of the writers' clocks, and the pods of others that
+// committed after the launch. Commits from before the launch are the baseline's, whose files may lie on the same disks.
+func (m *Model) ownCommits() (map[string][]Commit, []string) {
+	writers := map[string]bool{}
+	for _, incarnation := range m.Incarnations() {
+		writers[incarnation.UID] = incarnation.Pod != nil
+	}
 	own := map[string][]Commit{}
+	var strangers []string
 	for key, commits := range m.Ledger.Commits {
 		for _, c := range commits {
 			if m.Launched.Never() || c.At.At.Before(m.launchBegan()) {
 				continue
 			}
+			if !writers[c.Incarnation] {
+				strangers = append(strangers, c.Pod)
+				continue
+			}
 			own[key] = append(own[key], c)
 		}
 		slices.SortStableFunc(own[key], func(a, b Commit) int {
-			return cmp.Or(a.At.At.Compare(b.At.At), cmp.Compare(a.At.Seq, b.At.Seq))
+			return cmp.Or(a.At.At.Compare(b.At.At), cmp.Compare(a.record.seq, b.record.seq), cmp.Compare(a.Incarnation, b.Incarnation))
 		})
 		if len(own[key]) == 0 {
 			delete(own, key)
 		}
 	}
-	return own
+	return own, sorted(strangers)
 }
 
 // compare returns a violation if a result differs from the baseline's or between incarnations.
@@ -109,9 +181,9 @@ func finals(commits []Commit) []Commit {
 	return final
 }
 
-// writers returns the nodes of all drivers that ran and of all that committed results.
-func (m *Model) writers(commits map[string][]Commit) []string {
-	nodes := nodesOf(m.Incarnations())
+// writersOf returns the nodes of all drivers that ran and of all that committed results.
+func (m *Model) writersOf(commits map[string][]Commit) []string {
+	nodes := m.nodesOf(m.Incarnations())
 	for _, list := range commits {
 		for _, c := range list {
 			if c.Node != "" {
@@ -119,8 +191,7 @@ func (m *Model) writers(commits map[string][]Commit) []string {
 			}
 		}
 	}
-	slices.Sort(nodes)
-	return slices.Compact(nodes)
+	return sorted(nodes)
 }
 
 func without(results map[string]string, commits map[string][]Commit) []string {
@@ -141,16 +212,43 @@ func some(names []string) string {
 	return fmt.Sprintf("%s and %d more", strings.Join(names[:3], ", "), len(names)-3)
 }
 
-// doubles says which results several incarnations committed with equal values.
-func doubles(commits map[string][]Commit) string {
+// doubles says which results several incarnations committed with equal values, and names those that they committed while another writer
+// was alive: nobody can tell then whether the result stands once or twice.
+func (m *Model) doubles(commits map[string][]Commit) (said string, together []string) {
+	drivers := map[string]*Incarnation{}
+	for _, incarnation := range m.Incarnations() {
+		drivers[incarnation.UID] = incarnation
+	}
 	var twice []string
 	for _, key := range slices.Sorted(maps.Keys(commits)) {
-		if len(finals(commits[key])) > 1 {
-			twice = append(twice, key)
+		final := finals(commits[key])
+		if len(final) < 2 {
+			continue
+		}
+		twice = append(twice, key)
+		for _, a := range final {
+			for _, b := range final {
+				if a.Incarnation != b.Incarnation && drivers[a.Incarnation].aliveAt(m, b.At) {
+					together = append(together, key)
+				}
+			}
 		}
 	}
 	if len(twice) == 0 {
-		return ""
+		return "", nil
 	}
-	return "; committed by more than one incarnation with equal values: " + some(twice)
+	return "; committed by more than one incarnation with equal values: " + some(twice), sorted(together)
+}
+
+// aliveAt reports whether the driver may have been alive when another process told something.
+func (i *Incarnation) aliveAt(m *Model, at Moment) bool {
+	return i != nil && i.Driver != nil && m.life(i.Driver).shift(at.Slack+m.slack(i.Driver)).covers(at.At)
+}
+
+// nonEmpty returns a list of the text, empty if there is none.
+func nonEmpty(text string) []string {
+	if text == "" {
+		return nil
+	}
+	return []string{text}
 }

@@ -40,7 +40,7 @@ type rerun struct {
 // shuffleStory is what happened to map outputs, as far as faults go.
 type shuffleStory struct {
 	incarnations []*Incarnation
-	drivers      []string // faults that struck a driver
+	drivers      []string // drivers after the first, which compute everything anew
 	strangers    []string // executors with map output whose pods are not known
 	speculative  bool
 	hits         []*hit
@@ -55,13 +55,18 @@ func (m *Model) shuffleStory() *shuffleStory {
 			books[incarnation] = m.mapBook(incarnation)
 		}
 	}
+	for i, incarnation := range s.incarnations {
+		if i > 0 {
+			s.drivers = append(s.drivers, incarnation.Name)
+		}
+	}
+	blows := m.blows(s.incarnations)
 	for _, fault := range m.landed() {
 		victim := current(s.incarnations, fault.Began.At)
 		if victim == nil || books[victim] == nil {
 			continue
 		}
-		if fault.hits(victim.UID, victim.Node) {
-			s.drivers = append(s.drivers, fault.Name)
+		if slices.ContainsFunc(blows, func(b blow) bool { return b.fault == fault }) {
 			continue
 		}
 		if h := m.hitOf(fault, books[victim]); len(h.struck) > 0 {
@@ -116,14 +121,14 @@ func (m *Model) hitOf(fault *Fault, book *mapBook) *hit {
 			continue
 		}
 		h.present = append(h.present, key)
-		if m.strikes(fault, book.pods[holder.Executor]) {
+		if m.takes(fault, book, book.pods[holder.Executor]) {
 			h.struck = append(h.struck, key)
 		}
 	}
 	return h
 }
 
-// strikes says whether a fault struck an executor's map output: its pod, its node, or the shuffle service of its node.
+// strikes reports whether a fault struck an executor's map output: its pod, its node, or the shuffle service of its node.
 func (m *Model) strikes(fault *Fault, executor *Pod) bool {
 	if executor == nil {
 		return false
@@ -131,6 +136,24 @@ func (m *Model) strikes(fault *Fault, executor *Pod) bool {
 	return fault.hits(executor.UID, executor.Node) || slices.ContainsFunc(m.struckPods(fault), func(pod *Pod) bool {
 		return pod.Component == componentShuffleService && pod.Node == executor.Node
 	})
+}
+
+// takes reports whether a fault took away what served an executor's map output: the executor, or the shuffle service of its node. What goes
+// on, however slowly, serves it still.
+func (m *Model) takes(fault *Fault, book *mapBook, executor *Pod) bool {
+	if executor == nil {
+		return false
+	}
+	if !m.cost(fault, executor, m.Processes[executor.UID], book.driver.Stopping).Never() {
+		return true
+	}
+	for _, uid := range sortedKeys(m.Pods) {
+		pod := m.Pods[uid]
+		if pod.Component == componentShuffleService && pod.Node == executor.Node && !m.cost(fault, pod, nil, Moment{}).Never() {
+			return true
+		}
+	}
+	return false
 }
 
 func (m *Model) struckPods(fault *Fault) []*Pod {
@@ -197,7 +220,7 @@ func (h *hit) reader(m *Model) *Task {
 			continue
 		}
 		reads := slices.ContainsFunc(h.struck, func(key outputKey) bool { return stage.reads(key.shuffle, h.book.driver.Stages) })
-		if reads && (first == nil || task.Started.before(first.Started)) {
+		if reads && (first == nil || cmp.Or(task.Started.At.Compare(first.Started.At), cmp.Compare(task.ID, first.ID)) < 0) {
 			first = task
 		}
 	}
@@ -275,7 +298,7 @@ func (b *mapBook) keys() []outputKey {
 func (b *mapBook) holder(key outputKey, at Moment) *Task {
 	var last *Task
 	for _, task := range b.runs[key] {
-		if task.succeeded() && task.Ended.At.Before(at.At) && (last == nil || last.Ended.before(task.Ended)) {
+		if task.succeeded() && task.Ended.At.Before(at.At) && (last == nil || cmp.Or(last.Ended.At.Compare(task.Ended.At), cmp.Compare(last.ID, task.ID)) < 0) {
 			last = task
 		}
 	}

@@ -39,14 +39,14 @@ func checkShuffle(m *Model, allowed string) Result {
 	f := m.finding()
 	f.Bound = allowed
 	s := m.shuffleStory()
-	f.assume(len(s.drivers) == 0, "no fault struck a driver, whose successor computes everything anew%s", except(s.drivers))
+	f.assume(len(s.drivers) == 0, "one driver ran to the end: another one computes everything anew%s", except(s.drivers))
 	f.assume(len(s.strangers) == 0, "the pod of each executor with map output is known%s", except(s.strangers))
 	f.assume(!s.speculative, "no map task ran speculatively")
 	f.assume(m.seen("Pod"), "no change of a pod was missed")
-	missing := m.diskMissing(nodesOf(s.incarnations))
-	f.assume(len(missing) == 0, "the witness's files were read in full from the disk of each node that a driver ran on%s", except(missing))
-	if !f.assume(len(s.hits) > 0, "a fault struck map output of a stage that was complete") {
-		return f.inconclusive("no fault struck map output of a stage that was complete, so nothing had to survive")
+	f.assumeDrivers(s.incarnations)
+	f.assumeDisks(m.nodesOf(s.incarnations), "that a driver ran on")
+	if !f.assume(len(s.hits) > 0, "a fault took away what served map output of a stage that was complete") {
+		return f.inconclusive("no fault took away what served map output of a stage that was complete, so nothing had to survive")
 	}
 	f.Measured = fmt.Sprintf("%d of %d again", len(s.again()), s.outputs())
 	if allowed == recomputedLost {

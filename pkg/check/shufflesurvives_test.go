@@ -144,6 +144,23 @@ func componentPod(uid, node, role string) func(*historytest.Builder) {
 	}
 }
 
+// killed is componentPod for one that the fault kills.
+func killed(uid, node, role string) func(*historytest.Builder) {
+	return func(b *historytest.Builder) {
+		componentPod(uid, node, role)(b)
+		b.Pod(21*second, history.Deleted, historytest.Pod{
+			UID: uid, Name: uid, Namespace: historytest.Namespace, Node: node, OwnerKind: "DaemonSet", Owner: "ds", Phase: "Running", Deleting: true,
+			Labels: map[string]string{"sparkchaos.dev/role": role},
+		})
+	}
+}
+
+// anotherDriver takes the first one's place at 41 s.
+func anotherDriver(s *historytest.Story) {
+	s.Drivers[0].Silent, s.Drivers[0].Finished, s.Drivers[0].Terminating = 40*second, 0, 40500*time.Millisecond
+	s.Drivers = append(s.Drivers, historytest.Driver{UID: "d2", Node: "n3", Application: "spark-2", Created: 41 * second, Running: 42 * second, Started: 43 * second, Silent: 44 * second})
+}
+
 func TestShuffleSurvivesNone(t *testing.T) {
 	t.Parallel()
 	e1, none := podTarget("e1"), args{"recomputed": "none"}
@@ -162,10 +179,13 @@ func TestShuffleSurvivesNone(t *testing.T) {
 		}), e1)},
 		{name: "another executor's output computed again", want: Violation, says: "map output 1", twist: shuffleCase(usualRun().with(func(r *shuffleRun) { r.again(1, "2", 25*second) }), e1)},
 		{name: "the node went with its output, and it survived", want: Pass, twist: shuffleCase(usualRun(), nodeTarget("n2"))},
+		{name: "an executor that is only slowed down", want: Inconclusive, says: "nothing had to survive", twist: and(shuffleCase(usualRun(), podTarget("e2")), func(s *historytest.Story) {
+			s.FaultKind = "cpuStress"
+		})},
 		{name: "the service of the executor's node", want: Pass, says: "2 were struck",
-			twist: and(shuffleCase(usualRun(), podTarget("s2")), also(componentPod("s2", "n2", "shuffleService")))},
+			twist: and(shuffleCase(usualRun(), podTarget("s2")), also(killed("s2", "n2", "shuffleService")))},
 		{name: "a reader beside the service reads from the disk", want: Inconclusive, says: "nobody needed",
-			twist: and(shuffleCase(usualRun().with(func(r *shuffleRun) { r.tasks[5].executor = "1" }), podTarget("s2")), also(componentPod("s2", "n2", "shuffleService")))},
+			twist: and(shuffleCase(usualRun().with(func(r *shuffleRun) { r.tasks[5].executor = "1" }), podTarget("s2")), also(killed("s2", "n2", "shuffleService")))},
 		{name: "the service of a node without output", want: Inconclusive, says: "nothing had to survive",
 			twist: and(shuffleCase(usualRun(), podTarget("s1")), also(componentPod("s1", "n1", "shuffleService")))},
 		{name: "another pod on the executor's node", want: Inconclusive, says: "nothing had to survive",
@@ -196,8 +216,8 @@ func TestShuffleSurvivesNone(t *testing.T) {
 				r.tasks[i].executor = "2"
 			}
 		}), e1)},
-		{name: "the driver was struck, too", want: Inconclusive, says: "nothing had to survive", twist: shuffleCase(usualRun(), e1, podTarget("d1"))},
-		{name: "another fault struck the driver", want: Inconclusive, says: "no fault struck a driver", twist: and(shuffleCase(usualRun(), e1), also(func(b *historytest.Builder) {
+		{name: "the driver was a target, too, and lives on", want: Pass, twist: shuffleCase(usualRun(), e1, podTarget("d1"))},
+		{name: "another fault cost the driver", want: Inconclusive, says: "one driver ran to the end", twist: and(shuffleCase(usualRun(), e1), anotherDriver, also(func(b *historytest.Builder) {
 			began := historytest.Epoch().Add(40 * second)
 			b.Fault(41*second, history.FaultLanded, history.FaultData{Fault: "other", Targets: []history.Object{podTarget("d1")}, Began: &began})
 		}))},
@@ -234,7 +254,7 @@ func TestShuffleSurvivesLost(t *testing.T) {
 				r.again(0, "1", 25*second)
 				r.again(2, "2", 26*second)
 				r.again(0, "2", 29*second)
-			}), podTarget("s2")), also(componentPod("s2", "n2", "shuffleService")))},
+			}), podTarget("s2")), also(killed("s2", "n2", "shuffleService")))},
 		{name: "one of them not", want: Inconclusive, says: "1 of the 2 map outputs that lose-driver-node struck were not computed again", twist: shuffleCase(usualRun().with(func(r *shuffleRun) { r.again(0, "2", 25*second) }), n2)},
 		{name: "one of them never to an end", want: Inconclusive, says: "1 of the 2", twist: shuffleCase(usualRun().with(func(r *shuffleRun) {
 			r.again(0, "2", 25*second)

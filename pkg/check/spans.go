@@ -5,8 +5,10 @@ import (
 	"time"
 )
 
-// stillAlive is the longest silence of a process that beats every 100 ms before it counts as not running: frozen,
-// powered off or ended.
+// beat is how often a process gives a sign of life. One sign covers the time up to the next one.
+const beat = 100 * time.Millisecond
+
+// stillAlive is the longest silence of a process that is no pause.
 const stillAlive = time.Second
 
 // span is a time in which a process was alive, from one of its records to another.
@@ -14,8 +16,8 @@ type span struct {
 	from, to Moment
 }
 
-// spans are the times in which a process was alive: sorted, disjoint, further apart than stillAlive. Their number
-// grows with the silences of the process, not with its records, and does not depend on the order in which the records
+// spans are the times in which a process gave signs of life: sorted, disjoint, further apart than stillAlive. Their number
+// grows with the pauses of the process, not with its records, and does not depend on the order in which the records
 // came: those from a node's disk come after those by HTTP.
 type spans []span
 
@@ -70,10 +72,22 @@ func (s spans) first() Moment {
 	return s[0].from
 }
 
-// covers says whether the process was alive at a time.
+// covers reports whether the process was alive at a time.
 func (s spans) covers(t time.Time) bool {
 	i := s.after(t)
 	return i > 0 && !s[i-1].to.At.Before(t)
+}
+
+// shift returns the spans made longer, or shorter, by a time at both ends; those that vanish are left out.
+func (s spans) shift(by time.Duration) spans {
+	var all spans
+	for _, one := range s {
+		one.from.At, one.to.At = one.from.At.Add(-by), one.to.At.Add(by)
+		if one.to.At.After(one.from.At) {
+			all = append(all, one)
+		}
+	}
+	return all
 }
 
 // overlap is a time in which two processes were alive.
@@ -87,18 +101,12 @@ func (o overlap) length() time.Duration { return o.end.Sub(o.start) }
 // overlaps returns the times in which both processes were alive. A touch without length is none.
 func overlaps(a, b spans) []overlap {
 	var all []overlap
-	for i, j := 0, 0; i < len(a) && j < len(b); {
-		o := overlap{
-			both:  [2]span{a[i], b[j]},
-			start: later(a[i].from, b[j].from).At, end: earlier(a[i].to, b[j].to).At,
-		}
-		if o.end.After(o.start) {
-			all = append(all, o)
-		}
-		if a[i].to.At.Before(b[j].to.At) {
-			i++
-		} else {
-			j++
+	for _, x := range a {
+		for _, y := range b {
+			o := overlap{both: [2]span{x, y}, start: later(x.from, y.from).At, end: earlier(x.to, y.to).At}
+			if o.end.After(o.start) {
+				all = append(all, o)
+			}
 		}
 	}
 	return all

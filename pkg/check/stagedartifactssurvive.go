@@ -10,7 +10,7 @@ import (
 func stagedArtifactsSurvive() Definition {
 	return Definition{
 		Name: "stagedArtifactsSurvive",
-		Doc: "What was uploaded to the staging server before a fault struck it is fetched after it, with the same secret and the same hash, by the harness and by each driver and executor " +
+		Doc: "What was uploaded to the staging server before a fault took away a pod of it is fetched after it, with the same secret and the same hash, by the harness and by each driver and executor " +
 			"that asks; that the server's pod is Ready again is no evidence.",
 		Args: func() any { return &NoArgs{} },
 		New:  func(any) Checker { return checkerFunc(checkArtifacts) },
@@ -29,16 +29,16 @@ func checkArtifacts(m *Model) Result {
 	f.cite(a.Uploaded, "artifacts are uploaded, sha256 %.12s…", a.Upload.SHA256)
 	fault, server := m.stagingBlow()
 	if server != nil {
-		f.cite(fault.Began, "fault %s struck the staging server's pod %s on %s", fault.Name, server.Name, server.Node)
+		f.cite(fault.Began, "fault %s takes away the staging server's pod %s on %s", fault.Name, server.Name, server.Node)
 	}
-	slices.SortStableFunc(a.Fetches, func(x, y Fetch) int { return x.At.At.Compare(y.At.At) })
-	for _, fetch := range a.Fetches {
+	f.assume(a.Again.Never(), "the artifacts were uploaded once")
+	for _, fetch := range m.fetches() {
 		if r, failed := f.failedFetch(fetch); failed {
 			return r
 		}
 	}
-	if !f.assume(server != nil, "a fault that landed struck a pod of the staging server after the upload") {
-		return f.inconclusive("no fault struck the staging server after the upload, so there was nothing to survive")
+	if !f.assume(server != nil, "a fault that landed took away a pod of the staging server after the upload") {
+		return f.inconclusive("no fault took away a pod of the staging server after the upload, so there was nothing to survive")
 	}
 	harness, driver := m.lastFetch(byHarness, fault.Began.At), m.lastFetch(roleDriver, a.Uploaded.At)
 	if !f.assume(harness != nil, "the harness fetched the artifacts after the fault") {
@@ -47,8 +47,7 @@ func checkArtifacts(m *Model) Result {
 	f.assume(driver != nil, "a driver fetched the artifacts")
 	open := m.unfinished()
 	f.assume(len(open) == 0, "each fetch that a pod began came to an end, or the pod was lost%s", except(open))
-	missing := m.diskMissing(m.fetchers())
-	f.assume(len(missing) == 0, "the witness's files were read in full from the disk of each node on which artifacts were fetched%s", except(missing))
+	f.assumeDisks(m.fetchers(), "on which artifacts were fetched")
 	f.cite(harness.At, "the harness fetches them from pod %s with the same secret: the same hash", harness.Pod)
 	if driver != nil {
 		f.cite(driver.At, "%s fetches them on %s", driver, driver.Node)
@@ -65,30 +64,31 @@ func (f *finding) failedFetch(fetch Fetch) (Result, bool) {
 	case fetch.Outcome == history.ArtifactsRefused:
 		f.Measured = "refused"
 		f.cite(fetch.At, "%s is refused: %s", fetch, fetch.Error)
-		return f.violated("%s could not fetch the artifacts that were uploaded: %s", fetch, fetch.Error), true
+		return f.proven("%s could not fetch the artifacts that were uploaded: %s", fetch, fetch.Error), true
 	case fetch.Outcome == history.ArtifactsFetched && fetch.SHA256 != "" && fetch.SHA256 != wanted:
 		f.Measured = "altered"
 		f.cite(fetch.At, "%s receives other bytes, sha256 %.12s…", fetch, fetch.SHA256)
-		return f.violated("%s received other bytes than were uploaded: sha256 %s instead of %s", fetch, fetch.SHA256, wanted), true
+		return f.proven("%s received other bytes than were uploaded: sha256 %s instead of %s", fetch, fetch.SHA256, wanted), true
 	case fetch.Outcome == history.ArtifactsUnreachable && fetch.By != byHarness && !f.model.hit(fetch.PodUID, fetch.Node):
 		f.Measured = "unreachable"
 		f.cite(fetch.At, "%s gives up: %s", fetch, fetch.Error)
-		return f.violated("%s could not fetch the artifacts: no staging server answered it in time: %s", fetch, fetch.Error), true
+		w := Window{From: f.model.Artifacts.begun[fetch.PodUID].At.At, To: fetch.At.At}
+		return f.late(w, "%s could not fetch the artifacts: no staging server answered it in time: %s", fetch, fetch.Error), true
 	default:
 		return Result{}, false
 	}
 }
 
-// stagingBlow returns the last fault that struck a pod of the staging server that ran, after the upload, and that pod.
+// stagingBlow returns the last fault that took away a pod of the staging server that ran, after the upload, and that pod.
 func (m *Model) stagingBlow() (*Fault, *Pod) {
 	for _, fault := range slices.Backward(m.landed()) {
 		if fault.Began.At.Before(m.Artifacts.Uploaded.At) {
 			continue
 		}
-		for _, pod := range m.Pods {
-			gone := pod.Gone()
-			ran := !pod.Running.Never() && !pod.Running.At.After(fault.Began.At) && (gone.Never() || gone.At.After(fault.Began.At))
-			if pod.Component == stagingRole && pod.Namespace == m.Workload.Namespace && ran && fault.hits(pod.UID, pod.Node) {
+		for _, uid := range sortedKeys(m.Pods) {
+			pod := m.Pods[uid]
+			ran := !pod.Running.Never() && !pod.Running.At.After(fault.Began.At) && pod.wanted(fault.Began.At)
+			if pod.Component == stagingRole && pod.Namespace == m.Workload.Namespace && ran && !m.cost(fault, pod, nil, Moment{}).Never() {
 				return fault, pod
 			}
 		}
@@ -96,15 +96,24 @@ func (m *Model) stagingBlow() (*Fault, *Pod) {
 	return nil, nil
 }
 
-// lastFetch returns the last fetch that succeeded after a time; nil if there is none.
+// fetches returns the fetches in the order of time.
+func (m *Model) fetches() []Fetch {
+	return slices.SortedStableFunc(slices.Values(m.Artifacts.Fetches), func(x, y Fetch) int { return x.At.At.Compare(y.At.At) })
+}
+
+// lastFetch returns the last fetch of what was uploaded that succeeded after a time; nil if there is none.
 func (m *Model) lastFetch(by string, since time.Time) *Fetch {
-	for i := range slices.Backward(m.Artifacts.Fetches) {
-		fetch := &m.Artifacts.Fetches[i]
-		if fetch.By == by && fetch.Outcome == history.ArtifactsFetched && fetch.At.At.After(since) {
-			return fetch
+	for _, fetch := range slices.Backward(m.fetches()) {
+		if fetch.By == by && fetch.Outcome == history.ArtifactsFetched && fetch.At.At.After(since) && m.uploaded(fetch) {
+			return &fetch
 		}
 	}
 	return nil
+}
+
+// uploaded reports whether a fetch was one of what was uploaded before the launch.
+func (m *Model) uploaded(fetch Fetch) bool {
+	return fetch.ID == "" || m.Artifacts.Upload.ResourceID == "" || fetch.ID == m.Artifacts.Upload.ResourceID
 }
 
 // fetched counts the fetches that succeeded.
@@ -124,6 +133,5 @@ func (m *Model) fetchers() []string {
 	for _, fetch := range m.Artifacts.begun {
 		nodes = append(nodes, fetch.Node)
 	}
-	slices.Sort(nodes)
-	return slices.Compact(nodes)
+	return sorted(nodes)
 }

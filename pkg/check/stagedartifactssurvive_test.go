@@ -160,7 +160,7 @@ func TestStagedArtifactsSurvive(t *testing.T) {
 					b.harness(46*s, history.ArtifactsFetched, bundleHash)
 				})(story)
 			},
-			want: Inconclusive, says: "read in full",
+			want: Inconclusive, says: "its disk was not read",
 		},
 	})
 }

@@ -12,7 +12,7 @@ func staleExecutorsGone() Definition {
 	return Definition{
 		Name: "staleExecutorsGone",
 		Doc: "The executors of an incarnation that was replaced end within the bound after their driver's last sign of life, by their pods and by their own heartbeats, " +
-			"and the new incarnation uses none of them; on a node that a fault struck only the heartbeats count.",
+			"and the new incarnation uses none of them; on a node that a fault held only the heartbeats count. What the harness's own clean-up removes is not gone by itself.",
 		Args:     func() any { return &WithinArgs{} },
 		Problems: withinProblems,
 		Bound:    boundSince(scenario.SinceDriverEnd),
@@ -26,10 +26,12 @@ func staleExecutorsGone() Definition {
 // stale is an executor whose driver is no more.
 type stale struct {
 	name   string
+	node   string
 	driver *Incarnation
-	died   Moment // the driver
-	gone   Moment // the executor; Never if it was there at the end of the record
-	seen   Moment // the last event that shows it, or its begin
+	died   Moment    // the driver
+	gone   Moment    // the executor; Never if it was there at the horizon
+	seen   Moment    // the last event that shows it, or its begin
+	until  time.Time // until when it would have been seen
 }
 
 func checkStale(m *Model, within time.Duration) Result {
@@ -46,48 +48,54 @@ func checkStale(m *Model, within time.Duration) Result {
 		return f.inconclusive("no incarnation with executors was replaced, so no executor could become stale")
 	}
 	var worst *stale
+	var undecided *stale
 	for i := range executors {
 		s := &executors[i]
-		if took := s.took(m); took > within {
-			return lingering(m, *s, within)
-		}
-		if s.gone.Never() {
-			return f.inconclusive("the record ends %s after the end of %s, before the bound, and executor %s was still there",
-				tell(s.took(m)), s.driver, s.name)
-		}
-		if worst == nil || s.took(m) > worst.took(m) {
+		switch took := s.took(m); {
+		case took.least > within:
+			return f.lingering(*s, within)
+		case s.gone.Never() || took.most > within:
+			undecided = s
+		case worst == nil || took.most > worst.took(m).most:
 			worst = s
 		}
 	}
-	f.Measured = tell(worst.took(m))
+	if undecided != nil {
+		f.cite(undecided.died, "%s gives its last sign of life", undecided.driver)
+		return f.inconclusive("executor %s of %s was watched for %s after its driver's end, the bound is %s, and was not certainly gone by then",
+			undecided.name, undecided.driver, undecided.took(m), tell(within))
+	}
+	took := worst.took(m)
+	f.Measured = took.String()
 	f.cite(worst.died, "%s gives its last sign of life", worst.driver)
 	f.cite(worst.gone, "executor %s is gone, the last one", worst.name)
-	if worst.took(m) == 0 {
+	if took.most == 0 {
 		return f.held("none of the %d executors of replaced incarnations outlived its driver", len(executors))
 	}
-	return f.held("all %d executors of replaced incarnations were gone %s after their driver's end", len(executors), tell(worst.took(m)))
+	return f.held("all %d executors of replaced incarnations were gone %s after their driver's end", len(executors), took)
 }
 
-func (s *stale) took(m *Model) time.Duration {
-	until := s.gone
-	if until.Never() {
-		until = m.seenUntil("Pod")
+// took returns how long an executor outlived its driver, as far as it was watched.
+func (s *stale) took(m *Model) lapse {
+	if s.gone.Never() {
+		return m.lapse(s.died, Moment{At: s.until, Slack: s.seen.Slack})
 	}
-	return max(0, until.At.Sub(s.died.At))
+	return m.lapse(s.died, s.gone)
 }
 
-func lingering(m *Model, s stale, within time.Duration) Result {
-	f := m.finding()
-	f.Bound, f.Measured = tell(within), tell(s.took(m))
+func (f *finding) lingering(s stale, within time.Duration) Result {
+	m, took := f.model, s.took(f.model)
+	f.Bound, f.Measured = tell(within), took.String()
+	w := Window{From: s.died.At, To: s.gone.At, Bound: within, Least: took.least}
 	f.cite(s.died, "%s gives its last sign of life", s.driver)
 	if s.gone.Never() {
-		f.Measured = "never"
+		f.Measured, w.To = "never", s.until
 		f.cite(s.seen, "executor %s of the dead driver is still there", s.name)
-		f.cite(m.end(), "the record ends")
-		return f.violated("executor %s was still there %s after the end of its driver, %s", s.name, tell(s.took(m)), s.driver)
+		f.cite(m.horizon(), "nothing is seen from here on")
+		return f.late(w, "executor %s was still there %s after the end of its driver, %s", s.name, took, s.driver)
 	}
 	f.cite(s.gone, "executor %s is gone, only now", s.name)
-	return f.violated("executor %s was gone %s after the end of its driver, %s, later than %s", s.name, tell(s.took(m)), s.driver, tell(within))
+	return f.late(w, "executor %s was gone %s after the end of its driver, %s, later than %s", s.name, took, s.driver, tell(within))
 }
 
 // staleExecutors returns the executors of all incarnations but the last one that ran: each of them could outlive its driver.
@@ -95,6 +103,7 @@ func (m *Model) staleExecutors(f *finding, incarnations []*Incarnation) []stale 
 	ran := running(incarnations)
 	var all []stale
 	var nodes []string
+	var processes []*Process
 	for i, incarnation := range ran {
 		if i == len(ran)-1 {
 			break
@@ -103,70 +112,64 @@ func (m *Model) staleExecutors(f *finding, incarnations []*Incarnation) []stale 
 		for _, s := range m.executorEnds(incarnation, died) {
 			s.driver, s.died = incarnation, died
 			all = append(all, s)
-		}
-		nodes = append(nodes, nodesOf([]*Incarnation{incarnation})...)
-		for _, pod := range m.executors(incarnation) {
-			if pod.Node != "" && m.down(pod.Node, died.At) {
-				nodes = append(nodes, pod.Node)
+			if m.downWithin(s.node, died.At, s.until) {
+				nodes = append(nodes, s.node)
 			}
 		}
+		nodes = append(nodes, m.nodesOf([]*Incarnation{incarnation})...)
+		processes = append(append(processes, incarnation.Driver), m.executorProcesses(incarnation)...)
 	}
-	slices.Sort(nodes)
-	missing := m.diskMissing(slices.Compact(nodes))
-	f.assume(len(missing) == 0, "the witness's files were read in full from the disk of each node that was struck or that a replaced driver ran on%s", except(missing))
+	f.assumeClocks(processes...)
+	f.assumeDisks(sorted(nodes), "that a fault held or that a replaced driver ran on")
 	return all
 }
 
 // died returns when an incarnation that was replaced had ended: its last own sign of life; without any, the fault that
-// struck it, or what the API server says.
+// cost it, or what the API server says.
 func (m *Model) died(incarnation *Incarnation) Moment {
-	if incarnation.Driver != nil {
+	if incarnation.Driver != nil && len(incarnation.Driver.Alive) > 0 {
 		return incarnation.Driver.Alive.last()
 	}
-	for _, fault := range m.landed() {
-		if fault.hits(incarnation.UID, incarnation.Node) && fault.Began.At.After(incarnation.Pod.Running.At) {
-			return fault.Began
+	for _, b := range m.blows(m.Incarnations()) {
+		if b.victim.UID == incarnation.UID {
+			return b.lost
 		}
 	}
 	if gone := incarnation.Pod.Gone(); !gone.Never() {
 		return gone
 	}
-	return m.end()
+	return m.horizon()
 }
 
-// executorEnds returns the executors of an incarnation and when they ended; died is when their driver did.
+// executorEnds returns the executors of an incarnation and when they ended; died is when their driver did. On a node that a fault held
+// in between, the word of the API server counts for nothing: only the executors' own signs of life do.
 func (m *Model) executorEnds(incarnation *Incarnation, died Moment) []stale {
 	var all []stale
 	reported := map[string]bool{}
 	for _, pod := range m.executors(incarnation) {
 		process := m.Processes[pod.UID]
 		reported[pod.UID] = true
-		s := stale{name: pod.Name, gone: pod.Gone(), seen: pod.Added}
+		s := stale{name: pod.Name, node: pod.Node, gone: pod.Gone(), seen: pod.Added, until: m.seenUntil("Pod").At}
+		ends := s.until
+		if !s.gone.Never() {
+			ends = s.gone.At
+		}
 		switch {
-		case process != nil && m.down(pod.Node, died.At):
-			s.gone = m.silence(process)
-		case process != nil && !s.gone.Never():
+		case process != nil && len(process.Alive) > 0 && pod.Node != "" && m.downWithin(pod.Node, died.At, ends):
+			s.gone, s.seen, s.until = m.silence(process), process.Alive.last(), m.readUntil(process)
+		case process != nil && len(process.Alive) > 0 && !s.gone.Never():
 			s.gone = later(s.gone, process.Alive.last())
 		}
 		all = append(all, s)
 	}
 	for _, process := range m.executorProcesses(incarnation) {
-		if reported[process.PodUID] {
+		if reported[process.PodUID] || len(process.Alive) == 0 {
 			continue
 		}
-		all = append(all, stale{name: process.PodName, gone: m.silence(process), seen: process.Alive.last()})
+		all = append(all, stale{name: process.PodName, node: process.Node, gone: m.silence(process), seen: process.Alive.last(), until: m.readUntil(process)})
 	}
 	slices.SortStableFunc(all, func(a, b stale) int { return cmp.Compare(a.name, b.name) })
 	return all
-}
-
-// silence returns a process's last sign of life, or Never if it was still alive when the record ended.
-func (m *Model) silence(process *Process) Moment {
-	last := process.Alive.last()
-	if m.end().At.Sub(last.At) <= stillAlive {
-		return Moment{}
-	}
-	return last
 }
 
 // reused returns a violation if an incarnation registered an executor that is another one's pod: its id has no pod

@@ -15,10 +15,10 @@ func TestStaleExecutorsGone(t *testing.T) {
 		{name: "the process ended but its pod stays", want: Violation, measure: "never", twist: func(s *historytest.Story) {
 			s.Drivers[0].Executors[1].Finished, s.Drivers[0].Executors[1].Deleted = 0, 0
 		}},
-		{name: "there at the end, before the bound", args: args{"within": "10m"}, want: Inconclusive, says: "before the bound", twist: func(s *historytest.Story) {
+		{name: "there at the end, before the bound", args: args{"within": "10m"}, want: Inconclusive, says: "was not certainly gone by then", twist: func(s *historytest.Story) {
 			s.Drivers[0].Executors[1].Finished, s.Drivers[0].Executors[1].Deleted = 0, 0
 		}},
-		{name: "nothing was seen of pods any more, from before the bound", want: Inconclusive, says: "before the bound", twist: both(func(s *historytest.Story) {
+		{name: "nothing was seen of pods any more, from before the bound", want: Inconclusive, says: "was not certainly gone by then", twist: both(func(s *historytest.Story) {
 			s.Drivers[0].Executors[1].Finished, s.Drivers[0].Executors[1].Deleted = 0, 0
 		}, blindSince(25*second))},
 		{name: "on the dead node the silence counts, not the pod", want: Pass, measure: "20s", twist: func(s *historytest.Story) {

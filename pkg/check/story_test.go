@@ -2,6 +2,7 @@ package check
 
 import (
 	"bytes"
+	"encoding/json"
 	"slices"
 	"strings"
 	"testing"
@@ -159,4 +160,13 @@ func unreadDisk(s *historytest.Story) { s.Collected[0].Errors = []string{"input/
 // zombie isolates the first driver instead: it lives on until a time.
 func zombie(until time.Duration) func(*historytest.Story) {
 	return func(s *historytest.Story) { s.Drivers[0].Silent = until }
+}
+
+func encoded(t *testing.T, v RunVerdict) []byte {
+	t.Helper()
+	content, err := json.Marshal(v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return content
 }

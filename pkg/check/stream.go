@@ -58,7 +58,7 @@ func (s *Streams) observe(r *history.WitnessRecord, at Moment) {
 	switch r.Type {
 	case history.QueryStarted:
 		run := s.run(r)
-		run.Name = r.Detail["name"]
+		run.Name = cmp.Or(r.Detail["name"], run.Name)
 		run.Started.first(at)
 	case history.BatchStarted, history.BatchCompleted:
 		s.observeBatch(r, at)
@@ -98,6 +98,9 @@ func (s *Streams) observeBatch(r *history.WitnessRecord, at Moment) {
 		return
 	}
 	run := s.run(r)
+	if name := r.Detail["name"]; name != "" && run.Name == "" {
+		run.Name = name // its start may not have been reported
+	}
 	batch := run.Batches[*r.BatchID]
 	if batch == nil {
 		batch = &Batch{ID: *r.BatchID}
@@ -162,7 +165,7 @@ func (m *Model) entries(incarnations []*Incarnation, kind string) []entry {
 		}
 	}
 	slices.SortFunc(all, func(a, b entry) int {
-		return cmp.Or(cmp.Compare(a.batch, b.batch), cmp.Compare(a.writer.Number, b.writer.Number), a.At.At.Compare(b.At.At), cmp.Compare(a.At.Seq, b.At.Seq))
+		return cmp.Or(cmp.Compare(a.batch, b.batch), cmp.Compare(a.writer.Number, b.writer.Number), a.At.At.Compare(b.At.At), cmp.Compare(a.record.seq, b.record.seq))
 	})
 	return all
 }
@@ -202,10 +205,4 @@ func (m *Model) structured() bool { return len(m.Streams.Runs) > 0 }
 
 func (m *Model) dstreams(incarnations []*Incarnation) bool {
 	return !m.structured() && (len(m.Streams.Batches) > 0 || len(m.entries(incarnations, keyTotals)) > 0)
-}
-
-// assumeDisksRead states that nothing that the drivers wrote is missing.
-func (f *finding) assumeDisksRead(incarnations []*Incarnation) {
-	missing := f.model.diskMissing(nodesOf(running(incarnations)))
-	f.assume(len(missing) == 0, "the witness's files were read in full from the disk of each node that a driver ran on%s", except(missing))
 }

@@ -24,7 +24,7 @@ func checkContinues(m *Model) Result {
 	if !f.assume(len(blows) > 0, "a fault that landed struck the live driver") {
 		return f.inconclusive("no fault that landed struck the live driver, so there was nothing to continue")
 	}
-	f.assumeDisksRead(incarnations)
+	f.assumeWitnessed(incarnations)
 	switch {
 	case m.structured():
 		return f.queriesContinue(incarnations, blows)
@@ -42,15 +42,16 @@ type life struct {
 	of *Incarnation
 }
 
-// lives returns the runs of each query, by its name, in the order of incarnations. The name tells queries apart: their
-// ids are what is to be compared.
+// lives returns the runs of each query, in the order of incarnations. Its name tells a query apart, since its id is what is to be compared; one
+// without a name is known by its id alone.
 func (m *Model) lives(incarnations []*Incarnation) map[string][]life {
 	all := map[string][]life{}
 	for _, id := range slices.Sorted(maps.Keys(m.Streams.Runs)) {
 		run := m.Streams.Runs[id]
 		for _, incarnation := range incarnations {
 			if incarnation.UID == run.Driver {
-				all[run.Name] = append(all[run.Name], life{run, incarnation})
+				key := cmp.Or(run.Name, run.Query)
+				all[key] = append(all[key], life{run, incarnation})
 			}
 		}
 	}
@@ -60,6 +61,27 @@ func (m *Model) lives(incarnations []*Incarnation) map[string][]life {
 		})
 	}
 	return all
+}
+
+// assumeContinued states that each query that a lost driver ran was run by a later one, too, which went on with it; it returns whether it was.
+func (f *finding) assumeContinued(b blow) bool {
+	runs := f.model.Streams.Runs
+	continued := true
+	for _, id := range slices.Sorted(maps.Keys(runs)) {
+		before := runs[id]
+		if before.Driver != b.victim.UID || len(before.completed()) == 0 {
+			continue
+		}
+		went := false
+		for _, after := range runs {
+			went = went || after.Query == before.Query && after.Driver != before.Driver && len(after.completed()) > 0
+		}
+		name := cmp.Or(before.Name, before.Query)
+		if !f.assume(went, "query %s, which %s ran, was gone on with after fault %s: a later driver completed a batch of it", name, b.victim, b.fault.Name) {
+			continued = false
+		}
+	}
+	return continued
 }
 
 func (f *finding) queriesContinue(incarnations []*Incarnation, blows []blow) Result {
@@ -78,14 +100,20 @@ func (f *finding) queriesContinue(incarnations []*Incarnation, blows []blow) Res
 		resumed += f.citeResumptions(lives)
 	}
 	for _, b := range blows {
-		went := false
-		for _, lives := range queries {
-			went = went || slices.ContainsFunc(lives, func(l life) bool { return l.of.Number > b.victim.Number && len(l.completed()) > 0 })
+		later := 0
+		for _, name := range slices.Sorted(maps.Keys(queries)) {
+			for _, l := range queries[name] {
+				if l.of.Number > b.victim.Number {
+					later += len(l.completed())
+				}
+			}
 		}
-		if !f.assume(went, "after fault %s a later incarnation than %s completed a batch", b.fault.Name, b.victim.Name) {
+		if !f.assume(later > 0, "after fault %s a later incarnation than %s completed a batch", b.fault.Name, b.victim.Name) {
 			return f.inconclusive("after fault %s no later incarnation than %s completed a batch, so nothing shows where it went on", b.fault.Name, b.victim)
 		}
+		f.assumeContinued(b)
 	}
+	f.assume(resumed > 0, "a query that one driver ran was run by the next one, too")
 	f.Measured = count(resumed, "resumption")
 	return f.held("each query went on at the offset at which it was, %s in all", count(resumed, "time"))
 }
@@ -98,9 +126,9 @@ func (f *finding) newQuery(before, after life) *Result {
 	v := f.model.finding()
 	v.cite(before.Started, "%s starts query %s, run %s", before.of, before.Query, before.Run)
 	v.cite(after.Started, "%s starts query %s, run %s", after.of, after.Query, after.Run)
-	r := v.violated("%s runs a new query, %s, instead of going on with %s: it began from the start", after.of, after.Query, before.Query)
+	r := v.proven("%s runs a new query, %s, instead of going on with %s: it began from the start", after.of, after.Query, before.Query)
 	if before.Query == after.Query {
-		r = v.violated("%s has the same run id as %s, %s: a run that was recovered gets a new one", after.of, before.of, before.Run)
+		r = v.proven("%s has the same run id as %s, %s: a run that was recovered gets a new one", after.of, before.of, before.Run)
 	}
 	return &r
 }
@@ -142,10 +170,10 @@ func (f *finding) follows(last, next told) *Result {
 	v.cite(next.Completed, "%s completes batch %d from offset %s to %s", next.by.of, next.ID, next.From, next.To)
 	switch {
 	case next.ID <= last.ID:
-		r := v.violated("%s ran batch %d again though batch %d was completed already", next.by.of, next.ID, last.ID)
+		r := v.proven("%s ran batch %d again though batch %d was completed already", next.by.of, next.ID, last.ID)
 		return &r
 	case next.ID == last.ID+1 && next.From != last.To:
-		r := v.violated("batch %d begins at offset %s, but batch %d ended at %s: the offsets do not follow each other", next.ID, cmp.Or(next.From, "none"), last.ID, last.To)
+		r := v.proven("batch %d begins at offset %s, but batch %d ended at %s: the offsets do not follow each other", next.ID, cmp.Or(next.From, "none"), last.ID, last.To)
 		return &r
 	default:
 		return nil
@@ -186,7 +214,7 @@ func (f *finding) reruns(lives []life, next told) *Result {
 			}
 		}
 		v.cite(next.Completed, "%s completes batch %d with the offsets %s", next.by.of, next.ID, offsets{from, to})
-		r := v.violated("%s ran batch %d again with other offsets, %s instead of %s", next.by.of, next.ID, offsets{from, to}, before)
+		r := v.proven("%s ran batch %d again with other offsets, %s instead of %s", next.by.of, next.ID, offsets{from, to}, before)
 		return &r
 	}
 	return nil

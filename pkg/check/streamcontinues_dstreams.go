@@ -40,7 +40,7 @@ func (f *finding) stateContinues(incarnations []*Incarnation, blows []blow) Resu
 			v := f.model.finding()
 			v.cite(most.At, "%s has counted %s up to batch %d, the highest offset is %d", most.writer, count(int(most.total), "word"), most.batch, most.highest)
 			v.cite(t.At, "%s has counted %s up to batch %d, the highest offset is %d", t.writer, count(int(t.total), "word"), t.batch, t.highest)
-			return v.violated("the state was reset: %s has counted %d words up to batch %d, after %d up to batch %d", t.writer, t.total, t.batch, most.total, most.batch)
+			return v.proven("the state was reset: %s has counted %d words up to batch %d, after %d up to batch %d", t.writer, t.total, t.batch, most.total, most.batch)
 		}
 		most = t
 	}
@@ -88,7 +88,7 @@ func (f *finding) otherOffsets(incarnations []*Incarnation) *Result {
 		v := f.model.finding()
 		v.cite(before.At, "%s runs batch %d with the offsets %s", before.writer, e.batch, before.Value)
 		v.cite(e.At, "%s runs batch %d with the offsets %s", e.writer, e.batch, e.Value)
-		r := v.violated("%s ran batch %d again with other offsets, %s instead of %s", e.writer, e.batch, e.Value, before.Value)
+		r := v.proven("%s ran batch %d again with other offsets, %s instead of %s", e.writer, e.batch, e.Value, before.Value)
 		return &r
 	}
 	return nil

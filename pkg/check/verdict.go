@@ -25,6 +25,11 @@ type Result struct {
 	Assumptions []Assumption   `json:"assumptions,omitempty"` // what the checker needed and whether it was so
 	Phases      []Phase        `json:"phases,omitempty"`      // of recoveryWithin
 	Narrative   []EvidenceLine `json:"narrative,omitempty"`   // the evidence in words, in the order of time
+
+	// Ground and Window say what a violation rests on. The judgement of the whole run weighs them against what is wrong with the record,
+	// and clears them.
+	Ground Ground `json:"-"`
+	Window Window `json:"-"`
 }
 
 // Assumption is something without which a checker cannot judge.
@@ -58,6 +63,7 @@ type RunVerdict struct {
 	Scenario      string   `json:"scenario"`
 	Seed          uint64   `json:"seed"`
 	RunID         string   `json:"runID"`
+	Recorded      string   `json:"recorded,omitempty"` // the release that recorded the history
 	HistorySHA256 string   `json:"historySHA256"`
 	Events        int64    `json:"events"`
 	Control       *Control `json:"control,omitempty"` // set when the scenario is a control
@@ -69,8 +75,10 @@ type RunVerdict struct {
 type Control struct {
 	Expected   Verdict  `json:"expected"`
 	Invariants []string `json:"invariants,omitempty"` // that had to be violated
+	NotLanded  []string `json:"notLanded,omitempty"`  // faults that had not to land
 	Judged     Verdict  `json:"judged"`               // the verdict by the invariants alone
 	AsExpected bool     `json:"asExpected"`
+	Wrong      string   `json:"wrong,omitempty"` // why it did not end as expected
 }
 
 // Landed says of a fault whether it was proven to have struck and to have been undone.

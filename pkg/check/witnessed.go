@@ -22,6 +22,9 @@ type Process struct {
 	Delay time.Duration
 	Live  bool
 
+	numbers  numbers  // of its records
+	troubles []string // what its witness could not open, write or send
+
 	// Untimed is how many records have a time that nobody knows: a fault had put the JVM's clock wrong, and they did not come by HTTP,
 	// where the time of their arrival would tell.
 	Untimed int
@@ -29,6 +32,8 @@ type Process struct {
 	// The following are known of drivers only.
 	Started       Moment                 // driverStarted
 	Stopping      Moment                 // the begin of an orderly end
+	ended         bool                   // told of its orderly end
+	JobsDone      Moment                 // the first job that ended well
 	Executors     map[string]*Registered // by executor id
 	FirstProgress Moment                 // the first task or batch that ended well
 	Stages        map[int64]*Stage       // by Spark's id; only if the plan asks for what they tell
@@ -66,6 +71,7 @@ type Commit struct {
 	Incarnation string
 	Detail      map[string]string // whatever else the application tells of it
 	At          Moment
+	record      recordID
 }
 
 func (m *Model) observeWitness(e *history.Event, at Moment) error {
@@ -73,7 +79,8 @@ func (m *Model) observeWitness(e *history.Event, at Moment) error {
 	if err := m.decoder.Decode(e.Data, r); err != nil {
 		return err
 	}
-	moment := Moment{Seq: at.Seq, At: time.UnixMicro(r.WallMicros).UTC()}
+	moment := m.told(r, at.Seq)
+	m.wrote(r)
 	if strings.HasSuffix(r.PodUID, history.ArtifactsWriter) {
 		m.observeFetch(r, moment)
 		return nil
@@ -85,7 +92,11 @@ func (m *Model) observeWitness(e *history.Event, at Moment) error {
 			p.Applications[r.AppID] = moment
 		}
 	}
-	if r.Type == history.Heartbeat {
+	switch r.Type {
+	case history.Heartbeat:
+		return nil
+	case history.WitnessTrouble:
+		p.troubles = append(p.troubles, r.Detail["what"]+": "+r.Detail["error"])
 		return nil
 	}
 	if r.Role == roleDriver {
@@ -146,6 +157,7 @@ func (p *Process) observeDriver(r *history.WitnessRecord, at Moment) {
 	// Between the two Spark stops its executors.
 	case history.ApplicationEnded, history.DriverStopping:
 		p.Stopping.first(at)
+		p.ended = p.ended || r.Type == history.DriverStopping
 	case history.ExecutorRegistered:
 		p.executor(r.ExecutorID).At.first(at)
 	case history.ExecutorRemoved:
@@ -156,10 +168,18 @@ func (p *Process) observeDriver(r *history.WitnessRecord, at Moment) {
 		}
 		p.FirstProgress.first(at)
 		p.executor(r.ExecutorID).FirstTask.first(at)
+	case history.JobEnded:
+		if r.Detail["result"] == "succeeded" {
+			p.JobsDone.first(at)
+		}
 	case history.BatchCompleted:
 		p.FirstProgress.first(at)
 	}
 }
+
+// restarted reports whether a second JVM ran in the driver's pod: two applications without the orderly end of the first. The
+// pods that sparkchaos makes are never restarted in place.
+func (p *Process) restarted() bool { return len(p.Applications) > 1 && p.Stopping.Never() }
 
 // taskSucceeded is how Spark names the reason of a task's good end.
 const taskSucceeded = "Success"
@@ -177,11 +197,16 @@ func (p *Process) executor(id string) *Registered {
 func (p *Process) registered(at time.Time) int {
 	n := 0
 	for _, e := range p.Executors {
-		if !e.At.Never() && !e.At.At.After(at) && (e.Removed.Never() || e.Removed.At.After(at)) {
+		if e.present(at) {
 			n++
 		}
 	}
 	return n
+}
+
+// present reports whether the driver had the executor at a time.
+func (e *Registered) present(at time.Time) bool {
+	return !e.At.Never() && !e.At.At.After(at) && (e.Removed.Never() || e.Removed.At.After(at))
 }
 
 // observeDeeds notes what is counted: a record that came twice counts once.
@@ -196,7 +221,7 @@ func (m *Model) observeDeeds(r *history.WitnessRecord, at Moment) {
 		m.Ledger.known[id] = true
 		key := r.Detail["key"]
 		m.Ledger.Commits[key] = append(m.Ledger.Commits[key],
-			Commit{Value: r.Detail["value"], Pod: r.PodName, Node: r.Node, Incarnation: r.Incarnation, Detail: r.Detail, At: at})
+			Commit{Value: r.Detail["value"], Pod: r.PodName, Node: r.Node, Incarnation: r.Incarnation, Detail: r.Detail, At: at, record: id})
 	case history.PodCreateRefused:
 		if m.refusedRecords[id] {
 			return

@@ -2,8 +2,11 @@ package check
 
 import (
 	"cmp"
+	"encoding/json"
 	"fmt"
 	"slices"
+	"strconv"
+	"strings"
 )
 
 // The promises of delivery.
@@ -66,7 +69,8 @@ func checkExactlyOnce(m *Model) Result {
 	f := m.finding()
 	incarnations := m.Incarnations()
 	batches, unreadable := m.countedBatches(incarnations)
-	f.assumeDisksRead(incarnations)
+	f.assumeWitnessed(incarnations)
+	f.assumeOwn(incarnations)
 	f.assume(len(unreadable) == 0, "the ledger's batches can be read%s", except(unreadable))
 	if !f.assume(len(batches) > 0, "the application committed batches to the ledger") {
 		return f.inconclusive("the ledger holds no %s<id>: the application is no Structured Streaming one that counts words, or it did not get as far", keyBatch)
@@ -85,6 +89,7 @@ func checkExactlyOnce(m *Model) Result {
 		}
 	}
 	first, last := once[0], once[len(once)-1]
+	f.assumeAll(last.to)
 	f.Measured = fmt.Sprintf("%s up to batch %d", count(int(last.to), "word"), last.batch)
 	f.cite(first.At, "%s commits batch %d with the offsets %s", first.writer, first.batch, first.offsets)
 	f.cite(last.At, "%s commits batch %d with the offsets %s and %d words in all", last.writer, last.batch, last.offsets, last.total)
@@ -105,10 +110,10 @@ func (f *finding) countedAgain(batches []counted) *Result {
 		v.cite(a.At, "%s commits batch %d with the offsets %s and %d words in all", a.writer, a.batch, a.offsets, a.total)
 		v.cite(b.At, "%s commits batch %d with the offsets %s and %d words in all", b.writer, b.batch, b.offsets, b.total)
 		if a.offsets != b.offsets || a.total != b.total {
-			r := v.violated("batch %d was committed twice, by %s with the offsets %s and %d words, by %s with %s and %d", a.batch, a.writer, a.offsets, a.total, b.writer, b.offsets, b.total)
+			r := v.proven("batch %d was committed twice, by %s with the offsets %s and %d words, by %s with %s and %d", a.batch, a.writer, a.offsets, a.total, b.writer, b.offsets, b.total)
 			return &r
 		}
-		witness := alongside(a, b)
+		witness := f.model.alongside(a, b)
 		if witness == nil {
 			continue
 		}
@@ -118,7 +123,7 @@ func (f *finding) countedAgain(batches []counted) *Result {
 				v.cite(conflict.At, "Spark reports %s", concurrentUpdate)
 			}
 		}
-		r := v.violated("batch %d was committed twice, by %s and by %s, which were both alive: its words count twice", a.batch, a.writer, b.writer)
+		r := v.proven("batch %d was committed twice, by %s and by %s, which were both alive: its words count twice", a.batch, a.writer, b.writer)
 		return &r
 	}
 	return nil
@@ -126,17 +131,52 @@ func (f *finding) countedAgain(batches []counted) *Result {
 
 // alongside returns the writer of one of two commits that was alive when the other one was made by another driver; nil
 // if the two never were there together.
-func alongside(a, b counted) *Incarnation {
+func (m *Model) alongside(a, b counted) *Incarnation {
 	switch {
 	case a.writer == b.writer:
 		return nil
-	case a.writer.Driver != nil && a.writer.Driver.Alive.covers(b.At.At):
+	case a.writer.aliveAt(m, b.At):
 		return a.writer
-	case b.writer.Driver != nil && b.writer.Driver.Alive.covers(a.At.At):
+	case b.writer.aliveAt(m, a.At):
 		return b.writer
 	default:
 		return nil
 	}
+}
+
+// assumeOwn states that nobody but this run's drivers wrote to the ledger.
+func (f *finding) assumeOwn(incarnations []*Incarnation) {
+	_, strangers := f.model.ownCommits()
+	f.assume(len(strangers) == 0, "only this run's drivers wrote to the ledger%s", except(strangers))
+}
+
+// assumeAll states that the ledger goes as far as the application was to read: to the word that its argument --until names.
+func (f *finding) assumeAll(counted int64) {
+	if until := f.model.lastWord(); until > 0 {
+		f.assume(counted >= until, "the ledger goes as far as the application was to read (%d of %d words)", counted, until)
+	}
+}
+
+// lastWord returns how many words the application was to read by its argument --until; 0 if it has none.
+func (m *Model) lastWord() int64 {
+	var run struct {
+		Workload struct {
+			Application struct {
+				Args []string `json:"args"`
+			} `json:"application"`
+		} `json:"workload"`
+	}
+	if json.Unmarshal(m.Run.Plan, &run) != nil {
+		return 0 // told as a problem of the plan
+	}
+	for _, arg := range run.Workload.Application.Args {
+		if text, ok := strings.CutPrefix(arg, "--until="); ok {
+			if n, err := strconv.ParseInt(text, 10, 64); err == nil {
+				return n
+			}
+		}
+	}
+	return 0
 }
 
 // holes returns a violation if the batches, each once and in order, do not hold every offset from 0 on exactly once, or
@@ -145,6 +185,7 @@ func (f *finding) holes(batches []counted) *Result {
 	before := counted{entry: entry{batch: -1}}
 	for _, b := range batches {
 		v := f.model.finding()
+		v.Assumptions = slices.Clone(f.Assumptions)
 		v.cite(before.At, "%s commits batch %d with the offsets %s", before.writer, before.batch, before.offsets)
 		v.cite(b.At, "%s commits batch %d with the offsets %s and %d words in all", b.writer, b.batch, b.offsets, b.total)
 		var r Result
@@ -152,9 +193,9 @@ func (f *finding) holes(batches []counted) *Result {
 		case b.from > before.to:
 			r = v.violated("the offsets %s are in no batch: batch %d begins at %d", offsets{before.to, b.from}, b.batch, b.from)
 		case b.from < before.to:
-			r = v.violated("the offsets %s are in two batches: batch %d begins at %d again", offsets{b.from, before.to}, b.batch, b.from)
+			r = v.proven("the offsets %s are in two batches: batch %d begins at %d again", offsets{b.from, before.to}, b.batch, b.from)
 		case b.total != b.to:
-			r = v.violated("up to batch %d there were %d words, but %d were counted", b.batch, b.to, b.total)
+			r = v.proven("up to batch %d there were %d words, but %d were counted", b.batch, b.to, b.total)
 		default:
 			before = b
 			continue
@@ -167,7 +208,8 @@ func (f *finding) holes(batches []counted) *Result {
 func checkAtLeastOnce(m *Model) Result {
 	f := m.finding()
 	incarnations := m.Incarnations()
-	f.assumeDisksRead(incarnations)
+	f.assumeWitnessed(incarnations)
+	f.assumeOwn(incarnations)
 	tallies, unreadable := m.tallies(incarnations)
 	f.assume(len(unreadable) == 0, "the ledger's totals can be read%s", except(unreadable))
 	if !f.assume(len(tallies) > 0, "the application committed counts to the ledger") {
@@ -187,7 +229,7 @@ func checkAtLeastOnce(m *Model) Result {
 	f.cite(last.At, "%s has counted %d words up to batch %d, the highest offset is %d", last.writer, last.total, last.batch, last.highest)
 	if hole, at := read.hole(last.highest); hole != (offsets{}) {
 		v := m.finding()
-		v.Measured = f.Measured
+		v.Measured, v.Assumptions = f.Measured, slices.Clone(f.Assumptions)
 		v.cite(at, "a batch is committed with offsets after %d", hole.to)
 		v.cite(last.At, "%s has counted %d words up to batch %d, the highest offset is %d", last.writer, last.total, last.batch, last.highest)
 		return v.violated("the offsets %s are in no batch: %d words were never counted", hole, hole.to-hole.from)
@@ -196,6 +238,7 @@ func checkAtLeastOnce(m *Model) Result {
 		f.cite(read.last, "the last batch with offsets is committed")
 		return f.violated("%s were counted up to batch %d, but the batches up to it hold %d: %d are lost", count(int(last.total), "word"), last.batch, held, held-last.total)
 	}
+	f.assumeAll(last.highest + 1)
 	return f.held("each of %d words was counted at least once, %d counts in all", last.highest+1, last.total)
 }
 

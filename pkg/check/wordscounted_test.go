@@ -16,6 +16,7 @@ func TestExactlyOnce(t *testing.T) {
 		{name: "twice, by two drivers that lived", want: Violation, says: "which were both alive", shows: []string{"Spark reports " + concurrentUpdate, "last sign of life"},
 			twist: both(structuredStream().but(func(s *stream) { s.extra = conflict(31*second, "d2") }), zombie(40*second))},
 		{name: "twice, the first writer being frozen", want: Pass, twist: both(structuredStream().told(), func(s *historytest.Story) {
+			s.FaultKind = "nodeFreeze"
 			tell := s.Extra
 			s.Extra = func(b *historytest.Builder) {
 				tell(b)

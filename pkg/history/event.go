@@ -336,6 +336,16 @@ type ClockOffset struct {
 	Uncertainty time.Duration `json:"uncertainty"` // half of the round trip in which it was asked
 }
 
+// What the harness looks for after the clean-up, as LeftoversData.Checked names it.
+const (
+	LeftNamespaces  = "namespaces of the run"
+	LeftContents    = "pods and jobs of the run" // where the cluster goes with the run, and its namespaces with it
+	LeftVolumes     = "volumes of the run"
+	LeftDirectories = "directories of the run on the nodes' disks"
+	LeftNodes       = "nodes that are off, frozen, isolated or without kubelet"
+	LeftRecords     = "undo records that are open"
+)
+
 // LeftoversData lists what was still there after the clean-up.
 type LeftoversData struct {
 	Checked []string `json:"checked"` // what was looked for, in words

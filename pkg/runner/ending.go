@@ -118,14 +118,14 @@ func (r *run) leftovers(ctx context.Context) history.LeftoversData {
 		}
 	}
 	if r.goes() {
-		look("pods and jobs of the run", func() ([]history.Object, error) { return r.contentsLeft(ctx) })
+		look(history.LeftContents, func() ([]history.Object, error) { return r.contentsLeft(ctx) })
 	} else {
-		look("namespaces of the run", func() ([]history.Object, error) { return r.namespacesLeft(ctx) })
+		look(history.LeftNamespaces, func() ([]history.Object, error) { return r.namespacesLeft(ctx) })
 	}
 	look("objects of the run outside of its namespaces", func() ([]history.Object, error) { return r.clusterScopedLeft(ctx) })
-	look("volumes of the run", func() ([]history.Object, error) { return r.volumesLeft(ctx) })
-	look("directories of the run on the nodes' disks", func() ([]history.Object, error) { return r.directoriesLeft(ctx) })
-	look("nodes that are off, frozen, isolated or without kubelet", func() ([]history.Object, error) { return r.nodesLeft(ctx) })
+	look(history.LeftVolumes, func() ([]history.Object, error) { return r.volumesLeft(ctx) })
+	look(history.LeftDirectories, func() ([]history.Object, error) { return r.directoriesLeft(ctx) })
+	look(history.LeftNodes, func() ([]history.Object, error) { return r.nodesLeft(ctx) })
 	if r.chaos != nil {
 		look("resources of Chaos Mesh", func() ([]history.Object, error) { return r.resourcesLeft(ctx) })
 	}
@@ -138,7 +138,7 @@ const lookAtRecord = 20 * time.Second
 
 // recordsLeft tells the undo records that are open: those about which somebody could look are left, the others are not known to be.
 func (r *run) recordsLeft(ctx context.Context, data *history.LeftoversData) {
-	const what = "undo records that are open"
+	const what = history.LeftRecords
 	data.Checked = append(data.Checked, what)
 	records, err := faults.Pending(r.directory.Undo())
 	if err != nil {

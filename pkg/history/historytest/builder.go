@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
 	"slices"
 	"time"
@@ -27,12 +28,13 @@ type entry struct {
 
 // Builder collects events with the times at which the harness learned of them, in any order.
 type Builder struct {
-	entries []entry
-	beats   map[string]int64 // records written so far, by pod UID
+	entries   []entry
+	cut       map[string]time.Duration // since when the records of a node come by its disk alone
+	collected time.Duration            // when they do
 }
 
 // New returns a builder without events.
-func New() *Builder { return &Builder{beats: map[string]int64{}} }
+func New() *Builder { return &Builder{cut: map[string]time.Duration{}} }
 
 // Add adds an event, at a time counted from the begin of the run. Events of equal times keep the order of the calls.
 func (b *Builder) Add(at time.Duration, source history.Source, eventType string, object *history.Object, data any) {
@@ -49,14 +51,120 @@ func (b *Builder) Fault(at time.Duration, eventType string, data history.FaultDa
 	b.Add(at, history.Fault, eventType, &history.Object{Kind: "Fault", Name: data.Fault}, data)
 }
 
-// Witness adds a record that its JVM wrote at a time and the harness learned of at another one. The record's time and
-// sequence number are filled in.
+// Witness adds a record that its JVM wrote at a time and the harness learned of at another one. The record's time is filled in, and its
+// sequence number: the records of a JVM are numbered in the order of their times when the history is written.
 func (b *Builder) Witness(learned, written time.Duration, record history.WitnessRecord) {
-	b.beats[record.PodUID]++
-	record.Seq = b.beats[record.PodUID]
 	record.WallMicros = Epoch().Add(written).UnixMicro()
 	record.Via = cmp.Or(record.Via, "http")
+	if cut := b.cutOff(record.Node, written); cut && record.Via == "http" {
+		record.Via = "disk"
+		learned = max(learned, b.collected)
+	}
 	b.Add(learned, history.Witness, record.Type, nil, record)
+}
+
+// CutOff lets the records that processes on a node write after a time reach the harness by the node's disk alone, when it is collected.
+func (b *Builder) CutOff(node string, after, collected time.Duration) {
+	b.cut[node], b.collected = after, collected
+}
+
+func (b *Builder) cutOff(node string, written time.Duration) bool {
+	after, cut := b.cut[node]
+	return cut && written > after
+}
+
+// number gives the records of each JVM their sequence numbers, in the order of their times.
+func (b *Builder) number() {
+	byPod := map[string][]*entry{}
+	for i := range b.entries {
+		if record, ok := b.entries[i].data.(history.WitnessRecord); ok && record.Seq == 0 {
+			byPod[record.PodUID] = append(byPod[record.PodUID], &b.entries[i])
+		}
+	}
+	for _, entries := range byPod {
+		slices.SortStableFunc(entries, func(x, y *entry) int {
+			return cmp.Compare(x.data.(history.WitnessRecord).WallMicros, y.data.(history.WitnessRecord).WallMicros)
+		})
+		last := int64(0)
+		told := map[string]int64{} // a record that comes by both ways has one number
+		for _, e := range entries {
+			whole := e.data.(history.WitnessRecord)
+			record := whole
+			record.Via = ""
+			ids := numbersOf(record)
+			record.JobID, record.StageID, record.Attempt, record.TaskID, record.Partition, record.BatchID = nil, nil, nil, nil, nil, nil
+			content := fmt.Sprintf("%+v %v ", record, ids)
+			seq := told[content]
+			if sameWay := told[content+whole.Via]; seq == 0 || sameWay == seq {
+				last++
+				seq = last
+			}
+			told[content], told[content+whole.Via] = seq, seq
+			whole.Seq = seq
+			e.data = whole
+		}
+	}
+}
+
+// recordOf names a record.
+type recordOf struct {
+	podUID string
+	seq    int64
+}
+
+// numbersOf returns the ids in a record, which are pointers in it.
+func numbersOf(r history.WitnessRecord) []int64 {
+	var all []int64
+	for _, n := range []*int64{r.JobID, r.StageID, r.Attempt, r.TaskID, r.Partition, r.BatchID} {
+		if n == nil {
+			all = append(all, -1)
+			continue
+		}
+		all = append(all, *n)
+	}
+	return all
+}
+
+// nodes returns the node of each pod that wrote records, as any of them tells.
+func (b *Builder) nodes() map[string]string {
+	nodes := map[string]string{}
+	for _, e := range b.entries {
+		if record, ok := e.data.(history.WitnessRecord); ok && record.Node != "" {
+			nodes[record.PodUID] = record.Node
+		}
+	}
+	return nodes
+}
+
+// Disk returns what a node's disk holds of the records so far.
+func (b *Builder) Disk(node string) history.CollectionData {
+	b.number()
+	data := history.CollectionData{Node: node, Took: 100 * time.Millisecond}
+	byPod := map[string]*history.WriterData{}
+	nodes, seen := b.nodes(), map[recordOf]bool{}
+	for _, e := range b.entries {
+		record, ok := e.data.(history.WitnessRecord)
+		if !ok || nodes[record.PodUID] != node {
+			continue
+		}
+		if seen[recordOf{record.PodUID, record.Seq}] {
+			continue
+		}
+		seen[recordOf{record.PodUID, record.Seq}] = true
+		w := byPod[record.PodUID]
+		if w == nil {
+			w = &history.WriterData{PodUID: record.PodUID, First: record.Seq}
+			byPod[record.PodUID] = w
+		}
+		w.Records++
+		w.First, w.Last = min(w.First, record.Seq), max(w.Last, record.Seq)
+	}
+	for _, uid := range slices.Sorted(maps.Keys(byPod)) {
+		data.Files++
+		data.Records += byPod[uid].Records
+		data.Writers = append(data.Writers, *byPod[uid])
+	}
+	return data
 }
 
 // Beats adds heartbeats of a process, each 100 ms from the first time to the second, both included.
@@ -113,6 +221,7 @@ func (b *Builder) Job(at time.Duration, eventType, namespace, uid string, condit
 
 // Bytes writes the events in the order of their times, as a history.Writer does.
 func (b *Builder) Bytes() ([]byte, error) {
+	b.number()
 	sorted := slices.Clone(b.entries)
 	slices.SortStableFunc(sorted, func(x, y entry) int { return cmp.Compare(x.at, y.at) })
 	file := &memory{}

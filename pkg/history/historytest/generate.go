@@ -2,6 +2,7 @@ package historytest
 
 import (
 	"bufio"
+	"encoding/json"
 	"fmt"
 	"io"
 	"strings"
@@ -34,7 +35,11 @@ func Generate(to io.Writer, events int, plan any) error {
 			return err
 		}
 		clock.now = event.Wall
-		if _, err := w.Append(event.Source, event.Type, event.Object, event.Data); err != nil {
+		data, err := bulk.adjust(event)
+		if err != nil {
+			return err
+		}
+		if _, err := w.Append(event.Source, event.Type, event.Object, data); err != nil {
 			return err
 		}
 	}
@@ -42,6 +47,34 @@ func Generate(to io.Writer, events int, plan any) error {
 		return err
 	}
 	return out.Flush()
+}
+
+// adjust numbers a record of the story after those of the bulk that its JVM wrote so far, and lets a disk give them, too.
+func (b *bulk) adjust(event history.Event) (any, error) {
+	switch {
+	case event.Source == history.Witness:
+		var record history.WitnessRecord
+		if err := json.Unmarshal(event.Data, &record); err != nil {
+			return nil, err
+		}
+		b.beats[record.PodUID]++
+		record.Seq = b.beats[record.PodUID]
+		return record, nil
+	case event.Type == history.DisksCollected:
+		var data history.CollectionData
+		if err := json.Unmarshal(event.Data, &data); err != nil {
+			return nil, err
+		}
+		data.Records = 0
+		for i := range data.Writers {
+			w := &data.Writers[i]
+			w.First, w.Last, w.Records = 1, b.beats[w.PodUID], int(b.beats[w.PodUID])
+			data.Records += w.Records
+		}
+		return data, nil
+	default:
+		return event.Data, nil
+	}
 }
 
 // bulkBegin and bulkEnd are the times between which at least one process of the story lives.
@@ -53,7 +86,7 @@ func bulkTime() time.Duration { return bulkEnd - bulkBegin }
 type bulk struct {
 	n     int
 	every time.Duration
-	beats map[string]int64
+	beats map[string]int64 // records written so far, by pod UID
 }
 
 // until writes the events before a time.
@@ -93,9 +126,8 @@ func (b *bulk) record(at time.Duration) history.WitnessRecord {
 	alive := processes(at)
 	r := alive[b.n%len(alive)]
 	r.WallMicros, r.Type, r.Via = Epoch().Add(at).UnixMicro(), history.Heartbeat, "http"
-	// Sequence numbers far from those of the story's own records.
 	b.beats[r.PodUID]++
-	r.Seq = 1_000_000_000 + b.beats[r.PodUID]
+	r.Seq = b.beats[r.PodUID]
 	if r.Role == "driver" && b.n%10 == 5 {
 		task, partition := int64(b.n), int64(b.n%64)
 		r.Type, r.TaskID, r.Partition, r.StageID = history.TaskStarted, &task, &partition, &partition

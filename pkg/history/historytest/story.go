@@ -61,7 +61,9 @@ type Story struct {
 	NotReady  time.Duration
 	Recovered time.Duration
 	Completed time.Duration
+	// Collected are the nodes whose disks are read; what they hold is filled in where a story says nothing else of it.
 	Collected []history.CollectionData
+	CleanUp   time.Duration // the begin of the clean-up; zero: no phase of it is told
 	Leftovers *history.LeftoversData
 	Ended     time.Duration
 	End       history.RunEndData
@@ -107,15 +109,40 @@ func PowerOff(plan any) *Story {
 				},
 			},
 		},
-		Collected: []history.CollectionData{{Node: "n1", Files: 1, Records: 70}, {Node: "n2", Files: 3, Records: 700}, {Node: "n3", Files: 2, Records: 300}},
-		Leftovers: &history.LeftoversData{Checked: []string{"pods", "namespaces"}},
+		Collected: []history.CollectionData{{Node: "n1"}, {Node: "n2"}, {Node: "n3"}},
+		CleanUp:   54 * s,
+		Leftovers: &history.LeftoversData{Checked: LookedFor()},
 		Ended:     60 * s,
+	}
+}
+
+// LookedFor is all that a harness looks for after the clean-up.
+func LookedFor() []string {
+	return []string{history.LeftNamespaces, history.LeftVolumes, history.LeftDirectories, history.LeftNodes, history.LeftRecords}
+}
+
+// collecting is when the disks are read, and onTheWay how long a record is under way by HTTP: what was written last before a node was lost
+// comes by its disk alone.
+const collecting, onTheWay = 50 * time.Second, 300 * time.Millisecond
+
+// cutOff tells which records come by the disks alone: those of nodes that the fault cuts off or ends.
+func (s *Story) cutOff(b *Builder) {
+	if s.Began == 0 || s.NotLanded != "" {
+		return
+	}
+	for _, target := range s.Targets {
+		switch {
+		case target.Kind != "Node":
+		case s.FaultKind == "nodePowerOff", s.FaultKind == "nodeIsolate":
+			b.CutOff(target.Name, s.Began-onTheWay, collecting)
+		}
 	}
 }
 
 // Bytes writes the story as a history.
 func (s *Story) Bytes() ([]byte, error) {
 	b := New()
+	s.cutOff(b)
 	run, err := RunData(s.Plan)
 	if err != nil {
 		return nil, err
@@ -139,19 +166,33 @@ func (s *Story) Bytes() ([]byte, error) {
 	if s.Completed > 0 {
 		b.Job(s.Completed, history.Modified, Namespace, JobUID, "SuccessCriteriaMet", "Complete")
 	}
-	for i, collected := range s.Collected {
-		b.Harness(50*time.Second+time.Duration(i)*time.Second, history.DisksCollected, collected)
-	}
-	if s.Leftovers != nil {
-		b.Harness(55*time.Second, history.Leftovers, *s.Leftovers)
-	}
 	if s.Extra != nil {
 		s.Extra(b)
+	}
+	s.tellCollection(b)
+	if s.CleanUp > 0 {
+		b.Harness(s.CleanUp, history.PhaseStarted, history.PhaseData{Phase: "cleanup"})
+	}
+	if s.Leftovers != nil {
+		b.Harness(max(55*time.Second, s.CleanUp+time.Second), history.Leftovers, *s.Leftovers)
 	}
 	if s.Ended > 0 {
 		b.Harness(s.Ended, history.RunEnded, s.End)
 	}
 	return b.Bytes()
+}
+
+// tellCollection tells what the disks gave.
+func (s *Story) tellCollection(b *Builder) {
+	b.Harness(collecting-200*time.Millisecond, history.PhaseStarted, history.PhaseData{Phase: "collect"})
+	for i, collected := range s.Collected {
+		if collected.Files == 0 && collected.Records == 0 && collected.Writers == nil {
+			truth := b.Disk(collected.Node)
+			truth.Torn, truth.Errors = collected.Torn, collected.Errors
+			collected = truth
+		}
+		b.Harness(collecting+time.Duration(i+1)*time.Second, history.DisksCollected, collected)
+	}
 }
 
 func (s *Story) tellFault(b *Builder) {

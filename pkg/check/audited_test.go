@@ -1,0 +1,75 @@
+package check
+
+import (
+	"bytes"
+	"compress/gzip"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// auditedCase is a history that an audit made to get a wrong verdict.
+type auditedCase struct {
+	name  string
+	right []string // the verdicts of the run that are right
+}
+
+func auditedCases(t *testing.T) []auditedCase {
+	t.Helper()
+	content, err := os.ReadFile("testdata/histories/cases.tsv")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var cases []auditedCase
+	for _, line := range strings.Split(strings.TrimSpace(string(content)), "\n")[1:] {
+		name, right, _ := strings.Cut(line, "\t")
+		cases = append(cases, auditedCase{name: name, right: strings.Split(right, " or ")})
+	}
+	return cases
+}
+
+func unpack(t *testing.T, path string) []byte {
+	t.Helper()
+	file, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = file.Close() }()
+	reader, err := gzip.NewReader(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	content, err := io.ReadAll(reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return content
+}
+
+// Each history that an audit found to be judged wrongly gets a right verdict, and the same bytes each time.
+func TestAuditedHistories(t *testing.T) {
+	t.Parallel()
+	for _, tt := range auditedCases(t) {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			content := unpack(t, filepath.Join("testdata/histories", tt.name+".ndjson.gz"))
+			v := judgeBytes(t, content)
+			if !slices.Contains(tt.right, string(v.Verdict)) {
+				t.Errorf("the run is %s, right is %s: %s", v.Verdict, strings.Join(tt.right, " or "), v.Reason)
+				for _, r := range v.Results {
+					t.Logf("%s: %s: %s", r.Invariant, r.Verdict, r.Message)
+				}
+			}
+			first := encoded(t, v)
+			for range 10 {
+				if again := encoded(t, judgeBytes(t, content)); !bytes.Equal(first, again) {
+					t.Fatalf("judged again it is something else:\n%s\n%s", first, again)
+				}
+			}
+			t.Logf("%s: %s", v.Verdict, v.Reason)
+		})
+	}
+}

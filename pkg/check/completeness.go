@@ -1,0 +1,147 @@
+package check
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/sparkchaos/sparkchaos/pkg/history"
+)
+
+// numbers is a set of sequence numbers: sorted, disjoint ranges that do not touch.
+type numbers []struct{ from, to int64 }
+
+// add puts a number into the set.
+func (s *numbers) add(n int64) {
+	all := *s
+	// Nearly every record is the one after the last.
+	i := len(all)
+	for i > 0 && all[i-1].to >= n {
+		i--
+	}
+	if i < len(all) && all[i].from <= n {
+		return
+	}
+	before, after := i > 0 && all[i-1].to == n-1, i < len(all) && all[i].from == n+1
+	switch {
+	case before && after:
+		all[i-1].to = all[i].to
+		*s = slices.Delete(all, i, i+1)
+	case before:
+		all[i-1].to = n
+	case after:
+		all[i].from = n
+	default:
+		*s = slices.Insert(all, i, struct{ from, to int64 }{n, n})
+	}
+}
+
+// count returns how many numbers there are.
+func (s numbers) count() int64 {
+	n := int64(0)
+	for _, r := range s {
+		n += r.to - r.from + 1
+	}
+	return n
+}
+
+// last returns the highest number, 0 if there is none.
+func (s numbers) last() int64 {
+	if len(s) == 0 {
+		return 0
+	}
+	return s[len(s)-1].to
+}
+
+// missing returns how many numbers from 1 to the highest are not there.
+func (s numbers) missing() int64 { return s.last() - s.count() }
+
+// writer is a process as far as the numbers of its records go: a JVM, or the init container of its pod.
+type writer struct {
+	name, node string
+	numbers    numbers
+}
+
+// wrote notes the number of a record.
+func (m *Model) wrote(r *history.WitnessRecord) {
+	w := m.writers[r.PodUID]
+	if w == nil {
+		w = &writer{name: r.PodName, node: r.Node}
+		m.writers[r.PodUID] = w
+	}
+	w.numbers.add(r.Seq)
+}
+
+// diskMissing returns the nodes among names whose witness evidence is not complete, each with the reason: the disk was not read in
+// full, it gave fewer files or records than are known of its processes, a process's records have holes, or its witness could not write.
+func (m *Model) diskMissing(names []string) []string {
+	var missing []string
+	for _, name := range names {
+		if why := m.incompleteDisk(name); why != "" {
+			missing = append(missing, name+": "+why)
+		}
+	}
+	return missing
+}
+
+// incompleteDisk returns why a node's evidence is not complete; empty if it is.
+func (m *Model) incompleteDisk(node string) string {
+	collection := m.Collected[node]
+	if collection == nil {
+		return "its disk was not read"
+	}
+	data := collection.Data
+	if len(data.Errors) > 0 {
+		return "its disk was not read in full: " + data.Errors[0] + more(len(data.Errors)-1)
+	}
+	var known int64
+	files, open := 0, false
+	for _, uid := range sortedKeys(m.writers) {
+		w := m.writers[uid]
+		if w.node != node {
+			continue
+		}
+		files++
+		known += w.numbers.count()
+		whole := m.knownToItsEnd(uid, w)
+		open = open || !whole
+		if why := w.incomplete(uid, data.Writers); why != "" && !whole {
+			return why
+		}
+		if p := m.Processes[uid]; p != nil && len(p.troubles) > 0 {
+			return fmt.Sprintf("the witness in pod %s had trouble: %s", w.name, strings.Join(p.troubles, "; "))
+		}
+	}
+	switch {
+	case !open:
+	case data.Files < files:
+		return fmt.Sprintf("its disk gave the files of %d processes, %d reported", data.Files, files)
+	case int64(data.Records) < known:
+		return fmt.Sprintf("its disk gave %d records, %d are known", data.Records, known)
+	}
+	return ""
+}
+
+// incomplete returns why the records of a process are not complete, given what its node's disk gave, if that is known for each process.
+func (w *writer) incomplete(uid string, onDisk []history.WriterData) string {
+	if gone := w.numbers.missing(); gone > 0 {
+		return fmt.Sprintf("%d of the first %d records of pod %s are missing", gone, w.numbers.last(), w.name)
+	}
+	if onDisk == nil {
+		return ""
+	}
+	i := slices.IndexFunc(onDisk, func(d history.WriterData) bool { return d.PodUID == uid })
+	if i < 0 {
+		return fmt.Sprintf("the file of pod %s, which reported, is not on its disk", w.name)
+	}
+	if onDisk[i].Last < w.numbers.last() {
+		return fmt.Sprintf("the file of pod %s ends with record %d, record %d is known", w.name, onDisk[i].Last, w.numbers.last())
+	}
+	return ""
+}
+
+// assumeDisks states that the evidence of nodes is complete; what says what is known of them.
+func (f *finding) assumeDisks(nodes []string, what string) bool {
+	missing := f.model.diskMissing(nodes)
+	return f.assume(len(missing) == 0, "the witness's records of each node %s are complete%s", what, except(missing))
+}

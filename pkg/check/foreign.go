@@ -1,0 +1,66 @@
+package check
+
+import (
+	"fmt"
+	"slices"
+	"time"
+)
+
+// nearby is how long before its cause is told a disturbance may be seen: the two are told by different ways.
+const nearby = 2 * time.Second
+
+// foreign returns the disturbances after the launch that no fault of the run explains: a node that was lost, booted or tainted, a pod of the
+// application that Kubernetes took away. Somebody else works on the cluster, or it is not well: what comes of that says nothing about the faults.
+func (m *Model) foreign() []string {
+	if m.Launched.Never() {
+		return nil
+	}
+	var why []string
+	add := func(at Moment, format string, args ...any) {
+		why = append(why, fmt.Sprintf("at %s ", tell(m.offset(at)))+fmt.Sprintf(format, args...)+", which no fault explains")
+	}
+	for _, name := range sortedKeys(m.Nodes) {
+		node := m.Nodes[name]
+		for i, change := range node.Changes {
+			lost := i > 0 && change.Status != "True" && node.Changes[i-1].Status == "True"
+			if lost && !m.disturbedBy(name, "", change.At) {
+				add(change.At, "node %s was not Ready any more (%s)", name, change.Status)
+			}
+		}
+		for _, mark := range node.Marks {
+			if !m.disturbedBy(name, "", mark.At) {
+				add(mark.At, "node %s %s", name, mark.What)
+			}
+		}
+	}
+	for _, uid := range sortedKeys(m.Pods) {
+		pod := m.Pods[uid]
+		if m.belongs(pod) && pod.Disrupted != "" && !m.disturbedBy(pod.Node, pod.UID, pod.DisruptedAt) {
+			add(pod.DisruptedAt, "pod %s on node %s was taken away (%s)", pod.Name, pod.Node, pod.Disrupted)
+		}
+	}
+	return why
+}
+
+// disturbedBy reports whether a fault that was aimed at a node, or at a pod, explains what happened to it at a moment. Before the launch
+// everything is as the run found it. What a fault did may show long after it was undone, so only its begin counts.
+func (m *Model) disturbedBy(node, uid string, at Moment) bool {
+	if at.At.Before(m.Launched.At) {
+		return true
+	}
+	return slices.ContainsFunc(m.Faults, func(f *Fault) bool {
+		begun := f.Injecting
+		if begun.Never() || !f.Began.Never() && f.Began.before(begun) {
+			begun = f.Began
+		}
+		if begun.Never() || begun.At.After(at.At.Add(nearby)) {
+			return false
+		}
+		for _, target := range f.Named {
+			if target.Kind == "Node" && target.Name == node || target.UID != "" && target.UID == uid {
+				return true
+			}
+		}
+		return false
+	})
+}

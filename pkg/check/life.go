@@ -1,0 +1,87 @@
+package check
+
+import (
+	"slices"
+	"time"
+)
+
+// life returns the times in which a process lived: from each sign of life up to the next expected one. A pause is part of a life
+// unless a fault explains it that makes processes stand still: a JVM that stops for its garbage, or is starved of CPU, lives.
+func (m *Model) life(p *Process) spans {
+	var all spans
+	for _, one := range p.Alive {
+		last := len(all) - 1
+		if last >= 0 && !m.paused(p, all[last].to.At, one.from.At) {
+			all[last].to = one.to
+			continue
+		}
+		all = append(all, one)
+	}
+	for i := range all {
+		all[i].to.At = all[i].to.At.Add(beat)
+	}
+	return all
+}
+
+// paused reports whether a fault made a process stand still in a time between two of its signs of life.
+func (m *Model) paused(p *Process, from, to time.Time) bool {
+	return slices.ContainsFunc(m.Faults, func(f *Fault) bool {
+		return !f.Landed.Never() && f.does(pauses) && f.hits(p.PodUID, p.Node) && f.Began.At.Before(to) && f.until().After(from)
+	})
+}
+
+// possibleLife returns the times in which an incarnation may have lived. Its container's start belongs to it: the application's main runs
+// before Spark, and with it the witness, has started.
+func (m *Model) possibleLife(i *Incarnation) spans {
+	all := m.life(i.Driver)
+	if i.Pod != nil && !i.Pod.Running.Never() && len(all) > 0 && i.Pod.Running.At.Before(all[0].from.At) {
+		all[0].from = i.Pod.Running
+	}
+	return all
+}
+
+// readUntil returns until when the records of a process can be known: its node's disk was read, or the witness closed.
+func (m *Model) readUntil(p *Process) time.Time {
+	until := m.horizon().At
+	if collect := m.phases[phaseCollect]; !collect.Never() && collect.At.Before(until) {
+		until = collect.At
+	}
+	if c := m.Collected[p.Node]; c != nil && len(c.Data.Errors) == 0 {
+		read := c.At.At.Add(-c.Data.Took)
+		if c.Data.Took == 0 {
+			read = read.Add(-unknownTook)
+		}
+		// Records by HTTP may be younger than the reading of the disk.
+		until = later(Moment{At: read}, Moment{At: p.Alive.last().At}).At
+		if until.After(c.At.At) {
+			until = c.At.At
+		}
+	}
+	return until
+}
+
+// unknownTook is how long the reading of a disk may have taken where the history does not say it.
+const unknownTook = 2 * time.Second
+
+// silence returns a process's last sign of life, or Never if it may have lived when its records were read.
+func (m *Model) silence(p *Process) Moment {
+	last := p.Alive.last()
+	if m.readUntil(p).Sub(last.At) <= stillAlive+m.slack(p) {
+		return Moment{}
+	}
+	return last
+}
+
+// knownToItsEnd reports whether all records of a process are known even if its node's disk gave fewer: they have no holes, and the last of
+// them tells of its orderly end, or was written when a fault ended it.
+func (m *Model) knownToItsEnd(uid string, w *writer) bool {
+	p := m.Processes[uid]
+	if p == nil || w.numbers.missing() > 0 || len(p.Alive) == 0 {
+		return false
+	}
+	last := p.Alive.last()
+	return slices.ContainsFunc(m.Faults, func(f *Fault) bool {
+		ended := !f.Landed.Never() && f.does(endsProcesses) && f.hits(p.PodUID, p.Node)
+		return ended && last.At.Sub(f.Began.At).Abs() <= stillAlive && !last.At.After(f.Landed.At.Add(stillAlive))
+	}) || p.ended && last.At.Sub(p.Stopping.At) <= stillAlive
+}

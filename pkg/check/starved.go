@@ -1,0 +1,90 @@
+package check
+
+import (
+	"fmt"
+	"time"
+)
+
+// What makes a machine starved: a time bound that is exceeded on it says nothing about the application.
+const (
+	starvedRunnable = 4.0             // processes that want a CPU, for each CPU: each of them gets a quarter at most
+	starvedTimer    = time.Second     // by how much a timer of the harness was late
+	starvedSilence  = 3 * time.Second // of a JVM that beats ten times a second, while no fault held it
+)
+
+// starved returns why a violation of a bound in time may be the machine's doing; empty if it may not. What would have been late on a machine
+// as many times as fast, too, is a violation all the same.
+func (m *Model) starved(w Window) string {
+	if w.To.Before(w.From) {
+		return ""
+	}
+	load := m.load(w.From, w.To)
+	slowdown := load.runnable
+	why := ""
+	switch silent, p := m.silent(w.From, w.To); {
+	case load.runnable >= starvedRunnable:
+		why = fmt.Sprintf("the machine was starved: %.1f processes wanted each CPU (limit %.0f), CPU pressure was %.0f %%", load.runnable, starvedRunnable, 100*load.cpu)
+	case load.late >= starvedTimer:
+		why = fmt.Sprintf("the machine was starved: a timer of the harness was late by %s (limit %s)", tell(load.late), tell(starvedTimer))
+	case silent >= starvedSilence:
+		why = fmt.Sprintf("the machine was starved: the JVM in pod %s stood still for %s (limit %s), and no fault held it", p.PodName, tell(silent), tell(starvedSilence))
+	}
+	if why == "" {
+		return ""
+	}
+	if w.Bound > 0 && float64(w.Least) > max(slowdown, 1)*float64(w.Bound)*margin {
+		return ""
+	}
+	return why
+}
+
+// margin is by how much more than the slowdown of the machine a bound must have been exceeded.
+const margin = 1.5
+
+// loadSeen sums up the load of a time.
+type loadSeen struct {
+	runnable float64 // for each CPU, the mean
+	cpu      float64 // pressure, 0 to 1, the mean
+	late     time.Duration
+}
+
+// load returns how busy the machine was in a time.
+func (m *Model) load(from, to time.Time) loadSeen {
+	var seen loadSeen
+	var total time.Duration
+	for _, load := range m.Loads {
+		begin := load.At.At.Add(-load.Data.For)
+		shared := earlier(load.At, Moment{At: to}).At.Sub(later(Moment{At: begin}, Moment{At: from}).At)
+		if shared <= 0 || load.Data.CPUs < 1 {
+			continue
+		}
+		total += shared
+		seen.late = max(seen.late, load.Data.TimerLate)
+		seen.runnable += max(0, load.Data.Runnable) / float64(load.Data.CPUs) * shared.Seconds()
+		seen.cpu += max(0, load.Data.CPU) * shared.Seconds()
+	}
+	if total > 0 {
+		seen.runnable /= total.Seconds()
+		seen.cpu /= total.Seconds()
+	}
+	return seen
+}
+
+// silent returns the longest time in which a JVM of the application stood still within a time although no fault held it, and which one.
+func (m *Model) silent(from, to time.Time) (time.Duration, *Process) {
+	var longest time.Duration
+	var who *Process
+	for _, uid := range sortedKeys(m.Processes) {
+		p := m.Processes[uid]
+		for i := 1; i < len(p.Alive); i++ {
+			begin, end := p.Alive[i-1].to.At, p.Alive[i].from.At
+			if begin.Before(from) || end.After(to) || m.paused(p, begin, end) {
+				continue
+			}
+			if end.Sub(begin) > longest {
+				longest, who = end.Sub(begin), p
+			}
+		}
+	}
+	return longest, who
+}
