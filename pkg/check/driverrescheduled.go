@@ -31,7 +31,6 @@ func checkRescheduled(m *Model, within time.Duration) Result {
 	if !f.assume(len(blows) > 0, "a fault that landed cost the application its live driver") {
 		return f.inconclusive("no fault that landed cost the application its live driver, so there was nothing to reschedule")
 	}
-	f.assume(m.seen("Pod"), "no change of a pod was missed")
 	var slowest lapse
 	var undecided *Result
 	for _, b := range blows {
@@ -118,7 +117,6 @@ func notRescheduled(m *Model, incarnations []*Incarnation, b blow, within time.D
 		return f.proven("no new incarnation of the driver came after fault %s, and none will: its Job failed %s after the fault (%s)",
 			b.fault.Name, tell(job.Failed.At.Sub(b.fault.Began.At)), job.Reason)
 	}
-	f.assume(m.seen("Pod"), "no change of a pod was missed")
 	if gone := b.victim.Pod.ended(b.fault.Began.At); m.Workload.DriverKind != "Job" && b.victim.Pod.Owner.UID == "" && !gone.Never() {
 		f.cite(gone, "pod %s, which nothing would make anew, is marked for deletion or has ended", b.victim.Name)
 		return f.violated("no new incarnation of the driver came after fault %s, and none will: %s was a bare pod", b.fault.Name, b.victim.Name)

@@ -2,6 +2,7 @@ package check
 
 import (
 	"testing"
+	"time"
 
 	"github.com/sparkchaos/sparkchaos/pkg/history"
 	"github.com/sparkchaos/sparkchaos/pkg/history/historytest"
@@ -10,7 +11,7 @@ import (
 func TestDriverRescheduled(t *testing.T) {
 	t.Parallel()
 	runInvariant(t, "driverRescheduled", args{"within": "20s"}, []invariantCase{
-		{name: "in time", want: Pass, measure: "14.5s", shows: []string{"struck incarnation 1", "incarnation 2 (pod driver-d2) runs on n2"}},
+		{name: "in time", want: Pass, measure: "14.5s", shows: []string{"hits incarnation 1", "incarnation 2 (pod driver-d2) runs on n2"}},
 		{name: "late", args: args{"within": "14s"}, want: Violation, measure: "14.5s", says: "later than 14s"},
 		{name: "counted from the fault's begin, not from the proof of its landing", args: args{"within": "14.4s"}, want: Violation},
 		{name: "Pending is not rescheduled", want: Violation, measure: "never", says: "it is Pending on no node", twist: func(s *historytest.Story) {
@@ -33,9 +34,26 @@ func TestDriverRescheduled(t *testing.T) {
 		{name: "record ends before the bound", want: Inconclusive, says: "before the bound", args: args{"within": "10m"}, twist: withoutReplacement},
 		{name: "nothing was seen of pods any more, from before the bound", want: Inconclusive, says: "before the bound", twist: both(withoutReplacement, blindSince(15*second))},
 		{name: "nothing was seen of pods any more, from after the bound", want: Violation, says: "no new incarnation", twist: both(withoutReplacement, blindSince(40*second))},
+		{name: "the Job failed for good", want: Violation, says: "none will: its Job failed", args: args{"within": "10m"}, twist: both(withoutReplacement, func(s *historytest.Story) {
+			s.Extra = func(b *historytest.Builder) {
+				b.Job(20*second, history.Modified, historytest.Namespace, historytest.JobUID, "Failed")
+			}
+		})},
+		{name: "its container crashed before Spark reported", want: Inconclusive, says: "nothing shows that it was a driver", twist: func(s *historytest.Story) {
+			s.Drivers[1] = historytest.Driver{UID: "d2", Created: 24 * second, Node: "n2", Running: 24500 * time.Millisecond, Finished: 24600 * time.Millisecond}
+		}},
+		{name: "a driver that was being deleted already", want: Inconclusive, says: "no fault that landed cost", twist: func(s *historytest.Story) {
+			s.Drivers[0].Terminating = 9 * second
+			s.Drivers[1].Created, s.Drivers[1].Running = 9500*time.Millisecond, 12*second
+		}},
+		{name: "seen late after an outage", want: Inconclusive, says: "nothing was seen at the time", args: args{"within": "14s"}, twist: func(s *historytest.Story) {
+			s.Extra = func(b *historytest.Builder) {
+				b.Add(24*second, history.Kubernetes, history.Outage, &history.Object{Kind: "Pod"}, history.GapData{Reason: "connection refused", For: 12 * second})
+			}
+		}},
 		{name: "no fault", want: Inconclusive, twist: withoutFault},
 		{name: "fault did not land", want: Inconclusive, twist: func(s *historytest.Story) { s.NotLanded = "the node answers" }},
-		{name: "its node was cordoned, which strikes no pod", want: Inconclusive, says: "no fault that landed struck the live driver", twist: func(s *historytest.Story) {
+		{name: "its node was cordoned, which strikes no pod", want: Inconclusive, says: "no fault that landed cost the application its live driver", twist: func(s *historytest.Story) {
 			s.FaultKind, s.Leaves, s.NotReady = "nodeCordon", true, 0
 			s.Drivers = s.Drivers[:1]
 		}},

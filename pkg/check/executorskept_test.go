@@ -33,13 +33,20 @@ func deletedBefore(deletion, end time.Duration) func(*historytest.Story) {
 	}
 }
 
+// sameApplication gives both incarnations one application id.
+func sameApplication(s *historytest.Story) { s.Drivers[1].Application = s.Drivers[0].Application }
+
 func TestExecutorsKept(t *testing.T) {
 	t.Parallel()
 	runInvariant(t, "executorsKept", args{}, []invariantCase{
 		{name: "all", want: Pass, measure: "2 executors kept", shows: []string{"incarnation 2 (pod driver-d2) registers executor 1"}},
 		{name: "one is removed when the old one of its number ends", want: Violation, measure: "executor 1 lost", says: "the end of pod driver-d1-exec-1",
-			twist: removes("d2", "1", 31*second), shows: []string{"pod driver-d1-exec-1, executor 1 of incarnation 1", "removes executor 1, which no fault hit"}},
-		{name: "one is removed before", want: Violation, says: "which no fault hit", twist: removes("d2", "2", 29900*time.Millisecond)},
+			twist: both(removes("d2", "1", 31*second), sameApplication), shows: []string{"pod driver-d1-exec-1, executor 1 of incarnation 1", "removes executor 1, which no fault hit"}},
+		{name: "one is removed before", want: Inconclusive, says: "nothing shows that another incarnation", twist: both(removes("d2", "2", 29900*time.Millisecond), sameApplication)},
+		{name: "one is removed after an old one of another application ended", want: Inconclusive, says: "nothing shows that another incarnation", twist: removes("d2", "1", 31*second)},
+		{name: "one fails by itself", want: Inconclusive, says: "executor 2 was lost, which no fault hit", twist: both(removes("d2", "2", 40*second), func(s *historytest.Story) {
+			s.Drivers[1].Executors[1].Silent, s.Drivers[1].Executors[1].Finished = 39*second, 39500*time.Millisecond
+		})},
 		{name: "the replaced driver's do not count", want: Pass, twist: removes("d1", "1", 20*second)},
 		{name: "struck by a fault", want: Pass, measure: "1 executor kept", twist: both(removes("d2", "2", 36*second), func(s *historytest.Story) {
 			tell := s.Extra
@@ -64,8 +71,9 @@ func TestExecutorsKept(t *testing.T) {
 				say(b, 44200*time.Millisecond, "d2", history.DriverStopping, nil, map[string]string{"cause": "pluginShutdown"})
 			}
 		})},
-		{name: "all are deleted, and the driver ends before it removes any", want: Violation, measure: "executor 1 lost", says: "which no fault hit",
-			twist: deletedBefore(40*second, 41*second), shows: []string{"pod driver-d2-exec-1 of incarnation 2 (pod driver-d2) is marked for deletion"}},
+		{name: "all are deleted by nobody knows whom", want: Inconclusive, twist: deletedBefore(40*second, 41*second)},
+		{name: "all are deleted, and the driver ends before it removes any", want: Violation, measure: "executor 1 lost", says: "its pod was deleted while incarnation 1 (pod driver-d1) was alive",
+			twist: both(deletedBefore(40*second, 41*second), zombie(39*second)), shows: []string{"pod driver-d2-exec-1 of incarnation 2 (pod driver-d2) is marked for deletion"}},
 		{name: "all are deleted as the driver ends", want: Pass, twist: deletedBefore(42*second, 41*second)},
 		{name: "driver not replaced", want: Inconclusive, says: "none could be taken", twist: withoutReplacement},
 		{name: "no executors", want: Inconclusive, twist: func(s *historytest.Story) { s.Drivers[1].Executors = nil }},

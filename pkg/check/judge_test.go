@@ -297,8 +297,10 @@ func TestCutHistories(t *testing.T) {
 	evaluation := NewEvaluation()
 	cut := 0
 	for i, line := range lines[:len(lines)-1] {
-		if v := evaluation.Verdict(Record{}); v.Verdict == Pass {
-			t.Fatalf("cut after line %d: pass", i)
+		if i%11 == 0 || i > len(lines)-30 {
+			if v := evaluation.Verdict(Record{}); v.Verdict == Pass {
+				t.Fatalf("cut after line %d: pass", i)
+			}
 		}
 		// What a file cut here gives must not differ from what was fed live; looked at now and then, for it costs a whole read.
 		if i%97 == 0 {

@@ -159,7 +159,7 @@ func unreadDisk(s *historytest.Story) { s.Collected[0].Errors = []string{"input/
 
 // zombie isolates the first driver instead: it lives on until a time.
 func zombie(until time.Duration) func(*historytest.Story) {
-	return func(s *historytest.Story) { s.Drivers[0].Silent = until }
+	return func(s *historytest.Story) { s.FaultKind, s.Drivers[0].Silent = "nodeIsolate", until }
 }
 
 func encoded(t *testing.T, v RunVerdict) []byte {

@@ -31,10 +31,13 @@ type Builder struct {
 	entries   []entry
 	cut       map[string]time.Duration // since when the records of a node come by its disk alone
 	collected time.Duration            // when they do
+	ahead     map[string]time.Duration // by how much the clocks of nodes are ahead
 }
 
 // New returns a builder without events.
-func New() *Builder { return &Builder{cut: map[string]time.Duration{}} }
+func New() *Builder {
+	return &Builder{cut: map[string]time.Duration{}, ahead: map[string]time.Duration{}}
+}
 
 // Add adds an event, at a time counted from the begin of the run. Events of equal times keep the order of the calls.
 func (b *Builder) Add(at time.Duration, source history.Source, eventType string, object *history.Object, data any) {
@@ -54,9 +57,9 @@ func (b *Builder) Fault(at time.Duration, eventType string, data history.FaultDa
 // Witness adds a record that its JVM wrote at a time and the harness learned of at another one. The record's time is filled in, and its
 // sequence number: the records of a JVM are numbered in the order of their times when the history is written.
 func (b *Builder) Witness(learned, written time.Duration, record history.WitnessRecord) {
-	record.WallMicros = Epoch().Add(written).UnixMicro()
+	record.WallMicros = Epoch().Add(written + b.ahead[record.Node]).UnixMicro()
 	record.Via = cmp.Or(record.Via, "http")
-	if cut := b.cutOff(record.Node, written); cut && record.Via == "http" {
+	if cut := b.cutOff(record.Node, min(learned, written)); cut && record.Via == "http" {
 		record.Via = "disk"
 		learned = max(learned, b.collected)
 	}

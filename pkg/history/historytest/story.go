@@ -67,6 +67,8 @@ type Story struct {
 	Leftovers *history.LeftoversData
 	Ended     time.Duration
 	End       history.RunEndData
+	// Clocks are the nodes' clocks, as they were measured at the begin; nil if nobody asked them.
+	Clocks []history.ClockOffset
 	// Extra adds whatever else happened.
 	Extra func(*Builder)
 }
@@ -148,6 +150,12 @@ func (s *Story) Bytes() ([]byte, error) {
 		return nil, err
 	}
 	b.Harness(0, history.RunStarted, run)
+	if s.Clocks != nil {
+		b.Harness(50*time.Millisecond, history.ClocksMeasured, history.ClocksData{Nodes: s.Clocks})
+	}
+	for _, clock := range s.Clocks {
+		b.ahead[clock.Node] = clock.Offset
+	}
 	for _, node := range []string{"n1", "n2", "n3"} {
 		b.Node(100*time.Millisecond, history.Added, node, "True")
 	}
