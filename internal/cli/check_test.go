@@ -16,7 +16,7 @@ import (
 // recordedRun makes a run directory with the history of a run, and returns both.
 func recordedRun(t *testing.T, twist func(*historytest.Story)) (string, []byte) {
 	t.Helper()
-	story := historytest.PowerOff(historytest.Expect("completes", map[string]any{"within": "1m"}))
+	story := historytest.PowerOff(historytest.Expect("completes", map[string]any{"within": "50s"}))
 	if twist != nil {
 		twist(story)
 	}
