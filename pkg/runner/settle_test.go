@@ -161,7 +161,7 @@ func TestAScenarioWithoutRecoverEndsWithItsApplication(t *testing.T) {
 		t.Errorf("the fault is %s, the node is held by %q", fault.State(), r.holds("n1"))
 	}
 	model, err := replay(directory.History())
-	if err != nil || model.Job.Complete.Never() {
+	if err != nil || model.Job().Complete.Never() {
 		t.Errorf("the run went on before the Job was complete: %v", err)
 	}
 }
