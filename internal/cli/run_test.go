@@ -147,6 +147,21 @@ func TestProgressSaysWhatIsAwaitedAndSeen(t *testing.T) {
 	}
 }
 
+func TestProgressOfWhatHasNoBound(t *testing.T) {
+	t.Parallel()
+	var out lockedBuffer
+	p := newProgress(&out)
+	defer p.Await("the phase cleanup", 0, func() string { return "removing namespace r" })()
+	p.mu.Lock()
+	p.draw()
+	p.mu.Unlock()
+	for _, want := range []string{"waiting for the phase cleanup\n", "the phase cleanup, for 0s; seen: removing namespace r"} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("%q lacks %q", out.String(), want)
+		}
+	}
+}
+
 func TestProgressOnATerminal(t *testing.T) {
 	t.Parallel()
 	var out lockedBuffer

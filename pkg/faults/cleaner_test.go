@@ -112,7 +112,7 @@ func TestCleanUpActsOnTheRightTargetAlone(t *testing.T) {
 			if tt.api != nil {
 				w.api.PrependReactor("get", "nodes", func(k8stesting.Action) (bool, runtime.Object, error) { return true, nil, tt.api })
 			}
-			cleaner := &Cleaner{Machines: w.cluster, Cluster: testIdentity(), Client: w.api}
+			cleaner := &Cleaner{Machines: w.cluster, Cluster: testIdentity(), Client: w.api, SettleWithin: 20 * time.Millisecond}
 			if tt.cluster != nil {
 				tt.cluster(&cleaner.Cluster)
 			}

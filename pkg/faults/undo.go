@@ -34,6 +34,8 @@ type Cleaner struct {
 	// Confirm returns nil if somebody allows what it is asked, and otherwise an error that says how to allow it. A nil
 	// Confirm allows nothing.
 	Confirm func(question string) error
+	// SettleWithin is how long a machine that was booted since the fault struck may take to be well; a minute if zero.
+	SettleWithin time.Duration
 
 	booted map[string]bool // machines that this Cleaner switched on
 }
@@ -174,7 +176,7 @@ func bootedSince(target Target, machine cluster.Node, node *corev1.Node) (now, w
 	return "", ""
 }
 
-// settling is how long a machine that was booted by others may take to be well.
+// settling is the default of SettleWithin.
 const settling = time.Minute
 
 // leaveAlone deals with a machine that somebody booted since the fault struck. What it is now is theirs: if it is well, nothing is
@@ -182,7 +184,7 @@ const settling = time.Minute
 func (c *Cleaner) leaveAlone(ctx context.Context, target Target, now, was string) (cluster.Evidence, error) {
 	undo, _ := target.Action.Undo()
 	evidence := cluster.Evidence{Action: undo, Node: target.Node, Begun: time.Now()}
-	ctx, cancel := context.WithTimeout(ctx, settling)
+	ctx, cancel := context.WithTimeout(ctx, cmp.Or(c.SettleWithin, settling))
 	defer cancel()
 	err := until(ctx, lookAgain, func(ctx context.Context) (bool, error, error) {
 		machine, err := findNode(ctx, c.Machines, target.Node)
@@ -190,7 +192,11 @@ func (c *Cleaner) leaveAlone(ctx context.Context, target Target, now, was string
 			return false, err, nil
 		}
 		if machine.Disturbed() {
-			return false, nil, fmt.Errorf("%s, kubelet runs: %t", describeNode(machine), machine.Kubelet)
+			seen := fmt.Errorf("%s, kubelet runs: %t", describeNode(machine), machine.Kubelet)
+			if machine.Power == cluster.Off {
+				return false, nil, seen
+			}
+			return false, seen, nil // it may be booting
 		}
 		node, err := c.node(ctx, target.Node)
 		if err != nil {

@@ -13,12 +13,14 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"k8s.io/client-go/rest"
 
 	"github.com/sparkchaos/sparkchaos/pkg/cluster"
 	"github.com/sparkchaos/sparkchaos/pkg/faults"
+	"github.com/sparkchaos/sparkchaos/pkg/scenario"
 )
 
 // cleanUpOf cleans up all fake clusters, and may do what it asks for.
@@ -270,4 +272,43 @@ func holdingFor(t *testing.T, shared cluster.Shared) error {
 		<-ctx.Done()
 		return context.Cause(ctx)
 	})
+}
+
+// TestUnderwayKnowsWhatIsLeft is what somebody who interrupts a run is told.
+func TestUnderwayKnowsWhatIsLeft(t *testing.T) {
+	t.Parallel()
+	var unknown *Underway
+	unknown.makes("x")
+	unknown.forget()
+	if unknown.Undoing() != "" || unknown.Left() != "" {
+		t.Error("a nil one knows something")
+	}
+	directory := Directory(t.TempDir())
+	machines := newFakeMachines("n1")
+	r := runOn(t, newLimitedFile(t, directory), directory, machines, fakeAPI(readyNode("n1")))
+	fault, err := faults.NewDisturbance("strike", "nodePowerOff", "", &faults.NodePowerOffArgs{Node: scenario.NodeSelector{Name: "n1"}}, faults.Env{
+		Run: "r", ClusterKind: "fake", Namespace: "r", Machines: machines, Client: r.client, Emitter: r.log, Journal: r.journal, PollEvery: time.Millisecond,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	u := &Underway{}
+	u.disturbs(fault)
+	u.makes("namespace r")
+	if got := u.Undoing(); got != "removing namespace r" {
+		t.Errorf("before the fault: %q", got)
+	}
+	if err := fault.Inject(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if undoing, left := u.Undoing(), u.Left(); undoing != "undoing fault strike, then removing namespace r" || left != "fault strike not undone; namespace r not removed" {
+		t.Errorf("%q, %q", undoing, left)
+	}
+	if err := fault.Recover(t.Context()); err != nil || u.Left() != "namespace r not removed" {
+		t.Errorf("%v, %q", err, u.Left())
+	}
+	u.forget()
+	if u.Left() != "" {
+		t.Errorf("after all: %q", u.Left())
+	}
 }
