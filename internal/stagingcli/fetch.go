@@ -27,6 +27,8 @@ type fetchFlags struct {
 	retryFor, stall                time.Duration
 	rate                           string
 	role, reportDir, reportURL     string
+	caFile                         string
+	maxBytes                       int64
 }
 
 func newFetchCommand() *cobra.Command {
@@ -63,6 +65,8 @@ Exit codes: 0 fetched and unpacked, 1 refused for good, 3 not reachable in time 
 	flags.DurationVar(&f.retryFor, "retry-for", 2*time.Minute, "how long to go on trying; a download that makes progress is never cut short")
 	flags.DurationVar(&f.stall, "stall-time", 15*time.Second, "give up an attempt that brings no byte for so long")
 	flags.StringVar(&f.rate, "limit-rate", "", "read at most so many bytes a second; k, m and g stand for powers of 1024, as with curl")
+	flags.StringVar(&f.caFile, "ca-file", "", "PEM file with the authorities that the server's certificate may come from; without it those of the system")
+	flags.Int64Var(&f.maxBytes, "max-bytes", 4<<30, "refuse a bundle of more bytes; where the size is known, from the ticket, give that")
 	flags.StringVar(&f.role, "report-role", "", "report as a driver or as an executor")
 	flags.StringVar(&f.reportDir, "report-dir", "", "directory for a file of reports")
 	flags.StringVar(&f.reportURL, "report-url", "", "URL of a witness, such as http://10.0.0.1:7070")
@@ -85,8 +89,13 @@ func (f *fetchFlags) fetcher(getenv func(string) string, command *cobra.Command)
 	if rate > 0 {
 		buffer = limitedBuffer
 	}
-	client, err := staging.NewClient(f.server, transport(buffer))
+	web, err := trusting(transport(buffer), f.caFile)
 	note(err)
+	client, err := staging.NewClient(f.server, web)
+	note(err)
+	if f.maxBytes < 1 {
+		note(fmt.Errorf("--max-bytes is %d, want a number above zero", f.maxBytes))
+	}
 	if f.id == "" {
 		note(errors.New("--id is missing"))
 	}
@@ -107,7 +116,7 @@ func (f *fetchFlags) fetcher(getenv func(string) string, command *cobra.Command)
 		return nil, usagef("%w", errors.Join(problems...))
 	}
 	return &fetcher{
-		client: client, ticket: staging.Ticket{ID: f.id, Secret: secret, SHA256: strings.ToLower(f.sha256)},
+		client: client.WithMaxBytes(f.maxBytes), ticket: staging.Ticket{ID: f.id, Secret: secret, SHA256: strings.ToLower(f.sha256)},
 		into: filepath.Clean(f.into), replace: f.replace, retryFor: f.retryFor, stall: f.stall, rate: rate,
 		report: reports, out: command.ErrOrStderr(),
 	}, nil

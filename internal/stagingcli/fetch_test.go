@@ -3,6 +3,7 @@ package stagingcli
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -154,6 +155,38 @@ func TestFetch(t *testing.T) {
 	}
 }
 
+// Whoever answers for a server cannot fill the disk: what is more than the bundle is not written.
+func TestFetchIsBounded(t *testing.T) {
+	t.Parallel()
+	const most, far = 1 << 20, 256 << 20
+	var sent atomic.Int64
+	endless := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		for chunk := make([]byte, 1<<16); sent.Load() < far; sent.Add(int64(len(chunk))) {
+			if _, err := w.Write(chunk); err != nil {
+				return
+			}
+		}
+	}))
+	t.Cleanup(endless.Close)
+	dir := t.TempDir()
+	secret := filepath.Join(dir, "secret")
+	if err := os.WriteFile(secret, []byte("s"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	code, _, said := command("fetch", "--server", endless.URL, "--id", "id", "--secret-file", secret, "--sha256", strings.Repeat("0", 64),
+		"--max-bytes", fmt.Sprint(most), "--into", filepath.Join(dir, "bundle"))
+	if code != ExitRefused || !strings.Contains(said, "at most 1048576 bytes") || !strings.Contains(said, "--max-bytes") {
+		t.Errorf("code %d, %s; want %d and the bound", code, said, ExitRefused)
+	}
+	endless.Close() // waits for the sender
+	if n := sent.Load(); n >= far {
+		t.Errorf("%d bytes were taken", n)
+	}
+	if left, err := os.ReadDir(dir); err != nil || len(left) != 1 {
+		t.Errorf("left in the directory: %v, %v", left, err)
+	}
+}
+
 func TestUsage(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct {
@@ -162,8 +195,8 @@ func TestUsage(t *testing.T) {
 	}{
 		"nothing":       {nil, []string{"name one of the commands"}},
 		"unknown":       {[]string{"fetch", "--bogus"}, []string{"--bogus"}},
-		"empty fetch":   {[]string{"fetch", "--limit-rate", "0"}, []string{"server", "--id", "--into", "--secret-file", "--limit-rate"}},
-		"empty serve":   {[]string{"serve", "--tls-key", "k", "--clean-up", "x", "--max-uploads", "0"}, []string{"--storage", "--tls-cert", "--clean-up", "--max-uploads"}},
+		"empty fetch":   {[]string{"fetch", "--limit-rate", "0", "--max-bytes", "0", "--ca-file", "/nonexistent"}, []string{"server", "--max-bytes", "--ca-file", "--id", "--into", "--secret-file", "--limit-rate"}},
+		"empty serve":   {[]string{"serve", "--tls-key", "k", "--clean-up", "x", "--max-uploads", "0", "--min-rate", "0", "--max-store-bytes", "-1"}, []string{"--min-rate", "--max-store-bytes", "--storage", "--tls-cert", "--clean-up", "--max-uploads"}},
 		"empty upload":  {[]string{"upload"}, []string{"server", "FILE", "ownerNamespace", "ownerLabels"}},
 		"bad reporting": {[]string{"fetch", "--report-dir", "x"}, []string{"--report-role"}},
 	} {

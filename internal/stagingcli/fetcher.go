@@ -190,6 +190,8 @@ func (f *fetcher) conclude(o outcome, took time.Duration) (string, error) {
 	}
 	var unavailable *staging.UnavailableError
 	switch {
+	case errors.Is(o.err, staging.ErrTooLarge):
+		return history.ArtifactsRefused, failed(ExitRefused, "if it is that large, give more with --max-bytes")
 	case staging.Definitive(o.err), errors.Is(o.err, staging.ErrBadBundle):
 		return history.ArtifactsRefused, failed(ExitRefused, "asking again is no use: upload again and use the new ticket; "+
 			"if the bundle was there before, the server's log says why it was removed, unless its storage is memory, which forgets")

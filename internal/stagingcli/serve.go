@@ -7,6 +7,9 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/http"
+	"os"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -28,14 +31,24 @@ const (
 	cleanUpOff        = "off"
 )
 
+const (
+	// apiRate is how many questions a second the clean-up may ask the API server.
+	apiRate = 50
+	// metricsTime bounds one request for the metrics.
+	metricsTime = 30 * time.Second
+)
+
 type serveFlags struct {
 	listen, storage  string
+	metricsListen    string
 	tlsCert, tlsKey  string
+	tokenFile        string
 	cleanUp          string
 	kubeconfig       string
 	config           server.Config
 	initial          time.Duration
 	every, ownerless time.Duration
+	maxEntries       int
 	grace            time.Duration
 }
 
@@ -66,6 +79,15 @@ func newServeCommand() *cobra.Command {
 	flags.IntVar(&f.config.MaxUploads, "max-uploads", 16, "more at a time are asked to come again")
 	flags.DurationVar(&f.config.TransferTime, "transfer-time", 30*time.Minute, "how long one upload or download may take")
 	flags.DurationVar(&f.config.StallTime, "stall-time", time.Minute, "how long a client may stand still")
+	flags.Int64Var(&f.config.MinRate, "min-rate", 8<<10, "how many bytes a second a client must send or take")
+	flags.DurationVar(&f.config.SlowTime, "slow-time", time.Minute, "how long a client may be slower than --min-rate before it is cut off")
+	flags.IntVar(&f.config.MaxUploadsPerClient, "max-uploads-per-client", 0, "how many of --max-uploads one address may have; 0 means a quarter of them")
+	flags.Int64Var(&f.config.MaxStoreBytes, "max-store-bytes", 0, "uploads are refused with 507 when all bundles together would take more; 0 means no bound")
+	flags.Int64Var(&f.config.FreeSpaceReserve, "free-space-reserve", 256<<20, "uploads are refused with 507 when less than so many bytes would stay free on the disk; 0 means no reserve")
+	flags.StringVar(&f.tokenFile, "upload-token-file", "", "file with a token that uploads must show; without it everybody who reaches the server can upload")
+	flags.StringSliceVar(&f.config.Namespaces, "owner-namespace", nil, "take only bundles for pods in this namespace; can be repeated; without it all namespaces do")
+	flags.IntVar(&f.maxEntries, "clean-up-entries", 2000, "how many bundles one sweep looks at, beside those that had no owner in the last one; the rest follows in the next sweeps")
+	flags.StringVar(&f.metricsListen, "metrics-listen", "", "address and port for /metrics alone, by plain HTTP; without it /metrics is at --listen")
 	flags.DurationVar(&f.grace, "shutdown-grace", 20*time.Second, "how long transfers may take to finish after SIGTERM")
 	return command
 }
@@ -91,11 +113,15 @@ func (f *serveFlags) check() error {
 	}{
 		{"max-bundle-bytes", f.config.MaxBundleBytes}, {"max-uploads", int64(f.config.MaxUploads)},
 		{"transfer-time", int64(f.config.TransferTime)}, {"stall-time", int64(f.config.StallTime)},
+		{"min-rate", f.config.MinRate}, {"slow-time", int64(f.config.SlowTime)}, {"clean-up-entries", int64(f.maxEntries)},
 		{"initial-access", int64(f.initial)}, {"clean-up-every", int64(f.every)}, {"clean-up-grace", int64(f.ownerless)},
 	} {
 		if n.value <= 0 {
 			problem("--%s must be above zero", n.flag)
 		}
+	}
+	if f.config.MaxUploadsPerClient < 0 || f.config.MaxStoreBytes < 0 || f.config.FreeSpaceReserve < 0 {
+		problem("--max-uploads-per-client, --max-store-bytes and --free-space-reserve must not be negative; 0 means the default or no bound")
 	}
 	if len(problems) > 0 {
 		return usagef("%w", errors.Join(problems...))
@@ -111,6 +137,10 @@ func (f *serveFlags) serve(ctx context.Context, log *slog.Logger) (err error) {
 	if err != nil {
 		return err
 	}
+	token, err := readToken("--upload-token-file", f.tokenFile)
+	if err != nil {
+		return usagef("%w", err)
+	}
 	stored, err := store.Open(ctx, f.storage)
 	if err != nil {
 		return err
@@ -118,32 +148,75 @@ func (f *serveFlags) serve(ctx context.Context, log *slog.Logger) (err error) {
 	defer func() { err = errors.Join(err, stored.Close()) }()
 	config := f.config
 	config.Storage, config.Log, config.CleanUp = server.Stored(stored), log, cleanUp
+	config.UploadToken, config.MetricsElsewhere = token, f.metricsListen != ""
 	s, err := server.New(config)
 	if err != nil {
 		return err
 	}
-	listener, err := f.open()
+	listener, err := f.open(log)
 	if err != nil {
 		return err
 	}
-	log.Info("serving", "address", listener.Addr().String(), "storage", stored.String(), "tls", f.tlsCert != "", "cleanUp", f.cleanUp)
-	return s.Serve(ctx, listener, f.grace)
+	endMetrics, err := f.serveMetrics(s.MetricsHandler(), log)
+	if err != nil {
+		return errors.Join(err, listener.Close())
+	}
+	log.Info("serving", "address", listener.Addr().String(), "storage", stored.String(), "tls", f.tlsCert != "", "cleanUp", f.cleanUp, "uploadToken", token != "")
+	return errors.Join(s.Serve(ctx, listener, f.grace), endMetrics())
 }
 
-func (f *serveFlags) open() (net.Listener, error) {
+func (f *serveFlags) open(log *slog.Logger) (net.Listener, error) {
 	listener, err := net.Listen("tcp", f.listen)
 	if err != nil || f.tlsCert == "" {
 		return listener, err
 	}
-	certificate, err := tls.LoadX509KeyPair(f.tlsCert, f.tlsKey)
+	certificates, err := newCertificates(f.tlsCert, f.tlsKey, log)
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("certificate %s with key %s: %w", f.tlsCert, f.tlsKey, err), listener.Close())
+		return nil, errors.Join(err, listener.Close())
 	}
-	return tls.NewListener(listener, &tls.Config{Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS12}), nil
+	return tls.NewListener(listener, &tls.Config{GetCertificate: certificates.get, MinVersion: tls.VersionTLS12}), nil
+}
+
+// serveMetrics serves the metrics at their own address, if they have one, until the function that it returns is called.
+func (f *serveFlags) serveMetrics(handler http.Handler, log *slog.Logger) (end func() error, err error) {
+	if f.metricsListen == "" {
+		return func() error { return nil }, nil
+	}
+	listener, err := net.Listen("tcp", f.metricsListen)
+	if err != nil {
+		return nil, fmt.Errorf("--metrics-listen: %w", err)
+	}
+	metrics := &http.Server{Handler: handler, ReadTimeout: metricsTime, WriteTimeout: metricsTime, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn)}
+	ended := make(chan error, 1)
+	go func() { ended <- metrics.Serve(listener) }()
+	log.Info("serving metrics", "at", listener.Addr().String())
+	return func() error {
+		err := metrics.Close()
+		if served := <-ended; !errors.Is(served, http.ErrServerClosed) {
+			err = errors.Join(err, fmt.Errorf("metrics at %s: %w", listener.Addr(), served))
+		}
+		return err
+	}, nil
+}
+
+// readToken returns the token in a file, or "" for no file.
+func readToken(flag, file string) (string, error) {
+	if file == "" {
+		return "", nil
+	}
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return "", fmt.Errorf("%s: %w", flag, err)
+	}
+	token := strings.TrimSpace(string(data))
+	if token == "" || strings.ContainsAny(token, " \t\r\n") {
+		return "", fmt.Errorf("%s %s holds no token: want one word", flag, file)
+	}
+	return token, nil
 }
 
 func (f *serveFlags) cleaning() (server.CleanUp, error) {
-	c := server.CleanUp{Off: f.cleanUp == cleanUpOff, InitialAccess: f.initial, Every: f.every, Grace: f.ownerless}
+	c := server.CleanUp{Off: f.cleanUp == cleanUpOff, InitialAccess: f.initial, Every: f.every, Grace: f.ownerless, MaxEntries: f.maxEntries}
 	if f.cleanUp == cleanUpOff || f.cleanUp == cleanUpInitial {
 		return c, nil
 	}
@@ -154,6 +227,8 @@ func (f *serveFlags) cleaning() (server.CleanUp, error) {
 	if err != nil {
 		return c, fmt.Errorf("the clean-up needs a Kubernetes API (or --clean-up=%s): %w", cleanUpInitial, err)
 	}
+	// One sweep asks three times for each namespace with bundles; the library's own 5 a second would make it last for minutes.
+	config.QPS, config.Burst = apiRate, 2*apiRate
 	client, err := kubernetes.NewForConfig(config)
 	if err != nil {
 		return c, fmt.Errorf("client of the Kubernetes API: %w", err)

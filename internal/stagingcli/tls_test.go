@@ -3,13 +3,16 @@ package stagingcli
 import (
 	"bufio"
 	"context"
+	"crypto/tls"
 	"encoding/json"
+	"errors"
 	"io"
 	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/sparkchaos/sparkchaos/pkg/cluster/embedded/pki"
 	"github.com/sparkchaos/sparkchaos/pkg/staging"
@@ -49,8 +52,63 @@ func TestHTTPS(t *testing.T) {
 	if code, _, said := process(t, trusting, fetch...); code != ExitDone {
 		t.Errorf("fetch: code %d, %s", code, said)
 	}
+	if code, _, said := process(t, nil, append(fetch, "--replace", "--ca-file", in("ca.pem"))...); code != ExitDone {
+		t.Errorf("fetch with --ca-file: code %d, %s", code, said)
+	}
+	if code, _, said := process(t, nil, append(fetch, "--replace", "--ca-file", in("app.jar"))...); code != ExitUsage || !strings.Contains(said, "no certificate") {
+		t.Errorf("fetch with a --ca-file that is none: code %d, %s", code, said)
+	}
 	if data, err := os.ReadFile(in("bundle/app.jar")); err != nil || string(data) != "code" {
 		t.Errorf("unpacked: %q, %v", data, err)
+	}
+}
+
+// A certificate that is rotated is served without a restart, and files that are no certificate end nothing.
+func TestCertificatesAreRenewed(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	certFile, keyFile := filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
+	issue := func(name string) {
+		t.Helper()
+		authority, err := pki.NewAuthority("test")
+		if err != nil {
+			t.Fatal(err)
+		}
+		pair, err := authority.Server(name, "127.0.0.1")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := errors.Join(os.WriteFile(certFile, pair.Cert, 0o600), os.WriteFile(keyFile, pair.Key, 0o600)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	issue("first")
+	address := serve(t, "--storage", "memory", "--tls-cert", certFile, "--tls-key", keyFile)
+	served := func() string {
+		t.Helper()
+		conn, err := tls.Dial("tcp", address, &tls.Config{InsecureSkipVerify: true}) // the name alone is looked at
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		return conn.ConnectionState().PeerCertificates[0].Subject.CommonName
+	}
+	if name := served(); name != "first" {
+		t.Fatalf("the certificate is that of %q, want first", name)
+	}
+	issue("second")
+	for deadline := time.Now().Add(time.Minute); served() != "second"; {
+		if time.Now().After(deadline) {
+			t.Fatal("after a minute the old certificate is served")
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	if err := os.WriteFile(certFile, []byte("half"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(2 * certificateAge)
+	if name := served(); name != "second" {
+		t.Errorf("with a file that is no certificate that of %q is served, want second", name)
 	}
 }
 

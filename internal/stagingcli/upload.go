@@ -12,7 +12,7 @@ import (
 )
 
 func newUploadCommand() *cobra.Command {
-	var address, namespace string
+	var address, namespace, caFile, tokenFile string
 	var labels map[string]string
 	command := &cobra.Command{
 		Use:   "upload FILE...",
@@ -23,13 +23,16 @@ Exit codes: 0 uploaded, 1 refused, 3 the server did not take it (again may help)
 		Example: `  sparkchaos staging upload --server http://staging:10000 --owner-namespace spark --owner-label spark-role=driver app.jar`,
 		RunE: func(command *cobra.Command, files []string) error {
 			owner := staging.Owner{Namespace: namespace, Labels: labels, Type: staging.OwnerTypePod}
-			client, err := staging.NewClient(address, transport(0))
+			web, trustErr := trusting(transport(0), caFile)
+			client, err := staging.NewClient(address, web)
 			if len(files) == 0 {
 				err = errors.Join(err, errors.New("name at least one FILE"))
 			}
-			if err := errors.Join(err, owner.Validate()); err != nil {
+			token, tokenErr := readToken("--token-file", tokenFile)
+			if err := errors.Join(err, trustErr, tokenErr, owner.Validate()); err != nil {
 				return usagef("%w", err)
 			}
+			client = client.WithUploadToken(token)
 			bundle, w := io.Pipe()
 			go func() { w.CloseWithError(staging.Pack(w, files...)) }()
 			ticket, err := client.Upload(command.Context(), owner, bundle)
@@ -46,6 +49,8 @@ Exit codes: 0 uploaded, 1 refused, 3 the server did not take it (again may help)
 	command.Flags().StringVar(&address, "server", "", "URL of the server, such as http://staging:10000")
 	command.Flags().StringVar(&namespace, "owner-namespace", "", "namespace of the pods that the bundle is for")
 	command.Flags().StringToStringVar(&labels, "owner-label", nil, "label of the pods that the bundle is for, as name=value; can be repeated")
+	command.Flags().StringVar(&caFile, "ca-file", "", "PEM file with the authorities that the server's certificate may come from; without it those of the system")
+	command.Flags().StringVar(&tokenFile, "token-file", "", "file with the token that the server wants of uploads")
 	return command
 }
 

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"hash"
 	"io"
+	"math"
 	"mime/multipart"
 	"net/http"
 	"net/textproto"
@@ -25,8 +26,25 @@ const maxAnswer = 64 << 10
 
 // Client talks to a staging server. Its errors are a *RefusedError or an *UnavailableError, or come from the arguments.
 type Client struct {
-	base *url.URL
-	http *http.Client
+	base  *url.URL
+	http  *http.Client
+	token string // of uploads; "" for none
+	most  int64  // bytes of a download; 0 for no bound but the ticket's size
+}
+
+// WithMaxBytes returns a client of the same server that takes no bundle of more bytes, whatever the server sends; 0 bounds
+// nothing.
+func (c *Client) WithMaxBytes(most int64) *Client {
+	with := *c
+	with.most = most
+	return &with
+}
+
+// WithUploadToken returns a client of the same server that shows a token when it uploads; "" shows none.
+func (c *Client) WithUploadToken(token string) *Client {
+	with := *c
+	with.token = token
+	return &with
 }
 
 // NewClient returns a client of the server at a base URL, such as http://staging.spark:10000, that talks through
@@ -101,6 +119,9 @@ func (c *Client) upload(ctx context.Context, op, contentType string, body io.Rea
 		return Ticket{}, err
 	}
 	request.Header.Set("Content-Type", contentType)
+	if c.token != "" {
+		request.Header.Set(SecretHeader, TokenScheme+" "+c.token)
+	}
 	// A server that is busy says so before the bundle is on its way.
 	request.Header.Set("Expect", "100-continue")
 	response, err := c.do(op, request)
@@ -148,7 +169,8 @@ func partHeader(name, contentType string) textproto.MIMEHeader {
 }
 
 // Fetch asks for a bundle. Who reads the result to io.EOF has all of it, and it is what the ticket names: the reader fails
-// with ErrMismatch instead when the hash is another one, and with an *UnavailableError when the download breaks off.
+// with ErrMismatch instead when the hash or the size is another one, with ErrTooLarge as soon as there is more than the client
+// takes, and with an *UnavailableError when the download breaks off.
 func (c *Client) Fetch(ctx context.Context, ticket Ticket) (io.ReadCloser, error) {
 	op := "fetch " + ticket.String()
 	response, err := c.withTicket(ctx, op, http.MethodGet, ticket)
@@ -159,7 +181,17 @@ func (c *Client) Fetch(ctx context.Context, ticket Ticket) (io.ReadCloser, error
 	if want == "" {
 		want = digestOf(response.Header)
 	}
-	return &download{ReadCloser: response.Body, op: op, server: c.Server(), want: want, announced: response.ContentLength, digest: sha256.New()}, nil
+	d := &download{ReadCloser: response.Body, op: op, server: c.Server(), want: want, announced: response.ContentLength, most: math.MaxInt64 - 1, digest: sha256.New()}
+	if c.most > 0 {
+		d.most, d.beyond = c.most, ErrTooLarge
+	}
+	if ticket.Size > 0 && ticket.Size <= d.most {
+		d.most, d.beyond = ticket.Size, ErrMismatch
+	}
+	if d.announced > d.most {
+		return nil, errors.Join(d.tooMuch(fmt.Sprintf("%d bytes are announced", d.announced)), response.Body.Close())
+	}
+	return d, nil
 }
 
 // Remove removes a bundle from the server.
@@ -259,13 +291,24 @@ type download struct {
 	op, server string
 	want       string // SHA-256 in hexadecimal, or ""
 	announced  int64  // bytes, or -1
+	most       int64  // bytes that are taken
+	beyond     error  // what more of them is
 	digest     hash.Hash
 	size       int64
 }
 
+// tooMuch is the refusal of a bundle that is larger than what is taken.
+func (d *download) tooMuch(seen string) error {
+	return &RefusedError{Op: d.op, Server: d.server, Status: http.StatusOK, Err: d.beyond, Reason: fmt.Sprintf("%s, want at most %d bytes", seen, d.most)}
+}
+
 // Read implements io.Reader.
 func (d *download) Read(p []byte) (int, error) {
-	n, err := d.ReadCloser.Read(p)
+	// One byte more than is taken shows that there is more.
+	n, err := d.ReadCloser.Read(p[:min(int64(len(p)), d.most-d.size+1)])
+	if d.size+int64(n) > d.most {
+		return 0, d.tooMuch("more was sent")
+	}
 	d.digest.Write(p[:n])
 	d.size += int64(n)
 	switch {

@@ -13,6 +13,8 @@ var (
 	ErrUnknown = errors.New("the server has no such bundle")
 	// ErrUnauthorized is a secret that is not the bundle's: 401.
 	ErrUnauthorized = errors.New("the secret is not the bundle's")
+	// ErrTooLarge is a bundle of more bytes than the client takes.
+	ErrTooLarge = errors.New("the bundle is larger than what is taken")
 	// ErrMismatch is a bundle whose bytes are not those that the ticket names.
 	ErrMismatch = errors.New("the bytes received are not those of the ticket")
 )
@@ -21,7 +23,7 @@ var (
 type RefusedError struct {
 	Op     string // what was asked for, e.g. "fetch bundle 1b4e…"
 	Server string
-	Status int    // HTTP status; 200 with ErrMismatch
+	Status int    // HTTP status; 200 with ErrMismatch and ErrTooLarge
 	Reason string // what the server said, or what was seen
 	Err    error  // one of the reasons above, or nil
 }

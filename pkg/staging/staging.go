@@ -31,6 +31,8 @@ const (
 	OwnerPart = "resourcesOwner"
 	// SecretHeader carries the secret of a ticket as it is, without a scheme.
 	SecretHeader = "Authorization"
+	// TokenScheme stands before the token of an upload in the same header, where a server wants one.
+	TokenScheme = "Bearer"
 	// DigestHeader of a download names the SHA-256 of the bundle, as RFC 9530 has it.
 	DigestHeader = "Repr-Digest"
 )

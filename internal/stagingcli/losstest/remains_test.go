@@ -113,11 +113,32 @@ func (w waiting) Read([]byte) (int, error) {
 func sweepHalfUploads(t *testing.T, server *serverProcess) {
 	t.Helper()
 	pause(t.Context(), 3*time.Second)
+	forgetServers(t, server.storage)
 	server.start("--transfer-time", "1s", "--clean-up-every", "100ms")
 	for !strings.Contains(metrics(t, server), `sparkchaos_staging_sweeps_total{result="ok"}`) {
 		pause(t.Context(), 100*time.Millisecond)
 	}
 	server.kill()
+}
+
+// forgetServers removes what the servers that were killed said of how long an upload to them may take: only the test knows
+// that none of them lives, and no other server would remove what may be theirs.
+func forgetServers(t *testing.T, storage string) {
+	t.Helper()
+	bucket, err := blob.OpenBucket(t.Context(), storage)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer bucket.Close()
+	told := keys(t, bucket, "servers/")
+	if len(told) == 0 {
+		t.Error("no server said how long an upload to it may take")
+	}
+	for _, key := range told {
+		if err := bucket.Delete(t.Context(), "servers/"+key); err != nil {
+			t.Fatal(err)
+		}
+	}
 }
 
 func metrics(t *testing.T, server *serverProcess) string {

@@ -5,17 +5,15 @@ import (
 	"context"
 	"fmt"
 
-	batchv1 "k8s.io/api/batch/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/client-go/kubernetes"
 
 	"github.com/sparkchaos/sparkchaos/pkg/staging"
 	"github.com/sparkchaos/sparkchaos/pkg/staging/server"
 )
 
-// page is how many Jobs are listed at a time.
+// page is how many objects are listed at a time.
 const page = 500
 
 // Kubernetes looks for owners through the API server. It needs list on pods and jobs in the namespaces of bundles; get on
@@ -27,35 +25,46 @@ var _ server.Owners = Kubernetes{}
 // New returns the finder that uses client.
 func New(client kubernetes.Interface) Kubernetes { return Kubernetes{client} }
 
-// Find implements server.Owners. A bundle has an owner while a pod carries its labels, whatever state it is in, or a Job
-// is there whose pods will carry them: between two pods of a Job there may be none for minutes.
-func (k Kubernetes) Find(ctx context.Context, owner staging.Owner) (server.Finding, error) {
-	gone, err := k.namespaceGone(ctx, owner.Namespace)
+// Look implements server.Owners. It lists the pods and the Jobs of the namespace, once for all its bundles.
+func (k Kubernetes) Look(ctx context.Context, namespace string) (server.Census, error) {
+	gone, err := k.namespaceGone(ctx, namespace)
 	if err != nil {
-		return server.Finding{}, err
+		return nil, err
 	}
 	if gone {
-		return server.Finding{What: fmt.Sprintf("namespace %s does not exist", owner.Namespace)}, nil
+		return noNamespace(namespace), nil
 	}
-	selector := labels.SelectorFromSet(owner.Labels)
-	pods, err := k.client.CoreV1().Pods(owner.Namespace).List(ctx, metav1.ListOptions{LabelSelector: selector.String(), Limit: 1})
+	c := census{}
+	err = pages(func(options metav1.ListOptions) (string, error) {
+		pods, err := k.client.CoreV1().Pods(namespace).List(ctx, options)
+		if err != nil {
+			return "", err
+		}
+		for _, pod := range pods.Items {
+			c.add("pod "+pod.Name, pod.Labels)
+		}
+		return pods.Continue, nil
+	})
 	if err != nil {
-		return server.Finding{}, fmt.Errorf("list pods (is list on pods granted there?): %w", err)
+		return nil, fmt.Errorf("list pods (is list on pods granted there?): %w", err)
 	}
-	if len(pods.Items) > 0 {
-		return server.Finding{Owned: true, What: fmt.Sprintf("pod %s", pods.Items[0].Name)}, nil
-	}
-	job, err := k.job(ctx, owner.Namespace, selector)
+	err = pages(func(options metav1.ListOptions) (string, error) {
+		jobs, err := k.client.BatchV1().Jobs(namespace).List(ctx, options)
+		if err != nil {
+			return "", err
+		}
+		for _, job := range jobs.Items {
+			c.add("job "+job.Name, job.Spec.Template.Labels)
+		}
+		return jobs.Continue, nil
+	})
 	if err != nil {
-		return server.Finding{}, fmt.Errorf("list jobs (is list on jobs.batch granted there?): %w", err)
+		return nil, fmt.Errorf("list jobs (is list on jobs.batch granted there?): %w", err)
 	}
-	if job != "" {
-		return server.Finding{Owned: true, What: fmt.Sprintf("job %s", job)}, nil
-	}
-	return server.Finding{What: "no pod with these labels, and no job that makes one"}, nil
+	return c, nil
 }
 
-// namespaceGone says whether a namespace certainly does not exist. Who may not ask knows nothing, and that is no error.
+// namespaceGone reports whether a namespace certainly does not exist. Who may not ask knows nothing, and that is no error.
 func (k Kubernetes) namespaceGone(ctx context.Context, name string) (bool, error) {
 	_, err := k.client.CoreV1().Namespaces().Get(ctx, name, metav1.GetOptions{})
 	switch {
@@ -68,25 +77,67 @@ func (k Kubernetes) namespaceGone(ctx context.Context, name string) (bool, error
 	}
 }
 
-// job returns the name of a Job whose pods carry the labels, or "".
-func (k Kubernetes) job(ctx context.Context, namespace string, selector labels.Selector) (string, error) {
+// pages calls list until there is no further page; list returns the token of the next one.
+func pages(list func(metav1.ListOptions) (string, error)) error {
 	options := metav1.ListOptions{Limit: page}
 	for {
-		jobs, err := k.client.BatchV1().Jobs(namespace).List(ctx, options)
-		if err != nil {
-			return "", err
+		next, err := list(options)
+		if err != nil || next == "" {
+			return err
 		}
-		for _, job := range jobs.Items {
-			if makes(job, selector) {
-				return job.Name, nil
-			}
-		}
-		if options.Continue = jobs.Continue; options.Continue == "" {
-			return "", nil
-		}
+		options.Continue = next
 	}
 }
 
-func makes(job batchv1.Job, selector labels.Selector) bool {
-	return selector.Matches(labels.Set(job.Spec.Template.Labels))
+// noNamespace is the census of a namespace that does not exist.
+type noNamespace string
+
+// Find implements server.Census.
+func (n noNamespace) Find(staging.Owner) server.Finding {
+	return server.Finding{What: fmt.Sprintf("namespace %s does not exist", string(n))}
+}
+
+// census holds, by each label, what carries it or will make a pod that does.
+type census map[label][]holder
+
+type label struct{ key, value string }
+
+type holder struct {
+	what   string
+	labels map[string]string
+}
+
+func (c census) add(what string, labels map[string]string) {
+	h := holder{what, labels}
+	for key, value := range labels {
+		l := label{key, value}
+		c[l] = append(c[l], h)
+	}
+}
+
+// Find implements server.Census. A bundle has an owner while a pod carries its labels, whatever state it is in, or a Job is
+// there whose pods will carry them: between two pods of a Job there may be none for minutes.
+func (c census) Find(owner staging.Owner) server.Finding {
+	var fewest []holder
+	first := true
+	for key, value := range owner.Labels {
+		if holders := c[label{key, value}]; first || len(holders) < len(fewest) {
+			fewest, first = holders, false
+		}
+	}
+	for _, h := range fewest {
+		if h.carries(owner.Labels) {
+			return server.Finding{Owned: true, What: h.what}
+		}
+	}
+	return server.Finding{What: "no pod with these labels, and no job that makes one"}
+}
+
+func (h holder) carries(labels map[string]string) bool {
+	for key, value := range labels {
+		if got, ok := h.labels[key]; !ok || got != value {
+			return false
+		}
+	}
+	return true
 }

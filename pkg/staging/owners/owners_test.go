@@ -15,6 +15,7 @@ import (
 	k8stesting "k8s.io/client-go/testing"
 
 	"github.com/sparkchaos/sparkchaos/pkg/staging"
+	"github.com/sparkchaos/sparkchaos/pkg/staging/server"
 )
 
 func TestFind(t *testing.T) {
@@ -55,10 +56,14 @@ func TestFind(t *testing.T) {
 			for resource, err := range tc.fails {
 				client.PrependReactor("*", resource, func(k8stesting.Action) (bool, runtime.Object, error) { return true, nil, err })
 			}
-			finding, err := New(client).Find(t.Context(), staging.Owner{Namespace: "ns", Labels: labels, Type: staging.OwnerTypePod})
-			said := finding.What
+			var finding server.Finding
+			census, err := New(client).Look(t.Context(), "ns")
+			said := ""
 			if err != nil {
 				said = err.Error()
+			} else {
+				finding = census.Find(staging.Owner{Namespace: "ns", Labels: labels, Type: staging.OwnerTypePod})
+				said = finding.What
 			}
 			if finding.Owned != tc.owned || !strings.Contains(said, tc.what) {
 				t.Errorf("owned %t, %q, error %v; want %t and %q", finding.Owned, finding.What, err, tc.owned, tc.what)
@@ -68,5 +73,34 @@ func TestFind(t *testing.T) {
 				t.Errorf("error %v, want one: %t", err, wantError)
 			}
 		})
+	}
+}
+
+// Each list is read to its last page, and each kind of object is asked for once however many bundles there are.
+func TestLookReadsAllPages(t *testing.T) {
+	t.Parallel()
+	client := fake.NewClientset(&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "ns"}})
+	asked := 0
+	client.PrependReactor("list", "pods", func(action k8stesting.Action) (bool, runtime.Object, error) {
+		list := &corev1.PodList{}
+		if asked++; asked < 3 {
+			list.Continue = "more"
+		} else {
+			list.Items = []corev1.Pod{{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: "last", Labels: map[string]string{"a": "b"}}}}
+		}
+		return true, list, nil
+	})
+	census, err := New(client).Look(t.Context(), "ns")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 100 {
+		finding := census.Find(staging.Owner{Namespace: "ns", Labels: map[string]string{"a": "b"}})
+		if !finding.Owned || finding.What != "pod last" {
+			t.Fatalf("finding %+v, want pod last", finding)
+		}
+	}
+	if n := len(client.Actions()); n != 5 {
+		t.Errorf("%d calls, want the namespace, three pages of pods and one of jobs: %v", n, client.Actions())
 	}
 }

@@ -16,7 +16,7 @@ import (
 func (s *Server) admitted(ctx context.Context, r *http.Request) (store.Entry, *problem) {
 	entry, err := s.config.Storage.Entry(ctx, r.PathValue("id"))
 	if errors.Is(err, store.ErrNotFound) {
-		return store.Entry{}, &problem{status: http.StatusNotFound, reason: "there is no bundle with this id"}
+		return store.Entry{}, unknownBundle()
 	}
 	if err != nil {
 		s.noteDamage(err)
@@ -26,6 +26,16 @@ func (s *Server) admitted(ctx context.Context, r *http.Request) (store.Entry, *p
 		return store.Entry{}, &problem{status: http.StatusUnauthorized, reason: "the header " + staging.SecretHeader + " does not hold the bundle's secret"}
 	}
 	return entry, nil
+}
+
+func unknownBundle() *problem {
+	return &problem{status: http.StatusNotFound, reason: "there is no bundle with this id"}
+}
+
+// removedSince reports whether a bundle that was there is certainly gone: that its bytes are missing is no damage then.
+func (s *Server) removedSince(ctx context.Context, entry store.Entry) bool {
+	_, err := s.config.Storage.Entry(ctx, entry.ID)
+	return errors.Is(err, store.ErrNotFound)
 }
 
 // download gives a bundle.
@@ -38,11 +48,18 @@ func (s *Server) download(w http.ResponseWriter, r *http.Request) *problem {
 	}
 	bundle, err := s.config.Storage.Open(ctx, entry)
 	if err != nil {
+		if s.removedSince(ctx, entry) {
+			return unknownBundle()
+		}
 		s.noteDamage(err)
 		return &problem{status: http.StatusInternalServerError, reason: "the bundle cannot be read", err: err}
 	}
 	defer bundle.Close()
-	if err := s.config.Storage.MarkDownloaded(ctx, entry.ID); err != nil {
+	err = s.config.Storage.MarkDownloaded(ctx, entry.ID)
+	if errors.Is(err, store.ErrNotFound) {
+		return unknownBundle()
+	}
+	if err != nil {
 		// The client needs the bundle more than the clean-up needs the mark.
 		s.config.Log.Warn("the first download could not be noted", "id", entry.ID, "error", err)
 	}
@@ -54,7 +71,9 @@ func (s *Server) download(w http.ResponseWriter, r *http.Request) *problem {
 	if err == nil {
 		return nil
 	}
-	s.noteDamage(err)
+	if !s.removedSince(ctx, entry) {
+		s.noteDamage(err)
+	}
 	s.config.Log.Warn("download broke off", "client", r.RemoteAddr, "id", entry.ID, "sent", n, "bytes", entry.Size, "error", err)
 	// The status is on its way. Only a connection that is cut tells the client that this is not the whole bundle.
 	panic(http.ErrAbortHandler)
@@ -69,6 +88,7 @@ func (s *Server) remove(w http.ResponseWriter, r *http.Request) *problem {
 	if err := s.config.Storage.Remove(r.Context(), entry.ID); err != nil {
 		return &problem{status: http.StatusInternalServerError, reason: "the bundle could not be removed", err: err}
 	}
+	s.room.removed(entry.Size)
 	s.metrics.removed.WithLabelValues(reasonRequested).Inc()
 	s.config.Log.Info("bundle removed", "id", entry.ID, "namespace", entry.Owner.Namespace, "reason", reasonRequested)
 	w.WriteHeader(http.StatusNoContent)

@@ -12,6 +12,8 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -28,9 +30,13 @@ type Storage interface {
 	Open(ctx context.Context, entry store.Entry) (io.ReadCloser, error)
 	MarkDownloaded(ctx context.Context, id string) error
 	Downloaded(ctx context.Context, id string) (bool, error)
-	Entries(ctx context.Context) iter.Seq2[store.Entry, error]
+	IDs(ctx context.Context) iter.Seq2[string, error]
 	Remove(ctx context.Context, id string) error
 	RemoveHalfUploads(ctx context.Context, before time.Time) (int, error)
+	Usage(ctx context.Context) (int64, error)
+	Free() (int64, bool, error)
+	Announce(ctx context.Context, transfer time.Duration) error
+	LongestTransfer(ctx context.Context) (time.Duration, error)
 	Check(ctx context.Context) error
 }
 
@@ -53,10 +59,31 @@ type Config struct {
 	Storage Storage      // required
 	Log     *slog.Logger // required; no secret is ever written to it
 
-	MaxBundleBytes int64         // larger uploads are refused with 413; default 4 GiB
-	MaxUploads     int           // more at a time are asked to come again with 503; default 16
-	TransferTime   time.Duration // how long one upload or download may take; default 30 min
-	StallTime      time.Duration // how long a client may neither send nor take a byte; default 1 min
+	MaxBundleBytes int64 // larger uploads are refused with 413; default 4 GiB
+	MaxUploads     int   // more at a time are asked to come again with 503; default 16
+	// MaxUploadsPerClient is how many of them one address may have; default a quarter of them, at least one. An IPv6 network of
+	// 64 bits counts as one address.
+	MaxUploadsPerClient int
+	TransferTime        time.Duration // how long one upload or download may take; default 30 min
+	StallTime           time.Duration // how long a client may neither send nor take a byte; default 1 min
+	// MinRate is how many bytes a second a client must send or take; default 8 KiB. Only the time counts in which the server
+	// waits for it.
+	MinRate int64
+	// SlowTime is how long a client may be slower than that before the transfer ends; default 1 min.
+	SlowTime time.Duration
+
+	// MaxStoreBytes bounds what all bundles take together; uploads beyond it are refused with 507. 0 means no bound. Of what
+	// other servers on the same storage took in the last half minute a server may not know.
+	MaxStoreBytes int64
+	// FreeSpaceReserve is how many bytes must stay free on the disk; uploads beyond it are refused with 507. 0 means no reserve.
+	FreeSpaceReserve int64
+
+	// UploadToken is what uploads must show as "Authorization: Bearer TOKEN"; empty lets everybody upload.
+	UploadToken string
+	// Namespaces are the only ones for which bundles are taken; empty means all.
+	Namespaces []string
+	// MetricsElsewhere takes /metrics from the Handler; MetricsHandler serves it.
+	MetricsElsewhere bool
 
 	CleanUp CleanUp
 }
@@ -73,6 +100,9 @@ type CleanUp struct {
 	Every time.Duration
 	// Grace is how long a bundle must be seen without an owner before it is removed, sweep after sweep; default 1 min.
 	Grace time.Duration
+	// MaxEntries is how many bundles one sweep looks at that had an owner the last time; the rest follows in the next ones.
+	// Default 2000.
+	MaxEntries int
 }
 
 const (
@@ -80,19 +110,27 @@ const (
 	defaultMaxUploads     = 16
 	defaultTransferTime   = 30 * time.Minute
 	defaultStallTime      = time.Minute
+	defaultMinRate        = 8 << 10
+	defaultSlowTime       = time.Minute
 
 	headerTime = 10 * time.Second
 	keptAlive  = 2 * time.Minute
 	// checkTime bounds what /readyz waits for the storage.
 	checkTime = 5 * time.Second
+	// checkAge is how long the answer of the storage holds: asking /readyz often must not ask the storage often.
+	checkAge = time.Second
 )
 
 // Server serves bundles.
 type Server struct {
 	config  Config
 	metrics *metrics
-	uploads chan struct{} // one element for each upload under way
+	slots   *slots
+	room    *room
 	sweeper *sweeper
+	// announced is set once the storage knows how long an upload to this server may take.
+	announced atomic.Bool
+	checked   readiness
 	// headerTime is how long a client may take for the head of a request.
 	headerTime time.Duration
 }
@@ -106,15 +144,22 @@ func New(config Config) (*Server, error) {
 	config.MaxUploads = cmp.Or(config.MaxUploads, defaultMaxUploads)
 	config.TransferTime = cmp.Or(config.TransferTime, defaultTransferTime)
 	config.StallTime = cmp.Or(config.StallTime, defaultStallTime)
+	config.MinRate = cmp.Or(config.MinRate, defaultMinRate)
+	config.SlowTime = cmp.Or(config.SlowTime, defaultSlowTime)
+	config.MaxUploadsPerClient = cmp.Or(config.MaxUploadsPerClient, max(1, config.MaxUploads/4))
 	if config.MaxBundleBytes < 1 || config.MaxUploads < 1 || config.TransferTime < 0 || config.StallTime < 0 {
 		return nil, fmt.Errorf("a staging server cannot take bundles of %d bytes, %d at a time, in %s with pauses of %s: all must be above zero",
 			config.MaxBundleBytes, config.MaxUploads, config.TransferTime, config.StallTime)
 	}
+	if config.MinRate < 1 || config.SlowTime < 0 || config.MaxUploadsPerClient < 1 || config.MaxStoreBytes < 0 || config.FreeSpaceReserve < 0 {
+		return nil, fmt.Errorf("a staging server cannot ask for %d bytes a second after %s, take %d uploads from an address, keep %d bytes in all and leave %d free: "+
+			"the first three must be above zero, and no bound may be negative",
+			config.MinRate, config.SlowTime, config.MaxUploadsPerClient, config.MaxStoreBytes, config.FreeSpaceReserve)
+	}
 	m := newMetrics()
-	return &Server{
-		config: config, metrics: m, uploads: make(chan struct{}, config.MaxUploads),
-		sweeper: newSweeper(config, m), headerTime: headerTime,
-	}, nil
+	s := &Server{config: config, metrics: m, slots: newSlots(config, m.uploading), room: newRoom(config), headerTime: headerTime}
+	s.sweeper = newSweeper(config, m, s.room)
+	return s, nil
 }
 
 // Handler returns the HTTP interface: the v0 API, DELETE of a bundle, /healthz, /readyz and /metrics. It relies on the
@@ -129,7 +174,22 @@ func (s *Server) Handler() http.Handler {
 	mux.HandleFunc("GET "+staging.PingPath, say("pong"))
 	mux.HandleFunc("GET /healthz", say("ok\n"))
 	mux.HandleFunc("GET /readyz", s.ready)
-	mux.Handle("GET /metrics", promhttp.HandlerFor(s.metrics.registry, promhttp.HandlerOpts{Registry: s.metrics.registry}))
+	if !s.config.MetricsElsewhere {
+		mux.Handle("GET "+metricsPath, s.metricsOnly())
+	}
+	return mux
+}
+
+const metricsPath = "/metrics"
+
+func (s *Server) metricsOnly() http.Handler {
+	return promhttp.HandlerFor(s.metrics.registry, promhttp.HandlerOpts{Registry: s.metrics.registry})
+}
+
+// MetricsHandler returns /metrics alone, for an address of its own.
+func (s *Server) MetricsHandler() http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("GET "+metricsPath, s.metricsOnly())
 	return mux
 }
 
@@ -146,6 +206,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener, grace time.Duration)
 		ReadTimeout:  s.headerTime + s.config.StallTime,
 		WriteTimeout: s.headerTime + s.config.StallTime,
 		IdleTimeout:  keptAlive,
+		ConnContext:  boundBuffer,
 		ErrorLog:     slog.NewLogLogger(s.config.Log.Handler(), slog.LevelWarn),
 	}
 	ctx, cancel := context.WithCancel(ctx)
@@ -187,14 +248,34 @@ func say(text string) http.HandlerFunc {
 }
 
 func (s *Server) ready(w http.ResponseWriter, r *http.Request) {
-	ctx, cancel := context.WithTimeout(r.Context(), checkTime)
-	defer cancel()
-	if err := s.config.Storage.Check(ctx); err != nil {
+	if err := s.checked.ask(r.Context(), s.config.Storage.Check); err != nil {
 		s.config.Log.Warn("not ready", "error", err)
 		http.Error(w, "the storage cannot be reached", http.StatusServiceUnavailable)
 		return
 	}
 	say("ok\n")(w, r)
+}
+
+// readiness is what the storage said when it was last asked.
+type readiness struct {
+	mu  sync.Mutex
+	at  time.Time // zero for never
+	err error
+}
+
+// ask asks the storage, unless it has just been asked. Those who ask at the same time get one answer, so who leaves first
+// must not end the asking.
+func (r *readiness) ask(ctx context.Context, check func(context.Context) error) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if !r.at.IsZero() && time.Since(r.at) < checkAge {
+		return r.err
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), checkTime)
+	defer cancel()
+	r.err = check(ctx)
+	r.at = time.Now()
+	return r.err
 }
 
 // problem is what ends a request with something else than success.
@@ -221,7 +302,8 @@ func (s *Server) observed(op string, handle func(http.ResponseWriter, *http.Requ
 			level = slog.LevelError
 		}
 		s.config.Log.Log(r.Context(), level, op+" refused", "client", r.RemoteAddr, "id", loggable(r.PathValue("id")), "status", p.status, "reason", p.reason, "error", p.err)
-		if p.status == http.StatusServiceUnavailable {
+		switch p.status {
+		case http.StatusServiceUnavailable, http.StatusInsufficientStorage:
 			w.Header().Set("Retry-After", "5")
 		}
 		http.Error(w, p.reason, p.status)

@@ -295,12 +295,12 @@ func TestFullDiskIsAnErrorAndNothingIsAcknowledged(t *testing.T) {
 	l.holds(t, 0)
 }
 
-// wantNoSpace checks that an upload was answered with 500, and that the log says why.
+// wantNoSpace checks that an upload was answered with 507, and that the log says why.
 func wantNoSpace(t *testing.T, l lab, err error) {
 	t.Helper()
 	var unavailable *staging.UnavailableError
-	if !errors.As(err, &unavailable) || unavailable.Status != 500 {
-		t.Errorf("upload to a full disk: %v, want status 500", err)
+	if !errors.As(err, &unavailable) || unavailable.Status != 507 {
+		t.Errorf("upload to a full disk: %v, want status 507", err)
 	}
 	if !strings.Contains(l.log.String(), "no space left") {
 		t.Errorf("the log does not say why: %s", l.log)

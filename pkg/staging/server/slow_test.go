@@ -70,7 +70,7 @@ func TestSlowClientsAreCutOff(t *testing.T) {
 			if isTimeout(err) || !strings.Contains(string(said), tc.want) {
 				t.Errorf("it is told %q, %v: want %q and the end of the connection", said, err, tc.want)
 			}
-			if n := len(l.server.uploads); n != 0 {
+			if n := l.server.slots.taken(); n != 0 {
 				t.Errorf("it holds the place of %d uploads for ever", n)
 			}
 		})

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"iter"
 	"os"
 	"path/filepath"
 	"time"
@@ -16,6 +17,11 @@ import (
 // partialDir holds files that are being written. It is beside those that are whole, because a rename must not leave the
 // file system.
 const partialDir = "partial"
+
+// directories are those of a store on files.
+func directories() []string {
+	return []string{dataPrefix, indexPrefix, downloadedPrefix, serversPrefix, partialDir}
+}
 
 // fileObjects lie in a directory. They are read by fileblob and written here, because fileblob never calls fsync: what
 // it has renamed into place may still be lost, or be empty, after a power failure.
@@ -29,7 +35,7 @@ type fileObjects struct {
 type syncFunc func(*os.File) error
 
 func openFiles(dir string, sync syncFunc) (*fileObjects, error) {
-	for _, sub := range []string{dataPrefix, indexPrefix, downloadedPrefix, partialDir} {
+	for _, sub := range directories() {
 		if err := os.MkdirAll(filepath.Join(dir, sub), 0o700); err != nil {
 			return nil, err
 		}
@@ -82,6 +88,32 @@ func (f *fileObjects) remove(_ context.Context, key string) error {
 	return errors.Join(err, f.sync.directory(filepath.Dir(f.path(key))))
 }
 
+// list reads each directory once. The list of fileblob walks all of it again for each page.
+func (f *fileObjects) list(ctx context.Context, prefix string) iter.Seq2[object, error] {
+	return func(yield func(object, error) bool) {
+		entries, err := os.ReadDir(f.path(prefix))
+		if err != nil {
+			yield(object{}, err)
+			return
+		}
+		for _, entry := range entries {
+			info, err := entry.Info()
+			if errors.Is(err, fs.ErrNotExist) || err == nil && !info.Mode().IsRegular() {
+				continue // removed since the directory was read, or nothing of ours
+			}
+			if err = errors.Join(err, ctx.Err()); err != nil {
+				yield(object{}, err)
+				return
+			}
+			if !yield(object{key: prefix + entry.Name(), size: info.Size(), modified: info.ModTime()}, nil) {
+				return
+			}
+		}
+	}
+}
+
+func (f *fileObjects) free() (int64, bool, error) { return freeBytes(f.dir) }
+
 func (f *fileObjects) removePartial(_ context.Context, before time.Time) (int, error) {
 	dir := filepath.Join(f.dir, partialDir)
 	entries, err := os.ReadDir(dir)
@@ -106,7 +138,7 @@ func (f *fileObjects) removePartial(_ context.Context, before time.Time) (int, e
 }
 
 func (f *fileObjects) check(context.Context) error {
-	for _, sub := range []string{dataPrefix, indexPrefix, downloadedPrefix, partialDir} {
+	for _, sub := range directories() {
 		if _, err := os.Stat(f.path(sub)); err != nil {
 			return fmt.Errorf("the directory is not what it was when the store was opened: %w", err)
 		}

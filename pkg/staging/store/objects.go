@@ -24,6 +24,8 @@ type objects interface {
 	list(ctx context.Context, prefix string) iter.Seq2[object, error]
 	// removePartial removes what was begun, never ended, and last written to before the given time, and counts it.
 	removePartial(ctx context.Context, before time.Time) (int, error)
+	// free returns how many bytes can still be written, and false where the place has no such bound.
+	free() (int64, bool, error)
 	check(ctx context.Context) error
 	close() error
 }
@@ -39,6 +41,7 @@ type objectWriter interface {
 // object is what a list says.
 type object struct {
 	key      string
+	size     int64
 	modified time.Time // by the clock of the storage
 }
 
@@ -122,12 +125,15 @@ func (b blobObjects) list(ctx context.Context, prefix string) iter.Seq2[object, 
 				yield(object{}, err)
 				return
 			}
-			if !yield(object{key: o.Key, modified: o.ModTime}, nil) {
+			if !yield(object{key: o.Key, size: o.Size, modified: o.ModTime}, nil) {
 				return
 			}
 		}
 	}
 }
+
+// free: object stores have no bound that they tell.
+func (b blobObjects) free() (int64, bool, error) { return 0, false, nil }
 
 func (b blobObjects) check(ctx context.Context) error {
 	accessible, err := b.bucket.IsAccessible(ctx)

@@ -35,6 +35,7 @@ const (
 	dataPrefix       = "data/"
 	indexPrefix      = "index/"
 	downloadedPrefix = "downloaded/"
+	serversPrefix    = "servers/" // one object for each longest transfer that a server ever allowed
 	indexSuffix      = ".json"
 )
 
@@ -126,7 +127,8 @@ func (s *Store) Open(ctx context.Context, entry Entry) (io.ReadCloser, error) {
 	return &verified{ReadCloser: r, entry: entry, remaining: size, digest: sha256.New()}, nil
 }
 
-// MarkDownloaded notes that a bundle was downloaded, unless that is known already.
+// MarkDownloaded notes that a bundle was downloaded, unless that is known already. It returns ErrNotFound, and leaves no
+// mark, when the bundle was removed in the meantime.
 func (s *Store) MarkDownloaded(ctx context.Context, id string) error {
 	known, err := s.Downloaded(ctx, id)
 	if err != nil || known {
@@ -134,6 +136,15 @@ func (s *Store) MarkDownloaded(ctx context.Context, id string) error {
 	}
 	if err := put(ctx, s.index, downloadedPrefix+id, []byte("downloaded\n")); err != nil {
 		return fmt.Errorf("mark bundle %s as downloaded: %w", id, err)
+	}
+	// Remove deletes the index entry before the mark: if the entry is there now, a removal still has the mark before it.
+	there, err := s.index.exists(ctx, indexPrefix+id+indexSuffix)
+	switch {
+	case err != nil:
+		return fmt.Errorf("whether bundle %s is still there: %w", id, err)
+	case !there:
+		return errors.Join(fmt.Errorf("mark bundle %s as downloaded: %w: it was removed", id, ErrNotFound),
+			s.index.remove(context.WithoutCancel(ctx), downloadedPrefix+id))
 	}
 	return nil
 }
@@ -147,24 +158,77 @@ func (s *Store) Downloaded(ctx context.Context, id string) (bool, error) {
 	return known, nil
 }
 
-// Entries goes through all bundles. An entry that cannot be read is an error, and the ones behind it follow.
-func (s *Store) Entries(ctx context.Context) iter.Seq2[Entry, error] {
-	return func(yield func(Entry, error) bool) {
+// IDs goes through the ids of all bundles in ascending order, without reading their entries. An error is the last it yields.
+func (s *Store) IDs(ctx context.Context) iter.Seq2[string, error] {
+	return func(yield func(string, error) bool) {
 		for object, err := range s.index.list(ctx, indexPrefix) {
 			if err != nil {
-				yield(Entry{}, fmt.Errorf("list bundles: %w", err))
+				yield("", fmt.Errorf("list bundles: %w", err))
 				return
 			}
 			id := strings.TrimSuffix(path.Base(object.key), indexSuffix)
-			entry, err := s.Entry(ctx, id)
-			if errors.Is(err, ErrNotFound) {
-				continue // removed since it was listed, by this server or by another
+			if !validID(id) {
+				continue // nothing of ours
 			}
-			if !yield(entry, err) {
+			if !yield(id, nil) {
 				return
 			}
 		}
 	}
+}
+
+// Usage returns how many bytes the bundles take, with their entries and with what half uploads left.
+func (s *Store) Usage(ctx context.Context) (int64, error) {
+	var total int64
+	for _, place := range []struct {
+		objects
+		prefix string
+	}{{s.data, dataPrefix}, {s.index, indexPrefix}} {
+		for object, err := range place.list(ctx, place.prefix) {
+			if err != nil {
+				return 0, fmt.Errorf("how much the bundles take: %w", err)
+			}
+			total += object.size
+		}
+	}
+	return total, nil
+}
+
+// Free returns how many bytes can still be written, and false where the storage does not have such a bound.
+func (s *Store) Free() (int64, bool, error) {
+	free, bounded, err := s.data.free()
+	if err != nil {
+		return 0, false, fmt.Errorf("how much room is left in storage %s: %w", s.name, err)
+	}
+	return free, bounded, nil
+}
+
+// Announce notes for the servers that share the storage how long an upload to this one may take. It comes before the first
+// Begin; the note stays for good, because nobody knows when the last server that allowed so much is gone.
+func (s *Store) Announce(ctx context.Context, transfer time.Duration) error {
+	key := serversPrefix + transfer.String()
+	known, err := s.index.exists(ctx, key)
+	if err == nil && !known {
+		err = put(ctx, s.index, key, []byte("the longest transfer of a server\n"))
+	}
+	if err != nil {
+		return fmt.Errorf("note how long an upload may take: %w", err)
+	}
+	return nil
+}
+
+// LongestTransfer returns the longest time that any server on the storage allows an upload to take; 0 if none ever said so.
+func (s *Store) LongestTransfer(ctx context.Context) (time.Duration, error) {
+	var longest time.Duration
+	for object, err := range s.index.list(ctx, serversPrefix) {
+		if err != nil {
+			return 0, fmt.Errorf("how long an upload may take: %w", err)
+		}
+		if d, err := time.ParseDuration(path.Base(object.key)); err == nil {
+			longest = max(longest, d)
+		}
+	}
+	return longest, nil
 }
 
 // Remove removes a bundle; one that is not there is no error. The index goes first: whatever ends the removal, no
@@ -180,33 +244,60 @@ func (s *Store) Remove(ctx context.Context, id string) error {
 }
 
 // RemoveHalfUploads removes what uploads left that ended without a Commit, and returns how many. It leaves alone what was
-// written to after before, which must lie further back than the longest upload takes: another server on the same
-// place may be about to commit it.
+// written to after before, which must lie further back than the longest upload to any server on the same place takes:
+// one may be about to commit it. Marks of bundles that are gone are removed likewise, and not counted.
 func (s *Store) RemoveHalfUploads(ctx context.Context, before time.Time) (int, error) {
 	removed, err := s.data.removePartial(ctx, before)
 	if err != nil {
 		return removed, fmt.Errorf("remove half uploads: %w", err)
 	}
+	// One list tells most of what has an entry; only about the rest the index is asked one by one.
+	listed := map[string]bool{}
+	for id, err := range s.IDs(ctx) {
+		if err != nil {
+			return removed, err
+		}
+		listed[id] = true
+	}
+	lacksEntry := func(o object) (bool, error) {
+		id := path.Base(o.key)
+		if listed[id] || !o.modified.Before(before) {
+			return false, nil
+		}
+		// Only the certainty that there is no entry counts: an index that cannot be read proves nothing.
+		known, err := s.index.exists(ctx, indexPrefix+id+indexSuffix)
+		if err != nil {
+			return false, fmt.Errorf("whether %s belongs to a bundle: %w", o.key, err)
+		}
+		return !known, nil
+	}
 	for object, err := range s.data.list(ctx, dataPrefix) {
 		if err != nil {
 			return removed, fmt.Errorf("look for half uploads: %w", err)
 		}
-		if !object.modified.Before(before) {
-			continue
+		lacks, err := lacksEntry(object)
+		if err == nil && lacks {
+			err = s.data.remove(ctx, object.key)
 		}
-		id := path.Base(object.key)
-		// Only the certainty that there is no entry counts: an index that cannot be read proves nothing.
-		known, err := s.index.exists(ctx, indexPrefix+id+indexSuffix)
 		if err != nil {
-			return removed, fmt.Errorf("whether %s is a half upload: %w", object.key, err)
-		}
-		if known {
-			continue
-		}
-		if err := errors.Join(s.data.remove(ctx, object.key), s.index.remove(ctx, downloadedPrefix+id)); err != nil {
 			return removed, fmt.Errorf("remove half upload %s: %w", object.key, err)
 		}
-		removed++
+		if lacks {
+			removed++
+		}
+	}
+	// A server that ends between a mark and its second look leaves the mark of a bundle that was removed.
+	for object, err := range s.index.list(ctx, downloadedPrefix) {
+		if err != nil {
+			return removed, fmt.Errorf("look for marks of removed bundles: %w", err)
+		}
+		lacks, err := lacksEntry(object)
+		if err == nil && lacks {
+			err = s.index.remove(ctx, object.key)
+		}
+		if err != nil {
+			return removed, fmt.Errorf("remove mark %s: %w", object.key, err)
+		}
 	}
 	return removed, nil
 }

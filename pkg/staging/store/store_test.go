@@ -66,11 +66,11 @@ func readAll(t testing.TB, s *Store, entry Entry) ([]byte, error) {
 func ids(t testing.TB, s *Store) []string {
 	t.Helper()
 	var all []string
-	for entry, err := range s.Entries(t.Context()) {
+	for id, err := range s.IDs(t.Context()) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		all = append(all, entry.ID)
+		all = append(all, id)
 	}
 	return all
 }
@@ -209,6 +209,78 @@ func TestHalfUploadsAreRemovedByAge(t *testing.T) {
 	}
 	if err := s.Check(t.Context()); err == nil {
 		t.Error("a store without its index is ready")
+	}
+}
+
+// A download that ends with its bundle leaves no mark of it for ever.
+func TestMarksOfRemovedBundlesDoNotStay(t *testing.T) {
+	t.Parallel()
+	s := open(t, "file://"+t.TempDir())
+	entry := add(t, s, []byte("bytes"))
+	if err := s.Remove(t.Context(), entry.ID); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.MarkDownloaded(t.Context(), entry.ID); !errors.Is(err, ErrNotFound) {
+		t.Errorf("mark of a removed bundle: %v, want %v", err, ErrNotFound)
+	}
+	if marked, err := s.Downloaded(t.Context(), entry.ID); err != nil || marked {
+		t.Errorf("the mark is there: %t, %v", marked, err)
+	}
+	// A server may end before it looks a second time. Marks of bundles that are there stay.
+	if err := put(t.Context(), s.index, downloadedPrefix+entry.ID, nil); err != nil {
+		t.Fatal(err)
+	}
+	kept := add(t, s, []byte("bytes"))
+	if err := s.MarkDownloaded(t.Context(), kept.ID); err != nil {
+		t.Fatal(err)
+	}
+	for _, step := range []struct {
+		before time.Time
+		left   bool
+	}{{time.Now().Add(-time.Hour), true}, {time.Now().Add(time.Hour), false}} {
+		if _, err := s.RemoveHalfUploads(t.Context(), step.before); err != nil {
+			t.Fatal(err)
+		}
+		if marked, err := s.Downloaded(t.Context(), entry.ID); err != nil || marked != step.left {
+			t.Errorf("mark of the removed bundle: %t, %v, want %t", marked, err, step.left)
+		}
+		if marked, err := s.Downloaded(t.Context(), kept.ID); err != nil || !marked {
+			t.Errorf("mark of the other bundle: %t, %v", marked, err)
+		}
+	}
+}
+
+func TestUsageAndServersOfAStore(t *testing.T) {
+	t.Parallel()
+	for name, location := range map[string]string{"memory": Memory, "file": "file://" + t.TempDir()} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := open(t, location)
+			before, err := s.Usage(t.Context())
+			if err != nil || before != 0 {
+				t.Errorf("an empty store takes %d bytes, %v", before, err)
+			}
+			for range 3 {
+				add(t, s, make([]byte, 10_000))
+			}
+			if used, err := s.Usage(t.Context()); err != nil || used < 30_000 || used > 33_000 {
+				t.Errorf("three bundles of 10,000 bytes take %d, %v", used, err)
+			}
+			if free, bounded, err := s.Free(); err != nil || !bounded || free <= 0 {
+				t.Errorf("free: %d bytes, bounded %t, %v", free, bounded, err)
+			}
+			if longest, err := s.LongestTransfer(t.Context()); err != nil || longest != 0 {
+				t.Errorf("longest transfer %s, %v, want none", longest, err)
+			}
+			for _, d := range []time.Duration{time.Minute, 3 * time.Hour, time.Hour, time.Hour} {
+				if err := s.Announce(t.Context(), d); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if longest, err := s.LongestTransfer(t.Context()); err != nil || longest != 3*time.Hour {
+				t.Errorf("longest transfer %s, %v, want 3h", longest, err)
+			}
+		})
 	}
 }
 
