@@ -17,24 +17,38 @@ import (
 const (
 	maxRequestBytes = 64 // the line feed included
 	requestTimeout  = 10 * time.Second
+	// maxAhead is how long a client may have to wait for the end to pass its offset: readers ask for what follows what they
+	// have read, so nobody waits for more.
+	maxAhead = time.Hour
+	// firstPause and lastPause are the shortest and the longest time between two tries to accept a connection.
+	firstPause = 5 * time.Millisecond
+	lastPause  = time.Second
 )
 
 // ServeTCP serves the protocol's TCP half on l until ctx ends, then closes l and every connection; it returns nil when
-// ctx ended.
+// ctx ended. An error of accepting a connection, such as of a process that has no file descriptor left, ends nothing unless
+// l was closed: it is tried again.
 func (s *Source) ServeTCP(ctx context.Context, l net.Listener) error {
 	ctx, cancel := context.WithCancel(ctx)
 	closed := context.AfterFunc(ctx, func() { l.Close() })
 	var connections sync.WaitGroup
 	defer connections.Wait()
 	defer cancel()
+	pause := firstPause
 	for {
 		conn, err := l.Accept()
 		if err != nil {
+			if ctx.Err() == nil && !errors.Is(err, net.ErrClosed) {
+				s.pause(ctx, pause)
+				pause = min(2*pause, lastPause)
+				continue
+			}
 			if !closed() {
 				return nil
 			}
 			return errors.Join(fmt.Errorf("the word source (TCP) at %s stopped: %w", l.Addr(), err), l.Close())
 		}
+		pause = firstPause
 		connections.Go(func() {
 			defer conn.Close()
 			defer context.AfterFunc(ctx, func() { conn.Close() })()
@@ -51,6 +65,10 @@ func (s *Source) talk(ctx context.Context, conn net.Conn) {
 	offset, err := readRequest(conn)
 	if err != nil {
 		fmt.Fprintf(conn, "ERROR %v\n", err)
+		return
+	}
+	if end := s.End(); !s.reachable(offset) {
+		fmt.Fprintf(conn, "ERROR offset %d is too far beyond the end, which is %d: it is not reached within %s\n", offset, end, maxAhead)
 		return
 	}
 	s.stream(ctx, conn, offset)
@@ -91,12 +109,25 @@ func (s *Source) stream(ctx context.Context, conn io.Writer, offset int64) {
 		if wait == 0 {
 			continue
 		}
-		timer := s.clock.NewTimer(wait)
-		select {
-		case <-ctx.Done():
-			timer.Stop()
+		if !s.pause(ctx, wait) {
 			return
-		case <-timer.C():
 		}
 	}
+}
+
+// pause waits and reports whether ctx goes on.
+func (s *Source) pause(ctx context.Context, d time.Duration) bool {
+	timer := s.clock.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-timer.C():
+		return true
+	}
+}
+
+// reachable reports whether the end passes an offset within maxAhead.
+func (s *Source) reachable(offset int64) bool {
+	return offset-s.End() <= s.rate*int64(maxAhead/time.Second)
 }

@@ -6,7 +6,10 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os"
 	"strings"
+	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -137,6 +140,74 @@ func TestTCPRefusesWhatItDoesNotUnderstand(t *testing.T) {
 			t.Errorf("request %q: the connection goes on after the error", request)
 		}
 		conn.Close()
+	}
+}
+
+func TestTCPEndsConnectionsThatWouldWaitForEver(t *testing.T) {
+	t.Parallel()
+	s, clock := newSource(t, Options{WordsPerSecond: 10})
+	clock.Step(time.Minute)
+	address := serveTCP(t, s)
+	for _, offset := range []string{"9223372036854775807", "36601"} {
+		_, in := dial(t, address, "FROM "+offset+"\n")
+		if got, want := readLine(t, in), "ERROR offset "+offset+" is too far beyond the end, which is 600"; !strings.HasPrefix(got, want) {
+			t.Errorf("answer %q, want %q …", got, want)
+		}
+		if _, err := in.ReadByte(); err == nil {
+			t.Errorf("offset %s: the connection goes on after the error", offset)
+		}
+	}
+	if !s.reachable(36600) || s.reachable(36601) {
+		t.Error("what is reached within an hour, 36000 words beyond 600, is not told from what is not")
+	}
+}
+
+// failingListener fails to accept some times, as one whose process has no file descriptor left.
+type failingListener struct {
+	net.Listener
+	fails atomic.Int64
+}
+
+func (l *failingListener) Accept() (net.Conn, error) {
+	if l.fails.Add(-1) >= 0 {
+		return nil, &net.OpError{Op: "accept", Net: "tcp", Err: os.NewSyscallError("accept4", syscall.EMFILE)}
+	}
+	return l.Listener.Accept()
+}
+
+func TestTCPSurvivesWhatKeepsItFromAccepting(t *testing.T) {
+	t.Parallel()
+	s, err := New(Options{WordsPerSecond: 1, Began: time.Now().Add(-time.Minute)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	inner, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := &failingListener{Listener: inner}
+	l.fails.Store(5)
+	ctx, cancel := context.WithCancel(t.Context())
+	served := make(chan error, 1)
+	go func() { served <- s.ServeTCP(ctx, l) }()
+	_, in := dial(t, inner.Addr().String(), "FROM 0\n")
+	if got, want := readLine(t, in), "0 "+s.Word(0); got != want {
+		t.Errorf("line %q, want %q", got, want)
+	}
+	cancel()
+	if err := <-served; err != nil {
+		t.Errorf("ServeTCP = %v, want nil after its context ended", err)
+	}
+	// A listener that others close is no passing trouble.
+	closed, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := closed.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.ServeTCP(t.Context(), closed); err == nil {
+		t.Error("a listener that was closed: no error")
 	}
 }
 
