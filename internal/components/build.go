@@ -52,7 +52,7 @@ func build(ctx context.Context, components []Component, options Options) error {
 	if err := b.checkSource(components); err != nil {
 		return err
 	}
-	if len(b.missing(components)) > 0 {
+	if len(b.missing(components)) > 0 || len(b.unrecorded(components)) > 0 {
 		if err := b.buildMissing(ctx, components); err != nil {
 			return err
 		}
@@ -120,14 +120,35 @@ func (b builder) checkSource(components []Component) error {
 	return compare(components, fromSource)
 }
 
+// missing returns the components of which the cache has no build, or one that is not what was built.
 func (b builder) missing(components []Component) []Component {
-	return slices.DeleteFunc(slices.Clone(components), func(c Component) bool { return c.Built(b.cache) })
+	return slices.DeleteFunc(slices.Clone(components), func(c Component) bool {
+		if !c.Built(b.cache) {
+			return false
+		}
+		err := c.verify(b.cache)
+		if err != nil && !errors.Is(err, errNoDigests) {
+			b.say("%v", err)
+			return false
+		}
+		return true
+	})
+}
+
+// unrecorded returns the components whose builds have no digests: they were made before there were any.
+func (b builder) unrecorded(components []Component) []Component {
+	return slices.DeleteFunc(slices.Clone(components), func(c Component) bool {
+		_, err := os.Lstat(filepath.Join(c.Directory(b.cache), digestsFile))
+		return !c.Built(b.cache) || err == nil
+	})
 }
 
 // buildMissing builds under the cache's lock what is missing once that is held: another builder may have been faster.
 func (b builder) buildMissing(ctx context.Context, components []Component) error {
-	if err := checkPrerequisites(ctx, b.missing(components)); err != nil {
-		return err
+	if missing := b.missing(components); len(missing) > 0 {
+		if err := checkPrerequisites(ctx, missing); err != nil {
+			return err
+		}
 	}
 	if err := os.MkdirAll(root(b.cache), 0o755); err != nil {
 		return fmt.Errorf("directory for components: %w", err)
@@ -139,6 +160,12 @@ func (b builder) buildMissing(ctx context.Context, components []Component) error
 	defer lock.release()
 	if err := sweep(root(b.cache)); err != nil {
 		return err
+	}
+	for _, component := range b.unrecorded(components) {
+		if err := record(component.Directory(b.cache)); err != nil {
+			return fmt.Errorf("%s: %w", component, err)
+		}
+		b.say("%s: the digests of the build that is there are recorded", component)
 	}
 	missing := b.missing(components)
 	for i, component := range missing {
@@ -214,6 +241,9 @@ func (b builder) buildOne(ctx context.Context, label string, component Component
 // install moves a finished result into its place. A damaged build that lies there goes to the work directory first.
 func (b builder) install(component Component, work, result string) error {
 	if err := flush(filepath.Join(result, "bin"), component.Binaries()); err != nil {
+		return err
+	}
+	if err := record(result); err != nil {
 		return err
 	}
 	place := component.Directory(b.cache)

@@ -45,6 +45,9 @@ func LocateOnDemand(cache string, program Program) (string, error) {
 		if !component.Built(cache) {
 			return "", fmt.Errorf("%s is not built: nothing in %s; run \"sparkchaos components build %s\" in a checkout of sparkchaos", component, component.Bin(cache), component.Name)
 		}
+		if err := component.verify(cache); err != nil {
+			return "", fmt.Errorf("%w; run \"sparkchaos components build %s\" in a checkout of sparkchaos, which mends it", err, component.Name)
+		}
 		return filepath.Join(component.Bin(cache), string(program)), nil
 	}
 	return "", fmt.Errorf("no component that is built on demand has a program %q", program)
@@ -70,6 +73,9 @@ func locate(components []Component, cache string) (Set, error) {
 		absent := component.absent(cache)
 		switch {
 		case len(absent) == 0:
+			if err := component.verify(cache); err != nil {
+				problems = append(problems, err)
+			}
 		case len(absent) == len(component.Programs()):
 			problems = append(problems, fmt.Errorf("%s is not built: nothing in %s", component, component.Bin(cache)))
 		default:
@@ -77,7 +83,7 @@ func locate(components []Component, cache string) (Set, error) {
 		}
 	}
 	if len(problems) > 0 {
-		return Set{}, fmt.Errorf("%w\nbuild what is missing, once per machine: \"make components\" in a checkout of sparkchaos, or \"sparkchaos components build --source CHECKOUT\"", errors.Join(problems...))
+		return Set{}, fmt.Errorf("%w\nbuild what is missing or damaged, once per machine: \"make components\" in a checkout of sparkchaos, or \"sparkchaos components build --source CHECKOUT\"", errors.Join(problems...))
 	}
 	return Set{cache: cache, components: components}, nil
 }
