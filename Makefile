@@ -109,6 +109,11 @@ components-lock: ## Renew internal/components/components.lock after a change in 
 	go test ./internal/components -run '^TestLockIsCurrent$$' -count=1 -update
 	@git diff --stat -- internal/components/components.lock || true
 
+.PHONY: jars-lock
+jars-lock: ## Renew workloads/jars.sha256 after a change of the dependencies in workloads/pom.xml; needs Maven
+	go test ./pkg/image -run '^TestJarsLock$$' -count=1 -timeout 60m -update
+	@git diff --stat -- workloads/jars.sha256 || true
+
 .PHONY: images
 images: build ## Build the container images that scenarios use into the cache
 	$(PROGRAM) image build

@@ -32,11 +32,12 @@ type sparkJars struct {
 func (b sparkBuild) jars(ctx context.Context) (sparkJars, error) {
 	key := newStageKey("spark-jars")
 	key.add("pom", string(b.project.pom))
+	key.add("sums", string(b.project.jars.format()))
 	key.add("platform", runtime.GOARCH)
 	key.add("format", jarsFormat)
 	dir, err := b.make(ctx, stage{
 		kind: "spark-jars", key: key.sum(), why: "mvn dependency:copy-dependencies",
-		build: func(ctx context.Context, dir string) error { return fetchJars(ctx, dir, b.project.pom) },
+		build: func(ctx context.Context, dir string) error { return fetchJars(ctx, dir, b.project) },
 	})
 	if err != nil {
 		return sparkJars{}, err
@@ -61,13 +62,26 @@ func (b sparkBuild) jars(ctx context.Context) (sparkJars, error) {
 	return jars, err
 }
 
-// fetchJars fills dir with jars/ and the manifest of them.
-func fetchJars(ctx context.Context, dir string, pom []byte) error {
+// copyJars makes Maven copy the jars of a pom into the directory all below dir.
+func copyJars(ctx context.Context, dir string, pom []byte) (all string, err error) {
 	if err := os.WriteFile(filepath.Join(dir, "pom.xml"), pom, 0o644); err != nil {
+		return "", err
+	}
+	all = filepath.Join(dir, "all")
+	return all, maven(ctx, dir, "dependency:copy-dependencies", "-DincludeScope=provided", "-DoutputDirectory="+all)
+}
+
+// fetchJars fills dir with jars/ and the manifest of them. Each must be what the checkout's list says before it is used.
+func fetchJars(ctx context.Context, dir string, p project) error {
+	all, err := copyJars(ctx, dir, p.pom)
+	if err != nil {
 		return err
 	}
-	all := filepath.Join(dir, "all")
-	if err := maven(ctx, dir, "dependency:copy-dependencies", "-DincludeScope=provided", "-DoutputDirectory="+all); err != nil {
+	fetched, err := sumJars(all)
+	if err != nil {
+		return err
+	}
+	if err := p.jars.check(fetched); err != nil {
 		return err
 	}
 	entries, err := os.ReadDir(all)

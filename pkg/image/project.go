@@ -17,6 +17,7 @@ type project struct {
 	dir          string
 	pom          []byte
 	sparkVersion string
+	jars         jarSums // that Maven may fetch
 }
 
 // readProject reads what is needed of a Maven module.
@@ -30,7 +31,11 @@ func readProject(dir string) (project, error) {
 	if err != nil {
 		return project{}, fmt.Errorf("%s: %w", file, err)
 	}
-	return project{dir: dir, pom: pom, sparkVersion: version}, nil
+	jars, err := readJarSums(filepath.Join(dir, jarsLock))
+	if err != nil {
+		return project{}, err
+	}
+	return project{dir: dir, pom: pom, sparkVersion: version, jars: jars}, nil
 }
 
 // sparkVersion returns the property spark.version of a pom.
@@ -50,13 +55,19 @@ func sparkVersion(pom []byte) (string, error) {
 	return version, nil
 }
 
+// mavenOptions are those of each call. Maven only warns of a wrong checksum unless it is told to be strict, and says nothing
+// when it is told to be quiet.
+func mavenOptions() []string {
+	return []string{"--batch-mode", "--no-transfer-progress", "--quiet", "--strict-checksums"}
+}
+
 // maven runs Maven in a directory.
 func maven(ctx context.Context, dir string, args ...string) error {
 	tool, err := exec.LookPath("mvn")
 	if err != nil {
 		return fmt.Errorf("maven is needed to get Spark's jars and to build the workloads (Debian: apt-get install maven): %w", err)
 	}
-	cmd := exec.CommandContext(ctx, tool, append([]string{"--batch-mode", "--no-transfer-progress", "--quiet"}, args...)...)
+	cmd := exec.CommandContext(ctx, tool, append(mavenOptions(), args...)...)
 	cmd.Dir = dir
 	// Maven runs for seconds: Java's first compiler alone makes that half of them.
 	cmd.Env = append(os.Environ(), "MAVEN_OPTS="+strings.TrimSpace("-XX:TieredStopAtLevel=1 "+os.Getenv("MAVEN_OPTS")))
@@ -92,6 +103,7 @@ func (b sparkBuild) workloads(ctx context.Context) (string, error) {
 	key := newStageKey("spark-workloads")
 	key.add("format", workloadsFormat)
 	key.add("pom", string(b.project.pom))
+	key.add("sums", string(b.project.jars.format()))
 	key.add("jdk", b.jdk.version)
 	for _, f := range files {
 		data, err := os.ReadFile(filepath.Join(b.project.dir, f))
@@ -135,6 +147,13 @@ func (p project) buildWorkloads(ctx context.Context, dir string, files []string)
 	staged := filepath.Join(work, "target", strings.TrimSuffix(filepath.Base(WorkloadsJar), ".jar")+"-staged.jar")
 	if err := os.Rename(staged, filepath.Join(dir, StagedJar)); err != nil {
 		return fmt.Errorf("the pom must make a second jar with the classifier staged: %w", err)
+	}
+	own, err := sumJars(libraries)
+	if err != nil {
+		return err
+	}
+	if err := p.jars.check(own); err != nil {
+		return err
 	}
 	entries := []entry{jar}
 	if exists(libraries) {
