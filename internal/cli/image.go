@@ -95,6 +95,8 @@ func imageEnv(getenv func(string) string, source string, progress io.Writer) (im
 
 func printImageProgress(out io.Writer, p image.Progress) {
 	switch {
+	case p.Warning != "":
+		fmt.Fprintf(out, "%-20s warning: %s\n", p.Stage, p.Warning)
 	case p.Err != nil:
 		fmt.Fprintf(out, "%-20s failed after %s\n", p.Stage, p.Elapsed.Round(10*time.Millisecond))
 	case p.Done:

@@ -412,7 +412,9 @@ func cachedImage(build func(context.Context, image.Env) (image.Archive, error), 
 	return func(ctx context.Context) (runner.Image, error) {
 		env := imagesOf(cache)
 		env.Progress = func(step image.Progress) {
-			if !step.Done {
+			if step.Warning != "" {
+				show.Say("building an image: %s: warning: %s", step.Stage, step.Warning)
+			} else if !step.Done {
 				show.Say("building an image: %s", step.Stage)
 			}
 		}

@@ -54,6 +54,7 @@ type Progress struct {
 	Done    bool          // false when the stage begins
 	Elapsed time.Duration // since the stage began; 0 at the begin
 	Err     error         // why the stage failed, with Done
+	Warning string        // what a tool warned of while it succeeded; such news is neither begin nor end
 }
 
 func (e Env) report(p Progress) {

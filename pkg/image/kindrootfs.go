@@ -21,9 +21,8 @@ import (
 
 const (
 	// rootfsFormat changes when the tree is to be made otherwise of the same packages.
-	rootfsFormat = "1"
+	rootfsFormat = "2"
 	debianSuite  = "bookworm"
-	debianMirror = "http://deb.debian.org/debian"
 )
 
 // nodePackages are the packages of Debian that kind's own base image has, but for the clients of network file systems and
@@ -54,40 +53,72 @@ func (e Env) debianTree(ctx context.Context, d debian) (string, error) {
 	key.add("platform", runtime.GOARCH)
 	key.add("suite", debianSuite)
 	key.add("packages", strings.Join(d.packages, ","))
-	return e.make(ctx, stage{kind: d.kind, key: key.sum(), why: "debootstrap " + debianSuite, build: d.build})
+	return e.make(ctx, stage{kind: d.kind, key: key.sum(), why: "debootstrap " + debianSuite, build: func(ctx context.Context, dir string) error {
+		said, err := d.build(ctx, dir)
+		for _, warning := range warnings(said) {
+			e.report(Progress{Stage: d.kind, Warning: warning})
+		}
+		return err
+	}})
 }
 
-func (d debian) build(ctx context.Context, dir string) error {
+// build fills the stage and returns what debootstrap said.
+func (d debian) build(ctx context.Context, dir string) (said string, err error) {
 	if os.Geteuid() != 0 {
-		return errors.New("only root can make a Debian file system with its owners and modes: run the command as root")
+		return "", errors.New("only root can make a Debian file system with its owners and modes: run the command as root")
 	}
 	// Root's path may lack the directories of system programs.
 	tool, err := lookPath("debootstrap", "/usr/sbin", "/sbin")
 	if err != nil {
-		return fmt.Errorf("a file system of Debian's packages is made by debootstrap (Debian: apt-get install debootstrap): %w", err)
+		return "", fmt.Errorf("a file system of Debian's packages is made by debootstrap (Debian: apt-get install debootstrap): %w", err)
 	}
 	if err := needCommands("unshare"); err != nil {
-		return err
+		return "", err
+	}
+	if _, err := exec.LookPath("gpgv"); err != nil {
+		return "", fmt.Errorf("signatures of Debian's packages are checked with gpgv (Debian: apt-get install gpgv; Fedora: dnf install gnupg2): %w", err)
+	}
+	source, err := findAptSource("/", os.Getenv(sourceVariable))
+	if err != nil {
+		return "", err
 	}
 	root := filepath.Join(dir, rootDir)
 	// debootstrap mounts file systems below the tree; in a namespace of its own none can be left behind.
-	cmd := exec.CommandContext(ctx, "unshare", "--mount", "--", tool, "--variant=minbase",
-		"--include="+strings.Join(d.packages, ","), debianSuite, root, debianMirror)
+	cmd := exec.CommandContext(ctx, "unshare", append([]string{"--mount", "--", tool}, d.arguments(source, root)...)...)
 	cmd.Env = append(os.Environ(), "LC_ALL=C", "DEBIAN_FRONTEND=noninteractive", "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
-	if err := run(cmd); err != nil {
-		return err
+	if said, err = output(cmd); err != nil {
+		return "", fmt.Errorf("debootstrap from %s, checked with %s: %w", source, source.keyring, source.redact(err))
 	}
 	if err := strip(root); err != nil {
-		return fmt.Errorf("remove from Debian what an image does not need: %w", err)
+		return said, fmt.Errorf("remove from Debian what an image does not need: %w", err)
 	}
 	if err := d.finish(root); err != nil {
-		return fmt.Errorf("set up %s: %w", d.kind, err)
+		return said, fmt.Errorf("set up %s: %w", d.kind, err)
 	}
 	entries, err := exactTree(root)
 	if err != nil {
-		return err
+		return said, err
 	}
-	return writeLayer(dir, entries)
+	return said, writeLayer(dir, entries)
+}
+
+// arguments are those of debootstrap. It goes on with a warning where it has no keys, unless it is told not to.
+func (d debian) arguments(source aptSource, root string) []string {
+	return []string{
+		"--variant=minbase", "--force-check-gpg", "--keyring=" + source.keyring,
+		"--include=" + strings.Join(d.packages, ","), debianSuite, root, source.uri,
+	}
+}
+
+// warnings returns the lines of debootstrap's output that warn.
+func warnings(said string) []string {
+	var found []string
+	for line := range strings.Lines(said) {
+		if line = strings.TrimSpace(line); strings.HasPrefix(line, "W:") || strings.HasPrefix(line, "E:") {
+			found = append(found, line)
+		}
+	}
+	return found
 }
 
 // lookPath finds a program in the path or in directories beside it.
@@ -123,6 +154,8 @@ func strip(root string) error {
 		"dev/*", "proc/*", "run/*", "sys/*", "tmp/*", "var/tmp/*",
 		"var/cache/apt/*", "var/cache/debconf/*", "var/cache/ldconfig/*", "var/lib/apt/lists/*", "var/log/*",
 		"usr/share/doc/*", "usr/share/doc-base/*", "usr/share/info/*", "usr/share/local/*", "usr/share/locale/*", "usr/share/man/*",
+		// Where the packages came from is this machine's.
+		"etc/apt/sources.list", "etc/apt/sources.list.d/*",
 		"etc/hostname", "etc/machine-id", "etc/resolv.conf", "var/lib/dbus/machine-id",
 	)
 }

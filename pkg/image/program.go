@@ -155,11 +155,17 @@ func toolchain() string {
 
 // run runs a command; its error holds the end of what the command said.
 func run(cmd *exec.Cmd) error {
+	_, err := output(cmd)
+	return err
+}
+
+// output is run, and returns all that a command said that succeeded.
+func output(cmd *exec.Cmd) (string, error) {
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
 	err := child.Run(cmd)
 	if err == nil {
-		return nil
+		return out.String(), nil
 	}
 	const shown, said = 300, 8 << 10
 	command := strings.Join(cmd.Args, " ")
@@ -170,5 +176,5 @@ func run(cmd *exec.Cmd) error {
 	if len(output) > said {
 		output = "… " + output[len(output)-said:]
 	}
-	return fmt.Errorf("%s: %w, after saying:\n%s", command, err, output)
+	return "", fmt.Errorf("%s: %w, after saying:\n%s", command, err, output)
 }

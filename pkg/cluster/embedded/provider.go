@@ -218,7 +218,9 @@ func (p Provider) components() (components.Set, error) { return components.Locat
 // imageEnv is how archives are built or found.
 func (p Provider) imageEnv() image.Env {
 	return image.Env{Cache: p.Cache, Progress: func(step image.Progress) {
-		if !step.Done {
+		if step.Warning != "" {
+			p.Progress("building image: " + step.Stage + ": warning: " + step.Warning)
+		} else if !step.Done {
 			p.Progress("building image: " + step.Stage)
 		}
 	}}
