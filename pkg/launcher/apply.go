@@ -132,6 +132,7 @@ func applyStaging(ctx context.Context, client kubernetes.Interface, s *Staging) 
 			}
 			return ApplySecret(ctx, client, s.Credentials)
 		},
+		func() error { return ApplySecret(ctx, client, s.Identity) },
 		func() error { return created(ctx, "Service", client.CoreV1().Services(namespace), s.Service) },
 		func() error { return created(ctx, "Deployment", client.AppsV1().Deployments(namespace), s.Deployment) },
 	)

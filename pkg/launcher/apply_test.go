@@ -66,10 +66,10 @@ func TestApplyCreatesInOrder(t *testing.T) {
 		{wordCount(), nil, "jobs", KindJob},
 		{pod, nil, "pods", KindPod},
 		{stagedWordCount(), []string{
-			"create serviceaccounts", "create roles", "create rolebindings", "create persistentvolumeclaims", "create services", "create deployments",
+			"create serviceaccounts", "create roles", "create rolebindings", "create persistentvolumeclaims", "create secrets", "create services", "create deployments",
 		}, "jobs", KindJob},
 		{staged, []string{
-			"create serviceaccounts", "create roles", "create rolebindings", "create secrets", "create services", "create deployments",
+			"create serviceaccounts", "create roles", "create rolebindings", "create secrets", "create secrets", "create services", "create deployments",
 		}, "jobs", KindJob},
 	} {
 		client := withUIDs(fake.NewClientset())

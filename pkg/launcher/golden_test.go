@@ -85,11 +85,11 @@ func TestGolden(t *testing.T) {
 			})
 			env.PullPolicy = ""
 		}, 9},
-		{"staging-durable", func(w *scenario.Workload, env *Environment) { *w = stagedWordCount() }, 15},
+		{"staging-durable", func(w *scenario.Workload, env *Environment) { *w = stagedWordCount() }, 16},
 		{"staging-memory", func(w *scenario.Workload, env *Environment) {
 			*w = stagedWordCount()
 			w.StagingServer = scenario.StagingServer{Storage: scenario.StagingMemory, Replicas: 1}
-		}, 14},
+		}, 15},
 		{"without-harness", func(w *scenario.Workload, env *Environment) {
 			env.Witness, env.Source, env.StorageClass, env.Nodes = Witness{}, Source{}, "", nil
 		}, 9},
@@ -97,7 +97,7 @@ func TestGolden(t *testing.T) {
 			*w = stagedWordCount()
 			env.Witness, env.Source = WitnessInCluster(env.Namespace)
 			env.Words = &Words{Seed: 1, Vocabulary: 20, WordsPerSecond: 50}
-		}, 20},
+		}, 21},
 		{"shuffle-service", func(w *scenario.Workload, _ *Environment) {
 			w.ShuffleService = scenario.ShuffleService{Enabled: true, LocalDirectory: scenario.LocalDirectoryNode}
 		}, 10},

@@ -15,6 +15,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/intstr"
 
 	"github.com/sparkchaos/sparkchaos/pkg/scenario"
+	"github.com/sparkchaos/sparkchaos/pkg/staging"
 )
 
 // StagingPort is where the staging server listens in its pods and behind its Service.
@@ -38,7 +39,19 @@ const (
 	secretID     = "id"
 	secretSecret = "secret"
 	secretSHA256 = "sha256"
+	secretBytes  = "bytes"
+	secretCA     = "ca.crt"
+
+	// How a server shows who it is, and whom it takes uploads from.
+	stagingIdentity      = "staging-server"
+	stagingIdentityMount = "/etc/sparkchaos-staging"
+	identityCert         = "tls.crt"
+	identityKey          = "tls.key"
+	identityToken        = "upload-token"
 )
+
+// leastRate is what the staging server asks of its clients by default, in bytes a second.
+const leastRate = 8 << 10
 
 // stagingGroup is the group that the staging server's image runs as, which is that of Spark's.
 const stagingGroup = 185
@@ -57,6 +70,7 @@ type Staging struct {
 	RoleBinding    *rbacv1.RoleBinding
 	Claim          *corev1.PersistentVolumeClaim // of the durable server without a URL
 	Credentials    *corev1.Secret                // of the durable server with one; its values are the harness's to fill in
+	Identity       *corev1.Secret                // certificate, key and upload token; its values are the harness's to fill in
 	Service        *corev1.Service
 	Deployment     *appsv1.Deployment
 }
@@ -65,6 +79,8 @@ type Staging struct {
 type Artifacts struct {
 	ID, Secret string // of the staging server's ticket
 	SHA256     string // of the bundle, in hexadecimal
+	Bytes      int64  // of the bundle
+	CA         []byte // certificate of the authority that the servers' certificate comes from, PEM
 }
 
 // ArtifactsSecret is what the init containers of drivers and executors read. It must be there before the driver.
@@ -72,9 +88,14 @@ func ArtifactsSecret(env Environment, a Artifacts) *corev1.Secret {
 	return &corev1.Secret{
 		TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "Secret"},
 		ObjectMeta: objectMeta(env, artifactsSecret),
-		StringData: map[string]string{secretID: a.ID, secretSecret: a.Secret, secretSHA256: a.SHA256},
+		StringData: map[string]string{
+			secretID: a.ID, secretSecret: a.Secret, secretSHA256: a.SHA256, secretBytes: strconv.FormatInt(a.Bytes, 10), secretCA: string(a.CA),
+		},
 	}
 }
+
+// StagingHost is the name by which pods reach the staging server, and which its certificate must have.
+func StagingHost(env Environment) string { return fmt.Sprintf("%s.%s.svc", stagingName, env.Namespace) }
 
 // OwnerLabels are the labels of the pods that the artifacts are kept for: the driver's.
 func OwnerLabels(env Environment) map[string]string {
@@ -107,9 +128,13 @@ func stagingServer(w scenario.Workload, env Environment) *Staging {
 			ObjectMeta: objectMeta(env, stagingName),
 			Spec: corev1.ServiceSpec{
 				Selector: stagingLabels(env),
-				Ports:    []corev1.ServicePort{{Name: "http", Port: StagingPort, TargetPort: intstr.FromInt32(StagingPort)}},
+				Ports:    []corev1.ServicePort{{Name: "https", Port: StagingPort, TargetPort: intstr.FromInt32(StagingPort)}},
 			},
 		},
+	}
+	s.Identity = &corev1.Secret{
+		TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "Secret"},
+		ObjectMeta: objectMeta(env, stagingIdentity),
 	}
 	pod := stagingPod(server, env)
 	if server.Storage == scenario.StagingDurable && server.URL == "" {
@@ -141,7 +166,7 @@ func stagingLabels(env Environment) map[string]string {
 }
 
 func stagingPod(server scenario.StagingServer, env Environment) corev1.PodSpec {
-	grace, patience, group := int64(5), int64(2), int64(stagingGroup)
+	grace, patience, group, private := int64(5), int64(2), int64(stagingGroup), int32(0o440)
 	storage := server.Storage
 	switch {
 	case server.URL != "":
@@ -151,7 +176,9 @@ func stagingPod(server scenario.StagingServer, env Environment) corev1.PodSpec {
 	}
 	probe := func(path string) *corev1.Probe {
 		return &corev1.Probe{
-			ProbeHandler:  corev1.ProbeHandler{HTTPGet: &corev1.HTTPGetAction{Path: path, Port: intstr.FromInt32(StagingPort)}},
+			ProbeHandler: corev1.ProbeHandler{HTTPGet: &corev1.HTTPGetAction{
+				Path: path, Port: intstr.FromInt32(StagingPort), Scheme: corev1.URISchemeHTTPS,
+			}},
 			PeriodSeconds: 1, TimeoutSeconds: 2, FailureThreshold: 3,
 		}
 	}
@@ -166,24 +193,43 @@ func stagingPod(server scenario.StagingServer, env Environment) corev1.PodSpec {
 		Affinity: &corev1.Affinity{PodAntiAffinity: &corev1.PodAntiAffinity{
 			RequiredDuringSchedulingIgnoredDuringExecution: []corev1.PodAffinityTerm{nodeOf(stagingLabels(env))},
 		}},
-		Volumes: []corev1.Volume{{Name: stagingVolume, VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}}}},
+		Volumes: []corev1.Volume{
+			{Name: stagingVolume, VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}}},
+			{Name: stagingIdentity, VolumeSource: corev1.VolumeSource{Secret: &corev1.SecretVolumeSource{SecretName: stagingIdentity, DefaultMode: &private}}},
+		},
 		Containers: []corev1.Container{{
 			Name:            stagingName,
 			Image:           env.StagingImage,
 			ImagePullPolicy: env.pullPolicy(),
-			Args:            []string{"serve", "--listen", ":" + strconv.Itoa(StagingPort), "--storage", storage},
+			Args:            serveArgs(server, env, storage),
 			// The temporary directory of the server whose artifacts are lost with it.
 			Env:            []corev1.EnvVar{{Name: "TMPDIR", Value: stagingDirectory}},
-			Ports:          []corev1.ContainerPort{{Name: "http", ContainerPort: StagingPort}},
+			Ports:          []corev1.ContainerPort{{Name: "https", ContainerPort: StagingPort}},
 			ReadinessProbe: probe("/readyz"),
 			LivenessProbe:  live,
 			Resources: corev1.ResourceRequirements{
 				Requests: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("50m"), corev1.ResourceMemory: resource.MustParse("64Mi")},
 				Limits:   corev1.ResourceList{corev1.ResourceMemory: resource.MustParse(stagingMemory)},
 			},
-			VolumeMounts: []corev1.VolumeMount{{Name: stagingVolume, MountPath: stagingDirectory}},
+			VolumeMounts: []corev1.VolumeMount{
+				{Name: stagingVolume, MountPath: stagingDirectory},
+				{Name: stagingIdentity, MountPath: stagingIdentityMount, ReadOnly: true},
+			},
 		}},
 	}
+}
+
+func serveArgs(server scenario.StagingServer, env Environment, storage string) []string {
+	args := []string{
+		"serve", "--listen", ":" + strconv.Itoa(StagingPort), "--storage", storage,
+		"--tls-cert", path.Join(stagingIdentityMount, identityCert), "--tls-key", path.Join(stagingIdentityMount, identityKey),
+		"--upload-token-file", path.Join(stagingIdentityMount, identityToken), "--owner-namespace", env.Namespace,
+	}
+	// Pods that are told to fetch slowly must not be cut off for it.
+	if rate, err := staging.ParseBytes(server.FetchRate); err == nil && rate > 0 && rate/2 < leastRate {
+		args = append(args, "--min-rate", strconv.FormatInt(max(1, rate/2), 10))
+	}
+	return args
 }
 
 // nodeOf is the node on which pods with the labels run.
@@ -221,7 +267,8 @@ func addArtifacts(spec *corev1.PodSpec, w scenario.Workload, env Environment, ro
 		Args:            fetchArgs(w.StagingServer, env, role),
 		Env: append(identity(env),
 			fromSecret("ARTIFACTS_ID", artifactsSecret, secretID),
-			fromSecret("ARTIFACTS_SHA256", artifactsSecret, secretSHA256)),
+			fromSecret("ARTIFACTS_SHA256", artifactsSecret, secretSHA256),
+			fromSecret("ARTIFACTS_BYTES", artifactsSecret, secretBytes)),
 		VolumeMounts: mounts,
 	})
 	spec.Volumes = append(spec.Volumes,
@@ -234,8 +281,8 @@ func addArtifacts(spec *corev1.PodSpec, w scenario.Workload, env Environment, ro
 
 func fetchArgs(server scenario.StagingServer, env Environment, role string) []string {
 	args := []string{
-		"fetch", "--server", fmt.Sprintf("http://%s.%s.svc:%d", stagingName, env.Namespace, StagingPort),
-		"--id", "$(ARTIFACTS_ID)", "--sha256", "$(ARTIFACTS_SHA256)", "--secret-file", artifactsSecretMount + "/" + secretSecret,
+		"fetch", "--server", fmt.Sprintf("https://%s:%d", StagingHost(env), StagingPort), "--ca-file", artifactsSecretMount + "/" + secretCA,
+		"--id", "$(ARTIFACTS_ID)", "--sha256", "$(ARTIFACTS_SHA256)", "--max-bytes", "$(ARTIFACTS_BYTES)", "--secret-file", artifactsSecretMount + "/" + secretSecret,
 		"--into", artifactsDirectory, "--retry-for", fetchPatience, "--report-role", role,
 	}
 	if server.FetchRate != "" {
@@ -269,6 +316,17 @@ func (s *Staging) FillCredentials(values map[string]string) {
 	}
 }
 
+// StagingServerIdentity is how the servers of a run show who they are, and whom they take uploads from.
+type StagingServerIdentity struct {
+	Cert, Key   []byte // PEM
+	UploadToken string
+}
+
+// FillIdentity puts what the harness made for this run into the secret that the server gets it from.
+func (s *Staging) FillIdentity(i StagingServerIdentity) {
+	s.Identity.StringData = map[string]string{identityCert: string(i.Cert), identityKey: string(i.Key), identityToken: i.UploadToken}
+}
+
 // all returns the objects in the order in which they are to be created.
 func (s *Staging) all() []any {
 	if s == nil {
@@ -281,5 +339,5 @@ func (s *Staging) all() []any {
 	if s.Credentials != nil {
 		objects = append(objects, s.Credentials)
 	}
-	return append(objects, s.Service, s.Deployment)
+	return append(objects, s.Identity, s.Service, s.Deployment)
 }

@@ -115,6 +115,7 @@ func TestNoSecretStandsInARunDirectory(t *testing.T) {
 	if err := r.secrets.fill(objects); err != nil {
 		t.Fatal(err)
 	}
+	objects.Staging.FillIdentity(launcher.StagingServerIdentity{Key: []byte(canary + "-of-the-server"), UploadToken: canary + "-of-uploads"})
 	client := fake.NewClientset()
 	if err := launcher.ApplyComponents(t.Context(), client, objects); err != nil {
 		t.Fatal(err)
@@ -168,8 +169,8 @@ func TestNoSecretStandsInARunDirectory(t *testing.T) {
 			secrets++
 		}
 	}
-	if secrets != 2 {
-		t.Errorf("%d Secrets were made, want that of the settings and that of the credentials", secrets)
+	if secrets != 3 {
+		t.Errorf("%d Secrets were made, want that of the settings, of the credentials and of the staging server", secrets)
 	}
 	history, err := os.ReadFile(r.directory.History())
 	if err != nil || !strings.Contains(string(history), `"kind":"Pod"`) || !strings.Contains(string(history), "fromEnv") {

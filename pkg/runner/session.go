@@ -32,6 +32,7 @@ type session struct {
 	logs      *podLogs
 	launched  time.Time      // when the driver's object was made
 	ticket    staging.Ticket // for the artifacts that were uploaded; zero if there are none
+	trust     *stagingTrust  // between the harness, the pods and the staging server; nil if there is none
 }
 
 // openSession begins to record before anything exists that could be missed.
@@ -122,6 +123,14 @@ func (s *session) applyComponents(ctx context.Context, objects *launcher.Objects
 		return err
 	}
 	objects.FillWitnessToken(s.witness.token)
+	if objects.Staging != nil {
+		trust, err := newStagingTrust(launcher.StagingHost(s.environment()))
+		if err != nil {
+			return err
+		}
+		objects.Staging.FillIdentity(trust.identity)
+		s.trust = trust
+	}
 	if err := launcher.ApplyComponents(ctx, s.run.client, objects); err != nil {
 		return err
 	}

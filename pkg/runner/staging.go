@@ -2,7 +2,10 @@ package runner
 
 import (
 	"context"
+	cryptorand "crypto/rand"
 	"crypto/sha256"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/binary"
 	"encoding/hex"
 	"errors"
@@ -13,12 +16,14 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/wait"
 
+	"github.com/sparkchaos/sparkchaos/pkg/cluster/embedded/pki"
 	"github.com/sparkchaos/sparkchaos/pkg/history"
 	"github.com/sparkchaos/sparkchaos/pkg/launcher"
 	"github.com/sparkchaos/sparkchaos/pkg/scenario"
@@ -31,6 +36,38 @@ const (
 	// stagingPoll is how often a server that does not answer is asked again.
 	stagingPoll = time.Second
 )
+
+// stagingTrust is how harness and pods know the staging server of a session, and it knows the harness. It is made anew for
+// each session, lives in memory and in Secrets of the session's namespace, and is written nowhere else.
+type stagingTrust struct {
+	host     string // the name that the certificate has
+	ca       []byte // PEM
+	identity launcher.StagingServerIdentity
+}
+
+// newStagingTrust makes an authority, a certificate by it for a host, and an upload token. The authority's key is dropped: it
+// signs nothing more.
+func newStagingTrust(host string) (*stagingTrust, error) {
+	authority, err := pki.NewAuthority("staging server of a sparkchaos run")
+	if err != nil {
+		return nil, err
+	}
+	pair, err := authority.Server(host, host)
+	if err != nil {
+		return nil, err
+	}
+	return &stagingTrust{
+		host: host, ca: authority.Cert,
+		identity: launcher.StagingServerIdentity{Cert: pair.Cert, Key: pair.Key, UploadToken: cryptorand.Text()},
+	}, nil
+}
+
+// transport returns what reaches a server by whatever address, and trusts it alone.
+func (t *stagingTrust) transport() *http.Transport {
+	pool := x509.NewCertPool()
+	pool.AppendCertsFromPEM(t.ca)
+	return &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool, ServerName: t.host, MinVersion: tls.VersionTLS12}}
+}
 
 // bundle is what the harness uploads for a run: the application's jar and files.
 type bundle struct {
@@ -140,7 +177,7 @@ func (s *session) upload(ctx context.Context, objects *launcher.Objects) error {
 	defer func() { _ = file.Close() }() // opened for reading only
 	owner := staging.Owner{Namespace: s.id, Labels: launcher.OwnerLabels(env), Type: staging.OwnerTypePod}
 	err = s.withClient(ctx, servers[0], func(client *staging.Client) error {
-		s.ticket, err = client.Upload(ctx, owner, file)
+		s.ticket, err = client.WithUploadToken(s.trust.identity.UploadToken).Upload(ctx, owner, file)
 		return err
 	})
 	if err != nil {
@@ -151,7 +188,9 @@ func (s *session) upload(ctx context.Context, objects *launcher.Objects) error {
 	if err := s.tellStaging(history.ArtifactsUploaded, data); err != nil {
 		return err
 	}
-	return launcher.ApplySecret(ctx, s.run.client, launcher.ArtifactsSecret(env, launcher.Artifacts{ID: s.ticket.ID, Secret: s.ticket.Secret, SHA256: s.ticket.SHA256}))
+	return launcher.ApplySecret(ctx, s.run.client, launcher.ArtifactsSecret(env, launcher.Artifacts{
+		ID: s.ticket.ID, Secret: s.ticket.Secret, SHA256: s.ticket.SHA256, Bytes: s.ticket.Size, CA: s.trust.ca,
+	}))
 }
 
 // verifyArtifacts fetches from each server that is ready what was uploaded before the faults, with the same secret: that
@@ -233,9 +272,9 @@ func (s *session) withClient(ctx context.Context, server corev1.Pod, do func(*st
 		return err
 	}
 	defer closePort()
-	transport := &http.Transport{}
+	transport := s.trust.transport()
 	defer transport.CloseIdleConnections()
-	client, err := staging.NewClient(address, &http.Client{Transport: transport})
+	client, err := staging.NewClient(strings.Replace(address, "http://", "https://", 1), &http.Client{Transport: transport})
 	if err != nil {
 		return err
 	}
