@@ -75,6 +75,7 @@ func newClusterCommand(getenv func(string) string) *cobra.Command {
 	group := newGroup("cluster", "Real multi-node Kubernetes clusters on this machine, whose nodes can be disturbed",
 		newClusterUpCommand(getenv, &chosen),
 		newClusterDownCommand(getenv, &chosen),
+		newClusterListCommand(getenv),
 		newClusterStatusCommand(open),
 		newClusterKubeconfigCommand(open),
 		newClusterNodeCommand(openAny),
@@ -488,24 +489,24 @@ func listLogs(command *cobra.Command, c *embedded.Cluster) error {
 }
 
 // findLog takes NODE for its kubelet's log, NODE/SERVICE for that service's, and SERVICE for the control plane's.
-func findLog(c *embedded.Cluster, name string) (string, error) {
+func findLog(c *embedded.Cluster, name string) (embedded.Log, error) {
 	logs, err := c.Logs()
 	if err != nil {
-		return "", err
+		return embedded.Log{}, err
 	}
 	var known []string
 	for _, log := range logs {
 		if name == log.Name() || name == log.Machine && log.Service == "kubelet" {
-			return log.Path, nil
+			return log, nil
 		}
 		known = append(known, log.Name())
 	}
-	return "", usagef("there is no log %q: expected a node, or one of %s", name, strings.Join(known, ", "))
+	return embedded.Log{}, usagef("there is no log %q: expected a node, or one of %s", name, strings.Join(known, ", "))
 }
 
 // printLog copies a log and, if asked to follow, what is appended until the command is interrupted.
-func printLog(command *cobra.Command, path string, follow bool) error {
-	file, err := os.Open(path)
+func printLog(command *cobra.Command, log embedded.Log, follow bool) error {
+	file, err := log.Open()
 	if err != nil {
 		return err
 	}
@@ -516,10 +517,26 @@ func printLog(command *cobra.Command, path string, follow bool) error {
 		if _, err := io.Copy(command.OutOrStdout(), file); err != nil || !follow {
 			return err
 		}
+		if err := rewind(file); err != nil {
+			return err
+		}
 		select {
 		case <-command.Context().Done():
 			return nil
 		case <-ticker.C:
 		}
 	}
+}
+
+// rewind goes back to the begin of a log that was cut since it was read: its machine bounds it.
+func rewind(file *os.File) error {
+	info, err := file.Stat()
+	if err != nil {
+		return err
+	}
+	read, err := file.Seek(0, io.SeekCurrent)
+	if err == nil && info.Size() < read {
+		_, err = file.Seek(0, io.SeekStart)
+	}
+	return err
 }

@@ -1,6 +1,8 @@
 package cli
 
 import (
+	"bytes"
+	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -8,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sparkchaos/sparkchaos/pkg/cluster"
 	"github.com/sparkchaos/sparkchaos/pkg/cluster/clustertest"
 	"github.com/sparkchaos/sparkchaos/pkg/cluster/locks"
 	"github.com/sparkchaos/sparkchaos/pkg/runner"
@@ -156,6 +159,91 @@ func TestWaitIsForClustersOfThisMachine(t *testing.T) {
 	} {
 		if code, _, said := run(t.Context(), NewRoot(), tt.args...); code != ExitUsage || !strings.Contains(said, tt.says) {
 			t.Errorf("%v: exit code %d, %q; want %q", tt.args, code, said, tt.says)
+		}
+	}
+}
+
+func TestClusterListShowsAllKinds(t *testing.T) {
+	state := ownState(t)
+	t.Setenv("PATH", t.TempDir()) // no container engine
+	if code, out, said := run(t.Context(), NewRoot(), "cluster", "list"); code != ExitPass || !strings.Contains(out, "there is no cluster in "+state) {
+		t.Errorf("without clusters: exit code %d, %q, %q", code, out, said)
+	}
+	for file, content := range map[string]string{
+		"clusters/kept/cluster.json":    `{"version": 1, "name": "kept", "phase": "running", "workers": 3, "created": "2026-01-02T03:04:05Z"}`,
+		"clusters/damaged/cluster.json": "{",
+		"kind/lab/cluster.json":         `{"name": "lab", "engine": "docker", "workers": 2, "running": true, "created": "2026-01-02T03:04:05Z"}`,
+		"kind/notes.txt":                "none of ours",
+	} {
+		path := filepath.Join(state, file)
+		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	held(t, state, "kind", "lab")
+	code, out, said := run(t.Context(), NewRoot(), "cluster", "ls", "-o", "json")
+	var got []listedCluster
+	if err := json.Unmarshal([]byte(out), &got); err != nil || code != ExitPass {
+		t.Fatalf("exit code %d, %q, %q: %v", code, out, said, err)
+	}
+	type row struct{ kind, name, state, holder string }
+	var rows []row
+	for _, c := range got {
+		r := row{kind: c.Kind, name: c.Name, state: c.State}
+		if c.HeldBy != nil {
+			r.holder = c.HeldBy.Run
+		}
+		rows = append(rows, r)
+	}
+	want := []struct {
+		kind, name, state, holder string
+	}{
+		{"embedded", "damaged", "is damaged", ""}, {"embedded", "kept", "stopped", ""}, {"kind", "lab", "unknown: docker does not answer", "r-other"},
+	}
+	if len(rows) != len(want) {
+		t.Fatalf("listed are %+v", rows)
+	}
+	for i, w := range want {
+		if r := rows[i]; r.kind != w.kind || r.name != w.name || !strings.Contains(r.state, w.state) || r.holder != w.holder {
+			t.Errorf("row %d is %+v, want %+v", i, r, w)
+		}
+	}
+	if code, out, said := run(t.Context(), NewRoot(), "cluster", "list"); code != ExitPass || !strings.Contains(out, "run r-other (process ") || !strings.Contains(out, "kept") {
+		t.Errorf("the table: exit code %d, %q, %q", code, out, said)
+	}
+	if code, _, said := run(t.Context(), NewRoot(), "cluster", "list", "-o", "yaml"); code != ExitUsage {
+		t.Errorf("another output: exit code %d, %q", code, said)
+	}
+}
+
+// keptClusters are there until they are removed.
+type keptClusters struct {
+	runner.Clusters
+	*holds
+	absent bool
+}
+
+func (keptClusters) Kind() string { return "embedded" }
+
+func (k keptClusters) Open(string) (cluster.Cluster, error) {
+	if k.absent {
+		return nil, os.ErrNotExist
+	}
+	return nil, nil
+}
+
+func (keptClusters) IsAbsent(err error) bool { return err != nil }
+
+func TestAKeptClusterIsTold(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct{ keep, absent, told bool }{{true, false, true}, {true, true, false}, {false, false, false}} {
+		var out bytes.Buffer
+		sayKept(runner.Options{ClusterName: "lab", KeepCluster: tt.keep, Clusters: keptClusters{absent: tt.absent}, Progress: newProgress(&out)})
+		if told := strings.Contains(out.String(), "cluster lab is kept: `sparkchaos cluster down --cluster embedded --name lab` removes it"); told != tt.told {
+			t.Errorf("%+v: %q", tt, out.String())
 		}
 	}
 }

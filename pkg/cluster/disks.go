@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"syscall"
 )
 
 // DiskChange changes a path of a node's disk; what names it in errors.
@@ -44,4 +45,25 @@ func (c DiskChange) On(path, relative string, disks []func() (*os.Root, error)) 
 		return fmt.Errorf("%s the directory %s on the nodes' disks: %w", c.what, path, err)
 	}
 	return nil
+}
+
+// OpenRegular opens a regular file of a disk for reading. Anything else, such as a link or a pipe that a pod left in its place, is an error: it
+// would lead elsewhere, or have no end.
+func OpenRegular(disk *os.Root, relative string) (*os.File, error) {
+	info, err := disk.Lstat(relative)
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, &fs.PathError{Op: "open", Path: relative, Err: fmt.Errorf("it is %v: expected a regular file", info.Mode().Type())}
+	}
+	// What was put in its place meanwhile is noticed below, and a pipe does not keep this from going on.
+	file, err := disk.OpenFile(relative, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, err
+	}
+	if opened, err := file.Stat(); err != nil || !os.SameFile(info, opened) {
+		return nil, errors.Join(&fs.PathError{Op: "open", Path: relative, Err: errors.New("it was replaced while it was opened")}, err, file.Close())
+	}
+	return file, nil
 }

@@ -12,7 +12,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 
 	"github.com/sparkchaos/sparkchaos/pkg/cluster"
 	"github.com/sparkchaos/sparkchaos/pkg/cluster/embedded/cgroup"
@@ -61,9 +60,7 @@ func (p Provider) remove(ctx context.Context, name string) error {
 	group := cgroupOf(d)
 	err = cgroups.Kill(ctx, group)
 	for _, m := range d.machineRecords() {
-		if m.Process.Alive() { // a machine that was killed between its birth and its cgroup
-			err = errors.Join(err, ignoreGone(syscall.Kill(m.Process.PID, syscall.SIGKILL)))
-		}
+		err = errors.Join(err, m.Process.Kill()) // one that its cgroups have lost
 	}
 	if err != nil {
 		return fmt.Errorf("end the machines of cluster %s: %w", name, err)
@@ -85,13 +82,6 @@ func checkUnrecorded(d directory) error {
 	}
 	_, err := statefile.OnlyHolds(d.root, recordFile, madeNames()...)
 	if absent(err) {
-		return nil
-	}
-	return err
-}
-
-func ignoreGone(err error) error {
-	if errors.Is(err, syscall.ESRCH) {
 		return nil
 	}
 	return err

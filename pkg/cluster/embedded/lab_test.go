@@ -162,6 +162,8 @@ func (l *lab) eventually(what string, condition func() (bool, string)) {
 	}
 }
 
+// eventuallyReady waits until Kubernetes takes a node for ready, or no more. One that boots is ready only once kubelet has told of the new boot, and the
+// taints of the time before are gone: until a node's silence is noticed it is still shown as it was, and what is then placed on it is evicted.
 func (l *lab) eventuallyReady(node string, want bool) {
 	l.Helper()
 	l.eventually(fmt.Sprintf("node %s Ready: %v", node, want), func() (bool, string) {
@@ -169,7 +171,20 @@ func (l *lab) eventuallyReady(node string, want bool) {
 		if err != nil {
 			return false, err.Error()
 		}
-		return cluster.NodeReady(*n) == want, fmt.Sprint(n.Status.Conditions)
+		seen := fmt.Sprintf("%+v, boot %s, taints %v", n.Status.Conditions, n.Status.NodeInfo.BootID, n.Spec.Taints)
+		if !want {
+			return !cluster.NodeReady(*n), seen
+		}
+		machines, err := l.cluster.Nodes(l.Context())
+		if err != nil {
+			return false, err.Error()
+		}
+		for _, m := range machines {
+			if m.Name == node && m.BootID != n.Status.NodeInfo.BootID {
+				return false, seen + ", expected boot " + m.BootID
+			}
+		}
+		return cluster.NodeReady(*n) && len(n.Spec.Taints) == 0, seen
 	})
 }
 

@@ -33,6 +33,7 @@ type builder struct {
 	cgroup     string
 	disks      func(machine string) string
 	components components.Set
+	podPIDs    int // limit of a worker's pods; 0 for none
 }
 
 // base is what all machines have in common.
@@ -99,7 +100,7 @@ func (b builder) runtime(name string) machine.Spec {
 func (b builder) worker(i int, c credentials, d directory, reserved map[string]string) (machine.Spec, error) {
 	name, ip := workerName(i), network.NodeIP(i)
 	spec := b.runtime(name)
-	kubelet, err := kubeletConfig(b.timing, spec.Cgroup, reserved)
+	kubelet, err := kubeletConfig(b.timing, spec.Cgroup, reserved, b.podPIDs)
 	if err != nil {
 		return machine.Spec{}, err
 	}

@@ -57,7 +57,17 @@ func (c *Cluster) look(m machineRecord, control int) cluster.Node {
 
 // bootID reads a machine's boot ID through the root of its init; it needs no answer of a process that may be frozen.
 func bootID(pid int) string {
-	id, err := os.ReadFile(fmt.Sprintf("/proc/%d/root/run/sparkchaos/kernel/kernel.random.boot_id", pid))
+	root, err := os.OpenRoot(fmt.Sprintf("/proc/%d/root", pid))
+	if err != nil {
+		return ""
+	}
+	defer func() { _ = root.Close() }()
+	file, err := cluster.OpenRegular(root, "run/sparkchaos/kernel/kernel.random.boot_id")
+	if err != nil {
+		return ""
+	}
+	defer func() { _ = file.Close() }() // opened for reading only
+	id, err := io.ReadAll(io.LimitReader(file, 64))
 	if err != nil {
 		return ""
 	}
@@ -247,7 +257,9 @@ func (c *Cluster) Disk(_ context.Context, node string) (fs.FS, error) {
 type Log struct {
 	Machine string
 	Service string // empty: of the machine's init
-	Path    string // on the host
+	Path    string // on the host, to be shown; Open opens it
+
+	root, relative string // the directory that the log may not lead out of, and where it is below
 }
 
 // Name is how a user names the log: SERVICE of the control plane, NODE/SERVICE, or the machine's name and /init.
@@ -262,20 +274,47 @@ func (l Log) Name() string {
 	return l.Machine + "/" + service
 }
 
-// Logs lists the logs of all machines, of those that are off too.
+// Logs lists the logs of all machines, of those that are off too. An error comes with the logs that could be listed.
 func (c *Cluster) Logs() ([]Log, error) {
 	var logs []Log
+	var errs []error
 	for _, name := range append([]string{controlPlane}, c.directory.machineNames()...) {
-		directory := filepath.Join(c.directory.disk(name), machine.LogDirectory)
-		entries, err := os.ReadDir(directory)
-		if err != nil && !absent(err) {
-			return nil, fmt.Errorf("list the logs of %s: %w", name, err)
+		of, err := c.serviceLogs(name)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("list the logs of %s: %w", name, err))
 		}
-		for _, entry := range entries {
-			service, _ := strings.CutSuffix(entry.Name(), ".log")
-			logs = append(logs, Log{Machine: name, Service: service, Path: filepath.Join(directory, entry.Name())})
+		init := c.directory.machineLog(name)
+		logs = append(append(logs, of...), Log{Machine: name, Path: init, root: filepath.Dir(init), relative: filepath.Base(init)})
+	}
+	return logs, errors.Join(errs...)
+}
+
+// maxLogs is how many logs of one machine are listed: it has a dozen of services, and its pods may add to their directory.
+const maxLogs = 100
+
+// serviceLogs lists the logs of a machine's services, which are on its disk.
+func (c *Cluster) serviceLogs(machineName string) ([]Log, error) {
+	root := c.directory.disk(machineName)
+	disk, err := os.OpenRoot(root)
+	if absent(err) {
+		return nil, nil // not booted yet
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = disk.Close() }()
+	relative := strings.TrimPrefix(machine.LogDirectory, "/")
+	entries, err := fs.ReadDir(disk.FS(), relative)
+	if err != nil && !absent(err) {
+		return nil, err
+	}
+	var logs []Log
+	for _, entry := range entries {
+		service, isLog := strings.CutSuffix(entry.Name(), ".log")
+		if isLog && entry.Type().IsRegular() && len(logs) < maxLogs {
+			file := filepath.Join(relative, entry.Name())
+			logs = append(logs, Log{Machine: machineName, Service: service, Path: filepath.Join(root, file), root: root, relative: file})
 		}
-		logs = append(logs, Log{Machine: name, Path: c.directory.machineLog(name)})
 	}
 	return logs, nil
 }

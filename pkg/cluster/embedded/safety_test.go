@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -140,5 +141,65 @@ func TestNamesAreThoseOfClusters(t *testing.T) {
 	place(t, filepath.Join(state, "clusters", "Not A Name", "x"), "")
 	if names, err := (Provider{State: state}).Names(); err != nil || !cmp.Equal([]string{"lab"}, names) {
 		t.Errorf("Names = %v, %v", names, err)
+	}
+}
+
+// Logs are on disks that pods write to. What they left there in place of one is neither followed nor read for ever.
+func TestLogsAreThoseOfServicesAlone(t *testing.T) {
+	t.Parallel()
+	base := t.TempDir()
+	secret := filepath.Join(base, "secret")
+	place(t, secret, "of the host")
+	d := clusterDirectory(filepath.Join(base, "state"), "lab")
+	for _, name := range []string{controlPlane, "worker-1", "worker-2"} {
+		var m machineRecord
+		m.Spec.Name = name
+		if err := d.saveMachine(m); err != nil {
+			t.Fatal(err)
+		}
+		place(t, d.machineLog(name), "init of "+name)
+	}
+	logs := filepath.Join(d.disk("worker-1"), "var/log/sparkchaos")
+	place(t, filepath.Join(logs, "kubelet.log"), "begin"+strings.Repeat("x", maxLogCopy))
+	err := errors.Join(os.Symlink(secret, filepath.Join(logs, "stolen.log")), syscall.Mkfifo(filepath.Join(logs, "endless.log"), 0o600), os.Mkdir(filepath.Join(logs, "directory.log"), 0o755))
+	if err != nil {
+		t.Fatal(err)
+	}
+	// All logs of another node are a link to a directory of the host.
+	place(t, filepath.Join(base, "host", "stolen.log"), "of the host")
+	if err := errors.Join(os.MkdirAll(filepath.Join(d.disk("worker-2"), "var/log"), 0o755), os.Symlink(filepath.Join(base, "host"), filepath.Join(d.disk("worker-2"), "var/log/sparkchaos"))); err != nil {
+		t.Fatal(err)
+	}
+	c := &Cluster{directory: d, record: record{Name: "lab"}}
+	found, err := c.Logs()
+	for _, log := range found {
+		if log.Service == "stolen" || log.Service == "endless" || log.Service == "directory" {
+			t.Errorf("%s is taken for a log", log.Name())
+		}
+	}
+	if err == nil {
+		t.Error("a directory of logs that leads to the host is told by nobody")
+	}
+	target := filepath.Join(base, "copy")
+	if err := c.CopyLogs(target); err == nil {
+		t.Error("a directory of logs that leads to the host is told by nobody")
+	}
+	copied, err := os.ReadFile(filepath.Join(target, "worker-1-kubelet.log"))
+	if err != nil || len(copied) != maxLogCopy || strings.HasPrefix(string(copied), "begin") {
+		t.Errorf("of a long log %d bytes are kept, %v; want its last %d", len(copied), err, maxLogCopy)
+	}
+	if init, err := os.ReadFile(filepath.Join(target, "worker-2-init.log")); err != nil || string(init) != "init of worker-2" {
+		t.Errorf("the other logs: %q, %v", init, err)
+	}
+	for _, file := range tree(t, target) {
+		if info, err := os.Lstat(file); err == nil && info.Mode().IsRegular() {
+			if content, err := os.ReadFile(file); err != nil || strings.Contains(string(content), "of the host") {
+				t.Errorf("%s holds a file of the host, %v", file, err)
+			}
+		}
+	}
+	replaced := Log{Machine: "worker-1", Service: "kubelet", root: d.disk("worker-1"), relative: "var/log/sparkchaos/stolen.log"}
+	if _, err := replaced.Open(); err == nil {
+		t.Error("a log that was replaced by a link was opened")
 	}
 }

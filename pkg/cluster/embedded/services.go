@@ -162,7 +162,15 @@ const (
 	shutdownGraceCritical = 10 * time.Second
 )
 
-func kubeletConfig(timing cluster.Timing, cgroup string, reserved map[string]string) (string, error) {
+// maxPodPIDs is how many processes and threads a pod may have, on hosts whose kernel counts them; those of all machines are the host's.
+const maxPodPIDs = 8192
+
+// kubeletConfig is kubelet's; podPIDs of 0 sets no limit.
+func kubeletConfig(timing cluster.Timing, cgroup string, reserved map[string]string, podPIDs int) (string, error) {
+	limit := podPIDs
+	if limit == 0 {
+		limit = -1 // kubelet's word for none
+	}
 	return toYAML(map[string]any{
 		"apiVersion": "kubelet.config.k8s.io/v1beta1", "kind": "KubeletConfiguration",
 		"authentication": map[string]any{
@@ -183,6 +191,7 @@ func kubeletConfig(timing cluster.Timing, cgroup string, reserved map[string]str
 		"evictionHard":                map[string]string{"imagefs.available": "0%", "nodefs.available": "0%", "nodefs.inodesFree": "0%", "imagefs.inodesFree": "0%", "memory.available": "0%"},
 		"imageGCHighThresholdPercent": 100,
 		"serializeImagePulls":         false, "registerNode": true,
+		"podPidsLimit": limit, "containerLogMaxSize": "10Mi", "containerLogMaxFiles": 5,
 		"nodeStatusUpdateFrequency": timing.NodeStatusUpdateFrequency.String(),
 		"nodeStatusReportFrequency": "5m0s",
 		"nodeLeaseDurationSeconds":  int(timing.NodeLeaseDuration.Seconds()),

@@ -20,7 +20,7 @@ var update = flag.Bool("update", false, "write the golden files anew")
 
 func TestSettings(t *testing.T) {
 	t.Parallel()
-	kubelet, err := kubeletConfig(cluster.Fast(), "/sparkchaos/lab-123456/worker-1", map[string]string{"memory": "20000Mi"})
+	kubelet, err := kubeletConfig(cluster.Fast(), "/sparkchaos/lab-123456/worker-1", map[string]string{"memory": "20000Mi"}, maxPodPIDs)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -49,13 +49,8 @@ func (c *Cluster) Status(ctx context.Context) (Status, error) {
 		Name: c.record.Name, State: string(c.record.Phase), Created: c.record.Created, Timing: c.record.Timing, Capacity: c.record.Capacity,
 		Kubeconfig: c.directory.kubeconfig(), Components: c.record.Components, Images: c.record.Images, Shared: c.directory.shared(),
 	}
-	control, err := c.controlPID()
-	switch {
-	case err != nil:
-		status.State = "stopped" + c.rebooted()
-	case c.record.Phase == starting:
-		status.State = "starting, or left by an interrupted start"
-	}
+	control, _ := c.controlPID() // gone: the state says so
+	status.State = c.state()
 	if config, err := c.RESTConfig(); err == nil {
 		status.Server = config.Host
 	}
@@ -74,6 +69,19 @@ func (c *Cluster) Status(ctx context.Context) (Status, error) {
 		status.Machines = append(status.Machines, machine)
 	}
 	return status, nil
+}
+
+// state says in words how far the cluster has come, and whether its control plane runs.
+func (c *Cluster) state() string {
+	_, err := c.controlPID()
+	switch {
+	case err != nil:
+		return "stopped" + c.rebooted()
+	case c.record.Phase == starting:
+		return "starting, or left by an interrupted start"
+	default:
+		return string(c.record.Phase)
+	}
 }
 
 func (c *Cluster) machineStatus(ctx context.Context, m machineRecord, control int) MachineStatus {

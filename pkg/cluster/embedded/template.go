@@ -216,22 +216,33 @@ type importer struct {
 	pid int    // of the machine's init
 }
 
-func (i importer) socket() string { return fmt.Sprintf("/proc/%d/root%s", i.pid, containerdSocket) }
+// run calls ctr, which finds the machine's containerd by a descriptor of its socket.
+func (i importer) run(ctx context.Context, args ...string) (string, error) {
+	socket, err := machine.OpenSocket(i.pid, containerdSocket)
+	if err != nil {
+		return "", err
+	}
+	defer func() { _ = socket.Close() }() // ctr has its own
+	const inherited = "/proc/self/fd/3"   // the first of ExtraFiles
+	command := exec.CommandContext(ctx, i.ctr, append([]string{"--address", inherited}, args...)...)
+	command.ExtraFiles = []*os.File{socket}
+	output, err := command.CombinedOutput()
+	return strings.TrimSpace(string(output)), err
+}
 
 func (i importer) awaitRuntime(ctx context.Context) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, 30*time.Second, errors.New("containerd did not serve within 30s"))
 	defer cancel()
 	return cluster.Poll(ctx, func(ctx context.Context) (bool, string) {
-		output, err := exec.CommandContext(ctx, i.ctr, "--address", i.socket(), "version").CombinedOutput()
-		return err == nil, strings.TrimSpace(string(output))
+		output, err := i.run(ctx, "version")
+		return err == nil, fmt.Sprintf("%v %s", err, output)
 	})
 }
 
 func (i importer) load(ctx context.Context, archive string) error {
-	command := exec.CommandContext(ctx, i.ctr, "--address", i.socket(), "--namespace", "k8s.io", "images", "import", "--local", "--digests=false", archive)
-	output, err := command.CombinedOutput()
+	output, err := i.run(ctx, "--namespace", "k8s.io", "images", "import", "--local", "--digests=false", archive)
 	if err != nil {
-		return fmt.Errorf("import the image archive %s: %w: %s", archive, err, strings.TrimSpace(string(output)))
+		return fmt.Errorf("import the image archive %s: %w: %s", archive, err, output)
 	}
 	return nil
 }

@@ -114,13 +114,20 @@ func (p Provider) reuse(ctx context.Context, name string) (*Cluster, error) {
 // keepLogs copies the logs of what failed to start to where they survive its clean-up, and says where.
 func (p Provider) keepLogs(d directory, label string) string {
 	target := filepath.Join(p.Cache, "failed", label+"-"+time.Now().UTC().Format("20060102T150405"))
-	kept := copyTree(filepath.Dir(d.machineLog("")), filepath.Join(target, "machines")) == nil
 	disks, err := os.ReadDir(d.disks())
 	if err != nil {
 		return ""
 	}
+	c := &Cluster{directory: d}
+	kept := false
 	for _, disk := range disks {
-		kept = copyTree(filepath.Join(d.disk(disk.Name()), machine.LogDirectory), filepath.Join(target, disk.Name())) == nil || kept
+		logs, _ := c.serviceLogs(disk.Name()) // those of others are kept all the same
+		init := d.machineLog(disk.Name())
+		logs = append(logs, Log{Machine: disk.Name(), root: filepath.Dir(init), relative: filepath.Base(init)})
+		for _, log := range logs {
+			file := filepath.Join(target, disk.Name(), strings.TrimPrefix(log.Name(), disk.Name()+"/")+".log")
+			kept = os.MkdirAll(filepath.Dir(file), 0o755) == nil && log.copyTo(file) == nil || kept
+		}
 	}
 	if !kept {
 		return ""
@@ -252,7 +259,11 @@ func (s *start) writeKubeconfig(c *Cluster, credentials credentials) error {
 }
 
 func (s *start) builder(c *Cluster) builder {
-	return builder{name: c.record.Name, workers: c.record.Workers, timing: c.record.Timing, cgroup: c.record.Cgroup, disks: c.directory.disk, components: s.components}
+	b := builder{name: c.record.Name, workers: c.record.Workers, timing: c.record.Timing, cgroup: c.record.Cgroup, disks: c.directory.disk, components: s.components}
+	if c.cgroups.Has("pids") { // without the controller kubelet could start no pod that has a limit
+		b.podPIDs = maxPodPIDs
+	}
+	return b
 }
 
 func (s *start) bootControlPlane(ctx context.Context, c *Cluster, credentials credentials, listener *net.TCPListener, store string) error {

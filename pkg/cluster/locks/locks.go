@@ -131,7 +131,7 @@ func (e *HeldError) Error() string {
 	return fmt.Sprintf("the %s cluster %s is held by %s: one run has a cluster at a time", e.Kind, e.Cluster, by)
 }
 
-// Held is a cluster that this process holds.
+// Held is a cluster that this process holds, for as long as it keeps the Held: one that nobody refers to any more lets go.
 type Held struct {
 	lock   *flock.Flock
 	file   string

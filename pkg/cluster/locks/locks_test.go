@@ -125,8 +125,10 @@ func TestOneRunHoldsACluster(t *testing.T) {
 	// One that waits is told whom it waits for, and gets the cluster when it is free.
 	told := make(chan locks.Holder, 1)
 	got := make(chan error, 1)
+	var next *locks.Held
 	go func() {
-		next, err := l.Hold(context.Background(), "lab", holder(), time.Hour, func(h locks.Holder) { told <- h })
+		var err error
+		next, err = l.Hold(context.Background(), "lab", holder(), time.Hour, func(h locks.Holder) { told <- h })
 		if err == nil {
 			err = next.Note("r-2")
 		}
@@ -148,6 +150,8 @@ func TestOneRunHoldsACluster(t *testing.T) {
 	if _, err := l.Hold(ended, "lab", holder(), time.Hour, func(locks.Holder) {}); !errors.Is(err, context.Canceled) {
 		t.Errorf("after the end of the caller: %v", err)
 	}
+	next.Release()
+	expectHolder("")
 }
 
 func TestARunWaitsForCommands(t *testing.T) {

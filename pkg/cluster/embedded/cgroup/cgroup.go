@@ -21,6 +21,7 @@ import (
 	"syscall"
 	"time"
 
+	"golang.org/x/sys/unix"
 	"k8s.io/apimachinery/pkg/util/wait"
 )
 
@@ -361,15 +362,42 @@ func (h Host) kill(path string, members []int) {
 			_ = os.WriteFile(filepath.Join(hierarchy.Mount, path, "cgroup.kill"), []byte("1"), 0o644)
 		}
 	}
-	for _, pid := range members {
-		_ = syscall.Kill(pid, syscall.SIGKILL) // gone already is what is wanted
-	}
+	h.signal(path, members)
 	for _, hierarchy := range h.Hierarchies {
 		if slices.Contains(hierarchy.Controllers, "freezer") {
 			// A v1 freezer holds even a killed process until it is thawed.
 			_ = os.WriteFile(filepath.Join(hierarchy.Mount, path, "freezer.state"), []byte("THAWED"), 0o644)
 		}
 	}
+}
+
+// signal kills members of the group. A number of a process may be another's by the time that it is used: so each process is held by a descriptor first,
+// and is killed only if the group has it still.
+func (h Host) signal(path string, members []int) {
+	held := map[int]int{}
+	for _, pid := range members {
+		if fd, err := unix.PidfdOpen(pid, 0); err == nil { // else it is gone, as is wanted
+			held[pid] = fd
+		}
+	}
+	still := h.Processes(path)
+	for pid, fd := range held {
+		if slices.Contains(still, pid) {
+			_ = unix.PidfdSendSignal(fd, unix.SIGKILL, nil, 0) // gone already is what is wanted
+		}
+		_ = unix.Close(fd)
+	}
+}
+
+// Has reports whether the host has a controller, in a hierarchy of its own or handed down from the unified tree.
+func (h Host) Has(controller string) bool {
+	return slices.ContainsFunc(h.Hierarchies, func(hierarchy Hierarchy) bool {
+		if !hierarchy.Unified {
+			return slices.Contains(hierarchy.Controllers, controller)
+		}
+		available, err := readTrimmed(filepath.Join(hierarchy.Mount, "cgroup.controllers"))
+		return err == nil && slices.Contains(strings.Fields(available), controller)
+	})
 }
 
 // removeTimeout is how long the kernel may take to let go of a group whose processes have ended: the threads of a

@@ -9,12 +9,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"net/http"
 	"os"
-	"path/filepath"
 	"strings"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // socketPath is where a machine's init takes orders. From outside it is reached through the root of the init's process,
@@ -115,12 +117,41 @@ type Remote struct {
 
 // NewRemote reaches the init that runs as process pid of the host.
 func NewRemote(pid int) Remote {
-	path := filepath.Join("/proc", fmt.Sprint(pid), "root", socketPath)
 	dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
+		socket, err := OpenSocket(pid, socketPath)
+		if err != nil {
+			return nil, err
+		}
+		defer func() { _ = socket.Close() }() // connected, or not needed
 		var d net.Dialer
-		return d.DialContext(ctx, "unix", path)
+		return d.DialContext(ctx, "unix", fmt.Sprintf("/proc/self/fd/%d", socket.Fd()))
 	}
 	return Remote{client: &http.Client{Transport: &http.Transport{DialContext: dial, DisableKeepAlives: true}}}
+}
+
+// OpenSocket opens a socket inside a running machine, whose init runs as process pid of the host, as a file to be connected to by its name in /proc/self/fd.
+// What pods left in its place, such as a link to a socket of the host, is refused.
+func OpenSocket(pid int, path string) (*os.File, error) {
+	root, err := unix.Open(fmt.Sprintf("/proc/%d/root", pid), unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, &fs.PathError{Op: "open the root of the machine", Path: fmt.Sprintf("/proc/%d/root", pid), Err: err}
+	}
+	defer func() { _ = unix.Close(root) }()
+	fd, err := unix.Openat2(root, strings.TrimPrefix(path, "/"), &unix.OpenHow{
+		Flags: unix.O_PATH | unix.O_NOFOLLOW | unix.O_CLOEXEC, Resolve: unix.RESOLVE_BENEATH | unix.RESOLVE_NO_SYMLINKS,
+	})
+	if err != nil {
+		return nil, &fs.PathError{Op: "open in the machine", Path: path, Err: err}
+	}
+	file := os.NewFile(uintptr(fd), path)
+	info, err := file.Stat()
+	if err == nil && info.Mode().Type() != fs.ModeSocket {
+		err = &fs.PathError{Op: "open in the machine", Path: path, Err: fmt.Errorf("it is %v: expected a socket", info.Mode())}
+	}
+	if err != nil {
+		return nil, errors.Join(err, file.Close())
+	}
+	return file, nil
 }
 
 // Status asks for the machine's state.

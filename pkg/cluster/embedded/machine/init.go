@@ -81,6 +81,7 @@ func run(input, report *os.File) error {
 		return err
 	}
 	go supervisor.reap()
+	go supervisor.boundLogs()
 	supervisor.startAll()
 	if _, err := fmt.Fprintln(report, "ready"); err != nil && !errors.Is(err, syscall.EPIPE) {
 		return fmt.Errorf("report that machine %s is up: %w", spec.Name, err)

@@ -9,6 +9,8 @@ import (
 	"os"
 	"strconv"
 	"strings"
+
+	"golang.org/x/sys/unix"
 )
 
 // Process identifies a process for longer than it lives: its PID may be another's later, but never with the same start
@@ -51,6 +53,25 @@ func (p Process) Alive() bool {
 	}
 	state, start, err := stat(p.PID)
 	return err == nil && start == p.StartTime && state != "Z" && state != "X"
+}
+
+// Kill ends this very process, and no other that has its number by now. That it has ended already is no error.
+func (p Process) Kill() error {
+	fd, err := unix.PidfdOpen(p.PID, 0)
+	if errors.Is(err, unix.ESRCH) || errors.Is(err, unix.EINVAL) { // no such process, or no number of one
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("end process %d: %w", p.PID, err)
+	}
+	defer func() { _ = unix.Close(fd) }()
+	if !p.Alive() { // looked at while the descriptor keeps the number from meaning another
+		return nil
+	}
+	if err := unix.PidfdSendSignal(fd, unix.SIGKILL, nil, 0); err != nil && !errors.Is(err, unix.ESRCH) {
+		return fmt.Errorf("end process %d: %w", p.PID, err)
+	}
+	return nil
 }
 
 // stat returns the state and start time of a process.

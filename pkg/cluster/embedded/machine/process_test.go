@@ -3,8 +3,12 @@
 package machine
 
 import (
+	"errors"
+	"fmt"
+	"net"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -123,6 +127,62 @@ func TestInitIsKnownByItsName(t *testing.T) {
 	}{{[]string{initArgument}, true}, {[]string{"sparkchaos"}, false}, {nil, false}} {
 		if IsInit(tt.args) != tt.want {
 			t.Errorf("%q: want %v", tt.args, tt.want)
+		}
+	}
+}
+
+func TestOnlyThatVeryProcessIsKilled(t *testing.T) {
+	t.Parallel()
+	command := exec.Command("sleep", "1000")
+	if err := command.Start(); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- command.Wait() }()
+	itself, err := Identify(command.Process.Pid)
+	if err != nil {
+		t.Fatal(err)
+	}
+	former := itself
+	former.StartTime--
+	for name, p := range map[string]Process{"a former one of the number": former, "no process": {}, "a number that nobody has": {PID: 1 << 22, HostBoot: itself.HostBoot}} {
+		if err := p.Kill(); err != nil || !itself.Alive() {
+			t.Errorf("%s: %v; the process lives on: %v", name, err, itself.Alive())
+		}
+	}
+	if err := itself.Kill(); err != nil {
+		t.Error(err)
+	}
+	<-ended
+	if err := itself.Kill(); err != nil {
+		t.Errorf("one that has ended: %v", err)
+	}
+}
+
+func TestOpenSocketFollowsNothing(t *testing.T) {
+	t.Parallel()
+	directory := t.TempDir()
+	path := filepath.Join(directory, "s")
+	listener, err := net.Listen("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = listener.Close() }()
+	if err := errors.Join(os.Symlink(path, filepath.Join(directory, "link")), os.Symlink(directory, filepath.Join(directory, "way")), os.WriteFile(filepath.Join(directory, "file"), nil, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	socket, err := OpenSocket(os.Getpid(), path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn, err := net.Dial("unix", fmt.Sprintf("/proc/self/fd/%d", socket.Fd()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, _ = conn.Close(), socket.Close()
+	for _, name := range []string{"link", "way/s", "file", "none", "../s"} {
+		if _, err := OpenSocket(os.Getpid(), filepath.Join(directory)+"/"+name); err == nil {
+			t.Errorf("%s was opened", name)
 		}
 	}
 }

@@ -9,9 +9,12 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/sparkchaos/sparkchaos/pkg/cluster/embedded/cgroup"
 )
 
 // fixedSysctls are settings of the whole host's kernel that kubelet wants to change. The machine shows the wanted
@@ -28,70 +31,197 @@ func fixedSysctls() map[string]string {
 }
 
 // makeRoot builds the machine's root on its disk and moves into it; of the host only what the spec names remains visible.
-// Parents are mounted before what lies below them.
+//
+// Pods write to the disk, and may have left links on it. So what is to be shown of the host is opened first, then the disk becomes the root, and
+// only then anything on it is made, written or mounted on: from inside a link leads nowhere but to the disk itself.
 func makeRoot(spec Spec) error {
 	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
 		return fmt.Errorf("part the machine's mounts from the host's: %w", err)
 	}
-	root := spec.Disk
-	if err := unix.Mount(root, root, "", unix.MS_BIND, ""); err != nil {
-		return fmt.Errorf("mount the disk %s: %w", root, err)
-	}
-	steps := []func(string, Spec) error{shareSystem, mountVolatile, mountKernel, mountDevices, mountSpec, writeFiles, enter}
-	for _, step := range steps {
-		if err := step(root, spec); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// shareSystem shows the host's programs and libraries read-only. Where /bin and the like are links into /usr they are links here too.
-func shareSystem(root string, _ Spec) error {
-	for _, name := range []string{"usr", "bin", "sbin", "lib", "lib32", "lib64", "libx32"} {
-		target, err := os.Readlink("/" + name)
-		if err == nil {
-			if err := os.Symlink(target, filepath.Join(root, name)); err != nil && !errors.Is(err, fs.ErrExist) {
-				return err
-			}
-			continue
-		}
-		if _, err := os.Stat("/" + name); err != nil {
-			continue // this host has no such directory
-		}
-		if err := bind("/"+name, filepath.Join(root, name), false); err != nil {
-			return err
-		}
-	}
-	for _, name := range []string{"passwd", "group", "nsswitch.conf", "protocols", "services", "ssl", "ca-certificates", "alternatives", "ld.so.cache", "ld.so.conf", "ld.so.conf.d", "localtime", "iproute2"} {
-		path := filepath.Join("/etc", name)
-		if _, err := os.Stat(path); err != nil {
-			continue // not on every host
-		}
-		if err := bind(path, filepath.Join(root, path), false); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// bind shows a file or directory of the host below the machine's root.
-func bind(source, target string, writable bool) error {
-	info, err := os.Stat(source)
+	shown, err := openHost(spec)
 	if err != nil {
-		return fmt.Errorf("show %s to the machine: %w", source, err)
-	}
-	if err := makeMountPoint(target, info.IsDir()); err != nil {
 		return err
 	}
-	if err := unix.Mount(source, target, "", unix.MS_BIND|unix.MS_REC, ""); err != nil {
-		return fmt.Errorf("bind %s to %s: %w", source, target, err)
+	if err := unix.Mount(spec.Disk, spec.Disk, "", unix.MS_BIND, ""); err != nil {
+		return fmt.Errorf("mount the disk %s: %w", spec.Disk, err)
 	}
-	if writable {
-		return nil
+	if err := enter(spec.Disk); err != nil {
+		return err
 	}
-	return makeReadOnly(target)
+	steps := []func(*view, Spec) error{showSystem, mountVolatile, mountKernel, mountDevices, showMounts, writeFiles}
+	for _, step := range steps {
+		if err := step(shown, spec); err != nil {
+			return err
+		}
+	}
+	// Volumes with mount propagation need a shared root, as on any machine.
+	return unix.Mount("", "/", "", unix.MS_REC|unix.MS_SHARED, "")
 }
+
+// view is what the machine is to see of the host, opened before the host's root is left. Parents come before what lies below them.
+type view struct {
+	system  []hostPath // programs, libraries and settings
+	devices []hostPath
+	groups  []hostPath // the tree of control groups, then the machine's own part of each hierarchy
+	mounts  []hostPath // of the spec
+	null    hostPath
+}
+
+// hostPath is a file or directory of the host, and where the machine sees it.
+type hostPath struct {
+	target    string
+	tree      int    // descriptor of a copy of its mounts that hangs nowhere yet
+	link      string // it is a link that says this; then there is no tree
+	directory bool
+	writable  bool
+}
+
+// openHost opens all that the machine is to see of the host.
+func openHost(spec Spec) (*view, error) {
+	v := &view{}
+	if err := v.openSystem(); err != nil {
+		return nil, err
+	}
+	for _, name := range []string{"null", "zero", "full", "random", "urandom", "tty", "kmsg"} {
+		device, err := openPath("/dev/"+name, "/dev/"+name, true)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue // not on every host
+		}
+		if err != nil {
+			return nil, err
+		}
+		v.devices = append(v.devices, device)
+	}
+	var err error
+	if v.null, err = openPath("/dev/null", "/proc/sysrq-trigger", true); err != nil {
+		return nil, err
+	}
+	if err := v.openGroups(spec); err != nil {
+		return nil, err
+	}
+	for _, m := range spec.Mounts {
+		mount, err := openPath(m.Source, m.Target, m.Writable)
+		if err != nil {
+			return nil, err
+		}
+		v.mounts = append(v.mounts, mount)
+	}
+	return v, nil
+}
+
+// openSystem opens the host's programs and libraries. Where /bin and the like are links into /usr they are links here too.
+func (v *view) openSystem() error {
+	paths := []string{"/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32"}
+	for _, name := range []string{"passwd", "group", "nsswitch.conf", "protocols", "services", "ssl", "ca-certificates", "alternatives", "ld.so.cache", "ld.so.conf", "ld.so.conf.d", "localtime", "iproute2"} {
+		paths = append(paths, filepath.Join("/etc", name))
+	}
+	for _, path := range paths {
+		if to, err := os.Readlink(path); err == nil && filepath.Dir(path) == "/" {
+			v.system = append(v.system, hostPath{target: path, link: to})
+			continue
+		}
+		opened, err := openPath(path, path, false)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue // not on every host
+		}
+		if err != nil {
+			return err
+		}
+		v.system = append(v.system, opened)
+	}
+	return nil
+}
+
+// groupRoot is where control groups are on a host and in a machine.
+const groupRoot = "/sys/fs/cgroup"
+
+// openGroups opens the control groups. The machine sees those of the whole host, since the names that the kernel tells of its processes begin at
+// their root, but only its own group and what is below it can be written to.
+func (v *view) openGroups(spec Spec) error {
+	all, err := openPath(groupRoot, groupRoot, false)
+	if err != nil {
+		return err
+	}
+	v.groups = append(v.groups, all)
+	host, err := cgroup.Of("/proc/self/mountinfo")
+	if err != nil {
+		return err
+	}
+	for _, path := range ownGroups(host, spec.Cgroup) {
+		own, err := openPath(path, path, true)
+		if err != nil {
+			return err
+		}
+		v.groups = append(v.groups, own)
+	}
+	return nil
+}
+
+// ownGroups returns the directories of a group in the hierarchies that a machine sees, sorted.
+func ownGroups(host cgroup.Host, group string) []string {
+	var paths []string
+	for _, hierarchy := range host.Hierarchies {
+		if hierarchy.Mount == groupRoot || strings.HasPrefix(hierarchy.Mount, groupRoot+"/") {
+			paths = append(paths, filepath.Join(hierarchy.Mount, group))
+		}
+	}
+	slices.Sort(paths)
+	return paths
+}
+
+// openPath opens a file or directory of the host with all that is mounted below it.
+func openPath(source, target string, writable bool) (hostPath, error) {
+	info, err := os.Stat(source)
+	if err != nil {
+		return hostPath{}, fmt.Errorf("show %s to the machine: %w", source, err)
+	}
+	tree, err := unix.OpenTree(unix.AT_FDCWD, source, unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_RECURSIVE)
+	if err != nil {
+		return hostPath{}, fmt.Errorf("show %s to the machine: %w", source, err)
+	}
+	return hostPath{target: target, tree: tree, directory: info.IsDir(), writable: writable}, nil
+}
+
+// show puts a part of the host where the machine sees it.
+func (h hostPath) show() error {
+	if h.link != "" {
+		if to, err := os.Readlink(h.target); err == nil && to == h.link {
+			return nil
+		}
+		return errors.Join(os.RemoveAll(h.target), os.Symlink(h.link, h.target))
+	}
+	if err := makeMountPoint(h.target, h.directory); err != nil {
+		return err
+	}
+	return h.attach()
+}
+
+// attach mounts it at a place that is there.
+func (h hostPath) attach() error {
+	defer func() { _ = unix.Close(h.tree) }() // it hangs in the machine's root now
+	if !h.writable {
+		if err := unix.MountSetattr(h.tree, "", unix.AT_EMPTY_PATH|unix.AT_RECURSIVE, &unix.MountAttr{Attr_set: unix.MOUNT_ATTR_RDONLY}); err != nil {
+			return fmt.Errorf("make %s read-only: %w", h.target, err)
+		}
+	}
+	if err := unix.MoveMount(h.tree, "", unix.AT_FDCWD, h.target, unix.MOVE_MOUNT_F_EMPTY_PATH); err != nil {
+		return fmt.Errorf("show the host's %s to the machine: %w", h.target, err)
+	}
+	return nil
+}
+
+func showAll(paths []hostPath) error {
+	for _, path := range paths {
+		if err := path.show(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func showSystem(v *view, _ Spec) error { return showAll(v.system) }
+
+func showMounts(v *view, _ Spec) error { return showAll(v.mounts) }
 
 func makeReadOnly(target string) error {
 	if err := unix.MountSetattr(unix.AT_FDCWD, target, unix.AT_RECURSIVE, &unix.MountAttr{Attr_set: unix.MOUNT_ATTR_RDONLY}); err != nil {
@@ -100,7 +230,14 @@ func makeReadOnly(target string) error {
 	return nil
 }
 
+// makeMountPoint makes the file or directory that something is mounted on. A link in its place, or anything of another kind, goes: something
+// of a former life of the machine has left it.
 func makeMountPoint(target string, directory bool) error {
+	if info, err := os.Lstat(target); err == nil && (directory && !info.IsDir() || !directory && !info.Mode().IsRegular()) {
+		if err := os.RemoveAll(target); err != nil {
+			return err
+		}
+	}
 	if directory {
 		return os.MkdirAll(target, 0o755)
 	}
@@ -116,17 +253,19 @@ func makeMountPoint(target string, directory bool) error {
 
 // mountKernel shows the kernel's file systems: the machine's own processes and network, the host's control groups,
 // and nothing by which the whole host could be changed.
-func mountKernel(root string, _ Spec) error {
-	proc, sys := filepath.Join(root, "proc"), filepath.Join(root, "sys")
+func mountKernel(v *view, _ Spec) error {
+	const proc, sys = "/proc", "/sys"
 	for _, m := range []struct{ kind, target string }{{"proc", proc}, {"sysfs", sys}} {
 		if err := mountNew(m.kind, m.target, "", 0o555); err != nil {
 			return err
 		}
 	}
-	if err := unix.Mount("/sys/fs/cgroup", filepath.Join(sys, "fs/cgroup"), "", unix.MS_BIND|unix.MS_REC, ""); err != nil {
-		return fmt.Errorf("show the control groups to the machine: %w", err)
+	for _, group := range v.groups { // sysfs and the groups themselves have the directories
+		if err := group.attach(); err != nil {
+			return err
+		}
 	}
-	values := filepath.Join(root, runDirectory, "kernel")
+	values := filepath.Join(runDirectory, "kernel")
 	if err := os.MkdirAll(values, 0o755); err != nil {
 		return err
 	}
@@ -157,11 +296,10 @@ func mountKernel(root string, _ Spec) error {
 	if err := unix.MountSetattr(unix.AT_FDCWD, filepath.Join(sysctls, "net"), 0, &unix.MountAttr{Attr_clr: unix.MOUNT_ATTR_RDONLY}); err != nil {
 		return fmt.Errorf("leave the network's settings writable: %w", err)
 	}
-	trigger := filepath.Join(proc, "sysrq-trigger")
-	if _, err := os.Stat(trigger); err != nil {
-		return nil // a kernel without it
+	if _, err := os.Stat(v.null.target); err != nil {
+		return unix.Close(v.null.tree) // a kernel without it
 	}
-	return unix.Mount("/dev/null", trigger, "", unix.MS_BIND, "")
+	return v.null.attach()
 }
 
 // writeShownFiles writes what the machine sees in place of settings of the host: sysctls, and a boot ID of its own by
@@ -203,18 +341,13 @@ func mountNew(kind, target, options string, mode fs.FileMode) error {
 }
 
 // mountDevices gives the machine the harmless devices, terminals of its own, and the kernel's log, which kubelet reads.
-func mountDevices(root string, _ Spec) error {
-	dev := filepath.Join(root, "dev")
+func mountDevices(v *view, _ Spec) error {
+	const dev = "/dev"
 	if err := mountNew("tmpfs", dev, "mode=755", 0o755); err != nil {
 		return err
 	}
-	for _, name := range []string{"null", "zero", "full", "random", "urandom", "tty", "kmsg"} {
-		if _, err := os.Stat("/dev/" + name); err != nil {
-			continue // not on every host
-		}
-		if err := bind("/dev/"+name, filepath.Join(dev, name), true); err != nil {
-			return err
-		}
+	if err := showAll(v.devices); err != nil {
+		return err
 	}
 	if err := mountNew("devpts", filepath.Join(dev, "pts"), "newinstance,ptmxmode=0666,mode=0620", 0o755); err != nil {
 		return err
@@ -234,53 +367,56 @@ func mountDevices(root string, _ Spec) error {
 }
 
 // mountVolatile mounts what a reboot empties.
-func mountVolatile(root string, _ Spec) error {
-	for target, options := range map[string]string{"run": "mode=755", "tmp": "mode=1777"} {
-		if err := mountNew("tmpfs", filepath.Join(root, target), options, 0o755); err != nil {
+func mountVolatile(*view, Spec) error {
+	for target, options := range map[string]string{"/run": "mode=755", "/tmp": "mode=1777"} {
+		if err := mountNew("tmpfs", target, options, 0o755); err != nil {
 			return err
 		}
 	}
-	if err := os.MkdirAll(filepath.Join(root, "var"), 0o755); err != nil {
+	if err := os.MkdirAll("/var", 0o755); err != nil {
 		return err
 	}
-	if err := os.Symlink("/run", filepath.Join(root, "var/run")); err != nil && !errors.Is(err, fs.ErrExist) {
+	if err := os.Symlink("/run", "/var/run"); err != nil && !errors.Is(err, fs.ErrExist) {
 		return err
 	}
 	return errors.Join(
-		os.MkdirAll(filepath.Join(root, LogDirectory), 0o755),
-		os.MkdirAll(filepath.Join(root, filepath.Dir(BusSocket)), 0o755),
+		os.MkdirAll(LogDirectory, 0o755),
+		os.MkdirAll(filepath.Dir(BusSocket), 0o755),
 	)
 }
 
-func mountSpec(root string, spec Spec) error {
-	for _, m := range spec.Mounts {
-		if err := bind(m.Source, filepath.Join(root, m.Target), m.Writable); err != nil {
+// writeFiles replaces the machine's own files, whatever a former life left in their places.
+func writeFiles(_ *view, spec Spec) error {
+	for path, content := range spec.Files {
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			return err
+		}
+		mode := fs.FileMode(0o600)
+		if strings.HasPrefix(path, "/etc/") && !strings.HasPrefix(path, "/etc/kubernetes/") {
+			mode = 0o644 // read by every user of the machine
+		}
+		if err := replaceFile(path, content, mode); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func writeFiles(root string, spec Spec) error {
-	for path, content := range spec.Files {
-		target := filepath.Join(root, path)
-		if err := os.MkdirAll(filepath.Dir(target), 0o755); err != nil {
-			return err
-		}
-		if err := os.WriteFile(target, []byte(content), 0o600); err != nil {
-			return err
-		}
-		if strings.HasPrefix(path, "/etc/") && !strings.HasPrefix(path, "/etc/kubernetes/") {
-			if err := os.Chmod(target, 0o644); err != nil { // read by every user of the machine
-				return err
-			}
-		}
+// replaceFile writes a file anew instead of through a link that has its name.
+func replaceFile(path, content string, mode fs.FileMode) error {
+	if err := os.RemoveAll(path); err != nil {
+		return err
 	}
-	return nil
+	file, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, mode)
+	if err != nil {
+		return err
+	}
+	_, err = file.WriteString(content)
+	return errors.Join(err, file.Chmod(mode), file.Close())
 }
 
 // enter makes root the machine's / and forgets the host's.
-func enter(root string, _ Spec) error {
+func enter(root string) error {
 	if err := os.Chdir(root); err != nil {
 		return err
 	}
@@ -290,11 +426,7 @@ func enter(root string, _ Spec) error {
 	if err := unix.Unmount(".", unix.MNT_DETACH); err != nil {
 		return fmt.Errorf("leave the host's root: %w", err)
 	}
-	if err := os.Chdir("/"); err != nil {
-		return err
-	}
-	// Volumes with mount propagation need a shared root, as on any machine.
-	return unix.Mount("", "/", "", unix.MS_REC|unix.MS_SHARED, "")
+	return os.Chdir("/")
 }
 
 // writeSysctls sets what a node of Kubernetes needs, all of it in the machine's own network.

@@ -6,9 +6,11 @@ package storage
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -16,6 +18,8 @@ import (
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/tools/clientcmd"
 	"sigs.k8s.io/sig-storage-lib-external-provisioner/v13/controller"
+
+	"github.com/sparkchaos/sparkchaos/pkg/cluster"
 )
 
 // Name is the provisioner that the storage classes name.
@@ -69,7 +73,7 @@ func (p Provisioner) Provision(_ context.Context, options controller.ProvisionOp
 	default:
 		return nil, controller.ProvisioningFinished, fmt.Errorf("storage class %s has %s=%q: expected %s or %s", options.StorageClass.Name, PlaceParameter, place, PlaceShared, PlaceNode)
 	}
-	if err := makeOpen(p.directory(volume)); err != nil {
+	if err := p.onDisk(volume, makeOpen); err != nil {
 		return nil, controller.ProvisioningFinished, fmt.Errorf("make the directory of volume %s: %w", options.PVName, err)
 	}
 	return volume, controller.ProvisioningFinished, nil
@@ -77,19 +81,54 @@ func (p Provisioner) Provision(_ context.Context, options controller.ProvisionOp
 
 // Delete removes the directory of a volume with all that is in it.
 func (p Provisioner) Delete(_ context.Context, volume *corev1.PersistentVolume) error {
-	if err := os.RemoveAll(p.directory(volume)); err != nil {
+	if err := p.onDisk(volume, (*os.Root).RemoveAll); err != nil {
 		return fmt.Errorf("remove the directory of volume %s: %w", volume.Name, err)
 	}
 	return nil
 }
 
-// directory is where the control plane sees the volume.
-func (p Provisioner) directory(volume *corev1.PersistentVolume) string {
-	if volume.Spec.Local == nil {
-		return filepath.Join(p.Shared, volume.Name)
+// onDisk does something to the directory of a volume. Pods write to the disk that it is on: no link that they left there leads out of it.
+func (p Provisioner) onDisk(volume *corev1.PersistentVolume, do func(disk *os.Root, relative string) error) error {
+	disk, relative, err := p.directory(volume)
+	if err != nil {
+		return err
 	}
-	node := volume.Spec.NodeAffinity.Required.NodeSelectorTerms[0].MatchExpressions[0].Values[0]
-	return filepath.Join(p.Disks, node, NodeDirectory, volume.Name)
+	root, err := os.OpenRoot(disk)
+	if err != nil {
+		return err
+	}
+	return errors.Join(do(root, relative), root.Close())
+}
+
+// directory returns where the control plane sees the disk that a volume is on, and where on it the volume is.
+func (p Provisioner) directory(volume *corev1.PersistentVolume) (disk, relative string, err error) {
+	if err := cluster.CheckNode(volume.Name); err != nil { // names of volumes have the form of those of nodes
+		return "", "", fmt.Errorf("the volume's name: %w", err)
+	}
+	if volume.Spec.Local == nil {
+		return p.Shared, volume.Name, nil
+	}
+	node, err := nodeOf(volume)
+	if err != nil {
+		return "", "", err
+	}
+	return filepath.Join(p.Disks, node), filepath.Join(strings.TrimPrefix(NodeDirectory, "/"), volume.Name), nil
+}
+
+// nodeOf returns the one node that a volume is on. Anybody who may change volumes decides what is written there.
+func nodeOf(volume *corev1.PersistentVolume) (string, error) {
+	affinity := volume.Spec.NodeAffinity
+	if affinity == nil || affinity.Required == nil {
+		return "", errors.New("it is on no node: expected a node affinity as this provisioner writes it")
+	}
+	for _, term := range affinity.Required.NodeSelectorTerms {
+		for _, match := range term.MatchExpressions {
+			if match.Key == corev1.LabelHostname && len(match.Values) == 1 {
+				return match.Values[0], cluster.CheckNode(match.Values[0])
+			}
+		}
+	}
+	return "", fmt.Errorf("its node affinity %v names no node by %s", affinity.Required, corev1.LabelHostname)
 }
 
 func onlyOn(node string) *corev1.VolumeNodeAffinity {
@@ -99,11 +138,11 @@ func onlyOn(node string) *corev1.VolumeNodeAffinity {
 }
 
 // makeOpen makes a directory that everybody can write to, whatever the umask is.
-func makeOpen(path string) error {
-	if err := os.MkdirAll(path, 0o777); err != nil {
+func makeOpen(disk *os.Root, relative string) error {
+	if err := disk.MkdirAll(relative, 0o755); err != nil {
 		return err
 	}
-	return os.Chmod(path, 0o777)
+	return disk.Chmod(relative, 0o777)
 }
 
 // Run provides volumes until the context ends.
