@@ -46,6 +46,9 @@ Exit codes: pass 0, violation 1, inconclusive 2, error 3.`,
 			if err := settleVerdict(command, args[0], verdict, verify); err != nil {
 				return err
 			}
+			if err := tellStrangers(command, args[0], verdict, verify); err != nil {
+				return err
+			}
 			_, info, err := report.Load(args[0])
 			if err != nil {
 				return err
@@ -105,6 +108,25 @@ func settleVerdict(command *cobra.Command, directory string, verdict check.RunVe
 		fmt.Fprintln(command.ErrOrStderr(), printable.Lines(fmt.Sprintf("sparkchaos: %s is replaced: %s", path, difference(stored, verdict))))
 	}
 	return report.WriteFiles(directory, verdict, report.RunInfo{Directory: directory}, report.JSON)
+}
+
+// tellStrangers names the files of the run directory that are not those of the history, and, where a directory is verified,
+// another release that recorded it. To verify a directory is to find none of the files.
+func tellStrangers(command *cobra.Command, directory string, verdict check.RunVerdict, verify bool) error {
+	others, err := strangers(directory)
+	if err != nil {
+		return err
+	}
+	for _, other := range others {
+		fmt.Fprintln(command.ErrOrStderr(), printable.Lines("sparkchaos: "+other))
+	}
+	if recorded, judged := verdict.Recorded, programVersion(); verify && recorded != "" && recorded != judged {
+		fmt.Fprintln(command.ErrOrStderr(), printable.Lines(fmt.Sprintf("sparkchaos: release %s recorded the run, release %s judges it", recorded, judged)))
+	}
+	if verify && len(others) > 0 {
+		return fmt.Errorf("%s is not as the run left it: %s", directory, others[0])
+	}
+	return nil
 }
 
 // difference says in what a stored verdict differs from the one judged now.

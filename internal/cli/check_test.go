@@ -148,3 +148,45 @@ func TestCheckRefuses(t *testing.T) {
 		})
 	}
 }
+
+// A plan or a scenario that is not the run's own is named, and makes --verify fail; the verdict is the history's.
+func TestCheckNamesFilesOfAnotherRun(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name, file, content, says string
+	}{
+		{"another plan", planFile, "expect:\n- completes: {within: 5s}\n", "is not the plan that the history was recorded with: they differ in expect"},
+		{"a plan that is none", planFile, ": :\n- x", "cannot be read"},
+		{"another scenario", scenarioFile, "kind: Scenario\n", "is not the scenario of the run"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			directory, content := recordedRun(t, nil)
+			digest := bytes.Replace(content, []byte(`"clusterKind":"embedded"`), []byte(`"clusterKind":"embedded","scenarioSHA256":"00"`), 1)
+			if err := os.WriteFile(filepath.Join(directory, historyFile), digest, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			run := func(args ...string) error {
+				command := checkCommand()
+				var out, errs bytes.Buffer
+				command.SetOut(&out)
+				command.SetErr(&errs)
+				command.SetArgs(append([]string{directory}, args...))
+				return command.Execute()
+			}
+			if err := run(); codeOf(err) != ExitPass {
+				t.Fatalf("check: %v", err)
+			}
+			if err := run("--verify"); codeOf(err) != ExitPass {
+				t.Fatalf("check --verify of an untouched directory: %v", err)
+			}
+			if err := os.WriteFile(filepath.Join(directory, tt.file), []byte(tt.content), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			if err := run("--verify"); err == nil || codeOf(err) != ExitError || !strings.Contains(err.Error(), tt.says) {
+				t.Errorf("check --verify: %v, want an error with %q", err, tt.says)
+			}
+		})
+	}
+}
