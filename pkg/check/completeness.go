@@ -112,12 +112,30 @@ func (m *Model) incompleteDisk(node string) string {
 			return fmt.Sprintf("the witness in pod %s had trouble: %s", w.name, strings.Join(p.troubles, "; "))
 		}
 	}
+	if why := m.lostOnTheWay(data.Writers); why != "" {
+		return why
+	}
 	switch {
 	case !open:
 	case data.Files < files:
 		return fmt.Sprintf("its disk gave the files of %d processes, %d reported", data.Files, files)
 	case int64(data.Records) < known:
 		return fmt.Sprintf("its disk gave %d records, %d are known", data.Records, known)
+	}
+	return ""
+}
+
+// lostOnTheWay returns which records a disk held and the history lacks; empty if it has all of them.
+func (m *Model) lostOnTheWay(onDisk []history.WriterData) string {
+	for _, d := range onDisk {
+		w := m.writers[d.PodUID]
+		if w == nil {
+			return fmt.Sprintf("its disk gave %s of pod %s, the history has none of them", count(d.Records, "record"), d.PodUID)
+		}
+		if w.numbers.last() < d.Last || w.numbers.count() < int64(d.Records) {
+			return fmt.Sprintf("its disk gave %s of pod %s up to number %d, the history has %d up to number %d",
+				count(d.Records, "record"), w.name, d.Last, w.numbers.count(), w.numbers.last())
+		}
 	}
 	return ""
 }
