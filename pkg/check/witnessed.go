@@ -23,7 +23,7 @@ type Process struct {
 	Live  bool
 
 	numbers  numbers  // of its records
-	troubles []string // what its witness could not open, write or send
+	troubles []string // what its witness could not open or write
 
 	// Untimed is how many records have a time that nobody knows: a fault had put the JVM's clock wrong, and they did not come by HTTP,
 	// where the time of their arrival would tell.
@@ -96,7 +96,10 @@ func (m *Model) observeWitness(e *history.Event, at Moment) error {
 	case history.Heartbeat:
 		return nil
 	case history.WitnessTrouble:
-		p.troubles = append(p.troubles, r.Detail["what"]+": "+r.Detail["error"])
+		// What could not be sent is on the disk all the same.
+		if r.Detail["what"] != "send" {
+			p.troubles = append(p.troubles, r.Detail["what"]+": "+r.Detail["error"])
+		}
 		return nil
 	}
 	if r.Role == roleDriver {
