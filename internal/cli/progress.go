@@ -93,7 +93,7 @@ func bound(before string, atMost time.Duration, after string) string {
 	if atMost == 0 {
 		return ""
 	}
-	return before + atMost.String() + after
+	return before + atMost.Round(time.Second).String() + after
 }
 
 func (p *progress) forget(w *wait) {
