@@ -51,6 +51,7 @@ type options struct {
 	equivalents string
 	json        string
 	operator    string
+	longest     time.Duration
 	dry         bool
 }
 
@@ -65,6 +66,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	flags.StringVar(&o.equivalents, "equivalent", "internal/mutate/equivalent.yaml", "file that lists equivalent mutants")
 	flags.StringVar(&o.json, "json", "", "write all mutants with their outcome to this file")
 	flags.StringVar(&o.operator, "operator", "", "try only the mutants of this operator")
+	flags.DurationVar(&o.longest, "longest", 0, "leave out tests that need more processor time than this, for a quick look (0: none)")
 	flags.BoolVar(&o.dry, "dry-run", false, "list the mutants and try none")
 	if err := flags.Parse(args); err != nil {
 		return err
@@ -139,9 +141,12 @@ func measure(ctx context.Context, target string, o options, list []equivalent, s
 	if err != nil {
 		return nil, err
 	}
-	t := &trial{binary: binary, dir: loaded.dir, scratch: dir, workers: o.workers, memory: memoryLimit}
+	t := &trial{binary: binary, dir: loaded.dir, scratch: dir, workers: o.workers, memory: memoryLimit, longest: o.longest}
 	if err := t.survey(ctx); err != nil {
 		return nil, err
+	}
+	if len(t.left) > 0 {
+		fmt.Fprintf(stdout, "%s: left out because they take longer than %s: %s\n", target, o.longest, strings.Join(t.left, ", "))
 	}
 	fmt.Fprintf(stderr, "%s: %d mutants to try with %d tests; prepared in %s\n", target, len(chosen), len(t.tests),
 		time.Since(begin).Round(100*time.Millisecond))

@@ -37,7 +37,9 @@ type trial struct {
 	scratch string
 	workers int
 	tests   []testCase
-	memory  uint64 // bytes that a test may use; 0: as many as it likes
+	memory  uint64        // bytes that a test may use; 0: as many as it likes
+	longest time.Duration // processor time of the longest test that is run; 0: all are
+	left    []string      // tests that are longer
 }
 
 // testCase is one test function.
@@ -59,7 +61,8 @@ const (
 	memoryLimit = 6 << 30
 )
 
-// survey runs each test alone without any mutant and notes its time and the mutants that it reaches.
+// survey runs each test alone without any mutant and notes its time and the mutants that it reaches. Tests are run with
+// -short: those that draw cases at random draw fewer.
 func (t *trial) survey(ctx context.Context) error {
 	out, err := t.command(ctx, nil, "-test.list", ".*").Output()
 	if err != nil {
@@ -75,13 +78,25 @@ func (t *trial) survey(ctx context.Context) error {
 	for i := range t.tests {
 		group.Go(func() error { return t.examine(ctx, &t.tests[i]) })
 	}
-	return group.Wait()
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	if t.longest > 0 {
+		t.tests = slices.DeleteFunc(t.tests, func(test testCase) bool {
+			long := test.cpu > t.longest
+			if long {
+				t.left = append(t.left, test.name)
+			}
+			return long
+		})
+	}
+	return nil
 }
 
 func (t *trial) examine(ctx context.Context, test *testCase) error {
 	file := filepath.Join(t.scratch, "reached-"+test.name)
 	env := append(t.memoryLimit(), selector.ReachedVariable+"="+file)
-	command := t.command(ctx, env, "-test.run", exactly(test.name))
+	command := t.command(ctx, env, "-test.short", "-test.run", exactly(test.name))
 	begin := time.Now()
 	out, err := command.CombinedOutput()
 	if err != nil {
@@ -200,7 +215,7 @@ func (t *trial) run(ctx context.Context, m *mutant, tests []testCase) (outcome, 
 	defer cancel()
 	env := append(t.memoryLimit(),
 		selector.ActiveVariable+"="+strconv.Itoa(m.ID), selector.CPUVariable+"="+strconv.Itoa(int(cpu.Seconds())))
-	command := t.command(limited, env, "-test.run", exactly(names...), "-test.failfast", "-test.timeout", "0")
+	command := t.command(limited, env, "-test.short", "-test.run", exactly(names...), "-test.failfast", "-test.timeout", "0")
 	var out bytes.Buffer
 	command.Stdout, command.Stderr = &out, &out
 	err := command.Run()
