@@ -154,6 +154,9 @@ func measure(ctx context.Context, target string, o options, list []equivalent, s
 	trying := time.Now()
 	err = t.verdicts(ctx, chosen, func(m *mutant, found outcome, took time.Duration) {
 		r.tried = append(r.tried, tried{mutant: m, Outcome: found, Took: took, Equivalent: r.listed[m.ID].Reason})
+		if r.listed[m.ID].Reason == "" && (found == survived || found == notReached) {
+			fmt.Fprintf(stderr, "%s: %s\n", found, m)
+		}
 		if done := len(r.tried); done%100 == 0 {
 			fmt.Fprintf(stderr, "%s: %d of %d tried\n", target, done, len(chosen))
 		}

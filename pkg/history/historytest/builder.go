@@ -9,6 +9,7 @@ import (
 	"maps"
 	"os"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/sparkchaos/sparkchaos/pkg/history"
@@ -92,11 +93,7 @@ func (b *Builder) number() {
 		told := map[string]int64{} // a record that comes by both ways has one number
 		for _, e := range entries {
 			whole := e.data.(history.WitnessRecord)
-			record := whole
-			record.Via = ""
-			ids := numbersOf(record)
-			record.JobID, record.StageID, record.Attempt, record.TaskID, record.Partition, record.BatchID = nil, nil, nil, nil, nil, nil
-			content := fmt.Sprintf("%+v %v ", record, ids)
+			content := contentOf(whole)
 			seq := told[content]
 			if sameWay := told[content+whole.Via]; seq == 0 || sameWay == seq {
 				last++
@@ -107,6 +104,17 @@ func (b *Builder) number() {
 			e.data = whole
 		}
 	}
+}
+
+// contentOf tells records of one JVM apart, whichever way they came. Nearly all are heartbeats, which differ by their times alone.
+func contentOf(record history.WitnessRecord) string {
+	if record.Type == history.Heartbeat && record.Detail == nil {
+		return strconv.FormatInt(record.WallMicros, 10)
+	}
+	record.Via = ""
+	ids := numbersOf(record)
+	record.JobID, record.StageID, record.Attempt, record.TaskID, record.Partition, record.BatchID = nil, nil, nil, nil, nil, nil
+	return fmt.Sprintf("%+v %v ", record, ids)
 }
 
 // recordOf names a record.
