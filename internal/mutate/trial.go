@@ -40,6 +40,7 @@ type trial struct {
 	memory  uint64        // bytes that a test may use; 0: as many as it likes
 	longest time.Duration // processor time of the longest test that is run; 0: all are
 	left    []string      // tests that are longer
+	flags   []string      // that all calls of the binary get
 }
 
 // testCase is one test function.
@@ -67,6 +68,10 @@ func (t *trial) survey(ctx context.Context) error {
 	out, err := t.command(ctx, nil, "-test.list", ".*").Output()
 	if err != nil {
 		return fmt.Errorf("listing the tests: %w", err)
+	}
+	// A test that fails because of a mutant must leave nothing in the checkout.
+	if help, _ := t.command(ctx, nil, "-help").CombinedOutput(); strings.Contains(string(help), "-rapid.nofailfile") {
+		t.flags = append(t.flags, "-rapid.nofailfile")
 	}
 	for _, name := range strings.Fields(string(out)) {
 		if strings.HasPrefix(name, "Test") || strings.HasPrefix(name, "Fuzz") || strings.HasPrefix(name, "Example") {
@@ -136,7 +141,7 @@ func exactly(names ...string) string {
 }
 
 func (t *trial) command(ctx context.Context, env []string, args ...string) *exec.Cmd {
-	command := exec.CommandContext(ctx, t.binary, args...)
+	command := exec.CommandContext(ctx, t.binary, append(slices.Clone(t.flags), args...)...)
 	command.Dir = t.dir
 	command.Env = append(os.Environ(), env...)
 	command.WaitDelay = 5 * time.Second

@@ -52,11 +52,13 @@ func unpack(t *testing.T, path string) []byte {
 // Each history that an audit found to be judged wrongly gets a right verdict, and the same bytes each time.
 func TestAuditedHistories(t *testing.T) {
 	t.Parallel()
+	words := newSaid(t, t.Name())
 	for _, tt := range auditedCases(t) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			content := unpack(t, filepath.Join("testdata/histories", tt.name+".ndjson.gz"))
 			v := judgeBytes(t, content)
+			words.add(tt.name, append([]Result{{Invariant: "all", Verdict: v.Verdict, Message: v.Reason}}, v.Results...)...)
 			if !slices.Contains(tt.right, string(v.Verdict)) {
 				t.Errorf("the run is %s, right is %s: %s", v.Verdict, strings.Join(tt.right, " or "), v.Reason)
 				for _, r := range v.Results {

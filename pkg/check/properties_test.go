@@ -780,3 +780,13 @@ func TestJudgingAgainGivesTheSameBytes(t *testing.T) {
 		}
 	}
 }
+
+// TestWhatIsSaidOfDrawnStories holds all that is said of some drawn stories, so that a change of it is seen.
+func TestWhatIsSaidOfDrawnStories(t *testing.T) {
+	t.Parallel()
+	words := newSaid(t, t.Name())
+	for seed := range 24 {
+		v := judged(t, bytesOf(t, rapid.Custom(drawTale).Example(seed).story()))
+		words.add(fmt.Sprintf("story %02d", seed), append([]Result{{Invariant: "all", Verdict: v.Verdict, Message: v.Reason}}, v.Results...)...)
+	}
+}

@@ -29,6 +29,7 @@ type invariantCase struct {
 // runInvariant judges each case by one invariant.
 func runInvariant(t *testing.T, invariant string, usual args, cases []invariantCase) {
 	t.Helper()
+	words := newSaid(t, t.Name())
 	for _, tt := range cases {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -45,6 +46,7 @@ func runInvariant(t *testing.T, invariant string, usual args, cases []invariantC
 				t.Fatalf("%d results, want one: %+v", len(v.Results), v)
 			}
 			got := v.Results[0]
+			words.add(tt.name, got)
 			if got.Invariant != invariant || got.Verdict != tt.want {
 				t.Fatalf("%s is %s, want %s: %s\n%+v", got.Invariant, got.Verdict, tt.want, got.Message, got.Assumptions)
 			}
