@@ -496,3 +496,16 @@ func TestBarePodsAreNotMadeAnew(t *testing.T) {
 		}
 	}
 }
+
+func TestRangesOfOffsets(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string][]offsets{
+		"0-150": {{0, 150}}, "0-150,160-200": {{0, 150}, {160, 200}}, "3-4": {{3, 4}},
+		"": nil, "5-5": nil, "5-4": nil, "-1-4": nil, "x-4": nil, "0-x": nil, "4": nil, "0-4,": nil,
+	} {
+		got, err := parseRanges(text)
+		if diff := gocmp.Diff(want, got, gocmp.AllowUnexported(offsets{})); diff != "" || (err == nil) != (want != nil) {
+			t.Errorf("%q: %v (-want +got):\n%s", text, err, diff)
+		}
+	}
+}
