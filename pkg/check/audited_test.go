@@ -66,7 +66,7 @@ func TestAuditedHistories(t *testing.T) {
 				}
 			}
 			first := encoded(t, v)
-			for range 10 {
+			for range 3 {
 				if again := encoded(t, judgeBytes(t, content)); !bytes.Equal(first, again) {
 					t.Fatalf("judged again it is something else:\n%s\n%s", first, again)
 				}
