@@ -165,7 +165,7 @@ var _ = Describe("bad luck", Label("badluck"), Ordered, ContinueOnFailure, func(
 		other := name + "-c"
 		h := start(fmt.Sprintf(short, strike("nodePowerOff"), ""), func(h *harness) { h.Args[slices.Index(h.Args, name)] = other })
 		h.awaitEvent(ctx, `"type":"landed"`)
-		code, out := sparkchaos("cluster", "down", "--name", other)
+		code, out := complaint("cluster", "down", "--name", other)
 		Expect(code).To(Equal(3), out)
 		Expect(out).To(ContainSubstring("is held by run "), "a run has its cluster for itself")
 		code, out = sparkchaos("cluster", "down", "--name", other, "--force")

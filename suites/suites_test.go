@@ -101,6 +101,14 @@ func sparkchaos(args ...string) (int, string) {
 	return code, out.String()
 }
 
+// complaint runs a command as sparkchaos does, and returns what it says of its failure.
+func complaint(args ...string) (int, string) {
+	var errs bytes.Buffer
+	code := cli.Main(args, cli.Streams{In: bytes.NewReader(nil), Out: GinkgoWriter, Err: &errs})
+	fmt.Fprint(GinkgoWriter, errs.String())
+	return code, errs.String()
+}
+
 // shipped are the scenarios that come with the program, controls last.
 func shipped() []*scenario.Scenario {
 	catalogue := scenario.Catalogue{Faults: faults.Entries(), Anchors: anchor.Entries(), Invariants: check.Entries()}

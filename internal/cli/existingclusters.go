@@ -211,6 +211,8 @@ func (e existingClusters) confirm(ctx context.Context) (existing.BlastRadius, er
 	e.confirming.Do(func() {
 		if e.opened.radius, e.opened.refused = c.BlastRadius(ctx); e.opened.refused == nil {
 			e.opened.radius.Workload, e.opened.refused = c.WorkloadRights(ctx)
+		} else if lacking := c.CheckPermissions(ctx); lacking != nil {
+			e.opened.refused = lacking // all that is missing, with a role that would do, says more than the first refusal
 		}
 		if e.opened.refused == nil {
 			e.opened.refused = e.ask(ctx, e.opened.radius)

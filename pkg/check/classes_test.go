@@ -101,6 +101,15 @@ func TestDisturbancesByOthers(t *testing.T) {
 			node(200*time.Millisecond, "n1", "one")(b)
 			node(14*second+1, "n1", "one", taint("node.kubernetes.io/unreachable"))(b)
 		})},
+		{name: "nodes are silent for a moment after the API server was away", want: Pass, twist: adding(func(b *historytest.Builder) {
+			b.Add(32*second, history.Kubernetes, history.Outage, &history.Object{Kind: "Node"}, history.GapData{Reason: "connection refused", For: 5 * second})
+			b.Node(33*second, history.Modified, "n3", "Unknown")
+			b.Node(35*second, history.Modified, "n3", "True")
+		})},
+		{name: "a node that stays silent after the API server was away", want: Inconclusive, says: "node n3 was not Ready", twist: adding(func(b *historytest.Builder) {
+			b.Add(32*second, history.Kubernetes, history.Outage, &history.Object{Kind: "Node"}, history.GapData{Reason: "connection refused", For: 5 * second})
+			b.Node(33*second, history.Modified, "n3", "Unknown")
+		})},
 		{name: "a pod is evicted", want: Inconclusive, says: "pod driver-d2-exec-1 on node n2 was taken away (EvictionByEvictionAPI)", twist: adding(evicted("e3", "n2"))},
 		{name: "a violation beside it is not certain", plan: historytest.Expect("driverRescheduled", args{"within": "10s"}), want: Inconclusive, says: "node n3 was not Ready", twist: adding(func(b *historytest.Builder) {
 			b.Node(12*second, history.Modified, "n3", "Unknown")

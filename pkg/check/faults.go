@@ -128,11 +128,6 @@ func (f *Fault) until() time.Time {
 	return f.Recovered.At
 }
 
-// down reports whether a fault held a node when the moment came: nothing that the API says of its pods is sure then.
-func (m *Model) down(node string, at time.Time) bool {
-	return m.downWithin(node, at, at)
-}
-
 // downWithin reports whether a fault held a node at any time between two.
 func (m *Model) downWithin(node string, from, to time.Time) bool {
 	return slices.ContainsFunc(m.Faults, func(f *Fault) bool {

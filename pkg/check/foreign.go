@@ -23,7 +23,7 @@ func (m *Model) foreign() []string {
 		node := m.Nodes[name]
 		for i, change := range node.Changes {
 			lost := i > 0 && change.Status != "True" && node.Changes[i-1].Status == "True"
-			if lost && !m.disturbedBy(name, "", change.At) {
+			if lost && !m.disturbedBy(name, "", change.At) && !m.unheard(node, i) {
 				add(change.At, "node %s was not Ready any more (%s)", name, change.Status)
 			}
 		}
@@ -40,6 +40,23 @@ func (m *Model) foreign() []string {
 		}
 	}
 	return why
+}
+
+// settling is how long after the API server was away Kubernetes may still take nodes for silent that only could not reach it.
+const settling = 30 * time.Second
+
+// unheard reports whether a node was taken for silent only because the API server was away, which the record has as a time in which nodes
+// were not seen: it was Unknown for a while, at most, and Ready again soon after.
+func (m *Model) unheard(node *Node, change int) bool {
+	lost := node.Changes[change]
+	if lost.Status != "Unknown" || change+1 >= len(node.Changes) {
+		return false
+	}
+	back := node.Changes[change+1]
+	if back.Status != "True" || back.At.At.Sub(lost.At.At) > settling {
+		return false
+	}
+	return len(m.blind(lost.At.At.Add(-settling), lost.At.At.Add(nearby), "Node", "Lease")) > 0
 }
 
 // disturbedBy reports whether a fault that was aimed at a node, or at a pod, explains what happened to it at a moment. Before the launch
