@@ -81,7 +81,7 @@ func drawTale(t *rapid.T) *tale {
 			created = drawTime(t, lost, at+8*second, "next driver")
 			continue
 		}
-		usable = s.strikeExecutors(t, &d, at, usable)
+		s.strikeExecutors(t, &d, at, usable)
 		s.drivers = append(s.drivers, d)
 		break
 	}

@@ -22,7 +22,6 @@ type Process struct {
 	Delay time.Duration
 	Live  bool
 
-	numbers  numbers  // of its records
 	troubles []string // what its witness could not open or write
 
 	// Untimed is how many records have a time that nobody knows: a fault had put the JVM's clock wrong, and they did not come by HTTP,
