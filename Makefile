@@ -54,7 +54,7 @@ test-full: test ## Run all tests and all scenarios; about two hours on 2 cores
 
 .PHONY: test-unit
 test-unit: ## Run the tests that need neither root nor components, with the race detector
-	env -u SPARKCHAOS_CLUSTER_TESTS go test -race $$(go list ./... | grep -v /suites)
+	env -u SPARKCHAOS_CLUSTER_TESTS go test -race -timeout 30m $$(go list ./... | grep -v /suites)
 
 .PHONY: test-staging
 test-staging: versitygw ## Kill the staging server under load, on files and on an S3 server
