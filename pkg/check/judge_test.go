@@ -131,13 +131,7 @@ func TestPrecedence(t *testing.T) {
 		return plan
 	}
 	broken := func(s *historytest.Story) { s.End.Error = "the API server is gone" }
-	tests := []struct {
-		name  string
-		plan  map[string]any
-		twist func(*historytest.Story)
-		want  Verdict
-		says  string
-	}{
+	judgeRuns(t, []runCase{
 		{name: "pass", want: Pass, says: "all 9 invariants held"},
 		{name: "violation", twist: zombie(36 * second), want: Violation, says: "atMostOneDriver: "},
 		{name: "environment", twist: broken, want: Error, says: "the API server is gone"},
@@ -163,24 +157,7 @@ func TestPrecedence(t *testing.T) {
 		{name: "missing argument", plan: expect(args{"completes": args{}}), want: Inconclusive, says: "within is missing"},
 		{name: "two invariants in one entry", plan: expect(args{"completes": args{"within": "1m"}, "nothingLeftBehind": args{}}), want: Inconclusive, says: "want one"},
 		{name: "one violation of several", plan: expect(args{"completes": args{"within": "1m"}}, args{"completes": args{"within": "1s"}}), want: Violation, says: "completes: "},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			t.Parallel()
-			plan := tt.plan
-			if plan == nil {
-				plan = everything()
-			}
-			story := historytest.PowerOff(plan)
-			if tt.twist != nil {
-				tt.twist(story)
-			}
-			v, _ := judgeStory(t, story)
-			if v.Verdict != tt.want || !strings.Contains(v.Reason, tt.says) {
-				t.Errorf("%s: %s; want %s with %q", v.Verdict, v.Reason, tt.want, tt.says)
-			}
-		})
-	}
+	})
 }
 
 func TestControl(t *testing.T) {
