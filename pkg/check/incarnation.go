@@ -107,6 +107,9 @@ func (m *Model) executorProcesses(incarnation *Incarnation) []*Process {
 	return all
 }
 
+// Current returns the incarnation that Kubernetes counted on at a time; nil if there was none.
+func (m *Model) Current(at time.Time) *Incarnation { return current(m.Incarnations(), at) }
+
 // current returns the newest incarnation that ran at a time, had not ended then and was not being deleted; if none did, the newest
 // that was on a node, where it initialised; nil if there was none.
 func current(all []*Incarnation, at time.Time) *Incarnation {
