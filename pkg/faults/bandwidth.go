@@ -88,8 +88,8 @@ func (bandwidthChaos) Kind() string { return v1alpha1.KindNetworkChaos }
 // OneShot implements chaosEffect.
 func (bandwidthChaos) OneShot() bool { return false }
 
-// Loud says that a look uses up what is left of the limit.
-func (bandwidthChaos) Loud() bool { return true }
+// Loud implements loudEffect: a look uses up what is left of the limit.
+func (bandwidthChaos) Loud() {}
 
 // Spec implements chaosEffect.
 func (b bandwidthChaos) Spec(target Target) chaosmesh.Spec {

@@ -11,6 +11,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
+	"github.com/sparkchaos/sparkchaos/internal/await"
 	"github.com/sparkchaos/sparkchaos/pkg/chaosmesh"
 	"github.com/sparkchaos/sparkchaos/pkg/cluster"
 	"github.com/sparkchaos/sparkchaos/pkg/history"
@@ -195,10 +196,19 @@ func (f chaosFault) startedAnew(target Target, now PodState) error {
 	return seenInstead("container %s of pod %s, which was struck, does not run any more, but %v", target.Pod.Running[0], target.Object.Name, now.Running)
 }
 
-// Loud implements lasting.
+// Loud implements Lasting.
 func (f chaosFault) Loud() bool {
-	effect, ok := f.effect.(interface{ Loud() bool })
-	return ok && effect.Loud()
+	_, loud := f.effect.(loudEffect)
+	return loud
+}
+
+// Preflight implements Careful.
+func (f chaosFault) Preflight(ctx context.Context, env Env) error {
+	careful, ok := f.effect.(carefulEffect)
+	if !ok {
+		return nil
+	}
+	return careful.Preflight(ctx, env)
 }
 
 // Recover implements Fault.
@@ -254,13 +264,13 @@ func chaosGone(ctx context.Context, env Env, target Target) error {
 func untilSeen(ctx context.Context, env Env, target Target, look func(context.Context, Env, Target) (cluster.Observation, error)) (cluster.Observation, error) {
 	var seen cluster.Observation
 	var instead error
-	err := until(ctx, env.PollEvery, func(ctx context.Context) (bool, error, error) {
+	err := await.Until(ctx, env.PollEvery, func(ctx context.Context) await.Result {
 		observation, err := look(ctx, env, target)
 		if err != nil && ctx.Err() != nil && instead != nil {
-			return false, instead, nil
+			return await.NotYet(instead)
 		}
 		seen, instead = observation, err
-		return err == nil, err, nil
+		return await.Succeeded(err)
 	})
 	return seen, err
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/chaos-mesh/chaos-mesh/api/v1alpha1"
 	corev1 "k8s.io/api/core/v1"
 
+	"github.com/sparkchaos/sparkchaos/internal/await"
 	"github.com/sparkchaos/sparkchaos/pkg/chaosmesh"
 	"github.com/sparkchaos/sparkchaos/pkg/cluster"
 	"github.com/sparkchaos/sparkchaos/pkg/history"
@@ -143,21 +144,21 @@ func (f cloudStop) ProveLanded(ctx context.Context, env Env, target Target, effe
 // awaitSilentNode waits until the node's lease is not renewed for as long as two renewals take, and the node is not Ready any more.
 func awaitSilentNode(ctx context.Context, env Env, name string) ([]cluster.Observation, error) {
 	lease := cluster.NodeLease{Node: name}
-	err := until(ctx, env.PollEvery, func(ctx context.Context) (bool, error, error) {
+	err := await.Until(ctx, env.PollEvery, func(ctx context.Context) await.Result {
 		if err := lease.Look(ctx, env.Client, env.Now); err != nil {
-			return false, err, nil
+			return await.NotYet(err)
 		}
 		node, err := getNode(ctx, env.Client, name)
 		if err != nil {
-			return false, err, nil
+			return await.NotYet(err)
 		}
 		if !lease.Silent() {
-			return false, fmt.Errorf("kubelet of node %s still renews its lease", name), nil
+			return await.NotYet(fmt.Errorf("kubelet of node %s still renews its lease", name))
 		}
 		if notReady(node) == "" {
-			return false, fmt.Errorf("node %s is still Ready", name), nil
+			return await.NotYet(fmt.Errorf("node %s is still Ready", name))
 		}
-		return true, nil, nil
+		return await.Done()
 	})
 	if err != nil {
 		return nil, err

@@ -117,13 +117,7 @@ func (d *Disturbance) State() State {
 
 // Preflight says what would keep the fault from striking on this cluster, before anything is started; nil if nothing is known to.
 func (d *Disturbance) Preflight(ctx context.Context) error {
-	chaos, ok := d.fault.(chaosFault)
-	if !ok {
-		return nil
-	}
-	careful, ok := chaos.effect.(interface {
-		Preflight(ctx context.Context, env Env) error
-	})
+	careful, ok := d.fault.(Careful)
 	if !ok {
 		return nil
 	}
@@ -219,7 +213,7 @@ func (d *Disturbance) strike(ctx context.Context) error {
 
 // patience is what a target needs to be struck beyond the usual bound, such as the grace period of a pod.
 func (d *Disturbance) patience() time.Duration {
-	slow, ok := d.fault.(interface{ Patience(Target) time.Duration })
+	slow, ok := d.fault.(Patient)
 	if !ok {
 		return 0
 	}
@@ -329,7 +323,7 @@ func (d *Disturbance) step(to State, data history.FaultData) error {
 	}
 	data.Fault, data.Kind, data.Args = d.name, d.kind, d.args
 	data.Began, data.Effects = d.began, d.effects
-	if sparing, ok := d.fault.(interface{ LeavesRunning() bool }); ok {
+	if sparing, ok := d.fault.(Sparing); ok {
 		data.LeavesRunning = sparing.LeavesRunning()
 	}
 	if d.target.Object.Name != "" {

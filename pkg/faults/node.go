@@ -10,6 +10,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/sparkchaos/sparkchaos/internal/await"
 	"github.com/sparkchaos/sparkchaos/pkg/cluster"
 	"github.com/sparkchaos/sparkchaos/pkg/history"
 	"github.com/sparkchaos/sparkchaos/pkg/scenario"
@@ -76,16 +77,16 @@ func (f nodeFault) Resolve(ctx context.Context, env Env) (Target, error) {
 // knownNode reads the Node of a machine; troubles of reading are waited out.
 func knownNode(ctx context.Context, env Env, name string) (*corev1.Node, error) {
 	var node *corev1.Node
-	err := until(ctx, env.PollEvery, func(ctx context.Context) (bool, error, error) {
+	err := await.Until(ctx, env.PollEvery, func(ctx context.Context) await.Result {
 		object, err := env.Client.CoreV1().Nodes().Get(ctx, name, metav1.GetOptions{})
 		if apierrors.IsNotFound(err) {
-			return false, nil, fmt.Errorf("the API knows no node %s, though the cluster has the machine", name)
+			return await.Failed(fmt.Errorf("the API knows no node %s, though the cluster has the machine", name))
 		}
 		if err != nil {
-			return false, fmt.Errorf("look at node %s in the API: %w", name, err), nil
+			return await.NotYet(fmt.Errorf("look at node %s in the API: %w", name, err))
 		}
 		node = object
-		return true, nil, nil
+		return await.Done()
 	})
 	return node, err
 }
@@ -155,10 +156,10 @@ func (f nodeFault) ProveRecovered(ctx context.Context, env Env, target Target, e
 // lookAtNode reads the node's state as a machine; troubles of reading are waited out.
 func lookAtNode(ctx context.Context, env Env, name string) (cluster.Node, error) {
 	var node cluster.Node
-	err := until(ctx, env.PollEvery, func(ctx context.Context) (bool, error, error) {
+	err := await.Until(ctx, env.PollEvery, func(ctx context.Context) await.Result {
 		var err error
 		node, err = findNode(ctx, env.Machines, name)
-		return err == nil, err, nil
+		return await.Succeeded(err)
 	})
 	return node, err
 }
@@ -169,25 +170,25 @@ func awaitReady(ctx context.Context, env Env, name string) ([]cluster.Observatio
 	lease := cluster.NodeLease{Node: name}
 	var renewed *cluster.Observation
 	var ready cluster.Observation
-	err := until(ctx, env.PollEvery, func(ctx context.Context) (bool, error, error) {
+	err := await.Until(ctx, env.PollEvery, func(ctx context.Context) await.Result {
 		if err := lease.Look(ctx, env.Client, env.Now); err != nil {
-			return false, err, nil
+			return await.NotYet(err)
 		}
 		if !lease.Renewed() {
-			return false, fmt.Errorf("kubelet of node %s did not renew its lease since the recovery", name), nil
+			return await.NotYet(fmt.Errorf("kubelet of node %s did not renew its lease since the recovery", name))
 		}
 		if renewed == nil {
 			renewed = &cluster.Observation{What: "kubelet renewed the node's lease", How: "renewTime of the Lease, twice", At: env.Now()}
 		}
 		node, err := getNode(ctx, env.Client, name)
 		if err != nil {
-			return false, err, nil
+			return await.NotYet(err)
 		}
 		if against := notReady(node); against != "" {
-			return false, errors.New(against), nil
+			return await.NotYet(errors.New(against))
 		}
 		ready = cluster.Observation{What: "the node is Ready", How: nodeConditionsView, At: env.Now()}
-		return true, nil, nil
+		return await.Done()
 	})
 	if err != nil {
 		return nil, err

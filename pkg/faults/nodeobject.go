@@ -13,6 +13,7 @@ import (
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/util/retry"
 
+	"github.com/sparkchaos/sparkchaos/internal/await"
 	"github.com/sparkchaos/sparkchaos/pkg/cluster"
 	"github.com/sparkchaos/sparkchaos/pkg/history"
 	"github.com/sparkchaos/sparkchaos/pkg/scenario"
@@ -247,40 +248,39 @@ func proofOf(target Target, effect Effect) Proof {
 	}
 }
 
-// lookStruck looks whether the target's node is cordoned or tainted, as it was made. trouble says that nothing could be seen, fatal that
-// it is not so.
-func lookStruck(ctx context.Context, env Env, target Target) (seen cluster.Observation, trouble, fatal error) {
-	object, err := getNode(ctx, env.Client, target.Node)
-	if err != nil {
-		return seen, err, nil
-	}
+// seenChanged observes that the target's node is cordoned or tainted, as the fault made it. An error says what it is instead.
+func seenChanged(env Env, target Target, object *corev1.Node) (cluster.Observation, error) {
 	what := fmt.Sprintf("node %s is cordoned", target.Node)
 	switch {
 	case string(object.UID) != target.Object.UID:
-		return seen, nil, &anotherNodeError{node: target.Node, uid: string(object.UID), want: target.Object.UID}
+		return cluster.Observation{}, &anotherNodeError{node: target.Node, uid: string(object.UID), want: target.Object.UID}
 	case target.Cordon && !object.Spec.Unschedulable:
-		return seen, nil, fmt.Errorf("node %s (UID %s) is not cordoned", target.Node, object.UID)
+		return cluster.Observation{}, fmt.Errorf("node %s (UID %s) is not cordoned", target.Node, object.UID)
 	case target.Taint != nil && !hasTaint(object, *target.Taint):
-		return seen, nil, fmt.Errorf("node %s (UID %s) has not the taint %s: its taints are %s", target.Node, object.UID, target.Taint.ToString(), taintsOf(object))
+		return cluster.Observation{}, fmt.Errorf("node %s (UID %s) has not the taint %s: its taints are %s", target.Node, object.UID, target.Taint.ToString(), taintsOf(object))
 	case target.Taint != nil:
 		what = fmt.Sprintf("node %s has the taint %s", target.Node, target.Taint.ToString())
 	}
-	return cluster.Observation{What: what, How: nodeObjectView, At: env.Now()}, nil, nil
+	return cluster.Observation{What: what, How: nodeObjectView, At: env.Now()}, nil
 }
 
 // proveStruck looks at the node's object, and then for what is to follow, until that is so. follows returns what is missing.
 func proveStruck(ctx context.Context, env Env, target Target, effect Effect, follows func(context.Context) (missing error), then string, how string) (Proof, error) {
 	proof := proofOf(target, effect)
-	err := until(ctx, env.PollEvery, func(ctx context.Context) (bool, error, error) {
-		seen, trouble, fatal := lookStruck(ctx, env, target)
-		if trouble != nil || fatal != nil {
-			return false, trouble, fatal
+	err := await.Until(ctx, env.PollEvery, func(ctx context.Context) await.Result {
+		object, err := getNode(ctx, env.Client, target.Node)
+		if err != nil {
+			return await.NotYet(err)
+		}
+		seen, err := seenChanged(env, target, object)
+		if err != nil {
+			return await.Failed(err)
 		}
 		if missing := follows(ctx); missing != nil {
-			return false, missing, nil
+			return await.NotYet(missing)
 		}
 		proof.Observations = append(proof.Observations, seen)
-		return true, nil, nil
+		return await.Done()
 	})
 	if err != nil {
 		return Proof{}, err

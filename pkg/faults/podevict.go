@@ -9,6 +9,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
+	"github.com/sparkchaos/sparkchaos/internal/await"
 	"github.com/sparkchaos/sparkchaos/pkg/cluster"
 	"github.com/sparkchaos/sparkchaos/pkg/history"
 	"github.com/sparkchaos/sparkchaos/pkg/scenario"
@@ -93,15 +94,15 @@ func evict(ctx context.Context, env Env, pod history.Object) error {
 		ObjectMeta:    metav1.ObjectMeta{Namespace: pod.Namespace, Name: pod.Name},
 		DeleteOptions: &metav1.DeleteOptions{Preconditions: &metav1.Preconditions{UID: &uid}},
 	}
-	return until(ctx, env.PollEvery, func(ctx context.Context) (bool, error, error) {
+	return await.Until(ctx, env.PollEvery, func(ctx context.Context) await.Result {
 		err := env.Client.CoreV1().Pods(pod.Namespace).EvictV1(ctx, eviction)
 		switch {
 		case err == nil:
-			return true, nil, nil
+			return await.Done()
 		case apierrors.IsTooManyRequests(err):
-			return false, fmt.Errorf("evict pod %s/%s: %w", pod.Namespace, pod.Name, err), nil
+			return await.NotYet(fmt.Errorf("evict pod %s/%s: %w", pod.Namespace, pod.Name, err))
 		default:
-			return false, nil, fmt.Errorf("evict pod %s/%s with UID %s: %w", pod.Namespace, pod.Name, pod.UID, err)
+			return await.Failed(fmt.Errorf("evict pod %s/%s with UID %s: %w", pod.Namespace, pod.Name, pod.UID, err))
 		}
 	})
 }

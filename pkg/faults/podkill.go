@@ -11,6 +11,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
+	"github.com/sparkchaos/sparkchaos/internal/await"
 	"github.com/sparkchaos/sparkchaos/pkg/cluster"
 	"github.com/sparkchaos/sparkchaos/pkg/history"
 	"github.com/sparkchaos/sparkchaos/pkg/scenario"
@@ -238,16 +239,16 @@ func (f podEnd) Recover(_ context.Context, env Env, _ Target, _ []Record) (Effec
 // ProveRecovered implements Fault: the end is over, so the pod is not half-way between life and death.
 func (f podEnd) ProveRecovered(ctx context.Context, env Env, target Target, effect Effect) (Proof, error) {
 	var last PodState
-	err := until(ctx, env.PollEvery, func(ctx context.Context) (bool, error, error) {
+	err := await.Until(ctx, env.PollEvery, func(ctx context.Context) await.Result {
 		state, err := podStateNow(ctx, env, target)
 		if err != nil {
-			return false, err, nil
+			return await.NotYet(err)
 		}
 		last = state
 		if !state.Gone && !state.ended() && state.Deletion != nil {
-			return false, fmt.Errorf("pod %s/%s is still ending on node %s, its containers %v run", target.Object.Namespace, target.Object.Name, state.Node, state.Running), nil
+			return await.NotYet(fmt.Errorf("pod %s/%s is still ending on node %s, its containers %v run", target.Object.Namespace, target.Object.Name, state.Node, state.Running))
 		}
-		return true, nil, nil
+		return await.Done()
 	})
 	if err != nil {
 		return Proof{}, err
@@ -270,15 +271,15 @@ func watchPodEnd(ctx context.Context, env Env, target Target) (PodState, []clust
 	observe := func(what string) {
 		observations = append(observations, cluster.Observation{What: what, How: podsView, At: env.Now()})
 	}
-	err := until(ctx, env.PollEvery, func(ctx context.Context) (bool, error, error) {
+	err := await.Until(ctx, env.PollEvery, func(ctx context.Context) await.Result {
 		state, err := podStateNow(ctx, env, target)
 		if err != nil {
-			return false, err, nil
+			return await.NotYet(err)
 		}
 		if state.Gone {
 			last.Gone = true
 			observe(last.words())
-			return true, nil, nil
+			return await.Done()
 		}
 		if state.Deletion != nil && last.Deletion == nil {
 			observe("the pod has a deletion timestamp")
@@ -286,10 +287,10 @@ func watchPodEnd(ctx context.Context, env Env, target Target) (PodState, []clust
 		last = state
 		if state.ended() {
 			observe(state.words())
-			return true, nil, nil
+			return await.Done()
 		}
-		return false, fmt.Errorf("pod %s/%s (UID %s) is still there: phase %s, deletion timestamp %v, running containers %v",
-			target.Object.Namespace, target.Object.Name, state.UID, state.Phase, state.Deletion, state.Running), nil
+		return await.NotYet(fmt.Errorf("pod %s/%s (UID %s) is still there: phase %s, deletion timestamp %v, running containers %v",
+			target.Object.Namespace, target.Object.Name, state.UID, state.Phase, state.Deletion, state.Running))
 	})
 	return last, observations, err
 }
@@ -305,13 +306,13 @@ func awaitSilence(ctx context.Context, env Env, uid string) (string, *cluster.Ob
 	ctx, cancel := context.WithTimeout(ctx, silenceAwaited)
 	defer cancel()
 	var quiet time.Duration
-	err := until(ctx, env.PollEvery, func(context.Context) (bool, error, error) {
+	err := await.Until(ctx, env.PollEvery, func(context.Context) await.Result {
 		last, _ := env.Heartbeats.Last(uid)
 		quiet = env.Now().Sub(last)
 		if quiet < silence {
-			return false, errors.New("heartbeats go on"), nil
+			return await.NotYet(errors.New("heartbeats go on"))
 		}
-		return true, nil, nil
+		return await.Done()
 	})
 	if err != nil {
 		return fmt.Sprintf("not proven: the pod's JVM is still heard, last %s before the look", quiet.Round(time.Millisecond)), nil

@@ -1,9 +1,7 @@
 package faults
 
 import (
-	"context"
 	"fmt"
-	"time"
 
 	"github.com/sparkchaos/sparkchaos/pkg/scenario"
 )
@@ -106,25 +104,4 @@ func placed(pod Pod) (Pod, error) {
 		return Pod{}, fmt.Errorf("pod %s/%s is on no node yet: anchor the fault to a moment at which it runs", pod.Namespace, pod.Name)
 	}
 	return pod, nil
-}
-
-// until looks again and again until check says that it is done or fails for good, and returns the last trouble when
-// the context ends first.
-func until(ctx context.Context, every time.Duration, check func(context.Context) (done bool, trouble error, fatal error)) error {
-	ticker := time.NewTicker(every)
-	defer ticker.Stop()
-	for {
-		done, trouble, fatal := check(ctx)
-		if fatal != nil || done {
-			return fatal
-		}
-		select {
-		case <-ctx.Done():
-			if trouble == nil {
-				return ctx.Err()
-			}
-			return fmt.Errorf("%w (gave up: %w)", trouble, ctx.Err())
-		case <-ticker.C:
-		}
-	}
 }

@@ -14,6 +14,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/client-go/kubernetes"
 
+	"github.com/sparkchaos/sparkchaos/internal/await"
 	"github.com/sparkchaos/sparkchaos/pkg/cluster"
 )
 
@@ -186,29 +187,29 @@ func (c *Cleaner) leaveAlone(ctx context.Context, target Target, now, was string
 	evidence := cluster.Evidence{Action: undo, Node: target.Node, Begun: time.Now()}
 	ctx, cancel := context.WithTimeout(ctx, cmp.Or(c.SettleWithin, settling))
 	defer cancel()
-	err := until(ctx, lookAgain, func(ctx context.Context) (bool, error, error) {
+	err := await.Until(ctx, lookAgain, func(ctx context.Context) await.Result {
 		machine, err := findNode(ctx, c.Machines, target.Node)
 		if err != nil {
-			return false, err, nil
+			return await.NotYet(err)
 		}
 		if machine.Disturbed() {
 			seen := fmt.Errorf("%s, kubelet runs: %t", describeNode(machine), machine.Kubelet)
 			if machine.Power == cluster.Off {
-				return false, nil, seen
+				return await.Failed(seen)
 			}
-			return false, seen, nil // it may be booting
+			return await.NotYet(seen) // it may be booting
 		}
 		node, err := c.node(ctx, target.Node)
 		if err != nil {
-			return false, err, nil
+			return await.NotYet(err)
 		}
 		if node == nil {
-			return true, nil, nil
+			return await.Done()
 		}
 		if against := notReady(node); against != "" {
-			return false, errors.New(against), nil
+			return await.NotYet(errors.New(against))
 		}
-		return true, nil, nil
+		return await.Done()
 	})
 	since := fmt.Sprintf("node %s was booted since the fault found it (boot %s, then %s)", target.Node, was, now)
 	if err != nil {

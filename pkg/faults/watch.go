@@ -7,14 +7,6 @@ import (
 	"time"
 )
 
-// lasting is a fault that can be asked whether it is still in effect.
-type lasting interface {
-	// Holding says what is seen instead of the effect; nil if the effect is seen, or nothing can be seen.
-	Holding(ctx context.Context, env Env, target Target) error
-	// Loud says that a look disturbs what it looks at, so that it is to be made once, before the undoing.
-	Loud() bool
-}
-
 // insteadError is what was seen instead of an effect. Other errors of a look say that nothing could be seen.
 type insteadError struct{ words string }
 
@@ -29,7 +21,7 @@ func seenInstead(format string, values ...any) error {
 // watch looks again and again whether a fault that has landed still holds. To look only before the undoing would not do: an
 // application that is not disturbed any more may be done by then, and its pods gone.
 type watch struct {
-	fault  lasting
+	fault  Lasting
 	env    Env
 	target Target
 	since  time.Time
@@ -39,7 +31,7 @@ type watch struct {
 
 // startWatch returns nil for a fault that cannot be asked. The watch ends with the context, too.
 func startWatch(ctx context.Context, fault Fault, env Env, target Target) *watch {
-	asked, ok := fault.(lasting)
+	asked, ok := fault.(Lasting)
 	if !ok {
 		return nil
 	}
