@@ -30,10 +30,12 @@ spec:
   - executorNamesUnique: {}
 `
 
+// writeScenario writes a scenario, and the jar that it names beside it.
 func writeScenario(t *testing.T, text string) string {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "scenario.yaml")
-	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+	jar := filepath.Join(filepath.Dir(file), "app.jar")
+	if err := errors.Join(os.WriteFile(file, []byte(text), 0o600), os.WriteFile(jar, nil, 0o600)); err != nil {
 		t.Fatal(err)
 	}
 	return file

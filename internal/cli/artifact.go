@@ -12,6 +12,7 @@ import (
 	"github.com/sparkchaos/sparkchaos/internal/paths"
 	"github.com/sparkchaos/sparkchaos/internal/rootedfile"
 	"github.com/sparkchaos/sparkchaos/pkg/image"
+	"github.com/sparkchaos/sparkchaos/pkg/scenario"
 	"github.com/sparkchaos/sparkchaos/scenarios"
 )
 
@@ -34,20 +35,41 @@ func artifactFinder(getenv func(string) string) (func(beside string) func(contex
 	}, nil
 }
 
+// checkArtifacts refuses a workload that names a jar or file which is neither beside the scenario nor shipped, before anything
+// is done.
+func checkArtifacts(w scenario.Workload, beside string) error {
+	var problems []error
+	for _, name := range scenario.Artifacts(w.Application) {
+		problems = append(problems, artifacts{beside: beside}.check(name))
+	}
+	return errors.Join(problems...)
+}
+
+// check returns why a file cannot be found, or nil. It builds nothing and writes nothing.
+func (a artifacts) check(name string) error {
+	file, err := a.openBeside(name)
+	switch {
+	case err == nil:
+		return file.Close()
+	case !errors.Is(err, fs.ErrNotExist):
+		return err
+	case name == image.StagedJar:
+		return nil // is built when it is needed
+	default:
+		_, err = a.shipped(name)
+		return err
+	}
+}
+
 // find opens a file: one beside the scenario, else one that was shipped with the program. No other file of this machine is
 // opened, for what a scenario names is given to the code that it runs.
 func (a artifacts) find(ctx context.Context, name string) (*os.File, error) {
-	if !rootedfile.IsLocal(name) {
-		return nil, usagef("artifact %q: files are taken from the scenario's directory and below it alone; expected a relative path without \"..\"", name)
+	file, err := a.openBeside(name)
+	if err == nil {
+		return file, nil
 	}
-	if a.beside != "" {
-		file, err := rootedfile.Open(a.beside, name)
-		if err == nil {
-			return file, nil
-		}
-		if !errors.Is(err, fs.ErrNotExist) {
-			return nil, usagef("artifact %s: %w", name, err)
-		}
+	if !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
 	}
 	if name == image.StagedJar {
 		built, err := a.build(ctx)
@@ -56,9 +78,9 @@ func (a artifacts) find(ctx context.Context, name string) (*os.File, error) {
 		}
 		return os.Open(built)
 	}
-	content, shipped := fs.ReadFile(scenarios.Files(), path.Clean(filepath.ToSlash(name)))
-	if shipped != nil {
-		return nil, fmt.Errorf("artifact %s: there is no such file in the scenario's directory %s, and none of that name is shipped", name, a.beside)
+	content, err := a.shipped(name)
+	if err != nil {
+		return nil, err
 	}
 	kept := filepath.Join(a.cache, "artifacts", filepath.FromSlash(path.Clean(name)))
 	if err := os.MkdirAll(filepath.Dir(kept), 0o700); err != nil {
@@ -68,4 +90,31 @@ func (a artifacts) find(ctx context.Context, name string) (*os.File, error) {
 		return nil, fmt.Errorf("artifact %s: %w", name, err)
 	}
 	return os.Open(kept)
+}
+
+// openBeside opens a file in the scenario's directory or below it. If there is none, the error is fs.ErrNotExist.
+func (a artifacts) openBeside(name string) (*os.File, error) {
+	if !rootedfile.IsLocal(name) {
+		return nil, usagef("artifact %q: files are taken from the scenario's directory and below it alone; expected a relative path without \"..\"", name)
+	}
+	if a.beside == "" {
+		return nil, fs.ErrNotExist
+	}
+	file, err := rootedfile.Open(a.beside, name)
+	if err != nil {
+		return nil, usagef("artifact %s: %w", name, err)
+	}
+	return file, nil
+}
+
+// shipped returns the content of a file that was shipped with the program.
+func (a artifacts) shipped(name string) ([]byte, error) {
+	content, err := fs.ReadFile(scenarios.Files(), path.Clean(filepath.ToSlash(name)))
+	if err == nil {
+		return content, nil
+	}
+	if a.beside == "" {
+		return nil, usagef("artifact %s: no file of that name is shipped", name)
+	}
+	return nil, usagef("artifact %s: there is no such file in the scenario's directory %s, and none of that name is shipped", name, a.beside)
 }

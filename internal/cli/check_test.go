@@ -133,7 +133,7 @@ func TestCheckRefuses(t *testing.T) {
 		message string
 	}{
 		"no run directory":  {[]string{t.TempDir()}, ExitUsage, "runs/latest"},
-		"no argument":       {nil, ExitUsage, "accepts 1 arg"},
+		"no argument":       {nil, ExitUsage, `expected "check RUNDIR"; got no argument`},
 		"unknown output":    {[]string{sound, "-o", "xml"}, ExitUsage, `"xml" is unknown`},
 		"another version":   {[]string{other}, ExitError, "format version 9"},
 		"nothing to verify": {[]string{sound, "--verify"}, ExitError, "nothing to verify"},

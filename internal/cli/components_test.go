@@ -63,7 +63,7 @@ func TestComponentsFailures(t *testing.T) {
 		"no home":                {nil, []string{"list"}, ExitError, "SPARKCHAOS_CACHE"},
 		"unknown format":         {cache, []string{"list", "-o", "yaml"}, ExitUsage, `--output is "yaml", want table or json`},
 		"outside of a checkout":  {cache, []string{"build", "--source", "/"}, ExitUsage, "--source CHECKOUT"},
-		"build of an unknown":    {cache, []string{"build", "--source", "../..", "docker"}, ExitUsage, `invalid argument "docker"`},
+		"build of an unknown":    {cache, []string{"build", "--source", "../..", "docker"}, ExitUsage, `"docker" is not accepted by "components build"`},
 		"unknown subcommand":     {cache, []string{"biuld"}, ExitUsage, "did you mean build?"},
 		"arguments that list no": {cache, []string{"list", "runc"}, ExitUsage, "--help"},
 	}

@@ -48,9 +48,14 @@ func diagnoseEmbedded(state, cache string) diagnosis {
 	return diagnosis{kind: embeddedKind, lacks: err}
 }
 
+// kindNeedsRoot says that clusters of kind are only for root.
+func kindNeedsRoot() error {
+	return needsRoot("the nodes' disks and links are reached from outside of them")
+}
+
 func diagnoseKind(ctx context.Context, cache string) diagnosis {
 	engine, err := kind.FindEngine(ctx)
-	d := diagnosis{kind: kindKind, lacks: errors.Join(err, needsRoot("the nodes' disks and links are reached from outside of them"))}
+	d := diagnosis{kind: kindKind, lacks: errors.Join(err, kindNeedsRoot())}
 	if err != nil {
 		return d
 	}

@@ -3,6 +3,7 @@ package cli
 import (
 	"bytes"
 	"io"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -19,11 +20,11 @@ func newExplainCommand() *cobra.Command {
 	var plainSecrets bool
 	command := &cobra.Command{
 		Use:   "explain SCENARIO | --plan FILE",
-		Short: "Say in plain sentences what a scenario or a plan does and expects",
+		Short: "Describe in plain sentences what a scenario or a plan does and expects",
 		Args:  cobra.MaximumNArgs(1),
 		RunE: func(command *cobra.Command, args []string) error {
-			if (len(args) == 1) == (planFile != "") {
-				return usagef("explain takes either a scenario or --plan FILE")
+			if err := checkWhatToRun(command, args, planFile); err != nil {
+				return err
 			}
 			p, err := planOf(args, planFile, seed, chosen, plainSecretsOption(plainSecrets)...)
 			if err != nil {
@@ -37,8 +38,8 @@ func newExplainCommand() *cobra.Command {
 			return err
 		},
 	}
-	command.Flags().Uint64Var(&seed, "seed", 1, "decides every random choice of a scenario")
-	command.Flags().StringVar(&chosen.kind, "cluster", embeddedKind, "kind of cluster to plan for")
+	command.Flags().Uint64Var(&seed, "seed", 1, "decides every random choice of a scenario; run picks one unless it is given")
+	command.Flags().StringVar(&chosen.kind, "cluster", embeddedKind, "cluster type to plan for: "+strings.Join(clusterKinds(), ", "))
 	chosen.existing.can(command.Flags())
 	addPlainSecrets(command.Flags(), &plainSecrets)
 	command.Flags().StringVar(&planFile, "plan", "", "explain this plan instead of a scenario")

@@ -12,6 +12,7 @@ import (
 
 	"github.com/sparkchaos/sparkchaos/pkg/cluster"
 	"github.com/sparkchaos/sparkchaos/pkg/cluster/kind"
+	"github.com/sparkchaos/sparkchaos/pkg/cluster/locks"
 	"github.com/sparkchaos/sparkchaos/pkg/image"
 	"github.com/sparkchaos/sparkchaos/pkg/runner"
 )
@@ -37,6 +38,14 @@ func (k kindClusters) provider(ctx context.Context, name string) (kind.Provider,
 		engine, err = kind.FindEngine(ctx)
 	}
 	return kind.Provider{State: k.state, Engine: engine, Progress: k.progress}, err
+}
+
+// Hold refuses first what can never come to a cluster: without root the nodes' disks and links cannot be reached.
+func (k kindClusters) Hold(ctx context.Context, name string, by locks.Holder, patience time.Duration, waiting func(locks.Holder)) (func(), error) {
+	if err := kindNeedsRoot(); err != nil {
+		return nil, err
+	}
+	return k.holds.Hold(ctx, name, by, patience, waiting)
 }
 
 // Make takes a running cluster only if it is what the run needs: a verdict by other timing would mislead.

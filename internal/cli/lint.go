@@ -3,6 +3,7 @@ package cli
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -14,23 +15,22 @@ import (
 func newLintCommand() *cobra.Command {
 	var plainSecrets bool
 	command := &cobra.Command{
-		Use:   "lint FILE...",
-		Short: "Tell everything that is wrong with scenario files, with line and column",
+		Use:   "lint SCENARIO...",
+		Short: "Check scenario files and report every mistake, with line and column",
 		Args:  cobra.MinimumNArgs(1),
 		RunE: func(command *cobra.Command, args []string) error {
 			bad := 0
-			for _, file := range args {
-				s, err := loadScenario(file, plainSecretsOption(plainSecrets)...)
+			for _, argument := range args {
+				text, err := lint(argument, plainSecretsOption(plainSecrets)...)
 				var invalid *scenario.Error
-				switch {
-				case errors.As(err, &invalid):
+				var lacking *lackingFiles
+				if errors.As(err, &invalid) || errors.As(err, &lacking) {
 					bad++
-					fmt.Fprintln(command.OutOrStdout(), printable.Lines(invalid.Error()))
-				case err != nil:
+					text = err.Error()
+				} else if err != nil {
 					return err
-				default:
-					fmt.Fprintf(command.OutOrStdout(), "%s: %s is valid\n", printable.Line(file), s.Metadata.Name)
 				}
+				fmt.Fprintln(command.OutOrStdout(), printable.Lines(text))
 			}
 			if bad > 0 {
 				return usagef("%d of %d scenarios are not valid", bad, len(args))
@@ -40,4 +40,31 @@ func newLintCommand() *cobra.Command {
 	}
 	addPlainSecrets(command.Flags(), &plainSecrets)
 	return command
+}
+
+// lackingFiles says which files a scenario names that cannot be found.
+type lackingFiles struct {
+	scenario string
+	cause    error
+}
+
+// Error implements error: one line a file.
+func (l *lackingFiles) Error() string {
+	return l.scenario + ": " + strings.ReplaceAll(l.cause.Error(), "\n", "\n"+l.scenario+": ")
+}
+
+// lint returns the line that says that a scenario is valid, or what is wrong with it.
+func lint(argument string, how ...scenario.Option) (string, error) {
+	text, shipped, err := readScenario(argument)
+	if err != nil {
+		return "", err
+	}
+	s, err := scenario.Load(argument, text, catalogue(), how...)
+	if err != nil {
+		return "", err
+	}
+	if err := checkArtifacts(s.Spec.Workload, besideOf(argument, shipped)); err != nil {
+		return "", &lackingFiles{scenario: argument, cause: err}
+	}
+	return fmt.Sprintf("%s: %s is valid", printable.Line(argument), s.Metadata.Name), nil
 }

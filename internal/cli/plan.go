@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -18,7 +19,7 @@ func newPlanCommand() *cobra.Command {
 	var plainSecrets bool
 	command := &cobra.Command{
 		Use:   "plan SCENARIO",
-		Short: "Decide everything that a scenario leaves open and print the plan; the same seed gives the same plan",
+		Short: "Resolve a scenario into a concrete plan and print it; the same seed gives the same plan",
 		Args:  cobra.ExactArgs(1),
 		RunE: func(command *cobra.Command, args []string) error {
 			s, err := loadScenario(args[0], plainSecretsOption(plainSecrets)...)
@@ -37,8 +38,8 @@ func newPlanCommand() *cobra.Command {
 			return err
 		},
 	}
-	command.Flags().Uint64Var(&seed, "seed", 1, "decides every random choice")
-	command.Flags().StringVar(&chosen.kind, "cluster", embeddedKind, "kind of cluster to plan for")
+	command.Flags().Uint64Var(&seed, "seed", 1, "decides every random choice; run picks one unless it is given")
+	command.Flags().StringVar(&chosen.kind, "cluster", embeddedKind, "cluster type to plan for: "+strings.Join(clusterKinds(), ", "))
 	chosen.existing.can(command.Flags())
 	addPlainSecrets(command.Flags(), &plainSecrets)
 	command.Flags().StringVarP(&format, "output", "o", "yaml", "yaml or json")
@@ -61,6 +62,6 @@ func encodePlan(p *plan.Plan, format string) ([]byte, error) {
 		indented.WriteByte('\n')
 		return indented.Bytes(), nil
 	default:
-		return nil, usagef("--output is %q; want yaml or json", format)
+		return nil, usagef("--output is %q; expected yaml or json", format)
 	}
 }

@@ -35,7 +35,7 @@ func TestReport(t *testing.T) {
 		"unknown format":      {[]string{directory, "--format", "pdf"}, ExitUsage, nil, `format "pdf" is unknown`},
 		"no run directory":    {[]string{filepath.Join(directory, "absent")}, ExitUsage, nil, "sparkchaos check"},
 		"no directory for it": {[]string{directory, "--format", "junit", "--out", filepath.Join(directory, "absent")}, ExitError, nil, "write report"},
-		"no argument":         {nil, ExitUsage, nil, "accepts 1 arg"},
+		"no argument":         {nil, ExitUsage, nil, `expected "report RUNDIR"; got no argument`},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/sparkchaos/sparkchaos/internal/printable"
 	"github.com/sparkchaos/sparkchaos/internal/stagingcli"
+	"github.com/sparkchaos/sparkchaos/internal/usage"
 )
 
 // Streams are the process' standard streams.
@@ -45,6 +46,8 @@ func NewRoot() *cobra.Command {
 	)
 	// Main prints errors; usage under each of them would hide what they say.
 	root.SilenceErrors, root.SilenceUsage = true, true
+	root.Version = programVersion()
+	root.SetVersionTemplate("sparkchaos {{.Version}}\n")
 	return root
 }
 
@@ -61,6 +64,7 @@ func interruptibly(root *cobra.Command, args []string, streams Streams) int {
 func execute(ctx context.Context, root *cobra.Command, args []string, streams Streams) ExitCode {
 	started := false
 	noteStart(root, &started)
+	usage.Plain(root)
 	root.SetArgs(append([]string{}, args...)) // of none at all cobra would take the process's own
 	root.SetIn(streams.In)
 	root.SetOut(streams.Out)

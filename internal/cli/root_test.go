@@ -48,7 +48,7 @@ func TestExitCodes(t *testing.T) {
 		"no command":             {code: ExitUsage},
 		"unknown command":        {args: []string{"chidl"}, code: ExitUsage, message: `there is no command "sparkchaos chidl"; did you mean child?`},
 		"unknown flag":           {args: []string{"child", "--bogus"}, code: ExitUsage, message: "unknown flag: --bogus"},
-		"bad flag value":         {args: []string{"child", "--number=x"}, code: ExitUsage, message: "invalid argument"},
+		"bad flag value":         {args: []string{"child", "--number=x"}, code: ExitUsage, message: `--number "x": expected a whole number`},
 		"missing flag":           {args: []string{"child"}, code: ExitUsage, message: `"needed" not set`},
 		"too many arguments":     {args: append(valid, "more"), code: ExitUsage, message: `see "sparkchaos child --help"`},
 		"help":                   {args: []string{"child", "--help"}, code: ExitPass},
@@ -64,6 +64,14 @@ func TestExitCodes(t *testing.T) {
 				t.Errorf("standard error %q, want %q in it", message, test.message)
 			}
 		})
+	}
+}
+
+func TestVersionFlag(t *testing.T) {
+	t.Parallel()
+	code, out, message := run(t.Context(), NewRoot(), "--version")
+	if want := "sparkchaos " + programVersion() + "\n"; code != ExitPass || out != want || message != "" {
+		t.Errorf("exit code %d, %q, %q; want %q", code, out, message, want)
 	}
 }
 

@@ -51,7 +51,8 @@ One run has a cluster at a time: a second one is refused, and told which run hol
 waits for the cluster instead.
 
 Exit codes: pass 0, violation 1, inconclusive 2, cluster or environment error 3, clean-up incomplete 4, usage 64,
-interrupted 130. Of several runs the worst counts; a violation outranks everything.`,
+interrupted 130. With several runs, the exit code is that of the worst one, in this order: violation, error, inconclusive,
+clean-up incomplete, pass.`,
 		Example: `  sparkchaos run driver-node-power-off
   sparkchaos run scenarios/*.yaml --seed 7
   sparkchaos run --plan runs/latest/plan.yaml --repeat 5`,
@@ -68,7 +69,7 @@ interrupted 130. Of several runs the worst counts; a violation outranks everythi
 	}
 	f := command.Flags()
 	f.StringVar(&flags.plan, "plan", "", "run a stored plan instead of a scenario")
-	f.Uint64Var(&flags.seed, "seed", 0, "decides every random choice; 0 picks one")
+	f.Uint64Var(&flags.seed, "seed", 0, "decides every random choice; 0 picks a seed, which the plan and every report name")
 	f.StringVar(&flags.cluster.kind, clusterFlag, embeddedKind, "kind of cluster: "+strings.Join(clusterKinds(), ", "))
 	f.StringVar(&flags.cluster.name, "cluster-name", defaultCluster, "name of the cluster; one that runs is used and left running")
 	f.StringVar(&flags.out, "out", "runs", "directory in which the run directories are made")
@@ -90,8 +91,11 @@ type plannedRun struct {
 
 // planRuns plans everything before anything starts, so that no mistake is found half-way.
 func planRuns(command *cobra.Command, args []string, flags runFlags) ([]plannedRun, error) {
-	if (flags.plan == "") == (len(args) == 0) {
-		return nil, usagef("give scenarios or --plan FILE, and not both\nsee %q", command.CommandPath()+" --help")
+	if err := checkWhatToRun(command, args, flags.plan); err != nil {
+		return nil, err
+	}
+	if err := checkOut(flags.out); err != nil {
+		return nil, err
 	}
 	if flags.repeat < 1 {
 		return nil, usagef("--repeat %d: expected 1 or more", flags.repeat)
@@ -102,7 +106,7 @@ func planRuns(command *cobra.Command, args []string, flags runFlags) ([]plannedR
 			return nil, err
 		}
 		beside := filepath.Dir(flags.plan)
-		return []plannedRun{{plan: p, beside: beside}}, flags.allowed.check(p.Workload, beside)
+		return []plannedRun{{plan: p, beside: beside}}, errors.Join(flags.allowed.check(p.Workload, beside), checkArtifacts(p.Workload, beside))
 	}
 	if flags.seed == 0 {
 		flags.seed = uint64(rand.Uint32()) + 1 // the plan and every report say which
@@ -115,6 +119,27 @@ func planRuns(command *cobra.Command, args []string, flags runFlags) ([]plannedR
 		planned = append(planned, one)
 	}
 	return planned, errors.Join(errs...)
+}
+
+// checkWhatToRun refuses a command line without a scenario or plan, and one with both.
+func checkWhatToRun(command *cobra.Command, args []string, plan string) error {
+	see := fmt.Sprintf("\nsee %q", command.CommandPath()+" --help")
+	switch {
+	case plan == "" && len(args) == 0:
+		return usagef("no scenario is given: name a file or a shipped scenario (`sparkchaos list` shows them), or give --plan FILE%s", see)
+	case plan != "" && len(args) > 0:
+		return usagef("--plan %s and the scenario %s exclude each other: give one of them%s", plan, args[0], see)
+	default:
+		return nil
+	}
+}
+
+// checkOut refuses a directory of runs that cannot be one.
+func checkOut(out string) error {
+	if info, err := os.Stat(out); err == nil && !info.IsDir() {
+		return usagef("--out %s: it is a file; expected a directory, which is made if it is missing", out)
+	}
+	return nil
 }
 
 func planRun(arg string, flags runFlags) (plannedRun, error) {
@@ -130,11 +155,8 @@ func planRun(arg string, flags runFlags) (plannedRun, error) {
 	if err != nil {
 		return plannedRun{}, err
 	}
-	one := plannedRun{plan: p, scenario: text}
-	if !shipped {
-		one.beside = filepath.Dir(arg)
-	}
-	return one, flags.allowed.check(p.Workload, one.beside)
+	one := plannedRun{plan: p, scenario: text, beside: besideOf(arg, shipped)}
+	return one, errors.Join(flags.allowed.check(p.Workload, one.beside), checkArtifacts(p.Workload, one.beside))
 }
 
 func carryOutAll(command *cobra.Command, getenv func(string) string, planned []plannedRun, flags runFlags) error {

@@ -77,16 +77,21 @@ func TestRunRefusesBeforeAnythingStarts(t *testing.T) {
 	if err := os.WriteFile(bad, []byte("apiVersion: sparkchaos.dev/v1alpha1\nkind: Scenario\nmetadata: {name: x}\nspec: {wrong: 1}\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	absent := writeFile(t, "absent.yaml", strings.ReplaceAll(secretScenario, "app.jar", "miss.jar"))
 	for name, tt := range map[string]struct {
 		args []string
 		says string
 	}{
-		"nothing":               {[]string{"run"}, "give scenarios or --plan"},
-		"both":                  {[]string{"run", "driver-node-power-off", "--plan", "p.yaml"}, "not both"},
+		"nothing":               {[]string{"run"}, "no scenario is given"},
+		"both":                  {[]string{"run", "driver-node-power-off", "--plan", "p.yaml"}, "exclude each other"},
 		"no repetition":         {[]string{"run", "driver-node-power-off", "--repeat", "0"}, "--repeat 0"},
 		"an unknown scenario":   {[]string{"run", "driver-node-power-of"}, "did you mean"},
 		"a bad scenario":        {[]string{"run", bad}, "bad.yaml:4:"},
 		"an unknown cluster":    {[]string{"run", "driver-node-power-off", "--cluster", "cloud"}, "cloud"},
+		"files for runs":        {[]string{"run", "driver-node-power-off", "--out", bad}, "it is a file; expected a directory"},
+		"a jar that is absent":  {[]string{"run", absent}, "artifact miss.jar: there is no such file in the scenario's directory"},
+		"a mistyped flag":       {[]string{"run", "driver-node-power-off", "--sed", "7"}, "did you mean --seed?"},
+		"a seed in words":       {[]string{"run", "driver-node-power-off", "--seed", "abc"}, `--seed "abc": expected a whole number, 0 or more`},
 		"a plan that is absent": {[]string{"run", "--plan", "/none/plan.yaml"}, "/none/plan.yaml"},
 	} {
 		code, out := runCLI(t, tt.args...)

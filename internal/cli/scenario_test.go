@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"encoding/json"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -236,7 +237,6 @@ func TestListSelectsByLabels(t *testing.T) {
 		"all":        {nil, "driver-node-power-off [", "poweroff [", len(shipped)},
 		"controls":   {[]string{"--label", "control=true"}, "noop-power-off [", "driver-node-frozen [", controls},
 		"two labels": {[]string{"-l", "tier=smoke", "-l", "fault=freeze"}, "driver-node-frozen [", "driver-node-isolated [", 1},
-		"none":       {[]string{"-l", "component=nobody"}, "", "[", 0},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -255,24 +255,30 @@ func TestListSelectsByLabels(t *testing.T) {
 func TestScenarioCommandsRefuse(t *testing.T) {
 	t.Parallel()
 	invalid := writeFile(t, "invalid.yaml", "kind: Scenario\n")
+	absent := writeFile(t, "absent.yaml", strings.ReplaceAll(secretScenario, "app.jar", "miss.jar"))
 	tests := map[string]struct {
 		args []string
 		want string
 	}{
 		"unknown scenario":       {[]string{"plan", "driver-node-poweroff"}, "there is no file and no shipped scenario \"driver-node-poweroff\"; did you mean driver-node-power-off?"},
-		"missing file":           {[]string{"lint", "no/such.yaml"}, "read scenario: open no/such.yaml"},
+		"mistyped path":          {[]string{"run", "scenarios/controls/driver-as-pot.yaml"}, "did you mean driver-as-pod?"},
+		"missing jar":            {[]string{"run", absent}, "artifact miss.jar: there is no such file in the scenario's directory"},
+		"label of nothing":       {[]string{"list", "-l", "tier=foo"}, "no shipped scenario has the labels tier=foo; tier is one of nightly, smoke"},
+		"label that is unknown":  {[]string{"list", "-l", "foo=bar"}, "there is no label foo, expected one of component, control, fault"},
+		"list as xml":            {[]string{"list", "-o", "xml"}, `--output is "xml"; expected text or json`},
+		"missing file":           {[]string{"lint", "no/such.yaml"}, "there is no file and no shipped scenario \"no/such.yaml\"; `sparkchaos list` shows the shipped scenarios"},
 		"directory":              {[]string{"lint", "."}, "read scenario: "},
 		"invalid scenario":       {[]string{"plan", invalid}, invalid + ":1:1: spec: missing"},
 		"unknown cluster":        {[]string{"plan", "executor-pod-kill", "--cluster", "mars"}, `cluster kind "mars" is not known`},
-		"unknown format":         {[]string{"plan", "executor-pod-kill", "-o", "xml"}, `--output is "xml"; want yaml or json`},
-		"negative seed":          {[]string{"plan", "executor-pod-kill", "--seed", "-1"}, "invalid argument"},
-		"nothing to explain":     {[]string{"explain"}, "explain takes either a scenario or --plan FILE"},
-		"too much to explain":    {[]string{"explain", "executor-pod-kill", "--plan", invalid}, "explain takes either a scenario or --plan FILE"},
+		"unknown format":         {[]string{"plan", "executor-pod-kill", "-o", "xml"}, `--output is "xml"; expected yaml or json`},
+		"negative seed":          {[]string{"plan", "executor-pod-kill", "--seed", "-1"}, `--seed "-1": expected a whole number, 0 or more`},
+		"nothing to explain":     {[]string{"explain"}, "no scenario is given"},
+		"too much to explain":    {[]string{"explain", "executor-pod-kill", "--plan", invalid}, "exclude each other"},
 		"a scenario as a plan":   {[]string{"explain", "--plan", invalid}, invalid + `:1:7: kind: "Scenario" is not accepted`},
 		"missing plan":           {[]string{"explain", "--plan", "no/such.yaml"}, "read plan: open no/such.yaml"},
-		"label without a value":  {[]string{"list", "--label", "tier"}, "tier must be formatted as key=value"},
-		"lint without a file":    {[]string{"lint"}, "requires at least 1 arg"},
-		"schema with a scenario": {[]string{"schema", "executor-pod-kill"}, "unknown command"},
+		"label without a value":  {[]string{"list", "--label", "tier"}, `--label "tier": expected key=value`},
+		"lint without a file":    {[]string{"lint"}, `expected "sparkchaos lint SCENARIO..."; got no argument`},
+		"schema with a scenario": {[]string{"schema", "executor-pod-kill"}, `expected "sparkchaos schema"; got "executor-pod-kill"`},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -282,5 +288,59 @@ func TestScenarioCommandsRefuse(t *testing.T) {
 				t.Errorf("got exit code %d and %q; want %d and %q", code, message, ExitUsage, test.want)
 			}
 		})
+	}
+}
+
+// A shipped scenario is found by each name that README, "sparkchaos list" and a checkout give it.
+func TestNamesOfShippedScenarios(t *testing.T) {
+	t.Parallel()
+	for argument, want := range map[string]string{
+		"driver-node-power-off":                "driver-node-power-off",
+		"scenarios/driver-node-power-off.yaml": "driver-node-power-off",
+		"driver-node-power-off.yaml":           "driver-node-power-off",
+		"driver-as-pod":                        "driver-as-pod",
+		"controls/driver-as-pod":               "driver-as-pod",
+		"controls/driver-as-pod.yaml":          "driver-as-pod",
+		"scenarios/controls/driver-as-pod":     "driver-as-pod",
+		"./controls/driver-as-pod":             "driver-as-pod",
+		"controls/driver-node-power-off":       "", // is none
+		"scenarios/driver-as-pod":              "",
+		"../scenarios/driver-as-pod.yaml":      "",
+		"":                                     "",
+	} {
+		text, shipped, err := readScenario(argument)
+		if want == "" {
+			if err == nil || codeOf(err) != ExitUsage {
+				t.Errorf("%q: %v, want an error of usage", argument, err)
+			}
+			continue
+		}
+		if err != nil || !shipped || !strings.Contains(string(text), "name: "+want+"\n") {
+			t.Errorf("%q: shipped %v, %v; want %s", argument, shipped, err, want)
+		}
+	}
+}
+
+func TestListForMachines(t *testing.T) {
+	t.Parallel()
+	code, out, message := run(t.Context(), NewRoot(), "list", "-o", "json", "-l", "component=driver")
+	if code != ExitPass {
+		t.Fatalf("exit code %d: %s", code, message)
+	}
+	var listed []listedScenario
+	if err := json.Unmarshal([]byte(out), &listed); err != nil {
+		t.Fatal(err)
+	}
+	found := map[string]bool{}
+	for _, each := range listed {
+		found[each.File] = each.Control
+		if each.Labels["component"] != "driver" || each.Description == "" || each.Name == "" {
+			t.Errorf("%+v", each)
+		}
+	}
+	for file, control := range map[string]bool{"driver-node-power-off.yaml": false, "controls/driver-as-pod.yaml": true} {
+		if got, ok := found[file]; !ok || got != control {
+			t.Errorf("%s: listed %v, as a control %v; want %v", file, ok, got, control)
+		}
 	}
 }

@@ -7,9 +7,11 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"path/filepath"
 	"slices"
 	"strings"
 
+	"github.com/sparkchaos/sparkchaos/internal/nearest"
 	"github.com/sparkchaos/sparkchaos/internal/strictyaml"
 	"github.com/sparkchaos/sparkchaos/pkg/cluster"
 	"github.com/sparkchaos/sparkchaos/pkg/plan"
@@ -28,14 +30,15 @@ func loadScenario(argument string, how ...scenario.Option) (*scenario.Scenario, 
 	return s, withCode(ExitUsage, err)
 }
 
-// readScenario reads the file that an argument names as loadScenario does, as it was written, and reports whether it was
-// shipped with the program.
+// readScenario reads the file that an argument names, or else the shipped scenario of that name, and reports whether it was
+// shipped with the program. A shipped scenario has the names that README and "sparkchaos list" give it, and its path in a
+// checkout.
 func readScenario(argument string) (data []byte, shipped bool, err error) {
 	data, err = readDocument(argument)
 	if err == nil {
 		return data, false, nil
 	}
-	if !errors.Is(err, fs.ErrNotExist) || strings.ContainsRune(argument, os.PathSeparator) {
+	if !errors.Is(err, fs.ErrNotExist) {
 		return nil, false, usagef("read scenario: %w", err)
 	}
 	files, err := shippedFiles()
@@ -44,14 +47,37 @@ func readScenario(argument string) (data []byte, shipped bool, err error) {
 	}
 	names := make([]string, 0, len(files))
 	for _, file := range files {
-		name := strings.TrimSuffix(path.Base(file), ".yaml")
-		if name == argument {
+		if slices.Contains(namesOfShipped(file), shippedName(argument)) {
 			data, err := readShipped(file)
 			return data, true, err
 		}
-		names = append(names, name)
+		names = append(names, shippedName(path.Base(file)))
 	}
-	return nil, false, usagef("there is no file and no shipped scenario %q; %s", argument, strictyaml.Suggest(argument, names))
+	hint := "`sparkchaos list` shows the shipped scenarios"
+	if near, ok := nearest.To(shippedName(path.Base(argument)), names); ok {
+		hint = "did you mean " + near + "?"
+	}
+	return nil, false, usagef("there is no file and no shipped scenario %q; %s", argument, hint)
+}
+
+// besideOf returns the directory of a scenario's file; empty if it was shipped.
+func besideOf(argument string, shipped bool) string {
+	if shipped {
+		return ""
+	}
+	return filepath.Dir(argument)
+}
+
+// shippedName returns what an argument names if it is no file: a path without its ending.
+func shippedName(argument string) string {
+	return strings.TrimSuffix(path.Clean(filepath.ToSlash(argument)), ".yaml")
+}
+
+// namesOfShipped returns the names of the shipped scenario in a file below scenarios/: its own, as "driver-as-pod", the one
+// that says that it is a control, as "controls/driver-as-pod", and its path in a checkout.
+func namesOfShipped(file string) []string {
+	below := shippedName(file)
+	return []string{path.Base(below), below, path.Join("scenarios", below)}
 }
 
 // readDocument reads a file that is decoded as YAML, and of one that is too long no more than shows that it is.

@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"github.com/sparkchaos/sparkchaos/internal/usage"
 )
 
 // The exit codes of the commands.
@@ -68,6 +70,7 @@ func Main(name string, args []string, out, errout io.Writer, beside ...*cobra.Co
 	// Whatever cobra itself refuses is about arguments and flags; the commands' own errors carry their codes.
 	code := ExitUsage
 	root.PersistentPreRun = func(*cobra.Command, []string) { code = ExitUnreachable }
+	usage.Plain(root)
 	root.SetArgs(args)
 	root.SetOut(out)
 	root.SetErr(errout)

@@ -3,11 +3,11 @@ package strictyaml
 import (
 	"fmt"
 	"reflect"
-	"slices"
 	"strings"
 
-	"github.com/agnivade/levenshtein"
 	"go.yaml.in/yaml/v3"
+
+	"github.com/sparkchaos/sparkchaos/internal/nearest"
 )
 
 // Pair is one entry of a mapping.
@@ -142,26 +142,10 @@ func Suggest(wrong string, known []string) string {
 	if len(known) == 0 {
 		return "nothing is accepted here"
 	}
-	if len(wrong) <= 100 {
-		nearest := slices.MinFunc(known, func(a, b string) int { return distance(wrong, a) - distance(wrong, b) })
-		if distance(wrong, nearest) <= slips(min(len(wrong), len(nearest))) {
-			return fmt.Sprintf("did you mean %s?", nearest)
-		}
+	if near, ok := nearest.To(wrong, known); ok {
+		return fmt.Sprintf("did you mean %s?", near)
 	}
 	return "known are " + strings.Join(known, ", ")
-}
-
-// slips is how many wrong letters a word of a length may have and still be taken for the right one: two letters
-// swapped count as two.
-func slips(length int) int {
-	if length < 4 {
-		return 1
-	}
-	return max(2, length/3)
-}
-
-func distance(a, b string) int {
-	return levenshtein.ComputeDistance(strings.ToLower(a), strings.ToLower(b))
 }
 
 func either(enum string) string {
