@@ -82,7 +82,7 @@ func (m chaosMesh) parts(ctx context.Context) (chaosmesh.Parts, error) {
 		return chaosmesh.Parts{}, err
 	}
 	parts := chaosmesh.Parts{Chart: chart, CRDs: crds, Manager: manager}
-	loads, ok := m.cluster.(interface{ HasImage(archive string) bool })
+	loads, ok := m.cluster.(cluster.ImageStore)
 	if !ok {
 		parts.Image, parts.PauseImage, parts.Pulled = m.images.programs, m.images.pause, true
 		return parts, nil // which its nodes pull by themselves

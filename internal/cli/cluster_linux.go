@@ -226,10 +226,8 @@ run ends with an error.`,
 
 // takeDown removes a cluster that no run holds, or one that is to be removed under its run.
 func takeDown(ctx context.Context, clusters runner.Clusters, name string, force bool) (existed bool, err error) {
-	if exclusive, ok := clusters.(interface {
-		Take(ctx context.Context, name string) (func(), error)
-	}); ok && !force {
-		release, err := exclusive.Take(ctx, name)
+	if exclusive, ok := clusters.(cluster.Exclusive); ok && !force {
+		release, err := exclusive.Hold(ctx, name, cluster.Holding("a command `cluster down`"), 0, func(cluster.Holder) {})
 		if err != nil {
 			return false, err
 		}

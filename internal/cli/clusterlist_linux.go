@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sparkchaos/sparkchaos/internal/paths"
+	"github.com/sparkchaos/sparkchaos/pkg/cluster"
 	"github.com/sparkchaos/sparkchaos/pkg/cluster/embedded"
 	"github.com/sparkchaos/sparkchaos/pkg/cluster/kind"
 	"github.com/sparkchaos/sparkchaos/pkg/cluster/locks"
@@ -17,12 +18,12 @@ import (
 
 // listedCluster is a row of `cluster list`.
 type listedCluster struct {
-	Kind    string        `json:"kind"`
-	Name    string        `json:"name"`
-	State   string        `json:"state"`
-	Nodes   int           `json:"nodes"` // workers; 0 if it is not known
-	Created time.Time     `json:"created,omitzero"`
-	HeldBy  *locks.Holder `json:"heldBy,omitempty"`
+	Kind    string          `json:"kind"`
+	Name    string          `json:"name"`
+	State   string          `json:"state"`
+	Nodes   int             `json:"nodes"` // workers; 0 if it is not known
+	Created time.Time       `json:"created,omitzero"`
+	HeldBy  *cluster.Holder `json:"heldBy,omitempty"`
 }
 
 // newClusterListCommand returns `sparkchaos cluster list`.

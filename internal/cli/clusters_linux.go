@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -24,9 +23,9 @@ func newClusters(chosen, state, cache string, progress func(string)) (runner.Clu
 		if err != nil {
 			return nil, err
 		}
-		return embeddedClusters{newHolds(provider.Locks()), provider}, nil
+		return embeddedClusters{locks.NewHolds(provider.Locks()), provider}, nil
 	case kindKind:
-		return kindClusters{holds: newHolds(kind.Provider{State: state}.Locks()), state: state, cache: cache, progress: progress}, nil
+		return kindClusters{Holds: locks.NewHolds(kind.Provider{State: state}.Locks()), state: state, cache: cache, progress: progress}, nil
 	default:
 		_, err := capabilities(clusterChoice{kind: chosen})
 		return nil, err
@@ -35,23 +34,23 @@ func newClusters(chosen, state, cache string, progress func(string)) (runner.Clu
 
 // embeddedClusters are the embedded clusters as a run sees them.
 type embeddedClusters struct {
-	*holds
+	*locks.Holds
 	provider embedded.Provider
 }
 
 var (
-	_ runner.Clusters  = embeddedClusters{}
-	_ runner.Exclusive = embeddedClusters{}
+	_ runner.Clusters   = embeddedClusters{}
+	_ cluster.Exclusive = embeddedClusters{}
 )
 
 func (e embeddedClusters) Kind() string { return embeddedKind }
 
 // Hold refuses first what can never come to a cluster: without root none is made and none is used.
-func (e embeddedClusters) Hold(ctx context.Context, name string, by locks.Holder, patience time.Duration, waiting func(locks.Holder)) (func(), error) {
+func (e embeddedClusters) Hold(ctx context.Context, name string, by cluster.Holder, patience time.Duration, waiting func(cluster.Holder)) (func(), error) {
 	if err := embedded.CheckRoot(); err != nil {
 		return nil, err
 	}
-	return e.holds.Hold(ctx, name, by, patience, waiting)
+	return e.Holds.Hold(ctx, name, by, patience, waiting)
 }
 
 // Make takes a running cluster only if it is what the run needs: a verdict by other timing would mislead.
@@ -107,11 +106,6 @@ func (e embeddedClusters) Open(name string) (cluster.Cluster, error) {
 		return nil, err
 	}
 	return c, nil
-}
-
-func (e embeddedClusters) IsAbsent(err error) bool {
-	var absent embedded.NotFound
-	return errors.As(err, &absent)
 }
 
 func (e embeddedClusters) Names() ([]string, error) { return e.provider.Names() }

@@ -288,9 +288,6 @@ func (e existingClusters) Open(name string) (cluster.Cluster, error) {
 	return c, c.Held()
 }
 
-// IsAbsent is never so: nobody can tell whether a cluster is gone or cannot be reached.
-func (e existingClusters) IsAbsent(error) bool { return false }
-
 // Names is empty: no command makes or removes such clusters.
 func (e existingClusters) Names() ([]string, error) { return nil, nil }
 

@@ -9,7 +9,7 @@ import (
 
 	"github.com/spf13/pflag"
 
-	"github.com/sparkchaos/sparkchaos/pkg/cluster/locks"
+	"github.com/sparkchaos/sparkchaos/pkg/cluster"
 	"github.com/sparkchaos/sparkchaos/pkg/runner"
 )
 
@@ -35,18 +35,18 @@ func checkWait(flags runFlags) error {
 
 // holdCluster takes hold of the cluster of a command's runs, and shows for whom it waits.
 func holdCluster(ctx context.Context, options runner.Options, patience time.Duration) (release func(), err error) {
-	exclusive, ok := options.Clusters.(runner.Exclusive)
+	exclusive, ok := options.Clusters.(cluster.Exclusive)
 	if !ok {
 		return func() {}, nil
 	}
-	var holder atomic.Pointer[locks.Holder]
+	var holder atomic.Pointer[cluster.Holder]
 	done := func() {}
-	waiting := func(h locks.Holder) {
+	waiting := func(h cluster.Holder) {
 		if holder.Swap(&h) == nil {
 			done = options.Progress.Await("cluster "+options.ClusterName, patience, func() string { return "held by " + holder.Load().String() })
 		}
 	}
-	release, err = exclusive.Hold(ctx, options.ClusterName, runner.Holding("a command `run`"), patience, waiting)
+	release, err = exclusive.Hold(ctx, options.ClusterName, cluster.Holding("a command `run`"), patience, waiting)
 	done()
 	if ctx.Err() != nil {
 		return release, withCode(ExitInterrupted, err)
@@ -59,16 +59,16 @@ func holdCluster(ctx context.Context, options runner.Options, patience time.Dura
 
 // isHeld reports whether something was not done because a cluster is held.
 func isHeld(err error) bool {
-	var held *locks.HeldError
+	var held *cluster.HeldError
 	return errors.As(err, &held)
 }
 
 // sayKept tells that the runs' cluster goes on, and how it is removed.
 func sayKept(options runner.Options) {
-	if _, ok := options.Clusters.(runner.Exclusive); !ok || !options.KeepCluster {
+	if _, ok := options.Clusters.(cluster.Exclusive); !ok || !options.KeepCluster {
 		return
 	}
-	if _, err := options.Clusters.Open(options.ClusterName); options.Clusters.IsAbsent(err) {
+	if _, err := options.Clusters.Open(options.ClusterName); errors.Is(err, cluster.ErrNotFound) {
 		return
 	}
 	kind, name := options.Clusters.Kind(), options.ClusterName

@@ -28,7 +28,7 @@ func ownState(t *testing.T) (state string) {
 // held has another holder of a cluster, such as another process is.
 func held(t *testing.T, state, kind, name string) *locks.Held {
 	t.Helper()
-	h, err := locks.In(state, kind).Hold(t.Context(), name, runner.Holding("run of some-scenario"), 0, func(locks.Holder) {})
+	h, err := locks.In(state, kind).Hold(t.Context(), name, cluster.Holding("run of some-scenario"), 0, func(cluster.Holder) {})
 	if err == nil {
 		err = h.Note("r-other")
 	}
@@ -104,9 +104,9 @@ func TestOneThatWaitsForTheClusterShowsIt(t *testing.T) {
 	state := ownState(t)
 	other := held(t, state, "embedded", "lab")
 	clusters := struct {
-		*holds
+		*locks.Holds
 		runner.Clusters
-	}{holds: newHolds(locks.In(state, "embedded"))}
+	}{Holds: locks.NewHolds(locks.In(state, "embedded"))}
 	show := &fakeAwaiting{seen: make(chan string, 1), done: make(chan struct{})}
 	got := make(chan error, 1)
 	go func() {
@@ -114,7 +114,7 @@ func TestOneThatWaitsForTheClusterShowsIt(t *testing.T) {
 		if err == nil {
 			defer release()
 			// What the process holds it can hold again.
-			again, err2 := clusters.Hold(t.Context(), "lab", runner.Holding("x"), 0, func(locks.Holder) {})
+			again, err2 := clusters.Hold(t.Context(), "lab", cluster.Holding("x"), 0, func(cluster.Holder) {})
 			if err = err2; err == nil {
 				again()
 				err = clusters.Note("lab", "r-mine")
@@ -219,10 +219,12 @@ func TestClusterListShowsAllKinds(t *testing.T) {
 	}
 }
 
+var _ cluster.Exclusive = keptClusters{}
+
 // keptClusters are there until they are removed.
 type keptClusters struct {
 	runner.Clusters
-	*holds
+	*locks.Holds
 	absent bool
 }
 
@@ -230,12 +232,10 @@ func (keptClusters) Kind() string { return "embedded" }
 
 func (k keptClusters) Open(string) (cluster.Cluster, error) {
 	if k.absent {
-		return nil, os.ErrNotExist
+		return nil, cluster.ErrNotFound
 	}
 	return nil, nil
 }
-
-func (keptClusters) IsAbsent(err error) bool { return err != nil }
 
 func TestAKeptClusterIsTold(t *testing.T) {
 	t.Parallel()

@@ -19,14 +19,14 @@ import (
 
 // kindClusters are the kind clusters as a run sees them.
 type kindClusters struct {
-	*holds
+	*locks.Holds
 	state, cache string
 	progress     func(string)
 }
 
 var (
-	_ runner.Clusters  = kindClusters{}
-	_ runner.Exclusive = kindClusters{}
+	_ runner.Clusters   = kindClusters{}
+	_ cluster.Exclusive = kindClusters{}
 )
 
 func (k kindClusters) Kind() string { return kindKind }
@@ -129,11 +129,6 @@ func (k kindClusters) Open(name string) (cluster.Cluster, error) {
 		return nil, err
 	}
 	return c, nil
-}
-
-func (k kindClusters) IsAbsent(err error) bool {
-	var absent kind.NotFound
-	return errors.As(err, &absent)
 }
 
 func (k kindClusters) Names() ([]string, error) { return kind.Provider{State: k.state}.Names() }

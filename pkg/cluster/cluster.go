@@ -56,6 +56,16 @@ func (a Action) Undo() (Action, bool) {
 	}
 }
 
+// Undoes returns the action whose effect a ends, and false if a brings about an effect of its own.
+func (a Action) Undoes() (Action, bool) {
+	for _, action := range Actions() {
+		if undo, ok := action.Undo(); ok && undo == a {
+			return action, true
+		}
+	}
+	return "", false
+}
+
 // Evidence says that an action took effect, as seen from outside the node. Faults put it into the history.
 type Evidence struct {
 	Action       Action        `json:"action"`

@@ -44,3 +44,16 @@ func (a Action) InEffect(n Node) bool {
 		return false
 	}
 }
+
+// Achieved reports whether a node is as the action makes it. before is the node as it was before the action: a machine that was powered
+// on again has another boot ID, where boot IDs are known.
+func (a Action) Achieved(before, now Node) bool {
+	ended, undoes := a.Undoes()
+	if !undoes {
+		return a.InEffect(now)
+	}
+	if ended.InEffect(now) {
+		return false
+	}
+	return a != PowerOn || now.BootID == "" || now.BootID != before.BootID
+}

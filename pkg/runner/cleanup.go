@@ -113,7 +113,7 @@ func (o CleanUpOptions) cleanUp(ctx context.Context, record ActiveRecord) error 
 		name = located.Reached()
 	}
 	c, err := o.Clusters.Open(name)
-	if o.Clusters.IsAbsent(err) {
+	if errors.Is(err, cluster.ErrNotFound) {
 		return nil // it went with all that was in it
 	}
 	goes := record.Making || record.MadeCluster && !record.KeepCluster

@@ -68,7 +68,7 @@ func (r *run) recoverAll(ctx context.Context) error {
 
 // collect reads the nodes' disks and keeps the logs. Logs are for people: no verdict depends on them.
 func (r *run) collect(ctx context.Context) error {
-	if keeper, ok := r.cluster.(interface{ CopyLogs(directory string) error }); ok {
+	if keeper, ok := r.cluster.(cluster.LogKeeper); ok {
 		if err := keeper.CopyLogs(r.directory.Logs()); err != nil {
 			r.Progress.Say("keep the logs of the cluster: %v", err)
 		}
@@ -301,7 +301,7 @@ func (r *run) writeEnvironment() error {
 		Flags:    r.Flags,
 		Machine:  map[string]string{"cpus": fmt.Sprint(runtime.NumCPU()), "os": runtime.GOOS, "architecture": runtime.GOARCH},
 	}
-	if versioned, ok := r.cluster.(interface{ Components() map[string]string }); ok {
+	if versioned, ok := r.cluster.(cluster.Versioned); ok {
 		for name, version := range versioned.Components() {
 			environment.Versions[name] = version
 		}
@@ -321,7 +321,7 @@ func (r *run) timing() map[string]string {
 	if _, ok := r.cluster.(cluster.Shared); ok {
 		return map[string]string{"name": "the cluster's own, not known"}
 	}
-	t := timing(r.Plan)
+	t := r.Plan.Cluster.Knobs.Timing(r.Plan.Cluster.Timing)
 	return map[string]string{
 		"name": t.Name, "nodeStatusUpdateFrequency": t.NodeStatusUpdateFrequency.String(), "nodeLeaseDuration": t.NodeLeaseDuration.String(),
 		"nodeMonitorPeriod": t.NodeMonitorPeriod.String(), "nodeMonitorGracePeriod": t.NodeMonitorGracePeriod.String(),
@@ -340,7 +340,7 @@ func removeSession(ctx context.Context, c cluster.Cluster, client kubernetes.Int
 		errs = append(errs, c.RemoveDirectory(ctx, directory))
 	}
 	// A cluster without a provisioner of volumes has a stock of them, which must be filled again.
-	if stocked, ok := c.(interface{ RenewVolumes(context.Context) error }); ok {
+	if stocked, ok := c.(cluster.VolumeStock); ok {
 		errs = append(errs, stocked.RenewVolumes(ctx))
 	}
 	return errors.Join(errs...)

@@ -9,21 +9,21 @@ import (
 	"testing"
 	"time"
 
-	"github.com/sparkchaos/sparkchaos/pkg/cluster/locks"
+	"github.com/sparkchaos/sparkchaos/pkg/cluster"
 )
 
 // exclusiveClusters are held by somebody, or by nobody.
 type exclusiveClusters struct {
 	fakeClusters
-	heldBy   *locks.Holder
+	heldBy   *cluster.Holder
 	by       []string
 	released int
 	noted    []string
 }
 
-func (e *exclusiveClusters) Hold(_ context.Context, name string, by locks.Holder, _ time.Duration, _ func(locks.Holder)) (func(), error) {
+func (e *exclusiveClusters) Hold(_ context.Context, name string, by cluster.Holder, _ time.Duration, _ func(cluster.Holder)) (func(), error) {
 	if e.heldBy != nil {
-		return nil, &locks.HeldError{Kind: "fake", Cluster: name, Holder: e.heldBy}
+		return nil, &cluster.HeldError{Kind: "fake", Cluster: name, Holder: e.heldBy}
 	}
 	e.by = append(e.by, name+": "+by.What)
 	return func() { e.released++ }, nil
@@ -33,6 +33,10 @@ func (e *exclusiveClusters) Note(name, run string) error {
 	e.noted = append(e.noted, name+": "+run)
 	return nil
 }
+
+func (e *exclusiveClusters) Holder(string) (*cluster.Holder, error) { return e.heldBy, nil }
+
+var _ cluster.Exclusive = (*exclusiveClusters)(nil)
 
 func TestARunHoldsItsCluster(t *testing.T) {
 	t.Parallel()
@@ -49,10 +53,10 @@ func TestARunHoldsItsCluster(t *testing.T) {
 
 func TestARunOnAHeldClusterTouchesNothing(t *testing.T) {
 	t.Parallel()
-	clusters := &exclusiveClusters{heldBy: &locks.Holder{Run: "r-1", PID: 7, Since: time.Now()}}
+	clusters := &exclusiveClusters{heldBy: &cluster.Holder{Run: "r-1", PID: 7, Since: time.Now()}}
 	options := someOptions(t, clusters)
 	finished, err := Run(t.Context(), options)
-	var held *locks.HeldError
+	var held *cluster.HeldError
 	if !errors.As(err, &held) || held.Holder.Run != "r-1" || finished.Directory != "" {
 		t.Errorf("Run = %+v, %v; want that it is refused", finished, err)
 	}
@@ -67,10 +71,10 @@ func TestARunOnAHeldClusterTouchesNothing(t *testing.T) {
 func TestNothingIsCleanedUpUnderARun(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
-		heldBy  *locks.Holder
+		heldBy  *cluster.Holder
 		removed int
 	}{
-		"held": {heldBy: &locks.Holder{Run: "r-2", PID: 7, Since: time.Now()}},
+		"held": {heldBy: &cluster.Holder{Run: "r-2", PID: 7, Since: time.Now()}},
 		"free": {removed: 1},
 	} {
 		t.Run(name, func(t *testing.T) {

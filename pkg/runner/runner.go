@@ -39,10 +39,8 @@ type Clusters interface {
 	Kind() string
 	// Make returns the running cluster of that name, or makes it; made says which.
 	Make(ctx context.Context, spec ClusterSpec) (c cluster.Cluster, made bool, err error)
-	// Open finds a cluster that exists; an error that IsAbsent says that there is none.
+	// Open finds a cluster that exists; if there is none, the error is a cluster.ErrNotFound.
 	Open(name string) (cluster.Cluster, error)
-	// IsAbsent says whether an error of Open means that there is no such cluster.
-	IsAbsent(err error) bool
 	// Names returns the names of all that there are, half-made ones too.
 	Names() ([]string, error)
 	// Remove removes a cluster with all that belongs to it; existed says whether there was anything.
@@ -332,13 +330,13 @@ func (r *run) prepareStaging(ctx context.Context) error {
 
 // prepareCluster makes or finds the cluster.
 func (r *run) prepareCluster(ctx context.Context) error {
-	spec := ClusterSpec{Name: r.ClusterName, Workers: r.Plan.Cluster.Workers, Timing: timing(r.Plan)}
+	spec := ClusterSpec{Name: r.ClusterName, Workers: r.Plan.Cluster.Workers, Timing: r.Plan.Cluster.Knobs.Timing(r.Plan.Cluster.Timing)}
 	for _, image := range []Image{r.image, r.stagingImage} {
 		if image.Archive != "" {
 			spec.Images = append(spec.Images, image.Archive)
 		}
 	}
-	if _, err := r.Clusters.Open(r.ClusterName); r.Clusters.IsAbsent(err) {
+	if _, err := r.Clusters.Open(r.ClusterName); errors.Is(err, cluster.ErrNotFound) {
 		if err := r.active.Making(); err != nil {
 			return err
 		}
@@ -403,7 +401,7 @@ func (r *run) whileClusterExists(ctx context.Context) (context.Context, func()) 
 		var s sight
 		for pause(exists, lookForCluster) == nil {
 			_, err := r.Clusters.Open(r.ClusterName)
-			if r.Clusters.IsAbsent(err) {
+			if errors.Is(err, cluster.ErrNotFound) {
 				cancel(r.errGone())
 			} else if blind := s.look(time.Now(), err); blind > clusterPatience {
 				cancel(fmt.Errorf("it could not be seen for %v whether cluster %s still exists: %w", blind.Round(time.Second), r.ClusterName, err))
@@ -437,22 +435,11 @@ func (r *run) gone() bool {
 		return false
 	}
 	_, err := r.Clusters.Open(r.ClusterName)
-	return r.Clusters.IsAbsent(err)
+	return errors.Is(err, cluster.ErrNotFound)
 }
 
 func (r *run) errGone() error {
 	return fmt.Errorf("cluster %s was removed while the run went on", r.ClusterName)
-}
-
-func timing(p *plan.Plan) cluster.Timing {
-	k := p.Cluster.Knobs
-	return cluster.Timing{
-		Name:                      p.Cluster.Timing,
-		NodeStatusUpdateFrequency: time.Duration(k.NodeStatusUpdateFrequency),
-		NodeLeaseDuration:         time.Duration(k.NodeLeaseDuration),
-		NodeMonitorPeriod:         time.Duration(k.NodeMonitorPeriod),
-		NodeMonitorGracePeriod:    time.Duration(k.NodeMonitorGracePeriod),
-	}
 }
 
 // launch starts the workload; its record begins before it does.

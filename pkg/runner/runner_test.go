@@ -50,8 +50,6 @@ type fakeClusters struct {
 	opened cluster.Cluster
 }
 
-var errNoCluster = errors.New("there is none")
-
 func (f *fakeClusters) Kind() string { return "fake" }
 
 func (f *fakeClusters) Make(context.Context, ClusterSpec) (cluster.Cluster, bool, error) {
@@ -69,12 +67,10 @@ func (f *fakeClusters) Open(string) (cluster.Cluster, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.opened == nil {
-		return nil, errNoCluster
+		return nil, cluster.ErrNotFound
 	}
 	return f.opened, nil
 }
-
-func (f *fakeClusters) IsAbsent(err error) bool { return errors.Is(err, errNoCluster) }
 
 func (f *fakeClusters) Names() ([]string, error) { return nil, nil }
 

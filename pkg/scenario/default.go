@@ -1,6 +1,10 @@
 package scenario
 
-import "time"
+import (
+	"time"
+
+	"github.com/sparkchaos/sparkchaos/pkg/cluster"
+)
 
 // The named timings.
 const (
@@ -106,20 +110,11 @@ func defaultDriver(driver *Driver) {
 
 // Resolve returns the knobs that a timing stands for, each of them set.
 func (t Timing) Resolve() Knobs {
-	knobs := Knobs{
-		NodeStatusUpdateFrequency: Duration(10 * time.Second),
-		NodeLeaseDuration:         Duration(40 * time.Second),
-		NodeMonitorPeriod:         Duration(5 * time.Second),
-		NodeMonitorGracePeriod:    Duration(50 * time.Second),
-	}
+	named := cluster.Production()
 	if t.Name == TimingFast {
-		knobs = Knobs{
-			NodeStatusUpdateFrequency: Duration(time.Second),
-			NodeLeaseDuration:         Duration(4 * time.Second),
-			NodeMonitorPeriod:         Duration(500 * time.Millisecond),
-			NodeMonitorGracePeriod:    Duration(4 * time.Second),
-		}
+		named = cluster.Fast()
 	}
+	knobs := knobsOf(named)
 	if t.Knobs == nil {
 		return knobs
 	}
@@ -129,6 +124,26 @@ func (t Timing) Resolve() Knobs {
 	fill(&given.NodeMonitorPeriod, knobs.NodeMonitorPeriod)
 	fill(&given.NodeMonitorGracePeriod, knobs.NodeMonitorGracePeriod)
 	return given
+}
+
+func knobsOf(t cluster.Timing) Knobs {
+	return Knobs{
+		NodeStatusUpdateFrequency: Duration(t.NodeStatusUpdateFrequency),
+		NodeLeaseDuration:         Duration(t.NodeLeaseDuration),
+		NodeMonitorPeriod:         Duration(t.NodeMonitorPeriod),
+		NodeMonitorGracePeriod:    Duration(t.NodeMonitorGracePeriod),
+	}
+}
+
+// Timing returns the knobs as the timing of a cluster, by a name.
+func (k Knobs) Timing(name string) cluster.Timing {
+	return cluster.Timing{
+		Name:                      name,
+		NodeStatusUpdateFrequency: time.Duration(k.NodeStatusUpdateFrequency),
+		NodeLeaseDuration:         time.Duration(k.NodeLeaseDuration),
+		NodeMonitorPeriod:         time.Duration(k.NodeMonitorPeriod),
+		NodeMonitorGracePeriod:    time.Duration(k.NodeMonitorGracePeriod),
+	}
 }
 
 func fill[T comparable](field *T, value T) {

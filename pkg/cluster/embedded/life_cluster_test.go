@@ -338,9 +338,8 @@ func TestKilledUp(t *testing.T) {
 		case <-ended:
 		}
 		c, err := provider.Open("killed")
-		var absent embedded.NotFound
 		switch {
-		case errors.As(err, &absent):
+		case errors.Is(err, cluster.ErrNotFound):
 		case err != nil && !strings.Contains(err.Error(), "cluster down"):
 			t.Errorf("moment %d: open: %v, want a word on how to go on", i, err)
 		case err == nil:

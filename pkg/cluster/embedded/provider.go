@@ -43,6 +43,9 @@ func Main(args []string) (code int, ok bool) {
 	return 0, true
 }
 
+// Kind names the kind of these clusters, on the command line and in records.
+const Kind = "embedded"
+
 // Provider makes, finds and removes clusters.
 type Provider struct {
 	State      string // directory of what runs (paths.State)
@@ -82,20 +85,16 @@ type Cluster struct {
 	client    func() (kubernetes.Interface, error)
 }
 
-var _ cluster.Cluster = (*Cluster)(nil)
-
-// NotFound says that there is no cluster of a name.
-type NotFound struct {
-	Name  string
-	State string // the directory in which its files were looked for
-}
-
-func (e NotFound) Error() string {
-	return fmt.Sprintf("there is no cluster %q in the state directory %s (each user has one of their own): `sparkchaos cluster up --name %s` makes it", e.Name, e.State, e.Name)
-}
+var (
+	_ cluster.Cluster          = (*Cluster)(nil)
+	_ cluster.ControlPlaneHost = (*Cluster)(nil)
+	_ cluster.ImageStore       = (*Cluster)(nil)
+	_ cluster.LogKeeper        = (*Cluster)(nil)
+	_ cluster.Versioned        = (*Cluster)(nil)
+)
 
 // Locks are those of the clusters that the provider knows.
-func (p Provider) Locks() locks.Locks { return locks.In(p.State, "embedded") }
+func (p Provider) Locks() locks.Locks { return locks.In(p.State, Kind) }
 
 // change waits until no other process changes the cluster.
 func (p Provider) change(ctx context.Context, name string) (done func(), err error) {
@@ -110,7 +109,7 @@ func (p Provider) Open(name string) (*Cluster, error) {
 	d := clusterDirectory(p.State, name)
 	r, err := d.load()
 	if absent(err) && !d.exists() {
-		return nil, NotFound{Name: name, State: p.State}
+		return nil, &cluster.NotFoundError{Kind: Kind, Name: name, State: p.State}
 	}
 	if absent(err) {
 		return nil, fmt.Errorf("the cluster %s has no state file: `sparkchaos cluster down --name %s` removes what is left of it: %w", name, name, err)

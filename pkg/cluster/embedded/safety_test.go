@@ -16,59 +16,29 @@ import (
 	"github.com/sparkchaos/sparkchaos/pkg/cluster/clustertest"
 )
 
-func place(t *testing.T, file, content string) {
-	t.Helper()
-	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(file, []byte(content), 0o600); err != nil {
-		t.Fatal(err)
-	}
-}
-
-// tree returns all files below a directory.
-func tree(t *testing.T, directory string) []string {
-	t.Helper()
-	var found []string
-	err := filepath.WalkDir(directory, func(path string, _ os.DirEntry, err error) error {
-		found = append(found, path)
-		return err
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return found
-}
-
 func TestEveryNameIsCheckedFirst(t *testing.T) {
 	t.Parallel()
-	parent := t.TempDir()
-	state := filepath.Join(parent, "state")
-	place(t, filepath.Join(parent, "victim", "file"), "")
-	place(t, filepath.Join(state, "clusters", "lab", "cluster.json"), "{}")
-	before := tree(t, parent)
-	p := Provider{State: state, Cache: filepath.Join(parent, "cache"), Progress: func(string) {}}
-	c := &Cluster{provider: p, directory: clusterDirectory(state, "lab"), record: record{Name: "lab"}}
-	clustertest.RefusesNames(t, map[string]func(name string) error{
-		"Open":       func(name string) error { _, err := p.Open(name); return err },
-		"Up":         func(name string) error { _, err := p.Up(t.Context(), Options{Name: name, Workers: 1}); return err },
-		"Down":       func(name string) error { _, err := p.Down(t.Context(), name); return err },
-		"Do":         func(name string) error { _, err := c.Do(t.Context(), cluster.PowerOff, name); return err },
-		"Disk":       func(name string) error { _, err := c.Disk(t.Context(), name); return err },
-		"StopBeside": func(name string) error { _, err := c.StopBeside(t.Context(), name); return err },
-		"StartBeside": func(name string) error {
-			return c.StartBeside(t.Context(), cluster.Program{Name: name, Path: "/bin/true"})
-		},
-	})
-	for _, file := range []string{"", "/etc/passwd", "../other/file", "a/../../b"} {
-		program := cluster.Program{Name: "fine", Path: "/bin/true", File: map[string][]byte{file: nil}}
-		if err := c.StartBeside(t.Context(), program); err == nil || !strings.Contains(err.Error(), "cannot be the name of a file") {
-			t.Errorf("a program with the file %q: %v", file, err)
+	clustertest.ChecksNamesFirst(t, "clusters/lab/cluster.json", "{}", func(state string) map[string]func(name string) error {
+		p := Provider{State: state, Cache: filepath.Join(filepath.Dir(state), "cache"), Progress: func(string) {}}
+		c := &Cluster{provider: p, directory: clusterDirectory(state, "lab"), record: record{Name: "lab"}}
+		for _, file := range []string{"", "/etc/passwd", "../other/file", "a/../../b"} {
+			program := cluster.Program{Name: "fine", Path: "/bin/true", File: map[string][]byte{file: nil}}
+			if err := c.StartBeside(t.Context(), program); err == nil || !strings.Contains(err.Error(), "cannot be the name of a file") {
+				t.Errorf("a program with the file %q: %v", file, err)
+			}
 		}
-	}
-	if diff := cmp.Diff(before, tree(t, parent)); diff != "" {
-		t.Errorf("files changed:\n%s", diff)
-	}
+		return map[string]func(name string) error{
+			"Open":       func(name string) error { _, err := p.Open(name); return err },
+			"Up":         func(name string) error { _, err := p.Up(t.Context(), Options{Name: name, Workers: 1}); return err },
+			"Down":       func(name string) error { _, err := p.Down(t.Context(), name); return err },
+			"Do":         func(name string) error { _, err := c.Do(t.Context(), cluster.PowerOff, name); return err },
+			"Disk":       func(name string) error { _, err := c.Disk(t.Context(), name); return err },
+			"StopBeside": func(name string) error { _, err := c.StopBeside(t.Context(), name); return err },
+			"StartBeside": func(name string) error {
+				return c.StartBeside(t.Context(), cluster.Program{Name: name, Path: "/bin/true"})
+			},
+		}
+	})
 }
 
 func TestDownRemovesOnlyWhatIsKnown(t *testing.T) {
@@ -84,11 +54,11 @@ func TestDownRemovesOnlyWhatIsKnown(t *testing.T) {
 	} {
 		state := t.TempDir()
 		d := filepath.Join(state, "clusters", "lab")
-		place(t, filepath.Join(state, "clusters", "other", "cluster.json"), "{}")
+		clustertest.Place(t, filepath.Join(state, "clusters", "other", "cluster.json"), "{}")
 		for file, content := range tt.files {
-			place(t, filepath.Join(d, file), content)
+			clustertest.Place(t, filepath.Join(d, file), content)
 		}
-		before := tree(t, filepath.Join(state, "clusters"))
+		before := clustertest.Tree(t, filepath.Join(state, "clusters"))
 		p := Provider{State: state, Cache: t.TempDir(), Progress: func(string) {}}
 		existed, err := p.Down(t.Context(), "lab")
 		if !existed {
@@ -103,7 +73,7 @@ func TestDownRemovesOnlyWhatIsKnown(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), tt.refused) {
 			t.Errorf("%s: Down: %v, want that it is refused with %q", name, err, tt.refused)
 		}
-		if diff := cmp.Diff(before, tree(t, filepath.Join(state, "clusters"))); diff != "" {
+		if diff := cmp.Diff(before, clustertest.Tree(t, filepath.Join(state, "clusters"))); diff != "" {
 			t.Errorf("%s: files changed:\n%s", name, diff)
 		}
 	}
@@ -125,9 +95,9 @@ func TestADamagedRecordIsNoMissingOne(t *testing.T) {
 	t.Parallel()
 	for _, content := range []string{"{ not JSON", "", "{}", `{"version":1,"name":"other"}`} {
 		state := t.TempDir()
-		place(t, filepath.Join(state, "clusters", "lab", "cluster.json"), content)
+		clustertest.Place(t, filepath.Join(state, "clusters", "lab", "cluster.json"), content)
 		_, err := Provider{State: state}.Open("lab")
-		if err == nil || absent(err) || errors.As(err, &NotFound{}) || !strings.Contains(err.Error(), "cluster down") {
+		if err == nil || absent(err) || errors.Is(err, cluster.ErrNotFound) || !strings.Contains(err.Error(), "cluster down") {
 			t.Errorf("record %q: %v, want that it is damaged, and what to do", content, err)
 		}
 	}
@@ -136,9 +106,9 @@ func TestADamagedRecordIsNoMissingOne(t *testing.T) {
 func TestNamesAreThoseOfClusters(t *testing.T) {
 	t.Parallel()
 	state := t.TempDir()
-	place(t, filepath.Join(state, "clusters", "lab", "cluster.json"), "{}")
-	place(t, filepath.Join(state, "clusters", "a file"), "")
-	place(t, filepath.Join(state, "clusters", "Not A Name", "x"), "")
+	clustertest.Place(t, filepath.Join(state, "clusters", "lab", "cluster.json"), "{}")
+	clustertest.Place(t, filepath.Join(state, "clusters", "a file"), "")
+	clustertest.Place(t, filepath.Join(state, "clusters", "Not A Name", "x"), "")
 	if names, err := (Provider{State: state}).Names(); err != nil || !cmp.Equal([]string{"lab"}, names) {
 		t.Errorf("Names = %v, %v", names, err)
 	}
@@ -149,7 +119,7 @@ func TestLogsAreThoseOfServicesAlone(t *testing.T) {
 	t.Parallel()
 	base := t.TempDir()
 	secret := filepath.Join(base, "secret")
-	place(t, secret, "of the host")
+	clustertest.Place(t, secret, "of the host")
 	d := clusterDirectory(filepath.Join(base, "state"), "lab")
 	for _, name := range []string{controlPlane, "worker-1", "worker-2"} {
 		var m machineRecord
@@ -157,16 +127,16 @@ func TestLogsAreThoseOfServicesAlone(t *testing.T) {
 		if err := d.saveMachine(m); err != nil {
 			t.Fatal(err)
 		}
-		place(t, d.machineLog(name), "init of "+name)
+		clustertest.Place(t, d.machineLog(name), "init of "+name)
 	}
 	logs := filepath.Join(d.disk("worker-1"), "var/log/sparkchaos")
-	place(t, filepath.Join(logs, "kubelet.log"), "begin"+strings.Repeat("x", maxLogCopy))
+	clustertest.Place(t, filepath.Join(logs, "kubelet.log"), "begin"+strings.Repeat("x", maxLogCopy))
 	err := errors.Join(os.Symlink(secret, filepath.Join(logs, "stolen.log")), syscall.Mkfifo(filepath.Join(logs, "endless.log"), 0o600), os.Mkdir(filepath.Join(logs, "directory.log"), 0o755))
 	if err != nil {
 		t.Fatal(err)
 	}
 	// All logs of another node are a link to a directory of the host.
-	place(t, filepath.Join(base, "host", "stolen.log"), "of the host")
+	clustertest.Place(t, filepath.Join(base, "host", "stolen.log"), "of the host")
 	if err := errors.Join(os.MkdirAll(filepath.Join(d.disk("worker-2"), "var/log"), 0o755), os.Symlink(filepath.Join(base, "host"), filepath.Join(d.disk("worker-2"), "var/log/sparkchaos"))); err != nil {
 		t.Fatal(err)
 	}
@@ -191,7 +161,7 @@ func TestLogsAreThoseOfServicesAlone(t *testing.T) {
 	if init, err := os.ReadFile(filepath.Join(target, "worker-2-init.log")); err != nil || string(init) != "init of worker-2" {
 		t.Errorf("the other logs: %q, %v", init, err)
 	}
-	for _, file := range tree(t, target) {
+	for _, file := range clustertest.Tree(t, target) {
 		if info, err := os.Lstat(file); err == nil && info.Mode().IsRegular() {
 			if content, err := os.ReadFile(file); err != nil || strings.Contains(string(content), "of the host") {
 				t.Errorf("%s holds a file of the host, %v", file, err)

@@ -95,7 +95,7 @@ func (o Options) check() error {
 // reuse returns the cluster if it runs, and nil if the name is free.
 func (p Provider) reuse(ctx context.Context, name string) (*Cluster, error) {
 	c, err := p.Open(name)
-	if errors.As(err, &NotFound{}) {
+	if errors.Is(err, cluster.ErrNotFound) {
 		return nil, nil
 	}
 	// The state file is the first that a start writes: without it nothing but its directory can be there.

@@ -83,21 +83,10 @@ func (c *Cluster) noWorker(name string, names []string) error {
 	return fmt.Errorf("context %s has no worker %q: expected one of %s", c.options.Context, name, strings.Join(names, ", "))
 }
 
-// undone returns the action whose effect another one ends; empty if it brings about an effect of its own.
-func undone(action cluster.Action) cluster.Action {
-	for _, striking := range []cluster.Action{cluster.PowerOff, cluster.Freeze, cluster.Isolate, cluster.KubeletStop} {
-		if undo, _ := striking.Undo(); undo == action {
-			return striking
-		}
-	}
-	return ""
-}
-
 // awaitMachine waits until the machine is as the action makes it.
 func (c *Cluster) awaitMachine(ctx context.Context, e *cluster.Evidence, before cluster.Node) error {
-	ended := undone(e.Action)
 	what := fmt.Sprintf("%s is in effect", e.Action)
-	if ended != "" {
+	if ended, undoes := e.Action.Undoes(); undoes {
 		what = fmt.Sprintf("%s is not in effect any more", ended)
 	}
 	return e.Await(ctx, what, byCommand, func(ctx context.Context) (bool, string) {
@@ -105,7 +94,7 @@ func (c *Cluster) awaitMachine(ctx context.Context, e *cluster.Evidence, before 
 		if err != nil {
 			return later(ctx, err.Error())
 		}
-		if ended == "" && e.Action.InEffect(now) || ended != "" && !ended.InEffect(now) && (ended != cluster.PowerOff || now.BootID == "" || now.BootID != before.BootID) {
+		if e.Action.Achieved(before, now) {
 			return true, ""
 		}
 		return later(ctx, fmt.Sprintf("%+v", now))
@@ -122,7 +111,7 @@ func later(ctx context.Context, seen string) (bool, string) {
 func (c *Cluster) awaitKubernetes(ctx context.Context, e *cluster.Evidence) error {
 	lease := cluster.NodeLease{Node: e.Node}
 	what, seen := "kubelet renews the node's lease", lease.Renewed
-	if undone(e.Action) == "" {
+	if _, undoes := e.Action.Undoes(); !undoes {
 		what, seen = "kubelet renews the node's lease no more", lease.Silent
 	}
 	return e.Await(ctx, what, byLease, func(ctx context.Context) (bool, string) {

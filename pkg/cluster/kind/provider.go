@@ -25,6 +25,9 @@ import (
 // readyTimeout is how long all nodes may take to be Ready once kind has made them.
 const readyTimeout = 3 * time.Minute
 
+// Kind names the kind of these clusters, on the command line and in records.
+const Kind = "kind"
+
 // Provider makes, finds and removes kind clusters on this machine.
 type Provider struct {
 	// State is sparkchaos' state directory.
@@ -46,16 +49,6 @@ type Options struct {
 	Images []string
 }
 
-// NotFound says that there is no cluster of that name.
-type NotFound struct {
-	Name  string
-	State string // the directory in which its record was looked for
-}
-
-func (e NotFound) Error() string {
-	return fmt.Sprintf("there is no kind cluster %q in the state directory %s (each user has one of their own): `sparkchaos cluster up --cluster kind --name %s` makes it", e.Name, e.State, e.Name)
-}
-
 // Cluster is a kind cluster that sparkchaos made.
 type Cluster struct {
 	provider  Provider
@@ -63,7 +56,11 @@ type Cluster struct {
 	record    record // as the cluster was made
 }
 
-var _ cluster.Cluster = (*Cluster)(nil)
+var (
+	_ cluster.Cluster     = (*Cluster)(nil)
+	_ cluster.ImageStore  = (*Cluster)(nil)
+	_ cluster.VolumeStock = (*Cluster)(nil)
+)
 
 // EngineOf returns the engine that runs a cluster which was made before; without a record of it the error is fs.ErrNotExist.
 func EngineOf(state, name string) (Engine, error) {
@@ -75,7 +72,7 @@ func EngineOf(state, name string) (Engine, error) {
 }
 
 // Locks are those of the clusters that the provider knows.
-func (p Provider) Locks() locks.Locks { return locks.In(p.State, "kind") }
+func (p Provider) Locks() locks.Locks { return locks.In(p.State, Kind) }
 
 // change waits until no other process changes the cluster.
 func (p Provider) change(ctx context.Context, name string) (done func(), err error) {
@@ -94,7 +91,7 @@ func (p Provider) Open(ctx context.Context, name string) (*Cluster, error) {
 	d := directoryOf(p.State, name)
 	r, err := d.load()
 	if absent(err) {
-		return nil, NotFound{Name: name, State: p.State}
+		return nil, &cluster.NotFoundError{Kind: Kind, Name: name, State: p.State}
 	}
 	if err != nil {
 		return nil, fmt.Errorf("kind cluster %s: %w", name, err)
@@ -104,7 +101,7 @@ func (p Provider) Open(ctx context.Context, name string) (*Cluster, error) {
 		return nil, fmt.Errorf("kind cluster %s: %w", name, err)
 	}
 	if len(nodes) == 0 {
-		return nil, NotFound{Name: name, State: p.State}
+		return nil, &cluster.NotFoundError{Kind: Kind, Name: name, State: p.State}
 	}
 	return &Cluster{provider: p, directory: d, record: r}, nil
 }
@@ -139,13 +136,12 @@ func (p Provider) Up(ctx context.Context, o Options) (c *Cluster, made bool, err
 	}
 	defer done()
 	known, err := p.Open(ctx, o.Name)
-	var missing NotFound
 	switch {
 	case err == nil && known.record.Running:
 		return known, false, nil
 	case err == nil:
 		return nil, false, fmt.Errorf("the start of the kind cluster %s was interrupted: `sparkchaos cluster down --cluster kind --name %s` removes what there is of it", o.Name, o.Name)
-	case !errors.As(err, &missing):
+	case !errors.Is(err, cluster.ErrNotFound):
 		return nil, false, err
 	}
 	others, err := p.Engine.nodes(ctx, o.Name)

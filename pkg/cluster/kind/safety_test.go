@@ -40,50 +40,21 @@ func someProvider(state string) Provider {
 	return Provider{State: state, Engine: Docker, Progress: func(string) {}}
 }
 
-func place(t *testing.T, file, content string) {
-	t.Helper()
-	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(file, []byte(content), 0o600); err != nil {
-		t.Fatal(err)
-	}
-}
-
-// tree returns all files below a directory.
-func tree(t *testing.T, directory string) []string {
-	t.Helper()
-	var found []string
-	err := filepath.WalkDir(directory, func(path string, _ os.DirEntry, err error) error {
-		found = append(found, path)
-		return err
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return found
-}
-
 func TestEveryNameIsCheckedFirst(t *testing.T) {
 	calls := fakeEngine(t, "exit 0")
-	parent := t.TempDir()
-	state := filepath.Join(parent, "state")
-	place(t, filepath.Join(parent, "victim", "file"), "")
-	place(t, filepath.Join(state, "kind", "lab", "cluster.json"), `{"name":"lab","engine":"docker"}`)
-	before := tree(t, parent)
-	p := someProvider(state)
-	c := &Cluster{provider: p, directory: directoryOf(state, "lab"), record: record{Name: "lab", Engine: Docker}}
-	clustertest.RefusesNames(t, map[string]func(name string) error{
-		"EngineOf": func(name string) error { _, err := EngineOf(state, name); return err },
-		"Open":     func(name string) error { _, err := p.Open(t.Context(), name); return err },
-		"Up":       func(name string) error { _, _, err := p.Up(t.Context(), Options{Name: name}); return err },
-		"Down":     func(name string) error { _, err := p.Down(t.Context(), name); return err },
-		"Do":       func(name string) error { _, err := c.Do(t.Context(), cluster.PowerOff, name); return err },
-		"Disk":     func(name string) error { _, err := c.Disk(t.Context(), name); return err },
+	const content = `{"name":"lab","engine":"docker"}`
+	clustertest.ChecksNamesFirst(t, "kind/lab/cluster.json", content, func(state string) map[string]func(name string) error {
+		p := someProvider(state)
+		c := &Cluster{provider: p, directory: directoryOf(state, "lab"), record: record{Name: "lab", Engine: Docker}}
+		return map[string]func(name string) error{
+			"EngineOf": func(name string) error { _, err := EngineOf(state, name); return err },
+			"Open":     func(name string) error { _, err := p.Open(t.Context(), name); return err },
+			"Up":       func(name string) error { _, _, err := p.Up(t.Context(), Options{Name: name}); return err },
+			"Down":     func(name string) error { _, err := p.Down(t.Context(), name); return err },
+			"Do":       func(name string) error { _, err := c.Do(t.Context(), cluster.PowerOff, name); return err },
+			"Disk":     func(name string) error { _, err := c.Disk(t.Context(), name); return err },
+		}
 	})
-	if diff := cmp.Diff(before, tree(t, parent)); diff != "" {
-		t.Errorf("files changed:\n%s", diff)
-	}
 	if said := calls(); said != "" {
 		t.Errorf("the container engine was called:\n%s", said)
 	}
@@ -121,9 +92,9 @@ func TestDownRemovesOnlyWhatIsKnown(t *testing.T) {
 			calls := fakeEngine(t, engine)
 			state := t.TempDir()
 			d := filepath.Join(state, "kind", "lab")
-			place(t, filepath.Join(state, "kind", "other", "cluster.json"), "{}")
+			clustertest.Place(t, filepath.Join(state, "kind", "other", "cluster.json"), "{}")
 			if tt.files == nil {
-				place(t, d, "a file")
+				clustertest.Place(t, d, "a file")
 			} else if err := os.MkdirAll(d, 0o700); err != nil {
 				t.Fatal(err)
 			}
@@ -134,9 +105,9 @@ func TestDownRemovesOnlyWhatIsKnown(t *testing.T) {
 					}
 					continue
 				}
-				place(t, filepath.Join(d, file), content)
+				clustertest.Place(t, filepath.Join(d, file), content)
 			}
-			before := tree(t, filepath.Join(state, "kind"))
+			before := clustertest.Tree(t, filepath.Join(state, "kind"))
 			existed, err := someProvider(state).Down(t.Context(), "lab")
 			if !existed {
 				t.Error("it is said that there was nothing")
@@ -153,7 +124,7 @@ func TestDownRemovesOnlyWhatIsKnown(t *testing.T) {
 			if err == nil || !strings.Contains(err.Error(), tt.refused) {
 				t.Errorf("Down: %v, want that it is refused with %q", err, tt.refused)
 			}
-			if diff := cmp.Diff(before, tree(t, filepath.Join(state, "kind"))); diff != "" {
+			if diff := cmp.Diff(before, clustertest.Tree(t, filepath.Join(state, "kind"))); diff != "" {
 				t.Errorf("files changed:\n%s", diff)
 			}
 		})
@@ -164,7 +135,7 @@ func TestDownRemovesOnlyWhatIsKnown(t *testing.T) {
 func TestDownFollowsNoLink(t *testing.T) {
 	fakeEngine(t, "exit 0")
 	state, victim := t.TempDir(), t.TempDir()
-	place(t, filepath.Join(victim, "shared", "file"), "")
+	clustertest.Place(t, filepath.Join(victim, "shared", "file"), "")
 	if err := os.Mkdir(filepath.Join(state, "kind"), 0o700); err != nil {
 		t.Fatal(err)
 	}
@@ -182,7 +153,7 @@ func TestDownFollowsNoLink(t *testing.T) {
 func TestADamagedRecordIsNoMissingOne(t *testing.T) {
 	t.Parallel()
 	state := t.TempDir()
-	place(t, filepath.Join(state, "kind", "lab", "cluster.json"), "{ not JSON")
+	clustertest.Place(t, filepath.Join(state, "kind", "lab", "cluster.json"), "{ not JSON")
 	p := someProvider(state)
 	for name, call := range map[string]func() error{
 		"EngineOf": func() error { _, err := EngineOf(state, "lab"); return err },
@@ -190,8 +161,7 @@ func TestADamagedRecordIsNoMissingOne(t *testing.T) {
 		"Up":       func() error { _, _, err := p.Up(t.Context(), Options{Name: "lab"}); return err },
 	} {
 		err := call()
-		var missing NotFound
-		if err == nil || absent(err) || errors.As(err, &missing) || !strings.Contains(err.Error(), "kind delete cluster --name lab") {
+		if err == nil || absent(err) || errors.Is(err, cluster.ErrNotFound) || !strings.Contains(err.Error(), "kind delete cluster --name lab") {
 			t.Errorf("%s: %v, want that the record is damaged, and what to do", name, err)
 		}
 	}
@@ -287,7 +257,7 @@ func TestVolumesAreEmptiedOnTheirOwnDisk(t *testing.T) {
 	t.Parallel()
 	victim := t.TempDir()
 	kept := filepath.Join(victim, "local-w-0", "file")
-	place(t, kept, "")
+	clustertest.Place(t, kept, "")
 	for name, leave := range map[string]func(disk string) error{
 		"the parent is a link": func(disk string) error { return os.Symlink(victim, filepath.Join(disk, "volumes")) },
 		"the parent is a link with dots": func(disk string) error {

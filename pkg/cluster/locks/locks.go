@@ -96,58 +96,23 @@ func await(ctx context.Context, lock *flock.Flock, waiting func()) error {
 	return err
 }
 
-// Holder is who holds a cluster.
-type Holder struct {
-	// Run is the ID of the run; empty until it has one.
-	Run string `json:"run,omitempty"`
-	// What the process does, such as "run of driver-node-power-off".
-	What  string    `json:"what"`
-	PID   int       `json:"pid"`
-	Since time.Time `json:"since"`
-}
-
-// String names the holder to a person.
-func (h Holder) String() string {
-	what := h.What
-	if h.Run != "" {
-		what = "run " + h.Run
-	}
-	return fmt.Sprintf("%s (process %d) since %s", what, h.PID, h.Since.Local().Format(time.DateTime))
-}
-
-// HeldError is why something is not done to a cluster: a run holds it, or a command does something to it.
-type HeldError struct {
-	Kind, Cluster string
-	// Holder is the run; nil if a command does something to the cluster, or the run has not said yet who it is.
-	Holder *Holder
-}
-
-// Error implements error.
-func (e *HeldError) Error() string {
-	by := "another process"
-	if e.Holder != nil {
-		by = e.Holder.String()
-	}
-	return fmt.Sprintf("the %s cluster %s is held by %s: one run has a cluster at a time", e.Kind, e.Cluster, by)
-}
-
 // Held is a cluster that this process holds, for as long as it keeps the Held: one that nobody refers to any more lets go.
 type Held struct {
 	lock   *flock.Flock
 	file   string
-	holder Holder
+	holder cluster.Holder
 }
 
 // Hold takes the cluster for as long as this process lives, or until Release. If another run holds it, Hold waits for as long as patience
 // lasts, and calls waiting each time that it has found another holder; then it fails with a *HeldError. A command that does something to the cluster
 // is waited for in any case.
-func (l Locks) Hold(ctx context.Context, name string, by Holder, patience time.Duration, waiting func(Holder)) (*Held, error) {
+func (l Locks) Hold(ctx context.Context, name string, by cluster.Holder, patience time.Duration, waiting func(cluster.Holder)) (*Held, error) {
 	lock, err := l.open(name, ".held")
 	if err != nil {
 		return nil, fmt.Errorf("hold the %s cluster: %w", l.kind, err)
 	}
 	begun := time.Now()
-	var seen Holder
+	var seen cluster.Holder
 	err = wait.PollUntilContextCancel(ctx, holdEvery, true, func(context.Context) (bool, error) {
 		locked, err := lock.TryLock()
 		if err != nil || locked {
@@ -167,7 +132,7 @@ func (l Locks) Hold(ctx context.Context, name string, by Holder, patience time.D
 			}
 		}
 		if waited >= limit {
-			return false, &HeldError{Kind: l.kind, Cluster: name, Holder: holder}
+			return false, &cluster.HeldError{Kind: l.kind, Cluster: name, Holder: holder}
 		}
 		return false, nil
 	})
@@ -178,7 +143,7 @@ func (l Locks) Hold(ctx context.Context, name string, by Holder, patience time.D
 		}
 	}
 	_ = lock.Close()
-	var refused *HeldError
+	var refused *cluster.HeldError
 	if errors.As(err, &refused) {
 		return nil, refused
 	}
@@ -187,8 +152,8 @@ func (l Locks) Hold(ctx context.Context, name string, by Holder, patience time.D
 
 // recorded returns what the holder wrote down; nil if it has not, or no run holds the cluster. It is asked only while the lock is
 // another's: what an ended holder left is removed by the next one that locks.
-func (l Locks) recorded(name string) (*Holder, error) {
-	var holder Holder
+func (l Locks) recorded(name string) (*cluster.Holder, error) {
+	var holder cluster.Holder
 	err := statefile.Read(l.file(name, ".holder.json"), &holder)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -243,13 +208,13 @@ func (l Locks) Act(ctx context.Context, name string) (done func(), err error) {
 	}
 	if !locked {
 		_ = lock.Close()
-		return nil, &HeldError{Kind: l.kind, Cluster: name, Holder: holder}
+		return nil, &cluster.HeldError{Kind: l.kind, Cluster: name, Holder: holder}
 	}
 	return func() { _ = lock.Unlock() }, nil
 }
 
 // share locks for reading, which only a run keeps it from. If one does, it says which.
-func (l Locks) share(ctx context.Context, lock *flock.Flock, name string) (holder *Holder, locked bool, err error) {
+func (l Locks) share(ctx context.Context, lock *flock.Flock, name string) (holder *cluster.Holder, locked bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, namePatience)
 	defer cancel()
 	polled := wait.PollUntilContextCancel(ctx, changeEvery, true, func(context.Context) (bool, error) {
@@ -269,7 +234,7 @@ func (l Locks) share(ctx context.Context, lock *flock.Flock, name string) (holde
 }
 
 // Holder returns the run that holds the cluster; nil if none does. It changes nothing and makes no file.
-func (l Locks) Holder(name string) (*Holder, error) {
+func (l Locks) Holder(name string) (*cluster.Holder, error) {
 	if err := cluster.CheckName(name); err != nil {
 		return nil, err
 	}

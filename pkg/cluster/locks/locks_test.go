@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sparkchaos/sparkchaos/pkg/cluster"
 	"github.com/sparkchaos/sparkchaos/pkg/cluster/clustertest"
 	"github.com/sparkchaos/sparkchaos/pkg/cluster/locks"
 )
@@ -28,15 +29,15 @@ func TestMain(m *testing.M) {
 func holdUntilKilled(state string) int {
 	by := holder()
 	by.Run = "killed"
-	if _, err := locks.In(state, "embedded").Hold(context.Background(), "lab", by, 0, func(locks.Holder) {}); err != nil {
+	if _, err := locks.In(state, "embedded").Hold(context.Background(), "lab", by, 0, func(cluster.Holder) {}); err != nil {
 		return 1
 	}
 	_, _ = os.Stdout.WriteString("held\n")
 	select {}
 }
 
-func holder() locks.Holder {
-	return locks.Holder{What: "run of some-scenario", PID: os.Getpid(), Since: time.Now().Round(0).UTC()}
+func holder() cluster.Holder {
+	return cluster.Holder{What: "run of some-scenario", PID: os.Getpid(), Since: time.Now().Round(0).UTC()}
 }
 
 func unexpected(t *testing.T) func() {
@@ -103,7 +104,7 @@ func TestOneRunHoldsACluster(t *testing.T) {
 		}
 	}
 	expectHolder("")
-	held, err := l.Hold(t.Context(), "lab", holder(), 0, func(locks.Holder) { t.Error("waited for nobody") })
+	held, err := l.Hold(t.Context(), "lab", holder(), 0, func(cluster.Holder) { t.Error("waited for nobody") })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -111,8 +112,8 @@ func TestOneRunHoldsACluster(t *testing.T) {
 		t.Fatal(err)
 	}
 	expectHolder("r-1")
-	_, err = l.Hold(t.Context(), "lab", holder(), 0, func(locks.Holder) { t.Error("waited, though not asked to") })
-	var refused *locks.HeldError
+	_, err = l.Hold(t.Context(), "lab", holder(), 0, func(cluster.Holder) { t.Error("waited, though not asked to") })
+	var refused *cluster.HeldError
 	if !errors.As(err, &refused) || refused.Holder == nil || refused.Holder.Run != "r-1" || refused.Holder.PID != os.Getpid() || refused.Holder.Since.IsZero() {
 		t.Errorf("a second run: %v, want that r-1 is named, with its process and since when", err)
 	}
@@ -123,12 +124,12 @@ func TestOneRunHoldsACluster(t *testing.T) {
 		t.Errorf("a command on the node of a cluster that is held: %v", err)
 	}
 	// One that waits is told whom it waits for, and gets the cluster when it is free.
-	told := make(chan locks.Holder, 1)
+	told := make(chan cluster.Holder, 1)
 	got := make(chan error, 1)
 	var next *locks.Held
 	go func() {
 		var err error
-		next, err = l.Hold(context.Background(), "lab", holder(), time.Hour, func(h locks.Holder) { told <- h })
+		next, err = l.Hold(context.Background(), "lab", holder(), time.Hour, func(h cluster.Holder) { told <- h })
 		if err == nil {
 			err = next.Note("r-2")
 		}
@@ -142,12 +143,12 @@ func TestOneRunHoldsACluster(t *testing.T) {
 		t.Error(err)
 	}
 	expectHolder("r-2")
-	if _, err := l.Hold(t.Context(), "lab", holder(), 700*time.Millisecond, func(locks.Holder) {}); !errors.As(err, &refused) {
+	if _, err := l.Hold(t.Context(), "lab", holder(), 700*time.Millisecond, func(cluster.Holder) {}); !errors.As(err, &refused) {
 		t.Errorf("after its patience: %v, want a refusal", err)
 	}
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := l.Hold(ended, "lab", holder(), time.Hour, func(locks.Holder) {}); !errors.Is(err, context.Canceled) {
+	if _, err := l.Hold(ended, "lab", holder(), time.Hour, func(cluster.Holder) {}); !errors.Is(err, context.Canceled) {
 		t.Errorf("after the end of the caller: %v", err)
 	}
 	next.Release()
@@ -167,7 +168,7 @@ func TestARunWaitsForCommands(t *testing.T) {
 	}
 	got := make(chan error, 1)
 	go func() {
-		held, err := l.Hold(context.Background(), "lab", holder(), 0, func(locks.Holder) {})
+		held, err := l.Hold(context.Background(), "lab", holder(), 0, func(cluster.Holder) {})
 		if err == nil {
 			held.Release()
 		}
@@ -194,7 +195,7 @@ func TestTheHoldOfAKilledRunEnds(t *testing.T) {
 	}
 	for name, next := range map[string]func(context.Context, locks.Locks) error{
 		"by a run": func(ctx context.Context, l locks.Locks) error {
-			held, err := l.Hold(ctx, "lab", holder(), 0, func(locks.Holder) {})
+			held, err := l.Hold(ctx, "lab", holder(), 0, func(cluster.Holder) {})
 			if err == nil {
 				held.Release()
 			}
@@ -251,7 +252,7 @@ func TestNamesAreCheckedFirst(t *testing.T) {
 	clustertest.RefusesNames(t, map[string]func(name string) error{
 		"Change": func(name string) error { _, err := l.Change(t.Context(), name, func() {}); return err },
 		"Hold": func(name string) error {
-			_, err := l.Hold(t.Context(), name, holder(), 0, func(locks.Holder) {})
+			_, err := l.Hold(t.Context(), name, holder(), 0, func(cluster.Holder) {})
 			return err
 		},
 		"Act":    func(name string) error { _, err := l.Act(t.Context(), name); return err },

@@ -1,0 +1,80 @@
+package cluster
+
+import (
+	"context"
+	"time"
+)
+
+// The abilities below are those that some clusters and some providers have. Each implementation asserts in its package which of them it
+// has, with a line like
+//
+//	var _ cluster.LogKeeper = (*Cluster)(nil)
+//
+// so that a method whose name is misspelt does not compile.
+
+// Shared is a cluster that was not made for tests: others use it, and other harnesses may reach it from other machines.
+type Shared interface {
+	Cluster
+	// Acquire takes hold of the cluster for a run and makes what the harness needs inside of it. It fails if another harness
+	// holds it.
+	Acquire(ctx context.Context, run string) error
+	// Release removes what Acquire made and lets go; without Acquire it does nothing.
+	Release(ctx context.Context) error
+	// Holding returns a context that ends, with the reason as its cause, when the cluster that was acquired is lost to another
+	// harness: nothing must be done to it any more. Without Acquire it does not end.
+	Holding() context.Context
+	// MayAct reports by its error that the cluster was lost. Unlike Holding it asks the cluster, so that it also knows when this
+	// process was suspended until a moment ago.
+	MayAct(ctx context.Context) error
+	// UndoStore keeps undo records in the cluster itself, for a clean-up from another machine.
+	UndoStore() UndoStore
+	// ClockOffsets measures the clocks of the workers that are up against this machine's.
+	ClockOffsets(ctx context.Context) ([]ClockOffset, error)
+}
+
+// ControlPlaneHost is a cluster that can run programs beside its control plane.
+type ControlPlaneHost interface {
+	// ControlPlaneAddress is the IP at which programs beside the control plane are reached from it and from pods, and at which they
+	// find the API server's port 6443.
+	ControlPlaneAddress() string
+	// StartBeside starts a program and keeps it running; one of that name that runs is replaced.
+	StartBeside(ctx context.Context, program Program) error
+	// StopBeside ends a program and removes its files; existed reports whether there was one.
+	StopBeside(ctx context.Context, name string) (existed bool, err error)
+}
+
+// ImageStore is a cluster to whose nodes images are brought as archives, by Load. The nodes of any other pull their images.
+type ImageStore interface {
+	// HasImage reports whether each node has an archive, or gets it when it boots.
+	HasImage(archive string) bool
+}
+
+// LogKeeper is a cluster whose logs can be copied.
+type LogKeeper interface {
+	// CopyLogs copies the logs of all nodes, those that are off too, into a directory, one file a service.
+	CopyLogs(directory string) error
+}
+
+// VolumeStock is a cluster without a provisioner of volumes: it has a stock of them.
+type VolumeStock interface {
+	// RenewVolumes makes the stock, and makes each volume anew, empty, whose claim is gone.
+	RenewVolumes(ctx context.Context) error
+}
+
+// Versioned is a cluster that knows which programs it runs.
+type Versioned interface {
+	// Components returns the versions of the programs, by name.
+	Components() map[string]string
+}
+
+// Exclusive is a Provider whose clusters are held by one process of this machine at a time.
+type Exclusive interface {
+	// Hold takes hold of a cluster, whether it exists or not, until release is called or the process ends. What this process holds
+	// already it holds on to. If another run has it, Hold waits for as long as patience lasts, and calls waiting with each holder that it
+	// has found; then it fails with a *HeldError.
+	Hold(ctx context.Context, name string, by Holder, patience time.Duration, waiting func(Holder)) (release func(), err error)
+	// Note writes down which run it is that this process holds a cluster for.
+	Note(name, run string) error
+	// Holder returns who holds a cluster; nil if nobody does.
+	Holder(name string) (*Holder, error)
+}
