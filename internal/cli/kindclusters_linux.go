@@ -41,11 +41,11 @@ func (k kindClusters) provider(ctx context.Context, name string) (kind.Provider,
 }
 
 // Hold refuses first what can never come to a cluster: without root the nodes' disks and links cannot be reached.
-func (k kindClusters) Hold(ctx context.Context, name string, by locks.Holder, patience time.Duration, waiting func(locks.Holder)) (func(), error) {
+func (k kindClusters) Hold(ctx context.Context, name string, by cluster.Holder, patience time.Duration, waiting func(cluster.Holder)) (func(), error) {
 	if err := kindNeedsRoot(); err != nil {
 		return nil, err
 	}
-	return k.holds.Hold(ctx, name, by, patience, waiting)
+	return k.Holds.Hold(ctx, name, by, patience, waiting)
 }
 
 // Make takes a running cluster only if it is what the run needs: a verdict by other timing would mislead.
