@@ -76,18 +76,25 @@ func (c *Cluster) worker(name string) (*worker, error) {
 	return &worker{cluster: c, record: record, control: control, state: c.look(record, control)}, nil
 }
 
-// powerOff cuts the cable before it kills: the sockets of dying processes would otherwise tell their peers.
+// powerOff takes the link down before it kills: the sockets of dying processes would otherwise tell their peers. The cable itself
+// goes last, so that rejoin can undo a power-off that ended with the harness before anything was killed.
 func powerOff(ctx context.Context, w *worker, e *cluster.Evidence) error {
-	if err := network.Unplug(w.control, w.record.Number); err != nil {
+	if err := network.Cut(w.control, w.record.Number); err != nil && !network.IsUnplugged(err) {
 		return err
 	}
-	if err := w.awaitLink(ctx, e, network.Absent, "the node's cable is gone"); err != nil {
+	if err := w.awaitLink(ctx, e, "the node's link is down", network.Down, network.Absent); err != nil {
 		return err
 	}
 	if err := w.cluster.cgroups.Kill(ctx, w.record.Spec.Cgroup); err != nil {
 		return err
 	}
-	return w.awaitEnd(ctx, e)
+	if err := w.awaitEnd(ctx, e); err != nil {
+		return err
+	}
+	if err := network.Unplug(w.control, w.record.Number); err != nil {
+		return err
+	}
+	return w.awaitLink(ctx, e, "the node's cable is gone", network.Absent)
 }
 
 func (w *worker) awaitEnd(ctx context.Context, e *cluster.Evidence) error {
@@ -103,10 +110,11 @@ func (w *worker) awaitEnd(ctx context.Context, e *cluster.Evidence) error {
 	})
 }
 
-func (w *worker) awaitLink(ctx context.Context, e *cluster.Evidence, want network.LinkState, what string) error {
+// awaitLink waits until the node's cable is in one of the states.
+func (w *worker) awaitLink(ctx context.Context, e *cluster.Evidence, what string, want ...network.LinkState) error {
 	return e.Await(ctx, what, "link "+network.Cable(w.record.Number)+" at the cluster's bridge", func(context.Context) (bool, string) {
 		state, err := network.Link(w.control, w.record.Number)
-		return err == nil && state == want, fmt.Sprintf("link %s, %v", state, err)
+		return err == nil && slices.Contains(want, state), fmt.Sprintf("link %s, %v", state, err)
 	})
 }
 
@@ -117,7 +125,7 @@ func powerOn(ctx context.Context, w *worker, e *cluster.Evidence) error {
 		return err
 	}
 	w.record = booted
-	if err := w.awaitLink(ctx, e, network.Connected, "the node's cable is plugged in"); err != nil {
+	if err := w.awaitLink(ctx, e, "the node's cable is plugged in", network.Connected); err != nil {
 		return err
 	}
 	var status machine.Status
@@ -177,7 +185,7 @@ func isolate(ctx context.Context, w *worker, e *cluster.Evidence) error {
 	if err := network.Cut(w.control, w.record.Number); err != nil {
 		return err
 	}
-	if err := w.awaitLink(ctx, e, network.Down, "the node's link is down"); err != nil {
+	if err := w.awaitLink(ctx, e, "the node's link is down", network.Down); err != nil {
 		return err
 	}
 	if err := w.awaitCarrier(ctx, e, false, "the node has no carrier"); err != nil {
@@ -192,7 +200,7 @@ func rejoin(ctx context.Context, w *worker, e *cluster.Evidence) error {
 	if err := network.Mend(w.control, w.record.Number); err != nil {
 		return err
 	}
-	if err := w.awaitLink(ctx, e, network.Connected, "the node's link is up"); err != nil {
+	if err := w.awaitLink(ctx, e, "the node's link is up", network.Connected); err != nil {
 		return err
 	}
 	return w.awaitCarrier(ctx, e, true, "the node has a carrier")

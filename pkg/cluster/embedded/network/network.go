@@ -174,7 +174,7 @@ func Unplug(controlPID, i int) error {
 	}
 	defer done()
 	link, err := control.LinkByName(Cable(i))
-	if errors.As(err, &netlink.LinkNotFoundError{}) {
+	if IsUnplugged(err) {
 		return nil
 	}
 	if err != nil {
@@ -185,6 +185,9 @@ func Unplug(controlPID, i int) error {
 	}
 	return nil
 }
+
+// IsUnplugged reports whether an error says that a worker has no cable.
+func IsUnplugged(err error) bool { return errors.As(err, &netlink.LinkNotFoundError{}) }
 
 // Cut takes the link of worker i down; Mend takes it up again, with the addresses that it had.
 func Cut(controlPID, i int) error { return setLink(controlPID, i, (*netlink.Handle).LinkSetDown) }
@@ -226,7 +229,7 @@ func Link(controlPID, i int) (LinkState, error) {
 	}
 	defer done()
 	link, err := control.LinkByName(Cable(i))
-	if errors.As(err, &netlink.LinkNotFoundError{}) {
+	if IsUnplugged(err) {
 		return Absent, nil
 	}
 	if err != nil {
