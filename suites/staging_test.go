@@ -57,7 +57,11 @@ var _ = Describe("staging on S3", Label("component:staging"), Ordered, func() {
 		Expect(os.Mkdir(filepath.Join(runs, "files"), 0o755)).To(Succeed())
 		Expect(os.WriteFile(filepath.Join(runs, "files", "dictionary.txt"), dictionary, 0o600)).To(Succeed())
 
-		code, out := sparkchaos("run", file, "--seed", "1", "--cluster-name", name, "--keep-cluster", "--out", runs)
+		arguments := []string{"run", file, "--seed", "1", "--cluster-name", name, "--keep-cluster", "--out", runs}
+		for _, variable := range s3test.Credentials() {
+			arguments = append(arguments, "--allow-env", variable)
+		}
+		code, out := sparkchaos(arguments...)
 		directory, err := filepath.EvalSymlinks(filepath.Join(runs, "latest"))
 		Expect(err).NotTo(HaveOccurred())
 		Expect(code).To(Equal(0), "%s\n%s", out, directory)

@@ -42,6 +42,9 @@ const asProgram = "SPARKCHAOS_TEST_PROGRAM"
 // specTimeout is far longer than any scenario takes; it only ends a suite that hangs.
 const specTimeout = 15 * time.Minute
 
+// suiteTimeout replaces Ginkgo's hour, which all scenarios exceed; "go test -timeout" ends a suite that hangs.
+const suiteTimeout = 6 * time.Hour
+
 func TestMain(m *testing.M) {
 	// The machines of an embedded cluster run this program as their init.
 	if code, ok := embedded.Main(os.Args); ok {
@@ -60,6 +63,7 @@ func TestScenarios(t *testing.T) {
 	}
 	RegisterFailHandler(Fail)
 	suite, reporter := GinkgoConfiguration()
+	suite.Timeout = suiteTimeout
 	if suite.LabelFilter == "" {
 		suite.LabelFilter = os.Getenv(labelFilter)
 	}
