@@ -27,15 +27,18 @@ LOSS_TESTS := ./internal/stagingcli/losstest
 BUILDVCS := $(shell git rev-parse --verify --quiet HEAD >/dev/null 2>&1 && echo true || echo false)
 
 # Tests that start clusters; without root each of them says so and is skipped.
-CLUSTER_PACKAGES := ./pkg/cluster/embedded/... ./suites/...
+CLUSTER_PACKAGES := ./pkg/cluster/embedded/...
+SUITES           ?= ./suites/scenarios ./suites/badluck ./suites/existing ./suites/chaosmesh
 CLUSTER_TIMEOUT  ?= 180m
-# Which scenarios are run, by their labels in Ginkgo's language.
-LABELS           ?= !tier:nightly && !kind
+# Which specs are run, by their labels in Ginkgo's language.
+LABELS           ?= !tier:nightly
 CLUSTER_LOG      := $(BIN)/cluster-tests.log
-KIND_LOG         := $(BIN)/kind-tests.log
+# How many clusters at once: while the specs of one wait for time limits, those of another work. Each needs up to 8 GiB.
+PROCS            ?= $(shell awk '/^MemAvailable/ {n = int($$2 / 8388608); print n < 1 ? 1 : n > 2 ? 2 : n}' /proc/meminfo)
+GINKGO           := go tool ginkgo run -v --keep-going --fail-on-empty --timeout=$(CLUSTER_TIMEOUT) --output-dir=$(BIN)
 CLUSTER_TESTS    := $(if $(filter 0,$(shell id -u)),1,)
 
-GO_DIRECTORIES := cmd internal pkg suites components
+GO_DIRECTORIES := benchmarks cmd internal pkg suites components
 
 .PHONY: help
 help: ## List the targets
@@ -46,15 +49,16 @@ run: system-packages components images ## Judge SCENARIO (default: driver-node-p
 	$(PROGRAM) run $(SCENARIO)
 
 .PHONY: test
-test: test-unit test-staging test-workloads test-cluster ## Run all tests but the scenarios of tier nightly; needs root for those with clusters
+test: system-packages ## Run all tests but the scenarios of tier nightly; needs root for those with clusters
+	@scripts/steps test-unit test-staging test-workloads programs test-cluster
 
 .PHONY: test-full
-test-full: LABELS := !kind
+test-full: export LABELS :=
 test-full: test ## Run all tests and all scenarios; about two hours on 2 cores
 
 .PHONY: test-unit
 test-unit: ## Run the tests that need neither root nor components, with the race detector
-	env -u SPARKCHAOS_CLUSTER_TESTS go test -race -timeout 30m $$(go list ./... | grep -v /suites)
+	env -u SPARKCHAOS_CLUSTER_TESTS go test -race -timeout 30m $$(go list ./... | grep -vE "/(suites|benchmarks)(/|$$$$)")
 
 .PHONY: test-staging
 test-staging: versitygw ## Kill the staging server under load, on files and on an S3 server
@@ -77,20 +81,25 @@ versitygw: build
 test-workloads: system-packages ## Run the tests of the witness plugin and of the applications, inside a small Spark
 	mvn --batch-mode --quiet --file workloads/pom.xml verify
 
+.PHONY: programs
+programs: system-packages components versitygw chaos-mesh images ## Build into the cache all that the tests of clusters need
+
 .PHONY: test-cluster
-test-cluster: system-packages components versitygw chaos-mesh images ## Run the tests that start clusters; needs root
+test-cluster: programs ## Run the tests that start clusters; needs root
 	@mkdir -p $(BIN) && rm -f $(CLUSTER_LOG)
-	SPARKCHAOS_CLUSTER_TESTS=$(CLUSTER_TESTS) SPARKCHAOS_LABELS='$(LABELS)' SPARKCHAOS_RUNS=$(CURDIR)/$(BIN)/runs go test -v -count=1 -p 1 -timeout $(CLUSTER_TIMEOUT) $(CLUSTER_PACKAGES) 2>&1 | tee $(CLUSTER_LOG)
+	SPARKCHAOS_CLUSTER_TESTS=$(CLUSTER_TESTS) go test -v -count=1 -p 1 -timeout $(CLUSTER_TIMEOUT) $(CLUSTER_PACKAGES) 2>&1 | tee $(CLUSTER_LOG)
+	SPARKCHAOS_CLUSTER_TESTS=$(CLUSTER_TESTS) SPARKCHAOS_RUNS=$(CURDIR)/$(BIN)/runs \
+	  $(GINKGO) --procs=$(PROCS) --label-filter='$(LABELS)' --json-report=suites.json $(SUITES)
 
 .PHONY: test-kind-smoke
-test-kind-smoke: export KIND_LABELS := kind && smoke
-test-kind-smoke: export KIND_PACKAGES := ./suites
+test-kind-smoke: export KIND_LABELS := smoke
+test-kind-smoke: export KIND_PACKAGES :=
 test-kind-smoke: test-kind ## Run some scenarios on a cluster of kind, with Docker or a daemon of their own; needs root
 
 .PHONY: test-kind
+test-kind: export KIND_PACKAGES ?= ./pkg/cluster/kind
 test-kind: system-packages components chaos-mesh images ## Run the tests on clusters of kind, with Docker or a daemon of their own; needs root
-	@mkdir -p $(BIN) && rm -f $(KIND_LOG)
-	scripts/test-kind -timeout $(CLUSTER_TIMEOUT) 2>&1 | tee $(KIND_LOG)
+	scripts/test-kind $(GINKGO) --json-report=kind.json
 
 .PHONY: build
 build: ## Build bin/sparkchaos

@@ -1,6 +1,7 @@
 //go:build linux
 
-package suites_test
+// Package benchmarks_test measures whole runs, clusters and the recorder. Every figure compares within one call; nothing is asserted.
+package benchmarks_test
 
 import (
 	"context"
@@ -22,15 +23,18 @@ import (
 	"github.com/sparkchaos/sparkchaos/pkg/cluster/embedded"
 	"github.com/sparkchaos/sparkchaos/pkg/history"
 	"github.com/sparkchaos/sparkchaos/scenarios"
+	"github.com/sparkchaos/sparkchaos/suites/support"
 )
+
+func TestMain(m *testing.M) { support.Main(m) }
 
 // benchmarkRounds is how often a whole run is measured; the median is printed.
 const benchmarkRounds = 3
 
 func needsClusters(b *testing.B) {
 	b.Helper()
-	if os.Getenv(clusterTests) == "" {
-		b.Skipf("runs Spark on a real cluster: needs root; set %s=1, or call make bench", clusterTests)
+	if os.Getenv(support.ClusterTests) == "" {
+		b.Skipf("runs Spark on a real cluster: needs root; set %s=1, or call make bench", support.ClusterTests)
 	}
 }
 
@@ -81,8 +85,8 @@ func BenchmarkClusterUp(b *testing.B) {
 	needsClusters(b)
 	for _, kind := range []string{"embedded", "kind"} {
 		b.Run(kind, func(b *testing.B) {
-			if kind == "kind" && os.Getenv(kindTests) == "" {
-				b.Skipf("needs Docker and a node image; set %s=1", kindTests)
+			if kind == "kind" && os.Getenv(support.KindTests) == "" {
+				b.Skipf("needs Docker and a node image; set %s=1", support.KindTests)
 			}
 			name := fmt.Sprintf("bench-up-%d", os.Getpid())
 			for b.Loop() {
@@ -153,7 +157,7 @@ func BenchmarkRecorder(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	server := processOf("kube-apiserver", name)
+	server := support.ProcessOf("kube-apiserver", name)
 	for b.Loop() {
 		time.Sleep(window) // the start's own work has ended
 		without := cpuOver(b, server, window)
@@ -224,20 +228,4 @@ func ticks(b *testing.B, pid int) int {
 		total += n
 	}
 	return total
-}
-
-// processOf returns the PID, on the host, of a program that runs in a cluster's cgroups; 0 if there is none.
-func processOf(program, cluster string) int {
-	commands, _ := filepath.Glob("/proc/[0-9]*/cmdline") // the pattern is a constant
-	for _, file := range commands {
-		command, _ := os.ReadFile(file) // ended meanwhile: not the one
-		groups, _ := os.ReadFile(filepath.Join(filepath.Dir(file), "cgroup"))
-		if !strings.HasPrefix(string(command), program+"\x00") || !strings.Contains(string(groups), "/sparkchaos/"+cluster+"-") {
-			continue
-		}
-		if pid, err := strconv.Atoi(filepath.Base(filepath.Dir(file))); err == nil {
-			return pid
-		}
-	}
-	return 0
 }

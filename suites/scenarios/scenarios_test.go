@@ -1,0 +1,44 @@
+//go:build linux
+
+// Package scenarios_test runs the shipped scenarios on embedded clusters, one spec each. A scenario passes when its invariants held; a
+// control passes when it ended in the way that its file says, which proves that the harness can see.
+package scenarios_test
+
+import (
+	"fmt"
+	"os"
+	"testing"
+
+	. "github.com/onsi/ginkgo/v2"
+
+	"github.com/sparkchaos/sparkchaos/pkg/scenario"
+	"github.com/sparkchaos/sparkchaos/suites/support"
+)
+
+func TestMain(m *testing.M) { support.Main(m) }
+
+func TestScenarios(t *testing.T) { support.RunSuite(t, "scenarios", support.ClusterTests) }
+
+// name is the cluster of this process, runs where its run directories are.
+var name, runs string
+
+var _ = BeforeSuite(func() {
+	support.OwnState()
+	name, runs = fmt.Sprintf("suite-%d", os.Getpid()), support.RunsDirectory()
+	DeferCleanup(func() { support.Down(name, "embedded") })
+})
+
+var _ = DescribeTable("shipped scenarios", func(_ SpecContext, s *scenario.Scenario) {
+	support.RunShipped(s, runs, name)
+}, entries())
+
+// entries are the scenarios but those that need Chaos Mesh, which have a suite of their own.
+func entries() []TableEntry {
+	var all []TableEntry
+	for _, s := range support.Shipped() {
+		if !support.ThroughChaosMesh(s) {
+			all = append(all, Entry(s.Metadata.Name, support.LabelsOf(s), SpecTimeout(support.SpecLimit), s))
+		}
+	}
+	return all
+}
