@@ -3,6 +3,8 @@ package check
 import (
 	"maps"
 	"slices"
+
+	"github.com/sparkchaos/sparkchaos/internal/wording"
 )
 
 func applicationIdsUnique() Definition {
@@ -37,7 +39,7 @@ func checkApplicationIDs(m *Model) Result {
 			return f.proven("%s and %s have the same application id %s", other, incarnation, id)
 		}
 	}
-	f.Measured = count(len(owners), "id") + " for " + count(known, "incarnation")
+	f.Measured = wording.Count(len(owners), "id") + " for " + wording.Count(known, "incarnation")
 	f.assume(m.seen("Pod"), "no change of a pod was missed")
 	// Without a fault that struck the driver one incarnation is all there can be, and nothing to be sorry for.
 	need := 1
@@ -51,7 +53,7 @@ func checkApplicationIDs(m *Model) Result {
 	for _, id := range slices.SortedFunc(maps.Keys(owners), func(a, b string) int { return owners[a].Number - owners[b].Number }) {
 		f.cite(tells[id], "%s has the application id %s", owners[id], id)
 	}
-	return f.held("%s of the driver: %s, all different", count(known, "incarnation"), count(len(owners), "application id"))
+	return f.held("%s of the driver: %s, all different", wording.Count(known, "incarnation"), wording.Count(len(owners), "application id"))
 }
 
 // applicationIDs returns the ids of an incarnation and what tells each: its own records, else the label of its executors.

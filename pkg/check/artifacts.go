@@ -3,6 +3,8 @@ package check
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/sparkchaos/sparkchaos/pkg/history"
@@ -84,7 +86,7 @@ func (m *Model) unfinished() []string {
 		ended[fetch.PodUID] = true
 	}
 	var open []string
-	for _, uid := range sortedKeys(m.Artifacts.begun) {
+	for _, uid := range slices.Sorted(maps.Keys(m.Artifacts.begun)) {
 		fetch := m.Artifacts.begun[uid]
 		pod := m.Pods[uid]
 		lost := pod != nil && (!pod.Terminating.Never() || !pod.Gone().Never()) || m.hit(uid, fetch.Node)

@@ -1,9 +1,9 @@
 package check
 
 import (
-	"strings"
 	"time"
 
+	"github.com/sparkchaos/sparkchaos/internal/wording"
 	"github.com/sparkchaos/sparkchaos/pkg/scenario"
 )
 
@@ -28,7 +28,7 @@ func atMostOneDriver() Definition {
 func checkOverlap(m *Model, bound time.Duration) Result {
 	incarnations := m.Incarnations()
 	f := m.finding()
-	f.Bound = tell(bound)
+	f.Bound = wording.Duration(bound)
 	ran := running(incarnations)
 	if !f.assume(len(ran) > 0, "a driver ran") {
 		return f.inconclusive("no driver ran")
@@ -37,19 +37,19 @@ func checkOverlap(m *Model, bound time.Duration) Result {
 	least, pairs := m.allOverlaps(ran, false)
 	most, mostPairs := m.allOverlaps(ran, true)
 	total := covered(least)
-	f.Measured = tell(covered(most))
+	f.Measured = wording.Duration(covered(most))
 	if total > bound {
-		f.Measured = tell(total)
+		f.Measured = wording.Duration(total)
 		longest := longestOf(least)
 		f.citeOverlap(least[longest], pairs[longest])
 		a, b := pairs[longest][0], pairs[longest][1]
-		return f.proven("%s and %s were alive at the same time for %s in all, more than %s", a, b, tell(total), tell(bound))
+		return f.proven("%s and %s were alive at the same time for %s in all, more than %s", a, b, wording.Duration(total), wording.Duration(bound))
 	}
 	if covered(most) > bound {
 		longest := longestOf(most)
 		f.citeOverlap(most[longest], mostPairs[longest])
 		return f.inconclusive("%s and %s were alive at the same time for %s to %s in all, %s is allowed: their clocks are not known well enough, or one had not reported yet",
-			mostPairs[longest][0], mostPairs[longest][1], tell(total), tell(covered(most)), tell(bound))
+			mostPairs[longest][0], mostPairs[longest][1], wording.Duration(total), wording.Duration(covered(most)), wording.Duration(bound))
 	}
 	struck := m.succession(incarnations)
 	if !f.assume(len(ran) > 1 || !struck, "a driver that a fault cost had a successor") {
@@ -61,7 +61,7 @@ func checkOverlap(m *Model, bound time.Duration) Result {
 			f.cite(incarnation.Driver.Alive.last(), "%s gives its last sign of life", incarnation)
 		}
 	}
-	return f.held("the incarnations of the driver were alive together for %s, at most %s is allowed", tell(covered(most)), tell(bound))
+	return f.held("the incarnations of the driver were alive together for %s, at most %s is allowed", wording.Duration(covered(most)), wording.Duration(bound))
 }
 
 func longestOf(all []overlap) int {
@@ -94,17 +94,9 @@ func (f *finding) assumeWitnessed(incarnations []*Incarnation) {
 			restarted = append(restarted, incarnation.Name)
 		}
 	}
-	f.assume(len(restarted) == 0, "each driver pod had one life, as pods are never restarted in place%s", except(restarted))
+	f.assume(len(restarted) == 0, "each driver pod had one life, as pods are never restarted in place%s", wording.Except(restarted))
 	f.assumeDisks(f.model.nodesOf(incarnations), "that a driver ran on or may have run on")
 	f.assume(f.model.seen("Pod"), "no change of a pod was missed")
-}
-
-// except adds to an assumption what refutes it.
-func except(names []string) string {
-	if len(names) == 0 {
-		return ""
-	}
-	return " (not " + strings.Join(names, ", ") + ")"
 }
 
 // allOverlaps returns the times in which two drivers were alive, and which: for certain although their clocks are not known exactly, or those that

@@ -15,32 +15,6 @@ import (
 	"github.com/sparkchaos/sparkchaos/pkg/history/historytest"
 )
 
-func TestTellRounds(t *testing.T) {
-	t.Parallel()
-	for d, want := range map[time.Duration]string{
-		0: "0s", 1234567 * time.Nanosecond: "1ms", 9999 * time.Millisecond: "9.999s", 10 * second: "10s", 9700*time.Millisecond + 44*time.Millisecond: "9.744s",
-		10*second + 44*time.Millisecond: "10s", 10*second + 51*time.Millisecond: "10.1s", 90 * second: "1m30s",
-	} {
-		if got := tell(d); got != want {
-			t.Errorf("%d ns: got %s, want %s", d, got, want)
-		}
-	}
-	if count(0, "word") != "0 words" || count(1, "word") != "1 word" || count(2, "word") != "2 words" {
-		t.Errorf("got %s, %s, %s", count(0, "word"), count(1, "word"), count(2, "word"))
-	}
-	if more(0) != "" || more(1) != " (and 1 more)" || more(-1) != "" {
-		t.Errorf("got %q, %q, %q", more(0), more(1), more(-1))
-	}
-}
-
-func TestSortedLeavesItsArgument(t *testing.T) {
-	t.Parallel()
-	names := []string{"b", "a", "b"}
-	if got := sorted(names); !slices.Equal(got, []string{"a", "b"}) || !slices.Equal(names, []string{"b", "a", "b"}) {
-		t.Errorf("got %v of %v", got, names)
-	}
-}
-
 // driverAt is an incarnation on a node whose pod ran from a time on.
 func driverAt(m *Model, number int, node string, running int64) *Incarnation {
 	uid := "d" + string(rune('0'+number))
@@ -375,7 +349,7 @@ func TestPlansThatAreNotUnderstood(t *testing.T) {
 	} {
 		m := NewModel()
 		m.Run.Plan = json.RawMessage(c.plan)
-		_, err := readPlan(m)
+		_, err := readPlan(m.Run)
 		if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: got %v, want %q", name, err, c.want)
 		}

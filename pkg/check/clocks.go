@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/sparkchaos/sparkchaos/internal/wording"
 	"github.com/sparkchaos/sparkchaos/pkg/history"
 )
 
@@ -44,7 +45,7 @@ func (m *Model) observeClocks(e *history.Event, at Moment) error {
 		m.Clocks[measured.Node] = Clock{Offset: measured.Offset, Uncertainty: measured.Uncertainty}
 		for _, p := range m.Processes {
 			if p.Node == measured.Node && measured.Offset.Abs() > measured.Uncertainty {
-				m.trouble(at, "the clock of node %s was measured only after records of it had come, and it is wrong by %s", measured.Node, tell(measured.Offset.Abs()))
+				m.trouble(at, "the clock of node %s was measured only after records of it had come, and it is wrong by %s", measured.Node, wording.Duration(measured.Offset.Abs()))
 				break
 			}
 		}
@@ -56,42 +57,6 @@ func (m *Model) observeClocks(e *history.Event, at Moment) error {
 func (m *Model) told(r *history.WitnessRecord, seq int64) Moment {
 	clock := m.Clocks[r.Node]
 	return Moment{Seq: seq, At: time.UnixMicro(r.WallMicros).UTC().Add(-clock.Offset), Slack: clock.Uncertainty}
-}
-
-// assumeClocks states what comparing the times of processes with each other and with the harness's needs.
-func (f *finding) assumeClocks(processes ...*Process) {
-	m := f.model
-	var unknown, wrong, untimed []string
-	for _, p := range processes {
-		if p == nil {
-			continue
-		}
-		clock, known := m.Clocks[p.Node]
-		if m.Clocks != nil && !known || m.Clocks == nil && m.Run.ClusterKind == kindExisting {
-			unknown = append(unknown, p.Node)
-		}
-		if clock.Uncertainty > clockTolerance {
-			wrong = append(wrong, fmt.Sprintf("that of node %s is uncertain by %s", p.Node, tell(clock.Uncertainty)))
-		}
-		if p.Live && p.Delay.Abs() > clockTolerance {
-			wrong = append(wrong, fmt.Sprintf("that of %s by %s", p.PodName, tell(p.Delay.Abs())))
-		}
-		if p.Untimed > 0 {
-			untimed = append(untimed, p.PodName)
-		}
-	}
-	if len(unknown) > 0 {
-		f.assume(false, "the clock of each node was asked%s", except(sorted(unknown)))
-	}
-	if len(wrong) > 0 {
-		f.assume(false, "the clocks agree with the harness's within %s%s", clockTolerance, except(sorted(wrong)))
-	}
-	if len(untimed) > 0 {
-		f.assume(false, "no process whose clock a fault put wrong left records whose arrival nobody saw%s", except(sorted(untimed)))
-	}
-	if m.drift > stepTolerance {
-		f.assume(false, "the harness's wall clock kept time (it left the monotonic clock by %s)", tell(m.drift))
-	}
 }
 
 // kindExisting is the kind of clusters whose nodes have clocks of their own.
@@ -107,4 +72,41 @@ func (m *Model) slack(p *Process) time.Duration {
 		slack += m.drift
 	}
 	return slack
+}
+
+// ClockDoubts returns why the times of processes cannot be compared with each other and with the harness's, each as an assumption that
+// does not hold; nothing if they can.
+func (m *Model) ClockDoubts(processes ...*Process) []string {
+	var unknown, wrong, untimed, doubts []string
+	for _, p := range processes {
+		if p == nil {
+			continue
+		}
+		clock, known := m.Clocks[p.Node]
+		if m.Clocks != nil && !known || m.Clocks == nil && m.Run.ClusterKind == kindExisting {
+			unknown = append(unknown, p.Node)
+		}
+		if clock.Uncertainty > clockTolerance {
+			wrong = append(wrong, fmt.Sprintf("that of node %s is uncertain by %s", p.Node, wording.Duration(clock.Uncertainty)))
+		}
+		if p.Live && p.Delay.Abs() > clockTolerance {
+			wrong = append(wrong, fmt.Sprintf("that of %s by %s", p.PodName, wording.Duration(p.Delay.Abs())))
+		}
+		if p.Untimed > 0 {
+			untimed = append(untimed, p.PodName)
+		}
+	}
+	if len(unknown) > 0 {
+		doubts = append(doubts, fmt.Sprintf("the clock of each node was asked%s", wording.Except(wording.Distinct(unknown))))
+	}
+	if len(wrong) > 0 {
+		doubts = append(doubts, fmt.Sprintf("the clocks agree with the harness's within %s%s", clockTolerance, wording.Except(wording.Distinct(wrong))))
+	}
+	if len(untimed) > 0 {
+		doubts = append(doubts, fmt.Sprintf("no process whose clock a fault put wrong left records whose arrival nobody saw%s", wording.Except(wording.Distinct(untimed))))
+	}
+	if m.drift > stepTolerance {
+		doubts = append(doubts, fmt.Sprintf("the harness's wall clock kept time (it left the monotonic clock by %s)", wording.Duration(m.drift)))
+	}
+	return doubts
 }

@@ -2,9 +2,11 @@ package check
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
+	"github.com/sparkchaos/sparkchaos/internal/wording"
 	"github.com/sparkchaos/sparkchaos/pkg/history"
 )
 
@@ -92,11 +94,11 @@ func (m *Model) incompleteDisk(node string) string {
 	}
 	data := collection.Data
 	if len(data.Errors) > 0 {
-		return "its disk was not read in full: " + data.Errors[0] + more(len(data.Errors)-1)
+		return "its disk was not read in full: " + data.Errors[0] + wording.More(len(data.Errors)-1)
 	}
 	var known int64
 	files, open := 0, false
-	for _, uid := range sortedKeys(m.writers) {
+	for _, uid := range slices.Sorted(maps.Keys(m.writers)) {
 		w := m.writers[uid]
 		if w.node != node {
 			continue
@@ -130,11 +132,11 @@ func (m *Model) lostOnTheWay(onDisk []history.WriterData) string {
 	for _, d := range onDisk {
 		w := m.writers[d.PodUID]
 		if w == nil {
-			return fmt.Sprintf("its disk gave %s of pod %s, the history has none of them", count(d.Records, "record"), d.PodUID)
+			return fmt.Sprintf("its disk gave %s of pod %s, the history has none of them", wording.Count(d.Records, "record"), d.PodUID)
 		}
 		if w.numbers.last() < d.Last || w.numbers.count() < int64(d.Records) {
 			return fmt.Sprintf("its disk gave %s of pod %s up to number %d, the history has %d up to number %d",
-				count(d.Records, "record"), w.name, d.Last, w.numbers.count(), w.numbers.last())
+				wording.Count(d.Records, "record"), w.name, d.Last, w.numbers.count(), w.numbers.last())
 		}
 	}
 	return ""
@@ -158,8 +160,11 @@ func (w *writer) incomplete(uid string, onDisk []history.WriterData) string {
 	return ""
 }
 
-// assumeDisks states that the evidence of nodes is complete; what says what is known of them.
-func (f *finding) assumeDisks(nodes []string, what string) bool {
-	missing := f.model.diskMissing(nodes)
-	return f.assume(len(missing) == 0, "the witness's records of each node %s are complete%s", what, except(missing))
+// MissingRecords returns how many records of a process up to the newest that is known are missing; false if it never reported.
+func (m *Model) MissingRecords(uid string) (missing int64, known bool) {
+	w := m.writers[uid]
+	if w == nil {
+		return 0, false
+	}
+	return w.numbers.missing(), true
 }

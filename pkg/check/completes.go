@@ -3,9 +3,11 @@ package check
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
+	"github.com/sparkchaos/sparkchaos/internal/wording"
 	"github.com/sparkchaos/sparkchaos/pkg/scenario"
 )
 
@@ -45,7 +47,7 @@ func (m *Model) completed() (well, badly Moment, reason string) {
 
 func checkCompletes(m *Model, within time.Duration) Result {
 	f := m.finding()
-	f.Bound = tell(within)
+	f.Bound = wording.Duration(within)
 	if !f.assume(!m.Launched.Never(), "the workload was launched") {
 		return f.inconclusive("the workload was never launched")
 	}
@@ -59,11 +61,11 @@ func checkCompletes(m *Model, within time.Duration) Result {
 			f.assumeWork(well)
 		}
 		w := Window{From: m.Launched.At, To: well.At, Bound: within}
-		return f.within(took, w, fmt.Sprintf("the application ended well after %s", took), fmt.Sprintf("the application took %s, longer than %s", took, tell(within)))
+		return f.within(took, w, fmt.Sprintf("the application ended well after %s", took), fmt.Sprintf("the application took %s, longer than %s", took, wording.Duration(within)))
 	case !badly.Never():
 		f.Measured = "failed"
 		f.cite(badly, "the application failed: %s", reason)
-		return f.proven("the application failed %s after its launch: %s", tell(badly.At.Sub(m.Launched.At)), reason)
+		return f.proven("the application failed %s after its launch: %s", wording.Duration(badly.At.Sub(m.Launched.At)), reason)
 	}
 	end := m.seenUntil(m.Workload.DriverKind, "Pod")
 	waited := end.At.Sub(m.Launched.At)
@@ -71,9 +73,9 @@ func checkCompletes(m *Model, within time.Duration) Result {
 	if waited > within {
 		f.Measured = "never"
 		w := Window{From: m.Launched.At, To: end.At, Least: waited, Bound: within, Kinds: []string{m.Workload.DriverKind, "Pod"}}
-		return f.late(w, "the application had not ended %s after its launch%s", tell(waited), m.keptOpen())
+		return f.late(w, "the application had not ended %s after its launch%s", wording.Duration(waited), m.keptOpen())
 	}
-	return f.inconclusive("the application was watched for %s after its launch, less than the bound, and had not ended%s", tell(waited), m.keptOpen())
+	return f.inconclusive("the application was watched for %s after its launch, less than the bound, and had not ended%s", wording.Duration(waited), m.keptOpen())
 }
 
 // assumeWork states that the application did something before it ended well: an exit code of 0 is no work.
@@ -104,7 +106,7 @@ func (m *Model) work(i *Incarnation) []Moment {
 			}
 		}
 	}
-	for _, key := range sortedKeys(m.Ledger.Commits) {
+	for _, key := range slices.Sorted(maps.Keys(m.Ledger.Commits)) {
 		for _, commit := range m.Ledger.Commits[key] {
 			if commit.Incarnation == i.UID {
 				return append(all, commit.At)

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/sparkchaos/sparkchaos/internal/wording"
 )
 
 // control is how a known-bad scenario must end.
@@ -36,7 +38,7 @@ func (c *control) assess(judged Verdict, results []Result, m *Model, intact bool
 	}
 	outcome.AsExpected = len(wrong) == 0
 	if len(wrong) > 0 {
-		outcome.Wrong = wrong[0] + more(len(wrong)-1)
+		outcome.Wrong = wrong[0] + wording.More(len(wrong)-1)
 	}
 	return outcome
 }

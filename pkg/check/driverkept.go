@@ -1,5 +1,7 @@
 package check
 
+import "github.com/sparkchaos/sparkchaos/internal/wording"
+
 func driverKept() Definition {
 	return Definition{
 		Name: "driverKept",
@@ -14,7 +16,7 @@ func checkDriverKept(m *Model) Result {
 	f := m.finding()
 	f.Bound = "1 incarnation"
 	incarnations := m.Incarnations()
-	f.Measured = count(len(incarnations), "incarnation")
+	f.Measured = wording.Count(len(incarnations), "incarnation")
 	if !f.assume(len(incarnations) > 0, "a driver was made") {
 		return f.inconclusive("no driver was seen, so none could be kept")
 	}

@@ -94,3 +94,9 @@ func (p *Pod) endedBadly(since time.Time) Moment {
 	}
 	return ended
 }
+
+// silencesNode reports whether Kubernetes sees the fault as a node that is not Ready any more. Where pods alone are taken away, nothing
+// is to be detected on the node.
+func (f *Fault) silencesNode() bool {
+	return f.does(endsProcesses) || f.does(cutsNetwork) || f.does(pauses) || f.does(silences)
+}

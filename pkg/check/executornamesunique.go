@@ -5,6 +5,8 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+
+	"github.com/sparkchaos/sparkchaos/internal/wording"
 )
 
 func executorNamesUnique() Definition {
@@ -38,7 +40,7 @@ func checkNames(m *Model) Result {
 	for _, name := range slices.Sorted(maps.Keys(byName)) {
 		requests := byName[name]
 		if a, b, twice := collision(requests); twice {
-			f.Measured = fmt.Sprintf("%s asked for %s", name, count(len(requests), "time"))
+			f.Measured = fmt.Sprintf("%s asked for %s", name, wording.Count(len(requests), "time"))
 			f.cite(a.at, "%s %s", a, name)
 			f.cite(b.at, "%s %s", b, name)
 			return f.proven("the executor name %s was asked for by %s and again by %s", name, a.by, b.by)
@@ -47,20 +49,20 @@ func checkNames(m *Model) Result {
 			askers[r.by.Number] = true
 		}
 	}
-	f.Measured = count(len(byName), "name") + " by " + count(len(askers), "incarnation")
+	f.Measured = wording.Count(len(byName), "name") + " by " + wording.Count(len(askers), "incarnation")
 	f.assumeWitnessed(incarnations)
 	nameless := m.namelessRefusals(incarnations)
 	f.assume(nameless == 0, "each refusal of a name that is taken says which name (not %d)", nameless)
 	strangers := m.strangeRefusals(incarnations)
-	f.assume(len(strangers) == 0, "the holder of each refused name is known%s", except(strangers))
+	f.assume(len(strangers) == 0, "the holder of each refused name is known%s", wording.Except(strangers))
 	if m.succession(incarnations) && !f.assume(len(askers) > 1, "at least two incarnations asked for executors") {
-		return f.inconclusive("%s asked for executors, so names could not collide", count(len(askers), "incarnation"))
+		return f.inconclusive("%s asked for executors, so names could not collide", wording.Count(len(askers), "incarnation"))
 	}
 	if !f.assume(len(byName) > 1, "at least two executors were asked for") {
-		return f.inconclusive("%s asked for, too few to collide", count(len(byName), "executor name"))
+		return f.inconclusive("%s asked for, too few to collide", wording.Count(len(byName), "executor name"))
 	}
 	f.citeFirstRequests(incarnations, byName)
-	return f.held("%s asked for by %s, each once", count(len(byName), "executor name"), count(len(askers), "incarnation"))
+	return f.held("%s asked for by %s, each once", wording.Count(len(byName), "executor name"), wording.Count(len(askers), "incarnation"))
 }
 
 // requests returns what names the incarnations asked for, each in the order of the incarnations.

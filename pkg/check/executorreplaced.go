@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/sparkchaos/sparkchaos/internal/wording"
 	"github.com/sparkchaos/sparkchaos/pkg/scenario"
 )
 
@@ -24,7 +25,7 @@ func executorReplaced() Definition {
 
 func checkReplaced(m *Model, within time.Duration) Result {
 	f := m.finding()
-	f.Bound = tell(within)
+	f.Bound = wording.Duration(within)
 	incarnations := m.Incarnations()
 	losses := m.losses(incarnations)
 	if !f.assume(len(losses) > 0, "a fault that landed cost the live driver an executor, and not the driver itself") {
@@ -51,7 +52,7 @@ func checkReplaced(m *Model, within time.Duration) Result {
 		if took.most > slowest.most {
 			slowest = took
 		}
-		f.cite(fault.Began, "fault %s costs %s %s", fault.Name, driver, count(len(lost), "executor"))
+		f.cite(fault.Began, "fault %s costs %s %s", fault.Name, driver, wording.Count(len(lost), "executor"))
 		f.cite(lost[0].at, "executor %s is lost", lost[0].pod.Name)
 		f.cite(back, "as many executors have registered anew")
 	}
@@ -63,11 +64,11 @@ func checkReplaced(m *Model, within time.Duration) Result {
 func (m *Model) notReplaced(lost []*loss, back Moment, within time.Duration) Result {
 	f := m.finding()
 	fault, driver := lost[0].fault, lost[0].driver
-	f.Bound, f.Measured = tell(within), "never"
+	f.Bound, f.Measured = wording.Duration(within), "never"
 	f.assume(m.seen("Pod"), "no change of a pod was missed")
 	f.assumeClocks(driver.Driver)
 	f.assumeHeard(driver, fault.Began.At.Add(within))
-	f.cite(fault.Began, "fault %s costs %s %s", fault.Name, driver, count(len(lost), "executor"))
+	f.cite(fault.Began, "fault %s costs %s %s", fault.Name, driver, wording.Count(len(lost), "executor"))
 	for _, l := range lost {
 		f.cite(l.pod.Terminating, "pod %s is marked for deletion", l.pod.Name)
 		f.cite(l.pod.Gone(), "pod %s has ended or is gone for the API server", l.pod.Name)
@@ -77,7 +78,7 @@ func (m *Model) notReplaced(lost []*loss, back Moment, within time.Duration) Res
 		took := m.lapse(fault.Began, back)
 		w.To = back.At
 		f.cite(back, "as many executors have registered anew, only now")
-		return f.within(took, w, "", fmt.Sprintf("the executors lost to fault %s were replaced after %s, later than %s", fault.Name, took, tell(within)))
+		return f.within(took, w, "", fmt.Sprintf("the executors lost to fault %s were replaced after %s, later than %s", fault.Name, took, wording.Duration(within)))
 	}
 	served := driver.Driver.Alive.last()
 	if stopping := driver.stopping(); !stopping.Never() {
@@ -87,19 +88,18 @@ func (m *Model) notReplaced(lost []*loss, back Moment, within time.Duration) Res
 	f.cite(served, "%s was in service until now", driver)
 	if waited <= within {
 		f.Measured = ""
-		return f.inconclusive("%s ended %s after fault %s, before the bound, and its executors were not replaced yet", driver, tell(waited), fault.Name)
+		return f.inconclusive("%s ended %s after fault %s, before the bound, and its executors were not replaced yet", driver, wording.Duration(waited), fault.Name)
 	}
 	w.Least = waited
-	return f.late(w, "of the executors lost to fault %s not all were replaced in %s", fault.Name, tell(waited))
+	return f.late(w, "of the executors lost to fault %s not all were replaced in %s", fault.Name, wording.Duration(waited))
 }
 
 // assumeHeard states that a driver's records are known without holes until a time: what it did not tell by then it did not do.
 func (f *finding) assumeHeard(driver *Incarnation, until time.Time) {
-	w := f.model.writers[driver.UID]
-	if w == nil {
+	gone, known := f.model.MissingRecords(driver.UID)
+	if !known {
 		return
 	}
-	gone := w.numbers.missing()
 	f.assume(gone == 0, "the records of %s have no holes (%d are missing)", driver, gone)
 	if driver.Driver.Alive.last().At.Before(until) {
 		f.assumeDisks(f.model.nodesOf([]*Incarnation{driver}), "that the driver ran on")

@@ -1,6 +1,10 @@
 package check
 
-import "slices"
+import (
+	"slices"
+
+	"github.com/sparkchaos/sparkchaos/internal/wording"
+)
 
 func executorsKept() Definition {
 	return Definition{
@@ -47,8 +51,8 @@ func checkKept(m *Model) Result {
 	if !f.assume(kept > 0, "a driver that replaced another one had executors that no fault hit") {
 		return f.inconclusive("no driver that replaced another one had executors that no fault hit, so none could be taken from it")
 	}
-	f.Measured = count(kept, "executor") + " kept"
-	return f.held("%s that no fault hit stayed with their driver", count(kept, "executor"))
+	f.Measured = wording.Count(kept, "executor") + " kept"
+	return f.held("%s that no fault hit stayed with their driver", wording.Count(kept, "executor"))
 }
 
 // keepable is an executor that a driver registered and that no fault hit.
@@ -67,7 +71,7 @@ func (m *Model) healthy(incarnation *Incarnation) []keepable {
 	}
 	ends := m.outOfService(incarnation)
 	var all []keepable
-	for _, registered := range sortedExecutors(incarnation.Driver) {
+	for _, registered := range incarnation.Driver.registrations() {
 		pod := pods[registered.ID]
 		if registered.At.Never() || pod == nil {
 			continue

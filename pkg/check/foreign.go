@@ -2,8 +2,11 @@ package check
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"time"
+
+	"github.com/sparkchaos/sparkchaos/internal/wording"
 )
 
 // nearby is how long before its cause is told a disturbance may be seen: the two are told by different ways.
@@ -17,9 +20,9 @@ func (m *Model) foreign() []string {
 	}
 	var why []string
 	add := func(at Moment, format string, args ...any) {
-		why = append(why, fmt.Sprintf("at %s ", tell(m.offset(at)))+fmt.Sprintf(format, args...)+", which no fault explains")
+		why = append(why, fmt.Sprintf("at %s ", wording.Duration(m.offset(at)))+fmt.Sprintf(format, args...)+", which no fault explains")
 	}
-	for _, name := range sortedKeys(m.Nodes) {
+	for _, name := range slices.Sorted(maps.Keys(m.Nodes)) {
 		node := m.Nodes[name]
 		for i, change := range node.Changes {
 			lost := i > 0 && change.Status != "True" && node.Changes[i-1].Status == "True"
@@ -33,7 +36,7 @@ func (m *Model) foreign() []string {
 			}
 		}
 	}
-	for _, uid := range sortedKeys(m.Pods) {
+	for _, uid := range slices.Sorted(maps.Keys(m.Pods)) {
 		pod := m.Pods[uid]
 		if m.belongs(pod) && pod.Disrupted != "" && !m.disturbedBy(pod.Node, pod.UID, pod.DisruptedAt) {
 			add(pod.DisruptedAt, "pod %s on node %s was taken away (%s)", pod.Name, pod.Node, pod.Disrupted)

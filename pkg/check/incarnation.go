@@ -6,6 +6,8 @@ import (
 	"maps"
 	"slices"
 	"time"
+
+	"github.com/sparkchaos/sparkchaos/internal/wording"
 )
 
 // Incarnation is one life of the driver.
@@ -249,7 +251,7 @@ func (m *Model) nodesOf(all []*Incarnation) []string {
 			names = append(names, incarnation.Node)
 		}
 	}
-	return sorted(names)
+	return wording.Distinct(names)
 }
 
 // mayHaveRun reports whether an incarnation ran, or was placed on a node where it could start without the API server's knowledge: a
@@ -268,12 +270,12 @@ func (m *Model) mayHaveRun(i *Incarnation) bool {
 	return m.downWithin(i.Node, i.Pod.Placed.At, until)
 }
 
-// sorted returns the names in order, without doubles.
-func sorted(names []string) []string {
-	names = slices.Clone(names)
-	slices.Sort(names)
-	return slices.Compact(names)
+// belongs reports whether a pod is part of the application: a driver, an executor, or a component that it uses. The witness is the harness's.
+func (m *Model) belongs(pod *Pod) bool {
+	if pod.Namespace != m.Workload.Namespace {
+		return false
+	}
+	return pod.Component != roleWitness && (pod.Component != "" || pod.Role != "" || m.isDriver(pod) || pod.Owner.Kind == "Pod")
 }
 
-// sortedKeys returns the keys of a map in order: no map is iterated whose order could reach a verdict.
-func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
+const roleWitness = "witness"

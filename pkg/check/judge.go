@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/sparkchaos/sparkchaos/internal/wording"
 	"github.com/sparkchaos/sparkchaos/pkg/history"
 )
 
@@ -57,7 +58,7 @@ type Evaluation struct {
 
 // NewEvaluation judges by all invariants of the catalogue.
 func NewEvaluation() *Evaluation {
-	return &Evaluation{definitions: Definitions(), model: NewModel()}
+	return &Evaluation{definitions: Definitions(), model: NewModel(KeepTasks(wantsTasks))}
 }
 
 // Observe takes the next event; its memory is not kept.
@@ -70,7 +71,7 @@ func (e *Evaluation) Verdict(record Record) RunVerdict {
 		FormatVersion: verdictFormat, Scenario: m.Run.Scenario, Seed: m.Run.Seed, RunID: m.Run.RunID, Recorded: m.Run.Harness,
 		HistorySHA256: record.SHA256, Events: m.Events,
 	}
-	plan, err := readPlan(m)
+	plan, err := readPlan(m.Run)
 	results, failed := e.judge(plan)
 	v.Faults = m.landings(plan)
 	var broken []string // what may have cost evidence
@@ -111,7 +112,7 @@ func (m *Model) doubted(r Result, broken []string) string {
 	case r.Verdict != Violation || r.Ground == ByPresence:
 		return ""
 	case len(broken) > 0:
-		return "that is not certain: " + broken[0] + more(len(broken)-1)
+		return "that is not certain: " + broken[0] + wording.More(len(broken)-1)
 	case r.Ground == ByTime:
 		return m.starved(r.Window)
 	default:
@@ -161,7 +162,7 @@ func conclude(m *Model, results []Result, trouble []string) (Verdict, string) {
 	case m.End.Error != "":
 		return Error, "the cluster or the environment failed: " + m.End.Error
 	case len(trouble) > 0:
-		return Inconclusive, trouble[0] + more(len(trouble)-1)
+		return Inconclusive, trouble[0] + wording.More(len(trouble)-1)
 	case len(by[Inconclusive]) > 0:
 		return Inconclusive, sum(by[Inconclusive])
 	case len(results) == 0 || len(by[Pass]) != len(results):
@@ -174,14 +175,7 @@ func conclude(m *Model, results []Result, trouble []string) (Verdict, string) {
 }
 
 func sum(results []Result) string {
-	return results[0].Invariant + ": " + results[0].Message + more(len(results)-1)
-}
-
-func more(n int) string {
-	if n <= 0 {
-		return ""
-	}
-	return fmt.Sprintf(" (and %d more)", n)
+	return results[0].Invariant + ": " + results[0].Message + wording.More(len(results)-1)
 }
 
 // incomplete returns why the record cannot be trusted to tell everything, whatever the faults did.
@@ -239,7 +233,7 @@ func (m *Model) missed() []string {
 		if seen == "" {
 			seen = "nothing"
 		}
-		why = append(why, fmt.Sprintf("the anchor of step %s did not come within %s; seen instead: %s", missed.Data.Step, tell(missed.Data.Deadline), seen))
+		why = append(why, fmt.Sprintf("the anchor of step %s did not come within %s; seen instead: %s", missed.Data.Step, wording.Duration(missed.Data.Deadline), seen))
 	}
 	return why
 }

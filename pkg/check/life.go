@@ -1,6 +1,7 @@
 package check
 
 import (
+	"maps"
 	"slices"
 	"time"
 )
@@ -84,4 +85,23 @@ func (m *Model) knownToItsEnd(uid string, w *writer) bool {
 		ended := !f.Landed.Never() && f.does(endsProcesses) && f.hits(p.PodUID, p.Node)
 		return ended && last.At.Sub(f.Began.At).Abs() <= stillAlive && !last.At.After(f.Landed.At.Add(stillAlive))
 	}) || p.ended && last.At.Sub(p.Stopping.At) <= stillAlive
+}
+
+// silent returns the longest time in which a JVM of the application stood still within a time although no fault held it, and which one.
+func (m *Model) silent(from, to time.Time) (time.Duration, *Process) {
+	var longest time.Duration
+	var who *Process
+	for _, uid := range slices.Sorted(maps.Keys(m.Processes)) {
+		p := m.Processes[uid]
+		for i := 1; i < len(p.Alive); i++ {
+			begin, end := p.Alive[i-1].to.At, p.Alive[i].from.At
+			if begin.Before(from) || end.After(to) || m.paused(p, begin, end) {
+				continue
+			}
+			if end.Sub(begin) > longest {
+				longest, who = end.Sub(begin), p
+			}
+		}
+	}
+	return longest, who
 }

@@ -115,7 +115,7 @@ func (m *Model) pair(all []*loss) {
 		for _, pod := range m.executors(l.driver) {
 			pods[pod.ExecutorID] = pod
 		}
-		for _, e := range sortedExecutors(l.driver.Driver) {
+		for _, e := range l.driver.Driver.registrations() {
 			pod := pods[e.ID]
 			asked := pod != nil && l.fault.Began.before(pod.Added) && pod.Added.At.After(l.at.At.Add(-stillAlive))
 			if e.At.Never() || taken[e] || !asked || !l.fault.Began.before(e.At) {

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/sparkchaos/sparkchaos/internal/wording"
 	"github.com/sparkchaos/sparkchaos/pkg/history"
 )
 
@@ -49,9 +50,9 @@ func (m *Model) lapse(from, to Moment) lapse {
 // String writes the time that was measured, and how much earlier it may have been.
 func (l lapse) String() string {
 	if l.most-l.least < resolution {
-		return tell(l.most)
+		return wording.Duration(l.most)
 	}
-	return tell(l.least) + " to " + tell(l.most)
+	return wording.Duration(l.least) + " to " + wording.Duration(l.most)
 }
 
 // resolution is the precision with which times of Kubernetes objects can be compared.
@@ -118,7 +119,8 @@ type Model struct {
 	unplaced       map[string]Unplaced // by pod UID
 	refusedRecords map[recordID]bool
 	skewed         map[string]bool // pods whose JVM's clock a fault put wrong, by UID
-	keepsTasks     bool            // a stream has millions of them, which most invariants have no use for
+	wantsTasks     func(history.RunData) bool
+	keepsTasks     bool // a stream has millions of them, which most invariants have no use for
 	decoder        history.WitnessDecoder
 	record         history.WitnessRecord
 }
@@ -169,9 +171,17 @@ type Trouble struct {
 	Text string
 }
 
+// Option changes what a model keeps.
+type Option func(*Model)
+
+// KeepTasks keeps stages and tasks of runs for which wanted is true. It is asked once, with the data of the event that opens the history.
+func KeepTasks(wanted func(history.RunData) bool) Option {
+	return func(m *Model) { m.wantsTasks = wanted }
+}
+
 // NewModel returns the model of a history without events.
-func NewModel() *Model {
-	return &Model{
+func NewModel(options ...Option) *Model {
+	m := &Model{
 		Pods: map[string]*Pod{}, Nodes: map[string]*Node{}, Processes: map[string]*Process{},
 		jobs: map[string]*Job{}, lateUntil: map[string]gapTime{}, writers: map[string]*writer{},
 		Collected: map[string]*Collection{}, phases: map[string]Moment{}, refusedRecords: map[recordID]bool{},
@@ -179,6 +189,10 @@ func NewModel() *Model {
 		Artifacts: Artifacts{begun: map[string]Fetch{}, known: map[recordID]bool{}},
 		Ledger:    Ledger{known: map[recordID]bool{}, Commits: map[string][]Commit{}},
 	}
+	for _, option := range options {
+		option(m)
+	}
+	return m
 }
 
 // Observe takes the next event. Data that cannot be read is a problem of the history, never an error. The event's
@@ -252,8 +266,11 @@ func (m *Model) observeKubernetes(e *history.Event, at Moment) error {
 // phaseCleanUp and phaseCollect are the last phases of a run, in which the harness undoes and removes what it made.
 const phaseCleanUp, phaseCollect = "cleanup", "collect"
 
+// Phase returns when a phase of the run began; Never if it did not.
+func (m *Model) Phase(name string) Moment { return m.phases[name] }
+
 // cleaning reports whether the clean-up has begun.
-func (m *Model) cleaning() bool { return !m.phases[phaseCleanUp].Never() }
+func (m *Model) cleaning() bool { return !m.Phase(phaseCleanUp).Never() }
 
 // observeGap notes a time in which a kind of object was not seen. One that is told during the
 // clean-up counts if it began before.
@@ -287,7 +304,7 @@ func (m *Model) observeHarness(e *history.Event, at Moment) error {
 		}
 		m.Started = at
 		err := json.Unmarshal(e.Data, &m.Run)
-		m.keepsTasks = m.expects(invariantShuffleSurvives)
+		m.keepsTasks = m.wantsTasks != nil && m.wantsTasks(m.Run)
 		return err
 	case history.WorkloadLaunched:
 		if !m.once(m.Launched, at, "the workload was launched") {

@@ -3,6 +3,8 @@ package check
 import (
 	"slices"
 	"time"
+
+	"github.com/sparkchaos/sparkchaos/internal/wording"
 )
 
 // promptly is how soon a driver asks for another executor when it sees that one is lost: it does so five times a second
@@ -49,8 +51,8 @@ func checkStandIns(m *Model) Result {
 		f.cite(lost.lost, "executor %s of %s is lost", lost.Name, lost.driver)
 		f.cite(lost.asked, "%s asks for another executor", lost.driver)
 	}
-	f.Measured = "0 stand-ins for " + count(len(all), "lost executor")
-	return f.held("no executor of an earlier incarnation stood in for %s", count(len(all), "lost executor"))
+	f.Measured = "0 stand-ins for " + wording.Count(len(all), "lost executor")
+	return f.held("no executor of an earlier incarnation stood in for %s", wording.Count(len(all), "lost executor"))
 }
 
 // missedExecutors returns the executors whose pods ended while their driver lived on and stayed in service.
@@ -127,10 +129,10 @@ func (f *finding) stoodIn(lost missed, old *Pod) Result {
 		f.Measured = "never asked for"
 		f.cite(until, "%s gives its last sign of life; it never asked for another executor", lost.driver)
 	} else {
-		f.Measured = tell(until.At.Sub(lost.lost.At))
+		f.Measured = wording.Duration(until.At.Sub(lost.lost.At))
 		f.cite(until, "%s asks for another executor, only now", lost.driver)
 	}
 	w := Window{From: lost.lost.At, To: until.At, Least: until.At.Sub(lost.lost.At), Bound: promptly}
 	return f.late(w, "%s lost executor %s and asked for no other one in %s: pod %s of an earlier incarnation, with the same application id and executor id, stood in for it",
-		lost.driver, lost.Name, tell(until.At.Sub(lost.lost.At)), old.Name)
+		lost.driver, lost.Name, wording.Duration(until.At.Sub(lost.lost.At)), old.Name)
 }

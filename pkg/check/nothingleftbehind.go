@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/sparkchaos/sparkchaos/internal/wording"
 	"github.com/sparkchaos/sparkchaos/pkg/history"
 )
 
@@ -28,10 +29,10 @@ func checkLeftovers(m *Model) Result {
 		f.Measured += fmt.Sprintf(", %d unknown", len(unseen))
 	}
 	skipped := notLookedFor(m.Leftovers.Checked)
-	looked := f.assume(len(skipped) == 0, "all was looked for that a run can leave%s", except(skipped))
-	f.assume(m.cleaning() && m.phases[phaseCleanUp].before(m.LeftoversAt), "it was looked after the clean-up had begun")
+	looked := f.assume(len(skipped) == 0, "all was looked for that a run can leave%s", wording.Except(skipped))
+	f.assume(!m.Phase(phaseCleanUp).Never() && m.Phase(phaseCleanUp).before(m.LeftoversAt), "it was looked after the clean-up had begun")
 	f.assume(len(m.Leftovers.Errors) == 0, "looking succeeded%s", because(m.Leftovers.Errors))
-	seen := f.assume(len(unseen) == 0, "what each undo record that is open is about could be looked at%s", except(named(unseen)))
+	seen := f.assume(len(unseen) == 0, "what each undo record that is open is about could be looked at%s", wording.Except(named(unseen)))
 	if len(found) > 0 {
 		names := strings.Join(named(found), ", ")
 		f.cite(m.LeftoversAt, "left behind: %s", names)

@@ -344,3 +344,14 @@ func (m *Model) Job() Job {
 	}
 	return Job{}
 }
+
+// ended returns when the pod was marked for deletion or ended, not before since.
+func (p *Pod) ended(since time.Time) Moment {
+	var first Moment
+	for _, m := range []Moment{p.Terminating, p.Finished, p.Deleted} {
+		if !m.Never() && !m.At.Before(since) {
+			first.first(m)
+		}
+	}
+	return first
+}

@@ -93,23 +93,12 @@ func registeredBefore(b blow) int {
 	return b.victim.Driver.registered(b.fault.Began.At)
 }
 
-// ended returns when the pod was marked for deletion or ended, not before since.
-func (p *Pod) ended(since time.Time) Moment {
-	var first Moment
-	for _, m := range []Moment{p.Terminating, p.Finished, p.Deleted} {
-		if !m.Never() && !m.At.Before(since) {
-			first.first(m)
-		}
-	}
-	return first
-}
-
 // allRegistered returns when n executors were first registered with a driver at the same time.
 func allRegistered(driver *Process, n int) Moment {
 	if driver == nil {
 		return Moment{}
 	}
-	for _, e := range sortedExecutors(driver) {
+	for _, e := range driver.registrations() {
 		if !e.At.Never() && driver.registered(e.At.At) >= n {
 			return e.At
 		}
@@ -131,12 +120,6 @@ func (m *Model) executorRecovery(lost []*loss, bounds RecoveryArgs) []step {
 	s.then(phaseExecutorsBack, together(lost), time.Duration(bounds.ExecutorsBack), fmt.Sprintf("%d executors have registered anew", len(lost)))
 	s.then(phaseFirstProgress, firstTaskOfNew(lost), time.Duration(bounds.FirstProgress), "a new executor has ended its first task")
 	return s.steps
-}
-
-// silencesNode reports whether Kubernetes sees the fault as a node that is not Ready any more. Where pods alone are taken away, nothing
-// is to be detected on the node.
-func (f *Fault) silencesNode() bool {
-	return f.does(endsProcesses) || f.does(cutsNetwork) || f.does(pauses) || f.does(silences)
 }
 
 func firstEnded(lost []*loss, since time.Time) Moment {

@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+
+	"github.com/sparkchaos/sparkchaos/pkg/history"
 )
 
 // plan is what of a run's plan the judgement needs. It is read from the history, so that a history can be judged by
@@ -57,15 +59,21 @@ type stepJSON struct {
 // The format of plans that is read. Histories of tests may leave both out.
 const planVersion, planKind = "sparkchaos.dev/v1alpha1", "Plan"
 
+// wantsTasks reports whether a plan asks for an invariant that is judged by tasks.
+func wantsTasks(run history.RunData) bool {
+	p, err := readPlan(run)
+	return err == nil && slices.ContainsFunc(p.expect, func(e expectation) bool { return e.name == invariantShuffleSurvives })
+}
+
 // errNoStart says that there is nothing to judge by.
 var errNoStart = errors.New("the history does not say what was planned: its first event is missing or unreadable")
 
-func readPlan(m *Model) (plan, error) {
+func readPlan(run history.RunData) (plan, error) {
 	var read planJSON
-	if len(m.Run.Plan) == 0 {
+	if len(run.Plan) == 0 {
 		return plan{}, errNoStart
 	}
-	decoder := json.NewDecoder(bytes.NewReader(m.Run.Plan))
+	decoder := json.NewDecoder(bytes.NewReader(run.Plan))
 	decoder.DisallowUnknownFields()
 	if err := decoder.Decode(&read); err != nil {
 		return plan{}, fmt.Errorf("the plan in the history cannot be read: %w; judge it with the release that made it", err)

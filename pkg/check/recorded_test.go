@@ -5,6 +5,7 @@ import (
 	"compress/gzip"
 	"encoding/json"
 	"flag"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -91,7 +92,7 @@ func keepRecorded(t *testing.T, directory string) {
 	}
 	lines[whole.Scenario] = summary(whole)
 	var text strings.Builder
-	for _, name := range sortedKeys(lines) {
+	for _, name := range slices.Sorted(maps.Keys(lines)) {
 		text.WriteString(name + "\t" + lines[name] + "\n")
 	}
 	if err := os.WriteFile(path, []byte(text.String()), 0o644); err != nil {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/sparkchaos/sparkchaos/internal/wording"
 	"github.com/sparkchaos/sparkchaos/pkg/scenario"
 )
 
@@ -126,7 +127,7 @@ func (f *finding) assumeDrivers(incarnations []*Incarnation) {
 		}
 		drivers = append(drivers, incarnation.Driver)
 	}
-	f.assume(len(silent) == 0, "every driver that ran reported to the witness%s", except(silent))
+	f.assume(len(silent) == 0, "every driver that ran reported to the witness%s", wording.Except(silent))
 	f.assumeClocks(drivers...)
 }
 
@@ -145,14 +146,14 @@ func (f *finding) overdue(fault *Fault, s step) *Result {
 		if s.cut || s.bound <= 0 || s.from.Never() || end.At.Sub(s.from.At) <= s.bound {
 			return nil
 		}
-		f.Bound, f.Measured = tell(s.bound), s.name+" never"
+		f.Bound, f.Measured = wording.Duration(s.bound), s.name+" never"
 		f.cite(s.from, "%s", s.begins)
 		f.cite(end, "nothing is seen from here on; %s: not yet", s.ends)
 		if s.byDriver() {
 			f.assumeDisks(m.nodesOf(m.Incarnations()), "that a driver ran on")
 		}
 		w.To, w.Least = end.At, end.At.Sub(s.from.At)
-		r := f.late(w, "%s did not end within %s: %s never came", s.name, tell(s.bound), s.ends)
+		r := f.late(w, "%s did not end within %s: %s never came", s.name, wording.Duration(s.bound), s.ends)
 		return &r
 	}
 	f.Phases = append(f.Phases, Phase{
@@ -167,11 +168,11 @@ func (f *finding) tooLong(s step, w Window) *Result {
 	if s.bound <= 0 || took.most <= s.bound || s.cut {
 		return nil
 	}
-	f.Bound = tell(s.bound)
+	f.Bound = wording.Duration(s.bound)
 	f.cite(s.from, "%s", s.begins)
 	f.cite(s.to, "%s", s.ends)
 	w.To = s.to.At
-	r := f.within(took, w, "", fmt.Sprintf("%s took %s, longer than %s", s.name, took, tell(s.bound)))
+	r := f.within(took, w, "", fmt.Sprintf("%s took %s, longer than %s", s.name, took, wording.Duration(s.bound)))
 	r.Measured = s.name + " " + took.String()
 	return &r
 }
@@ -189,11 +190,11 @@ func (f *finding) recovered(steps, totals []step) Result {
 		}
 		end := m.seenUntil(w.Kinds...)
 		if w.To, w.Least = end.At, end.At.Sub(t.from.At); t.bound > 0 && w.Least > t.bound && !t.cut {
-			f.Bound, f.Measured = tell(t.bound), "total never"
+			f.Bound, f.Measured = wording.Duration(t.bound), "total never"
 			f.cite(t.from, "%s", t.begins)
 			f.cite(end, "nothing is seen from here on; %s: not yet", t.ends)
 			f.assumeDisks(m.nodesOf(m.Incarnations()), "that a driver ran on")
-			return f.late(w, "total did not end within %s: %s never came", tell(t.bound), t.ends)
+			return f.late(w, "total did not end within %s: %s never came", wording.Duration(t.bound), t.ends)
 		}
 	}
 	var longest *step
@@ -203,9 +204,9 @@ func (f *finding) recovered(steps, totals []step) Result {
 		}
 	}
 	if longest != nil && !longest.to.Never() {
-		f.Measured = tell(longest.took())
+		f.Measured = wording.Duration(longest.took())
 		if longest.bound > 0 {
-			f.Bound = tell(longest.bound)
+			f.Bound = wording.Duration(longest.bound)
 		}
 	}
 	for _, s := range steps {
@@ -218,7 +219,7 @@ func (f *finding) recovered(steps, totals []step) Result {
 			return f.inconclusive("%s was not seen to end (%s) before the record ended", s.name, s.ends)
 		}
 	}
-	return f.held("the application had recovered %s after the fault", tell(longest.took()))
+	return f.held("the application had recovered %s after the fault", wording.Duration(longest.took()))
 }
 
 // total returns all phases of a fault as one, not ended as long as any of them is not.

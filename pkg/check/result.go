@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/sparkchaos/sparkchaos/internal/wording"
 )
 
 // finding is a Result that is being put together.
@@ -69,7 +71,7 @@ func (f *finding) violated(message string, args ...any) Result {
 func (f *finding) late(w Window, message string, args ...any) Result {
 	if blind := f.model.blind(w.From, w.To, w.Kinds...); len(blind) > 0 {
 		for _, gap := range blind {
-			f.assume(false, "%ss were seen all the time (not for %s until %s: %s)", gap.Kind, tell(gap.Data.For), tell(f.model.offset(gap.At)), gap.Data.Reason)
+			f.assume(false, "%ss were seen all the time (not for %s until %s: %s)", gap.Kind, wording.Duration(gap.Data.For), wording.Duration(f.model.offset(gap.At)), gap.Data.Reason)
 		}
 	}
 	r := f.violated(message, args...)
@@ -100,7 +102,7 @@ func (f *finding) within(took lapse, w Window, pass, late string) Result {
 	case took.least > w.Bound:
 		return f.late(w, "%s", late)
 	default:
-		return f.inconclusive("it took %s, the bound is %s: nothing was seen at the time when it was decided", took, tell(w.Bound))
+		return f.inconclusive("it took %s, the bound is %s: nothing was seen at the time when it was decided", took, wording.Duration(w.Bound))
 	}
 }
 
@@ -130,20 +132,4 @@ func (f *finding) close(verdict Verdict, message string) Result {
 		return cmp.Or(cmp.Compare(a.Offset, b.Offset), cmp.Compare(a.Seq, b.Seq))
 	})
 	return f.Result
-}
-
-// tell writes a duration for people: milliseconds below ten seconds, else tenths.
-func tell(d time.Duration) string {
-	if d < 10*time.Second {
-		return d.Round(time.Millisecond).String()
-	}
-	return d.Round(100 * time.Millisecond).String()
-}
-
-// count writes a number of things: 1 name, 2 names.
-func count(n int, thing string) string {
-	if n == 1 {
-		return "1 " + thing
-	}
-	return fmt.Sprintf("%d %ss", n, thing)
 }

@@ -10,8 +10,8 @@ import (
 	"maps"
 	"reflect"
 	"slices"
-	"strings"
 
+	"github.com/sparkchaos/sparkchaos/internal/wording"
 	"github.com/sparkchaos/sparkchaos/pkg/history"
 )
 
@@ -30,15 +30,15 @@ func checkResult(m *Model) Result {
 	if !f.assume(m.Baseline != nil && len(m.Baseline.Results) > 0, "the baseline has results") {
 		return f.inconclusive("there is no result of a run without faults to compare with")
 	}
-	f.cite(m.BaselineAt, "the run without faults has %s", count(len(m.Baseline.Results), "result"))
-	f.Bound = count(len(m.Baseline.Results), "result")
+	f.cite(m.BaselineAt, "the run without faults has %s", wording.Count(len(m.Baseline.Results), "result"))
+	f.Bound = wording.Count(len(m.Baseline.Results), "result")
 	wrong := m.foreignBaseline()
 	f.assume(wrong == "", "the baseline is one of this workload and this image%s", because(nonEmpty(wrong)))
 	commits, strangers := m.ownCommits()
-	f.Measured = count(len(commits), "result")
+	f.Measured = wording.Count(len(commits), "result")
 	f.assumeDrivers(m.Incarnations())
 	f.assumeDisks(m.writersOf(commits), "that a driver or a writer of results ran on")
-	f.assume(len(strangers) == 0, "each result was committed by an incarnation of this run's driver%s", except(strangers))
+	f.assume(len(strangers) == 0, "each result was committed by an incarnation of this run's driver%s", wording.Except(strangers))
 	well, _, _ := m.completed()
 	for _, key := range slices.Sorted(maps.Keys(commits)) {
 		if r, wrong := f.compare(key, commits[key]); wrong {
@@ -48,10 +48,10 @@ func checkResult(m *Model) Result {
 	f.assume(!well.Never(), "the application ended well")
 	if lost := without(m.Baseline.Results, commits); len(lost) > 0 {
 		f.cite(well, "the application ended")
-		return f.violated("%d of %d results were lost: %s", len(lost), len(m.Baseline.Results), some(lost))
+		return f.violated("%d of %d results were lost: %s", len(lost), len(m.Baseline.Results), wording.Some(lost))
 	}
 	twice, alone := m.doubles(commits)
-	f.assume(len(alone) == 0, "no result was committed by two incarnations that were both alive%s", except(alone))
+	f.assume(len(alone) == 0, "no result was committed by two incarnations that were both alive%s", wording.Except(alone))
 	for _, key := range slices.Sorted(maps.Keys(commits)) {
 		last := commits[key][len(commits[key])-1]
 		f.cite(last.At, "pod %s commits %s", last.Pod, key)
@@ -136,13 +136,13 @@ func (m *Model) ownCommits() (map[string][]Commit, []string) {
 			own[key] = append(own[key], c)
 		}
 		slices.SortStableFunc(own[key], func(a, b Commit) int {
-			return cmp.Or(a.At.At.Compare(b.At.At), cmp.Compare(a.record.seq, b.record.seq), cmp.Compare(a.Incarnation, b.Incarnation))
+			return cmp.Or(a.At.At.Compare(b.At.At), cmp.Compare(a.Record, b.Record), cmp.Compare(a.Incarnation, b.Incarnation))
 		})
 		if len(own[key]) == 0 {
 			delete(own, key)
 		}
 	}
-	return own, sorted(strangers)
+	return own, wording.Distinct(strangers)
 }
 
 // compare returns a violation if a result differs from the baseline's or between incarnations.
@@ -191,7 +191,7 @@ func (m *Model) writersOf(commits map[string][]Commit) []string {
 			}
 		}
 	}
-	return sorted(nodes)
+	return wording.Distinct(nodes)
 }
 
 func without(results map[string]string, commits map[string][]Commit) []string {
@@ -202,14 +202,6 @@ func without(results map[string]string, commits map[string][]Commit) []string {
 		}
 	}
 	return lost
-}
-
-// some names at most three.
-func some(names []string) string {
-	if len(names) <= 3 {
-		return strings.Join(names, ", ")
-	}
-	return fmt.Sprintf("%s and %d more", strings.Join(names[:3], ", "), len(names)-3)
 }
 
 // doubles says which results several incarnations committed with equal values, and names those that they committed while another writer
@@ -237,7 +229,7 @@ func (m *Model) doubles(commits map[string][]Commit) (said string, together []st
 	if len(twice) == 0 {
 		return "", nil
 	}
-	return "; committed by more than one incarnation with equal values: " + some(twice), sorted(together)
+	return "; committed by more than one incarnation with equal values: " + wording.Some(twice), wording.Distinct(together)
 }
 
 // aliveAt reports whether the driver may have been alive when another process told something.

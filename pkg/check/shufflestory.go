@@ -147,7 +147,7 @@ func (m *Model) takes(fault *Fault, book *mapBook, executor *Pod) bool {
 	if !m.cost(fault, executor, m.Processes[executor.UID], book.driver.Stopping).Never() {
 		return true
 	}
-	for _, uid := range sortedKeys(m.Pods) {
+	for _, uid := range slices.Sorted(maps.Keys(m.Pods)) {
 		pod := m.Pods[uid]
 		if pod.Component == componentShuffleService && pod.Node == executor.Node && !m.cost(fault, pod, nil, Moment{}).Never() {
 			return true

@@ -1,6 +1,10 @@
 package check
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/sparkchaos/sparkchaos/internal/wording"
+)
 
 const invariantShuffleSurvives = "shuffleSurvives"
 
@@ -39,8 +43,8 @@ func checkShuffle(m *Model, allowed string) Result {
 	f := m.finding()
 	f.Bound = allowed
 	s := m.shuffleStory()
-	f.assume(len(s.drivers) == 0, "one driver ran to the end: another one computes everything anew%s", except(s.drivers))
-	f.assume(len(s.strangers) == 0, "the pod of each executor with map output is known%s", except(s.strangers))
+	f.assume(len(s.drivers) == 0, "one driver ran to the end: another one computes everything anew%s", wording.Except(s.drivers))
+	f.assume(len(s.strangers) == 0, "the pod of each executor with map output is known%s", wording.Except(s.strangers))
 	f.assume(!s.speculative, "no map task ran speculatively")
 	f.assume(m.seen("Pod"), "no change of a pod was missed")
 	f.assumeDrivers(s.incarnations)
@@ -90,7 +94,7 @@ func (f *finding) judgeRerun(r rerun, allowed string) (Result, bool) {
 
 func (f *finding) shuffleHeld(s *shuffleStory, allowed string) Result {
 	if allowed == recomputedNone {
-		return f.held("none of %d map outputs was computed again, though %d were struck; there were %s", s.outputs(), s.struck(), count(s.fetchFailures(), "failed fetch attempt"))
+		return f.held("none of %d map outputs was computed again, though %d were struck; there were %s", s.outputs(), s.struck(), wording.Count(s.fetchFailures(), "failed fetch attempt"))
 	}
-	return f.held("exactly the %d of %d map outputs that were struck were computed again, after %s", s.struck(), s.outputs(), count(s.fetchFailures(), "failed fetch attempt"))
+	return f.held("exactly the %d of %d map outputs that were struck were computed again, after %s", s.struck(), s.outputs(), wording.Count(s.fetchFailures(), "failed fetch attempt"))
 }

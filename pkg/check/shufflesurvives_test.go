@@ -286,7 +286,7 @@ func TestTasksAreKeptOnlyIfAskedFor(t *testing.T) {
 		story := historytest.PowerOff(historytest.Expect(invariant, args{}))
 		shuffleCase(usualRun(), podTarget("e1"))(story)
 		_, events := judgeStory(t, story)
-		model := NewModel()
+		model := NewModel(KeepTasks(wantsTasks))
 		for i := range events {
 			model.Observe(&events[i])
 		}

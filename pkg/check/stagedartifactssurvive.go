@@ -1,9 +1,11 @@
 package check
 
 import (
+	"maps"
 	"slices"
 	"time"
 
+	"github.com/sparkchaos/sparkchaos/internal/wording"
 	"github.com/sparkchaos/sparkchaos/pkg/history"
 )
 
@@ -46,14 +48,14 @@ func checkArtifacts(m *Model) Result {
 	}
 	f.assume(driver != nil, "a driver fetched the artifacts")
 	open := m.unfinished()
-	f.assume(len(open) == 0, "each fetch that a pod began came to an end, or the pod was lost%s", except(open))
+	f.assume(len(open) == 0, "each fetch that a pod began came to an end, or the pod was lost%s", wording.Except(open))
 	f.assumeDisks(m.fetchers(), "on which artifacts were fetched")
 	f.cite(harness.At, "the harness fetches them from pod %s with the same secret: the same hash", harness.Pod)
 	if driver != nil {
 		f.cite(driver.At, "%s fetches them on %s", driver, driver.Node)
 	}
-	f.Measured = count(m.fetched(), "download")
-	return f.held("the artifacts were fetched in %s, after fault %s too, each with the right hash", count(m.fetched(), "download"), fault.Name)
+	f.Measured = wording.Count(m.fetched(), "download")
+	return f.held("the artifacts were fetched in %s, after fault %s too, each with the right hash", wording.Count(m.fetched(), "download"), fault.Name)
 }
 
 // failedFetch returns a violation if a fetch shows that the artifacts are not served. That the harness reaches no server
@@ -85,7 +87,7 @@ func (m *Model) stagingBlow() (*Fault, *Pod) {
 		if fault.Began.At.Before(m.Artifacts.Uploaded.At) {
 			continue
 		}
-		for _, uid := range sortedKeys(m.Pods) {
+		for _, uid := range slices.Sorted(maps.Keys(m.Pods)) {
 			pod := m.Pods[uid]
 			ran := !pod.Running.Never() && !pod.Running.At.After(fault.Began.At) && pod.wanted(fault.Began.At)
 			if pod.Component == stagingRole && pod.Namespace == m.Workload.Namespace && ran && !m.cost(fault, pod, nil, Moment{}).Never() {
@@ -133,5 +135,5 @@ func (m *Model) fetchers() []string {
 	for _, fetch := range m.Artifacts.begun {
 		nodes = append(nodes, fetch.Node)
 	}
-	return sorted(nodes)
+	return wording.Distinct(nodes)
 }

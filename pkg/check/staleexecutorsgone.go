@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/sparkchaos/sparkchaos/internal/wording"
 	"github.com/sparkchaos/sparkchaos/pkg/scenario"
 )
 
@@ -36,7 +37,7 @@ type stale struct {
 
 func checkStale(m *Model, within time.Duration) Result {
 	f := m.finding()
-	f.Bound = tell(within)
+	f.Bound = wording.Duration(within)
 	incarnations := m.Incarnations()
 	if f.assume(m.seen("Pod"), "no change of a pod was missed") {
 		if r := m.reused(incarnations); r != nil {
@@ -63,7 +64,7 @@ func checkStale(m *Model, within time.Duration) Result {
 	if undecided != nil {
 		f.cite(undecided.died, "%s gives its last sign of life", undecided.driver)
 		return f.inconclusive("executor %s of %s was watched for %s after its driver's end, the bound is %s, and was not certainly gone by then",
-			undecided.name, undecided.driver, undecided.took(m), tell(within))
+			undecided.name, undecided.driver, undecided.took(m), wording.Duration(within))
 	}
 	took := worst.took(m)
 	f.Measured = took.String()
@@ -85,7 +86,7 @@ func (s *stale) took(m *Model) lapse {
 
 func (f *finding) lingering(s stale, within time.Duration) Result {
 	m, took := f.model, s.took(f.model)
-	f.Bound, f.Measured = tell(within), took.String()
+	f.Bound, f.Measured = wording.Duration(within), took.String()
 	w := Window{From: s.died.At, To: s.gone.At, Bound: within, Least: took.least}
 	f.cite(s.died, "%s gives its last sign of life", s.driver)
 	if s.gone.Never() {
@@ -95,7 +96,7 @@ func (f *finding) lingering(s stale, within time.Duration) Result {
 		return f.late(w, "executor %s was still there %s after the end of its driver, %s", s.name, took, s.driver)
 	}
 	f.cite(s.gone, "executor %s is gone, only now", s.name)
-	return f.late(w, "executor %s was gone %s after the end of its driver, %s, later than %s", s.name, took, s.driver, tell(within))
+	return f.late(w, "executor %s was gone %s after the end of its driver, %s, later than %s", s.name, took, s.driver, wording.Duration(within))
 }
 
 // staleExecutors returns the executors of all incarnations but the last one that ran: each of them could outlive its driver.
@@ -120,7 +121,7 @@ func (m *Model) staleExecutors(f *finding, incarnations []*Incarnation) []stale 
 		processes = append(append(processes, incarnation.Driver), m.executorProcesses(incarnation)...)
 	}
 	f.assumeClocks(processes...)
-	f.assumeDisks(sorted(nodes), "that a fault held or that a replaced driver ran on")
+	f.assumeDisks(wording.Distinct(nodes), "that a fault held or that a replaced driver ran on")
 	return all
 }
 
@@ -182,7 +183,7 @@ func (m *Model) reused(incarnations []*Incarnation) *Result {
 			own[pod.ExecutorID] = true
 		}
 		if incarnation.Driver != nil {
-			for _, e := range sortedExecutors(incarnation.Driver) {
+			for _, e := range incarnation.Driver.registrations() {
 				old := earlier[e.ID]
 				if e.At.Never() || own[e.ID] || old == nil {
 					continue
@@ -202,16 +203,4 @@ func (m *Model) reused(incarnations []*Incarnation) *Result {
 		}
 	}
 	return nil
-}
-
-// sortedExecutors returns a driver's executors in the order in which they registered.
-func sortedExecutors(driver *Process) []*Registered {
-	var all []*Registered
-	for _, e := range driver.Executors {
-		all = append(all, e)
-	}
-	slices.SortFunc(all, func(a, b *Registered) int {
-		return cmp.Or(a.At.At.Compare(b.At.At), cmp.Compare(a.ID, b.ID))
-	})
-	return all
 }

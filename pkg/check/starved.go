@@ -3,6 +3,8 @@ package check
 import (
 	"fmt"
 	"time"
+
+	"github.com/sparkchaos/sparkchaos/internal/wording"
 )
 
 // What makes a machine starved: a time bound that is exceeded on it says nothing about the application.
@@ -25,9 +27,9 @@ func (m *Model) starved(w Window) string {
 	case load.runnable >= starvedRunnable:
 		why = fmt.Sprintf("the machine was starved: %.1f processes wanted each CPU (limit %.0f), CPU pressure was %.0f %%", load.runnable, starvedRunnable, 100*load.cpu)
 	case load.late >= starvedTimer:
-		why = fmt.Sprintf("the machine was starved: a timer of the harness was late by %s (limit %s)", tell(load.late), tell(starvedTimer))
+		why = fmt.Sprintf("the machine was starved: a timer of the harness was late by %s (limit %s)", wording.Duration(load.late), wording.Duration(starvedTimer))
 	case silent >= starvedSilence:
-		why = fmt.Sprintf("the machine was starved: the JVM in pod %s stood still for %s (limit %s), and no fault held it", p.PodName, tell(silent), tell(starvedSilence))
+		why = fmt.Sprintf("the machine was starved: the JVM in pod %s stood still for %s (limit %s), and no fault held it", p.PodName, wording.Duration(silent), wording.Duration(starvedSilence))
 	}
 	if why == "" {
 		return ""
@@ -68,23 +70,4 @@ func (m *Model) load(from, to time.Time) loadSeen {
 		seen.cpu /= total.Seconds()
 	}
 	return seen
-}
-
-// silent returns the longest time in which a JVM of the application stood still within a time although no fault held it, and which one.
-func (m *Model) silent(from, to time.Time) (time.Duration, *Process) {
-	var longest time.Duration
-	var who *Process
-	for _, uid := range sortedKeys(m.Processes) {
-		p := m.Processes[uid]
-		for i := 1; i < len(p.Alive); i++ {
-			begin, end := p.Alive[i-1].to.At, p.Alive[i].from.At
-			if begin.Before(from) || end.After(to) || m.paused(p, begin, end) {
-				continue
-			}
-			if end.Sub(begin) > longest {
-				longest, who = end.Sub(begin), p
-			}
-		}
-	}
-	return longest, who
 }

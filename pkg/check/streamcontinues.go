@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"maps"
 	"slices"
+
+	"github.com/sparkchaos/sparkchaos/internal/wording"
 )
 
 func streamContinues() Definition {
@@ -114,8 +116,8 @@ func (f *finding) queriesContinue(incarnations []*Incarnation, blows []blow) Res
 		f.assumeContinued(b)
 	}
 	f.assume(resumed > 0, "a query that one driver ran was run by the next one, too")
-	f.Measured = count(resumed, "resumption")
-	return f.held("each query went on at the offset at which it was, %s in all", count(resumed, "time"))
+	f.Measured = wording.Count(resumed, "resumption")
+	return f.held("each query went on at the offset at which it was, %s in all", wording.Count(resumed, "time"))
 }
 
 // newQuery returns a violation if a run is not a new run of the same query.

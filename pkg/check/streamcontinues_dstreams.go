@@ -1,6 +1,10 @@
 package check
 
-import "strconv"
+import (
+	"strconv"
+
+	"github.com/sparkchaos/sparkchaos/internal/wording"
+)
 
 func batchKey(id int64) string { return keyBatch + strconv.FormatInt(id, 10) }
 
@@ -32,14 +36,14 @@ func (f *finding) stateContinues(incarnations []*Incarnation, blows []blow) Resu
 		return *r
 	}
 	tallies, unreadable := f.model.tallies(incarnations)
-	f.assume(len(unreadable) == 0, "the ledger's totals can be read%s", except(unreadable))
+	f.assume(len(unreadable) == 0, "the ledger's totals can be read%s", wording.Except(unreadable))
 	var most *tally
 	for i := range tallies {
 		t := &tallies[i]
 		if most != nil && (t.total < most.total || t.highest < most.highest) {
 			v := f.model.finding()
-			v.cite(most.At, "%s has counted %s up to batch %d, the highest offset is %d", most.writer, count(int(most.total), "word"), most.batch, most.highest)
-			v.cite(t.At, "%s has counted %s up to batch %d, the highest offset is %d", t.writer, count(int(t.total), "word"), t.batch, t.highest)
+			v.cite(most.At, "%s has counted %s up to batch %d, the highest offset is %d", most.writer, wording.Count(int(most.total), "word"), most.batch, most.highest)
+			v.cite(t.At, "%s has counted %s up to batch %d, the highest offset is %d", t.writer, wording.Count(int(t.total), "word"), t.batch, t.highest)
 			return v.proven("the state was reset: %s has counted %d words up to batch %d, after %d up to batch %d", t.writer, t.total, t.batch, most.total, most.batch)
 		}
 		most = t
@@ -49,8 +53,8 @@ func (f *finding) stateContinues(incarnations []*Incarnation, blows []blow) Resu
 			return *r
 		}
 	}
-	f.Measured = count(len(tallies), "batch total")
-	return f.held("no count fell in %s over %s", count(len(tallies), "batch total"), count(len(running(incarnations)), "incarnation"))
+	f.Measured = wording.Count(len(tallies), "batch total")
+	return f.held("no count fell in %s over %s", wording.Count(len(tallies), "batch total"), wording.Count(len(running(incarnations)), "incarnation"))
 }
 
 // wentOn cites where the state went on after a blow; if nothing shows it, the result is inconclusive.

@@ -28,12 +28,6 @@ type Stage struct {
 	Completed Moment   // its first good end
 }
 
-// expects says whether the plan asks for an invariant.
-func (m *Model) expects(invariant string) bool {
-	p, err := readPlan(m)
-	return err == nil && slices.ContainsFunc(p.expect, func(e expectation) bool { return e.name == invariant })
-}
-
 // observeTasks notes stages and tasks. A record that came twice changes nothing.
 func (p *Process) observeTasks(r *history.WitnessRecord, at Moment) {
 	switch r.Type {

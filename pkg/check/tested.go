@@ -3,8 +3,11 @@ package check
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
+
+	"github.com/sparkchaos/sparkchaos/internal/wording"
 )
 
 // untested returns why the run says nothing about the application: no fault hit it while it ran, or something that no fault explains cost it a
@@ -35,7 +38,7 @@ func (m *Model) missedApplication(fault *Fault) string {
 		return "before the workload was launched"
 	}
 	if over := m.over(); !over.Never() && !fault.Began.At.Before(over.At) {
-		return fmt.Sprintf("only after the application had ended, at %s", tell(m.offset(over)))
+		return fmt.Sprintf("only after the application had ended, at %s", wording.Duration(m.offset(over)))
 	}
 	if fault.Leaves {
 		return "" // it is not meant to hit what runs
@@ -43,7 +46,7 @@ func (m *Model) missedApplication(fault *Fault) string {
 	if len(fault.Targets) == 0 {
 		return "it does not say on what"
 	}
-	for _, uid := range sortedKeys(m.Pods) {
+	for _, uid := range slices.Sorted(maps.Keys(m.Pods)) {
 		if pod := m.Pods[uid]; m.belongs(pod) && fault.hits(pod.UID, pod.Node) && pod.livedAt(fault.Began.At) {
 			return ""
 		}
@@ -64,16 +67,6 @@ func (m *Model) over() Moment {
 	}
 }
 
-// belongs reports whether a pod is part of the application: a driver, an executor, or a component that it uses. The witness is the harness's.
-func (m *Model) belongs(pod *Pod) bool {
-	if pod.Namespace != m.Workload.Namespace {
-		return false
-	}
-	return pod.Component != roleWitness && (pod.Component != "" || pod.Role != "" || m.isDriver(pod) || pod.Owner.Kind == "Pod")
-}
-
-const roleWitness = "witness"
-
 // livedAt reports whether a pod was on a node at a time and had not ended.
 func (p *Pod) livedAt(at time.Time) bool {
 	gone := p.Gone()
@@ -86,5 +79,5 @@ func (f *Fault) target() string {
 	for _, target := range f.Targets {
 		names = append(names, target.Kind+" "+cmp.Or(target.Name, target.UID))
 	}
-	return some(names)
+	return wording.Some(names)
 }

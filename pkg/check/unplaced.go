@@ -30,3 +30,6 @@ func (m *Model) observeEvent(e *history.Event, at Moment) error {
 	}
 	return nil
 }
+
+// Unplaced returns the scheduler's last word on a pod; the zero Unplaced if it found a node for it or was not heard.
+func (m *Model) Unplaced(uid string) Unplaced { return m.unplaced[uid] }

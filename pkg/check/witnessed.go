@@ -1,6 +1,8 @@
 package check
 
 import (
+	"cmp"
+	"slices"
 	"strings"
 	"time"
 
@@ -70,7 +72,7 @@ type Commit struct {
 	Incarnation string
 	Detail      map[string]string // whatever else the application tells of it
 	At          Moment
-	record      recordID
+	Record      int64 // the number of the record that tells it, among those of its JVM
 }
 
 func (m *Model) observeWitness(e *history.Event, at Moment) error {
@@ -223,7 +225,7 @@ func (m *Model) observeDeeds(r *history.WitnessRecord, at Moment) {
 		m.Ledger.known[id] = true
 		key := r.Detail["key"]
 		m.Ledger.Commits[key] = append(m.Ledger.Commits[key],
-			Commit{Value: r.Detail["value"], Pod: r.PodName, Node: r.Node, Incarnation: r.Incarnation, Detail: r.Detail, At: at, record: id})
+			Commit{Value: r.Detail["value"], Pod: r.PodName, Node: r.Node, Incarnation: r.Incarnation, Detail: r.Detail, At: at, Record: r.Seq})
 	case history.PodCreateRefused:
 		if m.refusedRecords[id] {
 			return
@@ -232,4 +234,16 @@ func (m *Model) observeDeeds(r *history.WitnessRecord, at Moment) {
 		m.Refused = append(m.Refused,
 			Refusal{Driver: r.PodUID, Name: r.Detail["podName"], Code: r.Detail["code"], Message: r.Detail["message"], At: at})
 	}
+}
+
+// registrations returns a driver's executors in the order in which they registered.
+func (p *Process) registrations() []*Registered {
+	var all []*Registered
+	for _, e := range p.Executors {
+		all = append(all, e)
+	}
+	slices.SortFunc(all, func(a, b *Registered) int {
+		return cmp.Or(a.At.At.Compare(b.At.At), cmp.Compare(a.ID, b.ID))
+	})
+	return all
 }

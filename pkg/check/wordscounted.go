@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/sparkchaos/sparkchaos/internal/wording"
 )
 
 // The promises of delivery.
@@ -71,7 +73,7 @@ func checkExactlyOnce(m *Model) Result {
 	batches, unreadable := m.countedBatches(incarnations)
 	f.assumeWitnessed(incarnations)
 	f.assumeOwn(incarnations)
-	f.assume(len(unreadable) == 0, "the ledger's batches can be read%s", except(unreadable))
+	f.assume(len(unreadable) == 0, "the ledger's batches can be read%s", wording.Except(unreadable))
 	if !f.assume(len(batches) > 0, "the application committed batches to the ledger") {
 		return f.inconclusive("the ledger holds no %s<id>: the application is no Structured Streaming one that counts words, or it did not get as far", keyBatch)
 	}
@@ -90,7 +92,7 @@ func checkExactlyOnce(m *Model) Result {
 	}
 	first, last := once[0], once[len(once)-1]
 	f.assumeAll(last.to)
-	f.Measured = fmt.Sprintf("%s up to batch %d", count(int(last.to), "word"), last.batch)
+	f.Measured = fmt.Sprintf("%s up to batch %d", wording.Count(int(last.to), "word"), last.batch)
 	f.cite(first.At, "%s commits batch %d with the offsets %s", first.writer, first.batch, first.offsets)
 	f.cite(last.At, "%s commits batch %d with the offsets %s and %d words in all", last.writer, last.batch, last.offsets, last.total)
 	return f.held("each of %d words was counted once, in %d batches, %d of which were committed again by a new driver", last.to, len(once), len(batches)-len(once))
@@ -147,7 +149,7 @@ func (m *Model) alongside(a, b counted) *Incarnation {
 // assumeOwn states that nobody but this run's drivers wrote to the ledger.
 func (f *finding) assumeOwn(incarnations []*Incarnation) {
 	_, strangers := f.model.ownCommits()
-	f.assume(len(strangers) == 0, "only this run's drivers wrote to the ledger%s", except(strangers))
+	f.assume(len(strangers) == 0, "only this run's drivers wrote to the ledger%s", wording.Except(strangers))
 }
 
 // assumeAll states that the ledger goes as far as the application was to read: to the word that its argument --until names.
@@ -211,7 +213,7 @@ func checkAtLeastOnce(m *Model) Result {
 	f.assumeWitnessed(incarnations)
 	f.assumeOwn(incarnations)
 	tallies, unreadable := m.tallies(incarnations)
-	f.assume(len(unreadable) == 0, "the ledger's totals can be read%s", except(unreadable))
+	f.assume(len(unreadable) == 0, "the ledger's totals can be read%s", wording.Except(unreadable))
 	if !f.assume(len(tallies) > 0, "the application committed counts to the ledger") {
 		return f.inconclusive("the ledger holds no %s<batch>: the application is no DStream one that counts words, or it did not get as far", keyTotals)
 	}
@@ -225,7 +227,7 @@ func checkAtLeastOnce(m *Model) Result {
 	if !f.assume(err == nil, "the ledger's offsets can be read") {
 		return f.inconclusive("the ledger's offsets cannot be read: %v", err)
 	}
-	f.Measured = count(int(last.total), "word") + " counted, " + count(int(last.highest+1), "word") + " read"
+	f.Measured = wording.Count(int(last.total), "word") + " counted, " + wording.Count(int(last.highest+1), "word") + " read"
 	f.cite(last.At, "%s has counted %d words up to batch %d, the highest offset is %d", last.writer, last.total, last.batch, last.highest)
 	if hole, at := read.hole(last.highest); hole != (offsets{}) {
 		v := m.finding()
@@ -236,7 +238,7 @@ func checkAtLeastOnce(m *Model) Result {
 	}
 	if held := max(read.words, last.highest+1); last.total < held {
 		f.cite(read.last, "the last batch with offsets is committed")
-		return f.violated("%s were counted up to batch %d, but the batches up to it hold %d: %d are lost", count(int(last.total), "word"), last.batch, held, held-last.total)
+		return f.violated("%s were counted up to batch %d, but the batches up to it hold %d: %d are lost", wording.Count(int(last.total), "word"), last.batch, held, held-last.total)
 	}
 	f.assumeAll(last.highest + 1)
 	return f.held("each of %d words was counted at least once, %d counts in all", last.highest+1, last.total)
