@@ -128,7 +128,7 @@ func newChaosMeshCommand(getenv func(string) string) *cobra.Command {
 		}
 		return chaosMeshOn(imagesOf(cache), chosen.existing.chaosMesh, say)(c)
 	}
-	group := newGroup("chaos-mesh", "Chaos Mesh, through which some faults strike: install it on a cluster, remove it, look at it",
+	group := newGroup("chaos-mesh", "Install, remove and inspect Chaos Mesh, which some faults need",
 		newChaosMeshInstallCommand(open), newChaosMeshUninstallCommand(open), newChaosMeshStatusCommand(open))
 	flags := group.PersistentFlags()
 	flags.StringVar(&chosen.kind, "cluster", embeddedKind, "kind of cluster")

@@ -25,9 +25,9 @@ func newCheckCommand(getenv func(string) string) *cobra.Command {
 	var verify bool
 	command := &cobra.Command{
 		Use:   "check RUNDIR",
-		Short: "Judge a stored run anew, offline, and exit with the code of its verdict",
-		Long: `Judge the history of a run directory anew and write verdict.json. No cluster is needed, and the same history gives
-the same verdict, byte for byte; a verdict.json that said something else is named and replaced.
+		Short: "Re-evaluate a stored run offline, and exit with the code of its verdict",
+		Long: `Judge the history of a run directory again and write verdict.json. No cluster is needed. The same history gives the same
+verdict, byte for byte; a verdict.json that differs is reported and replaced.
 
 Exit codes: pass 0, violation 1, inconclusive 2, error 3.`,
 		Example: `  sparkchaos check runs/latest
@@ -60,7 +60,7 @@ Exit codes: pass 0, violation 1, inconclusive 2, error 3.`,
 		},
 	}
 	command.Flags().StringVarP(&output, "output", "o", "table", "how to print the verdict: table or json")
-	command.Flags().BoolVar(&verify, "verify", false, "leave verdict.json as it is, and fail (3) unless it is what the history gives")
+	command.Flags().BoolVar(&verify, "verify", false, "do not write verdict.json; fail (3) unless it is the verdict that the history gives")
 	return command
 }
 

@@ -14,7 +14,7 @@ import (
 )
 
 func newComponentsCommand(getenv func(string) string) *cobra.Command {
-	return newGroup("components", "The programs that a cluster on this machine is made of: build, list and find them",
+	return newGroup("components", "Build, list and locate the programs that clusters on this machine consist of",
 		newComponentsBuildCommand(getenv),
 		newComponentsListCommand(getenv),
 		newComponentsPathCommand(getenv),

@@ -13,19 +13,19 @@ import (
 	"github.com/sparkchaos/sparkchaos/pkg/cluster/existing"
 )
 
-// diagnosis is what can be said of one kind of cluster on this machine.
+// diagnosis describes one cluster type on this machine.
 type diagnosis struct {
 	kind  string
-	lacks error    // what keeps it from being made, each with what mends it; nil: it can be made
-	notes []string // what one should know of it
+	lacks error    // what is missing, each with its fix; nil: nothing
+	notes []string // further information
 }
 
 // newDoctorCommand returns `sparkchaos doctor`.
 func newDoctorCommand(getenv func(string) string) *cobra.Command {
 	return &cobra.Command{
-		Use: "doctor", Short: "Say which kinds of cluster this machine can have, and what mends what is missing", Args: cobra.NoArgs,
-		Long: `Say of each kind of cluster whether this machine can have it, which way it is made here, and what is missing, with the
-command that mends it. Nothing is changed. Exit code 3 if no kind can be had.`,
+		Use: "doctor", Short: "Check which cluster types work on this machine, and how to fix what is missing", Args: cobra.NoArgs,
+		Long: `Check for each cluster type whether it works on this machine, how it would be made here, and what is missing, with the
+command that fixes it. Nothing is changed. Exit code 3 if no cluster type works.`,
 		RunE: func(command *cobra.Command, _ []string) error {
 			state, err := paths.State(getenv)
 			if err != nil {
@@ -44,7 +44,7 @@ command that mends it. Nothing is changed. Exit code 3 if no kind can be had.`,
 	}
 }
 
-// diagnoseExisting looks for contexts; whether a cluster answers is not asked of any that was not allowed.
+// diagnoseExisting lists the contexts of the kubeconfig. It contacts no cluster, because none was allowed.
 func diagnoseExisting() diagnosis {
 	contexts, err := existing.Contexts("")
 	if err == nil && len(contexts) == 0 {
@@ -52,19 +52,19 @@ func diagnoseExisting() diagnosis {
 	}
 	d := diagnosis{kind: existingKind, lacks: err}
 	if err == nil {
-		d.notes = append(d.notes, fmt.Sprintf("the kubeconfig has the contexts %s; each is worked on only with --allow-context", strings.Join(contexts, ", ")))
+		d.notes = append(d.notes, fmt.Sprintf("the kubeconfig has the contexts %s; each is used only if --allow-context names it", strings.Join(contexts, ", ")))
 	}
 	return d
 }
 
-// printDiagnoses prints what was found and says whether any kind can be had.
+// printDiagnoses prints what was found and reports whether any cluster type works.
 func printDiagnoses(out io.Writer, all []diagnosis) (any bool) {
 	for _, d := range all {
 		if d.lacks == nil {
 			any = true
 			fmt.Fprintf(out, "%s: ready\n", d.kind)
 		} else {
-			fmt.Fprintf(out, "%s: cannot be had here\n  - %s\n", d.kind, strings.ReplaceAll(d.lacks.Error(), "\n", "\n  - "))
+			fmt.Fprintf(out, "%s: does not work here\n  - %s\n", d.kind, strings.ReplaceAll(d.lacks.Error(), "\n", "\n  - "))
 		}
 		for _, note := range d.notes {
 			fmt.Fprintf(out, "  %s\n", note)
@@ -73,7 +73,7 @@ func printDiagnoses(out io.Writer, all []diagnosis) (any bool) {
 	return any
 }
 
-// needsRoot says that a kind of cluster is only for root, and why.
+// needsRoot returns an error with the reason unless the process runs as root.
 func needsRoot(why string) error {
 	if os.Geteuid() == 0 {
 		return nil

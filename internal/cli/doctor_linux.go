@@ -37,7 +37,7 @@ func inotifyNote(read func(string) ([]byte, error)) string {
 	if err != nil || instances >= enough {
 		return ""
 	}
-	return fmt.Sprintf("%s is %d, which all nodes of all clusters share: with too many of them kubelet ends with \"too many open files\"; `sysctl %s=%d` mends it", setting, instances, setting, enough)
+	return fmt.Sprintf("%s is %d, which all nodes of all clusters share: with too many of them kubelet fails with \"too many open files\"; fix it with `sysctl %s=%d`", setting, instances, setting, enough)
 }
 
 func diagnoseEmbedded(state, cache string) diagnosis {
@@ -50,7 +50,7 @@ func diagnoseEmbedded(state, cache string) diagnosis {
 
 // kindNeedsRoot says that clusters of kind are only for root.
 func kindNeedsRoot() error {
-	return needsRoot("the nodes' disks and links are reached from outside of them")
+	return needsRoot("sparkchaos accesses the disks and network links of kind's nodes")
 }
 
 func diagnoseKind(ctx context.Context, cache string) diagnosis {

@@ -20,9 +20,9 @@ func TestPrintDiagnoses(t *testing.T) {
 				{kind: "embedded", lacks: errors.Join(errors.New("nft is missing: apt-get install nftables"), errors.New("root is needed"))},
 				{kind: "kind", notes: []string{"the nodes are containers of docker"}},
 			}, true,
-			"embedded: cannot be had here\n  - nft is missing: apt-get install nftables\n  - root is needed\nkind: ready\n  the nodes are containers of docker\n",
+			"embedded: does not work here\n  - nft is missing: apt-get install nftables\n  - root is needed\nkind: ready\n  the nodes are containers of docker\n",
 		},
-		"none": {[]diagnosis{{kind: "kind", lacks: errors.New("docker is not installed")}}, false, "kind: cannot be had here\n  - docker is not installed\n"},
+		"none": {[]diagnosis{{kind: "kind", lacks: errors.New("docker is not installed")}}, false, "kind: does not work here\n  - docker is not installed\n"},
 	} {
 		var out bytes.Buffer
 		if any := printDiagnoses(&out, tt.all); any != tt.any {

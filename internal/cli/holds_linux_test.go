@@ -110,7 +110,10 @@ func TestOneThatWaitsForTheClusterShowsIt(t *testing.T) {
 	show := &fakeAwaiting{seen: make(chan string, 1), done: make(chan struct{})}
 	got := make(chan error, 1)
 	go func() {
-		release, err := holdCluster(t.Context(), runner.Options{ClusterName: "lab", Clusters: clusters, Progress: show}, time.Hour)
+		var err error
+		var release func()
+		defer func() { got <- err }() // after the cluster was released
+		release, err = holdCluster(t.Context(), runner.Options{ClusterName: "lab", Clusters: clusters, Progress: show}, time.Hour)
 		if err == nil {
 			defer release()
 			// What the process holds it can hold again.
@@ -120,7 +123,6 @@ func TestOneThatWaitsForTheClusterShowsIt(t *testing.T) {
 				err = clusters.Note("lab", "r-mine")
 			}
 		}
-		got <- err
 	}()
 	if seen := <-show.seen; !strings.Contains(seen, "cluster lab for 1h0m0s: held by run r-other") {
 		t.Errorf("it shows %q", seen)

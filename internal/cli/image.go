@@ -35,7 +35,7 @@ func imageTargets() []imageTarget {
 
 // newImageCommand returns `sparkchaos image`.
 func newImageCommand(getenv func(string) string) *cobra.Command {
-	return newGroup("image", "The container images that clusters run: build and list them, without Docker or a registry",
+	return newGroup("image", "Build and list the container images that clusters run, without Docker or a registry",
 		newImageBuildCommand(getenv),
 		newImageListCommand(getenv),
 	)
@@ -51,7 +51,7 @@ func newImageBuildCommand(getenv func(string) string) *cobra.Command {
 		Use:       "build [pause|toolbox|staging|spark|chaos-mesh]...",
 		ValidArgs: names,
 		Args:      cobra.OnlyValidArgs,
-		Short:     "Build what the cache lacks of the images (all that every scenario needs, if none is named) and print where they are",
+		Short:     "Build images that are not in the cache and print where they are (without a name: those that every scenario needs)",
 		RunE: func(command *cobra.Command, names []string) error {
 			env, err := imageEnv(getenv, source, command.ErrOrStderr())
 			if err != nil {
@@ -129,7 +129,7 @@ func newImageListCommand(getenv func(string) string) *cobra.Command {
 				encoder.SetIndent("", "  ")
 				return encoder.Encode(archives)
 			default:
-				return usagef("--output is %q, want table or json", output)
+				return usagef("--output is %q; expected table or json", output)
 			}
 		},
 	}

@@ -12,7 +12,7 @@ import (
 
 // newKindCommand returns `sparkchaos kind`.
 func newKindCommand(getenv func(string) string) *cobra.Command {
-	return newGroup("kind", "What clusters of kind need where no image registry can be reached",
+	return newGroup("kind", "Build kind's node image where no image registry can be reached",
 		newKindBuildNodeImageCommand(getenv),
 	)
 }

@@ -18,13 +18,12 @@ func newRenderCommand(getenv func(string) string) *cobra.Command {
 	var plainSecrets bool
 	command := &cobra.Command{
 		Use:   "render SCENARIO",
-		Short: "Print the Kubernetes manifests of a scenario's workload, as kubectl apply takes them",
-		Long: `Print the Kubernetes manifests of a scenario's workload: what a run would create, to be read, or to be applied without
-sparkchaos ("sparkchaos render SCENARIO | kubectl apply -f -"). Nobody listens to the witness then, so it is left out
-unless it is told where to report to. A workload with a staging server needs one object more, which only an upload gives:
-the secret "artifacts" with the keys id, secret and sha256 ("sparkchaos staging upload" prints them). Secret values that the
-scenario names by {fromEnv} or {fromFile} are not printed: the secret "spark-secret-conf" needs the key secret.properties, a
-file of properties with these settings.`,
+		Short: "Print the Kubernetes manifests of a scenario's workload, for kubectl apply",
+		Long: `Print the Kubernetes manifests of a scenario's workload, as a run would create them. Use them to review a workload or to run
+it without sparkchaos ("sparkchaos render SCENARIO | kubectl apply -f -"). The witness is left out unless a flag says where
+it reports to. A workload with a staging server needs one more object: the secret "artifacts" with the keys id, secret and
+sha256, which "sparkchaos staging upload" prints. Secret values that the scenario names by {fromEnv} or {fromFile} are not
+printed: the secret "spark-secret-conf" needs the key secret.properties, a properties file with these settings.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(command *cobra.Command, args []string) error {
 			s, err := loadScenario(args[0], plainSecretsOption(plainSecrets)...)

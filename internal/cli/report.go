@@ -17,11 +17,11 @@ func newReportCommand(getenv func(string) string) *cobra.Command {
 	command := &cobra.Command{
 		Use:   "report RUNDIR",
 		Short: "Show the verdict of a stored run: as a table, JUnit, JSON or Markdown",
-		Long: `Show the verdict of a run directory, which is not judged again (that is what "sparkchaos check" does), so no
-cluster is needed. A report that could be made exits with 0, whatever the verdict is.
+		Long: `Show the stored verdict of a run directory. The run is not judged again: "sparkchaos check" does that. No cluster is needed.
+The exit code is 0 if the report could be made, whatever the verdict is.
 
-Formats are printed one after the other. With --out, all but the table go into files of that directory instead:
-junit.xml, verdict.json, report.md.`,
+Several formats are printed one after the other. With --out, all formats but the table are written to files in that
+directory instead: junit.xml, verdict.json, report.md.`,
 		Example: `  sparkchaos report runs/latest
   sparkchaos report runs/latest --format junit > junit.xml
   sparkchaos report runs/latest --format table,junit,md --out build/reports`,

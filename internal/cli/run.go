@@ -7,7 +7,6 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -43,12 +42,12 @@ func newRunCommand(getenv func(string) string) *cobra.Command {
 	var flags runFlags
 	command := &cobra.Command{
 		Use:   "run SCENARIO… | --plan FILE",
-		Short: "Launch the workload, inject the faults, record what happens, and judge it",
+		Short: "Launch a workload, inject faults, record what happens, and judge the record",
 		Long: `Launch the workload of each scenario (a file, or the name of a shipped one), inject its faults at their anchors,
-record everything, judge the record, and report. What was done to the cluster is undone, also after Ctrl-C.
+record everything, judge the record, and report. All faults are undone at the end, also after Ctrl-C.
 
-One run has a cluster at a time: a second one is refused, and told which run holds the cluster since when. With --wait it
-waits for the cluster instead.
+Only one run at a time uses a cluster. A second one is refused with a message that says which run holds the cluster and
+since when; with --wait it waits for the cluster instead.
 
 Exit codes: pass 0, violation 1, inconclusive 2, cluster or environment error 3, clean-up incomplete 4, usage 64,
 interrupted 130. With several runs, the exit code is that of the worst one, in this order: violation, error, inconclusive,
@@ -68,13 +67,13 @@ clean-up incomplete, pass.`,
 		},
 	}
 	f := command.Flags()
-	f.StringVar(&flags.plan, "plan", "", "run a stored plan instead of a scenario")
+	f.StringVar(&flags.plan, "plan", "", "run a stored plan instead of scenarios")
 	f.Uint64Var(&flags.seed, "seed", 0, "decides every random choice; 0 picks a seed, which the plan and every report name")
-	f.StringVar(&flags.cluster.kind, clusterFlag, embeddedKind, "kind of cluster: "+strings.Join(clusterKinds(), ", "))
-	f.StringVar(&flags.cluster.name, "cluster-name", defaultCluster, "name of the cluster; one that runs is used and left running")
-	f.StringVar(&flags.out, "out", "runs", "directory in which the run directories are made")
-	f.BoolVar(&flags.keepCluster, "keep-cluster", false, "leave the cluster running that was made for the run")
-	f.IntVar(&flags.repeat, "repeat", 1, "how often to run each")
+	f.StringVar(&flags.cluster.kind, clusterFlag, embeddedKind, clusterFlagUsage())
+	f.StringVar(&flags.cluster.name, "cluster-name", defaultCluster, "name of the cluster; if it is already running it is reused and left running")
+	f.StringVar(&flags.out, "out", "runs", "directory in which each run gets a directory of its own")
+	f.BoolVar(&flags.keepCluster, "keep-cluster", false, "do not remove the cluster that was made for the run")
+	f.IntVar(&flags.repeat, "repeat", 1, "how often to run each scenario")
 	flags.allowed.add(f)
 	addWait(f, &flags.wait)
 	flags.cluster.existing.reach(f)
@@ -384,8 +383,13 @@ func runOptions(command *cobra.Command, getenv func(string) string, flags runFla
 	return options, nil
 }
 
-// clusterFlag names the kind of cluster.
+// clusterFlag names the cluster type.
 const clusterFlag = "cluster"
+
+// clusterFlagUsage is the help text of the flag.
+func clusterFlagUsage() string {
+	return "cluster type: embedded (made on this machine, without Docker), kind (nodes are containers), or existing (made by somebody else)"
+}
 
 // yesFlag answers the questions of one command. It is never among the flags that are given again: whoever does asks again.
 const yesFlag = "yes"
@@ -458,12 +462,14 @@ func imagesOf(cache string) image.Env {
 func newCleanupCommand(getenv func(string) string) *cobra.Command {
 	var flags runFlags
 	command := &cobra.Command{
-		Use: "cleanup", Short: "Undo and remove what runs left that were killed", Args: cobra.NoArgs,
-		Long: `Undo and remove what runs left that were killed, on clusters of this machine. With --cluster existing also what
-runs of any machine left in that cluster; what may be disturbed there is shown and asked for first.
+		Use: "cleanup", Short: "Clean up after runs that were killed: undo their faults, remove their objects", Args: cobra.NoArgs,
+		Long: `Clean up after runs that were killed: undo their faults and remove their objects, on all clusters of this machine. With
+--cluster existing also after runs that any machine started on that cluster; what may be disturbed there is shown first, and
+you are asked to confirm it.
 
-Nothing is done to a cluster or a machine that is not the one of the record. What cannot be proven to be right (a record
-without the cluster's identity, a machine to be switched off and on) is asked for; --yes allows it where nobody can be asked.`,
+Only the cluster and the machines that the record names are touched. If it cannot be proven that they are the same (a record
+without the cluster's identity, a machine that has to be switched off and on), you are asked; --yes confirms where nobody
+can be asked.`,
 		RunE: func(command *cobra.Command, _ []string) error {
 			if err := flags.cluster.check(); err != nil {
 				return err
@@ -481,7 +487,7 @@ without the cluster's identity, a machine to be switched off and on) is asked fo
 			return errors.Join(cleanUpAll(ctx, getenv, options, flags), cleanUpShared(ctx, options, flags))
 		},
 	}
-	command.Flags().StringVar(&flags.cluster.kind, "cluster", embeddedKind, "existing: clean up an existing cluster, too")
+	command.Flags().StringVar(&flags.cluster.kind, "cluster", embeddedKind, "existing: also clean up an existing cluster")
 	flags.cluster.existing.reach(command.Flags())
 	return command
 }

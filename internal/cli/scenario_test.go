@@ -40,6 +40,9 @@ func TestShippedScenarios(t *testing.T) {
 			if (s.Spec.Control != nil) != isControl || (s.Metadata.Labels["control"] == "true") != isControl {
 				t.Errorf("%s: spec.control, the label control=true and the directory controls/ must go together", each.file)
 			}
+			if strings.HasPrefix(s.Metadata.Description, "Expected failure: ") != isControl {
+				t.Errorf("%s: the description of a control, and of no other scenario, begins with %q", each.file, "Expected failure: ")
+			}
 			modeline(t, each.file)
 			p, err := makePlan(s, 1, clusterChoice{kind: embeddedKind})
 			if err != nil {

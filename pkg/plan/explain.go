@@ -12,7 +12,7 @@ import (
 	"github.com/sparkchaos/sparkchaos/pkg/scenario"
 )
 
-// Explain writes a plan in plain sentences: what is launched, what is broken and when, and what must hold.
+// Explain writes a plan in plain sentences: what is launched, which faults are injected and when, and what must hold.
 func Explain(out io.Writer, p *Plan, catalogue scenario.Catalogue) error {
 	e := explainer{catalogue: catalogue}
 	e.line("Scenario %s with seed %d.", p.Scenario.Name, p.Seed)
@@ -23,7 +23,7 @@ func Explain(out io.Writer, p *Plan, catalogue scenario.Catalogue) error {
 	e.cluster(p.Cluster)
 	e.workload(p.Workload)
 	if p.Baseline {
-		e.line("First the workload runs once without faults; its result is what the run is compared with.")
+		e.line("First the workload runs once without faults; the result of the run is compared with the result of that baseline.")
 	}
 	e.line("")
 	e.steps(p)
@@ -43,14 +43,15 @@ func (e *explainer) line(format string, args ...any) {
 }
 
 func (e *explainer) cluster(c Cluster) {
-	e.line("Cluster: %s with %d workers, timing %s: a node that is silent for %s is NotReady (kubelet reports every %s and renews a lease of %s, the node controller looks every %s).",
+	e.line("Cluster: %s with %d workers, timing %s: a node that is silent for %s becomes NotReady (kubelet reports every %s and renews a lease of %s, the node controller checks every %s).",
 		c.Kind, c.Workers, c.Timing, c.Knobs.NodeMonitorGracePeriod, c.Knobs.NodeStatusUpdateFrequency, c.Knobs.NodeLeaseDuration, c.Knobs.NodeMonitorPeriod)
 }
 
 func (e *explainer) workload(w scenario.Workload) {
 	e.line("Application: %s, %s%s.", w.Application.Name, strings.Join(append([]string{w.Application.MainClass}, w.Application.Args...), " "), from(w))
-	e.line("Driver: %s, heap %s, CPU %s; it leaves a dead node after %ds%s.", driverKind(w.Driver), w.Driver.Memory, w.Driver.Cores, value(w.Driver.TolerationSeconds), on(w.Driver.NodeName))
-	e.line("Executors: %d with %s each, heap %s, CPU %s; they leave a dead node after %ds.",
+	e.line("Driver: %s, heap %s, CPU %s; Kubernetes evicts it %ds after its node is NotReady or unreachable%s.",
+		driverKind(w.Driver), w.Driver.Memory, w.Driver.Cores, value(w.Driver.TolerationSeconds), on(w.Driver.NodeName))
+	e.line("Executors: %d with %s each, heap %s, CPU %s; Kubernetes evicts them %ds after their node is NotReady or unreachable.",
 		w.Executors.Instances, counted(w.Executors.Cores, "core"), w.Executors.Memory, w.Executors.RequestCores, value(w.Executors.TolerationSeconds))
 	e.line("Storage: %s.", storage(w.Storage))
 	e.staging(w)
@@ -66,7 +67,7 @@ func (e *explainer) workload(w scenario.Workload) {
 	}
 }
 
-// taken names what the workload is given of the machine that the run is started on.
+// taken lists the values that the workload gets from the machine on which the run is started.
 func (e *explainer) taken(w scenario.Workload) {
 	if names := scenario.Variables(w); len(names) > 0 {
 		e.line("Taken from the environment of this machine: the values of %s; run needs --allow-env for each of them.", strings.Join(names, ", "))
@@ -80,13 +81,13 @@ func (e *explainer) shuffle(s scenario.ShuffleService) {
 	switch {
 	case !s.Enabled:
 	case s.LocalDirectory == scenario.LocalDirectoryContainer:
-		e.line("Shuffle service: one on each node serves the map output of executors that are gone; a new one knows none of them, for it keeps the list in its container.")
+		e.line("Shuffle service: one on each node serves the map output of executors that are gone; a replaced service does not know them any more, because it keeps the list in its container.")
 	default:
-		e.line("Shuffle service: one on each node serves the map output of executors that are gone, and finds it again when it is replaced.")
+		e.line("Shuffle service: one on each node serves the map output of executors that are gone, and still does so after it was replaced.")
 	}
 }
 
-// staging says where pods fetch what the image does not hold.
+// staging describes the server from which pods fetch what is not in the image.
 func (e *explainer) staging(w scenario.Workload) {
 	server := w.StagingServer
 	if !server.Enabled() {
@@ -95,7 +96,7 @@ func (e *explainer) staging(w scenario.Workload) {
 	storage := "on the cluster's shared storage, which outlives its pods"
 	switch {
 	case server.Storage == scenario.StagingMemory:
-		storage = "in its own pod, with which they are lost"
+		storage = "in its own pod; they are lost with the pod"
 	case server.URL != "":
 		storage = "at " + server.URL
 	}
@@ -130,38 +131,38 @@ func storage(kind string) string {
 	case scenario.StorageLocal:
 		return "a volume on the disk of the first driver's node, which no other node can mount (local)"
 	case scenario.StorageNode:
-		return "a directory on each node's own disk, another one on each (node)"
+		return "a directory on each node's own disk (node)"
 	default:
-		return "a volume that all nodes see and that survives the loss of any (shared)"
+		return "a volume that all nodes can mount and that survives the loss of any node (shared)"
 	}
 }
 
 func driverKind(d scenario.Driver) string {
 	if d.Kind == scenario.DriverPod {
-		return "a bare Pod, which nothing replaces"
+		return "a bare Pod, which is never replaced"
 	}
-	when := "only when it has ended, so that there are never two of them"
+	when := "only when it has ended, so that there are never two drivers"
 	if d.PodReplacementPolicy == scenario.TerminatingOrFailed {
-		when = "as soon as it is being deleted, so that for a while there may be two of them"
+		when = "as soon as it is being deleted, so that there may be two drivers for a while"
 	}
 	return fmt.Sprintf("a Job that replaces its pod at most %s, %s (%s)", counted(int(value(d.BackoffLimit)), "time"), when, d.PodReplacementPolicy)
 }
 
 func (e *explainer) steps(p *Plan) {
 	if len(p.Steps) == 0 {
-		e.line("Nothing is broken.")
+		e.line("No fault is injected.")
 	}
 	for i, step := range p.Steps {
 		what := e.phrase(e.catalogue.Faults, step.Do)
 		if step.Action == Recover {
-			what = "undo " + step.Do.Name + " of " + stepID(step.Fault, Inject)
+			what = fmt.Sprintf("undo %s (%s)", stepID(step.Fault, Inject), e.phrase(e.catalogue.Faults, step.Do))
 		}
 		e.line("%d. %s: %s: %s%s.", i+1, step.ID, e.moment(step), what, by(step))
 	}
 	e.waits(p.Waits(e.catalogue))
 }
 
-// waits says how long the application may take, and for which invariants it is waited for longer.
+// waits describes how long the application may take, and which invariants make the run wait longer.
 func (e *explainer) waits(w Waits) {
 	words := fmt.Sprintf("After the last fault the application has %s to complete", scenario.Duration(w.Settle))
 	var longer []string
@@ -176,11 +177,11 @@ func (e *explainer) waits(w Waits) {
 	}
 	e.line("%s.", words)
 	if w.Aftermath.Invariant != "" {
-		e.line("After that, drivers and executors that still live are watched for %s at most (for %s).", scenario.Duration(w.Aftermath.Time), w.Aftermath.Invariant)
+		e.line("After that, drivers and executors that are still alive are watched for at most %s (for %s).", scenario.Duration(w.Aftermath.Time), w.Aftermath.Invariant)
 	}
 }
 
-// by names the means of an injection, if there was something to choose or something has to be installed.
+// by names how a fault is injected, unless it is done by the harness itself.
 func by(step Step) string {
 	if step.Action == Recover || step.By == "" || step.By == scenario.ByBuiltin {
 		return ""
@@ -196,11 +197,11 @@ func (e *explainer) moment(step Step) string {
 	if step.Delay > 0 {
 		words = fmt.Sprintf("%s after %s", step.Delay, e.phrase(e.catalogue.Anchors, *step.Anchor))
 	}
-	return fmt.Sprintf("%s (awaited for %s at most, else the run is inconclusive)", words, step.Deadline)
+	return fmt.Sprintf("%s (timeout %s; on timeout the run is inconclusive)", words, step.Deadline)
 }
 
 func (e *explainer) expectations(p *Plan) {
-	e.line("It must hold, over the whole history:")
+	e.line("These invariants must hold over the whole history:")
 	for _, expectation := range p.Expect {
 		words := expectation.Name
 		if phrase := e.phrase(e.catalogue.Invariants, expectation); phrase != "" && phrase != expectation.Name {
@@ -221,7 +222,7 @@ func (e *explainer) expectations(p *Plan) {
 	}
 }
 
-// phrase says a choice in words: the entry's own, else its sentence and the arguments as they are.
+// phrase describes a choice: by its entry's own phrase, else by the entry's sentence and the arguments as they are.
 func (e *explainer) phrase(entries []scenario.Entry, choice scenario.Choice) string {
 	entry, _ := scenario.Find(entries, choice.Name)
 	if entry.Phrase != nil {

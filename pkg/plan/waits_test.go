@@ -54,7 +54,7 @@ func TestWaits(t *testing.T) {
 		},
 		"the rest of dead drivers": {
 			2 * minute, map[string]time.Duration{"gone": 90 * second}, minute,
-			Waits{Settle: 2 * minute, Aftermath: Wait{100 * second, "gone"}}, 2 * minute, "are watched for 1m40s at most (for gone).",
+			Waits{Settle: 2 * minute, Aftermath: Wait{100 * second, "gone"}}, 2 * minute, "are watched for at most 1m40s (for gone).",
 		},
 		"a short bound of the rest": {
 			2 * minute, map[string]time.Duration{"gone": 5 * second}, minute,

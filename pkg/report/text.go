@@ -51,8 +51,8 @@ func markdownCode(s string) string {
 	return fence + s + fence
 }
 
-// ShellQuote makes a word that a POSIX shell takes as it is. Control characters are not kept: such a path cannot be
-// pasted anyway, and printed they would act on the terminal.
+// ShellQuote quotes a word for a POSIX shell. Control characters are dropped: such a path cannot be pasted anyway, and
+// printed they would act on the terminal.
 func ShellQuote(s string) string {
 	s = clean(s)
 	plain := s != ""
@@ -67,7 +67,7 @@ func ShellQuote(s string) string {
 	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 }
 
-// took says a duration as precisely as anyone cares to read.
+// took formats a duration with the precision that a reader needs.
 func took(d time.Duration) string {
 	if d > -time.Second && d < time.Second {
 		return d.Round(time.Millisecond).String()
@@ -75,7 +75,7 @@ func took(d time.Duration) string {
 	return d.Round(10 * time.Millisecond).String()
 }
 
-// eventNumbers says sequence numbers: "#12, #45 and 3 more".
+// eventNumbers formats sequence numbers: "#12, #45 and 3 more".
 func eventNumbers(seqs []int64, most int) string {
 	var words []string
 	for i, seq := range seqs {
@@ -87,7 +87,7 @@ func eventNumbers(seqs []int64, most int) string {
 	return strings.Join(words, ", ")
 }
 
-// story tells the evidence of a result, one line an event; the numbers alone if the checker told nothing.
+// story returns the evidence of a result, one line per event, or only the event numbers if the checker gave no narrative.
 func story(result check.Result) []string {
 	var lines []string
 	for _, line := range result.Narrative {
@@ -98,7 +98,7 @@ func story(result check.Result) []string {
 	}
 	for _, assumption := range result.Assumptions {
 		if !assumption.Held {
-			lines = append(lines, "needed, but not so: "+clean(assumption.What))
+			lines = append(lines, "assumption not met: "+clean(assumption.What))
 		}
 	}
 	return lines
