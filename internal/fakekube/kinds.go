@@ -1,0 +1,62 @@
+package fakekube
+
+import (
+	"maps"
+
+	"k8s.io/apimachinery/pkg/runtime/schema"
+)
+
+// Namespaces, Nodes, Pods, Leases and Jobs are the resources that tests need most.
+func Namespaces() schema.GroupVersionResource { return core("namespaces") }
+
+// Nodes is the resource of nodes.
+func Nodes() schema.GroupVersionResource { return core("nodes") }
+
+// Pods is the resource of pods.
+func Pods() schema.GroupVersionResource { return core("pods") }
+
+// Leases is the resource of leases.
+func Leases() schema.GroupVersionResource {
+	return schema.GroupVersionResource{Group: "coordination.k8s.io", Version: "v1", Resource: "leases"}
+}
+
+// Jobs is the resource of jobs.
+func Jobs() schema.GroupVersionResource {
+	return schema.GroupVersionResource{Group: "batch", Version: "v1", Resource: "jobs"}
+}
+
+func core(resource string) schema.GroupVersionResource {
+	return schema.GroupVersionResource{Version: "v1", Resource: resource}
+}
+
+// kinds returns all that is served.
+func kinds() map[schema.GroupVersionResource]kind {
+	all := map[schema.GroupVersionResource]kind{}
+	for group, resources := range map[schema.GroupVersion]map[string]kind{
+		{Version: "v1"}: {
+			"namespaces": {name: "Namespace"}, "nodes": {name: "Node"}, "persistentvolumes": {name: "PersistentVolume"},
+			"pods": {"Pod", true}, "events": {"Event", true}, "configmaps": {"ConfigMap", true}, "secrets": {"Secret", true}, "services": {"Service", true},
+			"serviceaccounts": {"ServiceAccount", true}, "persistentvolumeclaims": {"PersistentVolumeClaim", true},
+		},
+		{Group: "apps", Version: "v1"}:                {"deployments": {"Deployment", true}, "daemonsets": {"DaemonSet", true}, "statefulsets": {"StatefulSet", true}},
+		{Group: "batch", Version: "v1"}:               {"jobs": {"Job", true}},
+		{Group: "coordination.k8s.io", Version: "v1"}: {"leases": {"Lease", true}},
+		{Group: "networking.k8s.io", Version: "v1"}:   {"networkpolicies": {"NetworkPolicy", true}},
+		{Group: "policy", Version: "v1"}:              {"poddisruptionbudgets": {"PodDisruptionBudget", true}},
+		{Group: "storage.k8s.io", Version: "v1"}:      {"storageclasses": {name: "StorageClass"}, "volumeattachments": {name: "VolumeAttachment"}},
+		{Group: "rbac.authorization.k8s.io", Version: "v1"}: {
+			"roles": {"Role", true}, "rolebindings": {"RoleBinding", true}, "clusterroles": {name: "ClusterRole"}, "clusterrolebindings": {name: "ClusterRoleBinding"},
+		},
+		{Group: "admissionregistration.k8s.io", Version: "v1"}: {
+			"validatingadmissionpolicies":       {name: "ValidatingAdmissionPolicy"},
+			"validatingadmissionpolicybindings": {name: "ValidatingAdmissionPolicyBinding"},
+		},
+	} {
+		of := map[schema.GroupVersionResource]kind{}
+		for resource, k := range resources {
+			of[group.WithResource(resource)] = k
+		}
+		maps.Copy(all, of)
+	}
+	return all
+}
