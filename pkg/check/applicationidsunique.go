@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/sparkchaos/sparkchaos/internal/wording"
+	"github.com/sparkchaos/sparkchaos/pkg/model"
 )
 
 func applicationIdsUnique() Definition {
@@ -12,18 +13,18 @@ func applicationIdsUnique() Definition {
 		Name: "applicationIdsUnique",
 		Doc:  "No two incarnations of the driver have the same Spark application id (label spark-app-selector): with the same one they count, and delete, each other's executors.",
 		Args: func() any { return &NoArgs{} },
-		New:  func(any) Checker { return checkerFunc(checkApplicationIDs) },
+		New:  func(any) Checker { return CheckerFunc(checkApplicationIDs) },
 	}
 }
 
-func checkApplicationIDs(m *Model) Result {
-	f := m.finding()
-	owners := map[string]*Incarnation{}
-	tells := map[string]Moment{}
+func checkApplicationIDs(m *model.Model) Result {
+	f := NewFinding(m)
+	owners := map[string]*model.Incarnation{}
+	tells := map[string]model.Moment{}
 	known := 0
 	incarnations := m.Incarnations()
 	for _, incarnation := range incarnations {
-		ids := m.applicationIDs(incarnation)
+		ids := applicationIDs(m, incarnation)
 		if len(ids) > 0 {
 			known++
 		}
@@ -34,32 +35,32 @@ func checkApplicationIDs(m *Model) Result {
 				continue
 			}
 			f.Measured = "1 id for 2 incarnations"
-			f.cite(tells[id], "%s has the application id %s", other, id)
-			f.cite(ids[id], "%s has the application id %s too", incarnation, id)
-			return f.proven("%s and %s have the same application id %s", other, incarnation, id)
+			f.Cite(tells[id], "%s has the application id %s", other, id)
+			f.Cite(ids[id], "%s has the application id %s too", incarnation, id)
+			return f.Proven("%s and %s have the same application id %s", other, incarnation, id)
 		}
 	}
 	f.Measured = wording.Count(len(owners), "id") + " for " + wording.Count(known, "incarnation")
-	f.assume(m.seen("Pod"), "no change of a pod was missed")
+	f.Assume(m.SawAll("Pod"), "no change of a pod was missed")
 	// Without a fault that struck the driver one incarnation is all there can be, and nothing to be sorry for.
 	need := 1
-	if m.succession(incarnations) {
+	if m.Succession(incarnations) {
 		need = 2
 	}
-	if !f.assume(known >= need, "the application ids of at least %d incarnations are known", need) {
-		return f.inconclusive("the application id of %d of %d incarnations is known, too few to compare", known, len(incarnations))
+	if !f.Assume(known >= need, "the application ids of at least %d incarnations are known", need) {
+		return f.Inconclusive("the application id of %d of %d incarnations is known, too few to compare", known, len(incarnations))
 	}
-	f.assume(known >= len(running(incarnations)), "the application id of every incarnation that ran is known")
+	f.Assume(known >= len(running(incarnations)), "the application id of every incarnation that ran is known")
 	for _, id := range slices.SortedFunc(maps.Keys(owners), func(a, b string) int { return owners[a].Number - owners[b].Number }) {
-		f.cite(tells[id], "%s has the application id %s", owners[id], id)
+		f.Cite(tells[id], "%s has the application id %s", owners[id], id)
 	}
-	return f.held("%s of the driver: %s, all different", wording.Count(known, "incarnation"), wording.Count(len(owners), "application id"))
+	return f.Held("%s of the driver: %s, all different", wording.Count(known, "incarnation"), wording.Count(len(owners), "application id"))
 }
 
 // applicationIDs returns the ids of an incarnation and what tells each: its own records, else the label of its executors.
-func (m *Model) applicationIDs(incarnation *Incarnation) map[string]Moment {
-	ids := map[string]Moment{}
-	for _, pod := range m.executors(incarnation) {
+func applicationIDs(m *model.Model, incarnation *model.Incarnation) map[string]model.Moment {
+	ids := map[string]model.Moment{}
+	for _, pod := range m.Executors(incarnation) {
 		if _, known := ids[pod.Application]; !known && pod.Application != "" {
 			ids[pod.Application] = pod.Added
 		}

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/sparkchaos/sparkchaos/internal/wording"
+	"github.com/sparkchaos/sparkchaos/pkg/model"
 	"github.com/sparkchaos/sparkchaos/pkg/scenario"
 )
 
@@ -20,54 +21,54 @@ func atMostOneDriver() Definition {
 		Args: func() any { return &OverlapArgs{} },
 		New: func(args any) Checker {
 			bound := time.Duration(args.(*OverlapArgs).Overlap)
-			return checkerFunc(func(m *Model) Result { return checkOverlap(m, bound) })
+			return CheckerFunc(func(m *model.Model) Result { return checkOverlap(m, bound) })
 		},
 	}
 }
 
-func checkOverlap(m *Model, bound time.Duration) Result {
+func checkOverlap(m *model.Model, bound time.Duration) Result {
 	incarnations := m.Incarnations()
-	f := m.finding()
+	f := NewFinding(m)
 	f.Bound = wording.Duration(bound)
 	ran := running(incarnations)
-	if !f.assume(len(ran) > 0, "a driver ran") {
-		return f.inconclusive("no driver ran")
+	if !f.Assume(len(ran) > 0, "a driver ran") {
+		return f.Inconclusive("no driver ran")
 	}
-	f.assumeWitnessed(incarnations)
-	least, pairs := m.allOverlaps(ran, false)
-	most, mostPairs := m.allOverlaps(ran, true)
-	total := covered(least)
-	f.Measured = wording.Duration(covered(most))
+	f.AssumeWitnessed(incarnations)
+	least, pairs := allOverlaps(m, ran, false)
+	most, mostPairs := allOverlaps(m, ran, true)
+	total := model.Covered(least)
+	f.Measured = wording.Duration(model.Covered(most))
 	if total > bound {
 		f.Measured = wording.Duration(total)
 		longest := longestOf(least)
 		f.citeOverlap(least[longest], pairs[longest])
 		a, b := pairs[longest][0], pairs[longest][1]
-		return f.proven("%s and %s were alive at the same time for %s in all, more than %s", a, b, wording.Duration(total), wording.Duration(bound))
+		return f.Proven("%s and %s were alive at the same time for %s in all, more than %s", a, b, wording.Duration(total), wording.Duration(bound))
 	}
-	if covered(most) > bound {
+	if model.Covered(most) > bound {
 		longest := longestOf(most)
 		f.citeOverlap(most[longest], mostPairs[longest])
-		return f.inconclusive("%s and %s were alive at the same time for %s to %s in all, %s is allowed: their clocks are not known well enough, or one had not reported yet",
-			mostPairs[longest][0], mostPairs[longest][1], wording.Duration(total), wording.Duration(covered(most)), wording.Duration(bound))
+		return f.Inconclusive("%s and %s were alive at the same time for %s to %s in all, %s is allowed: their clocks are not known well enough, or one had not reported yet",
+			mostPairs[longest][0], mostPairs[longest][1], wording.Duration(total), wording.Duration(model.Covered(most)), wording.Duration(bound))
 	}
-	struck := m.succession(incarnations)
-	if !f.assume(len(ran) > 1 || !struck, "a driver that a fault cost had a successor") {
-		return f.inconclusive("only one incarnation ever ran, so there was nothing that could overlap")
+	struck := m.Succession(incarnations)
+	if !f.Assume(len(ran) > 1 || !struck, "a driver that a fault cost had a successor") {
+		return f.Inconclusive("only one incarnation ever ran, so there was nothing that could overlap")
 	}
 	for _, incarnation := range ran {
 		if incarnation.Driver != nil {
-			f.cite(incarnation.Driver.Alive.first(), "%s gives its first sign of life on %s", incarnation, incarnation.Node)
-			f.cite(incarnation.Driver.Alive.last(), "%s gives its last sign of life", incarnation)
+			f.Cite(incarnation.Driver.Alive.First(), "%s gives its first sign of life on %s", incarnation, incarnation.Node)
+			f.Cite(incarnation.Driver.Alive.Last(), "%s gives its last sign of life", incarnation)
 		}
 	}
-	return f.held("the incarnations of the driver were alive together for %s, at most %s is allowed", wording.Duration(covered(most)), wording.Duration(bound))
+	return f.Held("the incarnations of the driver were alive together for %s, at most %s is allowed", wording.Duration(model.Covered(most)), wording.Duration(bound))
 }
 
-func longestOf(all []overlap) int {
+func longestOf(all []model.Overlap) int {
 	longest := 0
 	for i := range all {
-		if all[i].length() > all[longest].length() {
+		if all[i].Length() > all[longest].Length() {
 			longest = i
 		}
 	}
@@ -75,8 +76,8 @@ func longestOf(all []overlap) int {
 }
 
 // running returns the incarnations that ran.
-func running(incarnations []*Incarnation) []*Incarnation {
-	var ran []*Incarnation
+func running(incarnations []*model.Incarnation) []*model.Incarnation {
+	var ran []*model.Incarnation
 	for _, incarnation := range incarnations {
 		if incarnation.Driver != nil || !incarnation.Pod.Running.Never() {
 			ran = append(ran, incarnation)
@@ -85,37 +86,37 @@ func running(incarnations []*Incarnation) []*Incarnation {
 	return ran
 }
 
-// assumeWitnessed states what comparing the drivers' own times needs.
-func (f *finding) assumeWitnessed(incarnations []*Incarnation) {
-	f.assumeDrivers(incarnations)
+// AssumeWitnessed states what comparing the drivers' own times needs.
+func (f *Finding) AssumeWitnessed(incarnations []*model.Incarnation) {
+	f.AssumeDrivers(incarnations)
 	var restarted []string
 	for _, incarnation := range running(incarnations) {
-		if incarnation.Driver != nil && incarnation.Driver.restarted() {
+		if incarnation.Driver != nil && incarnation.Driver.Restarted() {
 			restarted = append(restarted, incarnation.Name)
 		}
 	}
-	f.assume(len(restarted) == 0, "each driver pod had one life, as pods are never restarted in place%s", wording.Except(restarted))
-	f.assumeDisks(f.model.nodesOf(incarnations), "that a driver ran on or may have run on")
-	f.assume(f.model.seen("Pod"), "no change of a pod was missed")
+	f.Assume(len(restarted) == 0, "each driver pod had one life, as pods are never restarted in place%s", wording.Except(restarted))
+	f.AssumeDisks(f.model.NodesOf(incarnations), "that a driver ran on or may have run on")
+	f.Assume(f.model.SawAll("Pod"), "no change of a pod was missed")
 }
 
 // allOverlaps returns the times in which two drivers were alive, and which: for certain although their clocks are not known exactly, or those that
 // are possible.
-func (m *Model) allOverlaps(ran []*Incarnation, possible bool) ([]overlap, [][2]*Incarnation) {
-	var all []overlap
-	var pairs [][2]*Incarnation
+func allOverlaps(m *model.Model, ran []*model.Incarnation, possible bool) ([]model.Overlap, [][2]*model.Incarnation) {
+	var all []model.Overlap
+	var pairs [][2]*model.Incarnation
 	for i, a := range ran {
 		for _, b := range ran[i+1:] {
 			if a.Driver == nil || b.Driver == nil {
 				continue
 			}
-			slack := m.slack(a.Driver) + m.slack(b.Driver)
-			first, second := m.life(a.Driver), m.life(b.Driver).shift(-slack)
+			slack := m.Slack(a.Driver) + m.Slack(b.Driver)
+			first, second := m.Life(a.Driver), m.Life(b.Driver).Shift(-slack)
 			if possible {
-				first, second = m.possibleLife(a), m.possibleLife(b).shift(slack)
+				first, second = m.PossibleLife(a), m.PossibleLife(b).Shift(slack)
 			}
-			for _, o := range overlaps(first, second) {
-				all, pairs = append(all, o), append(pairs, [2]*Incarnation{a, b})
+			for _, o := range model.Overlaps(first, second) {
+				all, pairs = append(all, o), append(pairs, [2]*model.Incarnation{a, b})
 			}
 		}
 	}
@@ -124,19 +125,19 @@ func (m *Model) allOverlaps(ran []*Incarnation, possible bool) ([]overlap, [][2]
 
 // citeOverlap cites the record that began the overlap and the one that ended it; if both are of one process, those of
 // the other one between which they lie, too.
-func (f *finding) citeOverlap(o overlap, pair [2]*Incarnation) {
+func (f *Finding) citeOverlap(o model.Overlap, pair [2]*model.Incarnation) {
 	begins, ends := 0, 0
-	if o.both[1].from.At.After(o.both[0].from.At) {
+	if o.Both[1].From.At.After(o.Both[0].From.At) {
 		begins = 1
 	}
-	if o.both[1].to.At.Before(o.both[0].to.At) {
+	if o.Both[1].To.At.Before(o.Both[0].To.At) {
 		ends = 1
 	}
-	f.cite(o.both[begins].from, "%s is alive on %s", pair[begins], pair[begins].Node)
-	f.cite(o.both[ends].to, "%s was alive until now, on %s", pair[ends], pair[ends].Node)
+	f.Cite(o.Both[begins].From, "%s is alive on %s", pair[begins], pair[begins].Node)
+	f.Cite(o.Both[ends].To, "%s was alive until now, on %s", pair[ends], pair[ends].Node)
 	if begins == ends {
 		outer := 1 - begins
-		f.cite(o.both[outer].from, "%s is alive on %s", pair[outer], pair[outer].Node)
-		f.cite(o.both[outer].to, "%s was alive until now, on %s", pair[outer], pair[outer].Node)
+		f.Cite(o.Both[outer].From, "%s is alive on %s", pair[outer], pair[outer].Node)
+		f.Cite(o.Both[outer].To, "%s was alive until now, on %s", pair[outer], pair[outer].Node)
 	}
 }

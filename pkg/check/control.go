@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/sparkchaos/sparkchaos/internal/wording"
+	"github.com/sparkchaos/sparkchaos/pkg/model"
 )
 
 // control is how a known-bad scenario must end.
@@ -17,7 +18,7 @@ type control struct {
 
 // assess compares what happened with what the control was to end in. intact reports whether the record is complete: a control that is
 // inconclusive because the harness was killed proves nothing. other is what else is wrong with the run, besides faults that did not land.
-func (c *control) assess(judged Verdict, results []Result, m *Model, intact bool, other []string) *Control {
+func (c *control) assess(judged Verdict, results []Result, m *model.Model, intact bool, other []string) *Control {
 	outcome := &Control{Expected: c.endsIn, Invariants: c.violated, NotLanded: c.notLanded, Judged: judged}
 	var wrong []string
 	if !intact {
@@ -63,13 +64,13 @@ func (c *control) wrongViolations(results []Result) []string {
 }
 
 // wrongLandings returns which of the faults that must not land were not even tried, or landed.
-func (c *control) wrongLandings(m *Model) []string {
+func (c *control) wrongLandings(m *model.Model) []string {
 	if len(c.notLanded) == 0 {
 		return []string{"it does not say which faults must not land (control.notLanded)"}
 	}
 	var wrong []string
 	for _, name := range c.notLanded {
-		switch fault := m.fault(name); {
+		switch fault := m.Fault(name); {
 		case fault == nil || fault.Injecting.Never() && fault.DidNotLand.Never():
 			wrong = append(wrong, "fault "+name+" was never injected")
 		case !fault.Landed.Never():

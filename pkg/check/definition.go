@@ -7,13 +7,14 @@ import (
 	"strings"
 	"time"
 
+	"github.com/sparkchaos/sparkchaos/pkg/model"
 	"github.com/sparkchaos/sparkchaos/pkg/scenario"
 )
 
 // Checker judges one invariant from the model of a history. It states what it assumes, and a violation needs events
 // that prove it. It changes nothing in the model and may be asked at any moment of a run.
 type Checker interface {
-	Check(m *Model) Result
+	Check(m *model.Model) Result
 }
 
 // Definition is one invariant of the catalogue.
@@ -32,11 +33,11 @@ type Definition struct {
 	New func(args any) Checker
 }
 
-// checkerFunc is a checker without arguments.
-type checkerFunc func(m *Model) Result
+// CheckerFunc is a checker without arguments.
+type CheckerFunc func(m *model.Model) Result
 
 // Check calls f.
-func (f checkerFunc) Check(m *Model) Result { return f(m) }
+func (f CheckerFunc) Check(m *model.Model) Result { return f(m) }
 
 // NoArgs are the arguments of an invariant that has none.
 type NoArgs struct{}

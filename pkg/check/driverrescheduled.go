@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/sparkchaos/sparkchaos/internal/wording"
+	"github.com/sparkchaos/sparkchaos/pkg/model"
 	"github.com/sparkchaos/sparkchaos/pkg/scenario"
 )
 
@@ -18,21 +19,21 @@ func driverRescheduled() Definition {
 		Bound:    boundSince(scenario.SinceFault),
 		New: func(args any) Checker {
 			within := time.Duration(args.(*WithinArgs).Within)
-			return checkerFunc(func(m *Model) Result { return checkRescheduled(m, within) })
+			return CheckerFunc(func(m *model.Model) Result { return checkRescheduled(m, within) })
 		},
 	}
 }
 
 // checkRescheduled returns the first violation, else the worst of what the faults that cost the driver led to.
-func checkRescheduled(m *Model, within time.Duration) Result {
+func checkRescheduled(m *model.Model, within time.Duration) Result {
 	incarnations := m.Incarnations()
-	blows := m.blows(incarnations)
-	f := m.finding()
+	blows := m.DriverLosses(incarnations)
+	f := NewFinding(m)
 	f.Bound = wording.Duration(within)
-	if !f.assume(len(blows) > 0, "a fault that landed cost the application its live driver") {
-		return f.inconclusive("no fault that landed cost the application its live driver, so there was nothing to reschedule")
+	if !f.Assume(len(blows) > 0, "a fault that landed cost the application its live driver") {
+		return f.Inconclusive("no fault that landed cost the application its live driver, so there was nothing to reschedule")
 	}
-	var slowest lapse
+	var slowest model.Lapse
 	var undecided *Result
 	for _, b := range blows {
 		next := rescheduled(incarnations, b)
@@ -44,8 +45,8 @@ func checkRescheduled(m *Model, within time.Duration) Result {
 			undecided = &r
 			continue
 		}
-		took := m.lapse(b.fault.Began, next.Pod.Running)
-		if took.most > within {
+		took := m.Lapse(b.Fault.Began, next.Pod.Running)
+		if took.Most > within {
 			r := rescheduledLate(m, b, next, took, within)
 			if r.Verdict == Violation {
 				return r
@@ -57,23 +58,23 @@ func checkRescheduled(m *Model, within time.Duration) Result {
 			undecided = r
 			continue
 		}
-		if took.most > slowest.most {
+		if took.Most > slowest.Most {
 			slowest = took
 		}
-		f.cite(b.fault.Began, "fault %s hits %s on %s", b.fault.Name, b.victim, b.victim.Node)
-		f.cite(next.Pod.Running, "%s runs on %s", next, next.Node)
+		f.Cite(b.Fault.Began, "fault %s hits %s on %s", b.Fault.Name, b.Driver, b.Driver.Node)
+		f.Cite(next.Pod.Running, "%s runs on %s", next, next.Node)
 	}
 	if undecided != nil {
 		return *undecided
 	}
 	f.Measured = slowest.String()
-	return f.held("a new incarnation of the driver ran %s after the fault", slowest)
+	return f.Held("a new incarnation of the driver ran %s after the fault", slowest)
 }
 
 // rescheduled returns the first incarnation after the victim that ran, on another node if the node was hit.
-func rescheduled(incarnations []*Incarnation, b blow) *Incarnation {
-	for _, next := range incarnations[b.victim.Number:] {
-		elsewhere := b.fault.node() == "" || next.Node != b.victim.Node
+func rescheduled(incarnations []*model.Incarnation, b model.DriverLoss) *model.Incarnation {
+	for _, next := range incarnations[b.Driver.Number:] {
+		elsewhere := b.Fault.Node() == "" || next.Node != b.Driver.Node
 		if next.Pod != nil && !next.Pod.Running.Never() && elsewhere {
 			return next
 		}
@@ -83,69 +84,69 @@ func rescheduled(incarnations []*Incarnation, b blow) *Incarnation {
 
 // crashed returns an inconclusive result if the new incarnation ended at once without Spark having started in it: its container ran, but
 // that is no driver.
-func crashed(m *Model, b blow, next *Incarnation) *Result {
+func crashed(m *model.Model, b model.DriverLoss, next *model.Incarnation) *Result {
 	gone := next.Pod.Gone()
 	started := next.Driver != nil && len(next.Driver.Alive) > 0
-	if gone.Never() || started || next.Pod.Succeeded && gone.At.Sub(next.Pod.Running.At) > stillAlive {
+	if gone.Never() || started || next.Pod.Succeeded && gone.At.Sub(next.Pod.Running.At) > model.StillAlive {
 		return nil
 	}
-	f := m.finding()
-	f.cite(b.fault.Began, "fault %s hits %s on %s", b.fault.Name, b.victim, b.victim.Node)
-	f.cite(next.Pod.Running, "%s runs on %s", next, next.Node)
-	f.cite(gone, "%s has ended", next)
-	r := f.inconclusive("%s ran for %s and ended; Spark never reported from it, so nothing shows that it was a driver", next, wording.Duration(gone.At.Sub(next.Pod.Running.At)))
+	f := NewFinding(m)
+	f.Cite(b.Fault.Began, "fault %s hits %s on %s", b.Fault.Name, b.Driver, b.Driver.Node)
+	f.Cite(next.Pod.Running, "%s runs on %s", next, next.Node)
+	f.Cite(gone, "%s has ended", next)
+	r := f.Inconclusive("%s ran for %s and ended; Spark never reported from it, so nothing shows that it was a driver", next, wording.Duration(gone.At.Sub(next.Pod.Running.At)))
 	return &r
 }
 
-func rescheduledLate(m *Model, b blow, next *Incarnation, took lapse, within time.Duration) Result {
-	f := m.finding()
+func rescheduledLate(m *model.Model, b model.DriverLoss, next *model.Incarnation, took model.Lapse, within time.Duration) Result {
+	f := NewFinding(m)
 	f.Bound = wording.Duration(within)
-	f.cite(b.fault.Began, "fault %s hits %s on %s", b.fault.Name, b.victim, b.victim.Node)
-	f.cite(next.Pod.Running, "%s runs on %s, only now", next, next.Node)
-	w := Window{From: b.fault.Began.At, To: next.Pod.Running.At, Bound: within}
-	return f.within(took, w, "", fmt.Sprintf("the new incarnation of the driver ran %s after fault %s, later than %s", took, b.fault.Name, wording.Duration(within)))
+	f.Cite(b.Fault.Began, "fault %s hits %s on %s", b.Fault.Name, b.Driver, b.Driver.Node)
+	f.Cite(next.Pod.Running, "%s runs on %s, only now", next, next.Node)
+	w := Window{From: b.Fault.Began.At, To: next.Pod.Running.At, Bound: within}
+	return f.Within(took, w, "", fmt.Sprintf("the new incarnation of the driver ran %s after fault %s, later than %s", took, b.Fault.Name, wording.Duration(within)))
 }
 
 // notRescheduled judges that no new incarnation ran: a violation if none can come any more, or the bound is over.
-func notRescheduled(m *Model, incarnations []*Incarnation, b blow, within time.Duration) Result {
-	f := m.finding()
-	end := m.seenUntil("Pod")
-	waited := end.At.Sub(b.fault.Began.At)
+func notRescheduled(m *model.Model, incarnations []*model.Incarnation, b model.DriverLoss, within time.Duration) Result {
+	f := NewFinding(m)
+	end := m.SeenUntil("Pod")
+	waited := end.At.Sub(b.Fault.Began.At)
 	f.Bound, f.Measured = wording.Duration(within), "never"
-	f.cite(b.fault.Began, "fault %s hits %s on %s", b.fault.Name, b.victim, b.victim.Node)
+	f.Cite(b.Fault.Began, "fault %s hits %s on %s", b.Fault.Name, b.Driver, b.Driver.Node)
 	if job := m.Job(); !job.Failed.Never() && job.Complete.Never() {
-		f.cite(job.Failed, "the driver's Job has failed for good: %s", job.Reason)
-		return f.proven("no new incarnation of the driver came after fault %s, and none will: its Job failed %s after the fault (%s)",
-			b.fault.Name, wording.Duration(job.Failed.At.Sub(b.fault.Began.At)), job.Reason)
+		f.Cite(job.Failed, "the driver's Job has failed for good: %s", job.Reason)
+		return f.Proven("no new incarnation of the driver came after fault %s, and none will: its Job failed %s after the fault (%s)",
+			b.Fault.Name, wording.Duration(job.Failed.At.Sub(b.Fault.Began.At)), job.Reason)
 	}
-	if gone := b.victim.Pod.ended(b.fault.Began.At); m.Workload.DriverKind != "Job" && b.victim.Pod.Owner.UID == "" && !gone.Never() {
-		f.cite(gone, "pod %s, which nothing would make anew, is marked for deletion or has ended", b.victim.Name)
-		return f.violated("no new incarnation of the driver came after fault %s, and none will: %s was a bare pod", b.fault.Name, b.victim.Name)
+	if gone := b.Driver.Pod.EndedSince(b.Fault.Began.At); m.Workload.DriverKind != "Job" && b.Driver.Pod.Owner.UID == "" && !gone.Never() {
+		f.Cite(gone, "pod %s, which nothing would make anew, is marked for deletion or has ended", b.Driver.Name)
+		return f.Violated("no new incarnation of the driver came after fault %s, and none will: %s was a bare pod", b.Fault.Name, b.Driver.Name)
 	}
 	if waited <= within {
 		f.Measured = ""
-		f.cite(end, "the record of pods ends")
-		return f.inconclusive("the record of pods ends %s after fault %s, before the bound, and no new incarnation ran yet", wording.Duration(waited), b.fault.Name)
+		f.Cite(end, "the record of pods ends")
+		return f.Inconclusive("the record of pods ends %s after fault %s, before the bound, and no new incarnation ran yet", wording.Duration(waited), b.Fault.Name)
 	}
-	w := Window{From: b.fault.Began.At, To: end.At, Least: waited, Bound: within, Kinds: []string{"Pod"}}
-	next := successor(incarnations, b.victim)
+	w := Window{From: b.Fault.Began.At, To: end.At, Least: waited, Bound: within, Kinds: []string{"Pod"}}
+	next := model.Successor(incarnations, b.Driver)
 	if next == nil || next.Pod == nil {
-		f.cite(end, "the record ends; the driver has no other pod than %s", b.victim.Name)
-		return f.late(w, "no new incarnation of the driver was created in %s after fault %s", wording.Duration(waited), b.fault.Name)
+		f.Cite(end, "the record ends; the driver has no other pod than %s", b.Driver.Name)
+		return f.Late(w, "no new incarnation of the driver was created in %s after fault %s", wording.Duration(waited), b.Fault.Name)
 	}
-	f.cite(next.Pod.Added, "%s was created", next)
+	f.Cite(next.Pod.Added, "%s was created", next)
 	where := cmp.Or(next.Pod.Phase, "in no phase") + " on " + cmp.Or(next.Node, "no node")
 	placed := next.Pod.Placed
-	if unplaced := m.Unplaced(next.UID); unplaced.Message != "" && (placed.Never() || placed.At.Sub(b.fault.Began.At) > within) {
+	if unplaced := m.Unplaced(next.UID); unplaced.Message != "" && (placed.Never() || placed.At.Sub(b.Fault.Began.At) > within) {
 		f.Measured = "Pending"
-		f.cite(unplaced.At, "the scheduler finds no node for it: %s", unplaced.Message)
+		f.Cite(unplaced.At, "the scheduler finds no node for it: %s", unplaced.Message)
 		if !placed.Never() { // by now, for the node that was lost is back
-			f.cite(placed, "%s is put on %s, only now", next, next.Node)
-			where = "on " + next.Node + " now and was Pending until " + wording.Duration(placed.At.Sub(b.fault.Began.At)) + " after the fault"
+			f.Cite(placed, "%s is put on %s, only now", next, next.Node)
+			where = "on " + next.Node + " now and was Pending until " + wording.Duration(placed.At.Sub(b.Fault.Began.At)) + " after the fault"
 		}
 		where += ": " + unplaced.Message
 	}
-	f.cite(end, "the record ends; pod %s is %s", next.Name, where)
-	return f.late(w, "%s after fault %s the new incarnation %s does not run on another node: it is %s",
-		wording.Duration(waited), b.fault.Name, next.Name, where)
+	f.Cite(end, "the record ends; pod %s is %s", next.Name, where)
+	return f.Late(w, "%s after fault %s the new incarnation %s does not run on another node: it is %s",
+		wording.Duration(waited), b.Fault.Name, next.Name, where)
 }

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/sparkchaos/sparkchaos/pkg/model"
 )
 
 // Keys of the ledger entries of streaming applications, each followed by the batch's id.
@@ -17,15 +19,15 @@ const (
 
 // entry is a ledger entry of a streaming batch.
 type entry struct {
-	Commit
+	model.Commit
 	batch  int64
-	writer *Incarnation
+	writer *model.Incarnation
 }
 
 // entries returns the ledger entries with a key of the kind, in the order of batches, then of writers and times. Those
 // of writers that are no incarnation of this run's driver are left out.
-func (m *Model) entries(incarnations []*Incarnation, kind string) []entry {
-	writers := map[string]*Incarnation{}
+func entries(m *model.Model, incarnations []*model.Incarnation, kind string) []entry {
+	writers := map[string]*model.Incarnation{}
 	for _, incarnation := range incarnations {
 		writers[incarnation.UID] = incarnation
 	}
@@ -79,8 +81,8 @@ func (e entry) numbered(name string) (int64, error) {
 }
 
 // structured says whether the application is one of Structured Streaming; dstreams whether it is one of DStreams.
-func (m *Model) structured() bool { return len(m.Streams.Runs) > 0 }
+func structured(m *model.Model) bool { return len(m.Streams.Runs) > 0 }
 
-func (m *Model) dstreams(incarnations []*Incarnation) bool {
-	return !m.structured() && (len(m.Streams.Batches) > 0 || len(m.entries(incarnations, keyTotals)) > 0)
+func dstreams(m *model.Model, incarnations []*model.Incarnation) bool {
+	return !structured(m) && (len(m.Streams.Batches) > 0 || len(entries(m, incarnations, keyTotals)) > 0)
 }

@@ -7,6 +7,7 @@ import (
 	"strconv"
 
 	"github.com/sparkchaos/sparkchaos/internal/wording"
+	"github.com/sparkchaos/sparkchaos/pkg/model"
 )
 
 func executorNamesUnique() Definition {
@@ -14,15 +15,15 @@ func executorNamesUnique() Definition {
 		Name: "executorNamesUnique",
 		Doc:  "No name of an executor's pod is asked for twice, by different incarnations of the driver least of all; a name that the API server refused because it exists (409) counts as asked for.",
 		Args: func() any { return &NoArgs{} },
-		New:  func(any) Checker { return checkerFunc(checkNames) },
+		New:  func(any) Checker { return CheckerFunc(checkNames) },
 	}
 }
 
 // request is an executor's name that an incarnation asked for.
 type request struct {
-	by  *Incarnation
-	pod *Pod // nil if it was refused
-	at  Moment
+	by  *model.Incarnation
+	pod *model.Pod // nil if it was refused
+	at  model.Moment
 }
 
 func (r request) String() string {
@@ -32,48 +33,48 @@ func (r request) String() string {
 	return fmt.Sprintf("%s made an executor pod", r.by)
 }
 
-func checkNames(m *Model) Result {
+func checkNames(m *model.Model) Result {
 	incarnations := m.Incarnations()
-	f := m.finding()
-	byName := m.requests(incarnations)
+	f := NewFinding(m)
+	byName := requests(m, incarnations)
 	askers := map[int]bool{}
 	for _, name := range slices.Sorted(maps.Keys(byName)) {
 		requests := byName[name]
 		if a, b, twice := collision(requests); twice {
 			f.Measured = fmt.Sprintf("%s asked for %s", name, wording.Count(len(requests), "time"))
-			f.cite(a.at, "%s %s", a, name)
-			f.cite(b.at, "%s %s", b, name)
-			return f.proven("the executor name %s was asked for by %s and again by %s", name, a.by, b.by)
+			f.Cite(a.at, "%s %s", a, name)
+			f.Cite(b.at, "%s %s", b, name)
+			return f.Proven("the executor name %s was asked for by %s and again by %s", name, a.by, b.by)
 		}
 		for _, r := range requests {
 			askers[r.by.Number] = true
 		}
 	}
 	f.Measured = wording.Count(len(byName), "name") + " by " + wording.Count(len(askers), "incarnation")
-	f.assumeWitnessed(incarnations)
-	nameless := m.namelessRefusals(incarnations)
-	f.assume(nameless == 0, "each refusal of a name that is taken says which name (not %d)", nameless)
-	strangers := m.strangeRefusals(incarnations)
-	f.assume(len(strangers) == 0, "the holder of each refused name is known%s", wording.Except(strangers))
-	if m.succession(incarnations) && !f.assume(len(askers) > 1, "at least two incarnations asked for executors") {
-		return f.inconclusive("%s asked for executors, so names could not collide", wording.Count(len(askers), "incarnation"))
+	f.AssumeWitnessed(incarnations)
+	nameless := namelessRefusals(m, incarnations)
+	f.Assume(nameless == 0, "each refusal of a name that is taken says which name (not %d)", nameless)
+	strangers := strangeRefusals(m, incarnations)
+	f.Assume(len(strangers) == 0, "the holder of each refused name is known%s", wording.Except(strangers))
+	if m.Succession(incarnations) && !f.Assume(len(askers) > 1, "at least two incarnations asked for executors") {
+		return f.Inconclusive("%s asked for executors, so names could not collide", wording.Count(len(askers), "incarnation"))
 	}
-	if !f.assume(len(byName) > 1, "at least two executors were asked for") {
-		return f.inconclusive("%s asked for, too few to collide", wording.Count(len(byName), "executor name"))
+	if !f.Assume(len(byName) > 1, "at least two executors were asked for") {
+		return f.Inconclusive("%s asked for, too few to collide", wording.Count(len(byName), "executor name"))
 	}
 	f.citeFirstRequests(incarnations, byName)
-	return f.held("%s asked for by %s, each once", wording.Count(len(byName), "executor name"), wording.Count(len(askers), "incarnation"))
+	return f.Held("%s asked for by %s, each once", wording.Count(len(byName), "executor name"), wording.Count(len(askers), "incarnation"))
 }
 
 // requests returns what names the incarnations asked for, each in the order of the incarnations.
-func (m *Model) requests(incarnations []*Incarnation) map[string][]request {
+func requests(m *model.Model, incarnations []*model.Incarnation) map[string][]request {
 	byName := map[string][]request{}
 	for _, incarnation := range incarnations {
-		for _, pod := range m.executors(incarnation) {
+		for _, pod := range m.Executors(incarnation) {
 			byName[pod.Name] = append(byName[pod.Name], request{by: incarnation, pod: pod, at: pod.Added})
 		}
 		for _, refusal := range m.Refused {
-			if refusal.Driver == incarnation.UID && refusal.exists() {
+			if refusal.Driver == incarnation.UID && exists(refusal) {
 				byName[refusal.Name] = append(byName[refusal.Name], request{by: incarnation, at: refusal.At})
 			}
 		}
@@ -82,7 +83,7 @@ func (m *Model) requests(incarnations []*Incarnation) map[string][]request {
 }
 
 // exists says that the refusal means that the name is taken.
-func (r Refusal) exists() bool {
+func exists(r model.Refusal) bool {
 	code, err := strconv.Atoi(r.Code)
 	return err == nil && code == 409 && r.Name != ""
 }
@@ -101,16 +102,16 @@ func collision(requests []request) (request, request, bool) {
 }
 
 // strangeRefusals returns refused names that no incarnation is known to have held.
-func (m *Model) strangeRefusals(incarnations []*Incarnation) []string {
+func strangeRefusals(m *model.Model, incarnations []*model.Incarnation) []string {
 	held := map[string]bool{}
 	for _, incarnation := range incarnations {
-		for _, pod := range m.executors(incarnation) {
+		for _, pod := range m.Executors(incarnation) {
 			held[pod.Name] = true
 		}
 	}
 	var strange []string
 	for _, refusal := range m.Refused {
-		if refusal.exists() && !held[refusal.Name] {
+		if exists(refusal) && !held[refusal.Name] {
 			strange = append(strange, refusal.Name)
 		}
 	}
@@ -119,10 +120,10 @@ func (m *Model) strangeRefusals(incarnations []*Incarnation) []string {
 }
 
 // namelessRefusals counts the refusals of names that are taken which do not say which name.
-func (m *Model) namelessRefusals(incarnations []*Incarnation) int {
+func namelessRefusals(m *model.Model, incarnations []*model.Incarnation) int {
 	n := 0
 	for _, refusal := range m.Refused {
-		own := slices.ContainsFunc(incarnations, func(i *Incarnation) bool { return i.UID == refusal.Driver })
+		own := slices.ContainsFunc(incarnations, func(i *model.Incarnation) bool { return i.UID == refusal.Driver })
 		if code, err := strconv.Atoi(refusal.Code); err == nil && code == 409 && refusal.Name == "" && own {
 			n++
 		}
@@ -131,12 +132,12 @@ func (m *Model) namelessRefusals(incarnations []*Incarnation) int {
 }
 
 // citeFirstRequests cites one name an incarnation.
-func (f *finding) citeFirstRequests(incarnations []*Incarnation, byName map[string][]request) {
+func (f *Finding) citeFirstRequests(incarnations []*model.Incarnation, byName map[string][]request) {
 	names := slices.Sorted(maps.Keys(byName))
 	for _, incarnation := range incarnations {
 		for _, name := range names {
 			if r := byName[name][0]; r.by == incarnation {
-				f.cite(r.at, "%s %s", r, name)
+				f.Cite(r.at, "%s %s", r, name)
 				break
 			}
 		}

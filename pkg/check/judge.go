@@ -10,6 +10,7 @@ import (
 
 	"github.com/sparkchaos/sparkchaos/internal/wording"
 	"github.com/sparkchaos/sparkchaos/pkg/history"
+	"github.com/sparkchaos/sparkchaos/pkg/model"
 )
 
 // verdictFormat is the version of RunVerdict.
@@ -53,12 +54,12 @@ type Record struct {
 // One goroutine may use it at a time.
 type Evaluation struct {
 	definitions []Definition
-	model       *Model
+	model       *model.Model
 }
 
 // NewEvaluation judges by all invariants of the catalogue.
 func NewEvaluation() *Evaluation {
-	return &Evaluation{definitions: Definitions(), model: NewModel(KeepTasks(wantsTasks))}
+	return &Evaluation{definitions: Definitions(), model: model.New(model.KeepTasks(wantsTasks))}
 }
 
 // Observe takes the next event; its memory is not kept.
@@ -73,20 +74,20 @@ func (e *Evaluation) Verdict(record Record) RunVerdict {
 	}
 	plan, err := readPlan(m.Run)
 	results, failed := e.judge(plan)
-	v.Faults = m.landings(plan)
+	v.Faults = landings(m, plan)
 	var broken []string // what may have cost evidence
 	if err != nil {
 		broken = append(broken, err.Error())
 	}
-	broken = append(broken, m.incomplete(record)...)
-	foreign := m.foreign()
-	v.Results = m.doubt(results, slices.Concat(broken, foreign))
+	broken = append(broken, incomplete(m, record)...)
+	foreign := foreign(m)
+	v.Results = doubt(m, results, slices.Concat(broken, foreign))
 	broken = append(append(broken, failed...), foreign...)
 	intact := len(broken) == 0 && m.End.Error == ""
-	unlanded, other := m.unlanded(plan), m.untested(plan)
+	unlanded, other := unlanded(m, plan), untested(m, plan)
 	v.Verdict, v.Reason = conclude(m, v.Results, slices.Concat(broken, unlanded, other))
 	if plan.control != nil {
-		v.Control = plan.control.assess(v.Verdict, v.Results, m, intact, slices.Concat(m.unlandedBut(plan, plan.control.notLanded), m.missed()))
+		v.Control = plan.control.assess(v.Verdict, v.Results, m, intact, slices.Concat(unlandedBut(m, plan, plan.control.notLanded), missedAnchors(m)))
 		v.Verdict, v.Reason = v.Control.conclude(v.Reason)
 	}
 	return v
@@ -94,10 +95,10 @@ func (e *Evaluation) Verdict(record Record) RunVerdict {
 
 // doubt makes of violations what the evidence is worth: one that rests on something not being seen is none in a record that may have lost it,
 // and one of a bound in time is none on a machine that was starved.
-func (m *Model) doubt(results []Result, broken []string) []Result {
+func doubt(m *model.Model, results []Result, broken []string) []Result {
 	for i := range results {
 		r := &results[i]
-		if why := m.doubted(*r, broken); why != "" {
+		if why := doubted(m, *r, broken); why != "" {
 			r.Verdict = Inconclusive
 			r.Message += "; but " + why
 		}
@@ -107,14 +108,14 @@ func (m *Model) doubt(results []Result, broken []string) []Result {
 }
 
 // doubted returns why a violation is not certain; empty if it is, or is none.
-func (m *Model) doubted(r Result, broken []string) string {
+func doubted(m *model.Model, r Result, broken []string) string {
 	switch {
 	case r.Verdict != Violation || r.Ground == ByPresence:
 		return ""
 	case len(broken) > 0:
 		return "that is not certain: " + broken[0] + wording.More(len(broken)-1)
 	case r.Ground == ByTime:
-		return m.starved(r.Window)
+		return starved(m, r.Window)
 	default:
 		return ""
 	}
@@ -151,7 +152,7 @@ func (e *Evaluation) ask(expected expectation) (result Result, err error) {
 }
 
 // conclude weighs the results: a violation outranks an error, an error what is inconclusive, and that a pass.
-func conclude(m *Model, results []Result, trouble []string) (Verdict, string) {
+func conclude(m *model.Model, results []Result, trouble []string) (Verdict, string) {
 	by := map[Verdict][]Result{}
 	for _, r := range results {
 		by[r.Verdict] = append(by[r.Verdict], r)
@@ -179,7 +180,7 @@ func sum(results []Result) string {
 }
 
 // incomplete returns why the record cannot be trusted to tell everything, whatever the faults did.
-func (m *Model) incomplete(record Record) []string {
+func incomplete(m *model.Model, record Record) []string {
 	var why []string
 	for _, damage := range record.Damage {
 		why = append(why, "the history is damaged: "+damage)
@@ -200,21 +201,21 @@ func (m *Model) incomplete(record Record) []string {
 }
 
 // unlanded returns which faults of the plan were not brought about as planned.
-func (m *Model) unlanded(plan plan) []string {
-	return slices.Concat(m.unlandedBut(plan, nil), m.missed())
+func unlanded(m *model.Model, plan plan) []string {
+	return slices.Concat(unlandedBut(m, plan, nil), missedAnchors(m))
 }
 
 // unlandedBut is unlanded without the faults that are named, and without missed anchors.
-func (m *Model) unlandedBut(plan plan, but []string) []string {
+func unlandedBut(m *model.Model, plan plan, but []string) []string {
 	var why []string
 	for _, name := range plan.injects {
-		if fault := m.fault(name); !slices.Contains(but, name) && (fault == nil || fault.Landed.Never()) {
-			why = append(why, fmt.Sprintf("fault %s did not land: %s", name, fault.why()))
+		if fault := m.Fault(name); !slices.Contains(but, name) && (fault == nil || fault.Landed.Never()) {
+			why = append(why, fmt.Sprintf("fault %s did not land: %s", name, failure(fault)))
 		}
 	}
 	for _, fault := range m.Faults {
-		if !fault.Landed.Never() && (!fault.NotRecovered.Never() && !fault.undone() || plan.recovers[fault.Name] && fault.Recovered.Never()) {
-			why = append(why, fmt.Sprintf("fault %s was not recovered: %s", fault.Name, fault.why()))
+		if !fault.Landed.Never() && (!fault.NotRecovered.Never() && !fault.Undone() || plan.recovers[fault.Name] && fault.Recovered.Never()) {
+			why = append(why, fmt.Sprintf("fault %s was not recovered: %s", fault.Name, failure(fault)))
 		}
 	}
 	for _, fault := range m.Faults {
@@ -225,8 +226,8 @@ func (m *Model) unlandedBut(plan plan, but []string) []string {
 	return why
 }
 
-// missed returns the anchors that did not come.
-func (m *Model) missed() []string {
+// missedAnchors returns the anchors that did not come.
+func missedAnchors(m *model.Model) []string {
 	var why []string
 	for _, missed := range m.Missed {
 		seen := missed.Data.Seen
@@ -238,7 +239,7 @@ func (m *Model) missed() []string {
 	return why
 }
 
-func (f *Fault) why() string {
+func failure(f *model.Fault) string {
 	if f == nil {
 		return "it was never injected"
 	}
@@ -249,35 +250,35 @@ func (f *Fault) why() string {
 }
 
 // landings says of each fault, those of the plan first, whether it struck and was undone.
-func (m *Model) landings(plan plan) []Landed {
+func landings(m *model.Model, plan plan) []Landed {
 	var all []Landed
 	known := map[string]bool{}
 	for _, name := range plan.injects {
 		known[name] = true
-		fault := m.fault(name)
+		fault := m.Fault(name)
 		if fault == nil {
-			all = append(all, Landed{Fault: name, Kind: plan.kinds[name], Reason: fault.why()})
+			all = append(all, Landed{Fault: name, Kind: plan.kinds[name], Reason: failure(fault)})
 			continue
 		}
-		all = append(all, fault.landing())
+		all = append(all, landing(fault))
 	}
 	for _, fault := range m.Faults {
 		if !known[fault.Name] {
-			all = append(all, fault.landing())
+			all = append(all, landing(fault))
 		}
 	}
 	return all
 }
 
-func (f *Fault) landing() Landed {
+func landing(f *model.Fault) Landed {
 	landed := Landed{
-		Fault: f.Name, Kind: f.Kind, Landed: !f.Landed.Never(), Lapsed: f.Lapsed != "", Recovered: f.undone(), Evidence: f.Landed.Seq,
+		Fault: f.Name, Kind: f.Kind, Landed: !f.Landed.Never(), Lapsed: f.Lapsed != "", Recovered: f.Undone(), Evidence: f.Landed.Seq,
 	}
 	if landed.Lapsed {
 		landed.Reason = f.Lapsed
 	}
 	if !landed.Landed || !f.NotRecovered.Never() && !landed.Recovered {
-		landed.Reason = f.why()
+		landed.Reason = failure(f)
 	}
 	return landed
 }

@@ -16,6 +16,7 @@ import (
 
 	"github.com/sparkchaos/sparkchaos/pkg/history"
 	"github.com/sparkchaos/sparkchaos/pkg/history/historytest"
+	"github.com/sparkchaos/sparkchaos/pkg/model"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files")
@@ -241,12 +242,12 @@ func TestPanickingChecker(t *testing.T) {
 	definitions := append(Definitions(), Definition{
 		Name: "explodes", Args: func() any { return &NoArgs{} },
 		New: func(any) Checker {
-			return checkerFunc(func(m *Model) Result { return *m.Pods["nobody"].asResult() })
+			return CheckerFunc(func(m *model.Model) Result { return *asResult(m.Pods["nobody"]) })
 		},
 	})
 	plan := everything()
 	plan["expect"] = append([]any{args{"explodes": args{}}}, plan["expect"].([]any)...)
-	evaluation := &Evaluation{definitions: definitions, model: NewModel()}
+	evaluation := &Evaluation{definitions: definitions, model: model.New()}
 	_, events := judgeStory(t, historytest.PowerOff(plan))
 	for i := range events {
 		evaluation.Observe(&events[i])
@@ -261,7 +262,7 @@ func TestPanickingChecker(t *testing.T) {
 }
 
 // asResult fails as a faulty checker would.
-func (p *Pod) asResult() *Result { return &Result{Message: p.Name} }
+func asResult(p *model.Pod) *Result { return &Result{Message: p.Name} }
 
 // TestCutHistories cuts a passing history at every line, and torn: it must never pass.
 func TestCutHistories(t *testing.T) {

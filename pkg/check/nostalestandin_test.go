@@ -7,9 +7,9 @@ import (
 	"github.com/sparkchaos/sparkchaos/pkg/history/historytest"
 )
 
-// standIn lets the new driver, which has the old one's application id and lives to 58 s, lose its executor 2 at 33 s. The
+// standInStory lets the new driver, which has the old one's application id and lives to 58 s, lose its executor 2 at 33 s. The
 // old executor 2 is gone at the one time, and executor 3 is asked for at the other; zero: neither happens.
-func standIn(oldGone, asked time.Duration) func(*historytest.Story) {
+func standInStory(oldGone, asked time.Duration) func(*historytest.Story) {
 	return func(s *historytest.Story) {
 		old, d := &s.Drivers[0].Executors[1], &s.Drivers[1]
 		s.Completed, s.Recovered = 0, 0
@@ -27,17 +27,17 @@ func standIn(oldGone, asked time.Duration) func(*historytest.Story) {
 func TestNoStaleStandIn(t *testing.T) {
 	t.Parallel()
 	runInvariant(t, "noStaleStandIn", args{}, []invariantCase{
-		{name: "asked for another one at once", want: Pass, measure: "0 stand-ins for 1 lost executor", twist: standIn(50*second, 33500*time.Millisecond)},
-		{name: "asked when the old one was gone", want: Violation, measure: "17.5s", says: "pod driver-d1-exec-2 of an earlier incarnation", twist: standIn(50*second, 50500*time.Millisecond),
+		{name: "asked for another one at once", want: Pass, measure: "0 stand-ins for 1 lost executor", twist: standInStory(50*second, 33500*time.Millisecond)},
+		{name: "asked when the old one was gone", want: Violation, measure: "17.5s", says: "pod driver-d1-exec-2 of an earlier incarnation", twist: standInStory(50*second, 50500*time.Millisecond),
 			shows: []string{"runs as executor 2 of application spark-1, made by an earlier incarnation", "only now"}},
-		{name: "never asked", want: Violation, measure: "never asked for", twist: standIn(0, 0)},
-		{name: "slow, but before the old one was gone", want: Pass, twist: standIn(50*second, 45*second)},
-		{name: "the old one went soon", want: Pass, twist: standIn(35*second, 45*second)},
-		{name: "other application ids", want: Pass, twist: both(standIn(50*second, 50500*time.Millisecond), func(s *historytest.Story) { s.Drivers[1].Application = "spark-2" })},
-		{name: "another executor id", want: Pass, twist: both(standIn(50*second, 50500*time.Millisecond), func(s *historytest.Story) { s.Drivers[0].Executors[1].ID = "7" })},
+		{name: "never asked", want: Violation, measure: "never asked for", twist: standInStory(0, 0)},
+		{name: "slow, but before the old one was gone", want: Pass, twist: standInStory(50*second, 45*second)},
+		{name: "the old one went soon", want: Pass, twist: standInStory(35*second, 45*second)},
+		{name: "other application ids", want: Pass, twist: both(standInStory(50*second, 50500*time.Millisecond), func(s *historytest.Story) { s.Drivers[1].Application = "spark-2" })},
+		{name: "another executor id", want: Pass, twist: both(standInStory(50*second, 50500*time.Millisecond), func(s *historytest.Story) { s.Drivers[0].Executors[1].ID = "7" })},
 		{name: "no executor was lost", want: Inconclusive, says: "lost an executor and lived on"},
-		{name: "the driver ended soon after", want: Inconclusive, twist: both(standIn(50*second, 0), func(s *historytest.Story) { s.Drivers[1].Silent, s.Drivers[1].Commits = 36*second, nil })},
+		{name: "the driver ended soon after", want: Inconclusive, twist: both(standInStory(50*second, 0), func(s *historytest.Story) { s.Drivers[1].Silent, s.Drivers[1].Commits = 36*second, nil })},
 		{name: "driver not replaced", want: Inconclusive, twist: withoutReplacement},
-		{name: "pods unseen for a while", want: Inconclusive, twist: both(standIn(50*second, 33500*time.Millisecond), podGap)},
+		{name: "pods unseen for a while", want: Inconclusive, twist: both(standInStory(50*second, 33500*time.Millisecond), podGap)},
 	})
 }

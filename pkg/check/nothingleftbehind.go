@@ -7,6 +7,7 @@ import (
 
 	"github.com/sparkchaos/sparkchaos/internal/wording"
 	"github.com/sparkchaos/sparkchaos/pkg/history"
+	"github.com/sparkchaos/sparkchaos/pkg/model"
 )
 
 func nothingLeftBehind() Definition {
@@ -14,14 +15,14 @@ func nothingLeftBehind() Definition {
 		Name: "nothingLeftBehind",
 		Doc:  "After the clean-up nothing of the run is left: the harness looked, and found nothing. An undoing that stays open because nobody could look is inconclusive.",
 		Args: func() any { return &NoArgs{} },
-		New:  func(any) Checker { return checkerFunc(checkLeftovers) },
+		New:  func(any) Checker { return CheckerFunc(checkLeftovers) },
 	}
 }
 
-func checkLeftovers(m *Model) Result {
-	f := m.finding()
-	if !f.assume(m.Leftovers != nil, "the harness looked for leftovers after the clean-up") {
-		return f.inconclusive("nobody looked for leftovers")
+func checkLeftovers(m *model.Model) Result {
+	f := NewFinding(m)
+	if !f.Assume(m.Leftovers != nil, "the harness looked for leftovers after the clean-up") {
+		return f.Inconclusive("nobody looked for leftovers")
 	}
 	found, unseen := m.Leftovers.Found, m.Leftovers.Unseen
 	f.Measured, f.Bound = fmt.Sprintf("%d left", len(found)), "0 left"
@@ -29,24 +30,24 @@ func checkLeftovers(m *Model) Result {
 		f.Measured += fmt.Sprintf(", %d unknown", len(unseen))
 	}
 	skipped := notLookedFor(m.Leftovers.Checked)
-	looked := f.assume(len(skipped) == 0, "all was looked for that a run can leave%s", wording.Except(skipped))
-	f.assume(!m.Phase(phaseCleanUp).Never() && m.Phase(phaseCleanUp).before(m.LeftoversAt), "it was looked after the clean-up had begun")
-	f.assume(len(m.Leftovers.Errors) == 0, "looking succeeded%s", because(m.Leftovers.Errors))
-	seen := f.assume(len(unseen) == 0, "what each undo record that is open is about could be looked at%s", wording.Except(named(unseen)))
+	looked := f.Assume(len(skipped) == 0, "all was looked for that a run can leave%s", wording.Except(skipped))
+	f.Assume(!m.Phase(model.PhaseCleanUp).Never() && m.Phase(model.PhaseCleanUp).Before(m.LeftoversAt), "it was looked after the clean-up had begun")
+	f.Assume(len(m.Leftovers.Errors) == 0, "looking succeeded%s", because(m.Leftovers.Errors))
+	seen := f.Assume(len(unseen) == 0, "what each undo record that is open is about could be looked at%s", wording.Except(named(unseen)))
 	if len(found) > 0 {
 		names := strings.Join(named(found), ", ")
-		f.cite(m.LeftoversAt, "left behind: %s", names)
-		return f.proven("%d objects were left behind: %s", len(found), names)
+		f.Cite(m.LeftoversAt, "left behind: %s", names)
+		return f.Proven("%d objects were left behind: %s", len(found), names)
 	}
 	if !seen {
 		names := strings.Join(named(unseen), ", ")
-		f.cite(m.LeftoversAt, "open, and nobody could look at what it is about: %s", names)
-		return f.inconclusive("nobody could look whether anything is left: the undoing by %s is still open; `sparkchaos cleanup` does it once the cluster answers", names)
+		f.Cite(m.LeftoversAt, "open, and nobody could look at what it is about: %s", names)
+		return f.Inconclusive("nobody could look whether anything is left: the undoing by %s is still open; `sparkchaos cleanup` does it once the cluster answers", names)
 	}
 	if looked {
-		f.cite(m.LeftoversAt, "looked for %s and found nothing", strings.Join(m.Leftovers.Checked, ", "))
+		f.Cite(m.LeftoversAt, "looked for %s and found nothing", strings.Join(m.Leftovers.Checked, ", "))
 	}
-	return f.held("nothing was left behind")
+	return f.Held("nothing was left behind")
 }
 
 // notLookedFor returns what a run can leave and was not looked for.

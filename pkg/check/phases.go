@@ -3,28 +3,30 @@ package check
 import (
 	"fmt"
 	"time"
+
+	"github.com/sparkchaos/sparkchaos/pkg/model"
 )
 
 // recovery returns the phases of the recovery from a fault that apply to it; none if it cost the application nothing.
-func (m *Model) recovery(incarnations []*Incarnation, fault *Fault, bounds RecoveryArgs) []step {
-	for _, b := range m.blows(incarnations) {
-		if b.fault == fault {
-			return m.cutShort(m.driverRecovery(incarnations, b, bounds), fault, b.victim, incarnations)
+func recovery(m *model.Model, incarnations []*model.Incarnation, fault *model.Fault, bounds RecoveryArgs) []step {
+	for _, b := range m.DriverLosses(incarnations) {
+		if b.Fault == fault {
+			return cutShort(m, driverRecovery(m, incarnations, b, bounds), fault, b.Driver, incarnations)
 		}
 	}
-	lost := ofFault(m.losses(incarnations), fault)
-	if len(lost) == 0 || lost[0].driver.Driver == nil {
+	lost := model.OfFault(m.ExecutorLosses(incarnations), fault)
+	if len(lost) == 0 || lost[0].Driver.Driver == nil {
 		return nil
 	}
-	return m.cutShort(m.executorRecovery(lost, bounds), fault, lost[0].driver, incarnations)
+	return cutShort(m, executorRecovery(m, lost, bounds), fault, lost[0].Driver, incarnations)
 }
 
 // cutShort leaves out the phases that had not ended when the next fault hit the same driver, its executors or its successor: what did
 // not come after that is for that fault's recovery to show.
-func (m *Model) cutShort(steps []step, fault *Fault, victim *Incarnation, incarnations []*Incarnation) []step {
-	next := m.nextFault(fault, victim)
-	if successor := successor(incarnations, victim); successor != nil {
-		if at := m.nextFault(fault, successor); !at.IsZero() && (next.IsZero() || at.Before(next)) {
+func cutShort(m *model.Model, steps []step, fault *model.Fault, victim *model.Incarnation, incarnations []*model.Incarnation) []step {
+	next := m.NextFault(fault, victim)
+	if successor := model.Successor(incarnations, victim); successor != nil {
+		if at := m.NextFault(fault, successor); !at.IsZero() && (next.IsZero() || at.Before(next)) {
 			next = at
 		}
 	}
@@ -43,29 +45,29 @@ func (m *Model) cutShort(steps []step, fault *Fault, victim *Incarnation, incarn
 // sequence puts phases one after the other: each begins where the last one that was seen ended.
 type sequence struct {
 	steps []step
-	at    Moment
+	at    model.Moment
 	text  string // what at is
 }
 
-func (s *sequence) then(name string, to Moment, bound time.Duration, ends string) {
+func (s *sequence) then(name string, to model.Moment, bound time.Duration, ends string) {
 	s.steps = append(s.steps, step{name: name, from: s.at, to: to, bound: bound, begins: s.text, ends: ends})
 	s.at, s.text = to, ends
 }
 
-func strikes(fault *Fault) sequence {
+func strikes(fault *model.Fault) sequence {
 	return sequence{at: fault.Began, text: fmt.Sprintf("fault %s begins to act", fault.Name)}
 }
 
 // driverRecovery returns the phases after a fault that cost the driver.
-func (m *Model) driverRecovery(incarnations []*Incarnation, b blow, bounds RecoveryArgs) []step {
-	s := strikes(b.fault)
-	if node := b.fault.node(); node != "" && b.fault.silencesNode() {
-		s.then("detection", m.Nodes[node].lost(b.fault.Began.At), time.Duration(bounds.Detection), fmt.Sprintf("node %s is not Ready", node))
+func driverRecovery(m *model.Model, incarnations []*model.Incarnation, b model.DriverLoss, bounds RecoveryArgs) []step {
+	s := strikes(b.Fault)
+	if node := b.Fault.Node(); node != "" && b.Fault.SilencesNode() {
+		s.then("detection", m.Nodes[node].Lost(b.Fault.Began.At), time.Duration(bounds.Detection), fmt.Sprintf("node %s is not Ready", node))
 	}
-	s.then("eviction", b.victim.Pod.ended(b.fault.Began.At), time.Duration(bounds.Eviction),
-		fmt.Sprintf("driver pod %s is marked for deletion or has ended", b.victim.Name))
-	var runs, started, progress Moment
-	var driver *Process
+	s.then("eviction", b.Driver.Pod.EndedSince(b.Fault.Began.At), time.Duration(bounds.Eviction),
+		fmt.Sprintf("driver pod %s is marked for deletion or has ended", b.Driver.Name))
+	var runs, started, progress model.Moment
+	var driver *model.Process
 	name := "of the new driver"
 	if next := rescheduled(incarnations, b); next != nil {
 		runs, driver, name = next.Pod.Running, next.Driver, next.Name
@@ -86,68 +88,68 @@ func (m *Model) driverRecovery(incarnations []*Incarnation, b blow, bounds Recov
 	return s.steps
 }
 
-func registeredBefore(b blow) int {
-	if b.victim.Driver == nil {
+func registeredBefore(b model.DriverLoss) int {
+	if b.Driver.Driver == nil {
 		return 0
 	}
-	return b.victim.Driver.registered(b.fault.Began.At)
+	return b.Driver.Driver.Registered(b.Fault.Began.At)
 }
 
 // allRegistered returns when n executors were first registered with a driver at the same time.
-func allRegistered(driver *Process, n int) Moment {
+func allRegistered(driver *model.Process, n int) model.Moment {
 	if driver == nil {
-		return Moment{}
+		return model.Moment{}
 	}
-	for _, e := range driver.registrations() {
-		if !e.At.Never() && driver.registered(e.At.At) >= n {
+	for _, e := range driver.Registrations() {
+		if !e.At.Never() && driver.Registered(e.At.At) >= n {
 			return e.At
 		}
 	}
-	return Moment{}
+	return model.Moment{}
 }
 
 // executorRecovery returns the phases after a fault that cost executors alone.
-func (m *Model) executorRecovery(lost []*loss, bounds RecoveryArgs) []step {
-	fault, driver := lost[0].fault, lost[0].driver.Driver
+func executorRecovery(m *model.Model, lost []*model.ExecutorLoss, bounds RecoveryArgs) []step {
+	fault, driver := lost[0].Fault, lost[0].Driver.Driver
 	since := fault.Began.At
 	s := strikes(fault)
-	if node := fault.node(); node != "" && fault.silencesNode() {
-		s.then("detection", m.Nodes[node].lost(since), time.Duration(bounds.Detection), fmt.Sprintf("node %s is not Ready", node))
-		s.then("eviction", firstEnded(lost, since), time.Duration(bounds.Eviction), fmt.Sprintf("executor pod %s is marked for deletion or has ended", lost[0].pod.Name))
+	if node := fault.Node(); node != "" && fault.SilencesNode() {
+		s.then("detection", m.Nodes[node].Lost(since), time.Duration(bounds.Detection), fmt.Sprintf("node %s is not Ready", node))
+		s.then("eviction", firstEnded(lost, since), time.Duration(bounds.Eviction), fmt.Sprintf("executor pod %s is marked for deletion or has ended", lost[0].Pod.Name))
 	} else {
 		s.then("detection", removed(driver, lost, since), time.Duration(bounds.Detection), "the driver removes the lost executor")
 	}
-	s.then(phaseExecutorsBack, together(lost), time.Duration(bounds.ExecutorsBack), fmt.Sprintf("%d executors have registered anew", len(lost)))
+	s.then(phaseExecutorsBack, model.AllReplaced(lost), time.Duration(bounds.ExecutorsBack), fmt.Sprintf("%d executors have registered anew", len(lost)))
 	s.then(phaseFirstProgress, firstTaskOfNew(lost), time.Duration(bounds.FirstProgress), "a new executor has ended its first task")
 	return s.steps
 }
 
-func firstEnded(lost []*loss, since time.Time) Moment {
-	var first Moment
+func firstEnded(lost []*model.ExecutorLoss, since time.Time) model.Moment {
+	var first model.Moment
 	for _, l := range lost {
-		if m := l.pod.ended(since); !m.Never() {
-			first.first(m)
+		if m := l.Pod.EndedSince(since); !m.Never() {
+			first.KeepEarlier(m)
 		}
 	}
 	return first
 }
 
-func removed(driver *Process, lost []*loss, since time.Time) Moment {
-	var first Moment
+func removed(driver *model.Process, lost []*model.ExecutorLoss, since time.Time) model.Moment {
+	var first model.Moment
 	for _, l := range lost {
-		e := driver.Executors[l.pod.ExecutorID]
+		e := driver.Executors[l.Pod.ExecutorID]
 		if e != nil && !e.Removed.Never() && !e.Removed.At.Before(since) {
-			first.first(e.Removed)
+			first.KeepEarlier(e.Removed)
 		}
 	}
 	return first
 }
 
-func firstTaskOfNew(lost []*loss) Moment {
-	var first Moment
+func firstTaskOfNew(lost []*model.ExecutorLoss) model.Moment {
+	var first model.Moment
 	for _, l := range lost {
-		if l.replacement != nil && !l.replacement.FirstTask.Never() {
-			first.first(l.replacement.FirstTask)
+		if l.Replacement != nil && !l.Replacement.FirstTask.Never() {
+			first.KeepEarlier(l.Replacement.FirstTask)
 		}
 	}
 	return first

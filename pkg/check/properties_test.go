@@ -17,6 +17,7 @@ import (
 
 	"github.com/sparkchaos/sparkchaos/pkg/history"
 	"github.com/sparkchaos/sparkchaos/pkg/history/historytest"
+	"github.com/sparkchaos/sparkchaos/pkg/model"
 )
 
 // The properties in this file are about stories that are drawn at random. What is right is told by oracles that know what
@@ -651,12 +652,12 @@ func TestAHeartbeatRemovesNoOverlap(t *testing.T) {
 		})
 		after := bytesOf(t, s.story())
 		overlapOf := func(content []byte) time.Duration {
-			m := NewModel()
+			m := model.New()
 			for _, e := range eventsOf(t, content) {
 				m.Observe(&e)
 			}
-			all, _ := m.allOverlaps(running(m.Incarnations()), false)
-			return covered(all)
+			all, _ := allOverlaps(m, running(m.Incarnations()), false)
+			return model.Covered(all)
 		}
 		if was, is := overlapOf(before), overlapOf(after); is < was {
 			t.Fatalf("with one more heartbeat of %s at %s the drivers overlap for %s instead of %s", d.UID, at, is, was)

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/sparkchaos/sparkchaos/internal/wording"
+	"github.com/sparkchaos/sparkchaos/pkg/model"
 	"github.com/sparkchaos/sparkchaos/pkg/scenario"
 )
 
@@ -43,7 +44,7 @@ func recoveryWithin() Definition {
 		},
 		New: func(args any) Checker {
 			bounds := *args.(*RecoveryArgs)
-			return checkerFunc(func(m *Model) Result { return checkRecovery(m, bounds) })
+			return CheckerFunc(func(m *model.Model) Result { return checkRecovery(m, bounds) })
 		},
 	}
 }
@@ -60,7 +61,7 @@ func recoveryProblems(args any) []string {
 // step is one phase as it is looked for.
 type step struct {
 	name     string
-	from, to Moment // from is Never if what it follows never came
+	from, to model.Moment // from is Never if what it follows never came
 	bound    time.Duration
 	begins   string // in words
 	ends     string
@@ -86,19 +87,19 @@ const (
 	phaseFirstProgress = "first progress"
 )
 
-func checkRecovery(m *Model, bounds RecoveryArgs) Result {
-	f := m.finding()
+func checkRecovery(m *model.Model, bounds RecoveryArgs) Result {
+	f := NewFinding(m)
 	incarnations := m.Incarnations()
-	if !f.assume(len(m.landed()) > 0, "a fault landed") {
-		return f.inconclusive("no fault landed, so there was nothing to recover from")
+	if !f.Assume(len(m.Landed()) > 0, "a fault landed") {
+		return f.Inconclusive("no fault landed, so there was nothing to recover from")
 	}
-	f.assume(m.seen("Pod"), "no change of a pod was missed")
-	f.assume(m.seen("Node"), "no change of a node was missed")
-	f.assumeDrivers(incarnations)
+	f.Assume(m.SawAll("Pod"), "no change of a pod was missed")
+	f.Assume(m.SawAll("Node"), "no change of a node was missed")
+	f.AssumeDrivers(incarnations)
 	var steps []step
 	var totals []step
-	for _, fault := range m.landed() {
-		found := m.recovery(incarnations, fault, bounds)
+	for _, fault := range m.Landed() {
+		found := recovery(m, incarnations, fault, bounds)
 		if len(found) == 0 {
 			continue // it cost nothing, so there is nothing to recover from
 		}
@@ -110,15 +111,15 @@ func checkRecovery(m *Model, bounds RecoveryArgs) Result {
 		steps = append(steps, found...)
 		totals = append(totals, total(fault, found, bounds))
 	}
-	if !f.assume(len(steps) > 0, "a fault cost the application its driver or an executor") {
-		return f.inconclusive("no fault cost the application its driver or an executor, so there was nothing to recover from")
+	if !f.Assume(len(steps) > 0, "a fault cost the application its driver or an executor") {
+		return f.Inconclusive("no fault cost the application its driver or an executor, so there was nothing to recover from")
 	}
 	return f.recovered(steps, totals)
 }
 
-// assumeDrivers states that what the drivers told is known in full, by clocks that can be compared.
-func (f *finding) assumeDrivers(incarnations []*Incarnation) {
-	var drivers []*Process
+// AssumeDrivers states that what the drivers told is known in full, by clocks that can be compared.
+func (f *Finding) AssumeDrivers(incarnations []*model.Incarnation) {
+	var drivers []*model.Process
 	var silent []string
 	for _, incarnation := range running(incarnations) {
 		if incarnation.Driver == nil {
@@ -127,33 +128,33 @@ func (f *finding) assumeDrivers(incarnations []*Incarnation) {
 		}
 		drivers = append(drivers, incarnation.Driver)
 	}
-	f.assume(len(silent) == 0, "every driver that ran reported to the witness%s", wording.Except(silent))
-	f.assumeClocks(drivers...)
+	f.Assume(len(silent) == 0, "every driver that ran reported to the witness%s", wording.Except(silent))
+	f.AssumeClocks(drivers...)
 }
 
 // overdue adds a phase that was seen, and returns a result if it took longer than its bound, or has not come within it.
-func (f *finding) overdue(fault *Fault, s step) *Result {
+func (f *Finding) overdue(fault *model.Fault, s step) *Result {
 	m := f.model
 	w := Window{From: s.from.At, Bound: s.bound, Kinds: []string{"Node", "Pod"}}
 	if s.byDriver() {
 		w.Kinds = nil
 	}
 	if s.from.Never() || s.to.Never() {
-		end, kinds := m.horizon(), w.Kinds
+		end, kinds := m.Horizon(), w.Kinds
 		if len(kinds) > 0 {
-			end = m.seenUntil(kinds...)
+			end = m.SeenUntil(kinds...)
 		}
 		if s.cut || s.bound <= 0 || s.from.Never() || end.At.Sub(s.from.At) <= s.bound {
 			return nil
 		}
 		f.Bound, f.Measured = wording.Duration(s.bound), s.name+" never"
-		f.cite(s.from, "%s", s.begins)
-		f.cite(end, "nothing is seen from here on; %s: not yet", s.ends)
+		f.Cite(s.from, "%s", s.begins)
+		f.Cite(end, "nothing is seen from here on; %s: not yet", s.ends)
 		if s.byDriver() {
-			f.assumeDisks(m.nodesOf(m.Incarnations()), "that a driver ran on")
+			f.AssumeDisks(m.NodesOf(m.Incarnations()), "that a driver ran on")
 		}
 		w.To, w.Least = end.At, end.At.Sub(s.from.At)
-		r := f.late(w, "%s did not end within %s: %s never came", s.name, wording.Duration(s.bound), s.ends)
+		r := f.Late(w, "%s did not end within %s: %s never came", s.name, wording.Duration(s.bound), s.ends)
 		return &r
 	}
 	f.Phases = append(f.Phases, Phase{
@@ -163,22 +164,22 @@ func (f *finding) overdue(fault *Fault, s step) *Result {
 }
 
 // tooLong returns a result if a phase that ended took longer than its bound, or may have.
-func (f *finding) tooLong(s step, w Window) *Result {
-	took := f.model.lapse(s.from, s.to)
-	if s.bound <= 0 || took.most <= s.bound || s.cut {
+func (f *Finding) tooLong(s step, w Window) *Result {
+	took := f.model.Lapse(s.from, s.to)
+	if s.bound <= 0 || took.Most <= s.bound || s.cut {
 		return nil
 	}
 	f.Bound = wording.Duration(s.bound)
-	f.cite(s.from, "%s", s.begins)
-	f.cite(s.to, "%s", s.ends)
+	f.Cite(s.from, "%s", s.begins)
+	f.Cite(s.to, "%s", s.ends)
 	w.To = s.to.At
-	r := f.within(took, w, "", fmt.Sprintf("%s took %s, longer than %s", s.name, took, wording.Duration(s.bound)))
+	r := f.Within(took, w, "", fmt.Sprintf("%s took %s, longer than %s", s.name, took, wording.Duration(s.bound)))
 	r.Measured = s.name + " " + took.String()
 	return &r
 }
 
 // recovered closes the finding when no single phase was late.
-func (f *finding) recovered(steps, totals []step) Result {
+func (f *Finding) recovered(steps, totals []step) Result {
 	m := f.model
 	for _, t := range totals {
 		w := Window{From: t.from.At, Bound: t.bound, Kinds: []string{"Node", "Pod"}}
@@ -188,13 +189,13 @@ func (f *finding) recovered(steps, totals []step) Result {
 			}
 			continue
 		}
-		end := m.seenUntil(w.Kinds...)
+		end := m.SeenUntil(w.Kinds...)
 		if w.To, w.Least = end.At, end.At.Sub(t.from.At); t.bound > 0 && w.Least > t.bound && !t.cut {
 			f.Bound, f.Measured = wording.Duration(t.bound), "total never"
-			f.cite(t.from, "%s", t.begins)
-			f.cite(end, "nothing is seen from here on; %s: not yet", t.ends)
-			f.assumeDisks(m.nodesOf(m.Incarnations()), "that a driver ran on")
-			return f.late(w, "total did not end within %s: %s never came", wording.Duration(t.bound), t.ends)
+			f.Cite(t.from, "%s", t.begins)
+			f.Cite(end, "nothing is seen from here on; %s: not yet", t.ends)
+			f.AssumeDisks(m.NodesOf(m.Incarnations()), "that a driver ran on")
+			return f.Late(w, "total did not end within %s: %s never came", wording.Duration(t.bound), t.ends)
 		}
 	}
 	var longest *step
@@ -213,27 +214,27 @@ func (f *finding) recovered(steps, totals []step) Result {
 		if s.cut {
 			continue
 		}
-		f.cite(s.from, "%s", s.begins)
-		f.cite(s.to, "%s", s.ends)
-		if !f.assume(!s.to.Never(), "%s was seen to end (%s)", s.name, s.ends) {
-			return f.inconclusive("%s was not seen to end (%s) before the record ended", s.name, s.ends)
+		f.Cite(s.from, "%s", s.begins)
+		f.Cite(s.to, "%s", s.ends)
+		if !f.Assume(!s.to.Never(), "%s was seen to end (%s)", s.name, s.ends) {
+			return f.Inconclusive("%s was not seen to end (%s) before the record ended", s.name, s.ends)
 		}
 	}
-	return f.held("the application had recovered %s after the fault", wording.Duration(longest.took()))
+	return f.Held("the application had recovered %s after the fault", wording.Duration(longest.took()))
 }
 
 // total returns all phases of a fault as one, not ended as long as any of them is not.
-func total(fault *Fault, steps []step, bounds RecoveryArgs) step {
+func total(fault *model.Fault, steps []step, bounds RecoveryArgs) step {
 	t := step{name: "total", from: fault.Began, bound: time.Duration(bounds.Total), begins: "fault " + fault.Name + " begins to act", ends: "the recovery is complete"}
 	for _, s := range steps {
 		t.cut = t.cut || s.cut
 	}
 	for _, s := range steps {
 		if s.to.Never() {
-			t.to = Moment{}
+			t.to = model.Moment{}
 			return t
 		}
-		t.to.latest(s.to)
+		t.to.KeepLater(s.to)
 	}
 	return t
 }

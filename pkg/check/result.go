@@ -8,12 +8,13 @@ import (
 	"time"
 
 	"github.com/sparkchaos/sparkchaos/internal/wording"
+	"github.com/sparkchaos/sparkchaos/pkg/model"
 )
 
-// finding is a Result that is being put together.
-type finding struct {
+// Finding is a Result that is being put together.
+type Finding struct {
 	Result
-	model *Model
+	model *model.Model
 }
 
 // Ground is what a violation rests on.
@@ -37,20 +38,22 @@ type Window struct {
 	Kinds    []string // of objects that would have shown it; empty if processes show it
 }
 
-func (m *Model) finding() *finding { return &finding{model: m} }
+// NewFinding returns the finding of an invariant that is judged by a model. It ends with Held, Violated, Late, Proven, Within or
+// Inconclusive, which return its Result.
+func NewFinding(m *model.Model) *Finding { return &Finding{model: m} }
 
-// assume states something without which the invariant cannot be judged, and returns whether it is so.
-func (f *finding) assume(held bool, what string, args ...any) bool {
+// Assume states something without which the invariant cannot be judged, and returns whether it is so.
+func (f *Finding) Assume(held bool, what string, args ...any) bool {
 	f.Assumptions = append(f.Assumptions, Assumption{What: fmt.Sprintf(what, args...), Held: held})
 	return held
 }
 
-// cite adds an event to the evidence and tells it in words.
-func (f *finding) cite(at Moment, text string, args ...any) {
+// Cite adds an event to the evidence and tells it in words.
+func (f *Finding) Cite(at model.Moment, text string, args ...any) {
 	if at.Never() {
 		return
 	}
-	line := EvidenceLine{Seq: at.Seq, Offset: f.model.offset(at), Text: fmt.Sprintf(text, args...)}
+	line := EvidenceLine{Seq: at.Seq, Offset: f.model.Offset(at), Text: fmt.Sprintf(text, args...)}
 	if slices.Contains(f.Narrative, line) {
 		return
 	}
@@ -58,8 +61,8 @@ func (f *finding) cite(at Moment, text string, args ...any) {
 	f.Narrative = append(f.Narrative, line)
 }
 
-// violated closes a finding with a violation that rests on something not being there. It is one only if everything assumed was so.
-func (f *finding) violated(message string, args ...any) Result {
+// Violated closes a finding with a violation that rests on something not being there. It is one only if everything assumed was so.
+func (f *Finding) Violated(message string, args ...any) Result {
 	if missing := f.unheld(); len(missing) > 0 {
 		return f.close(Inconclusive, fmt.Sprintf(message, args...)+"; but that is not certain; not so: "+strings.Join(missing, "; "))
 	}
@@ -67,54 +70,55 @@ func (f *finding) violated(message string, args ...any) Result {
 	return f.close(Violation, fmt.Sprintf(message, args...))
 }
 
-// late closes a finding with a violation of a bound in time.
-func (f *finding) late(w Window, message string, args ...any) Result {
-	if blind := f.model.blind(w.From, w.To, w.Kinds...); len(blind) > 0 {
+// Late closes a finding with a violation of a bound in time.
+func (f *Finding) Late(w Window, message string, args ...any) Result {
+	if blind := f.model.Blind(w.From, w.To, w.Kinds...); len(blind) > 0 {
 		for _, gap := range blind {
-			f.assume(false, "%ss were seen all the time (not for %s until %s: %s)", gap.Kind, wording.Duration(gap.Data.For), wording.Duration(f.model.offset(gap.At)), gap.Data.Reason)
+			f.Assume(false, "%ss were seen all the time (not for %s until %s: %s)", gap.Kind, wording.Duration(gap.Data.For), wording.Duration(f.model.Offset(gap.At)), gap.Data.Reason)
 		}
 	}
-	r := f.violated(message, args...)
+	r := f.Violated(message, args...)
 	if r.Verdict == Violation {
 		r.Ground, r.Window = ByTime, w
 	}
 	return r
 }
 
-// proven closes a finding with a violation that the cited events prove, whatever else is not known.
-func (f *finding) proven(message string, args ...any) Result {
+// Proven closes a finding with a violation that the cited events prove, whatever else is not known.
+func (f *Finding) Proven(message string, args ...any) Result {
 	f.Ground = ByPresence
 	return f.close(Violation, fmt.Sprintf(message, args...))
 }
 
-func (f *finding) inconclusive(message string, args ...any) Result {
+// Inconclusive closes a finding that allows no judgement.
+func (f *Finding) Inconclusive(message string, args ...any) Result {
 	return f.close(Inconclusive, fmt.Sprintf(message, args...))
 }
 
-// within closes a finding by how long something took: a pass if it was certainly within the bound, a violation if it was certainly
+// Within closes a finding by how long something took: a pass if it was certainly within the bound, a violation if it was certainly
 // not, else inconclusive.
-func (f *finding) within(took lapse, w Window, pass, late string) Result {
+func (f *Finding) Within(took model.Lapse, w Window, pass, late string) Result {
 	f.Measured = took.String()
-	w.Least = took.least
+	w.Least = took.Least
 	switch {
-	case took.most <= w.Bound:
-		return f.held("%s", pass)
-	case took.least > w.Bound:
-		return f.late(w, "%s", late)
+	case took.Most <= w.Bound:
+		return f.Held("%s", pass)
+	case took.Least > w.Bound:
+		return f.Late(w, "%s", late)
 	default:
-		return f.inconclusive("it took %s, the bound is %s: nothing was seen at the time when it was decided", took, wording.Duration(w.Bound))
+		return f.Inconclusive("it took %s, the bound is %s: nothing was seen at the time when it was decided", took, wording.Duration(w.Bound))
 	}
 }
 
-// held closes a finding without a violation: a pass only if everything assumed was so.
-func (f *finding) held(message string, args ...any) Result {
+// Held closes a finding without a violation: a pass only if everything assumed was so.
+func (f *Finding) Held(message string, args ...any) Result {
 	if missing := f.unheld(); len(missing) > 0 {
 		return f.close(Inconclusive, "no violation was seen, but it cannot be excluded; not so: "+strings.Join(missing, "; "))
 	}
 	return f.close(Pass, fmt.Sprintf(message, args...))
 }
 
-func (f *finding) unheld() []string {
+func (f *Finding) unheld() []string {
 	var missing []string
 	for _, assumption := range f.Assumptions {
 		if !assumption.Held {
@@ -124,7 +128,7 @@ func (f *finding) unheld() []string {
 	return missing
 }
 
-func (f *finding) close(verdict Verdict, message string) Result {
+func (f *Finding) close(verdict Verdict, message string) Result {
 	f.Verdict, f.Message = verdict, message
 	slices.Sort(f.Evidence)
 	f.Evidence = slices.Compact(f.Evidence)

@@ -13,6 +13,7 @@ import (
 
 	"github.com/sparkchaos/sparkchaos/internal/wording"
 	"github.com/sparkchaos/sparkchaos/pkg/history"
+	"github.com/sparkchaos/sparkchaos/pkg/model"
 )
 
 func resultEqualsBaseline() Definition {
@@ -21,48 +22,48 @@ func resultEqualsBaseline() Definition {
 		Doc: "The application committed the results of the run without faults: nothing lost, nothing else, and no result twice with different values. " +
 			"A second incarnation may commit the same value again, which is reported and is no violation; if both were alive at the time, the result may stand twice, and the verdict is inconclusive.",
 		Args: func() any { return &NoArgs{} },
-		New:  func(any) Checker { return checkerFunc(checkResult) },
+		New:  func(any) Checker { return CheckerFunc(checkResult) },
 	}
 }
 
-func checkResult(m *Model) Result {
-	f := m.finding()
-	if !f.assume(m.Baseline != nil && len(m.Baseline.Results) > 0, "the baseline has results") {
-		return f.inconclusive("there is no result of a run without faults to compare with")
+func checkResult(m *model.Model) Result {
+	f := NewFinding(m)
+	if !f.Assume(m.Baseline != nil && len(m.Baseline.Results) > 0, "the baseline has results") {
+		return f.Inconclusive("there is no result of a run without faults to compare with")
 	}
-	f.cite(m.BaselineAt, "the run without faults has %s", wording.Count(len(m.Baseline.Results), "result"))
+	f.Cite(m.BaselineAt, "the run without faults has %s", wording.Count(len(m.Baseline.Results), "result"))
 	f.Bound = wording.Count(len(m.Baseline.Results), "result")
-	wrong := m.foreignBaseline()
-	f.assume(wrong == "", "the baseline is one of this workload and this image%s", because(nonEmpty(wrong)))
-	commits, strangers := m.ownCommits()
+	wrong := foreignBaseline(m)
+	f.Assume(wrong == "", "the baseline is one of this workload and this image%s", because(nonEmpty(wrong)))
+	commits, strangers := ownCommits(m)
 	f.Measured = wording.Count(len(commits), "result")
-	f.assumeDrivers(m.Incarnations())
-	f.assumeDisks(m.writersOf(commits), "that a driver or a writer of results ran on")
-	f.assume(len(strangers) == 0, "each result was committed by an incarnation of this run's driver%s", wording.Except(strangers))
-	well, _, _ := m.completed()
+	f.AssumeDrivers(m.Incarnations())
+	f.AssumeDisks(writersOf(m, commits), "that a driver or a writer of results ran on")
+	f.Assume(len(strangers) == 0, "each result was committed by an incarnation of this run's driver%s", wording.Except(strangers))
+	well, _, _ := completed(m)
 	for _, key := range slices.Sorted(maps.Keys(commits)) {
 		if r, wrong := f.compare(key, commits[key]); wrong {
 			return r
 		}
 	}
-	f.assume(!well.Never(), "the application ended well")
+	f.Assume(!well.Never(), "the application ended well")
 	if lost := without(m.Baseline.Results, commits); len(lost) > 0 {
-		f.cite(well, "the application ended")
-		return f.violated("%d of %d results were lost: %s", len(lost), len(m.Baseline.Results), wording.Some(lost))
+		f.Cite(well, "the application ended")
+		return f.Violated("%d of %d results were lost: %s", len(lost), len(m.Baseline.Results), wording.Some(lost))
 	}
-	twice, alone := m.doubles(commits)
-	f.assume(len(alone) == 0, "no result was committed by two incarnations that were both alive%s", wording.Except(alone))
+	twice, alone := doubles(m, commits)
+	f.Assume(len(alone) == 0, "no result was committed by two incarnations that were both alive%s", wording.Except(alone))
 	for _, key := range slices.Sorted(maps.Keys(commits)) {
 		last := commits[key][len(commits[key])-1]
-		f.cite(last.At, "pod %s commits %s", last.Pod, key)
+		f.Cite(last.At, "pod %s commits %s", last.Pod, key)
 		break
 	}
-	return f.held("all %d results equal those of the run without faults%s", len(commits), twice)
+	return f.Held("all %d results equal those of the run without faults%s", len(commits), twice)
 }
 
 // foreignBaseline returns why the baseline may be one of another workload or image; empty if it is this one's. One that this run made is
 // its own; one from the cache must have been made of what this run runs.
-func (m *Model) foreignBaseline() string {
+func foreignBaseline(m *model.Model) string {
 	b := m.Baseline
 	if len(b.Inputs) == 0 {
 		if b.Cached {
@@ -117,16 +118,16 @@ func sameJSON(a, b json.RawMessage) bool {
 
 // ownCommits returns the commits of this run's drivers by key, each list in the order of the writers' clocks, and the pods of others that
 // committed after the launch. Commits from before the launch are the baseline's, whose files may lie on the same disks.
-func (m *Model) ownCommits() (map[string][]Commit, []string) {
+func ownCommits(m *model.Model) (map[string][]model.Commit, []string) {
 	writers := map[string]bool{}
 	for _, incarnation := range m.Incarnations() {
 		writers[incarnation.UID] = incarnation.Pod != nil
 	}
-	own := map[string][]Commit{}
+	own := map[string][]model.Commit{}
 	var strangers []string
 	for key, commits := range m.Ledger.Commits {
 		for _, c := range commits {
-			if m.Launched.Never() || c.At.At.Before(m.launchBegan()) {
+			if m.Launched.Never() || c.At.At.Before(m.LaunchBegan()) {
 				continue
 			}
 			if !writers[c.Incarnation] {
@@ -135,7 +136,7 @@ func (m *Model) ownCommits() (map[string][]Commit, []string) {
 			}
 			own[key] = append(own[key], c)
 		}
-		slices.SortStableFunc(own[key], func(a, b Commit) int {
+		slices.SortStableFunc(own[key], func(a, b model.Commit) int {
 			return cmp.Or(a.At.At.Compare(b.At.At), cmp.Compare(a.Record, b.Record), cmp.Compare(a.Incarnation, b.Incarnation))
 		})
 		if len(own[key]) == 0 {
@@ -146,13 +147,13 @@ func (m *Model) ownCommits() (map[string][]Commit, []string) {
 }
 
 // compare returns a violation if a result differs from the baseline's or between incarnations.
-func (f *finding) compare(key string, commits []Commit) (Result, bool) {
+func (f *Finding) compare(key string, commits []model.Commit) (Result, bool) {
 	final := finals(commits)
 	for _, c := range final[1:] {
 		if c.Value != final[0].Value {
-			f.cite(final[0].At, "pod %s commits %s = %s", final[0].Pod, key, final[0].Value)
-			f.cite(c.At, "pod %s of another incarnation commits %s = %s", c.Pod, key, c.Value)
-			return f.violated("%s was committed by two incarnations with different values: %s and %s", key, final[0].Value, c.Value), true
+			f.Cite(final[0].At, "pod %s commits %s = %s", final[0].Pod, key, final[0].Value)
+			f.Cite(c.At, "pod %s of another incarnation commits %s = %s", c.Pod, key, c.Value)
+			return f.Violated("%s was committed by two incarnations with different values: %s and %s", key, final[0].Value, c.Value), true
 		}
 	}
 	want, known := f.model.Baseline.Results[key]
@@ -160,18 +161,18 @@ func (f *finding) compare(key string, commits []Commit) (Result, bool) {
 	if known && got.Value == want {
 		return Result{}, false
 	}
-	f.cite(got.At, "pod %s commits %s = %s", got.Pod, key, got.Value)
+	f.Cite(got.At, "pod %s commits %s = %s", got.Pod, key, got.Value)
 	if !known {
-		return f.violated("%s = %s was committed, but the run without faults has no such result", key, got.Value), true
+		return f.Violated("%s = %s was committed, but the run without faults has no such result", key, got.Value), true
 	}
-	return f.violated("%s is %s, in the run without faults it is %s", key, got.Value, want), true
+	return f.Violated("%s is %s, in the run without faults it is %s", key, got.Value, want), true
 }
 
 // finals returns the last commit of each incarnation: within one life a result may be committed step by step.
-func finals(commits []Commit) []Commit {
-	var final []Commit
+func finals(commits []model.Commit) []model.Commit {
+	var final []model.Commit
 	for _, c := range commits {
-		i := slices.IndexFunc(final, func(have Commit) bool { return have.Incarnation == c.Incarnation })
+		i := slices.IndexFunc(final, func(have model.Commit) bool { return have.Incarnation == c.Incarnation })
 		if i < 0 {
 			final = append(final, c)
 			continue
@@ -182,8 +183,8 @@ func finals(commits []Commit) []Commit {
 }
 
 // writersOf returns the nodes of all drivers that ran and of all that committed results.
-func (m *Model) writersOf(commits map[string][]Commit) []string {
-	nodes := m.nodesOf(m.Incarnations())
+func writersOf(m *model.Model, commits map[string][]model.Commit) []string {
+	nodes := m.NodesOf(m.Incarnations())
 	for _, list := range commits {
 		for _, c := range list {
 			if c.Node != "" {
@@ -194,7 +195,7 @@ func (m *Model) writersOf(commits map[string][]Commit) []string {
 	return wording.Distinct(nodes)
 }
 
-func without(results map[string]string, commits map[string][]Commit) []string {
+func without(results map[string]string, commits map[string][]model.Commit) []string {
 	var lost []string
 	for _, key := range slices.Sorted(maps.Keys(results)) {
 		if len(commits[key]) == 0 {
@@ -206,8 +207,8 @@ func without(results map[string]string, commits map[string][]Commit) []string {
 
 // doubles says which results several incarnations committed with equal values, and names those that they committed while another writer
 // was alive: nobody can tell then whether the result stands once or twice.
-func (m *Model) doubles(commits map[string][]Commit) (said string, together []string) {
-	drivers := map[string]*Incarnation{}
+func doubles(m *model.Model, commits map[string][]model.Commit) (said string, together []string) {
+	drivers := map[string]*model.Incarnation{}
 	for _, incarnation := range m.Incarnations() {
 		drivers[incarnation.UID] = incarnation
 	}
@@ -220,7 +221,7 @@ func (m *Model) doubles(commits map[string][]Commit) (said string, together []st
 		twice = append(twice, key)
 		for _, a := range final {
 			for _, b := range final {
-				if a.Incarnation != b.Incarnation && drivers[a.Incarnation].aliveAt(m, b.At) {
+				if a.Incarnation != b.Incarnation && aliveAt(drivers[a.Incarnation], m, b.At) {
 					together = append(together, key)
 				}
 			}
@@ -233,8 +234,8 @@ func (m *Model) doubles(commits map[string][]Commit) (said string, together []st
 }
 
 // aliveAt reports whether the driver may have been alive when another process told something.
-func (i *Incarnation) aliveAt(m *Model, at Moment) bool {
-	return i != nil && i.Driver != nil && m.life(i.Driver).shift(at.Slack+m.slack(i.Driver)).covers(at.At)
+func aliveAt(i *model.Incarnation, m *model.Model, at model.Moment) bool {
+	return i != nil && i.Driver != nil && m.Life(i.Driver).Shift(at.Slack+m.Slack(i.Driver)).Covers(at.At)
 }
 
 // nonEmpty returns a list of the text, empty if there is none.

@@ -6,6 +6,8 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+
+	"github.com/sparkchaos/sparkchaos/pkg/model"
 )
 
 // outputKey names a map output of a driver.
@@ -21,7 +23,7 @@ func (k outputKey) String() string {
 
 // hit is a fault that struck map output.
 type hit struct {
-	fault   *Fault
+	fault   *model.Fault
 	book    *mapBook
 	present []outputKey // map outputs of complete stages
 	struck  []outputKey // those of them that were on what it struck
@@ -31,15 +33,15 @@ type hit struct {
 type rerun struct {
 	story     *shuffleStory
 	output    outputKey
-	before    *Task // that had computed it last
-	task      *Task
+	before    *model.Task // that had computed it last
+	task      *model.Task
 	after     *hit // the last one before it; nil if there was none
 	explained bool // a fault between the two struck the executor that had it
 }
 
 // shuffleStory is what happened to map outputs, as far as faults go.
 type shuffleStory struct {
-	incarnations []*Incarnation
+	incarnations []*model.Incarnation
 	drivers      []string // drivers after the first, which compute everything anew
 	strangers    []string // executors with map output whose pods are not known
 	speculative  bool
@@ -47,12 +49,12 @@ type shuffleStory struct {
 	reruns       []rerun
 }
 
-func (m *Model) shuffleStory() *shuffleStory {
+func newShuffleStory(m *model.Model) *shuffleStory {
 	s := &shuffleStory{incarnations: m.Incarnations()}
-	books := map[*Incarnation]*mapBook{}
+	books := map[*model.Incarnation]*mapBook{}
 	for _, incarnation := range s.incarnations {
 		if incarnation.Driver != nil {
-			books[incarnation] = m.mapBook(incarnation)
+			books[incarnation] = newMapBook(m, incarnation)
 		}
 	}
 	for i, incarnation := range s.incarnations {
@@ -60,16 +62,16 @@ func (m *Model) shuffleStory() *shuffleStory {
 			s.drivers = append(s.drivers, incarnation.Name)
 		}
 	}
-	blows := m.blows(s.incarnations)
-	for _, fault := range m.landed() {
-		victim := current(s.incarnations, fault.Began.At)
+	blows := m.DriverLosses(s.incarnations)
+	for _, fault := range m.Landed() {
+		victim := model.Current(s.incarnations, fault.Began.At)
 		if victim == nil || books[victim] == nil {
 			continue
 		}
-		if slices.ContainsFunc(blows, func(b blow) bool { return b.fault == fault }) {
+		if slices.ContainsFunc(blows, func(b model.DriverLoss) bool { return b.Fault == fault }) {
 			continue
 		}
-		if h := m.hitOf(fault, books[victim]); len(h.struck) > 0 {
+		if h := hitOf(m, fault, books[victim]); len(h.struck) > 0 {
 			s.hits = append(s.hits, h)
 		}
 	}
@@ -87,12 +89,12 @@ func (m *Model) shuffleStory() *shuffleStory {
 }
 
 // addReruns finds what was computed again after its stage had been complete.
-func (s *shuffleStory) addReruns(m *Model, book *mapBook) {
+func (s *shuffleStory) addReruns(m *model.Model, book *mapBook) {
 	for _, key := range book.keys() {
 		complete := book.complete[key.shuffle]
 		for _, task := range book.runs[key] {
 			before := book.holder(key, task.Started)
-			if before == nil || complete.Never() || !complete.before(task.Started) {
+			if before == nil || complete.Never() || !complete.Before(task.Started) {
 				continue
 			}
 			r := rerun{story: s, output: key, before: before, task: task}
@@ -101,7 +103,7 @@ func (s *shuffleStory) addReruns(m *Model, book *mapBook) {
 					continue
 				}
 				r.after = h
-				if h.fault.Began.At.After(before.Ended.At) && m.strikes(h.fault, book.pods[before.Executor]) {
+				if h.fault.Began.At.After(before.Ended.At) && strikesExecutor(m, h.fault, book.pods[before.Executor]) {
 					r.explained = true
 				}
 			}
@@ -110,7 +112,7 @@ func (s *shuffleStory) addReruns(m *Model, book *mapBook) {
 	}
 }
 
-func (m *Model) hitOf(fault *Fault, book *mapBook) *hit {
+func hitOf(m *model.Model, fault *model.Fault, book *mapBook) *hit {
 	h := &hit{fault: fault, book: book}
 	for _, key := range book.keys() {
 		if complete := book.complete[key.shuffle]; complete.Never() || complete.At.After(fault.Began.At) {
@@ -121,43 +123,43 @@ func (m *Model) hitOf(fault *Fault, book *mapBook) *hit {
 			continue
 		}
 		h.present = append(h.present, key)
-		if m.takes(fault, book, book.pods[holder.Executor]) {
+		if takes(m, fault, book, book.pods[holder.Executor]) {
 			h.struck = append(h.struck, key)
 		}
 	}
 	return h
 }
 
-// strikes reports whether a fault struck an executor's map output: its pod, its node, or the shuffle service of its node.
-func (m *Model) strikes(fault *Fault, executor *Pod) bool {
+// strikesExecutor reports whether a fault struck an executor's map output: its pod, its node, or the shuffle service of its node.
+func strikesExecutor(m *model.Model, fault *model.Fault, executor *model.Pod) bool {
 	if executor == nil {
 		return false
 	}
-	return fault.hits(executor.UID, executor.Node) || slices.ContainsFunc(m.struckPods(fault), func(pod *Pod) bool {
-		return pod.Component == componentShuffleService && pod.Node == executor.Node
+	return fault.Hits(executor.UID, executor.Node) || slices.ContainsFunc(struckPods(m, fault), func(pod *model.Pod) bool {
+		return pod.Component == model.ComponentShuffleService && pod.Node == executor.Node
 	})
 }
 
 // takes reports whether a fault took away what served an executor's map output: the executor, or the shuffle service of its node. What goes
 // on, however slowly, serves it still.
-func (m *Model) takes(fault *Fault, book *mapBook, executor *Pod) bool {
+func takes(m *model.Model, fault *model.Fault, book *mapBook, executor *model.Pod) bool {
 	if executor == nil {
 		return false
 	}
-	if !m.cost(fault, executor, m.Processes[executor.UID], book.driver.Stopping).Never() {
+	if !m.Cost(fault, executor, m.Processes[executor.UID], book.driver.Stopping).Never() {
 		return true
 	}
 	for _, uid := range slices.Sorted(maps.Keys(m.Pods)) {
 		pod := m.Pods[uid]
-		if pod.Component == componentShuffleService && pod.Node == executor.Node && !m.cost(fault, pod, nil, Moment{}).Never() {
+		if pod.Component == model.ComponentShuffleService && pod.Node == executor.Node && !m.Cost(fault, pod, nil, model.Moment{}).Never() {
 			return true
 		}
 	}
 	return false
 }
 
-func (m *Model) struckPods(fault *Fault) []*Pod {
-	var pods []*Pod
+func struckPods(m *model.Model, fault *model.Fault) []*model.Pod {
+	var pods []*model.Pod
 	for _, target := range fault.Targets {
 		if pod := m.Pods[target.UID]; target.Kind == "Pod" && pod != nil {
 			pods = append(pods, pod)
@@ -211,15 +213,15 @@ func (h *hit) what() string {
 
 // reader returns the first task that started after the fault had landed and read one of the shuffles to a good end, on an
 // executor that the fault did not strike: one beside a struck service reads its own node's files from the disk.
-func (h *hit) reader(m *Model) *Task {
-	var first *Task
+func (h *hit) reader(m *model.Model) *model.Task {
+	var first *model.Task
 	for _, task := range h.book.driver.Tasks {
 		stage := h.book.driver.Stages[task.Stage]
-		if stage == nil || !task.succeeded() || task.Started.Never() || !task.Started.At.After(h.fault.Landed.At) ||
-			m.strikes(h.fault, h.book.pods[task.Executor]) {
+		if stage == nil || !task.Succeeded() || task.Started.Never() || !task.Started.At.After(h.fault.Landed.At) ||
+			strikesExecutor(m, h.fault, h.book.pods[task.Executor]) {
 			continue
 		}
-		reads := slices.ContainsFunc(h.struck, func(key outputKey) bool { return stage.reads(key.shuffle, h.book.driver.Stages) })
+		reads := slices.ContainsFunc(h.struck, func(key outputKey) bool { return stage.Reads(key.shuffle, h.book.driver.Stages) })
 		if reads && (first == nil || cmp.Or(task.Started.At.Compare(first.Started.At), cmp.Compare(task.ID, first.ID)) < 0) {
 			first = task
 		}
@@ -230,43 +232,43 @@ func (h *hit) reader(m *Model) *Task {
 // notAgain returns the struck outputs that were not computed to a good end after the fault.
 func (h *hit) notAgain() []outputKey {
 	return slices.DeleteFunc(slices.Clone(h.struck), func(key outputKey) bool {
-		return slices.ContainsFunc(h.book.runs[key], func(t *Task) bool {
-			return t.succeeded() && t.Started.At.After(h.fault.Began.At)
+		return slices.ContainsFunc(h.book.runs[key], func(t *model.Task) bool {
+			return t.Succeeded() && t.Started.At.After(h.fault.Began.At)
 		})
 	})
 }
 
 // cite cites what a good end rests on.
-func (h *hit) cite(f *finding, reader *Task) {
+func (h *hit) cite(f *Finding, reader *model.Task) {
 	key := h.struck[0]
-	f.cite(h.book.complete[key.shuffle], "all map output of shuffle %s is there", key.shuffle)
-	f.cite(h.fault.Began, "%s strikes %s", h.fault.Name, h.what())
+	f.Cite(h.book.complete[key.shuffle], "all map output of shuffle %s is there", key.shuffle)
+	f.Cite(h.fault.Began, "%s strikes %s", h.fault.Name, h.what())
 	for _, task := range h.book.runs[key] {
 		if task.Started.At.After(h.fault.Began.At) {
-			f.cite(task.Started, "executor %s computes %s again", task.Executor, key)
+			f.Cite(task.Started, "executor %s computes %s again", task.Executor, key)
 			break
 		}
 	}
-	f.cite(reader.Ended, "task %d on executor %s, which started after it, has read the shuffle", reader.ID, reader.Executor)
+	f.Cite(reader.Ended, "task %d on executor %s, which started after it, has read the shuffle", reader.ID, reader.Executor)
 }
 
 // mapBook is what the map tasks of one driver did.
 type mapBook struct {
-	driver      *Process
-	pods        map[string]*Pod       // executors' pods, by Spark's id
-	runs        map[outputKey][]*Task // in the order of their starts
-	complete    map[string]Moment     // when a shuffle's output was first there, by shuffle
+	driver      *model.Process
+	pods        map[string]*model.Pod       // executors' pods, by Spark's id
+	runs        map[outputKey][]*model.Task // in the order of their starts
+	complete    map[string]model.Moment     // when a shuffle's output was first there, by shuffle
 	speculative bool
 }
 
-func (m *Model) mapBook(incarnation *Incarnation) *mapBook {
-	b := &mapBook{driver: incarnation.Driver, pods: map[string]*Pod{}, runs: map[outputKey][]*Task{}, complete: map[string]Moment{}}
-	for _, pod := range m.executors(incarnation) {
+func newMapBook(m *model.Model, incarnation *model.Incarnation) *mapBook {
+	b := &mapBook{driver: incarnation.Driver, pods: map[string]*model.Pod{}, runs: map[outputKey][]*model.Task{}, complete: map[string]model.Moment{}}
+	for _, pod := range m.Executors(incarnation) {
 		b.pods[pod.ExecutorID] = pod
 	}
 	for _, stage := range b.driver.Stages {
 		if complete := b.complete[stage.Shuffle]; stage.Shuffle != "" && !stage.Completed.Never() {
-			complete.first(stage.Completed)
+			complete.KeepEarlier(stage.Completed)
 			b.complete[stage.Shuffle] = complete
 		}
 	}
@@ -280,7 +282,7 @@ func (m *Model) mapBook(incarnation *Incarnation) *mapBook {
 		b.speculative = b.speculative || task.Speculative
 	}
 	for _, runs := range b.runs {
-		slices.SortFunc(runs, func(a, b *Task) int {
+		slices.SortFunc(runs, func(a, b *model.Task) int {
 			return cmp.Or(a.Started.At.Compare(b.Started.At), cmp.Compare(a.ID, b.ID))
 		})
 	}
@@ -295,10 +297,10 @@ func (b *mapBook) keys() []outputKey {
 }
 
 // holder returns the task that had computed an output last when a moment came, nil if none had.
-func (b *mapBook) holder(key outputKey, at Moment) *Task {
-	var last *Task
+func (b *mapBook) holder(key outputKey, at model.Moment) *model.Task {
+	var last *model.Task
 	for _, task := range b.runs[key] {
-		if task.succeeded() && task.Ended.At.Before(at.At) && (last == nil || cmp.Or(last.Ended.At.Compare(task.Ended.At), cmp.Compare(last.ID, task.ID)) < 0) {
+		if task.Succeeded() && task.Ended.At.Before(at.At) && (last == nil || cmp.Or(last.Ended.At.Compare(task.Ended.At), cmp.Compare(last.ID, task.ID)) < 0) {
 			last = task
 		}
 	}
@@ -310,7 +312,7 @@ func (b *mapBook) strangers() []string {
 	unknown := map[string]bool{}
 	for _, runs := range b.runs {
 		for _, task := range runs {
-			if task.succeeded() && b.pods[task.Executor] == nil {
+			if task.Succeeded() && b.pods[task.Executor] == nil {
 				unknown["executor "+strconv.Quote(task.Executor)] = true
 			}
 		}

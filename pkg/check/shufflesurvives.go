@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/sparkchaos/sparkchaos/internal/wording"
+	"github.com/sparkchaos/sparkchaos/pkg/model"
 )
 
 const invariantShuffleSurvives = "shuffleSurvives"
@@ -34,23 +35,23 @@ func shuffleSurvives() Definition {
 		},
 		New: func(args any) Checker {
 			allowed := args.(*ShuffleArgs).Recomputed
-			return checkerFunc(func(m *Model) Result { return checkShuffle(m, allowed) })
+			return CheckerFunc(func(m *model.Model) Result { return checkShuffle(m, allowed) })
 		},
 	}
 }
 
-func checkShuffle(m *Model, allowed string) Result {
-	f := m.finding()
+func checkShuffle(m *model.Model, allowed string) Result {
+	f := NewFinding(m)
 	f.Bound = allowed
-	s := m.shuffleStory()
-	f.assume(len(s.drivers) == 0, "one driver ran to the end: another one computes everything anew%s", wording.Except(s.drivers))
-	f.assume(len(s.strangers) == 0, "the pod of each executor with map output is known%s", wording.Except(s.strangers))
-	f.assume(!s.speculative, "no map task ran speculatively")
-	f.assume(m.seen("Pod"), "no change of a pod was missed")
-	f.assumeDrivers(s.incarnations)
-	f.assumeDisks(m.nodesOf(s.incarnations), "that a driver ran on")
-	if !f.assume(len(s.hits) > 0, "a fault took away what served map output of a stage that was complete") {
-		return f.inconclusive("no fault took away what served map output of a stage that was complete, so nothing had to survive")
+	s := newShuffleStory(m)
+	f.Assume(len(s.drivers) == 0, "one driver ran to the end: another one computes everything anew%s", wording.Except(s.drivers))
+	f.Assume(len(s.strangers) == 0, "the pod of each executor with map output is known%s", wording.Except(s.strangers))
+	f.Assume(!s.speculative, "no map task ran speculatively")
+	f.Assume(m.SawAll("Pod"), "no change of a pod was missed")
+	f.AssumeDrivers(s.incarnations)
+	f.AssumeDisks(m.NodesOf(s.incarnations), "that a driver ran on")
+	if !f.Assume(len(s.hits) > 0, "a fault took away what served map output of a stage that was complete") {
+		return f.Inconclusive("no fault took away what served map output of a stage that was complete, so nothing had to survive")
 	}
 	f.Measured = fmt.Sprintf("%d of %d again", len(s.again()), s.outputs())
 	if allowed == recomputedLost {
@@ -63,11 +64,11 @@ func checkShuffle(m *Model, allowed string) Result {
 	}
 	for _, h := range s.hits {
 		reader := h.reader(m)
-		if !f.assume(reader != nil, "a task that started after %s had landed, where it did not strike, read the shuffle to a good end", h.fault.Name) {
-			return f.inconclusive("no task that started after %s had landed, where it did not strike, read the shuffle to a good end, so nobody needed the map output", h.fault.Name)
+		if !f.Assume(reader != nil, "a task that started after %s had landed, where it did not strike, read the shuffle to a good end", h.fault.Name) {
+			return f.Inconclusive("no task that started after %s had landed, where it did not strike, read the shuffle to a good end, so nobody needed the map output", h.fault.Name)
 		}
 		if left := h.notAgain(); allowed == recomputedLost && len(left) > 0 {
-			return f.inconclusive("%d of the %d map outputs that %s struck were not computed again: they were not lost, or were empty and not needed (whether anything is missing is for the result to show)",
+			return f.Inconclusive("%d of the %d map outputs that %s struck were not computed again: they were not lost, or were empty and not needed (whether anything is missing is for the result to show)",
 				len(left), len(h.struck), h.fault.Name)
 		}
 		h.cite(f, reader)
@@ -76,25 +77,25 @@ func checkShuffle(m *Model, allowed string) Result {
 }
 
 // judgeRerun judges a map output that was computed again; false if it may have been.
-func (f *finding) judgeRerun(r rerun, allowed string) (Result, bool) {
+func (f *Finding) judgeRerun(r rerun, allowed string) (Result, bool) {
 	if r.after == nil {
-		return f.inconclusive("%s was computed again before any fault struck map output: what came later cannot be laid to a fault", r.output), true
+		return f.Inconclusive("%s was computed again before any fault struck map output: what came later cannot be laid to a fault", r.output), true
 	}
 	if allowed == recomputedLost && r.explained {
 		return Result{}, false
 	}
-	f.cite(r.before.Ended, "executor %s has computed %s", r.before.Executor, r.output)
-	f.cite(r.after.fault.Began, "%s strikes %s", r.after.fault.Name, r.after.what())
-	f.cite(r.task.Started, "executor %s computes %s again", r.task.Executor, r.output)
+	f.Cite(r.before.Ended, "executor %s has computed %s", r.before.Executor, r.output)
+	f.Cite(r.after.fault.Began, "%s strikes %s", r.after.fault.Name, r.after.what())
+	f.Cite(r.task.Started, "executor %s computes %s again", r.task.Executor, r.output)
 	if allowed == recomputedNone {
-		return f.violated("%s was computed again after %s, as were %d more", r.output, r.after.fault.Name, len(r.story.again())-1), true
+		return f.Violated("%s was computed again after %s, as were %d more", r.output, r.after.fault.Name, len(r.story.again())-1), true
 	}
-	return f.violated("%s was computed again after %s, which had not struck it on executor %s", r.output, r.after.fault.Name, r.before.Executor), true
+	return f.Violated("%s was computed again after %s, which had not struck it on executor %s", r.output, r.after.fault.Name, r.before.Executor), true
 }
 
-func (f *finding) shuffleHeld(s *shuffleStory, allowed string) Result {
+func (f *Finding) shuffleHeld(s *shuffleStory, allowed string) Result {
 	if allowed == recomputedNone {
-		return f.held("none of %d map outputs was computed again, though %d were struck; there were %s", s.outputs(), s.struck(), wording.Count(s.fetchFailures(), "failed fetch attempt"))
+		return f.Held("none of %d map outputs was computed again, though %d were struck; there were %s", s.outputs(), s.struck(), wording.Count(s.fetchFailures(), "failed fetch attempt"))
 	}
-	return f.held("exactly the %d of %d map outputs that were struck were computed again, after %s", s.struck(), s.outputs(), wording.Count(s.fetchFailures(), "failed fetch attempt"))
+	return f.Held("exactly the %d of %d map outputs that were struck were computed again, after %s", s.struck(), s.outputs(), wording.Count(s.fetchFailures(), "failed fetch attempt"))
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/sparkchaos/sparkchaos/pkg/history"
 	"github.com/sparkchaos/sparkchaos/pkg/history/historytest"
+	"github.com/sparkchaos/sparkchaos/pkg/model"
 )
 
 // taskRun is a task of the story's driver: stage 0 makes the map output of shuffle 0, stage 1 reads it.
@@ -286,7 +287,7 @@ func TestTasksAreKeptOnlyIfAskedFor(t *testing.T) {
 		story := historytest.PowerOff(historytest.Expect(invariant, args{}))
 		shuffleCase(usualRun(), podTarget("e1"))(story)
 		_, events := judgeStory(t, story)
-		model := NewModel(KeepTasks(wantsTasks))
+		model := model.New(model.KeepTasks(wantsTasks))
 		for i := range events {
 			model.Observe(&events[i])
 		}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/sparkchaos/sparkchaos/internal/wording"
+	"github.com/sparkchaos/sparkchaos/pkg/model"
 	"github.com/sparkchaos/sparkchaos/pkg/scenario"
 )
 
@@ -19,7 +20,7 @@ func staleExecutorsGone() Definition {
 		Bound:    boundSince(scenario.SinceDriverEnd),
 		New: func(args any) Checker {
 			within := time.Duration(args.(*WithinArgs).Within)
-			return checkerFunc(func(m *Model) Result { return checkStale(m, within) })
+			return CheckerFunc(func(m *model.Model) Result { return checkStale(m, within) })
 		},
 	}
 }
@@ -28,146 +29,146 @@ func staleExecutorsGone() Definition {
 type stale struct {
 	name   string
 	node   string
-	driver *Incarnation
-	died   Moment    // the driver
-	gone   Moment    // the executor; Never if it was there at the horizon
-	seen   Moment    // the last event that shows it, or its begin
-	until  time.Time // until when it would have been seen
+	driver *model.Incarnation
+	died   model.Moment // the driver
+	gone   model.Moment // the executor; Never if it was there at the horizon
+	seen   model.Moment // the last event that shows it, or its begin
+	until  time.Time    // until when it would have been seen
 }
 
-func checkStale(m *Model, within time.Duration) Result {
-	f := m.finding()
+func checkStale(m *model.Model, within time.Duration) Result {
+	f := NewFinding(m)
 	f.Bound = wording.Duration(within)
 	incarnations := m.Incarnations()
-	if f.assume(m.seen("Pod"), "no change of a pod was missed") {
-		if r := m.reused(incarnations); r != nil {
+	if f.Assume(m.SawAll("Pod"), "no change of a pod was missed") {
+		if r := reused(m, incarnations); r != nil {
 			return *r
 		}
 	}
-	executors := m.staleExecutors(f, incarnations)
-	if !f.assume(len(executors) > 0, "an incarnation with executors was replaced") {
-		return f.inconclusive("no incarnation with executors was replaced, so no executor could become stale")
+	executors := staleExecutors(m, f, incarnations)
+	if !f.Assume(len(executors) > 0, "an incarnation with executors was replaced") {
+		return f.Inconclusive("no incarnation with executors was replaced, so no executor could become stale")
 	}
 	var worst *stale
 	var undecided *stale
 	for i := range executors {
 		s := &executors[i]
 		switch took := s.took(m); {
-		case took.least > within:
+		case took.Least > within:
 			return f.lingering(*s, within)
-		case s.gone.Never() || took.most > within:
+		case s.gone.Never() || took.Most > within:
 			undecided = s
-		case worst == nil || took.most > worst.took(m).most:
+		case worst == nil || took.Most > worst.took(m).Most:
 			worst = s
 		}
 	}
 	if undecided != nil {
-		f.cite(undecided.died, "%s gives its last sign of life", undecided.driver)
-		return f.inconclusive("executor %s of %s was watched for %s after its driver's end, the bound is %s, and was not certainly gone by then",
+		f.Cite(undecided.died, "%s gives its last sign of life", undecided.driver)
+		return f.Inconclusive("executor %s of %s was watched for %s after its driver's end, the bound is %s, and was not certainly gone by then",
 			undecided.name, undecided.driver, undecided.took(m), wording.Duration(within))
 	}
 	took := worst.took(m)
 	f.Measured = took.String()
-	f.cite(worst.died, "%s gives its last sign of life", worst.driver)
-	f.cite(worst.gone, "executor %s is gone, the last one", worst.name)
-	if took.most == 0 {
-		return f.held("none of the %d executors of replaced incarnations outlived its driver", len(executors))
+	f.Cite(worst.died, "%s gives its last sign of life", worst.driver)
+	f.Cite(worst.gone, "executor %s is gone, the last one", worst.name)
+	if took.Most == 0 {
+		return f.Held("none of the %d executors of replaced incarnations outlived its driver", len(executors))
 	}
-	return f.held("all %d executors of replaced incarnations were gone %s after their driver's end", len(executors), took)
+	return f.Held("all %d executors of replaced incarnations were gone %s after their driver's end", len(executors), took)
 }
 
 // took returns how long an executor outlived its driver, as far as it was watched.
-func (s *stale) took(m *Model) lapse {
+func (s *stale) took(m *model.Model) model.Lapse {
 	if s.gone.Never() {
-		return m.lapse(s.died, Moment{At: s.until, Slack: s.seen.Slack})
+		return m.Lapse(s.died, model.Moment{At: s.until, Slack: s.seen.Slack})
 	}
-	return m.lapse(s.died, s.gone)
+	return m.Lapse(s.died, s.gone)
 }
 
-func (f *finding) lingering(s stale, within time.Duration) Result {
+func (f *Finding) lingering(s stale, within time.Duration) Result {
 	m, took := f.model, s.took(f.model)
 	f.Bound, f.Measured = wording.Duration(within), took.String()
-	w := Window{From: s.died.At, To: s.gone.At, Bound: within, Least: took.least}
-	f.cite(s.died, "%s gives its last sign of life", s.driver)
+	w := Window{From: s.died.At, To: s.gone.At, Bound: within, Least: took.Least}
+	f.Cite(s.died, "%s gives its last sign of life", s.driver)
 	if s.gone.Never() {
 		f.Measured, w.To = "never", s.until
-		f.cite(s.seen, "executor %s of the dead driver is still there", s.name)
-		f.cite(m.horizon(), "nothing is seen from here on")
-		return f.late(w, "executor %s was still there %s after the end of its driver, %s", s.name, took, s.driver)
+		f.Cite(s.seen, "executor %s of the dead driver is still there", s.name)
+		f.Cite(m.Horizon(), "nothing is seen from here on")
+		return f.Late(w, "executor %s was still there %s after the end of its driver, %s", s.name, took, s.driver)
 	}
-	f.cite(s.gone, "executor %s is gone, only now", s.name)
-	return f.late(w, "executor %s was gone %s after the end of its driver, %s, later than %s", s.name, took, s.driver, wording.Duration(within))
+	f.Cite(s.gone, "executor %s is gone, only now", s.name)
+	return f.Late(w, "executor %s was gone %s after the end of its driver, %s, later than %s", s.name, took, s.driver, wording.Duration(within))
 }
 
 // staleExecutors returns the executors of all incarnations but the last one that ran: each of them could outlive its driver.
-func (m *Model) staleExecutors(f *finding, incarnations []*Incarnation) []stale {
+func staleExecutors(m *model.Model, f *Finding, incarnations []*model.Incarnation) []stale {
 	ran := running(incarnations)
 	var all []stale
 	var nodes []string
-	var processes []*Process
+	var processes []*model.Process
 	for i, incarnation := range ran {
 		if i == len(ran)-1 {
 			break
 		}
-		died := m.died(incarnation)
-		for _, s := range m.executorEnds(incarnation, died) {
+		died := died(m, incarnation)
+		for _, s := range executorEnds(m, incarnation, died) {
 			s.driver, s.died = incarnation, died
 			all = append(all, s)
-			if m.downWithin(s.node, died.At, s.until) {
+			if m.HeldWithin(s.node, died.At, s.until) {
 				nodes = append(nodes, s.node)
 			}
 		}
-		nodes = append(nodes, m.nodesOf([]*Incarnation{incarnation})...)
-		processes = append(append(processes, incarnation.Driver), m.executorProcesses(incarnation)...)
+		nodes = append(nodes, m.NodesOf([]*model.Incarnation{incarnation})...)
+		processes = append(append(processes, incarnation.Driver), m.ExecutorProcesses(incarnation)...)
 	}
-	f.assumeClocks(processes...)
-	f.assumeDisks(wording.Distinct(nodes), "that a fault held or that a replaced driver ran on")
+	f.AssumeClocks(processes...)
+	f.AssumeDisks(wording.Distinct(nodes), "that a fault held or that a replaced driver ran on")
 	return all
 }
 
 // died returns when an incarnation that was replaced had ended: its last own sign of life; without any, the fault that
 // cost it, or what the API server says.
-func (m *Model) died(incarnation *Incarnation) Moment {
+func died(m *model.Model, incarnation *model.Incarnation) model.Moment {
 	if incarnation.Driver != nil && len(incarnation.Driver.Alive) > 0 {
-		return incarnation.Driver.Alive.last()
+		return incarnation.Driver.Alive.Last()
 	}
-	for _, b := range m.blows(m.Incarnations()) {
-		if b.victim.UID == incarnation.UID {
-			return b.lost
+	for _, b := range m.DriverLosses(m.Incarnations()) {
+		if b.Driver.UID == incarnation.UID {
+			return b.At
 		}
 	}
 	if gone := incarnation.Pod.Gone(); !gone.Never() {
 		return gone
 	}
-	return m.horizon()
+	return m.Horizon()
 }
 
 // executorEnds returns the executors of an incarnation and when they ended; died is when their driver did. On a node that a fault held
 // in between, the word of the API server counts for nothing: only the executors' own signs of life do.
-func (m *Model) executorEnds(incarnation *Incarnation, died Moment) []stale {
+func executorEnds(m *model.Model, incarnation *model.Incarnation, died model.Moment) []stale {
 	var all []stale
 	reported := map[string]bool{}
-	for _, pod := range m.executors(incarnation) {
+	for _, pod := range m.Executors(incarnation) {
 		process := m.Processes[pod.UID]
 		reported[pod.UID] = true
-		s := stale{name: pod.Name, node: pod.Node, gone: pod.Gone(), seen: pod.Added, until: m.seenUntil("Pod").At}
+		s := stale{name: pod.Name, node: pod.Node, gone: pod.Gone(), seen: pod.Added, until: m.SeenUntil("Pod").At}
 		ends := s.until
 		if !s.gone.Never() {
 			ends = s.gone.At
 		}
 		switch {
-		case process != nil && len(process.Alive) > 0 && pod.Node != "" && m.downWithin(pod.Node, died.At, ends):
-			s.gone, s.seen, s.until = m.silence(process), process.Alive.last(), m.readUntil(process)
+		case process != nil && len(process.Alive) > 0 && pod.Node != "" && m.HeldWithin(pod.Node, died.At, ends):
+			s.gone, s.seen, s.until = m.Silence(process), process.Alive.Last(), m.ReadUntil(process)
 		case process != nil && len(process.Alive) > 0 && !s.gone.Never():
-			s.gone = later(s.gone, process.Alive.last())
+			s.gone = model.Later(s.gone, process.Alive.Last())
 		}
 		all = append(all, s)
 	}
-	for _, process := range m.executorProcesses(incarnation) {
+	for _, process := range m.ExecutorProcesses(incarnation) {
 		if reported[process.PodUID] || len(process.Alive) == 0 {
 			continue
 		}
-		all = append(all, stale{name: process.PodName, node: process.Node, gone: m.silence(process), seen: process.Alive.last(), until: m.readUntil(process)})
+		all = append(all, stale{name: process.PodName, node: process.Node, gone: m.Silence(process), seen: process.Alive.Last(), until: m.ReadUntil(process)})
 	}
 	slices.SortStableFunc(all, func(a, b stale) int { return cmp.Compare(a.name, b.name) })
 	return all
@@ -175,28 +176,28 @@ func (m *Model) executorEnds(incarnation *Incarnation, died Moment) []stale {
 
 // reused returns a violation if an incarnation registered an executor that is another one's pod: its id has no pod
 // that the incarnation owns, but one that an earlier incarnation owns.
-func (m *Model) reused(incarnations []*Incarnation) *Result {
-	earlier := map[string]*Pod{}
+func reused(m *model.Model, incarnations []*model.Incarnation) *Result {
+	earlier := map[string]*model.Pod{}
 	for _, incarnation := range incarnations {
 		own := map[string]bool{}
-		for _, pod := range m.executors(incarnation) {
+		for _, pod := range m.Executors(incarnation) {
 			own[pod.ExecutorID] = true
 		}
 		if incarnation.Driver != nil {
-			for _, e := range incarnation.Driver.registrations() {
+			for _, e := range incarnation.Driver.Registrations() {
 				old := earlier[e.ID]
 				if e.At.Never() || own[e.ID] || old == nil {
 					continue
 				}
-				f := m.finding()
+				f := NewFinding(m)
 				f.Measured = "1 executor reused"
-				f.cite(old.Added, "pod %s was made as executor %s of an earlier incarnation", old.Name, e.ID)
-				f.cite(e.At, "%s registers executor %s, for which it made no pod", incarnation, e.ID)
-				r := f.violated("%s uses executor %s, the pod %s of an earlier incarnation", incarnation, e.ID, old.Name)
+				f.Cite(old.Added, "pod %s was made as executor %s of an earlier incarnation", old.Name, e.ID)
+				f.Cite(e.At, "%s registers executor %s, for which it made no pod", incarnation, e.ID)
+				r := f.Violated("%s uses executor %s, the pod %s of an earlier incarnation", incarnation, e.ID, old.Name)
 				return &r
 			}
 		}
-		for _, pod := range m.executors(incarnation) {
+		for _, pod := range m.Executors(incarnation) {
 			if pod.ExecutorID != "" {
 				earlier[pod.ExecutorID] = pod
 			}

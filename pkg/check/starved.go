@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/sparkchaos/sparkchaos/internal/wording"
+	"github.com/sparkchaos/sparkchaos/pkg/model"
 )
 
 // What makes a machine starved: a time bound that is exceeded on it says nothing about the application.
@@ -16,14 +17,14 @@ const (
 
 // starved returns why a violation of a bound in time may be the machine's doing; empty if it may not. What would have been late on a machine
 // as many times as fast, too, is a violation all the same.
-func (m *Model) starved(w Window) string {
+func starved(m *model.Model, w Window) string {
 	if w.To.Before(w.From) {
 		return ""
 	}
-	load := m.load(w.From, w.To)
+	load := load(m, w.From, w.To)
 	slowdown := load.runnable
 	why := ""
-	switch silent, p := m.silent(w.From, w.To); {
+	switch silent, p := m.Silent(w.From, w.To); {
 	case load.runnable >= starvedRunnable:
 		why = fmt.Sprintf("the machine was starved: %.1f processes wanted each CPU (limit %.0f), CPU pressure was %.0f %%", load.runnable, starvedRunnable, 100*load.cpu)
 	case load.late >= starvedTimer:
@@ -51,12 +52,12 @@ type loadSeen struct {
 }
 
 // load returns how busy the machine was in a time.
-func (m *Model) load(from, to time.Time) loadSeen {
+func load(m *model.Model, from, to time.Time) loadSeen {
 	var seen loadSeen
 	var total time.Duration
 	for _, load := range m.Loads {
 		begin := load.At.At.Add(-load.Data.For)
-		shared := earlier(load.At, Moment{At: to}).At.Sub(later(Moment{At: begin}, Moment{At: from}).At)
+		shared := model.Earlier(load.At, model.Moment{At: to}).At.Sub(model.Later(model.Moment{At: begin}, model.Moment{At: from}).At)
 		if shared <= 0 || load.Data.CPUs < 1 {
 			continue
 		}

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/sparkchaos/sparkchaos/internal/wording"
+	"github.com/sparkchaos/sparkchaos/pkg/model"
 )
 
 func streamContinues() Definition {
@@ -15,38 +16,38 @@ func streamContinues() Definition {
 		Doc: "After a fault struck the driver the stream goes on where it was. Structured Streaming: same query id, new run id, each batch begins at the offset at which the one before ended, " +
 			"no completed batch is run again, and the batch under way is run again with the same offsets. DStreams: a batch that is run again holds the same offsets, and no count ever falls.",
 		Args: func() any { return &NoArgs{} },
-		New:  func(any) Checker { return checkerFunc(checkContinues) },
+		New:  func(any) Checker { return CheckerFunc(checkContinues) },
 	}
 }
 
-func checkContinues(m *Model) Result {
-	f := m.finding()
+func checkContinues(m *model.Model) Result {
+	f := NewFinding(m)
 	incarnations := m.Incarnations()
-	blows := m.blows(incarnations)
-	if !f.assume(len(blows) > 0, "a fault that landed struck the live driver") {
-		return f.inconclusive("no fault that landed struck the live driver, so there was nothing to continue")
+	blows := m.DriverLosses(incarnations)
+	if !f.Assume(len(blows) > 0, "a fault that landed struck the live driver") {
+		return f.Inconclusive("no fault that landed struck the live driver, so there was nothing to continue")
 	}
-	f.assumeWitnessed(incarnations)
+	f.AssumeWitnessed(incarnations)
 	switch {
-	case m.structured():
+	case structured(m):
 		return f.queriesContinue(incarnations, blows)
-	case m.dstreams(incarnations):
+	case dstreams(m, incarnations):
 		return f.stateContinues(incarnations, blows)
 	default:
-		f.assume(false, "the application reported streaming batches")
-		return f.inconclusive("no streaming query and no batch was seen: the application is no stream, or it did not get as far")
+		f.Assume(false, "the application reported streaming batches")
+		return f.Inconclusive("no streaming query and no batch was seen: the application is no stream, or it did not get as far")
 	}
 }
 
 // life is a query's run in one incarnation of the driver.
 type life struct {
-	*QueryRun
-	of *Incarnation
+	*model.QueryRun
+	of *model.Incarnation
 }
 
 // lives returns the runs of each query, in the order of incarnations. Its name tells a query apart, since its id is what is to be compared; one
 // without a name is known by its id alone.
-func (m *Model) lives(incarnations []*Incarnation) map[string][]life {
+func lives(m *model.Model, incarnations []*model.Incarnation) map[string][]life {
 	all := map[string][]life{}
 	for _, id := range slices.Sorted(maps.Keys(m.Streams.Runs)) {
 		run := m.Streams.Runs[id]
@@ -66,28 +67,28 @@ func (m *Model) lives(incarnations []*Incarnation) map[string][]life {
 }
 
 // assumeContinued states that each query that a lost driver ran was run by a later one, too, which went on with it; it returns whether it was.
-func (f *finding) assumeContinued(b blow) bool {
+func (f *Finding) assumeContinued(b model.DriverLoss) bool {
 	runs := f.model.Streams.Runs
 	continued := true
 	for _, id := range slices.Sorted(maps.Keys(runs)) {
 		before := runs[id]
-		if before.Driver != b.victim.UID || len(before.completed()) == 0 {
+		if before.Driver != b.Driver.UID || len(before.CompletedBatches()) == 0 {
 			continue
 		}
 		went := false
 		for _, after := range runs {
-			went = went || after.Query == before.Query && after.Driver != before.Driver && len(after.completed()) > 0
+			went = went || after.Query == before.Query && after.Driver != before.Driver && len(after.CompletedBatches()) > 0
 		}
 		name := cmp.Or(before.Name, before.Query)
-		if !f.assume(went, "query %s, which %s ran, was gone on with after fault %s: a later driver completed a batch of it", name, b.victim, b.fault.Name) {
+		if !f.Assume(went, "query %s, which %s ran, was gone on with after fault %s: a later driver completed a batch of it", name, b.Driver, b.Fault.Name) {
 			continued = false
 		}
 	}
 	return continued
 }
 
-func (f *finding) queriesContinue(incarnations []*Incarnation, blows []blow) Result {
-	queries := f.model.lives(incarnations)
+func (f *Finding) queriesContinue(incarnations []*model.Incarnation, blows []model.DriverLoss) Result {
+	queries := lives(f.model, incarnations)
 	resumed := 0
 	for _, name := range slices.Sorted(maps.Keys(queries)) {
 		lives := queries[name]
@@ -105,51 +106,51 @@ func (f *finding) queriesContinue(incarnations []*Incarnation, blows []blow) Res
 		later := 0
 		for _, name := range slices.Sorted(maps.Keys(queries)) {
 			for _, l := range queries[name] {
-				if l.of.Number > b.victim.Number {
-					later += len(l.completed())
+				if l.of.Number > b.Driver.Number {
+					later += len(l.CompletedBatches())
 				}
 			}
 		}
-		if !f.assume(later > 0, "after fault %s a later incarnation than %s completed a batch", b.fault.Name, b.victim.Name) {
-			return f.inconclusive("after fault %s no later incarnation than %s completed a batch, so nothing shows where it went on", b.fault.Name, b.victim)
+		if !f.Assume(later > 0, "after fault %s a later incarnation than %s completed a batch", b.Fault.Name, b.Driver.Name) {
+			return f.Inconclusive("after fault %s no later incarnation than %s completed a batch, so nothing shows where it went on", b.Fault.Name, b.Driver)
 		}
 		f.assumeContinued(b)
 	}
-	f.assume(resumed > 0, "a query that one driver ran was run by the next one, too")
+	f.Assume(resumed > 0, "a query that one driver ran was run by the next one, too")
 	f.Measured = wording.Count(resumed, "resumption")
-	return f.held("each query went on at the offset at which it was, %s in all", wording.Count(resumed, "time"))
+	return f.Held("each query went on at the offset at which it was, %s in all", wording.Count(resumed, "time"))
 }
 
 // newQuery returns a violation if a run is not a new run of the same query.
-func (f *finding) newQuery(before, after life) *Result {
+func (f *Finding) newQuery(before, after life) *Result {
 	if before.Query == after.Query && before.Run != after.Run {
 		return nil
 	}
-	v := f.model.finding()
-	v.cite(before.Started, "%s starts query %s, run %s", before.of, before.Query, before.Run)
-	v.cite(after.Started, "%s starts query %s, run %s", after.of, after.Query, after.Run)
-	r := v.proven("%s runs a new query, %s, instead of going on with %s: it began from the start", after.of, after.Query, before.Query)
+	v := NewFinding(f.model)
+	v.Cite(before.Started, "%s starts query %s, run %s", before.of, before.Query, before.Run)
+	v.Cite(after.Started, "%s starts query %s, run %s", after.of, after.Query, after.Run)
+	r := v.Proven("%s runs a new query, %s, instead of going on with %s: it began from the start", after.of, after.Query, before.Query)
 	if before.Query == after.Query {
-		r = v.proven("%s has the same run id as %s, %s: a run that was recovered gets a new one", after.of, before.of, before.Run)
+		r = v.Proven("%s has the same run id as %s, %s: a run that was recovered gets a new one", after.of, before.of, before.Run)
 	}
 	return &r
 }
 
 // told is a completed batch and the run that reports it.
 type told struct {
-	*Batch
+	*model.Batch
 	by life
 }
 
 // broken returns a violation if the batches of a query's runs do not follow each other.
-func (f *finding) broken(lives []life) *Result {
+func (f *Finding) broken(lives []life) *Result {
 	var last *told
 	unknown := 0
 	for _, l := range lives {
-		for _, batch := range l.completed() {
+		for _, batch := range l.CompletedBatches() {
 			next := told{batch, l}
 			switch {
-			case last == nil && next.ID > 0, last != nil && next.ID > last.ID+1 && !f.model.bridged(*last, next):
+			case last == nil && next.ID > 0, last != nil && next.ID > last.ID+1 && !bridged(f.model, *last, next):
 				unknown++
 			case last != nil:
 				if r := f.follows(*last, next); r != nil {
@@ -162,20 +163,20 @@ func (f *finding) broken(lives []life) *Result {
 			last = &next
 		}
 	}
-	f.assume(unknown == 0, "every batch was reported as completed (%d are missing)", unknown)
+	f.Assume(unknown == 0, "every batch was reported as completed (%d are missing)", unknown)
 	return nil
 }
 
-func (f *finding) follows(last, next told) *Result {
-	v := f.model.finding()
-	v.cite(last.Completed, "%s completes batch %d up to offset %s", last.by.of, last.ID, last.To)
-	v.cite(next.Completed, "%s completes batch %d from offset %s to %s", next.by.of, next.ID, next.From, next.To)
+func (f *Finding) follows(last, next told) *Result {
+	v := NewFinding(f.model)
+	v.Cite(last.Completed, "%s completes batch %d up to offset %s", last.by.of, last.ID, last.To)
+	v.Cite(next.Completed, "%s completes batch %d from offset %s to %s", next.by.of, next.ID, next.From, next.To)
 	switch {
 	case next.ID <= last.ID:
-		r := v.proven("%s ran batch %d again though batch %d was completed already", next.by.of, next.ID, last.ID)
+		r := v.Proven("%s ran batch %d again though batch %d was completed already", next.by.of, next.ID, last.ID)
 		return &r
 	case next.ID == last.ID+1 && next.From != last.To:
-		r := v.proven("batch %d begins at offset %s, but batch %d ended at %s: the offsets do not follow each other", next.ID, cmp.Or(next.From, "none"), last.ID, last.To)
+		r := v.Proven("batch %d begins at offset %s, but batch %d ended at %s: the offsets do not follow each other", next.ID, cmp.Or(next.From, "none"), last.ID, last.To)
 		return &r
 	default:
 		return nil
@@ -184,18 +185,18 @@ func (f *finding) follows(last, next told) *Result {
 
 // bridged says whether the ledger knows the one batch that is missing between two others, and they follow each other by
 // it: a driver may die between a batch's commit and the report of it.
-func (m *Model) bridged(last, next told) bool {
+func bridged(m *model.Model, last, next told) bool {
 	if next.ID != last.ID+2 {
 		return false
 	}
-	between, known := m.ledgerRange(last.ID+1, last.by.of)
+	between, known := ledgerRange(m, last.ID+1, last.by.of)
 	from, ok := plainOffset(last.To)
 	to, ok2 := plainOffset(next.From)
 	return known && ok && ok2 && between == offsets{from, to}
 }
 
 // reruns returns a violation if an earlier run put the batch into the ledger with other offsets.
-func (f *finding) reruns(lives []life, next told) *Result {
+func (f *Finding) reruns(lives []life, next told) *Result {
 	from, ok := plainOffset(next.From)
 	to, ok2 := plainOffset(next.To)
 	if next.From == "" {
@@ -205,26 +206,26 @@ func (f *finding) reruns(lives []life, next told) *Result {
 		return nil
 	}
 	for _, l := range lives {
-		before, known := f.model.ledgerRange(next.ID, l.of)
+		before, known := ledgerRange(f.model, next.ID, l.of)
 		if l.of.Number >= next.by.of.Number || !known || before == (offsets{from, to}) {
 			continue
 		}
-		v := f.model.finding()
+		v := NewFinding(f.model)
 		for _, commit := range f.model.Ledger.Commits[batchKey(next.ID)] {
 			if commit.Incarnation == l.of.UID {
-				v.cite(commit.At, "%s commits batch %d with the offsets %s", l.of, next.ID, before)
+				v.Cite(commit.At, "%s commits batch %d with the offsets %s", l.of, next.ID, before)
 			}
 		}
-		v.cite(next.Completed, "%s completes batch %d with the offsets %s", next.by.of, next.ID, offsets{from, to})
-		r := v.proven("%s ran batch %d again with other offsets, %s instead of %s", next.by.of, next.ID, offsets{from, to}, before)
+		v.Cite(next.Completed, "%s completes batch %d with the offsets %s", next.by.of, next.ID, offsets{from, to})
+		r := v.Proven("%s ran batch %d again with other offsets, %s instead of %s", next.by.of, next.ID, offsets{from, to}, before)
 		return &r
 	}
 	return nil
 }
 
 // ledgerRange returns the range of offsets with which an incarnation put a batch into the ledger.
-func (m *Model) ledgerRange(batch int64, by *Incarnation) (offsets, bool) {
-	for _, e := range m.entries([]*Incarnation{by}, keyBatch) {
+func ledgerRange(m *model.Model, batch int64, by *model.Incarnation) (offsets, bool) {
+	for _, e := range entries(m, []*model.Incarnation{by}, keyBatch) {
 		if e.batch != batch {
 			continue
 		}
@@ -247,20 +248,20 @@ func plainOffset(text string) (int64, bool) {
 }
 
 // citeResumptions cites where each run went on, and returns how many did.
-func (f *finding) citeResumptions(lives []life) int {
+func (f *Finding) citeResumptions(lives []life) int {
 	resumed := 0
 	var before *told
 	for _, l := range lives {
-		all := l.completed()
+		all := l.CompletedBatches()
 		if len(all) == 0 {
 			continue
 		}
 		if before != nil {
 			resumed++
-			f.cite(before.by.Started, "%s starts query %s, run %s", before.by.of, before.by.Query, before.by.Run)
-			f.cite(before.Completed, "its last batch, %d, is completed up to offset %s", before.ID, before.To)
-			f.cite(l.Started, "%s starts query %s, run %s", l.of, l.Query, l.Run)
-			f.cite(all[0].Completed, "its first batch, %d, is completed from offset %s", all[0].ID, all[0].From)
+			f.Cite(before.by.Started, "%s starts query %s, run %s", before.by.of, before.by.Query, before.by.Run)
+			f.Cite(before.Completed, "its last batch, %d, is completed up to offset %s", before.ID, before.To)
+			f.Cite(l.Started, "%s starts query %s, run %s", l.of, l.Query, l.Run)
+			f.Cite(all[0].Completed, "its first batch, %d, is completed from offset %s", all[0].ID, all[0].From)
 		}
 		before = &told{all[len(all)-1], l}
 	}

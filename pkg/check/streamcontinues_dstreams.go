@@ -4,6 +4,7 @@ import (
 	"strconv"
 
 	"github.com/sparkchaos/sparkchaos/internal/wording"
+	"github.com/sparkchaos/sparkchaos/pkg/model"
 )
 
 func batchKey(id int64) string { return keyBatch + strconv.FormatInt(id, 10) }
@@ -15,10 +16,10 @@ type tally struct {
 }
 
 // tallies returns what was counted up to each batch, in the order of batches; entries that cannot be read are named.
-func (m *Model) tallies(incarnations []*Incarnation) ([]tally, []string) {
+func tallies(m *model.Model, incarnations []*model.Incarnation) ([]tally, []string) {
 	var all []tally
 	var unreadable []string
-	for _, e := range m.entries(incarnations, keyTotals) {
+	for _, e := range entries(m, incarnations, keyTotals) {
 		total, err := e.numbered("total")
 		highest, err2 := e.numbered("highestOffset")
 		if err != nil || err2 != nil {
@@ -31,20 +32,20 @@ func (m *Model) tallies(incarnations []*Incarnation) ([]tally, []string) {
 }
 
 // stateContinues judges a DStream application by what it put into the ledger: it has no query, no offsets of its own.
-func (f *finding) stateContinues(incarnations []*Incarnation, blows []blow) Result {
+func (f *Finding) stateContinues(incarnations []*model.Incarnation, blows []model.DriverLoss) Result {
 	if r := f.otherOffsets(incarnations); r != nil {
 		return *r
 	}
-	tallies, unreadable := f.model.tallies(incarnations)
-	f.assume(len(unreadable) == 0, "the ledger's totals can be read%s", wording.Except(unreadable))
+	tallies, unreadable := tallies(f.model, incarnations)
+	f.Assume(len(unreadable) == 0, "the ledger's totals can be read%s", wording.Except(unreadable))
 	var most *tally
 	for i := range tallies {
 		t := &tallies[i]
 		if most != nil && (t.total < most.total || t.highest < most.highest) {
-			v := f.model.finding()
-			v.cite(most.At, "%s has counted %s up to batch %d, the highest offset is %d", most.writer, wording.Count(int(most.total), "word"), most.batch, most.highest)
-			v.cite(t.At, "%s has counted %s up to batch %d, the highest offset is %d", t.writer, wording.Count(int(t.total), "word"), t.batch, t.highest)
-			return v.proven("the state was reset: %s has counted %d words up to batch %d, after %d up to batch %d", t.writer, t.total, t.batch, most.total, most.batch)
+			v := NewFinding(f.model)
+			v.Cite(most.At, "%s has counted %s up to batch %d, the highest offset is %d", most.writer, wording.Count(int(most.total), "word"), most.batch, most.highest)
+			v.Cite(t.At, "%s has counted %s up to batch %d, the highest offset is %d", t.writer, wording.Count(int(t.total), "word"), t.batch, t.highest)
+			return v.Proven("the state was reset: %s has counted %d words up to batch %d, after %d up to batch %d", t.writer, t.total, t.batch, most.total, most.batch)
 		}
 		most = t
 	}
@@ -54,33 +55,33 @@ func (f *finding) stateContinues(incarnations []*Incarnation, blows []blow) Resu
 		}
 	}
 	f.Measured = wording.Count(len(tallies), "batch total")
-	return f.held("no count fell in %s over %s", wording.Count(len(tallies), "batch total"), wording.Count(len(running(incarnations)), "incarnation"))
+	return f.Held("no count fell in %s over %s", wording.Count(len(tallies), "batch total"), wording.Count(len(running(incarnations)), "incarnation"))
 }
 
 // wentOn cites where the state went on after a blow; if nothing shows it, the result is inconclusive.
-func (f *finding) wentOn(tallies []tally, b blow) *Result {
+func (f *Finding) wentOn(tallies []tally, b model.DriverLoss) *Result {
 	var last, next *tally
 	for i := range tallies {
 		switch t := &tallies[i]; {
-		case t.writer.Number <= b.victim.Number:
+		case t.writer.Number <= b.Driver.Number:
 			last = t
 		case next == nil:
 			next = t
 		}
 	}
-	if !f.assume(last != nil && next != nil, "counts of %s and of a later incarnation are in the ledger", b.victim.Name) {
-		r := f.inconclusive("the ledger holds no counts of both %s and a later incarnation, so nothing shows that the state went on after fault %s", b.victim, b.fault.Name)
+	if !f.Assume(last != nil && next != nil, "counts of %s and of a later incarnation are in the ledger", b.Driver.Name) {
+		r := f.Inconclusive("the ledger holds no counts of both %s and a later incarnation, so nothing shows that the state went on after fault %s", b.Driver, b.Fault.Name)
 		return &r
 	}
-	f.cite(last.At, "%s has counted %d words up to batch %d", last.writer, last.total, last.batch)
-	f.cite(next.At, "%s has counted %d words up to batch %d", next.writer, next.total, next.batch)
+	f.Cite(last.At, "%s has counted %d words up to batch %d", last.writer, last.total, last.batch)
+	f.Cite(next.At, "%s has counted %d words up to batch %d", next.writer, next.total, next.batch)
 	return nil
 }
 
 // otherOffsets returns a violation if a batch was run again by another incarnation with other offsets.
-func (f *finding) otherOffsets(incarnations []*Incarnation) *Result {
+func (f *Finding) otherOffsets(incarnations []*model.Incarnation) *Result {
 	first := map[int64]entry{}
-	for _, e := range f.model.entries(incarnations, keyOffsets) {
+	for _, e := range entries(f.model, incarnations, keyOffsets) {
 		before, again := first[e.batch]
 		if !again {
 			first[e.batch] = e
@@ -89,10 +90,10 @@ func (f *finding) otherOffsets(incarnations []*Incarnation) *Result {
 		if before.Value == e.Value {
 			continue
 		}
-		v := f.model.finding()
-		v.cite(before.At, "%s runs batch %d with the offsets %s", before.writer, e.batch, before.Value)
-		v.cite(e.At, "%s runs batch %d with the offsets %s", e.writer, e.batch, e.Value)
-		r := v.proven("%s ran batch %d again with other offsets, %s instead of %s", e.writer, e.batch, e.Value, before.Value)
+		v := NewFinding(f.model)
+		v.Cite(before.At, "%s runs batch %d with the offsets %s", before.writer, e.batch, before.Value)
+		v.Cite(e.At, "%s runs batch %d with the offsets %s", e.writer, e.batch, e.Value)
+		r := v.Proven("%s ran batch %d again with other offsets, %s instead of %s", e.writer, e.batch, e.Value, before.Value)
 		return &r
 	}
 	return nil

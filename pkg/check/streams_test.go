@@ -7,6 +7,7 @@ import (
 
 	"github.com/sparkchaos/sparkchaos/pkg/history"
 	"github.com/sparkchaos/sparkchaos/pkg/history/historytest"
+	"github.com/sparkchaos/sparkchaos/pkg/model"
 )
 
 // storyBatch is a batch of a stream in a story: of Structured Streaming by its number, of DStreams by its time.
@@ -141,6 +142,6 @@ func (s stream) but(change func(*stream)) func(*historytest.Story) {
 // conflict lets a driver report that another one writes to its checkpoint.
 func conflict(at time.Duration, driver string) func(*historytest.Builder) {
 	return func(b *historytest.Builder) {
-		say(b, at, driver, history.QueryEnded, nil, map[string]string{"queryId": "q", "runId": "r2", "exception": "[" + concurrentUpdate + "] Multiple streaming jobs detected for 4."})
+		say(b, at, driver, history.QueryEnded, nil, map[string]string{"queryId": "q", "runId": "r2", "exception": "[" + model.ConcurrentUpdate + "] Multiple streaming jobs detected for 4."})
 	}
 }

@@ -8,11 +8,12 @@ import (
 	"time"
 
 	"github.com/sparkchaos/sparkchaos/internal/wording"
+	"github.com/sparkchaos/sparkchaos/pkg/model"
 )
 
 // untested returns why the run says nothing about the application: no fault hit it while it ran, or something that no fault explains cost it a
 // driver.
-func (m *Model) untested(plan plan) []string {
+func untested(m *model.Model, plan plan) []string {
 	var why []string
 	if len(plan.injects) == 0 && len(plan.expect) > 0 {
 		why = append(why, "no fault was planned, so nothing was survived")
@@ -23,22 +24,22 @@ func (m *Model) untested(plan plan) []string {
 		}
 	}
 	for _, name := range plan.injects {
-		if fault := m.fault(name); fault != nil && !fault.Landed.Never() {
-			if missed := m.missedApplication(fault); missed != "" {
+		if fault := m.Fault(name); fault != nil && !fault.Landed.Never() {
+			if missed := missedApplication(m, fault); missed != "" {
 				why = append(why, fmt.Sprintf("fault %s landed, but %s", name, missed))
 			}
 		}
 	}
-	return append(why, m.unexplained()...)
+	return append(why, m.Unexplained()...)
 }
 
 // missedApplication returns why a fault that landed hit nothing of the application while it ran; empty if it did.
-func (m *Model) missedApplication(fault *Fault) string {
+func missedApplication(m *model.Model, fault *model.Fault) string {
 	if m.Launched.Never() || fault.Began.At.Before(m.Launched.At) {
 		return "before the workload was launched"
 	}
-	if over := m.over(); !over.Never() && !fault.Began.At.Before(over.At) {
-		return fmt.Sprintf("only after the application had ended, at %s", wording.Duration(m.offset(over)))
+	if over := over(m); !over.Never() && !fault.Began.At.Before(over.At) {
+		return fmt.Sprintf("only after the application had ended, at %s", wording.Duration(m.Offset(over)))
 	}
 	if fault.Leaves {
 		return "" // it is not meant to hit what runs
@@ -47,20 +48,20 @@ func (m *Model) missedApplication(fault *Fault) string {
 		return "it does not say on what"
 	}
 	for _, uid := range slices.Sorted(maps.Keys(m.Pods)) {
-		if pod := m.Pods[uid]; m.belongs(pod) && fault.hits(pod.UID, pod.Node) && pod.livedAt(fault.Began.At) {
+		if pod := m.Pods[uid]; m.Belongs(pod) && fault.Hits(pod.UID, pod.Node) && livedAt(pod, fault.Began.At) {
 			return ""
 		}
 	}
-	return "hit nothing of the application: no driver, executor or component of it was alive on " + fault.target()
+	return "hit nothing of the application: no driver, executor or component of it was alive on " + target(fault)
 }
 
 // over returns when the application had ended; Never if it had not.
-func (m *Model) over() Moment {
-	well, badly, _ := m.completed()
+func over(m *model.Model) model.Moment {
+	well, badly, _ := completed(m)
 	switch {
 	case well.Never():
 		return badly
-	case badly.Never() || well.before(badly):
+	case badly.Never() || well.Before(badly):
 		return well
 	default:
 		return badly
@@ -68,13 +69,13 @@ func (m *Model) over() Moment {
 }
 
 // livedAt reports whether a pod was on a node at a time and had not ended.
-func (p *Pod) livedAt(at time.Time) bool {
+func livedAt(p *model.Pod, at time.Time) bool {
 	gone := p.Gone()
 	return !p.Placed.Never() && !p.Placed.At.After(at) && (gone.Never() || gone.At.After(at))
 }
 
 // target names what a fault was aimed at.
-func (f *Fault) target() string {
+func target(f *model.Fault) string {
 	var names []string
 	for _, target := range f.Targets {
 		names = append(names, target.Kind+" "+cmp.Or(target.Name, target.UID))

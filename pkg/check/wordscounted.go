@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/sparkchaos/sparkchaos/internal/wording"
+	"github.com/sparkchaos/sparkchaos/pkg/model"
 )
 
 // The promises of delivery.
@@ -37,9 +38,9 @@ func wordsCounted() Definition {
 		},
 		New: func(args any) Checker {
 			if args.(*DeliveryArgs).Delivery == exactlyOnce {
-				return checkerFunc(checkExactlyOnce)
+				return CheckerFunc(checkExactlyOnce)
 			}
-			return checkerFunc(checkAtLeastOnce)
+			return CheckerFunc(checkAtLeastOnce)
 		},
 	}
 }
@@ -51,10 +52,10 @@ type counted struct {
 	total int64 // of all words counted up to it
 }
 
-func (m *Model) countedBatches(incarnations []*Incarnation) ([]counted, []string) {
+func countedBatches(m *model.Model, incarnations []*model.Incarnation) ([]counted, []string) {
 	var all []counted
 	var unreadable []string
-	for _, e := range m.entries(incarnations, keyBatch) {
+	for _, e := range entries(m, incarnations, keyBatch) {
 		from, err := e.numbered("from")
 		to, err2 := e.numbered("to")
 		total, err3 := e.numbered("total")
@@ -67,15 +68,15 @@ func (m *Model) countedBatches(incarnations []*Incarnation) ([]counted, []string
 	return all, unreadable
 }
 
-func checkExactlyOnce(m *Model) Result {
-	f := m.finding()
+func checkExactlyOnce(m *model.Model) Result {
+	f := NewFinding(m)
 	incarnations := m.Incarnations()
-	batches, unreadable := m.countedBatches(incarnations)
-	f.assumeWitnessed(incarnations)
+	batches, unreadable := countedBatches(m, incarnations)
+	f.AssumeWitnessed(incarnations)
 	f.assumeOwn(incarnations)
-	f.assume(len(unreadable) == 0, "the ledger's batches can be read%s", wording.Except(unreadable))
-	if !f.assume(len(batches) > 0, "the application committed batches to the ledger") {
-		return f.inconclusive("the ledger holds no %s<id>: the application is no Structured Streaming one that counts words, or it did not get as far", keyBatch)
+	f.Assume(len(unreadable) == 0, "the ledger's batches can be read%s", wording.Except(unreadable))
+	if !f.Assume(len(batches) > 0, "the application committed batches to the ledger") {
+		return f.Inconclusive("the ledger holds no %s<id>: the application is no Structured Streaming one that counts words, or it did not get as far", keyBatch)
 	}
 	if r := f.countedAgain(batches); r != nil {
 		return *r
@@ -84,48 +85,48 @@ func checkExactlyOnce(m *Model) Result {
 	if r := f.holes(once); r != nil {
 		return *r
 	}
-	for _, b := range m.blows(incarnations) {
-		later := slices.ContainsFunc(batches, func(c counted) bool { return c.writer.Number > b.victim.Number })
-		if !f.assume(later, "after fault %s a later incarnation than %s committed a batch", b.fault.Name, b.victim.Name) {
-			return f.inconclusive("after fault %s no later incarnation than %s committed a batch, so nothing shows what was lost or doubled", b.fault.Name, b.victim)
+	for _, b := range m.DriverLosses(incarnations) {
+		later := slices.ContainsFunc(batches, func(c counted) bool { return c.writer.Number > b.Driver.Number })
+		if !f.Assume(later, "after fault %s a later incarnation than %s committed a batch", b.Fault.Name, b.Driver.Name) {
+			return f.Inconclusive("after fault %s no later incarnation than %s committed a batch, so nothing shows what was lost or doubled", b.Fault.Name, b.Driver)
 		}
 	}
 	first, last := once[0], once[len(once)-1]
 	f.assumeAll(last.to)
 	f.Measured = fmt.Sprintf("%s up to batch %d", wording.Count(int(last.to), "word"), last.batch)
-	f.cite(first.At, "%s commits batch %d with the offsets %s", first.writer, first.batch, first.offsets)
-	f.cite(last.At, "%s commits batch %d with the offsets %s and %d words in all", last.writer, last.batch, last.offsets, last.total)
-	return f.held("each of %d words was counted once, in %d batches, %d of which were committed again by a new driver", last.to, len(once), len(batches)-len(once))
+	f.Cite(first.At, "%s commits batch %d with the offsets %s", first.writer, first.batch, first.offsets)
+	f.Cite(last.At, "%s commits batch %d with the offsets %s and %d words in all", last.writer, last.batch, last.offsets, last.total)
+	return f.Held("each of %d words was counted once, in %d batches, %d of which were committed again by a new driver", last.to, len(once), len(batches)-len(once))
 }
 
 // countedAgain returns a violation if a batch was committed twice, and not just again by the successor of a dead driver.
-func (f *finding) countedAgain(batches []counted) *Result {
+func (f *Finding) countedAgain(batches []counted) *Result {
 	for i := 1; i < len(batches); i++ {
 		a, b := batches[i-1], batches[i]
 		if a.batch != b.batch {
 			continue
 		}
-		if b.At.before(a.At) {
+		if b.At.Before(a.At) {
 			a, b = b, a
 		}
-		v := f.model.finding()
-		v.cite(a.At, "%s commits batch %d with the offsets %s and %d words in all", a.writer, a.batch, a.offsets, a.total)
-		v.cite(b.At, "%s commits batch %d with the offsets %s and %d words in all", b.writer, b.batch, b.offsets, b.total)
+		v := NewFinding(f.model)
+		v.Cite(a.At, "%s commits batch %d with the offsets %s and %d words in all", a.writer, a.batch, a.offsets, a.total)
+		v.Cite(b.At, "%s commits batch %d with the offsets %s and %d words in all", b.writer, b.batch, b.offsets, b.total)
 		if a.offsets != b.offsets || a.total != b.total {
-			r := v.proven("batch %d was committed twice, by %s with the offsets %s and %d words, by %s with %s and %d", a.batch, a.writer, a.offsets, a.total, b.writer, b.offsets, b.total)
+			r := v.Proven("batch %d was committed twice, by %s with the offsets %s and %d words, by %s with %s and %d", a.batch, a.writer, a.offsets, a.total, b.writer, b.offsets, b.total)
 			return &r
 		}
-		witness := f.model.alongside(a, b)
+		witness := alongside(f.model, a, b)
 		if witness == nil {
 			continue
 		}
-		v.cite(witness.Driver.Alive.last(), "%s gives its last sign of life", witness)
+		v.Cite(witness.Driver.Alive.Last(), "%s gives its last sign of life", witness)
 		for _, conflict := range f.model.Streams.Conflicts {
 			if conflict.Driver == a.writer.UID || conflict.Driver == b.writer.UID {
-				v.cite(conflict.At, "Spark reports %s", concurrentUpdate)
+				v.Cite(conflict.At, "Spark reports %s", model.ConcurrentUpdate)
 			}
 		}
-		r := v.proven("batch %d was committed twice, by %s and by %s, which were both alive: its words count twice", a.batch, a.writer, b.writer)
+		r := v.Proven("batch %d was committed twice, by %s and by %s, which were both alive: its words count twice", a.batch, a.writer, b.writer)
 		return &r
 	}
 	return nil
@@ -133,13 +134,13 @@ func (f *finding) countedAgain(batches []counted) *Result {
 
 // alongside returns the writer of one of two commits that was alive when the other one was made by another driver; nil
 // if the two never were there together.
-func (m *Model) alongside(a, b counted) *Incarnation {
+func alongside(m *model.Model, a, b counted) *model.Incarnation {
 	switch {
 	case a.writer == b.writer:
 		return nil
-	case a.writer.aliveAt(m, b.At):
+	case aliveAt(a.writer, m, b.At):
 		return a.writer
-	case b.writer.aliveAt(m, a.At):
+	case aliveAt(b.writer, m, a.At):
 		return b.writer
 	default:
 		return nil
@@ -147,20 +148,20 @@ func (m *Model) alongside(a, b counted) *Incarnation {
 }
 
 // assumeOwn states that nobody but this run's drivers wrote to the ledger.
-func (f *finding) assumeOwn(incarnations []*Incarnation) {
-	_, strangers := f.model.ownCommits()
-	f.assume(len(strangers) == 0, "only this run's drivers wrote to the ledger%s", wording.Except(strangers))
+func (f *Finding) assumeOwn(incarnations []*model.Incarnation) {
+	_, strangers := ownCommits(f.model)
+	f.Assume(len(strangers) == 0, "only this run's drivers wrote to the ledger%s", wording.Except(strangers))
 }
 
 // assumeAll states that the ledger goes as far as the application was to read: to the word that its argument --until names.
-func (f *finding) assumeAll(counted int64) {
-	if until := f.model.lastWord(); until > 0 {
-		f.assume(counted >= until, "the ledger goes as far as the application was to read (%d of %d words)", counted, until)
+func (f *Finding) assumeAll(counted int64) {
+	if until := lastWord(f.model); until > 0 {
+		f.Assume(counted >= until, "the ledger goes as far as the application was to read (%d of %d words)", counted, until)
 	}
 }
 
 // lastWord returns how many words the application was to read by its argument --until; 0 if it has none.
-func (m *Model) lastWord() int64 {
+func lastWord(m *model.Model) int64 {
 	var run struct {
 		Workload struct {
 			Application struct {
@@ -183,21 +184,21 @@ func (m *Model) lastWord() int64 {
 
 // holes returns a violation if the batches, each once and in order, do not hold every offset from 0 on exactly once, or
 // if the state counts other than they hold.
-func (f *finding) holes(batches []counted) *Result {
+func (f *Finding) holes(batches []counted) *Result {
 	before := counted{entry: entry{batch: -1}}
 	for _, b := range batches {
-		v := f.model.finding()
+		v := NewFinding(f.model)
 		v.Assumptions = slices.Clone(f.Assumptions)
-		v.cite(before.At, "%s commits batch %d with the offsets %s", before.writer, before.batch, before.offsets)
-		v.cite(b.At, "%s commits batch %d with the offsets %s and %d words in all", b.writer, b.batch, b.offsets, b.total)
+		v.Cite(before.At, "%s commits batch %d with the offsets %s", before.writer, before.batch, before.offsets)
+		v.Cite(b.At, "%s commits batch %d with the offsets %s and %d words in all", b.writer, b.batch, b.offsets, b.total)
 		var r Result
 		switch {
 		case b.from > before.to:
-			r = v.violated("the offsets %s are in no batch: batch %d begins at %d", offsets{before.to, b.from}, b.batch, b.from)
+			r = v.Violated("the offsets %s are in no batch: batch %d begins at %d", offsets{before.to, b.from}, b.batch, b.from)
 		case b.from < before.to:
-			r = v.proven("the offsets %s are in two batches: batch %d begins at %d again", offsets{b.from, before.to}, b.batch, b.from)
+			r = v.Proven("the offsets %s are in two batches: batch %d begins at %d again", offsets{b.from, before.to}, b.batch, b.from)
 		case b.total != b.to:
-			r = v.proven("up to batch %d there were %d words, but %d were counted", b.batch, b.to, b.total)
+			r = v.Proven("up to batch %d there were %d words, but %d were counted", b.batch, b.to, b.total)
 		default:
 			before = b
 			continue
@@ -207,60 +208,60 @@ func (f *finding) holes(batches []counted) *Result {
 	return nil
 }
 
-func checkAtLeastOnce(m *Model) Result {
-	f := m.finding()
+func checkAtLeastOnce(m *model.Model) Result {
+	f := NewFinding(m)
 	incarnations := m.Incarnations()
-	f.assumeWitnessed(incarnations)
+	f.AssumeWitnessed(incarnations)
 	f.assumeOwn(incarnations)
-	tallies, unreadable := m.tallies(incarnations)
-	f.assume(len(unreadable) == 0, "the ledger's totals can be read%s", wording.Except(unreadable))
-	if !f.assume(len(tallies) > 0, "the application committed counts to the ledger") {
-		return f.inconclusive("the ledger holds no %s<batch>: the application is no DStream one that counts words, or it did not get as far", keyTotals)
+	tallies, unreadable := tallies(m, incarnations)
+	f.Assume(len(unreadable) == 0, "the ledger's totals can be read%s", wording.Except(unreadable))
+	if !f.Assume(len(tallies) > 0, "the application committed counts to the ledger") {
+		return f.Inconclusive("the ledger holds no %s<batch>: the application is no DStream one that counts words, or it did not get as far", keyTotals)
 	}
 	last := tallies[len(tallies)-1]
-	for _, b := range m.blows(incarnations) {
-		if !f.assume(last.writer.Number > b.victim.Number, "the last counts are of a later incarnation than %s, which fault %s struck", b.victim.Name, b.fault.Name) {
-			return f.inconclusive("the last counts are of %s, which fault %s struck: nothing shows what was lost", b.victim, b.fault.Name)
+	for _, b := range m.DriverLosses(incarnations) {
+		if !f.Assume(last.writer.Number > b.Driver.Number, "the last counts are of a later incarnation than %s, which fault %s struck", b.Driver.Name, b.Fault.Name) {
+			return f.Inconclusive("the last counts are of %s, which fault %s struck: nothing shows what was lost", b.Driver, b.Fault.Name)
 		}
 	}
-	read, err := m.offsetsRead(incarnations, last.batch)
-	if !f.assume(err == nil, "the ledger's offsets can be read") {
-		return f.inconclusive("the ledger's offsets cannot be read: %v", err)
+	read, err := offsetsRead(m, incarnations, last.batch)
+	if !f.Assume(err == nil, "the ledger's offsets can be read") {
+		return f.Inconclusive("the ledger's offsets cannot be read: %v", err)
 	}
 	f.Measured = wording.Count(int(last.total), "word") + " counted, " + wording.Count(int(last.highest+1), "word") + " read"
-	f.cite(last.At, "%s has counted %d words up to batch %d, the highest offset is %d", last.writer, last.total, last.batch, last.highest)
+	f.Cite(last.At, "%s has counted %d words up to batch %d, the highest offset is %d", last.writer, last.total, last.batch, last.highest)
 	if hole, at := read.hole(last.highest); hole != (offsets{}) {
-		v := m.finding()
+		v := NewFinding(m)
 		v.Measured, v.Assumptions = f.Measured, slices.Clone(f.Assumptions)
-		v.cite(at, "a batch is committed with offsets after %d", hole.to)
-		v.cite(last.At, "%s has counted %d words up to batch %d, the highest offset is %d", last.writer, last.total, last.batch, last.highest)
-		return v.violated("the offsets %s are in no batch: %d words were never counted", hole, hole.to-hole.from)
+		v.Cite(at, "a batch is committed with offsets after %d", hole.to)
+		v.Cite(last.At, "%s has counted %d words up to batch %d, the highest offset is %d", last.writer, last.total, last.batch, last.highest)
+		return v.Violated("the offsets %s are in no batch: %d words were never counted", hole, hole.to-hole.from)
 	}
 	if held := max(read.words, last.highest+1); last.total < held {
-		f.cite(read.last, "the last batch with offsets is committed")
-		return f.violated("%s were counted up to batch %d, but the batches up to it hold %d: %d are lost", wording.Count(int(last.total), "word"), last.batch, held, held-last.total)
+		f.Cite(read.last, "the last batch with offsets is committed")
+		return f.Violated("%s were counted up to batch %d, but the batches up to it hold %d: %d are lost", wording.Count(int(last.total), "word"), last.batch, held, held-last.total)
 	}
 	f.assumeAll(last.highest + 1)
-	return f.held("each of %d words was counted at least once, %d counts in all", last.highest+1, last.total)
+	return f.Held("each of %d words was counted at least once, %d counts in all", last.highest+1, last.total)
 }
 
 // readOffsets are the offsets that the batches of a DStream application hold, each batch once.
 type readOffsets struct {
 	ranges []placed
 	words  int64
-	last   Moment
+	last   model.Moment
 }
 
 // placed is a range and the commit that tells it.
 type placed struct {
 	offsets
-	at Moment
+	at model.Moment
 }
 
-func (m *Model) offsetsRead(incarnations []*Incarnation, upTo int64) (readOffsets, error) {
+func offsetsRead(m *model.Model, incarnations []*model.Incarnation, upTo int64) (readOffsets, error) {
 	var read readOffsets
 	known := map[int64]bool{}
-	for _, e := range m.entries(incarnations, keyOffsets) {
+	for _, e := range entries(m, incarnations, keyOffsets) {
 		if e.batch > upTo || known[e.batch] {
 			continue
 		}
@@ -273,7 +274,7 @@ func (m *Model) offsetsRead(incarnations []*Incarnation, upTo int64) (readOffset
 			read.ranges = append(read.ranges, placed{r, e.At})
 			read.words += r.to - r.from
 		}
-		read.last.latest(e.At)
+		read.last.KeepLater(e.At)
 	}
 	slices.SortFunc(read.ranges, func(a, b placed) int { return cmp.Or(cmp.Compare(a.from, b.from), cmp.Compare(a.to, b.to)) })
 	return read, nil
@@ -281,7 +282,7 @@ func (m *Model) offsetsRead(incarnations []*Incarnation, upTo int64) (readOffset
 
 // hole returns the first offsets up to the highest that no batch holds, and the commit that shows it; the zero range if
 // there are none.
-func (r readOffsets) hole(highest int64) (offsets, Moment) {
+func (r readOffsets) hole(highest int64) (offsets, model.Moment) {
 	next := int64(0)
 	for _, p := range r.ranges {
 		if p.from > next {
@@ -292,5 +293,5 @@ func (r readOffsets) hole(highest int64) (offsets, Moment) {
 	if next <= highest {
 		return offsets{next, highest + 1}, r.last
 	}
-	return offsets{}, Moment{}
+	return offsets{}, model.Moment{}
 }

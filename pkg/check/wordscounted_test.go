@@ -6,6 +6,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/sparkchaos/sparkchaos/pkg/history/historytest"
+	"github.com/sparkchaos/sparkchaos/pkg/model"
 )
 
 func TestExactlyOnce(t *testing.T) {
@@ -13,7 +14,7 @@ func TestExactlyOnce(t *testing.T) {
 	runInvariant(t, "wordsCounted", args{"delivery": "exactlyOnce"}, []invariantCase{
 		{name: "a batch again after the death of its first writer", want: Pass, measure: "350 words up to batch 6", says: "1 of which were committed again", twist: structuredStream().told()},
 		{name: "without a fault", want: Pass, twist: both(structuredStream().told(), withoutFault)},
-		{name: "twice, by two drivers that lived", want: Violation, says: "which were both alive", shows: []string{"Spark reports " + concurrentUpdate, "last sign of life"},
+		{name: "twice, by two drivers that lived", want: Violation, says: "which were both alive", shows: []string{"Spark reports " + model.ConcurrentUpdate, "last sign of life"},
 			twist: both(structuredStream().but(func(s *stream) { s.extra = conflict(31*second, "d2") }), zombie(40*second))},
 		{name: "twice, the first writer being frozen", want: Pass, twist: both(structuredStream().told(), func(s *historytest.Story) {
 			s.FaultKind = "nodeFreeze"

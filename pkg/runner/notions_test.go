@@ -10,9 +10,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/sparkchaos/sparkchaos/pkg/anchor"
-	"github.com/sparkchaos/sparkchaos/pkg/check"
 	"github.com/sparkchaos/sparkchaos/pkg/history"
 	"github.com/sparkchaos/sparkchaos/pkg/history/historytest"
+	"github.com/sparkchaos/sparkchaos/pkg/model"
 	"github.com/sparkchaos/sparkchaos/pkg/scenario"
 )
 
@@ -187,7 +187,7 @@ func driverOfAnchor(t *testing.T, content []byte) string {
 
 func driverOfCheck(t *testing.T, content []byte) string {
 	t.Helper()
-	m := check.NewModel()
+	m := model.New()
 	for event, err := range history.NewReader(bytes.NewReader(content)).All() {
 		if err != nil {
 			t.Fatal(err)

@@ -11,9 +11,9 @@ import (
 	"sync"
 	"time"
 
-	"github.com/sparkchaos/sparkchaos/pkg/check"
 	"github.com/sparkchaos/sparkchaos/pkg/faults"
 	"github.com/sparkchaos/sparkchaos/pkg/history"
+	"github.com/sparkchaos/sparkchaos/pkg/model"
 )
 
 // targets answers from the history as it is when asked: what is not recorded cannot be struck.
@@ -22,11 +22,11 @@ type targets struct{ path string }
 // Driver returns the live driver's pod: of several that the API server shows as running, the newest. One that still
 // initialises on its node is the driver, too.
 func (t targets) Driver() (faults.Pod, error) {
-	model, err := replay(t.path)
+	m, err := replay(t.path)
 	if err != nil {
 		return faults.Pod{}, err
 	}
-	driver, err := liveIncarnation(model)
+	driver, err := liveIncarnation(m)
 	if err != nil {
 		return faults.Pod{}, err
 	}
@@ -35,21 +35,21 @@ func (t targets) Driver() (faults.Pod, error) {
 
 // Executors returns the live executors of the live driver, in the order of their ids.
 func (t targets) Executors() ([]faults.Pod, error) {
-	model, err := replay(t.path)
+	m, err := replay(t.path)
 	if err != nil {
 		return nil, err
 	}
-	driver, err := liveIncarnation(model)
+	driver, err := liveIncarnation(m)
 	if err != nil {
 		return nil, err
 	}
-	var pods []*check.Pod
-	for _, pod := range model.Pods {
+	var pods []*model.Pod
+	for _, pod := range m.Pods {
 		if pod.Owner.UID == driver.UID && live(pod) {
 			pods = append(pods, pod)
 		}
 	}
-	slices.SortFunc(pods, func(a, b *check.Pod) int {
+	slices.SortFunc(pods, func(a, b *model.Pod) int {
 		return cmp.Or(cmp.Compare(executorID(a), executorID(b)), cmp.Compare(a.Name, b.Name))
 	})
 	var executors []faults.Pod
@@ -61,13 +61,13 @@ func (t targets) Executors() ([]faults.Pod, error) {
 
 // Component returns the live pods of a component beside the application, in the order of their names.
 func (t targets) Component(role string) ([]faults.Pod, error) {
-	model, err := replay(t.path)
+	m, err := replay(t.path)
 	if err != nil {
 		return nil, err
 	}
 	var found []faults.Pod
-	for _, pod := range model.Pods {
-		if pod.Component == role && pod.Namespace == model.Workload.Namespace && live(pod) {
+	for _, pod := range m.Pods {
+		if pod.Component == role && pod.Namespace == m.Workload.Namespace && live(pod) {
 			found = append(found, target(pod))
 		}
 	}
@@ -76,16 +76,16 @@ func (t targets) Component(role string) ([]faults.Pod, error) {
 }
 
 // live says that a pod runs and nobody wants it away, as far as the API server tells.
-func live(pod *check.Pod) bool {
+func live(pod *model.Pod) bool {
 	return !pod.Running.Never() && pod.Gone().Never() && pod.Terminating.Never()
 }
 
-func target(pod *check.Pod) faults.Pod {
+func target(pod *model.Pod) faults.Pod {
 	return faults.Pod{Namespace: pod.Namespace, Name: pod.Name, UID: pod.UID, Node: pod.Node}
 }
 
 // executorID is Spark's number of an executor; a label that is none counts as the last.
-func executorID(pod *check.Pod) int {
+func executorID(pod *model.Pod) int {
 	id, err := strconv.Atoi(pod.ExecutorID)
 	if err != nil {
 		return int(^uint(0) >> 1)
@@ -93,8 +93,8 @@ func executorID(pod *check.Pod) int {
 	return id
 }
 
-func liveIncarnation(model *check.Model) (*check.Incarnation, error) {
-	all := model.Incarnations()
+func liveIncarnation(m *model.Model) (*model.Incarnation, error) {
+	all := m.Incarnations()
 	for _, incarnation := range slices.Backward(all) {
 		if incarnation.Pod != nil && live(incarnation.Pod) {
 			return incarnation, nil
@@ -109,24 +109,24 @@ func liveIncarnation(model *check.Model) (*check.Incarnation, error) {
 }
 
 // replay reads the history so far into a model.
-func replay(path string) (*check.Model, error) {
+func replay(path string) (*model.Model, error) {
 	file, err := os.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("read the history so far: %w", err)
 	}
 	defer func() { _ = file.Close() }() // opened for reading only
-	model := check.NewModel()
+	m := model.New()
 	reader := history.NewReader(file)
 	var event history.Event
 	for {
 		err := reader.Next(&event)
 		if errors.Is(err, io.EOF) {
-			return model, nil
+			return m, nil
 		}
 		if err != nil {
 			return nil, fmt.Errorf("read the history so far: %w", err)
 		}
-		model.Observe(&event)
+		m.Observe(&event)
 	}
 }
 

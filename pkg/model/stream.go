@@ -1,4 +1,4 @@
-package check
+package model
 
 import (
 	"cmp"
@@ -9,8 +9,8 @@ import (
 	"github.com/sparkchaos/sparkchaos/pkg/history"
 )
 
-// concurrentUpdate is Spark's name of the error of a query that finds another one writing to its checkpoint.
-const concurrentUpdate = "CONCURRENT_STREAM_LOG_UPDATE"
+// ConcurrentUpdate is Spark's name of the error of a query that finds another one writing to its checkpoint.
+const ConcurrentUpdate = "CONCURRENT_STREAM_LOG_UPDATE"
 
 // Streams is what drivers told of the application's streams.
 type Streams struct {
@@ -50,12 +50,12 @@ func (s *Streams) observe(r *history.WitnessRecord, at Moment) {
 	case history.QueryStarted:
 		run := s.run(r)
 		run.Name = cmp.Or(r.Detail["name"], run.Name)
-		run.Started.first(at)
+		run.Started.KeepEarlier(at)
 	case history.BatchStarted, history.BatchCompleted:
 		s.observeBatch(r, at)
 	case history.QueryEnded, history.LogEvent:
 		for _, key := range []string{"condition", "errorClass", "exception", "causes", "message"} {
-			if strings.Contains(r.Detail[key], concurrentUpdate) {
+			if strings.Contains(r.Detail[key], ConcurrentUpdate) {
 				s.Conflicts = append(s.Conflicts, Conflict{Driver: r.PodUID, At: at})
 				return
 			}
@@ -83,7 +83,7 @@ func (s *Streams) observeBatch(r *history.WitnessRecord, at Moment) {
 				s.Batches[r.PodUID] = map[int64]Moment{}
 			}
 			completed := s.Batches[r.PodUID][*r.BatchID]
-			completed.first(at)
+			completed.KeepEarlier(at)
 			s.Batches[r.PodUID][*r.BatchID] = completed
 		}
 		return
@@ -98,10 +98,10 @@ func (s *Streams) observeBatch(r *history.WitnessRecord, at Moment) {
 		run.Batches[*r.BatchID] = batch
 	}
 	if r.Type == history.BatchStarted {
-		batch.Started.first(at)
+		batch.Started.KeepEarlier(at)
 		return
 	}
-	batch.Completed.first(at)
+	batch.Completed.KeepEarlier(at)
 	batch.From, batch.To = offsetsOf(r.Detail, "startOffset"), offsetsOf(r.Detail, "endOffset")
 }
 
@@ -116,8 +116,8 @@ func offsetsOf(detail map[string]string, prefix string) string {
 	return strings.Join(all, " ")
 }
 
-// completed returns the run's batches that were completed, in the order of their ids.
-func (r *QueryRun) completed() []*Batch {
+// CompletedBatches returns the run's batches that were completed, in the order of their ids.
+func (r *QueryRun) CompletedBatches() []*Batch {
 	var all []*Batch
 	for _, batch := range r.Batches {
 		if !batch.Completed.Never() {

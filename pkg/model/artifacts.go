@@ -1,4 +1,4 @@
-package check
+package model
 
 import (
 	"encoding/json"
@@ -16,7 +16,7 @@ type Artifacts struct {
 	Upload   history.StagingData
 	Again    Moment  // uploaded once more
 	Fetches  []Fetch // that came to an end, each once, in the order of the history
-	begun    map[string]Fetch
+	Begun    map[string]Fetch
 	known    map[recordID]bool
 }
 
@@ -33,11 +33,12 @@ type Fetch struct {
 	ID      string // of what was fetched
 }
 
-// byHarness is who fetches from outside the workload.
-const byHarness = "harness"
+// ByHarness is who fetches from outside the workload.
+const ByHarness = "harness"
 
+// String names who fetched, in messages.
 func (f Fetch) String() string {
-	if f.By == byHarness {
+	if f.By == ByHarness {
 		return "the harness"
 	}
 	return fmt.Sprintf("the %s %s", f.By, f.Pod)
@@ -50,21 +51,21 @@ func (m *Model) observeStaging(e *history.Event, at Moment) error {
 	}
 	if e.Type == history.ArtifactsUploaded {
 		if !m.Artifacts.Uploaded.Never() {
-			m.Artifacts.Again.first(at)
+			m.Artifacts.Again.KeepEarlier(at)
 			return nil
 		}
 		m.Artifacts.Uploaded, m.Artifacts.Upload = at, data
 		return nil
 	}
 	m.Artifacts.Fetches = append(m.Artifacts.Fetches,
-		Fetch{By: byHarness, Pod: data.Server, At: at, Outcome: e.Type, SHA256: data.SHA256, Error: data.Error, ID: data.ResourceID})
+		Fetch{By: ByHarness, Pod: data.Server, At: at, Outcome: e.Type, SHA256: data.SHA256, Error: data.Error, ID: data.ResourceID})
 	return nil
 }
 
 // observeFetch takes a record of an init container, which is no sign of life of the JVM that its pod is for.
 func (m *Model) observeFetch(r *history.WitnessRecord, at Moment) {
 	id := recordID{r.PodUID, r.Seq}
-	if m.Artifacts.known[id] || at.At.Before(m.launchBegan()) {
+	if m.Artifacts.known[id] || at.At.Before(m.LaunchBegan()) {
 		return
 	}
 	m.Artifacts.known[id] = true
@@ -73,23 +74,23 @@ func (m *Model) observeFetch(r *history.WitnessRecord, at Moment) {
 		Outcome: r.Type, SHA256: r.Detail["sha256"], Error: r.Detail["error"], ID: r.Detail["resourceID"],
 	}
 	if r.Type == history.ArtifactsFetching {
-		m.Artifacts.begun[fetch.PodUID] = fetch
+		m.Artifacts.Begun[fetch.PodUID] = fetch
 		return
 	}
 	m.Artifacts.Fetches = append(m.Artifacts.Fetches, fetch)
 }
 
-// unfinished returns the fetches that began and never came to an end, of pods whose loss does not explain it.
-func (m *Model) unfinished() []string {
+// Unfinished returns the fetches that began and never came to an end, of pods whose loss does not explain it.
+func (m *Model) Unfinished() []string {
 	ended := map[string]bool{}
 	for _, fetch := range m.Artifacts.Fetches {
 		ended[fetch.PodUID] = true
 	}
 	var open []string
-	for _, uid := range slices.Sorted(maps.Keys(m.Artifacts.begun)) {
-		fetch := m.Artifacts.begun[uid]
+	for _, uid := range slices.Sorted(maps.Keys(m.Artifacts.Begun)) {
+		fetch := m.Artifacts.Begun[uid]
 		pod := m.Pods[uid]
-		lost := pod != nil && (!pod.Terminating.Never() || !pod.Gone().Never()) || m.hit(uid, fetch.Node)
+		lost := pod != nil && (!pod.Terminating.Never() || !pod.Gone().Never()) || m.Struck(uid, fetch.Node)
 		if !ended[uid] && !lost {
 			open = append(open, fetch.String())
 		}
@@ -97,10 +98,10 @@ func (m *Model) unfinished() []string {
 	return open
 }
 
-// hit reports whether a fault that landed struck a pod or its node.
-func (m *Model) hit(uid, node string) bool {
-	for _, fault := range m.landed() {
-		if fault.hits(uid, node) {
+// Struck reports whether a fault that landed struck a pod or its node.
+func (m *Model) Struck(uid, node string) bool {
+	for _, fault := range m.Landed() {
+		if fault.Hits(uid, node) {
 			return true
 		}
 	}

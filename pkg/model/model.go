@@ -1,4 +1,4 @@
-package check
+package model
 
 import (
 	"cmp"
@@ -35,44 +35,45 @@ func (m Moment) earliest() time.Time {
 	return m.Since
 }
 
-// lapse is how long something took: least for certain, and most at the most.
-type lapse struct{ least, most time.Duration }
+// Lapse is how long something took: least for certain, and most at the most.
+type Lapse struct{ Least, Most time.Duration }
 
-// lapse returns the time from one moment to another.
-func (m *Model) lapse(from, to Moment) lapse {
+// Lapse returns the time from one moment to another.
+func (m *Model) Lapse(from, to Moment) Lapse {
 	slack := from.Slack + to.Slack
-	return lapse{
-		least: max(0, to.earliest().Sub(from.At)-slack),
-		most:  max(0, to.At.Sub(from.earliest())+slack),
+	return Lapse{
+		Least: max(0, to.earliest().Sub(from.At)-slack),
+		Most:  max(0, to.At.Sub(from.earliest())+slack),
 	}
 }
 
 // String writes the time that was measured, and how much earlier it may have been.
-func (l lapse) String() string {
-	if l.most-l.least < resolution {
-		return wording.Duration(l.most)
+func (l Lapse) String() string {
+	if l.Most-l.Least < resolution {
+		return wording.Duration(l.Most)
 	}
-	return wording.Duration(l.least) + " to " + wording.Duration(l.most)
+	return wording.Duration(l.Least) + " to " + wording.Duration(l.Most)
 }
 
 // resolution is the precision with which times of Kubernetes objects can be compared.
 const resolution = 2 * time.Second
 
-// first keeps the earlier of the two moments; of equal times the one that is earlier in the history.
-func (m *Moment) first(other Moment) {
-	if m.Never() || other.before(*m) {
+// KeepEarlier keeps the earlier of the two moments; of equal times the one that is earlier in the history.
+func (m *Moment) KeepEarlier(other Moment) {
+	if m.Never() || other.Before(*m) {
 		*m = other
 	}
 }
 
-// latest keeps the later of the two moments; of equal times the one that is later in the history.
-func (m *Moment) latest(other Moment) {
-	if m.Never() || m.before(other) {
+// KeepLater keeps the later of the two moments; of equal times the one that is later in the history.
+func (m *Moment) KeepLater(other Moment) {
+	if m.Never() || m.Before(other) {
 		*m = other
 	}
 }
 
-func (m Moment) before(other Moment) bool {
+// Before reports whether a moment was before another one; of equal times the one that is earlier in the history is.
+func (m Moment) Before(other Moment) bool {
 	return cmp.Or(m.At.Compare(other.At), cmp.Compare(m.Seq, other.Seq)) < 0
 }
 
@@ -113,7 +114,7 @@ type Model struct {
 	Problems       []Trouble
 	phases         map[string]Moment
 	drift          time.Duration       // the most by which the harness's wall clock left its monotonic clock
-	jobs           map[string]*Job     // by UID
+	Jobs           map[string]*Job     // by UID
 	lateUntil      map[string]gapTime  // by kind
 	writers        map[string]*writer  // by the UID in witness records
 	unplaced       map[string]Unplaced // by pod UID
@@ -179,14 +180,14 @@ func KeepTasks(wanted func(history.RunData) bool) Option {
 	return func(m *Model) { m.wantsTasks = wanted }
 }
 
-// NewModel returns the model of a history without events.
-func NewModel(options ...Option) *Model {
+// New returns the model of a history without events.
+func New(options ...Option) *Model {
 	m := &Model{
 		Pods: map[string]*Pod{}, Nodes: map[string]*Node{}, Processes: map[string]*Process{},
-		jobs: map[string]*Job{}, lateUntil: map[string]gapTime{}, writers: map[string]*writer{},
+		Jobs: map[string]*Job{}, lateUntil: map[string]gapTime{}, writers: map[string]*writer{},
 		Collected: map[string]*Collection{}, phases: map[string]Moment{}, refusedRecords: map[recordID]bool{},
 		unplaced: map[string]Unplaced{}, skewed: map[string]bool{}, Streams: newStreams(),
-		Artifacts: Artifacts{begun: map[string]Fetch{}, known: map[recordID]bool{}},
+		Artifacts: Artifacts{Begun: map[string]Fetch{}, known: map[recordID]bool{}},
 		Ledger:    Ledger{known: map[recordID]bool{}, Commits: map[string][]Commit{}},
 	}
 	for _, option := range options {
@@ -208,7 +209,7 @@ func (m *Model) Observe(e *history.Event) {
 		at.Seq = m.Last.Seq
 	}
 	m.Events++
-	m.Last.latest(at)
+	m.Last.KeepLater(at)
 	var err error
 	switch e.Source {
 	case history.Witness:
@@ -263,14 +264,17 @@ func (m *Model) observeKubernetes(e *history.Event, at Moment) error {
 	}
 }
 
-// phaseCleanUp and phaseCollect are the last phases of a run, in which the harness undoes and removes what it made.
-const phaseCleanUp, phaseCollect = "cleanup", "collect"
+// phaseCollect is the phase of a run in which the nodes' disks are read.
+const phaseCollect = "collect"
+
+// PhaseCleanUp is the last phase of a run, in which the harness undoes and removes what it made.
+const PhaseCleanUp = "cleanup"
 
 // Phase returns when a phase of the run began; Never if it did not.
 func (m *Model) Phase(name string) Moment { return m.phases[name] }
 
 // cleaning reports whether the clean-up has begun.
-func (m *Model) cleaning() bool { return !m.Phase(phaseCleanUp).Never() }
+func (m *Model) cleaning() bool { return !m.Phase(PhaseCleanUp).Never() }
 
 // observeGap notes a time in which a kind of object was not seen. One that is told during the
 // clean-up counts if it began before.
@@ -279,7 +283,7 @@ func (m *Model) observeGap(e *history.Event, at Moment) error {
 	if err := json.Unmarshal(e.Data, &gap.Data); err != nil {
 		return err
 	}
-	if m.cleaning() && !gap.begin().Before(m.phases[phaseCleanUp].At) {
+	if m.cleaning() && !gap.begin().Before(m.phases[PhaseCleanUp].At) {
 		return nil
 	}
 	m.Gaps = append(m.Gaps, gap)
@@ -353,7 +357,7 @@ func (m *Model) observeHarness(e *history.Event, at Moment) error {
 		}
 		m.trouble(at, "%s: %s", problem.What, problem.Error)
 	case history.RunEnded:
-		m.Ended.latest(at)
+		m.Ended.KeepLater(at)
 		return json.Unmarshal(e.Data, &m.End)
 	}
 	return nil
@@ -371,10 +375,10 @@ func (m *Model) observeCollection(e *history.Event, at Moment) error {
 	return nil
 }
 
-// horizon returns the moment up to which the history says anything of the application: the begin of the clean-up, in which
+// Horizon returns the moment up to which the history says anything of the application: the begin of the clean-up, in which
 // the harness removes it, or the end of the record.
-func (m *Model) horizon() Moment {
-	if cleanUp := m.phases[phaseCleanUp]; !cleanUp.Never() {
+func (m *Model) Horizon() Moment {
+	if cleanUp := m.phases[PhaseCleanUp]; !cleanUp.Never() {
 		return cleanUp
 	}
 	if !m.Ended.Never() {
@@ -383,13 +387,13 @@ func (m *Model) horizon() Moment {
 	return m.Last
 }
 
-// offset returns when a moment was, counted from the begin of the run.
-func (m *Model) offset(moment Moment) time.Duration { return moment.At.Sub(m.base) }
+// Offset returns when a moment was, counted from the begin of the run.
+func (m *Model) Offset(moment Moment) time.Duration { return moment.At.Sub(m.base) }
 
-// seenUntil is the end of what was seen of kinds of objects: the horizon, or the begin of a time in which nothing could be
+// SeenUntil is the end of what was seen of kinds of objects: the horizon, or the begin of a time in which nothing could be
 // seen until then. That something never happened can be said only of the time before.
-func (m *Model) seenUntil(kinds ...string) Moment {
-	until := m.horizon()
+func (m *Model) SeenUntil(kinds ...string) Moment {
+	until := m.Horizon()
 	for _, gap := range m.Gaps {
 		if !slices.Contains(kinds, gap.Kind) || !strings.HasPrefix(gap.Data.Reason, history.GapUntilEnd) {
 			continue
@@ -401,13 +405,13 @@ func (m *Model) seenUntil(kinds ...string) Moment {
 	return until
 }
 
-// seen reports whether nothing of a kind of object was missed.
-func (m *Model) seen(kind string) bool {
+// SawAll reports whether nothing of a kind of object was missed.
+func (m *Model) SawAll(kind string) bool {
 	return !slices.ContainsFunc(m.Gaps, func(gap GapSeen) bool { return gap.Kind == kind && !gap.Outage })
 }
 
-// blind returns the gaps and outages of kinds of objects that lie in the time from one moment to another.
-func (m *Model) blind(from, to time.Time, kinds ...string) []GapSeen {
+// Blind returns the gaps and outages of kinds of objects that lie in the time from one moment to another.
+func (m *Model) Blind(from, to time.Time, kinds ...string) []GapSeen {
 	var all []GapSeen
 	for _, gap := range m.Gaps {
 		if slices.Contains(kinds, gap.Kind) && gap.begin().Before(to) && gap.At.At.After(from) {

@@ -1,4 +1,4 @@
-package check
+package model
 
 import (
 	"encoding/json"
@@ -35,7 +35,7 @@ func (m *Model) observeFault(e *history.Event, at Moment) error {
 	if data.Fault == "" {
 		return fmt.Errorf("it does not name the fault")
 	}
-	fault := m.fault(data.Fault)
+	fault := m.Fault(data.Fault)
 	if fault == nil {
 		fault = &Fault{Name: data.Fault, Kind: data.Kind}
 		m.Faults = append(m.Faults, fault)
@@ -55,7 +55,7 @@ func (m *Model) observeFault(e *history.Event, at Moment) error {
 	}
 	switch e.Type {
 	case history.FaultInjecting:
-		fault.Injecting.first(at)
+		fault.Injecting.KeepEarlier(at)
 		m.doubtClocks(data)
 	case history.FaultLanded:
 		if !m.once(fault.Landed, at, "fault "+data.Fault+" landed") {
@@ -67,12 +67,12 @@ func (m *Model) observeFault(e *history.Event, at Moment) error {
 			fault.Began.At = at.At.Add(-max(0, e.Wall.Sub(*data.Began)))
 		}
 	case history.FaultDidNotLand:
-		fault.DidNotLand.first(at)
+		fault.DidNotLand.KeepEarlier(at)
 		fault.Reason = data.Reason
 	case history.FaultRecovered:
-		fault.Recovered.first(at)
+		fault.Recovered.KeepEarlier(at)
 	case history.FaultNotRecovered:
-		fault.NotRecovered.latest(at)
+		fault.NotRecovered.KeepLater(at)
 		fault.Reason = data.Reason
 	}
 	return nil
@@ -80,7 +80,7 @@ func (m *Model) observeFault(e *history.Event, at Moment) error {
 
 // doubtClocks notes whose times are not believed from now on: nobody knows when exactly a clock was put wrong, and set right.
 func (m *Model) doubtClocks(data history.FaultData) {
-	if fault := m.fault(data.Fault); fault == nil || !fault.does(skews) {
+	if fault := m.Fault(data.Fault); fault == nil || !fault.does(skews) {
 		return
 	}
 	for _, target := range data.Targets {
@@ -88,7 +88,8 @@ func (m *Model) doubtClocks(data history.FaultData) {
 	}
 }
 
-func (m *Model) fault(name string) *Fault {
+// Fault returns the fault with a name; nil if nothing was seen of it.
+func (m *Model) Fault(name string) *Fault {
 	for _, fault := range m.Faults {
 		if fault.Name == name {
 			return fault
@@ -97,21 +98,21 @@ func (m *Model) fault(name string) *Fault {
 	return nil
 }
 
-// undone reports that the fault's last known state is that it was undone; a failed recovery may have been tried again.
-func (f *Fault) undone() bool {
+// Undone reports that the fault's last known state is that it was undone; a failed recovery may have been tried again.
+func (f *Fault) Undone() bool {
 	return !f.Recovered.Never() && !f.NotRecovered.At.After(f.Recovered.At)
 }
 
-// hits reports whether the fault struck a pod: itself, or the node that carried it.
-func (f *Fault) hits(uid, node string) bool {
+// Hits reports whether the fault struck a pod: itself, or the node that carried it.
+func (f *Fault) Hits(uid, node string) bool {
 	return slices.ContainsFunc(f.Targets, func(target history.Object) bool {
 		return target.Kind == "Pod" && target.UID != "" && target.UID == uid ||
 			target.Kind == "Node" && node != "" && target.Name == node
 	})
 }
 
-// node returns the node that the fault struck as a whole, empty if it struck pods.
-func (f *Fault) node() string {
+// Node returns the node that the fault struck as a whole, empty if it struck pods.
+func (f *Fault) Node() string {
 	for _, target := range f.Targets {
 		if target.Kind == "Node" {
 			return target.Name
@@ -120,17 +121,17 @@ func (f *Fault) node() string {
 	return ""
 }
 
-// until returns the end of the time in which the fault was in effect; one that was not undone goes on.
-func (f *Fault) until() time.Time {
+// Until returns the end of the time in which the fault was in effect; one that was not undone goes on.
+func (f *Fault) Until() time.Time {
 	if f.Recovered.Never() {
 		return time.Unix(1<<40, 0)
 	}
 	return f.Recovered.At
 }
 
-// downWithin reports whether a fault held a node at any time between two.
-func (m *Model) downWithin(node string, from, to time.Time) bool {
+// HeldWithin reports whether a fault held a node at any time between two.
+func (m *Model) HeldWithin(node string, from, to time.Time) bool {
 	return slices.ContainsFunc(m.Faults, func(f *Fault) bool {
-		return !f.Landed.Never() && f.node() == node && !f.Began.At.After(to) && f.until().After(from)
+		return !f.Landed.Never() && f.Node() == node && !f.Began.At.After(to) && f.Until().After(from)
 	})
 }

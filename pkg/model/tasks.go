@@ -1,4 +1,4 @@
-package check
+package model
 
 import (
 	"slices"
@@ -18,7 +18,7 @@ type Task struct {
 	Reason               string // of its end, as Spark names it: Success, FetchFailed, ExecutorLostFailure …
 }
 
-func (t *Task) succeeded() bool { return t.Reason == taskSucceeded }
+func (t *Task) Succeeded() bool { return t.Reason == taskSucceeded }
 
 // Stage is a stage of a driver's jobs with all its attempts.
 type Stage struct {
@@ -52,7 +52,7 @@ func (p *Process) observeStage(r *history.WitnessRecord, at Moment) {
 		p.Stages[*r.StageID] = stage
 	}
 	if r.Type == history.StageCompleted && r.Detail["result"] == "succeeded" {
-		stage.Completed.first(at)
+		stage.Completed.KeepEarlier(at)
 	}
 }
 
@@ -66,15 +66,15 @@ func (p *Process) observeTask(r *history.WitnessRecord, at Moment) {
 		p.Tasks[*r.TaskID] = task
 	}
 	if r.Type == history.TaskStarted {
-		task.Started.first(at)
+		task.Started.KeepEarlier(at)
 		return
 	}
-	task.Ended.first(at)
+	task.Ended.KeepEarlier(at)
 	task.Reason = r.Detail["reason"]
 }
 
-// reads says whether the stage reads a shuffle of the same driver.
-func (s *Stage) reads(shuffle string, stages map[int64]*Stage) bool {
+// Reads says whether the stage reads a shuffle of the same driver.
+func (s *Stage) Reads(shuffle string, stages map[int64]*Stage) bool {
 	return slices.ContainsFunc(s.Parents, func(parent string) bool {
 		id, err := strconv.ParseInt(parent, 10, 64)
 		return err == nil && stages[id] != nil && stages[id].Shuffle == shuffle

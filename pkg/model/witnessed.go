@@ -1,4 +1,4 @@
-package check
+package model
 
 import (
 	"cmp"
@@ -9,14 +9,15 @@ import (
 	"github.com/sparkchaos/sparkchaos/pkg/history"
 )
 
-const roleDriver, roleExecutor = "driver", "executor"
+// RoleDriver and RoleExecutor are the roles of the application's own JVMs, as their records name them.
+const RoleDriver, RoleExecutor = "driver", "executor"
 
 // Process is a JVM of the application as its own records tell, by its own clock.
 type Process struct {
 	PodUID, PodName, Node string
 	Role                  string
 	Incarnation           string // the driver pod's UID
-	Alive                 spans
+	Alive                 Spans
 	Applications          map[string]Moment // Spark's application ids, and the record that tells each first
 
 	// Delay is the least time that a record took from the JVM's clock to the harness's, of those that came by HTTP:
@@ -103,7 +104,7 @@ func (m *Model) observeWitness(e *history.Event, at Moment) error {
 		}
 		return nil
 	}
-	if r.Role == roleDriver {
+	if r.Role == RoleDriver {
 		p.observeDriver(r, moment)
 		if m.keepsTasks {
 			p.observeTasks(r, moment)
@@ -121,10 +122,10 @@ func (p *Process) observeTime(via string, told, arrived Moment, skewed bool) Mom
 		p.Untimed++
 		return told
 	case skewed:
-		p.Alive.add(arrived)
+		p.Alive.Add(arrived)
 		return arrived
 	}
-	p.Alive.add(told)
+	p.Alive.Add(told)
 	if via != viaDisk {
 		if delay := arrived.At.Sub(told.At); !p.Live || delay < p.Delay {
 			p.Delay, p.Live = delay, true
@@ -157,33 +158,33 @@ func (p *Process) observeDriver(r *history.WitnessRecord, at Moment) {
 	// Spark tells its plugins of the application's id, which is DriverStarted, only when it has executors; that the
 	// application has started it tells its listeners before.
 	case history.ApplicationStarted, history.DriverStarted:
-		p.Started.first(at)
+		p.Started.KeepEarlier(at)
 	// Between the two Spark stops its executors.
 	case history.ApplicationEnded, history.DriverStopping:
-		p.Stopping.first(at)
+		p.Stopping.KeepEarlier(at)
 		p.ended = p.ended || r.Type == history.DriverStopping
 	case history.ExecutorRegistered:
-		p.executor(r.ExecutorID).At.first(at)
+		p.executor(r.ExecutorID).At.KeepEarlier(at)
 	case history.ExecutorRemoved:
-		p.executor(r.ExecutorID).Removed.first(at)
+		p.executor(r.ExecutorID).Removed.KeepEarlier(at)
 	case history.TaskEnded:
 		if reason := r.Detail["reason"]; reason != "" && reason != taskSucceeded {
 			return
 		}
-		p.FirstProgress.first(at)
-		p.executor(r.ExecutorID).FirstTask.first(at)
+		p.FirstProgress.KeepEarlier(at)
+		p.executor(r.ExecutorID).FirstTask.KeepEarlier(at)
 	case history.JobEnded:
 		if r.Detail["result"] == "succeeded" {
-			p.JobsDone.first(at)
+			p.JobsDone.KeepEarlier(at)
 		}
 	case history.BatchCompleted:
-		p.FirstProgress.first(at)
+		p.FirstProgress.KeepEarlier(at)
 	}
 }
 
-// restarted reports whether a second JVM ran in the driver's pod: two applications without the orderly end of the first. The
+// Restarted reports whether a second JVM ran in the driver's pod: two applications without the orderly end of the first. The
 // pods that sparkchaos makes are never restarted in place.
-func (p *Process) restarted() bool { return len(p.Applications) > 1 && p.Stopping.Never() }
+func (p *Process) Restarted() bool { return len(p.Applications) > 1 && p.Stopping.Never() }
 
 // taskSucceeded is how Spark names the reason of a task's good end.
 const taskSucceeded = "Success"
@@ -197,8 +198,8 @@ func (p *Process) executor(id string) *Registered {
 	return e
 }
 
-// registered returns how many executors the driver had at a time.
-func (p *Process) registered(at time.Time) int {
+// Registered returns how many executors the driver had at a time.
+func (p *Process) Registered(at time.Time) int {
 	n := 0
 	for _, e := range p.Executors {
 		if e.present(at) {
@@ -236,8 +237,8 @@ func (m *Model) observeDeeds(r *history.WitnessRecord, at Moment) {
 	}
 }
 
-// registrations returns a driver's executors in the order in which they registered.
-func (p *Process) registrations() []*Registered {
+// Registrations returns a driver's executors in the order in which they registered.
+func (p *Process) Registrations() []*Registered {
 	var all []*Registered
 	for _, e := range p.Executors {
 		all = append(all, e)

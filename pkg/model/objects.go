@@ -1,4 +1,4 @@
-package check
+package model
 
 import (
 	"cmp"
@@ -14,9 +14,10 @@ const (
 	labelExecutorID  = "spark-exec-id"
 	labelRole        = "spark-role"
 	labelComponent   = "sparkchaos.dev/role"
-
-	componentShuffleService = "shuffleService"
 )
+
+// ComponentShuffleService is the component of a pod that serves the shuffle output of executors.
+const ComponentShuffleService = "shuffleService"
 
 // Pod is what was seen of a pod, by the API server's word.
 type Pod struct {
@@ -49,11 +50,11 @@ func (p *Pod) Gone() Moment {
 	case p.Deleted.Never():
 		return p.Finished
 	default:
-		return earlier(p.Finished, p.Deleted)
+		return Earlier(p.Finished, p.Deleted)
 	}
 }
 
-// metadata is the part of an object's metadata that invariants look at.
+// metadata is the part of an object's metadata that the model looks at.
 type metadata struct {
 	UID               string            `json:"uid"`
 	Name              string            `json:"name"`
@@ -110,30 +111,30 @@ func (m *Model) observePod(e *history.Event, at Moment) error {
 	pod.Component = object.Metadata.Labels[labelComponent]
 	if object.Spec.NodeName != "" {
 		pod.Node = object.Spec.NodeName
-		pod.Placed.first(at)
+		pod.Placed.KeepEarlier(at)
 	}
 	pod.Phase = object.Status.Phase
-	pod.Added.first(at)
+	pod.Added.KeepEarlier(at)
 	if object.Metadata.DeletionTimestamp != nil {
-		pod.Terminating.first(at)
+		pod.Terminating.KeepEarlier(at)
 	}
 	switch pod.Phase {
 	case "Running":
-		pod.Running.first(at.notBefore(object.Status.started(), m.Clocks[pod.Node]))
+		pod.Running.KeepEarlier(at.notBefore(object.Status.started(), m.Clocks[pod.Node]))
 	case "Succeeded", "Failed":
-		pod.Finished.first(at.notBefore(object.Status.finished(), m.Clocks[pod.Node]))
+		pod.Finished.KeepEarlier(at.notBefore(object.Status.finished(), m.Clocks[pod.Node]))
 		pod.Succeeded = pod.Phase == "Succeeded"
 	}
 	if why := object.Status.disruption(); why != "" && pod.Disrupted == "" {
 		pod.Disrupted, pod.DisruptedAt = why, at
 	}
 	if e.Type == history.Deleted {
-		pod.Deleted.first(at)
+		pod.Deleted.KeepEarlier(at)
 	}
 	return nil
 }
 
-// podStatus is the part of a pod's status that invariants look at.
+// podStatus is the part of a pod's status that the model looks at.
 type podStatus struct {
 	Phase      string      `json:"phase"`
 	Reason     string      `json:"reason"`
@@ -216,8 +217,8 @@ type ReadyChange struct {
 	At     Moment
 }
 
-// lost returns when the node first stopped being Ready, not before since.
-func (n *Node) lost(since time.Time) Moment {
+// Lost returns when the node first stopped being Ready, not before since.
+func (n *Node) Lost(since time.Time) Moment {
 	if n == nil {
 		return Moment{}
 	}
@@ -320,17 +321,17 @@ func (m *Model) observeJob(e *history.Event, at Moment) error {
 		return err
 	}
 	uid := cmp.Or(object.Metadata.UID, e.Object.UID)
-	job := m.jobs[uid]
+	job := m.Jobs[uid]
 	if job == nil {
 		job = &Job{}
-		m.jobs[uid] = job
+		m.Jobs[uid] = job
 	}
 	for _, c := range object.Status.Conditions {
 		switch {
 		case c.Type == "Complete" && c.Status == "True":
-			job.Complete.first(at.notBefore(object.Status.CompletionTime, Clock{}))
+			job.Complete.KeepEarlier(at.notBefore(object.Status.CompletionTime, Clock{}))
 		case c.Type == "Failed" && c.Status == "True":
-			job.Failed.first(at)
+			job.Failed.KeepEarlier(at)
 			job.Reason = c.Reason
 		}
 	}
@@ -339,18 +340,18 @@ func (m *Model) observeJob(e *history.Event, at Moment) error {
 
 // Job returns the driver's Job; one of which nothing was seen if it is none of those in the history.
 func (m *Model) Job() Job {
-	if job := m.jobs[m.Workload.DriverUID]; job != nil {
+	if job := m.Jobs[m.Workload.DriverUID]; job != nil {
 		return *job
 	}
 	return Job{}
 }
 
-// ended returns when the pod was marked for deletion or ended, not before since.
-func (p *Pod) ended(since time.Time) Moment {
+// EndedSince returns when the pod was marked for deletion or ended, not before since.
+func (p *Pod) EndedSince(since time.Time) Moment {
 	var first Moment
 	for _, m := range []Moment{p.Terminating, p.Finished, p.Deleted} {
 		if !m.Never() && !m.At.Before(since) {
-			first.first(m)
+			first.KeepEarlier(m)
 		}
 	}
 	return first

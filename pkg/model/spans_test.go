@@ -1,4 +1,4 @@
-package check
+package model
 
 import (
 	"math/rand/v2"
@@ -13,10 +13,10 @@ func at(millis int) Moment {
 }
 
 // bounds gives spans as pairs of milliseconds.
-func bounds(s spans) [][2]int {
+func bounds(s Spans) [][2]int {
 	var all [][2]int
 	for _, one := range s {
-		all = append(all, [2]int{int(one.from.At.UnixMilli()), int(one.to.At.UnixMilli())})
+		all = append(all, [2]int{int(one.From.At.UnixMilli()), int(one.To.At.UnixMilli())})
 	}
 	return all
 }
@@ -40,9 +40,9 @@ func TestSpans(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			var s spans
+			var s Spans
 			for _, millis := range tt.add {
-				s.add(at(millis))
+				s.Add(at(millis))
 			}
 			if diff := cmp.Diff(tt.want, bounds(s)); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
@@ -60,19 +60,19 @@ func TestSpansDoNotDependOnOrder(t *testing.T) {
 		for range 40 {
 			times = append(times, random.IntN(40_000))
 		}
-		var first, second spans
+		var first, second Spans
 		for _, millis := range times {
-			first.add(at(millis))
+			first.Add(at(millis))
 		}
 		random.Shuffle(len(times), func(i, j int) { times[i], times[j] = times[j], times[i] })
 		for _, millis := range times {
-			second.add(at(millis))
+			second.Add(at(millis))
 		}
 		if diff := cmp.Diff(bounds(first), bounds(second)); diff != "" {
 			t.Fatalf("in another order (-first +second):\n%s", diff)
 		}
 		for i := range first[1:] {
-			if !first[i+1].from.At.After(first[i].to.At.Add(stillAlive)) {
+			if !first[i+1].From.At.After(first[i].To.At.Add(StillAlive)) {
 				t.Fatalf("spans %v are not apart", bounds(first))
 			}
 		}
@@ -81,16 +81,16 @@ func TestSpansDoNotDependOnOrder(t *testing.T) {
 
 func TestOverlaps(t *testing.T) {
 	t.Parallel()
-	beats := func(from, to int) (s spans) {
+	beats := func(from, to int) (s Spans) {
 		for millis := from; millis <= to; millis += 100 {
-			s.add(at(millis))
+			s.Add(at(millis))
 		}
 		return s
 	}
 	frozen := append(beats(0, 2000), beats(8000, 9000)...)
 	tests := []struct {
 		name string
-		a, b spans
+		a, b Spans
 		want time.Duration
 	}{
 		{"apart", beats(0, 1000), beats(2000, 3000), 0},
@@ -104,8 +104,8 @@ func TestOverlaps(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			for _, pair := range [][2]spans{{tt.a, tt.b}, {tt.b, tt.a}} {
-				if got := covered(overlaps(pair[0], pair[1])); got != tt.want {
+			for _, pair := range [][2]Spans{{tt.a, tt.b}, {tt.b, tt.a}} {
+				if got := Covered(Overlaps(pair[0], pair[1])); got != tt.want {
 					t.Errorf("overlap %s, want %s", got, tt.want)
 				}
 			}
@@ -115,10 +115,10 @@ func TestOverlaps(t *testing.T) {
 
 func TestCoveredCountsTimeOnce(t *testing.T) {
 	t.Parallel()
-	span := func(from, to int) overlap {
-		return overlap{start: time.UnixMilli(int64(from)), end: time.UnixMilli(int64(to))}
+	span := func(from, to int) Overlap {
+		return Overlap{start: time.UnixMilli(int64(from)), end: time.UnixMilli(int64(to))}
 	}
-	if got, want := covered([]overlap{span(500, 2000), span(0, 1000), span(100, 200)}), 2*time.Second; got != want {
+	if got, want := Covered([]Overlap{span(500, 2000), span(0, 1000), span(100, 200)}), 2*time.Second; got != want {
 		t.Errorf("covered %s, want %s", got, want)
 	}
 }

@@ -1,4 +1,4 @@
-package check
+package model
 
 import (
 	"encoding/json"
@@ -62,8 +62,8 @@ func (m *Model) told(r *history.WitnessRecord, seq int64) Moment {
 // kindExisting is the kind of clusters whose nodes have clocks of their own.
 const kindExisting = "existing"
 
-// slack returns how uncertain the times of a process are.
-func (m *Model) slack(p *Process) time.Duration {
+// Slack returns how uncertain the times of a process are.
+func (m *Model) Slack(p *Process) time.Duration {
 	slack := m.Clocks[p.Node].Uncertainty
 	if p.Live && p.Delay.Abs() > clockTolerance {
 		slack = max(slack, p.Delay.Abs())

@@ -1,4 +1,4 @@
-package check
+package model
 
 import (
 	"fmt"
@@ -74,9 +74,9 @@ func (m *Model) wrote(r *history.WitnessRecord) {
 	w.numbers.add(r.Seq)
 }
 
-// diskMissing returns the nodes among names whose witness evidence is not complete, each with the reason: the disk was not read in
+// DiskMissing returns the nodes among names whose witness evidence is not complete, each with the reason: the disk was not read in
 // full, it gave fewer files or records than are known of its processes, a process's records have holes, or its witness could not write.
-func (m *Model) diskMissing(names []string) []string {
+func (m *Model) DiskMissing(names []string) []string {
 	var missing []string
 	for _, name := range names {
 		if why := m.incompleteDisk(name); why != "" {

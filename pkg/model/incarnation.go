@@ -1,4 +1,4 @@
-package check
+package model
 
 import (
 	"cmp"
@@ -25,18 +25,19 @@ func (i *Incarnation) String() string {
 	return fmt.Sprintf("incarnation %d (pod %s)", i.Number, i.Name)
 }
 
-func (i *Incarnation) created() time.Time {
+// Created returns when the incarnation was seen first, by the API server or by the witness.
+func (i *Incarnation) Created() time.Time {
 	if i.Pod != nil {
 		return i.Pod.Added.At
 	}
-	return i.Driver.Alive.first().At
+	return i.Driver.Alive.First().At
 }
 
 func (i *Incarnation) seq() int64 {
 	if i.Pod != nil {
 		return i.Pod.Added.Seq
 	}
-	return i.Driver.Alive.first().Seq
+	return i.Driver.Alive.First().Seq
 }
 
 // Incarnations returns the driver's lives in the order of their creation: the pods of the driver's Job, or the bare
@@ -52,12 +53,12 @@ func (m *Model) Incarnations() []*Incarnation {
 		}
 	}
 	for uid, process := range m.Processes {
-		if m.Pods[uid] == nil && process.Role == roleDriver && !process.Alive.first().At.Before(m.launchBegan()) {
+		if m.Pods[uid] == nil && process.Role == RoleDriver && !process.Alive.First().At.Before(m.LaunchBegan()) {
 			all = append(all, &Incarnation{UID: uid, Name: process.PodName, Node: process.Node, Driver: process})
 		}
 	}
 	slices.SortFunc(all, func(a, b *Incarnation) int {
-		return cmp.Or(a.created().Compare(b.created()), cmp.Compare(a.seq(), b.seq()), cmp.Compare(a.UID, b.UID))
+		return cmp.Or(a.Created().Compare(b.Created()), cmp.Compare(a.seq(), b.seq()), cmp.Compare(a.UID, b.UID))
 	})
 	for i, incarnation := range all {
 		incarnation.Number = i + 1
@@ -65,8 +66,8 @@ func (m *Model) Incarnations() []*Incarnation {
 	return all
 }
 
-// launchBegan is the time before which no process can be the workload's: earlier ones are the baseline's.
-func (m *Model) launchBegan() time.Time {
+// LaunchBegan is the time before which no process can be the workload's: earlier ones are the baseline's.
+func (m *Model) LaunchBegan() time.Time {
 	if phase, ok := m.phases["launch"]; ok {
 		return phase.At
 	}
@@ -84,8 +85,8 @@ func (m *Model) isDriver(pod *Pod) bool {
 	return pod.UID == w.DriverUID || pod.Name == w.DriverName
 }
 
-// executors returns the executor pods that an incarnation owns, in the order in which they were seen.
-func (m *Model) executors(incarnation *Incarnation) []*Pod {
+// Executors returns the executor pods that an incarnation owns, in the order in which they were seen.
+func (m *Model) Executors(incarnation *Incarnation) []*Pod {
 	var all []*Pod
 	for _, pod := range m.Pods {
 		if pod.Namespace == m.Workload.Namespace && pod.Owner.UID == incarnation.UID && pod.Owner.Kind == "Pod" {
@@ -98,11 +99,11 @@ func (m *Model) executors(incarnation *Incarnation) []*Pod {
 	return all
 }
 
-// executorProcesses returns the executors' JVMs that an incarnation told that it is their driver, by pod UID.
-func (m *Model) executorProcesses(incarnation *Incarnation) []*Process {
+// ExecutorProcesses returns the executors' JVMs that an incarnation told that it is their driver, by pod UID.
+func (m *Model) ExecutorProcesses(incarnation *Incarnation) []*Process {
 	var all []*Process
 	for _, uid := range slices.Sorted(maps.Keys(m.Processes)) {
-		if p := m.Processes[uid]; p.Role == roleExecutor && p.Incarnation == incarnation.UID {
+		if p := m.Processes[uid]; p.Role == RoleExecutor && p.Incarnation == incarnation.UID {
 			all = append(all, p)
 		}
 	}
@@ -110,11 +111,11 @@ func (m *Model) executorProcesses(incarnation *Incarnation) []*Process {
 }
 
 // Current returns the incarnation that Kubernetes counted on at a time; nil if there was none.
-func (m *Model) Current(at time.Time) *Incarnation { return current(m.Incarnations(), at) }
+func (m *Model) Current(at time.Time) *Incarnation { return Current(m.Incarnations(), at) }
 
-// current returns the newest incarnation that ran at a time, had not ended then and was not being deleted; if none did, the newest
+// Current returns the newest incarnation that ran at a time, had not ended then and was not being deleted; if none did, the newest
 // that was on a node, where it initialised; nil if there was none.
-func current(all []*Incarnation, at time.Time) *Incarnation {
+func Current(all []*Incarnation, at time.Time) *Incarnation {
 	for _, since := range []func(*Pod) Moment{
 		func(p *Pod) Moment { return p.Running },
 		func(p *Pod) Moment { return p.Placed },
@@ -123,7 +124,7 @@ func current(all []*Incarnation, at time.Time) *Incarnation {
 			if incarnation.Pod == nil || since(incarnation.Pod).Never() || since(incarnation.Pod).At.After(at) {
 				continue
 			}
-			if incarnation.Pod.wanted(at) {
+			if incarnation.Pod.Wanted(at) {
 				return incarnation
 			}
 		}
@@ -131,46 +132,46 @@ func current(all []*Incarnation, at time.Time) *Incarnation {
 	return nil
 }
 
-// wanted reports whether a pod had not ended at a time and nobody wanted it away.
-func (p *Pod) wanted(at time.Time) bool {
+// Wanted reports whether a pod had not ended at a time and nobody wanted it away.
+func (p *Pod) Wanted(at time.Time) bool {
 	gone := p.Gone()
 	return (gone.Never() || gone.At.After(at)) && (p.Terminating.Never() || p.Terminating.At.After(at))
 }
 
-// blow is a fault that cost the application its driver.
-type blow struct {
-	fault  *Fault
-	victim *Incarnation
-	lost   Moment // when the driver ended, or nobody counted on it any more
+// DriverLoss is a fault that cost the application its driver.
+type DriverLoss struct {
+	Fault  *Fault
+	Driver *Incarnation
+	At     Moment // when the driver ended, or nobody counted on it any more
 }
 
-// blows returns the landed faults that cost the live driver, in the order in which they began. Of several that hit one driver the
+// DriverLosses returns the landed faults that cost the live driver, in the order in which they began. Of several that hit one driver the
 // last one before its loss is to blame: it had survived the others until then.
-func (m *Model) blows(all []*Incarnation) []blow {
-	var found []blow
-	for _, fault := range m.landed() {
-		victim := current(all, fault.Began.At)
+func (m *Model) DriverLosses(all []*Incarnation) []DriverLoss {
+	var found []DriverLoss
+	for _, fault := range m.Landed() {
+		victim := Current(all, fault.Began.At)
 		if victim == nil {
 			continue
 		}
-		if lost := m.cost(fault, victim.Pod, victim.Driver, victim.endingAt(fault.Began)); !lost.Never() {
-			found = append(found, blow{fault, victim, lost})
+		if lost := m.Cost(fault, victim.Pod, victim.Driver, victim.endingAt(fault.Began)); !lost.Never() {
+			found = append(found, DriverLoss{fault, victim, lost})
 		}
 	}
-	return slices.DeleteFunc(slices.Clone(found), func(b blow) bool {
-		return slices.ContainsFunc(found, func(other blow) bool {
-			later := other.fault != b.fault && other.victim == b.victim && b.fault.Began.before(other.fault.Began)
-			return later && !other.fault.Began.At.After(firstLoss(found, b.victim).At)
-		}) || b.fault.Began.At.After(firstLoss(found, b.victim).At)
+	return slices.DeleteFunc(slices.Clone(found), func(b DriverLoss) bool {
+		return slices.ContainsFunc(found, func(other DriverLoss) bool {
+			later := other.Fault != b.Fault && other.Driver == b.Driver && b.Fault.Began.Before(other.Fault.Began)
+			return later && !other.Fault.Began.At.After(firstLoss(found, b.Driver).At)
+		}) || b.Fault.Began.At.After(firstLoss(found, b.Driver).At)
 	})
 }
 
 // firstLoss returns when a driver was lost first, as any of the faults shows it.
-func firstLoss(all []blow, victim *Incarnation) Moment {
+func firstLoss(all []DriverLoss, victim *Incarnation) Moment {
 	var first Moment
 	for _, b := range all {
-		if b.victim == victim {
-			first.first(b.lost)
+		if b.Driver == victim {
+			first.KeepEarlier(b.At)
 		}
 	}
 	return first
@@ -178,23 +179,23 @@ func firstLoss(all []blow, victim *Incarnation) Moment {
 
 // endingAt returns when the driver had begun to end by itself, if it had by a moment; Never if it had not.
 func (i *Incarnation) endingAt(at Moment) Moment {
-	if i.Driver == nil || i.Driver.Stopping.Never() || at.before(i.Driver.Stopping) {
+	if i.Driver == nil || i.Driver.Stopping.Never() || at.Before(i.Driver.Stopping) {
 		return Moment{}
 	}
 	return i.Driver.Stopping
 }
 
-// succession reports whether a fault cost a driver that ran, so that it is to have a successor. One that was lost while it
+// Succession reports whether a fault cost a driver that ran, so that it is to have a successor. One that was lost while it
 // initialised left nothing that a successor could collide with.
-func (m *Model) succession(all []*Incarnation) bool {
-	return slices.ContainsFunc(m.blows(all), func(b blow) bool {
-		return !b.victim.Pod.Running.Never() && !b.victim.Pod.Running.At.After(b.fault.Began.At)
+func (m *Model) Succession(all []*Incarnation) bool {
+	return slices.ContainsFunc(m.DriverLosses(all), func(b DriverLoss) bool {
+		return !b.Driver.Pod.Running.Never() && !b.Driver.Pod.Running.At.After(b.Fault.Began.At)
 	})
 }
 
-// landed returns the faults that landed on something that was there, in the order in which they began. Where another fault had
+// Landed returns the faults that landed on something that was there, in the order in which they began. Where another fault had
 // ended all processes of a node before, and was not undone, nobody is left to be hit.
-func (m *Model) landed() []*Fault {
+func (m *Model) Landed() []*Fault {
 	var found []*Fault
 	for _, fault := range m.Faults {
 		if !fault.Landed.Never() && !m.deadAlready(fault) {
@@ -209,21 +210,21 @@ func (m *Model) landed() []*Fault {
 
 // deadAlready reports whether a fault hit a node whose processes an earlier one had ended for as long as it lasted.
 func (m *Model) deadAlready(fault *Fault) bool {
-	node := fault.node()
+	node := fault.Node()
 	return node != "" && slices.ContainsFunc(m.Faults, func(f *Fault) bool {
-		earlier := !f.Landed.Never() && f.node() == node && f.Began.At.Before(fault.Began.At)
-		return f != fault && earlier && f.does(endsProcesses) && f.until().After(fault.Began.At)
+		earlier := !f.Landed.Never() && f.Node() == node && f.Began.At.Before(fault.Began.At)
+		return f != fault && earlier && f.does(endsProcesses) && f.Until().After(fault.Began.At)
 	})
 }
 
 // explained reports whether a fault cost an incarnation.
 func (m *Model) explained(all []*Incarnation, victim *Incarnation) bool {
-	return slices.ContainsFunc(m.blows(all), func(b blow) bool { return b.victim == victim })
+	return slices.ContainsFunc(m.DriverLosses(all), func(b DriverLoss) bool { return b.Driver == victim })
 }
 
-// unexplained returns what is wrong with the incarnations that no fault explains: each after the first takes the place of one that a
+// Unexplained returns what is wrong with the incarnations that no fault explains: each after the first takes the place of one that a
 // fault cost.
-func (m *Model) unexplained() []string {
+func (m *Model) Unexplained() []string {
 	all := m.Incarnations()
 	var why []string
 	for i, incarnation := range all {
@@ -235,16 +236,16 @@ func (m *Model) unexplained() []string {
 	return why
 }
 
-// successor returns the incarnation that was created after another one, nil if there is none.
-func successor(all []*Incarnation, of *Incarnation) *Incarnation {
+// Successor returns the incarnation that was created after another one, nil if there is none.
+func Successor(all []*Incarnation, of *Incarnation) *Incarnation {
 	if of.Number < len(all) {
 		return all[of.Number]
 	}
 	return nil
 }
 
-// nodesOf returns the nodes of incarnations that ran or may have run, sorted, without doubles.
-func (m *Model) nodesOf(all []*Incarnation) []string {
+// NodesOf returns the nodes of incarnations that ran or may have run, sorted, without doubles.
+func (m *Model) NodesOf(all []*Incarnation) []string {
 	var names []string
 	for _, incarnation := range all {
 		if incarnation.Node != "" && m.mayHaveRun(incarnation) {
@@ -263,15 +264,15 @@ func (m *Model) mayHaveRun(i *Incarnation) bool {
 	if i.Pod.Placed.Never() {
 		return false
 	}
-	until := m.horizon().At
+	until := m.Horizon().At
 	if gone := i.Pod.Gone(); !gone.Never() {
 		until = gone.At
 	}
-	return m.downWithin(i.Node, i.Pod.Placed.At, until)
+	return m.HeldWithin(i.Node, i.Pod.Placed.At, until)
 }
 
-// belongs reports whether a pod is part of the application: a driver, an executor, or a component that it uses. The witness is the harness's.
-func (m *Model) belongs(pod *Pod) bool {
+// Belongs reports whether a pod is part of the application: a driver, an executor, or a component that it uses. The witness is the harness's.
+func (m *Model) Belongs(pod *Pod) bool {
 	if pod.Namespace != m.Workload.Namespace {
 		return false
 	}

@@ -1,4 +1,4 @@
-package check
+package model
 
 import (
 	"slices"
@@ -58,29 +58,29 @@ func (f *Fault) does(effect history.Effect) bool { return slices.Contains(f.effe
 // afterwards is how long after a fault that only slows was undone what ends may still have ended because of it.
 const afterwards = 5 * time.Second
 
-// cost returns when a fault cost a pod that it hit: its processes ended or nobody counts on it any more. Never if it lived on, or
+// Cost returns when a fault cost a pod that it hit: its processes ended or nobody counts on it any more. Never if it lived on, or
 // ended in an orderly way at orderly. p is the pod's JVM, nil if it never reported.
-func (m *Model) cost(f *Fault, pod *Pod, p *Process, orderly Moment) Moment {
-	if f.Landed.Never() || pod == nil || !f.hits(pod.UID, pod.Node) {
+func (m *Model) Cost(f *Fault, pod *Pod, p *Process, orderly Moment) Moment {
+	if f.Landed.Never() || pod == nil || !f.Hits(pod.UID, pod.Node) {
 		return Moment{}
 	}
 	var lost Moment
 	ended := pod.endedBadly(f.Began.At)
-	silent := p != nil && len(p.Alive) > 0 && !p.Alive.last().At.After(f.Landed.At.Add(stillAlive+m.slack(p)))
+	silent := p != nil && len(p.Alive) > 0 && !p.Alive.Last().At.After(f.Landed.At.Add(StillAlive+m.Slack(p)))
 	switch {
 	case f.does(endsProcesses) && (p == nil || len(p.Alive) == 0 || silent):
 		lost = f.Began
-		if p != nil && len(p.Alive) > 0 && p.Alive.last().At.After(f.Began.At) {
-			lost = p.Alive.last()
+		if p != nil && len(p.Alive) > 0 && p.Alive.Last().At.After(f.Began.At) {
+			lost = p.Alive.Last()
 		}
 	case f.does(endsProcesses) && !f.does(endsPods):
 		// It ended another process of the pod, or the process was started again in place.
 	case f.does(endsProcesses), f.does(endsPods), f.does(cutsNetwork), f.does(pauses), f.does(silences):
 		lost = ended
-	case f.does(slows) && !ended.Never() && ended.At.Before(f.until().Add(afterwards)):
+	case f.does(slows) && !ended.Never() && ended.At.Before(f.Until().Add(afterwards)):
 		lost = ended
 	}
-	if !lost.Never() && !orderly.Never() && orderly.before(lost) {
+	if !lost.Never() && !orderly.Never() && orderly.Before(lost) {
 		return Moment{}
 	}
 	return lost
@@ -88,15 +88,15 @@ func (m *Model) cost(f *Fault, pod *Pod, p *Process, orderly Moment) Moment {
 
 // endedBadly returns when the pod was marked for deletion or ended, not before since; Never if it went on to a good end.
 func (p *Pod) endedBadly(since time.Time) Moment {
-	ended := p.ended(since)
-	if p.Succeeded && ended == p.Finished && (p.Terminating.Never() || p.Finished.before(p.Terminating)) {
+	ended := p.EndedSince(since)
+	if p.Succeeded && ended == p.Finished && (p.Terminating.Never() || p.Finished.Before(p.Terminating)) {
 		return Moment{}
 	}
 	return ended
 }
 
-// silencesNode reports whether Kubernetes sees the fault as a node that is not Ready any more. Where pods alone are taken away, nothing
+// SilencesNode reports whether Kubernetes sees the fault as a node that is not Ready any more. Where pods alone are taken away, nothing
 // is to be detected on the node.
-func (f *Fault) silencesNode() bool {
+func (f *Fault) SilencesNode() bool {
 	return f.does(endsProcesses) || f.does(cutsNetwork) || f.does(pauses) || f.does(silences)
 }

@@ -1,0 +1,165 @@
+package model
+
+import (
+	"cmp"
+	"slices"
+	"time"
+)
+
+// ExecutorLoss is an executor that a fault cost its driver, and what took its place.
+type ExecutorLoss struct {
+	Fault       *Fault
+	Driver      *Incarnation
+	Pod         *Pod
+	At          Moment      // when it was lost
+	Replacement *Registered // nil if none came
+	Asked       Moment      // when the replacement's pod was made
+}
+
+// ExecutorLosses returns the executors that faults cost the live driver, where a fault did not cost the driver itself, in the order of the
+// faults and of the executors' names. Each is paired with the first executor that was asked for after it, each of those taken once.
+func (m *Model) ExecutorLosses(incarnations []*Incarnation) []*ExecutorLoss {
+	var all []*ExecutorLoss
+	known := map[string]bool{}
+	blows := m.DriverLosses(incarnations)
+	for _, fault := range m.Landed() {
+		driver := Current(incarnations, fault.Began.At)
+		if driver == nil || slices.ContainsFunc(blows, func(b DriverLoss) bool { return b.Fault == fault }) {
+			continue
+		}
+		for _, found := range m.lostExecutors(driver, fault) {
+			if !known[found.Pod.UID] {
+				known[found.Pod.UID] = true
+				all = append(all, found)
+			}
+		}
+	}
+	m.pair(all)
+	return all
+}
+
+// lostExecutors returns the executors of a driver that a fault cost it, in the order of their names.
+func (m *Model) lostExecutors(driver *Incarnation, fault *Fault) []*ExecutorLoss {
+	var all []*ExecutorLoss
+	for _, pod := range m.Executors(driver) {
+		if pod.Running.Never() || pod.Running.At.After(fault.Began.At) || !pod.Wanted(fault.Began.At) {
+			continue
+		}
+		at := m.Cost(fault, pod, m.Processes[pod.UID], driver.Stopping())
+		if removed := m.removedBy(driver, fault, pod); !removed.Never() && (at.Never() || removed.Before(at)) {
+			at = removed
+		}
+		if at.Never() || m.costEarlier(driver, fault, pod, at) {
+			continue
+		}
+		all = append(all, &ExecutorLoss{Fault: fault, Driver: driver, Pod: pod, At: at})
+	}
+	slices.SortStableFunc(all, func(a, b *ExecutorLoss) int { return cmp.Compare(a.Pod.Name, b.Pod.Name) })
+	return all
+}
+
+// Stopping returns when the driver began to end by itself; Never if it did not.
+func (i *Incarnation) Stopping() Moment {
+	if i.Driver == nil {
+		return Moment{}
+	}
+	return i.Driver.Stopping
+}
+
+// removedBy returns when the driver removed an executor that a fault hit which makes executors fall silent; Never if it did not, or
+// only as it ended itself.
+func (m *Model) removedBy(driver *Incarnation, fault *Fault, pod *Pod) Moment {
+	if driver.Driver == nil || !fault.Hits(pod.UID, pod.Node) || fault.does(skews) || fault.does(marks) {
+		return Moment{}
+	}
+	e := driver.Driver.Executors[pod.ExecutorID]
+	if e == nil || e.Removed.Never() || e.Removed.At.Before(fault.Began.At) {
+		return Moment{}
+	}
+	if fault.does(slows) && e.Removed.At.After(fault.Until().Add(afterwards)) {
+		return Moment{}
+	}
+	if stopping := driver.Stopping(); !stopping.Never() && stopping.Before(e.Removed) {
+		return Moment{}
+	}
+	return e.Removed
+}
+
+// costEarlier reports whether another fault had cost an executor before one began, or began after it and before the loss: the last
+// fault before a loss is to blame for it.
+func (m *Model) costEarlier(driver *Incarnation, fault *Fault, pod *Pod, lost Moment) bool {
+	return slices.ContainsFunc(m.Landed(), func(other *Fault) bool {
+		if other == fault || !other.Hits(pod.UID, pod.Node) {
+			return false
+		}
+		at := m.Cost(other, pod, m.Processes[pod.UID], driver.Stopping())
+		if at.Never() {
+			return false
+		}
+		return at.Before(fault.Began) || fault.Began.Before(other.Began) && !lost.Before(other.Began)
+	})
+}
+
+// pair gives each loss, in the order of time, the first executor that registered of those that were asked for after it.
+func (m *Model) pair(all []*ExecutorLoss) {
+	ordered := slices.Clone(all)
+	slices.SortStableFunc(ordered, func(a, b *ExecutorLoss) int {
+		return cmp.Or(a.At.At.Compare(b.At.At), cmp.Compare(a.Pod.UID, b.Pod.UID))
+	})
+	taken := map[*Registered]bool{}
+	for _, l := range ordered {
+		if l.Driver.Driver == nil {
+			continue
+		}
+		pods := map[string]*Pod{}
+		for _, pod := range m.Executors(l.Driver) {
+			pods[pod.ExecutorID] = pod
+		}
+		for _, e := range l.Driver.Driver.Registrations() {
+			pod := pods[e.ID]
+			asked := pod != nil && l.Fault.Began.Before(pod.Added) && pod.Added.At.After(l.At.At.Add(-StillAlive))
+			if e.At.Never() || taken[e] || !asked || !l.Fault.Began.Before(e.At) {
+				continue
+			}
+			taken[e], l.Replacement, l.Asked = true, e, pod.Added
+			break
+		}
+	}
+}
+
+// AllReplaced returns when as many executors as there are losses were registered at the same time, all of them replacements; Never if
+// they never were.
+func AllReplaced(losses []*ExecutorLoss) Moment {
+	var last Moment
+	for _, l := range losses {
+		if l.Replacement == nil {
+			return Moment{}
+		}
+		last.KeepLater(l.Replacement.At)
+	}
+	for _, l := range losses {
+		if !l.Replacement.present(last.At) {
+			return Moment{}
+		}
+	}
+	return last
+}
+
+// OfFault returns the losses that one fault caused.
+func OfFault(all []*ExecutorLoss, fault *Fault) []*ExecutorLoss {
+	return slices.DeleteFunc(slices.Clone(all), func(l *ExecutorLoss) bool { return l.Fault != fault })
+}
+
+// NextFault returns when the next fault after one began to act on the same driver or its executors; the zero time if none did.
+func (m *Model) NextFault(fault *Fault, driver *Incarnation) time.Time {
+	for _, other := range m.Landed() {
+		if !fault.Began.Before(other.Began) || other == fault {
+			continue
+		}
+		hitsExecutor := slices.ContainsFunc(m.Executors(driver), func(pod *Pod) bool { return other.Hits(pod.UID, pod.Node) })
+		if other.Hits(driver.UID, driver.Node) || hitsExecutor {
+			return other.Began.At
+		}
+	}
+	return time.Time{}
+}
