@@ -123,13 +123,14 @@ func TestNothingIsCleanedUpBeforeTheQuestion(t *testing.T) {
 				t.Fatal(err)
 			}
 			run.Release()
-			journal, err := faults.OpenJournal(directory.Undo())
+			journal, err := faults.OpenJournal(directory.Undo(), faults.Undos())
 			if err != nil {
 				t.Fatal(err)
 			}
 			if _, err := journal.Write(faults.Record{
 				Run: "r-exist", Fault: "lose", Kind: "nodePowerOff", ClusterKind: existingKind, Cluster: "default", ClusterID: tt.of,
-				Target: faults.Target{Object: history.Object{Kind: "Node", Name: "worker-1", UID: "uid-of-node"}, Node: "worker-1", Action: cluster.PowerOff},
+				Object: history.Object{Kind: "Node", Name: "worker-1", UID: "uid-of-node"}, Node: "worker-1",
+				Undo: faults.Undo{Kind: faults.UndoMachine, Data: []byte(`{"action":"power-off"}`)},
 			}); err != nil {
 				t.Fatal(err)
 			}
@@ -162,7 +163,7 @@ func TestNothingIsCleanedUpBeforeTheQuestion(t *testing.T) {
 			if dead, err := active.Dead(); err != nil || len(dead) != 1 {
 				t.Errorf("%d records, %v; want that of the killed run", len(dead), err)
 			}
-			if open, err := faults.Pending(directory.Undo()); err != nil || len(open) != 1 {
+			if open, err := faults.Pending(directory.Undo(), faults.Undos()); err != nil || len(open) != 1 {
 				t.Errorf("%d undo records, %v", len(open), err)
 			}
 		})

@@ -92,7 +92,7 @@ func (bandwidthChaos) OneShot() bool { return false }
 func (bandwidthChaos) Loud() {}
 
 // Spec implements chaosEffect.
-func (b bandwidthChaos) Spec(target Target) chaosmesh.Spec {
+func (b bandwidthChaos) Spec(target chaosTarget) chaosmesh.Spec {
 	return v1alpha1.NetworkChaosSpec{
 		PodSelector: chaosmesh.Pods(target.Object.Namespace, target.Object.Name), Action: v1alpha1.BandwidthAction, Direction: v1alpha1.To,
 		Duration:    durationOf(deadline),
@@ -106,7 +106,7 @@ func (bandwidthChaos) Preflight(ctx context.Context, env Env) error {
 }
 
 // Before implements chaosEffect: the pod has to send faster now.
-func (b bandwidthChaos) Before(ctx context.Context, env Env, target *Target) error {
+func (b bandwidthChaos) Before(ctx context.Context, env Env, target *chaosTarget) error {
 	rate, err := flood(ctx, env, *target)
 	if err == nil && rate < 2*b.rate {
 		err = fmt.Errorf("pod %s sends %s a second before anything is done: a limit of %s would not be seen", target.Object.Name, bytesOf(rate), bytesOf(b.rate))
@@ -115,7 +115,7 @@ func (b bandwidthChaos) Before(ctx context.Context, env Env, target *Target) err
 }
 
 // Holds implements chaosEffect.
-func (b bandwidthChaos) Holds(ctx context.Context, env Env, target Target) (cluster.Observation, error) {
+func (b bandwidthChaos) Holds(ctx context.Context, env Env, target chaosTarget) (cluster.Observation, error) {
 	rate, err := flood(ctx, env, target)
 	if err != nil {
 		return cluster.Observation{}, err
@@ -127,7 +127,7 @@ func (b bandwidthChaos) Holds(ctx context.Context, env Env, target Target) (clus
 }
 
 // Over implements chaosEffect.
-func (b bandwidthChaos) Over(ctx context.Context, env Env, target Target) (cluster.Observation, error) {
+func (b bandwidthChaos) Over(ctx context.Context, env Env, target chaosTarget) (cluster.Observation, error) {
 	rate, err := flood(ctx, env, target)
 	if err != nil {
 		return cluster.Observation{}, err
@@ -141,8 +141,8 @@ func (b bandwidthChaos) Over(ctx context.Context, env Env, target Target) (clust
 func bytesOf(rate float64) string { return fmt.Sprintf("%.0f kB", rate/1000) }
 
 // flood sends all that it can from the pod's network namespace to its node for a second and returns how many bytes a second went out.
-func flood(ctx context.Context, env Env, target Target) (float64, error) {
-	if target.Pod == nil || len(target.Pod.Running) == 0 {
+func flood(ctx context.Context, env Env, target chaosTarget) (float64, error) {
+	if len(target.Pod.Running) == 0 {
 		return 0, fmt.Errorf("pod %s has no running container from which the network could be looked at", target.Object.Name)
 	}
 	begin, err := inContainer(target.Pod.Running[0])

@@ -47,15 +47,15 @@ type chaosEffect interface {
 	// Kind is that of the resource, e.g. PodChaos.
 	Kind() string
 	// Spec returns the resource's spec.
-	Spec(target Target) chaosmesh.Spec
+	Spec(target chaosTarget) chaosmesh.Spec
 	// OneShot effects are over when they have struck; Chaos Mesh never says of them that they are recovered.
 	OneShot() bool
 	// Before looks at the target before it is struck and may refuse it: what is so already cannot be proven to be an effect.
-	Before(ctx context.Context, env Env, target *Target) error
+	Before(ctx context.Context, env Env, target *chaosTarget) error
 	// Holds says whether the effect is seen, and how. An error says what was seen instead.
-	Holds(ctx context.Context, env Env, target Target) (cluster.Observation, error)
+	Holds(ctx context.Context, env Env, target chaosTarget) (cluster.Observation, error)
 	// Over says whether nothing of the effect is left; it is asked when the resource is gone and the pods are there.
-	Over(ctx context.Context, env Env, target Target) (cluster.Observation, error)
+	Over(ctx context.Context, env Env, target chaosTarget) (cluster.Observation, error)
 }
 
 // chaosFault brings an effect about by a resource of Chaos Mesh that selects its pods by name. That Chaos Mesh says of it that all
@@ -83,13 +83,9 @@ func (f chaosFault) Resolve(ctx context.Context, env Env) (Target, error) {
 		return Target{}, err
 	}
 	state := podState(object)
-	target := Target{
-		Object: history.Object{Kind: "Pod", Namespace: pod.Namespace, Name: pod.Name, UID: state.UID}, Node: state.Node, Pod: &state,
-		Images: imagesOf(object),
-		Chaos: &ChaosTarget{
-			Resource: newResource(env, f.effect.Kind(), pod.Namespace, pod.Name),
-			OneShot:  f.effect.OneShot(),
-		},
+	target := chaosTarget{
+		Object: history.Object{Kind: "Pod", Namespace: pod.Namespace, Name: pod.Name, UID: state.UID}, Node: state.Node, Pod: state,
+		Images: imagesOf(object), Resource: newResource(env, f.effect.Kind(), pod.Namespace, pod.Name), OneShot: f.effect.OneShot(),
 	}
 	if f.peer != nil {
 		peer, object, err := resolveRunningPod(ctx, env, *f.peer)
@@ -99,10 +95,15 @@ func (f chaosFault) Resolve(ctx context.Context, env Env) (Target, error) {
 		if peer.Name == pod.Name {
 			return Target{}, fmt.Errorf("pod %s/%s is at both ends: choose two pods", pod.Namespace, pod.Name)
 		}
-		target.Chaos.Peer = &Peer{Name: peer.Name, UID: string(object.UID), Address: object.Status.PodIP, Node: object.Spec.NodeName}
-		target.Chaos.Pods = append(target.Chaos.Pods, peer.Name)
+		target.Peer = &Peer{Name: peer.Name, UID: string(object.UID), Address: object.Status.PodIP, Node: object.Spec.NodeName}
+		target.Resource.Pods = append(target.Resource.Pods, peer.Name)
 	}
-	return target, f.effect.Before(ctx, env, &target)
+	refused := f.effect.Before(ctx, env, &target)
+	resolved, err := target.resolved(target)
+	if refused != nil {
+		return resolved, refused
+	}
+	return resolved, err
 }
 
 // newResource names a resource of Chaos Mesh that is to strike pods of a namespace, as no other is named.
@@ -121,13 +122,14 @@ func imagesOf(pod *corev1.Pod) map[string]string {
 
 // Inject implements Fault: it returns when Chaos Mesh says that all is injected, or has nothing to say any more.
 func (f chaosFault) Inject(ctx context.Context, env Env, target Target) (Effect, error) {
-	return createChaos(ctx, env, target, f.effect.Spec(target), false)
+	struck := target.Facts.(chaosTarget)
+	return createChaos(ctx, env, struck.Resource, f.effect.Spec(struck), false)
 }
 
-// createChaos makes the target's resource and returns when Chaos Mesh says that all is injected; dry only has it looked at.
-func createChaos(ctx context.Context, env Env, target Target, spec chaosmesh.Spec, dry bool) (Effect, error) {
+// createChaos makes a resource and returns when Chaos Mesh says that all is injected; dry only has it looked at.
+func createChaos(ctx context.Context, env Env, resource chaosmesh.Resource, spec chaosmesh.Spec, dry bool) (Effect, error) {
 	effect := Effect{Began: env.Now()}
-	resource, err := env.Chaos.Create(ctx, target.Chaos.Resource, env.Run, spec, dry)
+	resource, err := env.Chaos.Create(ctx, resource, env.Run, spec, dry)
 	if err != nil || dry {
 		return effect, err
 	}
@@ -143,14 +145,15 @@ func createChaos(ctx context.Context, env Env, target Target, spec chaosmesh.Spe
 
 // ProveLanded implements Fault.
 func (f chaosFault) ProveLanded(ctx context.Context, env Env, target Target, effect Effect) (Proof, error) {
-	seen, err := untilSeen(ctx, env, target, f.effect.Holds)
+	struck := target.Facts.(chaosTarget)
+	seen, err := untilSeen(ctx, env, struck, f.effect.Holds)
 	if err != nil {
 		if effect.Claims != nil && effect.Claims.Injected {
 			err = fmt.Errorf("Chaos Mesh says AllInjected, but %w", err)
 		}
 		return Proof{}, err
 	}
-	proof := chaosProof(target, effect, target.Pod, seen)
+	proof := chaosProof(struck, effect, struck.Pod, seen)
 	if effect.Claims != nil && effect.Claims.Injected {
 		proof.Detail = map[string]string{ClaimedInjected: "before the effect was seen"}
 	}
@@ -158,9 +161,9 @@ func (f chaosFault) ProveLanded(ctx context.Context, env Env, target Target, eff
 }
 
 // chaosProof is what was seen of the effect of the target's resource, or of its end.
-func chaosProof(target Target, effect Effect, before any, seen ...cluster.Observation) Proof {
+func chaosProof(target chaosTarget, effect Effect, before any, seen ...cluster.Observation) Proof {
 	return Proof{
-		Evidence: cluster.Evidence{Action: cluster.Action(target.Chaos.Kind), Node: target.Node, Begun: effect.Began, Observations: append(effect.Observations, seen...)},
+		Evidence: cluster.Evidence{Action: cluster.Action(target.Resource.Kind), Node: target.Node, Begun: effect.Began, Observations: append(effect.Observations, seen...)},
 		Before:   before, Claims: effect.Claims,
 	}
 }
@@ -171,7 +174,7 @@ func (f chaosFault) Holding(ctx context.Context, env Env, target Target) error {
 	if f.effect.OneShot() {
 		return nil
 	}
-	_, err := untilSeen(ctx, env, target, func(ctx context.Context, env Env, target Target) (cluster.Observation, error) {
+	_, err := untilSeen(ctx, env, target.Facts.(chaosTarget), func(ctx context.Context, env Env, target chaosTarget) (cluster.Observation, error) {
 		gone, state, err := anyGone(ctx, env, target)
 		if err != nil || gone != nil {
 			return cluster.Observation{}, err
@@ -186,7 +189,7 @@ func (f chaosFault) Holding(ctx context.Context, env Env, target Target) error {
 
 // startedAnew says that the container that was struck is no more while its pod is: after a boot of the node, for one. What took its
 // place has nothing of the effect, unless the effect is that very change.
-func (f chaosFault) startedAnew(target Target, now PodState) error {
+func (f chaosFault) startedAnew(target chaosTarget, now PodState) error {
 	if f.effect.Kind() == v1alpha1.KindPodChaos || len(target.Pod.Running) == 0 {
 		return nil
 	}
@@ -211,25 +214,21 @@ func (f chaosFault) Preflight(ctx context.Context, env Env) error {
 	return careful.Preflight(ctx, env)
 }
 
-// Recover implements Fault.
-func (f chaosFault) Recover(ctx context.Context, env Env, target Target, _ []Record) (Effect, error) {
-	return recoverChaos(ctx, env, target)
-}
-
 // ProveRecovered implements Fault.
 func (f chaosFault) ProveRecovered(ctx context.Context, env Env, target Target, effect Effect) (Proof, error) {
-	if err := chaosGone(ctx, env, target); err != nil {
+	struck := target.Facts.(chaosTarget)
+	if err := chaosGone(ctx, env, struck.Resource); err != nil {
 		return Proof{}, err
 	}
-	seen, err := untilSeen(ctx, env, target, f.over)
+	seen, err := untilSeen(ctx, env, struck, f.over)
 	if err != nil {
 		return Proof{}, err
 	}
-	return chaosProof(target, effect, target.Pod, seen), nil
+	return chaosProof(struck, effect, struck.Pod, seen), nil
 }
 
 // over says whether nothing of the effect is left, as nothing is where a pod is no more.
-func (f chaosFault) over(ctx context.Context, env Env, target Target) (cluster.Observation, error) {
+func (f chaosFault) over(ctx context.Context, env Env, target chaosTarget) (cluster.Observation, error) {
 	gone, _, err := anyGone(ctx, env, target)
 	if err != nil {
 		return cluster.Observation{}, err
@@ -240,20 +239,14 @@ func (f chaosFault) over(ctx context.Context, env Env, target Target) (cluster.O
 	return f.effect.Over(ctx, env, target)
 }
 
-// recoverChaos removes the target's resource.
-func recoverChaos(ctx context.Context, env Env, target Target) (Effect, error) {
-	evidence, freed, err := deleteChaos(ctx, env.Chaos, target)
-	return Effect{Began: evidence.Begun, Observations: evidence.Observations, Claims: &freed.State}, err
-}
-
-// chaosGone returns an error unless the target's resource is gone.
-func chaosGone(ctx context.Context, env Env, target Target) error {
-	_, err := env.Chaos.State(ctx, target.Chaos.Resource)
+// chaosGone returns an error unless the resource is gone.
+func chaosGone(ctx context.Context, env Env, resource chaosmesh.Resource) error {
+	_, err := env.Chaos.State(ctx, resource)
 	switch {
 	case apierrors.IsNotFound(err):
 		return nil
 	case err == nil:
-		return fmt.Errorf("%s is still there", target.Chaos.Resource)
+		return fmt.Errorf("%s is still there", resource)
 	default:
 		return err
 	}
@@ -261,7 +254,7 @@ func chaosGone(ctx context.Context, env Env, target Target) error {
 
 // untilSeen looks until something is seen. Its error says what was seen instead in the last look that was not cut off by the end of
 // the time.
-func untilSeen(ctx context.Context, env Env, target Target, look func(context.Context, Env, Target) (cluster.Observation, error)) (cluster.Observation, error) {
+func untilSeen(ctx context.Context, env Env, target chaosTarget, look func(context.Context, Env, chaosTarget) (cluster.Observation, error)) (cluster.Observation, error) {
 	var seen cluster.Observation
 	var instead error
 	err := await.Until(ctx, env.PollEvery, func(ctx context.Context) await.Result {
@@ -275,32 +268,25 @@ func untilSeen(ctx context.Context, env Env, target Target, look func(context.Co
 	return seen, err
 }
 
-// deleteChaos removes the target's resource, with which Chaos Mesh undoes what it did.
-func deleteChaos(ctx context.Context, chaos Chaos, target Target) (cluster.Evidence, chaosmesh.Freed, error) {
-	evidence := cluster.Evidence{Action: "chaos-delete", Node: target.Node, Begun: time.Now()}
-	if chaos == nil {
-		return evidence, chaosmesh.Freed{}, fmt.Errorf("%s can be deleted by the API alone, which cannot be reached", target.Chaos.Resource)
-	}
-	freed, err := chaos.Delete(ctx, target.Chaos.Resource)
-	for _, forced := range freed.Forced {
-		evidence.Observations = append(evidence.Observations, cluster.Observation{What: target.Chaos.Resource.String() + " hung: " + forced, How: "the API server's answers", At: time.Now()})
-	}
-	if err != nil {
-		return evidence, freed, err
-	}
-	evidence.Observations = append(evidence.Observations, cluster.Observation{What: target.Chaos.Resource.String() + " is gone", How: "the API server's answer", At: time.Now()})
-	return evidence, freed, nil
+// chaosTarget is a pod that a resource of Chaos Mesh strikes, as it was before, or a node.
+type chaosTarget struct {
+	Object   history.Object
+	Node     string
+	Pod      PodState
+	Images   map[string]string // of the pod's containers, by their names
+	Resource chaosmesh.Resource
+	OneShot  bool
+	Peer     *Peer // nil unless the network between two pods is struck
+	// RoundTrip is how long the peer took to answer before.
+	RoundTrip time.Duration
+	// Ahead is by how much the clock of the pod's JVM was ahead of the harness's before.
+	Ahead time.Duration
 }
 
-// ChaosTarget is what of a target concerns Chaos Mesh.
-type ChaosTarget struct {
-	chaosmesh.Resource
-	OneShot bool  `json:"oneShot,omitempty"`
-	Peer    *Peer `json:"peer,omitempty"`
-	// RoundTrip is how long the peer took to answer before.
-	RoundTrip time.Duration `json:"roundTrip,omitempty"`
-	// Ahead is by how much the clock of the pod's JVM was ahead of the harness's before.
-	Ahead time.Duration `json:"ahead,omitempty"`
+// resolved returns the target of a fault that a resource of Chaos Mesh brings about, with what the fault's later steps need.
+func (t chaosTarget) resolved(facts any) (Target, error) {
+	undo, err := NewUndo(UndoChaosMesh, chaosUndo{Resource: t.Resource, OneShot: t.OneShot})
+	return Target{Object: t.Object, Node: t.Node, Undo: undo, Facts: facts}, err
 }
 
 // Peer is the pod at the other end of a disturbed network.
@@ -319,20 +305,20 @@ func durationOf(d time.Duration) *string {
 
 // anyGone observes that a pod of the target is no more, at either end; nil if all are there. The state is that of the pod that was
 // struck.
-func anyGone(ctx context.Context, env Env, target Target) (*cluster.Observation, PodState, error) {
-	gone, state, err := podGone(ctx, env, target)
-	if err != nil || gone != nil || target.Chaos.Peer == nil {
+func anyGone(ctx context.Context, env Env, target chaosTarget) (*cluster.Observation, PodState, error) {
+	gone, state, err := podGone(ctx, env, target.Object, target.Node)
+	if err != nil || gone != nil || target.Peer == nil {
 		return gone, state, err
 	}
-	peer := target
-	peer.Object.Name, peer.Object.UID = target.Chaos.Peer.Name, target.Chaos.Peer.UID
-	gone, _, err = podGone(ctx, env, peer)
+	peer := target.Object
+	peer.Name, peer.UID = target.Peer.Name, target.Peer.UID
+	gone, _, err = podGone(ctx, env, peer, target.Peer.Node)
 	return gone, state, err
 }
 
 // podGone observes that a pod is no more; nil if it is there.
-func podGone(ctx context.Context, env Env, target Target) (*cluster.Observation, PodState, error) {
-	state, err := podStateNow(ctx, env, target)
+func podGone(ctx context.Context, env Env, pod history.Object, node string) (*cluster.Observation, PodState, error) {
+	state, err := podStateNow(ctx, env, pod, node)
 	if err != nil {
 		return nil, state, err
 	}

@@ -30,8 +30,9 @@ func well(*cluster.Node) {}
 // recorded is a record of worker-1 as a fault of this version writes it.
 func recorded(action cluster.Action) Record {
 	record := aRecord("f", "worker-1", action)
-	record.Target.Object = history.Object{Kind: "Node", Name: "worker-1", UID: "uid-of-node"}
-	record.Target.Boot, record.Target.Before.BootID = "api-boot-0", "boot-0-1"
+	record.Object.UID = "uid-of-node"
+	before := cluster.Node{Name: "worker-1", Power: cluster.On, Kubelet: true, Processes: 3, BootID: "boot-0-1"}
+	record.Undo = undoAction(machineUndo{Action: action, Before: &before, Boot: "api-boot-0"})
 	return record
 }
 
@@ -47,6 +48,10 @@ func TestCleanUpActsOnTheRightTargetAlone(t *testing.T) {
 				LastTransitionTime: metav1.NewTime(recorded(cluster.PowerOff).Written.Add(after)),
 			}}
 		}
+	}
+	early := func(r *Record) {
+		before := cluster.Node{Name: "worker-1", Power: cluster.On, Kubelet: true, Processes: 3, BootID: "boot-0-1"}
+		r.Version, r.ClusterID, r.Undo = 1, cluster.Identity{}, undoAction(machineUndo{Action: cluster.PowerOff, Before: &before})
 	}
 	const asks = "may not be done unasked"
 	for name, tt := range map[string]struct {
@@ -68,8 +73,8 @@ func TestCleanUpActsOnTheRightTargetAlone(t *testing.T) {
 		"another cluster with a copied UID":  {machine: struck, cluster: func(i *cluster.Identity) { i.CA = "other" }, says: "the CA has SHA-256 other", yes: true},
 		"the cluster cannot be identified":   {machine: struck, cluster: func(i *cluster.Identity) { *i = cluster.Identity{} }, says: asks},
 		"it cannot, but it was allowed":      {machine: struck, cluster: func(i *cluster.Identity) { *i = cluster.Identity{} }, yes: true, did: []string{"power-on worker-1"}},
-		"an old record":                      {machine: struck, record: func(r *Record) { r.Version, r.ClusterID, r.Target.Boot = 1, cluster.Identity{}, "" }, says: asks},
-		"an old record that was allowed":     {machine: struck, record: func(r *Record) { r.Version, r.ClusterID, r.Target.Boot = 1, cluster.Identity{}, "" }, yes: true, did: []string{"power-on worker-1"}},
+		"an old record":                      {machine: struck, record: early, says: asks},
+		"an old record that was allowed":     {machine: struck, record: early, yes: true, did: []string{"power-on worker-1"}},
 		"an old record of another name":      {machine: struck, record: func(r *Record) { r.Version, r.ClusterID, r.Cluster = 1, cluster.Identity{}, "prod" }, yes: true, says: "cluster prod, not to test"},
 		"an old record of another node":      {machine: struck, node: rebuilt, record: func(r *Record) { r.Version, r.ClusterID = 1, cluster.Identity{} }, yes: true, says: "is another object by now"},
 		"a new machine that is off":          {machine: struck, node: rebuilt, yes: true, says: "its UID is uid-of-another-node, expected uid-of-node"},
@@ -112,7 +117,7 @@ func TestCleanUpActsOnTheRightTargetAlone(t *testing.T) {
 			if tt.api != nil {
 				w.api.PrependReactor("get", "nodes", func(k8stesting.Action) (bool, runtime.Object, error) { return true, nil, tt.api })
 			}
-			cleaner := &Cleaner{Machines: w.cluster, Cluster: testIdentity(), Client: w.api, SettleWithin: 20 * time.Millisecond}
+			cleaner := &Cleaner{Kinds: Undos(), Machines: w.cluster, Cluster: testIdentity(), Client: w.api, SettleWithin: 20 * time.Millisecond}
 			if tt.cluster != nil {
 				tt.cluster(&cleaner.Cluster)
 			}
@@ -122,9 +127,9 @@ func TestCleanUpActsOnTheRightTargetAlone(t *testing.T) {
 				}
 				return errors.New(question + " " + asks)
 			}
-			evidence, err := cleaner.Undo(t.Context(), record)
-			if tt.says == "" && (err != nil || len(evidence.Observations) == 0) || tt.says != "" && (err == nil || !strings.Contains(err.Error(), tt.says)) {
-				t.Errorf("got %v with %d observations, want %q", err, len(evidence.Observations), tt.says)
+			effect, err := cleaner.Undo(t.Context(), record)
+			if tt.says == "" && (err != nil || len(effect.Observations) == 0) || tt.says != "" && (err == nil || !strings.Contains(err.Error(), tt.says)) {
+				t.Errorf("got %v with %d observations, want %q", err, len(effect.Observations), tt.says)
 			}
 			if diff := cmp.Diff(tt.did, w.cluster.did()); diff != "" {
 				t.Errorf("actions (-want +got):\n%s", diff)
@@ -137,7 +142,7 @@ func TestNobodyToAskIsARefusal(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	withoutKubelet(&w.cluster.nodes[0])
-	cleaner := &Cleaner{Machines: w.cluster, Cluster: testIdentity(), Client: w.api}
+	cleaner := &Cleaner{Kinds: Undos(), Machines: w.cluster, Cluster: testIdentity(), Client: w.api}
 	_, err := cleaner.Undo(t.Context(), recorded(cluster.PowerOff))
 	expectError(t, err, "Nobody could be asked")
 	if did := w.cluster.did(); len(did) > 0 {
@@ -194,9 +199,12 @@ func TestWhatAFaultRecordsOfItsTarget(t *testing.T) {
 	if err := d.Inject(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if len(seen) != 1 || seen[0].Version != 2 || seen[0].ClusterID != testIdentity() || seen[0].Target.Object.UID != "uid-of-node" ||
-		seen[0].Target.Boot != "api-boot-0" || seen[0].Target.Before.BootID != "boot-0-1" {
-		t.Errorf("recorded before the strike: %+v", seen)
+	if len(seen) != 1 || seen[0].Version != 3 || seen[0].ClusterID != testIdentity() || seen[0].Object.UID != "uid-of-node" {
+		t.Fatalf("recorded before the strike: %+v", seen)
+	}
+	undoing, err := Undos().Decode(seen[0])
+	if action, ok := undoing.(machineUndoing); err != nil || !ok || action.Action != cluster.PowerOff || action.Boot != "api-boot-0" || action.Before.BootID != "boot-0-1" {
+		t.Errorf("recorded before the strike: %+v, %v", undoing, err)
 	}
 }
 
@@ -234,9 +242,10 @@ func TestAKubeletCannotLiftAQuarantineByAMark(t *testing.T) {
 	notReadyTaint := corev1.Taint{Key: "node.kubernetes.io/not-ready", Effect: corev1.TaintEffectNoExecute}
 	own := corev1.Taint{Key: "example.com/own", Effect: corev1.TaintEffectNoSchedule}
 	recordOf := func(node, uid string, taint *corev1.Taint, kind string) Record {
-		return Record{Run: "run-1", Fault: "f", Kind: kind, Target: Target{
-			Object: history.Object{Kind: "Node", Name: node, UID: uid}, Node: node, Taint: taint, Cordon: taint == nil, Marked: true,
-		}}
+		return Record{
+			Run: "run-1", Fault: "f", Kind: kind, Object: history.Object{Kind: "Node", Name: node, UID: uid}, Node: node,
+			Undo: encoded(UndoNodeObject, nodeObjectUndo{Taint: taint, Cordon: taint == nil, Marked: true}),
+		}
 	}
 	for name, tt := range map[string]struct {
 		mark    string

@@ -88,26 +88,26 @@ func (timeChaos) Kind() string { return v1alpha1.KindTimeChaos }
 func (timeChaos) OneShot() bool { return false }
 
 // Spec implements chaosEffect.
-func (c timeChaos) Spec(target Target) chaosmesh.Spec {
+func (c timeChaos) Spec(target chaosTarget) chaosmesh.Spec {
 	spec := v1alpha1.TimeChaosSpec{TimeOffset: c.offset.String(), ClockIds: []string{c.clock}, Duration: durationOf(deadline)}
 	spec.PodSelector = chaosmesh.Pods(target.Object.Namespace, target.Object.Name)
 	return spec
 }
 
 // Before implements chaosEffect: the clock has to be heard of.
-func (c timeChaos) Before(_ context.Context, env Env, target *Target) error {
+func (c timeChaos) Before(_ context.Context, env Env, target *chaosTarget) error {
 	ahead, err := clockAhead(env, *target)
-	target.Chaos.Ahead = ahead
+	target.Ahead = ahead
 	return err
 }
 
 // Holds implements chaosEffect.
-func (c timeChaos) Holds(_ context.Context, env Env, target Target) (cluster.Observation, error) {
+func (c timeChaos) Holds(_ context.Context, env Env, target chaosTarget) (cluster.Observation, error) {
 	ahead, err := clockAhead(env, target)
 	if err != nil {
 		return cluster.Observation{}, err
 	}
-	moved := ahead - target.Chaos.Ahead
+	moved := ahead - target.Ahead
 	if (moved - c.offset).Abs() > c.offset.Abs()/4 {
 		return cluster.Observation{}, seenInstead("the clock of pod %s moved by %v, expected %v", target.Object.Name, moved.Round(time.Millisecond), c.offset)
 	}
@@ -115,19 +115,19 @@ func (c timeChaos) Holds(_ context.Context, env Env, target Target) (cluster.Obs
 }
 
 // Over implements chaosEffect.
-func (c timeChaos) Over(_ context.Context, env Env, target Target) (cluster.Observation, error) {
+func (c timeChaos) Over(_ context.Context, env Env, target chaosTarget) (cluster.Observation, error) {
 	ahead, err := clockAhead(env, target)
 	if err != nil {
 		return cluster.Observation{}, err
 	}
-	if moved := ahead - target.Chaos.Ahead; moved.Abs() > c.offset.Abs()/4 {
+	if moved := ahead - target.Ahead; moved.Abs() > c.offset.Abs()/4 {
 		return cluster.Observation{}, fmt.Errorf("it is not over: the clock of pod %s is still off by %v", target.Object.Name, moved.Round(time.Millisecond))
 	}
 	return cluster.Observation{What: "the clock of the pod's JVM is as before", How: skewHow, At: env.Now()}, nil
 }
 
 // clockAhead returns by how much the clock of the pod's JVM is ahead of the harness's now.
-func clockAhead(env Env, target Target) (time.Duration, error) {
+func clockAhead(env Env, target chaosTarget) (time.Duration, error) {
 	if env.Heartbeats == nil {
 		return 0, errors.New("no witness was asked for the clock of the pod's JVM")
 	}

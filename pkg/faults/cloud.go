@@ -82,6 +82,12 @@ type cloudStop struct {
 	dryRun   bool // only has the API server look at the resource
 }
 
+// cloudTarget is a node whose instance is stopped, as it was before.
+type cloudTarget struct {
+	chaosTarget
+	before cluster.Node
+}
+
 // Describe implements Fault.
 func (f cloudStop) Describe() string {
 	if f.dryRun {
@@ -112,11 +118,14 @@ func (f cloudStop) Resolve(ctx context.Context, env Env) (Target, error) {
 	if err != nil {
 		return Target{}, err
 	}
-	return Target{
-		Object: history.Object{Kind: "Node", Name: object.Name, UID: string(object.UID)}, Node: object.Name,
-		Before: &cluster.Node{Name: object.Name, Power: cluster.On, Kubelet: true, BootID: object.Status.NodeInfo.BootID},
-		Chaos:  &ChaosTarget{Resource: newResource(env, instance.kind, env.CloudSecret.Namespace)},
-	}, nil
+	stopped := cloudTarget{
+		chaosTarget: chaosTarget{
+			Object: history.Object{Kind: "Node", Name: object.Name, UID: string(object.UID)}, Node: object.Name,
+			Resource: newResource(env, instance.kind, env.CloudSecret.Namespace),
+		},
+		before: cluster.Node{Name: object.Name, Power: cluster.On, Kubelet: true, BootID: object.Status.NodeInfo.BootID},
+	}
+	return stopped.resolved(stopped)
 }
 
 // Inject implements Fault.
@@ -129,7 +138,7 @@ func (f cloudStop) Inject(ctx context.Context, env Env, target Target) (Effect, 
 	if err != nil {
 		return Effect{}, err
 	}
-	return createChaos(ctx, env, target, instance.spec(env.CloudSecret.Name), f.dryRun)
+	return createChaos(ctx, env, target.Facts.(cloudTarget).Resource, instance.spec(env.CloudSecret.Name), f.dryRun)
 }
 
 // ProveLanded implements Fault: whatever the cloud says, kubelet has to fall silent.
@@ -138,7 +147,8 @@ func (f cloudStop) ProveLanded(ctx context.Context, env Env, target Target, effe
 	if err != nil {
 		return Proof{}, err
 	}
-	return chaosProof(target, effect, target.Before, observations...), nil
+	stopped := target.Facts.(cloudTarget)
+	return chaosProof(stopped.chaosTarget, effect, stopped.before, observations...), nil
 }
 
 // awaitSilentNode waits until the node's lease is not renewed for as long as two renewals take, and the node is not Ready any more.
@@ -169,19 +179,15 @@ func awaitSilentNode(ctx context.Context, env Env, name string) ([]cluster.Obser
 	}, nil
 }
 
-// Recover implements Fault: with its resource gone Chaos Mesh has the instance started.
-func (f cloudStop) Recover(ctx context.Context, env Env, target Target, _ []Record) (Effect, error) {
-	return recoverChaos(ctx, env, target)
-}
-
-// ProveRecovered implements Fault.
+// ProveRecovered implements Fault: with its resource gone Chaos Mesh has the instance started.
 func (f cloudStop) ProveRecovered(ctx context.Context, env Env, target Target, effect Effect) (Proof, error) {
-	if err := chaosGone(ctx, env, target); err != nil {
+	stopped := target.Facts.(cloudTarget)
+	if err := chaosGone(ctx, env, stopped.Resource); err != nil {
 		return Proof{}, err
 	}
 	ready, err := awaitReady(ctx, env, target.Node)
 	if err != nil {
 		return Proof{}, err
 	}
-	return chaosProof(target, effect, target.Before, ready...), nil
+	return chaosProof(stopped.chaosTarget, effect, stopped.before, ready...), nil
 }

@@ -2,6 +2,7 @@ package faults
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"testing"
@@ -140,8 +141,8 @@ func conformSteps(t *testing.T, kind, by string, args any) {
 	if err != nil || target.Object.Name == "" || target.Object.UID == "" || target.Node != "worker-1" {
 		t.Fatalf("resolve: %+v, %v", target, err)
 	}
-	if entry, _ := scenario.Find(Entries(), kind); entry.Instant == target.undoable() {
-		t.Errorf("instant is %t, but what it does is to be undone: %t", entry.Instant, target.undoable())
+	if entry, _ := scenario.Find(Entries(), kind); entry.Instant == undoable(t, target) {
+		t.Errorf("instant is %t, but what it does is to be undone: %t", entry.Instant, undoable(t, target))
 	}
 	before, _ := w.cluster.Nodes(t.Context())
 	short, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
@@ -157,7 +158,7 @@ func conformSteps(t *testing.T, kind, by string, args any) {
 	if err != nil || effect.Began.IsZero() {
 		t.Fatalf("inject: %+v, %v", effect, err)
 	}
-	if target.undoable() {
+	if undoable(t, target) {
 		short, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
 		defer cancel()
 		if _, err := fault.ProveRecovered(short, w.env, target, effect); err == nil {
@@ -165,7 +166,7 @@ func conformSteps(t *testing.T, kind, by string, args any) {
 		}
 	}
 	for round := range 2 {
-		if effect, err = fault.Recover(t.Context(), w.env, target, nil); err != nil {
+		if effect, err = w.undo(t, target); err != nil {
 			t.Errorf("recover, round %d: %v", round, err)
 		}
 	}
@@ -173,6 +174,19 @@ func conformSteps(t *testing.T, kind, by string, args any) {
 	if err != nil || len(proof.Observations) == 0 {
 		t.Errorf("recovery: %+v, %v", proof, err)
 	}
+}
+
+// undoable reports whether a fault leaves an effect that has to be undone. What has struck once leaves a resource at most.
+func undoable(t *testing.T, target Target) bool {
+	t.Helper()
+	if target.Undo.IsZero() {
+		return false
+	}
+	var data struct{ OneShot bool }
+	if err := json.Unmarshal(target.Undo.Data, &data); err != nil {
+		t.Fatal(err)
+	}
+	return !data.OneShot
 }
 
 func conformLife(t *testing.T, kind, by string, args any) {

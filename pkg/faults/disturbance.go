@@ -97,8 +97,8 @@ func (d *Disturbance) Name() string { return d.name }
 // Describe says in one sentence what the disturbance does.
 func (d *Disturbance) Describe() string { return d.fault.Describe() }
 
-// Rank orders the recovery of several: those of machines have the lowest.
-func (d *Disturbance) Rank() int { return d.target.rank() }
+// Rank orders the recovery of several: those that are undone last have the highest.
+func (d *Disturbance) Rank() int { return d.env.Journal.kinds.rank(d.target.Undo) }
 
 // Holds reports whether the disturbance keeps pods on a node from being seen to end: its kubelet is silent until the fault
 // is undone. It waits for a step that works.
@@ -165,7 +165,8 @@ func (d *Disturbance) resolve(ctx context.Context) error {
 func (d *Disturbance) journal() error {
 	record, err := d.env.Journal.Write(Record{
 		Run: d.env.Run, Fault: d.name, Kind: d.kind, Written: d.env.Now().UTC(),
-		ClusterKind: d.env.ClusterKind, Cluster: d.env.Machines.Name(), ClusterID: d.env.Cluster, Target: d.target,
+		ClusterKind: d.env.ClusterKind, Cluster: d.env.Machines.Name(), ClusterID: d.env.Cluster,
+		Object: d.target.Object, Node: d.target.Node, Undo: d.target.Undo,
 	})
 	if err != nil {
 		return err
@@ -274,12 +275,22 @@ func (d *Disturbance) undo(ctx context.Context) (Proof, error) {
 	if err := d.mayAct(ctx); err != nil {
 		return Proof{}, err
 	}
-	effect, err := d.fault.Recover(ctx, d.env, d.target, d.env.Journal.Open(d.record.ID))
+	undoing, err := d.env.Journal.kinds.Decode(*d.record)
+	if err != nil {
+		return Proof{}, err
+	}
+	effect, err := undoing.Do(ctx, UndoEnv{
+		Machines: d.env.Machines, Client: d.env.Client, Chaos: d.env.Chaos, Now: d.env.Now,
+		Others: d.env.Journal.others(d.record.ID), Confirm: unasked,
+	})
 	if err != nil {
 		return Proof{}, err
 	}
 	return d.fault.ProveRecovered(ctx, d.env, d.target, effect)
 }
+
+// unasked lets the run itself do what a clean-up has to ask for: it knows what its own fault left half-way a moment ago.
+func unasked(string) error { return nil }
 
 // CleanUp ends the disturbance; one that may still disturb its target is recovered first. It may be called in every
 // state, and again after a failure.

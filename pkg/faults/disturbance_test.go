@@ -25,7 +25,7 @@ func (f *fakeFault) Resolve(context.Context, Env) (Target, error) {
 	if f.resolve != nil {
 		return Target{}, f.resolve
 	}
-	return Target{Object: history.Object{Kind: "Node", Name: "worker-1"}, Node: "worker-1", Action: cluster.PowerOff}, nil
+	return Target{Object: history.Object{Kind: "Node", Name: "worker-1"}, Node: "worker-1", Undo: Undo{Kind: "fake"}}, nil
 }
 func (f *fakeFault) Inject(context.Context, Env, Target) (Effect, error) {
 	return Effect{Began: f.began}, f.inject
@@ -33,9 +33,10 @@ func (f *fakeFault) Inject(context.Context, Env, Target) (Effect, error) {
 func (f *fakeFault) ProveLanded(context.Context, Env, Target, Effect) (Proof, error) {
 	return Proof{Evidence: cluster.Evidence{Action: cluster.PowerOff}, Detail: map[string]string{"k": "v"}}, f.landed
 }
-func (f *fakeFault) Recover(context.Context, Env, Target, []Record) (Effect, error) {
-	return Effect{}, f.undo
-}
+func (f *fakeFault) Do(context.Context, UndoEnv) (Effect, error) { return Effect{}, f.undo }
+func (f *fakeFault) Validate() error                             { return nil }
+func (f *fakeFault) Conflicts(Undoing) string                    { return "" }
+func (f *fakeFault) Look(context.Context, UndoEnv) error         { return nil }
 func (f *fakeFault) ProveRecovered(context.Context, Env, Target, Effect) (Proof, error) {
 	return Proof{}, f.recovered
 }
@@ -125,10 +126,7 @@ func TestEveryFailureOfEveryStep(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t)
 			w.emitter.refuse = test.refuse
-			d, err := newDisturbance("f", "fake", struct{}{}, &test.fault, w.env)
-			if err != nil {
-				t.Fatal(err)
-			}
+			d := newFake(t, w, &test.fault)
 			var states [3]State
 			injected := d.Inject(t.Context())
 			states[0] = d.State()
@@ -180,10 +178,7 @@ func TestCleanUpRecoversWhatIsActive(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t)
-			d, err := newDisturbance("f", "fake", struct{}{}, &test.fault, w.env)
-			if err != nil {
-				t.Fatal(err)
-			}
+			d := newFake(t, w, &test.fault)
 			if test.inject {
 				_ = d.Inject(t.Context())
 			}
@@ -205,10 +200,7 @@ func TestCleanUpRecoversWhatIsActive(t *testing.T) {
 func TestIllegalSteps(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	d, err := newDisturbance("f", "fake", struct{}{}, &fakeFault{}, w.env)
-	if err != nil {
-		t.Fatal(err)
-	}
+	d := newFake(t, w, &fakeFault{})
 	expectIllegal := func(step string, err error) {
 		t.Helper()
 		var illegal *TransitionError
@@ -240,7 +232,9 @@ func TestEventsCarryBeganTargetAndDetail(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	began := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
-	d, err := newDisturbance("f", "fake", map[string]int{"a": 1}, &fakeFault{began: began}, w.env)
+	fault := &fakeFault{began: began}
+	w.env.Journal.kinds = fakeKinds(fault)
+	d, err := newDisturbance("f", "fake", map[string]int{"a": 1}, fault, w.env)
 	if err != nil {
 		t.Fatal(err)
 	}

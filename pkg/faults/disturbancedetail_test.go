@@ -12,8 +12,18 @@ import (
 	"github.com/sparkchaos/sparkchaos/pkg/history"
 )
 
-func newFake(t *testing.T, w *world, fault Fault) *Disturbance {
+// fakeKinds knows the undo of a fake beside the others.
+func fakeKinds(undoing Undoing) UndoKinds {
+	return append(Undos(), UndoKind{Name: "fake", Decode: func(Record) (Undoing, error) { return undoing, nil }})
+}
+
+// newFake makes a disturbance of a fault that undoes itself.
+func newFake(t *testing.T, w *world, fault interface {
+	Fault
+	Undoing
+}) *Disturbance {
 	t.Helper()
+	w.env.Journal.kinds = fakeKinds(fault)
 	d, err := newDisturbance("f", "fake", struct{}{}, fault, w.env)
 	if err != nil {
 		t.Fatal(err)
@@ -28,7 +38,7 @@ func TestADisturbanceSaysWhatItIs(t *testing.T) {
 	if d.Name() != "f" || d.Describe() != "a fake" || d.Rank() != 0 {
 		t.Errorf("got name %q, %q, rank %d", d.Name(), d.Describe(), d.Rank())
 	}
-	d.target.Chaos = &ChaosTarget{}
+	d.target.Undo.Kind = UndoChaosMesh
 	if d.Rank() != 1 {
 		t.Errorf("a resource of Chaos Mesh has the rank %d, want 1", d.Rank())
 	}
@@ -121,9 +131,9 @@ func (f *noting) Inject(ctx context.Context, env Env, target Target) (Effect, er
 	return f.fakeFault.Inject(ctx, env, target)
 }
 
-func (f *noting) Recover(ctx context.Context, env Env, target Target, open []Record) (Effect, error) {
+func (f *noting) Do(ctx context.Context, env UndoEnv) (Effect, error) {
 	f.did = append(f.did, "recover")
-	return f.fakeFault.Recover(ctx, env, target, open)
+	return f.fakeFault.Do(ctx, env)
 }
 
 // TestWhenAnInjectionBegan compares the times in the events with the harness's clock.

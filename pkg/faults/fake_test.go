@@ -362,7 +362,7 @@ func newWorld(t *testing.T) *world {
 	}
 	machines := newFakeCluster()
 	dir := t.TempDir()
-	journal, err := OpenJournal(dir)
+	journal, err := OpenJournal(dir, Undos())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -382,17 +382,27 @@ func testIdentity() cluster.Identity { return cluster.Identity{UID: "uid-of-test
 
 // cleanerOf cleans up the fake cluster, and may do what it asks for.
 func cleanerOf(machines Machines, client kubernetes.Interface, chaos Chaos) *Cleaner {
-	return &Cleaner{Machines: machines, Cluster: testIdentity(), Client: client, Chaos: chaos, Confirm: func(string) error { return nil }}
+	return &Cleaner{Kinds: Undos(), Machines: machines, Cluster: testIdentity(), Client: client, Chaos: chaos, Confirm: func(string) error { return nil }}
 }
 
 // records returns the open undo records.
 func (w *world) records(t *testing.T) []Record {
 	t.Helper()
-	records, err := Pending(w.dir)
+	records, err := Pending(w.dir, w.env.Journal.kinds)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return records
+}
+
+// undo undoes what a fault did to its target, as the run itself does.
+func (w *world) undo(t *testing.T, target Target) (Effect, error) {
+	t.Helper()
+	undoing, err := Undos().Decode(Record{Run: w.env.Run, Fault: w.env.Fault, Kind: w.env.Kind, Object: target.Object, Node: target.Node, Undo: target.Undo})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return undoing.Do(t.Context(), UndoEnv{Machines: w.cluster, Client: w.api, Chaos: w.chaos, Now: w.env.Now, Confirm: unasked})
 }
 
 // suiting brings the world into the state that a kind of fault needs: most strike a healthy node.
@@ -415,7 +425,7 @@ func (w *world) switchOff(name string) {
 // open returns the faults whose undo records are open on disk.
 func (w *world) open(t *testing.T) []string {
 	t.Helper()
-	records, err := Pending(w.dir)
+	records, err := Pending(w.dir, w.env.Journal.kinds)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -7,7 +7,6 @@ import (
 	"context"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
 	"k8s.io/client-go/kubernetes"
 
 	"github.com/sparkchaos/sparkchaos/pkg/chaosmesh"
@@ -16,23 +15,22 @@ import (
 )
 
 // Fault is the logic of one disturbance with its arguments. It keeps no state: what one step leaves to the next is
-// in Target and Effect, so that recovering does not depend on the process that injected.
+// in Target and Effect. How it is recovered is not its own affair: that is the Undo of its target, which does not depend on the process
+// that injected it.
 type Fault interface {
 	// Describe says in one sentence what the fault does and to what.
 	Describe() string
 	// Needs returns the actions that the cluster must be able to do to its nodes, those of the undoing included.
 	Needs() []cluster.Action
 	// Resolve finds the target at the moment of the injection, and refuses one that cannot be struck
-	// (a node that is off already, a pod that is ending already). It changes nothing.
+	// (a node that is off already, a pod that is ending already). It changes nothing. The target says how the fault is undone.
 	Resolve(ctx context.Context, env Env) (Target, error)
 	// Inject acts. After an error the target may be disturbed in part.
 	Inject(ctx context.Context, env Env, target Target) (Effect, error)
 	// ProveLanded observes from outside that the fault struck; it changes nothing. An error says what was seen instead.
 	ProveLanded(ctx context.Context, env Env, target Target, effect Effect) (Proof, error)
-	// Recover undoes the fault, whether it struck, struck in part or not at all. others are the undo records of other
-	// faults that are still open: their effects are left alone.
-	Recover(ctx context.Context, env Env, target Target, others []Record) (Effect, error)
-	// ProveRecovered observes from outside that nothing of the fault is left; it changes nothing.
+	// ProveRecovered observes from outside that nothing of the fault is left when it was undone; it changes nothing. effect is that
+	// of the undoing.
 	ProveRecovered(ctx context.Context, env Env, target Target, effect Effect) (Proof, error)
 }
 
@@ -134,35 +132,15 @@ func (e Env) withDefaults() Env {
 	return e
 }
 
-// Target is what a fault strikes, as it was before. It goes to disk in the undo record.
+// Target is what a fault strikes.
 type Target struct {
-	Object history.Object `json:"object"`
+	Object history.Object
 	// Node is the machine that is disturbed, or that carries the pod.
-	Node string `json:"node,omitempty"`
-	// Action is what is done to the machine; empty if nothing is that has to be undone.
-	Action cluster.Action `json:"action,omitempty"`
-	Before *cluster.Node  `json:"before,omitempty"`
-	// Boot is the boot ID that the API told of the machine.
-	Boot string `json:"boot,omitempty"`
-	// Taint is what is put on the node's object in the API; nil if nothing is.
-	Taint *corev1.Taint `json:"taint,omitempty"`
-	// Cordon says that the node's object in the API is cordoned.
-	Cordon bool `json:"cordon,omitempty"`
-	// Marked says that whatever is done to the node's object is marked on it; see UndoMark. Records of earlier versions are of
-	// objects without marks.
-	Marked bool `json:"marked,omitempty"`
-	// Pods are those of the run that the node carried when its taint was about to free them, or they were to be evicted.
-	Pods []history.Object `json:"pods,omitempty"`
-	Pod  *PodState        `json:"pod,omitempty"`
-	// Images of the pod's containers, by their names.
-	Images map[string]string `json:"images,omitempty"`
-	// Chaos is the resource of Chaos Mesh that strikes; nil if none does.
-	Chaos *ChaosTarget `json:"chaos,omitempty"`
-}
-
-// undoable says that the fault leaves something that has to be undone.
-func (t Target) undoable() bool {
-	return t.Action != "" || t.onObject() || t.Chaos != nil && !t.Chaos.OneShot
+	Node string
+	// Undo says how the fault is undone. It goes to disk, together with Object and Node, before the injection.
+	Undo Undo
+	// Facts are what Resolve leaves to the later steps of the same fault, such as what the target was like before.
+	Facts any
 }
 
 // Effect is what an injection or a recovery did.

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -16,11 +15,12 @@ import (
 	"time"
 
 	"github.com/sparkchaos/sparkchaos/pkg/cluster"
+	"github.com/sparkchaos/sparkchaos/pkg/history"
 )
 
 // recordVersion of the undo records that this package writes. Records of oldestVersion lack the cluster's identity.
 const (
-	recordVersion = 2
+	recordVersion = 3
 	oldestVersion = 1
 )
 
@@ -43,7 +43,10 @@ type Record struct {
 	// ClusterID is what the cluster is known by, whatever its name is when the fault is undone.
 	ClusterID cluster.Identity `json:"clusterID,omitzero"`
 	Written   time.Time        `json:"written"`
-	Target    Target           `json:"target"`
+	// Object is what the fault strikes, Node the machine that is disturbed, or that carries the pod.
+	Object history.Object `json:"object"`
+	Node   string         `json:"node,omitempty"`
+	Undo   Undo           `json:"undo,omitzero"`
 }
 
 // DamagedRecordError is an undo record that cannot be read. What it was to undo has to be looked for by hand.
@@ -84,10 +87,17 @@ const storeTimeout = 30 * time.Second
 // It is safe for concurrent use.
 type Journal struct {
 	dir   string
+	kinds UndoKinds
 	mu    sync.Mutex
-	open  []Record
+	open  []openRecord
 	next  int
 	store Store // nil: only the directory has them
+}
+
+// openRecord is a record whose fault is not undone yet, with its undoing.
+type openRecord struct {
+	Record
+	undoing Undoing
 }
 
 // StoreIn has every record that is written from now on kept in a store as well, before the injection begins.
@@ -97,13 +107,13 @@ func (j *Journal) StoreIn(s Store) {
 	j.store = s
 }
 
-// OpenJournal opens the journal in dir, which it makes if necessary. Records that are open there stay open.
-// Damaged ones are tolerated; Pending reports them.
-func OpenJournal(dir string) (*Journal, error) {
+// OpenJournal opens the journal in dir, which it makes if necessary. Its records are of the given kinds of undo. Records that are open
+// there stay open. Damaged ones are tolerated; Pending reports them.
+func OpenJournal(dir string, kinds UndoKinds) (*Journal, error) {
 	if err := makeDirectory(dir); err != nil {
 		return nil, fmt.Errorf("open undo journal: %w", err)
 	}
-	open, err := Pending(dir)
+	pending, err := Pending(dir, kinds)
 	var damaged *DamagedRecordError
 	if err != nil && !errors.As(err, &damaged) {
 		return nil, fmt.Errorf("open undo journal: %w", err)
@@ -112,21 +122,32 @@ func OpenJournal(dir string) (*Journal, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open undo journal: %w", err)
 	}
-	return &Journal{dir: dir, open: open, next: next}, nil
+	j := &Journal{dir: dir, kinds: kinds, next: next}
+	for _, record := range pending {
+		undoing, err := kinds.Decode(record)
+		if err != nil {
+			return nil, fmt.Errorf("open undo journal: record %s: %w", record.ID, err)
+		}
+		j.open = append(j.open, openRecord{Record: record, undoing: undoing})
+	}
+	return j, nil
 }
 
 // Write gives the record its ID and returns when it is on disk. It refuses, with a HeldError, what another open
-// record does to the same node: undoing the one would undo the other.
+// record would undo as well: undoing the one would undo the other.
 func (j *Journal) Write(r Record) (Record, error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	if holder, held := holder(j.open, r.Target); held {
-		return Record{}, &HeldError{Fault: holder.Fault, What: fmt.Sprintf("node %s (%s)", r.Target.Node, r.Target.Action)}
-	}
 	r.Version = recordVersion
 	r.ID = fmt.Sprintf("%04d-%s", j.next, fileName(r.Fault))
-	if err := validate(r); err != nil {
+	undoing, err := validate(r, j.kinds)
+	if err != nil {
 		return Record{}, fmt.Errorf("undo record of fault %s: %w", r.Fault, err)
+	}
+	for _, other := range j.open {
+		if what := undoing.Conflicts(other.undoing); what != "" {
+			return Record{}, &HeldError{Fault: other.Fault, What: what}
+		}
 	}
 	line, err := json.Marshal(r)
 	if err != nil {
@@ -139,7 +160,7 @@ func (j *Journal) Write(r Record) (Record, error) {
 	if err := j.keep(r, line); err != nil {
 		return Record{}, errors.Join(fmt.Errorf("undo record of fault %s: %w", r.Fault, err), Done(j.dir, r.ID))
 	}
-	j.open = append(j.open, r)
+	j.open = append(j.open, openRecord{Record: r, undoing: undoing})
 	return r, nil
 }
 
@@ -153,7 +174,7 @@ func (j *Journal) keep(r Record, line []byte) error {
 }
 
 func (j *Journal) forget(id string) error {
-	i := slices.IndexFunc(j.open, func(r Record) bool { return r.ID == id })
+	i := slices.IndexFunc(j.open, func(r openRecord) bool { return r.ID == id })
 	if j.store == nil || i < 0 {
 		return nil
 	}
@@ -169,15 +190,32 @@ func (j *Journal) Done(id string) error {
 	if err := errors.Join(Done(j.dir, id), j.forget(id)); err != nil {
 		return err
 	}
-	j.open = slices.DeleteFunc(j.open, func(r Record) bool { return r.ID == id })
+	j.open = slices.DeleteFunc(j.open, func(r openRecord) bool { return r.ID == id })
 	return nil
 }
 
-// Open returns the records that are open, without the one of the given ID, oldest first.
-func (j *Journal) Open(without string) []Record {
+// Open returns the records that are open, oldest first.
+func (j *Journal) Open() []Record {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	return slices.DeleteFunc(slices.Clone(j.open), func(r Record) bool { return r.ID == without })
+	var records []Record
+	for _, open := range j.open {
+		records = append(records, open.Record)
+	}
+	return records
+}
+
+// others returns the undoings of the open records without the one of the given ID.
+func (j *Journal) others(id string) []Undoing {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	var others []Undoing
+	for _, open := range j.open {
+		if open.ID != id {
+			others = append(others, open.undoing)
+		}
+	}
+	return others
 }
 
 // Done closes the record of the given ID in a journal's directory. Closing it twice is no error.
@@ -194,8 +232,8 @@ func Done(dir, id string) error {
 }
 
 // Pending returns the open records of a journal's directory, oldest first; none if there is no such directory.
-// Records that cannot be read are reported as DamagedRecordErrors, joined, beside the ones that can.
-func Pending(dir string) ([]Record, error) {
+// Records that cannot be read, or that are of none of the kinds of undo, are reported as DamagedRecordErrors, joined, beside the others.
+func Pending(dir string, kinds UndoKinds) ([]Record, error) {
 	entries, err := os.ReadDir(dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
@@ -211,7 +249,7 @@ func Pending(dir string) ([]Record, error) {
 			continue
 		}
 		path := filepath.Join(dir, entry.Name())
-		record, err := readRecord(path)
+		record, err := readRecord(path, kinds)
 		if err != nil {
 			damaged = append(damaged, &DamagedRecordError{Path: path, Err: err})
 			continue
@@ -221,12 +259,12 @@ func Pending(dir string) ([]Record, error) {
 	return records, errors.Join(damaged...)
 }
 
-func readRecord(path string) (Record, error) {
+func readRecord(path string, kinds UndoKinds) (Record, error) {
 	content, err := os.ReadFile(path)
 	if err != nil {
 		return Record{}, err
 	}
-	record, err := decodeRecord(content)
+	record, err := decodeRecord(content, kinds)
 	if err != nil {
 		return Record{}, err
 	}
@@ -236,23 +274,29 @@ func readRecord(path string) (Record, error) {
 	return record, nil
 }
 
-func decodeRecord(content []byte) (Record, error) {
+func decodeRecord(content []byte, kinds UndoKinds) (Record, error) {
 	if !bytes.HasSuffix(content, []byte("\n")) {
 		return Record{}, fmt.Errorf("torn after %d bytes: no end of line", len(content))
 	}
-	var record Record
-	decoder := json.NewDecoder(bytes.NewReader(content))
-	decoder.DisallowUnknownFields()
-	if err := decoder.Decode(&record); err != nil {
+	version, err := versionOf(content)
+	if err != nil {
 		return Record{}, fmt.Errorf("not an undo record: %w", err)
 	}
-	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
-		return Record{}, errors.New("not an undo record: more than one value in the file")
+	var record Record
+	if version <= lastUnionVersion {
+		record, err = decodeUnion(content)
+	} else {
+		err = decodeStrictly(content, &record)
 	}
-	return record, validate(record)
+	if err != nil {
+		return Record{}, fmt.Errorf("not an undo record: %w", err)
+	}
+	_, err = validate(record, kinds)
+	return record, err
 }
 
-func validate(r Record) error {
+// validate returns the undoing of a record that can be acted on.
+func validate(r Record, kinds UndoKinds) (Undoing, error) {
 	var problems []error
 	if r.Version < oldestVersion || r.Version > recordVersion {
 		problems = append(problems, fmt.Errorf("version %d: expected %d to %d", r.Version, oldestVersion, recordVersion))
@@ -260,45 +304,18 @@ func validate(r Record) error {
 	if r.ID == "" || r.ID != fileName(r.ID) {
 		problems = append(problems, fmt.Errorf("id %q cannot name a file", r.ID))
 	}
-	if !r.Target.undoable() {
-		return errors.Join(problems...)
+	undoing, err := kinds.Decode(r)
+	problems = append(problems, err)
+	if r.Undo.IsZero() {
+		return undoing, errors.Join(problems...)
 	}
-	switch target := r.Target; {
-	case target.Chaos != nil:
-		if target.Chaos.Kind == "" || target.Chaos.Namespace == "" || target.Chaos.Name == "" {
-			problems = append(problems, fmt.Errorf("the resource %s is not named in full", target.Chaos.Resource))
-		}
-	case !target.onObject():
-		problems = append(problems, validateAction(target.Action))
-	}
-	if r.Target.Node == "" {
+	if r.Node == "" {
 		problems = append(problems, errors.New("no node"))
 	}
 	if r.Cluster == "" {
 		problems = append(problems, errors.New("no cluster"))
 	}
-	return errors.Join(problems...)
-}
-
-func validateAction(action cluster.Action) error {
-	if !slices.Contains(cluster.Actions(), action) {
-		return fmt.Errorf("action %q is unknown: expected one of %v", action, cluster.Actions())
-	}
-	if _, undoable := action.Undo(); !undoable {
-		return fmt.Errorf("action %q has no undoing", action)
-	}
-	return nil
-}
-
-func holder(open []Record, target Target) (Record, bool) {
-	if target.Action == "" {
-		return Record{}, false
-	}
-	i := slices.IndexFunc(open, func(r Record) bool { return r.Target.Node == target.Node && r.Target.Action == target.Action })
-	if i < 0 {
-		return Record{}, false
-	}
-	return open[i], true
+	return undoing, errors.Join(problems...)
 }
 
 // fileName keeps what is harmless in a file's name on every system.

@@ -19,16 +19,30 @@ func aRecord(fault, node string, action cluster.Action) Record {
 	return Record{
 		Run: "run-1", Fault: fault, Kind: "nodePowerOff", ClusterKind: "embedded", Cluster: "test", ClusterID: testIdentity(),
 		Written: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC),
-		Target: Target{
-			Object: history.Object{Kind: "Node", Name: node}, Node: node, Action: action,
-			Before: &cluster.Node{Name: node, Power: cluster.On, Kubelet: true, Processes: 3},
-		},
+		Object:  history.Object{Kind: "Node", Name: node}, Node: node,
+		Undo: undoAction(machineUndo{Action: action, Before: &cluster.Node{Name: node, Power: cluster.On, Kubelet: true, Processes: 3}}),
 	}
+}
+
+// undoAction is the undo of an action; that of none is of nothing.
+func undoAction(u machineUndo) Undo {
+	if u.Action == "" {
+		return Undo{}
+	}
+	return encoded(UndoMachine, u)
+}
+
+func encoded(kind string, data any) Undo {
+	undo, err := NewUndo(kind, data)
+	if err != nil {
+		panic(err)
+	}
+	return undo
 }
 
 func openJournal(t *testing.T, dir string) *Journal {
 	t.Helper()
-	journal, err := OpenJournal(dir)
+	journal, err := OpenJournal(dir, Undos())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -53,7 +67,7 @@ func TestJournalRoundTrip(t *testing.T) {
 	if diff := cmp.Diff([]string{"0001-lose", "0002-cut____off"}, []string{first.ID, second.ID}); diff != "" {
 		t.Error(diff)
 	}
-	got, err := Pending(dir)
+	got, err := Pending(dir, Undos())
 	if diff := cmp.Diff([]Record{first, second}, got); diff != "" || err != nil {
 		t.Errorf("%v\n%s", err, diff)
 	}
@@ -63,11 +77,11 @@ func TestJournalRoundTrip(t *testing.T) {
 		}
 	}
 	reopened := openJournal(t, dir)
-	if diff := cmp.Diff([]Record{second}, reopened.Open("")); diff != "" {
+	if diff := cmp.Diff([]Record{second}, reopened.Open()); diff != "" {
 		t.Error(diff)
 	}
-	if diff := cmp.Diff([]Record{}, reopened.Open(second.ID)); diff != "" {
-		t.Error(diff)
+	if others := reopened.others(second.ID); len(others) > 0 {
+		t.Errorf("others than the one that is open: %v", others)
 	}
 	if third := write(t, reopened, aRecord("again", "worker-1", cluster.PowerOff)); third.ID != "0003-again" {
 		t.Errorf("a number was given twice: %s", third.ID)
@@ -96,7 +110,7 @@ func TestJournalRefuses(t *testing.T) {
 			if err == nil || !strings.Contains(err.Error(), test.want) {
 				t.Errorf("got %v, want %q", err, test.want)
 			}
-			if records, err := Pending(dir); len(records) != 1 || err != nil {
+			if records, err := Pending(dir, Undos()); len(records) != 1 || err != nil {
 				t.Errorf("%d records, %v", len(records), err)
 			}
 		})
@@ -117,7 +131,7 @@ func TestTornAtEveryByte(t *testing.T) {
 		if err := os.WriteFile(path, content[:n], 0o600); err != nil {
 			t.Fatal(err)
 		}
-		records, err := Pending(dir)
+		records, err := Pending(dir, Undos())
 		var damaged *DamagedRecordError
 		if !errors.As(err, &damaged) || damaged.Path != path {
 			t.Fatalf("torn after %d bytes: %v, want a DamagedRecordError of %s", n, err, path)
@@ -126,7 +140,7 @@ func TestTornAtEveryByte(t *testing.T) {
 			t.Fatalf("torn after %d bytes: the whole record is missing: %v", n, records)
 		}
 	}
-	if _, err := OpenJournal(dir); err != nil {
+	if _, err := OpenJournal(dir, Undos()); err != nil {
 		t.Errorf("a torn record keeps the journal closed: %v", err)
 	}
 }
@@ -136,7 +150,7 @@ func TestCorruptRecords(t *testing.T) {
 	tests := []struct{ name, content, want string }{
 		{"binary", "\x00\xff\x00\n", "not an undo record"},
 		{"two values", `{"version":1,"id":"0001-x"}{}` + "\n", "more than one value"},
-		{"another version", `{"version":3,"id":"0001-x"}` + "\n", "version 3: expected 1 to 2"},
+		{"another version", `{"version":4,"id":"0001-x"}` + "\n", "version 4: expected 1 to 3"},
 		{"unknown field", `{"version":1,"id":"0001-x","colour":"red"}` + "\n", "unknown field"},
 		{"another record's id", `{"version":1,"id":"0002-y"}` + "\n", `expected "0001-x" as the file is named`},
 		{"a path as id", `{"version":1,"id":"../x"}` + "\n", "cannot name a file"},
@@ -148,7 +162,7 @@ func TestCorruptRecords(t *testing.T) {
 			if err := os.WriteFile(filepath.Join(dir, "0001-x"+openSuffix), []byte(test.content), 0o600); err != nil {
 				t.Fatal(err)
 			}
-			records, err := Pending(dir)
+			records, err := Pending(dir, Undos())
 			if err == nil || !strings.Contains(err.Error(), test.want) || len(records) != 0 {
 				t.Errorf("got %v and %v, want %q", records, err, test.want)
 			}
@@ -162,25 +176,33 @@ func TestARecordThatWasBeingWrittenIsOfNoInjection(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "0001-x"+writingSuffix), []byte(`{"ver`), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if records, err := Pending(dir); len(records) != 0 || err != nil {
+	if records, err := Pending(dir, Undos()); len(records) != 0 || err != nil {
 		t.Errorf("got %v, %v", records, err)
 	}
-	if records, err := Pending(filepath.Join(dir, "absent")); len(records) != 0 || err != nil {
+	if records, err := Pending(filepath.Join(dir, "absent"), Undos()); len(records) != 0 || err != nil {
 		t.Errorf("absent directory: got %v, %v", records, err)
 	}
 }
 
 func FuzzDecodeRecord(f *testing.F) {
 	f.Add([]byte(`{"version":1,"id":"0001-x","target":{"object":{"kind":"Node","name":"n"},"node":"n","action":"power-off"},"cluster":"c"}` + "\n"))
+	f.Add([]byte(`{"version":3,"id":"0001-x","object":{"kind":"Node","name":"n"},"node":"n","undo":{"kind":"machine","data":{"action":"freeze"}},"cluster":"c"}` + "\n"))
 	f.Add([]byte("\n"))
 	f.Fuzz(func(t *testing.T, content []byte) {
-		record, err := decodeRecord(content)
+		record, err := decodeRecord(content, Undos())
 		if err != nil {
 			return
 		}
-		if action := record.Target.Action; action != "" {
-			if _, ok := action.Undo(); !ok || record.Target.Node == "" || record.Cluster == "" {
-				t.Errorf("accepted a record that nobody can undo: %+v", record)
+		undoing, err := Undos().Decode(record)
+		if err != nil {
+			t.Errorf("accepted a record that cannot be decoded: %v", err)
+		}
+		if !record.Undo.IsZero() && (record.Node == "" || record.Cluster == "") {
+			t.Errorf("accepted a record that nobody can undo: %+v", record)
+		}
+		if action, ok := undoing.(machineUndoing); ok {
+			if _, ok := action.Action.Undo(); !ok {
+				t.Errorf("accepted an action that nobody can undo: %+v", record)
 			}
 		}
 	})
@@ -207,7 +229,7 @@ func (f *fakeStore) Forget(_ context.Context, run, id string) error {
 func TestAStoreHasWhatIsOpen(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	journal, err := OpenJournal(dir)
+	journal, err := OpenJournal(dir, Undos())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -218,7 +240,7 @@ func TestAStoreHasWhatIsOpen(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	decoded, err := decodeRecord(store.kept["run-1/"+written.ID])
+	decoded, err := decodeRecord(store.kept["run-1/"+written.ID], Undos())
 	if diff := cmp.Diff(written, decoded); diff != "" || err != nil {
 		t.Errorf("the store has another record, %v (-want +got):\n%s", err, diff)
 	}
@@ -229,7 +251,7 @@ func TestAStoreHasWhatIsOpen(t *testing.T) {
 	if _, err := journal.Write(record); !errors.Is(err, store.refuse) {
 		t.Errorf("a record that no store has: %v", err)
 	}
-	if pending, err := Pending(dir); len(pending) > 0 || err != nil {
+	if pending, err := Pending(dir, Undos()); len(pending) > 0 || err != nil {
 		t.Errorf("a record of what never begins is open: %v, %v", pending, err)
 	}
 }

@@ -30,8 +30,8 @@ func (networkChaos) Kind() string { return v1alpha1.KindNetworkChaos }
 func (networkChaos) OneShot() bool { return false }
 
 // Spec implements chaosEffect.
-func (n networkChaos) Spec(target Target) chaosmesh.Spec {
-	peer := chaosmesh.Pods(target.Object.Namespace, target.Chaos.Peer.Name)
+func (n networkChaos) Spec(target chaosTarget) chaosmesh.Spec {
+	peer := chaosmesh.Pods(target.Object.Namespace, target.Peer.Name)
 	return v1alpha1.NetworkChaosSpec{
 		PodSelector: chaosmesh.Pods(target.Object.Namespace, target.Object.Name), Action: n.action, Direction: v1alpha1.Both,
 		Target: &peer, Duration: durationOf(deadline), TcParameter: n.parameters,
@@ -61,40 +61,40 @@ func haveQueues(ctx context.Context, env Env, queues ...string) error {
 }
 
 // Before implements chaosEffect: the peer has to answer now, else its silence later would prove nothing.
-func (n networkChaos) Before(ctx context.Context, env Env, target *Target) error {
+func (n networkChaos) Before(ctx context.Context, env Env, target *chaosTarget) error {
 	const looks = 5
 	found, err := probe(ctx, env, *target, looks)
 	if err != nil {
 		return err
 	}
 	if found.silent > 0 {
-		return fmt.Errorf("pod %s does not reach pod %s before anything is done: %d of %d probes were not answered", target.Object.Name, target.Chaos.Peer.Name, found.silent, looks)
+		return fmt.Errorf("pod %s does not reach pod %s before anything is done: %d of %d probes were not answered", target.Object.Name, target.Peer.Name, found.silent, looks)
 	}
-	target.Chaos.RoundTrip = found.median()
+	target.RoundTrip = found.median()
 	return nil
 }
 
 // Holds implements chaosEffect.
-func (n networkChaos) Holds(ctx context.Context, env Env, target Target) (cluster.Observation, error) {
+func (n networkChaos) Holds(ctx context.Context, env Env, target chaosTarget) (cluster.Observation, error) {
 	found, err := probe(ctx, env, target, n.probes)
 	if err != nil {
 		return cluster.Observation{}, err
 	}
-	words := n.seen(found, target.Chaos.RoundTrip)
+	words := n.seen(found, target.RoundTrip)
 	if words == "" {
 		return cluster.Observation{}, seenInstead("pod %s reaches pod %s as before: %d of %d probes were answered, within %v; before it took %v",
-			target.Object.Name, target.Chaos.Peer.Name, len(found.roundTrip), n.probes, found.median(), target.Chaos.RoundTrip)
+			target.Object.Name, target.Peer.Name, len(found.roundTrip), n.probes, found.median(), target.RoundTrip)
 	}
 	return cluster.Observation{What: words, How: probeHow, At: env.Now()}, nil
 }
 
 // Over implements chaosEffect: the peer answers as before.
-func (n networkChaos) Over(ctx context.Context, env Env, target Target) (cluster.Observation, error) {
+func (n networkChaos) Over(ctx context.Context, env Env, target chaosTarget) (cluster.Observation, error) {
 	found, err := probe(ctx, env, target, n.probes)
 	if err != nil {
 		return cluster.Observation{}, err
 	}
-	if words := n.seen(found, target.Chaos.RoundTrip); words != "" {
+	if words := n.seen(found, target.RoundTrip); words != "" {
 		return cluster.Observation{}, fmt.Errorf("it is not over: %s", words)
 	}
 	return cluster.Observation{What: fmt.Sprintf("all of %d probes were answered", n.probes), How: probeHow, At: env.Now()}, nil

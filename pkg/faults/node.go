@@ -68,10 +68,8 @@ func (f nodeFault) Resolve(ctx context.Context, env Env) (Target, error) {
 	if err != nil {
 		return Target{}, err
 	}
-	return Target{
-		Object: history.Object{Kind: "Node", Name: name, UID: string(node.UID)},
-		Node:   name, Action: f.action, Before: &before, Boot: node.Status.NodeInfo.BootID,
-	}, nil
+	undo, err := NewUndo(UndoMachine, machineUndo{Action: f.action, Before: &before, Boot: node.Status.NodeInfo.BootID})
+	return Target{Object: history.Object{Kind: "Node", Name: name, UID: string(node.UID)}, Node: name, Undo: undo, Facts: before}, err
 }
 
 // knownNode reads the Node of a machine; troubles of reading are waited out.
@@ -109,7 +107,8 @@ func (f nodeFault) ProveLanded(ctx context.Context, env Env, target Target, effe
 	if err != nil {
 		return Proof{}, err
 	}
-	if against := f.struck(*target.Before, now); against != "" {
+	before := target.Facts.(cluster.Node)
+	if against := f.struck(before, now); against != "" {
 		return Proof{}, fmt.Errorf("node %s after %s: %s", target.Node, f.action, against)
 	}
 	if len(effect.Observations) == 0 {
@@ -118,14 +117,8 @@ func (f nodeFault) ProveLanded(ctx context.Context, env Env, target Target, effe
 	seen := cluster.Observation{What: describeNode(now), How: nodesView, At: env.Now()}
 	return Proof{
 		Evidence: cluster.Evidence{Action: f.action, Node: target.Node, Begun: effect.Began, Observations: append(effect.Observations, seen)},
-		Before:   target.Before, After: now,
+		Before:   before, After: now,
 	}, nil
-}
-
-// Recover implements Fault.
-func (f nodeFault) Recover(ctx context.Context, env Env, target Target, others []Record) (Effect, error) {
-	evidence, err := restore(ctx, env.Machines, target, others, cycleUnasked)
-	return Effect{Began: evidence.Begun, Observations: evidence.Observations}, err
 }
 
 // ProveRecovered implements Fault: the machine is free of the fault, its kubelet renews the node's lease and the API
@@ -141,7 +134,7 @@ func (f nodeFault) ProveRecovered(ctx context.Context, env Env, target Target, e
 	undo, _ := f.action.Undo()
 	proof := Proof{
 		Evidence: cluster.Evidence{Action: undo, Node: target.Node, Begun: effect.Began, Observations: effect.Observations},
-		Before:   target.Before, After: now,
+		Before:   target.Facts, After: now,
 	}
 	proof.Observations = append(proof.Observations, cluster.Observation{What: describeNode(now), How: nodesView, At: env.Now()})
 	if now.Power == cluster.Off || now.Frozen || now.Isolated {

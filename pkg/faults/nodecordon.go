@@ -44,7 +44,8 @@ func (f nodeCordon) Resolve(ctx context.Context, env Env) (Target, error) {
 	if err != nil {
 		return Target{}, err
 	}
-	return nodeObjectTarget(object, nil)
+	change, err := changeNodeObject(object, nil)
+	return resolvedTo(change, err)
 }
 
 // Inject implements Fault.

@@ -55,7 +55,7 @@ func TestACordonThatSomebodyElseWasFasterWith(t *testing.T) {
 	w.change(t, "worker-1", func(n *corev1.Node) { n.Spec.Unschedulable = true })
 	_, err = fault.Inject(t.Context(), w.env, target)
 	expectError(t, err, "cordoned already")
-	if _, err := fault.Recover(t.Context(), w.env, target, nil); err != nil || !w.node(t, "worker-1").Spec.Unschedulable {
+	if _, err := w.undo(t, target); err != nil || !w.node(t, "worker-1").Spec.Unschedulable {
 		t.Errorf("%v: the cordon of somebody else must stay", err)
 	}
 }

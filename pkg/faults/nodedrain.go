@@ -61,7 +61,7 @@ func (f nodeDrain) Resolve(ctx context.Context, env Env) (Target, error) {
 	if err != nil {
 		return Target{}, err
 	}
-	target, err := nodeObjectTarget(object, nil)
+	change, err := changeNodeObject(object, nil)
 	if err != nil {
 		return Target{}, err
 	}
@@ -72,8 +72,8 @@ func (f nodeDrain) Resolve(ctx context.Context, env Env) (Target, error) {
 	if len(pods) == 0 {
 		return Target{}, fmt.Errorf("node %s carries no pod of namespace %s that could be evicted", object.Name, env.Namespace)
 	}
-	target.Pods = pods
-	return target, nil
+	change.Pods = pods
+	return change.target()
 }
 
 // pods returns the run's pods on a node that have not ended and that a drain evicts.
@@ -100,12 +100,13 @@ func (f nodeDrain) Inject(ctx context.Context, env Env, target Target) (Effect, 
 	if err != nil || f.args.DryRun {
 		return effect, err
 	}
-	for _, pod := range target.Pods {
+	pods := changeOf(target).Pods
+	for _, pod := range pods {
 		if err := evict(ctx, env, pod); err != nil && !apierrors.IsNotFound(err) { // gone is as good as evicted
 			return effect, err
 		}
 	}
-	effect.Observations = append(effect.Observations, cluster.Observation{What: fmt.Sprintf("the API server accepted the eviction of %d pods", len(target.Pods)), How: "its answers, with the pods' UIDs as preconditions", At: env.Now()})
+	effect.Observations = append(effect.Observations, cluster.Observation{What: fmt.Sprintf("the API server accepted the eviction of %d pods", len(pods)), How: "its answers, with the pods' UIDs as preconditions", At: env.Now()})
 	return effect, nil
 }
 
@@ -116,7 +117,7 @@ func (f nodeDrain) ProveLanded(ctx context.Context, env Env, target Target, effe
 		if err != nil {
 			return err
 		}
-		return stillThere(target, now)
+		return stillThere(changeOf(target), now)
 	}
-	return proveStruck(ctx, env, target, effect, left, fmt.Sprintf("all %d pods that were evicted are gone or have ended", len(target.Pods)), podsView)
+	return proveStruck(ctx, env, target, effect, left, fmt.Sprintf("all %d pods that were evicted are gone or have ended", len(changeOf(target).Pods)), podsView)
 }

@@ -2,10 +2,8 @@ package faults
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
-	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -48,12 +46,6 @@ type onNodeObject struct{}
 // Needs implements Fault: the API is enough.
 func (onNodeObject) Needs() []cluster.Action { return nil }
 
-// Recover implements Fault.
-func (onNodeObject) Recover(ctx context.Context, env Env, target Target, _ []Record) (Effect, error) {
-	evidence, err := restoreNode(ctx, env.Client, target, env.mark(target))
-	return Effect{Began: evidence.Begun, Observations: evidence.Observations}, err
-}
-
 // ProveRecovered implements Fault: the object does not bear the fault's mark, which goes with what it marks in one update.
 // Whether the node is Ready is a question of other faults.
 func (onNodeObject) ProveRecovered(ctx context.Context, env Env, target Target, effect Effect) (Proof, error) {
@@ -62,13 +54,14 @@ func (onNodeObject) ProveRecovered(ctx context.Context, env Env, target Target, 
 	if err != nil && !apierrors.IsNotFound(err) {
 		return Proof{}, err
 	}
-	proof := Proof{Evidence: cluster.Evidence{Action: target.restoring(), Node: target.Node, Begun: effect.Began}, Before: target}
+	change := changeOf(target)
+	proof := Proof{Evidence: cluster.Evidence{Action: change.restoring(), Node: target.Node, Begun: effect.Began}, Before: change}
 	if err == nil && string(object.UID) == target.Object.UID {
 		marks, err := marksOf(object)
 		if err != nil {
 			return Proof{}, err
 		}
-		if slices.ContainsFunc(marks, env.mark(target).same) {
+		if slices.ContainsFunc(marks, env.mark(change).same) {
 			return Proof{}, fmt.Errorf("node %s is still marked as changed by fault %s of run %s, its taints are %s", target.Node, env.Fault, env.Run, taintsOf(object))
 		}
 		now := NodeObject{Unschedulable: object.Spec.Unschedulable, Taints: taintsOf(object)}
@@ -100,66 +93,96 @@ func getNode(ctx context.Context, client kubernetes.Interface, name string) (*co
 	return node, nil
 }
 
-// nodeObjectTarget is a target whose object is to be cordoned or, with a taint, to be tainted. It refuses a node that is so already:
+// nodeChange is what is done to a node's object, and what was found of the node before. It stands in the evidence.
+type nodeChange struct {
+	Object history.Object `json:"object"`
+	Node   string         `json:"node,omitempty"`
+	// Before is the machine; nil if nobody looked at it.
+	Before *cluster.Node `json:"before,omitempty"`
+	// Taint is what is put on the node; nil if nothing is.
+	Taint *corev1.Taint `json:"taint,omitempty"`
+	// Cordon says that the node is cordoned.
+	Cordon bool `json:"cordon,omitempty"`
+	// Marked says that the change is marked on the node; see UndoMark.
+	Marked bool `json:"marked,omitempty"`
+	// Pods are those of the run that the node carried when its taint was about to free them, or they were to be evicted.
+	Pods []history.Object `json:"pods,omitempty"`
+}
+
+// changeOf returns the change that a target is resolved to.
+func changeOf(target Target) nodeChange { return target.Facts.(nodeChange) }
+
+// changeNodeObject returns the change that cordons a node or, with a taint, taints it. It refuses a node that is so already:
 // undoing would take away what is somebody else's.
-func nodeObjectTarget(node *corev1.Node, taint *corev1.Taint) (Target, error) {
-	target := Target{
+func changeNodeObject(node *corev1.Node, taint *corev1.Taint) (nodeChange, error) {
+	change := nodeChange{
 		Object: history.Object{Kind: "Node", Name: node.Name, UID: string(node.UID)},
 		Node:   node.Name, Taint: taint, Cordon: taint == nil, Marked: true,
 	}
 	if _, err := marksOf(node); err != nil {
-		return Target{}, err
+		return nodeChange{}, err
 	}
-	return target, target.free(node)
+	return change, change.free(node)
 }
 
-// free says what keeps the target's node from being changed: somebody did the same to it already.
-func (t Target) free(node *corev1.Node) error {
-	if t.Cordon && node.Spec.Unschedulable {
+// target returns the target of a fault that makes the change.
+func (c nodeChange) target() (Target, error) {
+	undo, err := NewUndo(UndoNodeObject, nodeObjectUndo{Taint: c.Taint, Cordon: c.Cordon, Marked: c.Marked})
+	return Target{Object: c.Object, Node: c.Node, Undo: undo, Facts: c}, err
+}
+
+// resolvedTo is the target of a change, or of one that was refused.
+func resolvedTo(change nodeChange, refused error) (Target, error) {
+	if refused != nil {
+		return Target{Object: change.Object, Node: change.Node}, refused
+	}
+	return change.target()
+}
+
+// free returns what keeps the node from being changed: somebody did the same to it already.
+func (c nodeChange) free(node *corev1.Node) error {
+	if c.Cordon && node.Spec.Unschedulable {
 		return fmt.Errorf("node %s is cordoned already", node.Name)
 	}
-	if t.Taint != nil && slices.ContainsFunc(node.Spec.Taints, func(other corev1.Taint) bool { return other.MatchTaint(t.Taint) }) {
-		return fmt.Errorf("node %s has the taint %s already, or one that differs in its value alone: its taints are %s", node.Name, t.Taint.ToString(), taintsOf(node))
+	if c.Taint != nil && slices.ContainsFunc(node.Spec.Taints, func(other corev1.Taint) bool { return other.MatchTaint(c.Taint) }) {
+		return fmt.Errorf("node %s has the taint %s already, or one that differs in its value alone: its taints are %s", node.Name, c.Taint.ToString(), taintsOf(node))
 	}
 	return nil
 }
 
-// restoring is what undoes the change of the target's node, in the evidence.
-func (t Target) restoring() cluster.Action {
-	if t.Cordon {
+// restoring is what undoes the change, in the evidence.
+func (c nodeChange) restoring() cluster.Action {
+	if c.Cordon {
 		return nodeUncordoned
 	}
 	return nodeUntainted
 }
 
-// onObject says that something is done to the object of a node.
-func (t Target) onObject() bool { return t.Cordon || t.Taint != nil }
-
 // strikeNode cordons or taints the target's node and marks it with what undoes that, in one update.
-func strikeNode(ctx context.Context, env Env, target Target) (cluster.Observation, error) {
-	mark := env.mark(target)
+func strikeNode(ctx context.Context, env Env, change nodeChange) (cluster.Observation, error) {
+	mark := env.mark(change)
 	if err := mark.problem(); err != nil {
 		return cluster.Observation{}, err
 	}
-	err := changeNode(ctx, env.Client, target, func(node *corev1.Node) (bool, error) {
+	err := changeNode(ctx, env.Client, change.Object, func(node *corev1.Node) (bool, error) {
 		marks, err := marksOf(node)
 		if err != nil || slices.ContainsFunc(marks, mark.same) {
 			return false, err
 		}
-		if err := target.free(node); err != nil { // somebody may have been faster
+		if err := change.free(node); err != nil { // somebody may have been faster
 			return false, err
 		}
-		if target.Cordon {
+		if change.Cordon {
 			node.Spec.Unschedulable = true
 		}
-		if target.Taint != nil {
-			node.Spec.Taints = append(node.Spec.Taints, *target.Taint)
+		if change.Taint != nil {
+			node.Spec.Taints = append(node.Spec.Taints, *change.Taint)
 		}
 		return true, setMarks(node, append(marks, mark))
 	})
 	what := "the API server accepted that the node is cordoned"
-	if target.Taint != nil {
-		what = "the API server accepted the taint " + target.Taint.ToString()
+	if change.Taint != nil {
+		what = "the API server accepted the taint " + change.Taint.ToString()
 	}
 	return cluster.Observation{What: what, How: acceptedHow, At: env.Now()}, err
 }
@@ -170,7 +193,7 @@ func injectOnNode(ctx context.Context, env Env, target Target, dry bool) (Effect
 	if dry {
 		return effect, nil
 	}
-	seen, err := strikeNode(ctx, env, target)
+	seen, err := strikeNode(ctx, env, changeOf(target))
 	if err != nil {
 		return effect, err
 	}
@@ -178,47 +201,16 @@ func injectOnNode(ctx context.Context, env Env, target Target, dry bool) (Effect
 	return effect, nil
 }
 
-// restoreNode undoes what the mark says, and takes the mark away in the same update. With the object that bore it, it is gone, too;
-// and where the mark is gone, nothing was done or somebody undid it: what is on the node now is not the fault's.
-func restoreNode(ctx context.Context, client kubernetes.Interface, target Target, mark UndoMark) (cluster.Evidence, error) {
-	evidence := cluster.Evidence{Action: target.restoring(), Node: target.Node, Begun: time.Now()}
-	what := ""
-	err := changeNode(ctx, client, target, func(node *corev1.Node) (bool, error) {
-		marks, err := marksOf(node)
-		if err != nil {
-			return false, err
-		}
-		rest := slices.DeleteFunc(slices.Clone(marks), mark.same)
-		marked := len(rest) < len(marks)
-		if target.Marked && !marked {
-			what = fmt.Sprintf("node %s does not bear the fault's mark: nothing to undo", target.Node)
-			return false, nil
-		}
-		restored := false
-		restored, what = mark.restore(node)
-		return restored || marked, setMarks(node, rest)
-	})
-	replaced := new(anotherNodeError)
-	switch {
-	case errors.As(err, &replaced) || apierrors.IsNotFound(err):
-		what = fmt.Sprintf("the object of node %s that %s is gone", target.Node, mark.did())
-	case err != nil:
-		return evidence, fmt.Errorf("%s node %s: %w", mark.undoing(), target.Node, err)
-	}
-	evidence.Observations = []cluster.Observation{{What: what, How: nodeObjectView, At: time.Now()}}
-	return evidence, nil
-}
-
-// changeNode changes the target's node in the API, that object alone and against its newest version: what others changed
+// changeNode changes a node's object in the API, that object alone and against its newest version: what others changed
 // meanwhile is never overwritten. change says whether it changed anything.
-func changeNode(ctx context.Context, client kubernetes.Interface, target Target, change func(*corev1.Node) (bool, error)) error {
+func changeNode(ctx context.Context, client kubernetes.Interface, object history.Object, change func(*corev1.Node) (bool, error)) error {
 	return retry.RetryOnConflict(retry.DefaultBackoff, func() error {
-		node, err := getNode(ctx, client, target.Node)
+		node, err := getNode(ctx, client, object.Name)
 		if err != nil {
 			return err
 		}
-		if string(node.UID) != target.Object.UID {
-			return &anotherNodeError{node: target.Node, uid: string(node.UID), want: target.Object.UID}
+		if string(node.UID) != object.UID {
+			return &anotherNodeError{node: object.Name, uid: string(node.UID), want: object.UID}
 		}
 		if changed, err := change(node); err != nil || !changed {
 			return err
@@ -238,28 +230,29 @@ func (e *anotherNodeError) Error() string {
 
 // proofOf begins the proof of what was done to a node's object.
 func proofOf(target Target, effect Effect) Proof {
+	change := changeOf(target)
 	action := nodeCordoned
-	if target.Taint != nil {
+	if change.Taint != nil {
 		action = nodeTainted
 	}
 	return Proof{
 		Evidence: cluster.Evidence{Action: action, Node: target.Node, Begun: effect.Began, Observations: effect.Observations},
-		Before:   target.Pods, After: []history.Object{},
+		Before:   change.Pods, After: []history.Object{},
 	}
 }
 
-// seenChanged observes that the target's node is cordoned or tainted, as the fault made it. An error says what it is instead.
-func seenChanged(env Env, target Target, object *corev1.Node) (cluster.Observation, error) {
-	what := fmt.Sprintf("node %s is cordoned", target.Node)
+// seenChanged observes that a node is cordoned or tainted, as the fault made it. An error says what it is instead.
+func seenChanged(env Env, change nodeChange, object *corev1.Node) (cluster.Observation, error) {
+	what := fmt.Sprintf("node %s is cordoned", change.Node)
 	switch {
-	case string(object.UID) != target.Object.UID:
-		return cluster.Observation{}, &anotherNodeError{node: target.Node, uid: string(object.UID), want: target.Object.UID}
-	case target.Cordon && !object.Spec.Unschedulable:
-		return cluster.Observation{}, fmt.Errorf("node %s (UID %s) is not cordoned", target.Node, object.UID)
-	case target.Taint != nil && !hasTaint(object, *target.Taint):
-		return cluster.Observation{}, fmt.Errorf("node %s (UID %s) has not the taint %s: its taints are %s", target.Node, object.UID, target.Taint.ToString(), taintsOf(object))
-	case target.Taint != nil:
-		what = fmt.Sprintf("node %s has the taint %s", target.Node, target.Taint.ToString())
+	case string(object.UID) != change.Object.UID:
+		return cluster.Observation{}, &anotherNodeError{node: change.Node, uid: string(object.UID), want: change.Object.UID}
+	case change.Cordon && !object.Spec.Unschedulable:
+		return cluster.Observation{}, fmt.Errorf("node %s (UID %s) is not cordoned", change.Node, object.UID)
+	case change.Taint != nil && !hasTaint(object, *change.Taint):
+		return cluster.Observation{}, fmt.Errorf("node %s (UID %s) has not the taint %s: its taints are %s", change.Node, object.UID, change.Taint.ToString(), taintsOf(object))
+	case change.Taint != nil:
+		what = fmt.Sprintf("node %s has the taint %s", change.Node, change.Taint.ToString())
 	}
 	return cluster.Observation{What: what, How: nodeObjectView, At: env.Now()}, nil
 }
@@ -272,7 +265,7 @@ func proveStruck(ctx context.Context, env Env, target Target, effect Effect, fol
 		if err != nil {
 			return await.NotYet(err)
 		}
-		seen, err := seenChanged(env, target, object)
+		seen, err := seenChanged(env, changeOf(target), object)
 		if err != nil {
 			return await.Failed(err)
 		}
@@ -301,11 +294,11 @@ func proveStays(ctx context.Context, env Env, target Target, effect Effect) (Pro
 	return proveStruck(ctx, env, target, effect, stays, fmt.Sprintf("it stayed so for %d looks in a row, %s apart", steadyLooks, env.PollEvery), nodeObjectView)
 }
 
-// stillThere returns which of the target's pods are among those that are seen now; nil if none is.
-func stillThere(target Target, now []history.Object) error {
-	left := slices.DeleteFunc(now, func(pod history.Object) bool { return !slices.Contains(target.Pods, pod) })
+// stillThere returns which of the node's pods are among those that are seen now; nil if none is.
+func stillThere(change nodeChange, now []history.Object) error {
+	left := slices.DeleteFunc(now, func(pod history.Object) bool { return !slices.Contains(change.Pods, pod) })
 	if len(left) == 0 {
 		return nil
 	}
-	return fmt.Errorf("node %s is struck, but %d of its %d pods are still there: %s …", target.Node, len(left), len(target.Pods), left[0].Name)
+	return fmt.Errorf("node %s is struck, but %d of its %d pods are still there: %s …", change.Node, len(left), len(change.Pods), left[0].Name)
 }

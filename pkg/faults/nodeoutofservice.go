@@ -99,7 +99,7 @@ func (f nodeOutOfService) Resolve(ctx context.Context, env Env) (Target, error) 
 		return Target{}, err
 	}
 	taint := outOfService()
-	target, err := nodeObjectTarget(object, &taint)
+	change, err := changeNodeObject(object, &taint)
 	if err != nil {
 		return Target{}, err
 	}
@@ -110,8 +110,8 @@ func (f nodeOutOfService) Resolve(ctx context.Context, env Env) (Target, error) 
 	if len(pods) == 0 {
 		return Target{}, fmt.Errorf("node %s carries no pod of namespace %s: the taint would free nothing", name, env.Namespace)
 	}
-	target.Before, target.Pods = &before, pods
-	return target, nil
+	change.Before, change.Pods = &before, pods
+	return change.target()
 }
 
 // node finds the node's name: of a fault in effect the undo journal knows what it struck.
@@ -120,9 +120,9 @@ func (f nodeOutOfService) node(env Env) (string, error) {
 		return resolveNode(env.Targets, f.args.Node)
 	}
 	var open []string
-	for _, record := range env.Journal.Open("") {
-		if record.Fault == f.args.StruckBy && record.Target.Node != "" {
-			return record.Target.Node, nil
+	for _, record := range env.Journal.Open() {
+		if record.Fault == f.args.StruckBy && record.Node != "" {
+			return record.Node, nil
 		}
 		open = append(open, record.Fault)
 	}
@@ -141,9 +141,9 @@ func (f nodeOutOfService) ProveLanded(ctx context.Context, env Env, target Targe
 		if err != nil {
 			return err
 		}
-		return stillThere(target, now)
+		return stillThere(changeOf(target), now)
 	}
-	return proveStruck(ctx, env, target, effect, freed, fmt.Sprintf("the objects of all %d pods that it carried are gone", len(target.Pods)), podsView)
+	return proveStruck(ctx, env, target, effect, freed, fmt.Sprintf("the objects of all %d pods that it carried are gone", len(changeOf(target).Pods)), podsView)
 }
 
 // podsOn returns the run's pods that the API shows on a node, ended ones too.

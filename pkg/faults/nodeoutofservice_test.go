@@ -172,7 +172,7 @@ func TestUndoATaintWhateverTheHarnessLeft(t *testing.T) {
 	t.Parallel()
 	taint := outOfService()
 	record := aRecord("taint", "worker-1", "")
-	record.Target.Taint, record.Target.Object.UID = &taint, "uid-of-node"
+	record.Undo, record.Object.UID = encoded(UndoNodeObject, nodeObjectUndo{Taint: &taint}), "uid-of-node"
 	tests := []struct {
 		name  string
 		setup func(*testing.T, *world)
@@ -196,11 +196,11 @@ func TestUndoATaintWhateverTheHarnessLeft(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t)
 			test.setup(t, w)
-			evidence, err := cleanerOf(w.cluster, w.api, nil).Undo(t.Context(), record)
-			if err != nil || len(evidence.Observations) != 1 {
-				t.Fatalf("%+v, %v", evidence, err)
+			effect, err := cleanerOf(w.cluster, w.api, nil).Undo(t.Context(), record)
+			if err != nil || len(effect.Observations) != 1 {
+				t.Fatalf("%+v, %v", effect, err)
 			}
-			expectError(t, errors.New(evidence.Observations[0].What), test.says)
+			expectError(t, errors.New(effect.Observations[0].What), test.says)
 		})
 	}
 	t.Run("without the API", func(t *testing.T) {

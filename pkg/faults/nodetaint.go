@@ -109,9 +109,9 @@ func (f nodeTaint) Resolve(ctx context.Context, env Env) (Target, error) {
 		return Target{}, err
 	}
 	taint := f.args.taint()
-	target, err := nodeObjectTarget(object, &taint)
+	change, err := changeNodeObject(object, &taint)
 	if err != nil || !f.executes() {
-		return target, err
+		return resolvedTo(change, err)
 	}
 	pods, err := podsOfRun(ctx, env)
 	if err != nil {
@@ -119,14 +119,14 @@ func (f nodeTaint) Resolve(ctx context.Context, env Env) (Target, error) {
 	}
 	for _, pod := range pods {
 		ended := pod.Status.Phase == corev1.PodSucceeded || pod.Status.Phase == corev1.PodFailed
-		if pod.Spec.NodeName == target.Node && !ended && pod.DeletionTimestamp == nil && !tolerates(ctx, pod, taint) {
-			target.Pods = append(target.Pods, podObject(pod))
+		if pod.Spec.NodeName == change.Node && !ended && pod.DeletionTimestamp == nil && !tolerates(ctx, pod, taint) {
+			change.Pods = append(change.Pods, podObject(pod))
 		}
 	}
-	if len(target.Pods) == 0 {
-		return Target{}, fmt.Errorf("node %s carries no pod of namespace %s that does not tolerate the taint %s: it would drive out none", target.Node, env.Namespace, taint.ToString())
+	if len(change.Pods) == 0 {
+		return Target{}, fmt.Errorf("node %s carries no pod of namespace %s that does not tolerate the taint %s: it would drive out none", change.Node, env.Namespace, taint.ToString())
 	}
-	return target, nil
+	return change.target()
 }
 
 // tolerates says whether a pod tolerates a taint, for ever or for a while.
@@ -147,15 +147,16 @@ func (f nodeTaint) ProveLanded(ctx context.Context, env Env, target Target, effe
 	if !f.executes() {
 		return proveStays(ctx, env, target, effect)
 	}
+	pods := changeOf(target).Pods
 	said := map[string]bool{} // UIDs of pods that are deleted for the taint, says Kubernetes
 	driven := func(ctx context.Context) error {
-		pods, err := podsOfRun(ctx, env)
+		now, err := podsOfRun(ctx, env)
 		if err != nil {
 			return err
 		}
 		var left []string
-		for _, pod := range pods {
-			if !slices.Contains(target.Pods, podObject(pod)) {
+		for _, pod := range now {
+			if !slices.Contains(pods, podObject(pod)) {
 				continue
 			}
 			if pod.DeletionTimestamp == nil {
@@ -169,12 +170,12 @@ func (f nodeTaint) ProveLanded(ctx context.Context, env Env, target Target, effe
 		case len(left) > 0:
 			return fmt.Errorf("node %s has the taint, but of its pods %v are not deleted", target.Node, left)
 		case len(said) == 0:
-			return fmt.Errorf("all %d pods of node %s are deleted, but none was seen of which Kubernetes says %s", len(target.Pods), target.Node, byTaintManager)
+			return fmt.Errorf("all %d pods of node %s are deleted, but none was seen of which Kubernetes says %s", len(pods), target.Node, byTaintManager)
 		default:
 			return nil
 		}
 	}
-	proof, err := proveStruck(ctx, env, target, effect, driven, fmt.Sprintf("all %d pods that do not tolerate it are deleted", len(target.Pods)), podsView)
+	proof, err := proveStruck(ctx, env, target, effect, driven, fmt.Sprintf("all %d pods that do not tolerate it are deleted", len(pods)), podsView)
 	if err != nil {
 		return Proof{}, err
 	}

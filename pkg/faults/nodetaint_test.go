@@ -68,7 +68,7 @@ func TestATaintLeavesPodsThatTolerateIt(t *testing.T) {
 	if err := d.Inject(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff([]history.Object{{Kind: "Pod", Namespace: namespace, Name: "driver", UID: "uid-of-driver"}}, d.target.Pods); diff != "" {
+	if diff := cmp.Diff([]history.Object{{Kind: "Pod", Namespace: namespace, Name: "driver", UID: "uid-of-driver"}}, changeOf(d.target).Pods); diff != "" {
 		t.Errorf("pods that are to be driven out (-want +got):\n%s", diff)
 	}
 	if w.emitter.data(t, "landed").LeavesRunning {
@@ -158,7 +158,7 @@ func TestPodsThatEndedByThemselvesProveNoTaint(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, pod := range target.Pods {
+	for _, pod := range changeOf(target).Pods {
 		if err := w.api.Tracker().Delete(podResource(), namespace, pod.Name); err != nil {
 			t.Fatal(err)
 		}

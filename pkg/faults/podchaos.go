@@ -25,7 +25,7 @@ func (podChaos) Kind() string { return v1alpha1.KindPodChaos }
 func (p podChaos) OneShot() bool { return p.action != v1alpha1.PodFailureAction }
 
 // Spec implements chaosEffect.
-func (p podChaos) Spec(target Target) chaosmesh.Spec {
+func (p podChaos) Spec(target chaosTarget) chaosmesh.Spec {
 	spec := v1alpha1.PodChaosSpec{Action: p.action, GracePeriod: p.grace}
 	spec.PodSelector = chaosmesh.Pods(target.Object.Namespace, target.Object.Name)
 	switch p.action {
@@ -41,7 +41,7 @@ func (p podChaos) Spec(target Target) chaosmesh.Spec {
 }
 
 // Before implements chaosEffect.
-func (podChaos) Before(_ context.Context, _ Env, target *Target) error {
+func (podChaos) Before(_ context.Context, _ Env, target *chaosTarget) error {
 	if len(target.Pod.Running) == 0 {
 		return fmt.Errorf("pod %s/%s has no running container that could be seen to end", target.Object.Namespace, target.Object.Name)
 	}
@@ -49,8 +49,8 @@ func (podChaos) Before(_ context.Context, _ Env, target *Target) error {
 }
 
 // Holds implements chaosEffect: none of the containers that ran before runs any more.
-func (p podChaos) Holds(ctx context.Context, env Env, target Target) (cluster.Observation, error) {
-	gone, state, err := podGone(ctx, env, target)
+func (p podChaos) Holds(ctx context.Context, env Env, target chaosTarget) (cluster.Observation, error) {
+	gone, state, err := podGone(ctx, env, target.Object, target.Node)
 	if err != nil {
 		return cluster.Observation{}, err
 	}
@@ -74,7 +74,7 @@ func (p podChaos) Holds(ctx context.Context, env Env, target Target) (cluster.Ob
 }
 
 // Over implements chaosEffect: of a pod that was made to fail, its own images are back; the others are what they became.
-func (p podChaos) Over(ctx context.Context, env Env, target Target) (cluster.Observation, error) {
+func (p podChaos) Over(ctx context.Context, env Env, target chaosTarget) (cluster.Observation, error) {
 	object, err := getPod(ctx, env, target.Object.Namespace, target.Object.Name)
 	if err != nil {
 		return cluster.Observation{}, err

@@ -110,10 +110,11 @@ func (f podEnd) Needs() []cluster.Action { return nil }
 
 // Patience is the grace period that the pod has by itself.
 func (f podEnd) Patience(target Target) time.Duration {
-	if target.Pod == nil {
+	state, ok := target.Facts.(PodState)
+	if !ok {
 		return silenceAwaited
 	}
-	return target.Pod.Grace
+	return state.Grace
 }
 
 // Describe implements Fault.
@@ -151,10 +152,7 @@ func resolvePodEnd(ctx context.Context, env Env, selector scenario.PodSelector) 
 		return Target{}, err
 	}
 	state := podState(object)
-	return Target{
-		Object: history.Object{Kind: "Pod", Namespace: pod.Namespace, Name: pod.Name, UID: state.UID},
-		Node:   state.Node, Pod: &state,
-	}, nil
+	return Target{Object: history.Object{Kind: "Pod", Namespace: pod.Namespace, Name: pod.Name, UID: state.UID}, Node: state.Node, Facts: state}, nil
 }
 
 // resolveRunningPod finds the pod that a selector means now, which must run and not be about to end.
@@ -217,7 +215,7 @@ func (f podEnd) ProveLanded(ctx context.Context, env Env, target Target, effect 
 	}
 	proof := Proof{
 		Evidence: cluster.Evidence{Action: f.action, Node: target.Node, Begun: effect.Began, Observations: append(effect.Observations, observations...)},
-		Before:   target.Pod, After: last,
+		Before:   target.Facts, After: last,
 	}
 	if len(last.Ended) > 0 && len(last.Running) == 0 {
 		proof.Detail = map[string]string{ProcessesEnded: "the kubelet reported all containers as terminated"}
@@ -231,16 +229,12 @@ func (f podEnd) ProveLanded(ctx context.Context, env Env, target Target, effect 
 	return proof, nil
 }
 
-// Recover implements Fault. A pod that was killed is replaced by whoever owns it; that is what the run is about.
-func (f podEnd) Recover(_ context.Context, env Env, _ Target, _ []Record) (Effect, error) {
-	return Effect{Began: env.Now()}, nil
-}
-
-// ProveRecovered implements Fault: the end is over, so the pod is not half-way between life and death.
+// ProveRecovered implements Fault: the end is over, so the pod is not half-way between life and death. Nothing has to be undone: a pod
+// that was killed is replaced by whoever owns it, and that is what the run is about.
 func (f podEnd) ProveRecovered(ctx context.Context, env Env, target Target, effect Effect) (Proof, error) {
 	var last PodState
 	err := await.Until(ctx, env.PollEvery, func(ctx context.Context) await.Result {
-		state, err := podStateNow(ctx, env, target)
+		state, err := podStateNow(ctx, env, target.Object, target.Node)
 		if err != nil {
 			return await.NotYet(err)
 		}
@@ -259,20 +253,20 @@ func (f podEnd) ProveRecovered(ctx context.Context, env Env, target Target, effe
 	}
 	return Proof{
 		Evidence: cluster.Evidence{Action: f.action, Node: target.Node, Begun: effect.Began, Observations: []cluster.Observation{{What: what, How: podsView, At: env.Now()}}},
-		Before:   target.Pod, After: last,
+		Before:   target.Facts, After: last,
 	}, nil
 }
 
 // watchPodEnd looks at the pod until its object is gone or all its containers have terminated, and returns the last
 // state that was seen of it. The deletion timestamp alone proves nothing: it is our own request that sets it.
 func watchPodEnd(ctx context.Context, env Env, target Target) (PodState, []cluster.Observation, error) {
-	last := *target.Pod
+	last := target.Facts.(PodState)
 	var observations []cluster.Observation
 	observe := func(what string) {
 		observations = append(observations, cluster.Observation{What: what, How: podsView, At: env.Now()})
 	}
 	err := await.Until(ctx, env.PollEvery, func(ctx context.Context) await.Result {
-		state, err := podStateNow(ctx, env, target)
+		state, err := podStateNow(ctx, env, target.Object, target.Node)
 		if err != nil {
 			return await.NotYet(err)
 		}
@@ -322,13 +316,13 @@ func awaitSilence(ctx context.Context, env Env, uid string) (string, *cluster.Ob
 }
 
 // podStateNow reads the pod; a pod of the same name with another UID is not it.
-func podStateNow(ctx context.Context, env Env, target Target) (PodState, error) {
-	pod, err := getPod(ctx, env, target.Object.Namespace, target.Object.Name)
+func podStateNow(ctx context.Context, env Env, object history.Object, node string) (PodState, error) {
+	pod, err := getPod(ctx, env, object.Namespace, object.Name)
 	if err != nil {
 		return PodState{}, err
 	}
-	if pod == nil || string(pod.UID) != target.Object.UID {
-		return PodState{UID: target.Object.UID, Node: target.Node, Gone: true}, nil
+	if pod == nil || string(pod.UID) != object.UID {
+		return PodState{UID: object.UID, Node: node, Gone: true}, nil
 	}
 	return podState(pod), nil
 }

@@ -45,8 +45,8 @@ func inContainer(container string) (string, error) {
 }
 
 // probe asks the peer several times from the target's network namespace.
-func probe(ctx context.Context, env Env, target Target, times int) (answers, error) {
-	if target.Pod == nil || len(target.Pod.Running) == 0 {
+func probe(ctx context.Context, env Env, target chaosTarget, times int) (answers, error) {
+	if len(target.Pod.Running) == 0 {
 		return answers{}, fmt.Errorf("pod %s has no running container from which the network could be looked at", target.Object.Name)
 	}
 	begin, err := inContainer(target.Pod.Running[0])
@@ -62,10 +62,10 @@ func probe(ctx context.Context, env Env, target Target, times int) (answers, err
     124*) echo silent ;;
     *) echo "probe failed with $code: $said" >&2; exit 4 ;;
   esac
-done`, times, silentAfter.Seconds(), target.Chaos.Peer.Address, probePort)
+done`, times, silentAfter.Seconds(), target.Peer.Address, probePort)
 	output, err := env.Chaos.OnNode(ctx, target.Node, script)
 	if err != nil {
-		return answers{}, fmt.Errorf("look at the network from pod %s to %s: %w", target.Object.Name, target.Chaos.Peer.Address, err)
+		return answers{}, fmt.Errorf("look at the network from pod %s to %s: %w", target.Object.Name, target.Peer.Address, err)
 	}
 	return parseAnswers(output)
 }

@@ -43,6 +43,11 @@ func Kinds() []Kind {
 	}
 }
 
+// Undos returns how the faults of the catalogue are undone.
+func Undos() UndoKinds {
+	return UndoKinds{machineUndoKind(), nodeObjectUndoKind(), chaosUndoKind()}
+}
+
 // Entries returns what a scenario may name as a fault.
 func Entries() []scenario.Entry {
 	var entries []scenario.Entry

@@ -83,14 +83,14 @@ func (stressChaos) Kind() string { return v1alpha1.KindStressChaos }
 func (stressChaos) OneShot() bool { return false }
 
 // Spec implements chaosEffect.
-func (s stressChaos) Spec(target Target) chaosmesh.Spec {
+func (s stressChaos) Spec(target chaosTarget) chaosmesh.Spec {
 	spec := v1alpha1.StressChaosSpec{Stressors: &s.stressors, Duration: durationOf(deadline)}
 	spec.PodSelector = chaosmesh.Pods(target.Object.Namespace, target.Object.Name)
 	return spec
 }
 
 // Before implements chaosEffect.
-func (s stressChaos) Before(ctx context.Context, env Env, target *Target) error {
+func (s stressChaos) Before(ctx context.Context, env Env, target *chaosTarget) error {
 	found, err := s.processes(ctx, env, *target)
 	if err == nil && len(found) > 0 {
 		err = fmt.Errorf("pod %s has processes %v already", target.Object.Name, found)
@@ -99,7 +99,7 @@ func (s stressChaos) Before(ctx context.Context, env Env, target *Target) error 
 }
 
 // Holds implements chaosEffect: the processes are there, and they work.
-func (s stressChaos) Holds(ctx context.Context, env Env, target Target) (cluster.Observation, error) {
+func (s stressChaos) Holds(ctx context.Context, env Env, target chaosTarget) (cluster.Observation, error) {
 	found, err := s.processes(ctx, env, target)
 	if err != nil {
 		return cluster.Observation{}, err
@@ -111,7 +111,7 @@ func (s stressChaos) Holds(ctx context.Context, env Env, target Target) (cluster
 }
 
 // Over implements chaosEffect.
-func (s stressChaos) Over(ctx context.Context, env Env, target Target) (cluster.Observation, error) {
+func (s stressChaos) Over(ctx context.Context, env Env, target chaosTarget) (cluster.Observation, error) {
 	found, err := s.processes(ctx, env, target)
 	if err != nil {
 		return cluster.Observation{}, err
@@ -123,7 +123,7 @@ func (s stressChaos) Over(ctx context.Context, env Env, target Target) (cluster.
 }
 
 // processes returns the processes of the container with that name whose CPU time goes on, as "NAME (PID)".
-func (s stressChaos) processes(ctx context.Context, env Env, target Target) ([]string, error) {
+func (s stressChaos) processes(ctx context.Context, env Env, target chaosTarget) ([]string, error) {
 	if len(target.Pod.Running) == 0 {
 		return nil, fmt.Errorf("pod %s has no running container", target.Object.Name)
 	}

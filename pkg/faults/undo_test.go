@@ -39,9 +39,9 @@ func TestUndoWhateverTheHarnessLeft(t *testing.T) {
 			test.left(&machines.nodes[0])
 			offByOther := machines.nodes[0].Power == cluster.Off && test.action != cluster.PowerOff
 			for round := range 2 {
-				evidence, err := cleanerOf(machines, nil, nil).Undo(t.Context(), record)
-				if err != nil || len(evidence.Observations) == 0 {
-					t.Fatalf("round %d: %v, %d observations", round, err, len(evidence.Observations))
+				effect, err := cleanerOf(machines, nil, nil).Undo(t.Context(), record)
+				if err != nil || len(effect.Observations) == 0 {
+					t.Fatalf("round %d: %v, %d observations", round, err, len(effect.Observations))
 				}
 			}
 			if diff := cmp.Diff(test.did, machines.did()); diff != "" {
@@ -64,7 +64,7 @@ func TestUndoRefuses(t *testing.T) {
 		want  string
 	}{
 		{"another cluster", func(_ *fakeCluster, r *Record) { r.Cluster, r.ClusterID = "prod", cluster.Identity{} }, "it was done to cluster prod, not to test"},
-		{"a node that is not there", func(_ *fakeCluster, r *Record) { r.Target.Node = "worker-9" }, "has no node worker-9: its workers are [worker-1 worker-2 worker-3]"},
+		{"a node that is not there", func(_ *fakeCluster, r *Record) { r.Node = "worker-9" }, "has no node worker-9: its workers are [worker-1 worker-2 worker-3]"},
 		{"a cluster that does not answer", func(c *fakeCluster, _ *Record) { c.nodesErr = errBroken }, "look at node worker-1"},
 		{"a node that does not come on", func(c *fakeCluster, _ *Record) {
 			c.nodes[0].Power, c.refuse[cluster.PowerOn] = cluster.Off, errBroken
@@ -87,9 +87,9 @@ func TestUndoThatSomebodyElseDidMeanwhile(t *testing.T) {
 	machines := newFakeCluster()
 	machines.nodes[0].Frozen = true
 	other := &thawedByOther{machines}
-	evidence, err := cleanerOf(other, nil, nil).Undo(t.Context(), aRecord("f", "worker-1", cluster.Freeze))
-	if err != nil || !strings.Contains(evidence.Observations[0].What, "not in effect any more") {
-		t.Errorf("got %+v, %v", evidence, err)
+	effect, err := cleanerOf(other, nil, nil).Undo(t.Context(), aRecord("f", "worker-1", cluster.Freeze))
+	if err != nil || !strings.Contains(effect.Observations[0].What, "not in effect any more") {
+		t.Errorf("got %+v, %v", effect, err)
 	}
 }
 
@@ -114,7 +114,7 @@ func TestUndoPendingGoesOnAfterAFailure(t *testing.T) {
 	if diff := cmp.Diff([]string{"kill", "lose", "cut"}, order); diff != "" {
 		t.Errorf("the latest is undone first:\n%s", diff)
 	}
-	if left, err := Pending(dir); len(left) != 1 || left[0].Fault != "lose" || err != nil {
+	if left, err := Pending(dir, Undos()); len(left) != 1 || left[0].Fault != "lose" || err != nil {
 		t.Errorf("left: %v, %v", left, err)
 	}
 

@@ -33,14 +33,9 @@ type UndoMark struct {
 	Untaint *corev1.Taint `json:"untaint,omitempty"`
 }
 
-// mark is what the disturbance writes on the target's node.
-func (e Env) mark(target Target) UndoMark {
-	return UndoMark{Run: e.Run, Fault: e.Fault, Kind: e.Kind, Uncordon: target.Cordon, Untaint: target.Taint}
-}
-
-// mark is what the record's fault wrote on its node.
-func (r Record) mark() UndoMark {
-	return UndoMark{Run: r.Run, Fault: r.Fault, Kind: r.Kind, Uncordon: r.Target.Cordon, Untaint: r.Target.Taint}
+// mark is what the disturbance writes on the node that it changes.
+func (e Env) mark(change nodeChange) UndoMark {
+	return UndoMark{Run: e.Run, Fault: e.Fault, Kind: e.Kind, Uncordon: change.Cordon, Untaint: change.Taint}
 }
 
 // same says whether two marks are of the same fault of the same run.
@@ -196,9 +191,15 @@ func UndoMarked(ctx context.Context, client kubernetes.Interface, run string, re
 // matching finds what a record says of the fault that left the mark on the node. The record's own words count.
 func (m UndoMark) matching(node *corev1.Node, records []Record) (UndoMark, bool) {
 	for _, record := range records {
-		target, mark := record.Target, record.mark()
-		of := target.onObject() && target.Marked && target.Node == node.Name && target.Object.UID == string(node.UID)
-		if of && mark.same(m) && equality.Semantic.DeepEqual(mark, m) && mark.reserved() == nil {
+		if record.Undo.Kind != UndoNodeObject || record.Node != node.Name || record.Object.UID != string(node.UID) {
+			continue
+		}
+		u, err := decodeNodeObject(record)
+		if err != nil || u.Validate() != nil {
+			continue // whoever read the record reports it
+		}
+		mark := u.mark()
+		if u.Marked && mark.same(m) && equality.Semantic.DeepEqual(mark, m) && mark.reserved() == nil {
 			return mark, true
 		}
 	}
@@ -217,8 +218,7 @@ func (m UndoMark) reserved() error {
 func undoMarks(ctx context.Context, client kubernetes.Interface, node corev1.Node, run string, records []Record) (bool, error) {
 	undone := false
 	var stray []error
-	target := Target{Object: history.Object{Name: node.Name, UID: string(node.UID)}, Node: node.Name}
-	err := changeNode(ctx, client, target, func(node *corev1.Node) (bool, error) {
+	err := changeNode(ctx, client, history.Object{Name: node.Name, UID: string(node.UID)}, func(node *corev1.Node) (bool, error) {
 		undone, stray = false, nil
 		marks, err := marksOf(node)
 		if err != nil {

@@ -254,7 +254,7 @@ func TestWhatWasUndoneByItsMarkIsNotUndoneAgain(t *testing.T) {
 	if err != nil || len(undone) != 1 {
 		t.Fatalf("undone %+v, %v", undone, err)
 	}
-	expectError(t, errors.New(undone[0].Evidence.Observations[0].What), "does not bear the fault's mark: nothing to undo")
+	expectError(t, errors.New(undone[0].Effect.Observations[0].What), "does not bear the fault's mark: nothing to undo")
 	if !w.node(t, "worker-1").Spec.Unschedulable {
 		t.Error("the operator's cordon was undone")
 	}
@@ -265,7 +265,7 @@ func TestARecordOfAnEarlierVersionIsUndone(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	record := aRecord("drain", "worker-1", "")
-	record.Target.Cordon, record.Target.Object.UID = true, "uid-of-node"
+	record.Undo, record.Object.UID = encoded(UndoNodeObject, nodeObjectUndo{Cordon: true}), "uid-of-node"
 	w.change(t, "worker-1", func(n *corev1.Node) { n.Spec.Unschedulable = true })
 	if _, err := cleanerOf(w.cluster, w.api, nil).Undo(t.Context(), record); err != nil || w.node(t, "worker-1").Spec.Unschedulable {
 		t.Errorf("%v: the node must take pods again", err)
@@ -328,7 +328,7 @@ func TestANodeWhoseObjectIsGoneIsRecovered(t *testing.T) {
 func TestUndoOnAnObjectNeedsTheAPI(t *testing.T) {
 	t.Parallel()
 	record := aRecord("drain", "worker-1", cluster.Action(""))
-	record.Target.Cordon = true
+	record.Undo = encoded(UndoNodeObject, nodeObjectUndo{Cordon: true})
 	_, err := cleanerOf(newFakeCluster(), nil, nil).Undo(t.Context(), record)
 	expectError(t, err, "uncordon node worker-1: the API alone can do that, and it cannot be reached")
 }

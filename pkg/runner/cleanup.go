@@ -137,7 +137,7 @@ func (o CleanUpOptions) cleanUp(ctx context.Context, record ActiveRecord) error 
 		return err
 	}
 	return holding(ctx, c, record.RunID, func(ctx context.Context) error {
-		cleaner := &faults.Cleaner{Machines: c, Cluster: found, Vouched: vouched, Confirm: o.Confirm}
+		cleaner := &faults.Cleaner{Kinds: faults.Undos(), Machines: c, Cluster: found, Vouched: vouched, Confirm: o.Confirm}
 		return undoAndRemove(ctx, record, c, cleaner, o.ChaosMesh)
 	})
 }

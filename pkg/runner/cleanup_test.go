@@ -20,6 +20,7 @@ import (
 
 	"github.com/sparkchaos/sparkchaos/pkg/cluster"
 	"github.com/sparkchaos/sparkchaos/pkg/faults"
+	"github.com/sparkchaos/sparkchaos/pkg/history"
 	"github.com/sparkchaos/sparkchaos/pkg/scenario"
 )
 
@@ -84,13 +85,13 @@ func reach(t *testing.T, machines *fakeMachines) *reachedCluster {
 func killed(t *testing.T, active ActiveRuns, record ActiveRecord) ActiveRecord {
 	t.Helper()
 	record.RunID, record.Directory = "r", t.TempDir()
-	journal, err := faults.OpenJournal(Directory(record.Directory).Undo())
+	journal, err := faults.OpenJournal(Directory(record.Directory).Undo(), faults.Undos())
 	if err != nil {
 		t.Fatal(err)
 	}
 	undo := faults.Record{Run: "r", Fault: "lose", Kind: "nodePowerOff", ClusterKind: record.ClusterKind, Cluster: record.ClusterName, ClusterID: record.Cluster}
-	undo.Target.Object.Kind, undo.Target.Object.Name, undo.Target.Object.UID = "Node", "n1", "uid-of-node"
-	undo.Target.Node, undo.Target.Action, undo.Target.Boot = "n1", cluster.PowerOff, "boot-1"
+	undo.Object, undo.Node = history.Object{Kind: "Node", Name: "n1", UID: "uid-of-node"}, "n1"
+	undo.Undo = faults.Undo{Kind: faults.UndoMachine, Data: []byte(`{"action":"power-off","boot":"boot-1"}`)}
 	if _, err := journal.Write(undo); err != nil {
 		t.Fatal(err)
 	}
@@ -207,7 +208,7 @@ func TestCleanUpDead(t *testing.T) {
 			if err != nil || len(dead) != tt.left {
 				t.Errorf("%d records are left, %v; want %d", len(dead), err, tt.left)
 			}
-			undo, err := faults.Pending(Directory(record.Directory).Undo())
+			undo, err := faults.Pending(Directory(record.Directory).Undo(), faults.Undos())
 			if open := len(undo) == 1; err != nil || open == tt.on {
 				t.Errorf("%d undo records are open, %v", len(undo), err)
 			}

@@ -140,7 +140,7 @@ const lookAtRecord = 20 * time.Second
 func (r *run) recordsLeft(ctx context.Context, data *history.LeftoversData) {
 	const what = history.LeftRecords
 	data.Checked = append(data.Checked, what)
-	records, err := faults.Pending(r.directory.Undo())
+	records, err := faults.Pending(r.directory.Undo(), faults.Undos())
 	if err != nil {
 		data.Errors = append(data.Errors, fmt.Sprintf("%s: %v", what, err))
 	}
@@ -158,7 +158,7 @@ func (r *run) recordsLeft(ctx context.Context, data *history.LeftoversData) {
 func (r *run) lookAt(ctx context.Context, record faults.Record) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lookAtRecord)
 	defer cancel()
-	return faults.LookAt(ctx, r.cluster, r.client, r.chaos, record)
+	return faults.Undos().LookAt(ctx, faults.UndoEnv{Machines: r.cluster, Client: r.client, Chaos: r.chaos, Now: time.Now}, record)
 }
 
 func (r *run) namespacesLeft(ctx context.Context) ([]history.Object, error) {

@@ -152,7 +152,7 @@ func runOn(t *testing.T, file history.File, directory Directory, machines *fakeM
 	options := someOptions(t, &fakeClusters{opened: machines})
 	r := &run{Options: options, id: "r", directory: directory, cluster: machines, client: client, log: history.NewWriter(file, history.SystemClock{})}
 	var err error
-	if r.journal, err = faults.OpenJournal(directory.Undo()); err != nil {
+	if r.journal, err = faults.OpenJournal(directory.Undo(), faults.Undos()); err != nil {
 		t.Fatal(err)
 	}
 	r.session = &session{run: r, id: "r", log: r.log, witness: &witnessing{
@@ -218,7 +218,7 @@ func TestAFullDiskKeepsNothingFromBeingUndone(t *testing.T) {
 	if node := machines.nodes["n1"]; node.Power != cluster.On {
 		t.Errorf("the node is %s after the clean-up", node.Power)
 	}
-	if open := r.journal.Open(""); len(open) != 0 {
+	if open := r.journal.Open(); len(open) != 0 {
 		t.Errorf("undo records are open: %v", open)
 	}
 	if _, err := client.CoreV1().Namespaces().Get(t.Context(), "r", metav1.GetOptions{}); !apierrors.IsNotFound(err) {

@@ -175,7 +175,7 @@ func begin(options Options) (*run, error) {
 	if err := directory.write(options.Scenario, options.Plan); err != nil {
 		return nil, err
 	}
-	if r.journal, err = faults.OpenJournal(directory.Undo()); err != nil {
+	if r.journal, err = faults.OpenJournal(directory.Undo(), faults.Undos()); err != nil {
 		return nil, err
 	}
 	if r.active, err = options.Active.Register(ActiveRecord{

@@ -108,7 +108,7 @@ func CleanUpShared(ctx context.Context, c cluster.Shared, on ChaosMeshOn, confir
 	}
 	return holding(ctx, c, cleanUpHolder, func(ctx context.Context) error {
 		chaos, mesh := chaosOf(on, c)
-		cleaner := &faults.Cleaner{Machines: c, Cluster: identity, Client: client, Chaos: chaos, Confirm: confirm}
+		cleaner := &faults.Cleaner{Kinds: faults.Undos(), Machines: c, Cluster: identity, Client: client, Chaos: chaos, Confirm: confirm}
 		errs := []error{undoStored(ctx, c, cleaner, say)}
 		if mesh != nil {
 			errs = append(errs, deleteResources(ctx, mesh, chaosmesh.AllRuns))
@@ -132,7 +132,7 @@ func undoStored(ctx context.Context, c cluster.Shared, cleaner *faults.Cleaner, 
 	var errs []error
 	var all []faults.Record
 	for _, run := range slices.Sorted(maps.Keys(stored)) {
-		records, unreadable := faults.Decode(stored[run])
+		records, unreadable := faults.Decode(stored[run], faults.Undos())
 		all = append(all, records...)
 		undone, err := cleaner.UndoStored(ctx, records)
 		for _, u := range undone {
