@@ -73,7 +73,7 @@ var _ = Describe("Chaos Mesh that is not installed", Label("chaos-mesh"), func()
 		status, err := chaos.Status(ctx)
 		Expect(err).NotTo(HaveOccurred())
 		Expect(status.Works()).To(BeFalse(), "its webhook is away")
-		command("install", "Chaos Mesh is installed")
+		command("install", "Chaos Mesh ")
 		expectChaosMesh(ctx, chaos, whole)
 
 		command("uninstall", "Chaos Mesh is removed")

@@ -22,7 +22,7 @@ import (
 // found even when its state file is lost, and clusters of two users with one name do not meet.
 func cgroupOf(d directory) string {
 	digest := sha256.Sum256([]byte(d.root))
-	return filepath.Join("/sparkchaos", filepath.Base(d.root)+"-"+hex.EncodeToString(digest[:3]))
+	return filepath.Join(cgroupOfAll, filepath.Base(d.root)+"-"+hex.EncodeToString(digest[:3]))
 }
 
 // Down removes a cluster with all that belongs to it: processes, and with them namespaces, mounts and links; cgroups;
@@ -66,7 +66,7 @@ func (p Provider) remove(ctx context.Context, name string) error {
 		return fmt.Errorf("end the machines of cluster %s: %w", name, err)
 	}
 	err = errors.Join(cgroups.Remove(ctx, group), statefile.RemoveDirectory(filepath.Dir(d.root), name, recordFile))
-	cgroups.RemoveEmpty("/sparkchaos")
+	cgroups.RemoveEmpty(cgroupOfAll)
 	_ = os.Remove(filepath.Dir(d.root)) // not empty: other clusters are in it
 	if err != nil {
 		return fmt.Errorf("remove what is left of cluster %s: %w", name, err)

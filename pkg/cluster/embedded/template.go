@@ -95,7 +95,7 @@ func (t templates) make(ctx context.Context, kind string, content []byte, fill f
 		return final, nil
 	}
 	t.provider.Progress("preparing the " + kind + " template, once for this machine")
-	s := scratch{directory: directory{root: final + ".new"}, cgroup: "/sparkchaos/template-" + key}
+	s := scratch{directory: directory{root: final + ".new"}, cgroup: cgroupOfAll + "/template-" + key}
 	if err := errors.Join(t.sweep(ctx, s), os.MkdirAll(s.root, 0o755)); err != nil {
 		return "", err
 	}
@@ -121,7 +121,7 @@ func (t templates) make(ctx context.Context, kind string, content []byte, fill f
 func (t templates) sweep(ctx context.Context, s scratch) error {
 	err := t.cgroups.Kill(ctx, s.cgroup)
 	err = errors.Join(err, t.cgroups.Remove(ctx, s.cgroup))
-	t.cgroups.RemoveEmpty("/sparkchaos")
+	t.cgroups.RemoveEmpty(cgroupOfAll)
 	return errors.Join(err, os.RemoveAll(s.root))
 }
 

@@ -165,6 +165,30 @@ func TestMakeInV2HandsControllersDown(t *testing.T) {
 	}
 }
 
+func TestWeighWritesWhereTheControllerIs(t *testing.T) {
+	t.Parallel()
+	for mounts, want := range map[string]map[string]string{
+		mountsV2:     {"a/cpu.weight": "800"},
+		mountsHybrid: {"cpu,cpuacct/a/cpu.shares": "8192"},
+	} {
+		host, root := tree(t, mounts)
+		for file := range want {
+			write(t, filepath.Join(root, filepath.Dir(file)), map[string]string{filepath.Base(file): "1"})
+		}
+		if err := host.Weigh("/a", 8); err != nil {
+			t.Fatal(err)
+		}
+		for file, weight := range want {
+			if got := read(t, filepath.Join(root, file)); got != weight {
+				t.Errorf("%s is %q, want %q", file, got, weight)
+			}
+		}
+		if err := host.Weigh("/absent", 8); err != nil {
+			t.Errorf("a host without the controller: %v", err)
+		}
+	}
+}
+
 func TestEnterWritesToEveryHierarchy(t *testing.T) {
 	t.Parallel()
 	host, root := tree(t, mountsHybrid)
