@@ -196,7 +196,7 @@ func TestIncarnationsThatEndAtOnce(t *testing.T) {
 		"it succeeded":                {func(i *model.Incarnation) { i.Pod.Finished, i.Pod.Succeeded = ms(3_001), true }, false},
 		"Spark started": {func(i *model.Incarnation) {
 			i.Pod.Finished = ms(3_500)
-			i.Driver = &model.Process{Alive: model.Spans{{ms(3_000), ms(3_100)}}}
+			i.Driver = &model.Process{Alive: model.Spans{{From: ms(3_000), To: ms(3_100)}}}
 		}, false},
 		"a process without records": {func(i *model.Incarnation) { i.Pod.Finished = ms(3_500); i.Driver = &model.Process{} }, true},
 	} {

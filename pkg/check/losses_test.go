@@ -24,7 +24,7 @@ func newTeam() team {
 	d := driverAt(m, 1, "n1", 1_000)
 	d.Pod.Namespace, d.Pod.Owner = "ns", history.Object{Kind: "Job", UID: "j"}
 	d.Driver = &model.Process{PodUID: d.UID, Node: "n1", Role: model.RoleDriver, Executors: map[string]*model.Registered{}}
-	d.Driver.Alive = model.Spans{{ms(1_500), ms(60_000)}}
+	d.Driver.Alive = model.Spans{{From: ms(1_500), To: ms(60_000)}}
 	m.Processes[d.UID] = d.Driver
 	return team{m, d}
 }
