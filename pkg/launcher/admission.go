@@ -257,15 +257,10 @@ func (e *UnrestrictedError) Unwrap() error { return e.Cause }
 // ApplyPolicy creates what restricts the pods that the driver may create. It returns an UnrestrictedError if the user may not, or
 // if the API server is too old for it (1.30 is the first that is not).
 func ApplyPolicy(ctx context.Context, client kubernetes.Interface, o *Objects) error {
-	api := client.AdmissionregistrationV1()
-	err := inOrder(
-		func() error {
-			return created(ctx, "ValidatingAdmissionPolicy", api.ValidatingAdmissionPolicies(), o.Policy)
-		},
-		func() error {
-			return created(ctx, "ValidatingAdmissionPolicyBinding", api.ValidatingAdmissionPolicyBindings(), o.PolicyBinding)
-		},
-	)
+	_, err := Create(ctx, client, o.Policy)
+	if err == nil {
+		_, err = Create(ctx, client, o.PolicyBinding)
+	}
 	if apierrors.IsForbidden(err) || apierrors.IsNotFound(err) {
 		return &UnrestrictedError{Cause: err}
 	}
@@ -275,7 +270,7 @@ func ApplyPolicy(ctx context.Context, client kubernetes.Interface, o *Objects) e
 // AwaitPolicy returns once the policy is in force: the API server learns of it a moment after it was created. It asks for
 // a pod that the policy refuses, without making it. An UnrestrictedError says that no refusal came.
 func AwaitPolicy(ctx context.Context, client kubernetes.Interface, o *Objects) error {
-	_, _, spec := o.driver()
+	_, spec := o.driver()
 	no := false
 	probe := &corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{Name: policyProbe, Namespace: o.Namespace.Name},

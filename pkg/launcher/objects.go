@@ -147,27 +147,8 @@ func roleBinding(env Environment, role, account string) *rbacv1.RoleBinding {
 
 // YAML returns the manifests in the order in which they are to be created, as kubectl apply takes them.
 func (o *Objects) YAML() ([]byte, error) {
-	objects := []any{o.Namespace, o.Policy, o.PolicyBinding, o.ServiceAccount, o.Role, o.RoleBinding, o.ConfigMap}
-	if o.SecretConf != nil {
-		objects = append(objects, o.SecretConf)
-	}
-	if o.Claim != nil {
-		objects = append(objects, o.Claim)
-	}
-	if o.WitnessToken != nil {
-		objects = append(objects, o.WitnessToken)
-	}
-	objects = append(objects, o.Witness.all()...)
-	objects = append(objects, o.Staging.all()...)
-	if o.ShuffleService != nil {
-		objects = append(objects, o.ShuffleService)
-	}
-	if o.DriverJob != nil {
-		objects = append(objects, o.DriverJob)
-	}
-	if o.DriverPod != nil {
-		objects = append(objects, o.DriverPod)
-	}
+	driver, _ := o.driver()
+	objects := slices.Concat([]Object{o.Namespace, o.Policy, o.PolicyBinding}, o.frame(), o.components(), []Object{driver})
 	var all []byte
 	for i, object := range objects {
 		if i > 0 {
@@ -196,12 +177,38 @@ func manifest(object any) ([]byte, error) {
 	return yaml.Marshal(fields)
 }
 
-// driver returns the kind and name of the driver, and its pod.
-func (o *Objects) driver() (kind, name string, spec corev1.PodSpec) {
+// driver returns the driver's object, and its pod.
+func (o *Objects) driver() (Object, corev1.PodSpec) {
 	if o.DriverPod != nil {
-		return KindPod, o.DriverPod.Name, o.DriverPod.Spec
+		return o.DriverPod, o.DriverPod.Spec
 	}
-	return KindJob, o.DriverJob.Name, o.DriverJob.Spec.Template.Spec
+	return o.DriverJob, o.DriverJob.Spec.Template.Spec
+}
+
+// frame returns what the driver needs in its namespace, in the order in which it is to be created.
+func (o *Objects) frame() []Object {
+	objects := []Object{o.ServiceAccount, o.Role, o.RoleBinding, o.ConfigMap}
+	if o.SecretConf != nil {
+		objects = append(objects, o.SecretConf)
+	}
+	if o.Claim != nil {
+		objects = append(objects, o.Claim)
+	}
+	return objects
+}
+
+// components returns the objects around the driver, in the order in which they are to be created.
+func (o *Objects) components() []Object {
+	var objects []Object
+	if o.WitnessToken != nil {
+		objects = append(objects, o.WitnessToken)
+	}
+	objects = append(objects, o.Witness.all()...)
+	objects = append(objects, o.Staging.all()...)
+	if o.ShuffleService != nil {
+		objects = append(objects, o.ShuffleService)
+	}
+	return objects
 }
 
 // workloadProblems returns what is missing or impossible in a workload. What a scenario may write at all is checked

@@ -328,11 +328,11 @@ func (s *Staging) FillIdentity(i StagingServerIdentity) {
 }
 
 // all returns the objects in the order in which they are to be created.
-func (s *Staging) all() []any {
+func (s *Staging) all() []Object {
 	if s == nil {
 		return nil
 	}
-	objects := []any{s.ServiceAccount, s.Role, s.RoleBinding}
+	objects := []Object{s.ServiceAccount, s.Role, s.RoleBinding}
 	if s.Claim != nil {
 		objects = append(objects, s.Claim)
 	}

@@ -96,11 +96,11 @@ func witnessPolicy(w scenario.Workload, env Environment, labels map[string]strin
 }
 
 // all returns the objects in the order in which they are to be created.
-func (w *WitnessServer) all() []any {
+func (w *WitnessServer) all() []Object {
 	if w == nil {
 		return nil
 	}
-	objects := []any{w.Claim}
+	objects := []Object{w.Claim}
 	if w.Policy != nil {
 		objects = append(objects, w.Policy)
 	}

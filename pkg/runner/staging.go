@@ -188,9 +188,10 @@ func (s *session) upload(ctx context.Context, objects *launcher.Objects) error {
 	if err := s.tellStaging(history.ArtifactsUploaded, data); err != nil {
 		return err
 	}
-	return launcher.ApplySecret(ctx, s.run.client, launcher.ArtifactsSecret(env, launcher.Artifacts{
+	_, err = launcher.Create(ctx, s.run.client, launcher.ArtifactsSecret(env, launcher.Artifacts{
 		ID: s.ticket.ID, Secret: s.ticket.Secret, SHA256: s.ticket.SHA256, Bytes: s.ticket.Size, CA: s.trust.ca,
 	}))
+	return err
 }
 
 // verifyArtifacts fetches from each server that is ready what was uploaded before the faults, with the same secret: that
