@@ -45,7 +45,7 @@ func chaosMeshOn(env image.Env, images chaosMeshImages, say func(line string)) f
 	}
 }
 
-// Install makes Chaos Mesh ready, with images that were built here where the cluster cannot pull any. made says whether it was
+// Install makes Chaos Mesh ready, with images that were built here where the cluster cannot pull any. made reports whether it was
 // not there before.
 func (m chaosMesh) Install(ctx context.Context) (made bool, err error) {
 	status, err := m.Status(ctx)

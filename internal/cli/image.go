@@ -75,7 +75,7 @@ func newImageBuildCommand(getenv func(string) string) *cobra.Command {
 	return command
 }
 
-// wanted says whether a target was asked for; no names ask for all that every scenario needs.
+// wanted reports whether a target was asked for; no names ask for all that every scenario needs.
 func (t imageTarget) wanted(names []string) bool {
 	return slices.Contains(names, t.name) || len(names) == 0 && !t.onDemand
 }

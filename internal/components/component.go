@@ -51,7 +51,7 @@ func (c Component) absent(cache string) []Program {
 	return absent
 }
 
-// Built says whether the cache holds the whole build.
+// Built reports whether the cache holds the whole build.
 func (c Component) Built(cache string) bool { return len(c.absent(cache)) == 0 }
 
 // Size returns the bytes of the build's regular files.

@@ -104,7 +104,7 @@ func (d *Decoder) Problem(path, format string, args ...any) {
 	}
 }
 
-// within says whether a path is another one or lies below it.
+// within reports whether a path is another one or lies below it.
 func within(path, outer string) bool {
 	rest, ok := strings.CutPrefix(path, outer)
 	return ok && (rest == "" || rest[0] == '.' || rest[0] == '[')

@@ -80,7 +80,7 @@ func clusterKinds() []schema.GroupVersionKind {
 	}
 }
 
-// defined says whether the resources of Chaos Mesh are defined.
+// defined reports whether the resources of Chaos Mesh are defined.
 func (c *Client) defined(ctx context.Context) (bool, error) {
 	name := resourceOf(v1alpha1.KindPodChaos).Resource + "." + v1alpha1.SchemeGroupVersion.Group
 	_, err := c.dynamic.Resource(definitionResource()).Get(ctx, name, metav1.GetOptions{})

@@ -314,7 +314,7 @@ func (c *Client) awaitWorking(ctx context.Context) error {
 }
 
 // Uninstall removes an installation that Install made, with all resources of Chaos Mesh that are left in the cluster;
-// existed says whether there was one.
+// existed reports whether there was one.
 func (c *Client) Uninstall(ctx context.Context, host cluster.ControlPlaneHost) (existed bool, err error) {
 	status, err := c.Status(ctx)
 	if err != nil {
@@ -383,7 +383,7 @@ type Status struct {
 	Trouble string `json:"trouble,omitempty"`
 }
 
-// Works says whether faults can go through it. A daemon is missing where a node is off: that node cannot be struck anyway.
+// Works reports whether faults can go through it. A daemon is missing where a node is off: that node cannot be struck anyway.
 func (s Status) Works() bool { return s.Installed && s.Webhook && s.Nodes > 0 && s.Daemons >= s.Nodes }
 
 // String says it in words.

@@ -280,7 +280,7 @@ func (c *Client) All(ctx context.Context) ([]Resource, error) {
 	return c.list(ctx, metav1.ListOptions{})
 }
 
-// served says whether the API server has the kinds at all; who may not list what is not there is told that he may not, too.
+// served reports whether the API server has the kinds at all; who may not list what is not there is told that he may not, too.
 func (c *Client) served() bool {
 	_, err := c.kube.Discovery().ServerResourcesForGroupVersion(v1alpha1.SchemeGroupVersion.String())
 	return !apierrors.IsNotFound(err)

@@ -18,8 +18,8 @@ import (
 	"github.com/sparkchaos/sparkchaos/pkg/history"
 )
 
-// UndoAnnotation of a Node holds what faults did to it and what undoes that, a JSON list of UndoMarks: a machine that has no
-// journal of the run can clean up by it.
+// UndoAnnotation is the annotation of a Node that holds what faults did to it and what undoes that, a JSON list of UndoMarks.
+// A machine that does not have the run's journal can clean up with it.
 const UndoAnnotation = "sparkchaos.dev/undo"
 
 // UndoMark is one fault's mark on a node's object. It comes and goes in the same update as what it undoes.
@@ -162,12 +162,9 @@ func (e *StrayMarkError) Error() string {
 		e.Node, e.Mark.Fault, e.Mark.Run, e.Mark.undoing(), UndoAnnotation)
 }
 
-// UndoMarked undoes what faults of a run did to the objects of nodes, by the marks that they left there; with run "" those of all runs.
-// It returns the names of the nodes that it restored. Nothing is done but what one of the records says, whatever the mark
-// says; a mark without a record is a StrayMarkError and one that cannot be read a DamagedMarkError, joined with all other failures,
-// and stops no other node.
-//
-// Marks of runs that still go on are undone, too: whoever asks has to know that they do not.
+// UndoMarked undoes what faults of a run, or of all runs if it is "", did to Node objects, by the marks that they left there. It
+// returns the names of the nodes that it restored. Only what a record says is done; a mark without a record is a
+// StrayMarkError, an unreadable one a DamagedMarkError, and neither stops other nodes. Active runs are not spared.
 func UndoMarked(ctx context.Context, client kubernetes.Interface, run string, records []Record) ([]string, error) {
 	nodes, err := client.CoreV1().Nodes().List(ctx, metav1.ListOptions{})
 	if err != nil {

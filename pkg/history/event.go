@@ -157,7 +157,7 @@ type RunData struct {
 	ScenarioSHA256 string `json:"scenarioSHA256,omitempty"`
 }
 
-// FormatVersion of the histories that this package writes; a reader refuses other ones by name.
+// FormatVersion is the version of the histories that this package writes. A reader refuses other versions.
 const FormatVersion = 1
 
 // StagingData is what the harness did and saw as a client of the staging server. The secret is in no event.

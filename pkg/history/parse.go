@@ -24,7 +24,7 @@ func (p *parser) line(line []byte, event *Event) error {
 	return json.Unmarshal(line, event)
 }
 
-// fast scans {"seq":1,"offset":2,"wall":"…","source":"…","type":"…"[,"object":{…}][,"data":…]} and says whether the line
+// fast scans {"seq":1,"offset":2,"wall":"…","source":"…","type":"…"[,"object":{…}][,"data":…]} and reports whether the line
 // had that shape.
 func (p *parser) fast(line []byte, event *Event) bool {
 	s := scanner{rest: line}

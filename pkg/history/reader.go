@@ -90,7 +90,7 @@ func (r *Reader) Next(event *Event) error {
 	return r.done
 }
 
-// accept checks one whole line and says whether it is an event.
+// accept checks one whole line and reports whether it is an event.
 func (r *Reader) accept(line []byte, event *Event) bool {
 	if err := r.parse.line(line, event); err != nil {
 		r.problem(Unreadable, "line %d is not an event and was skipped: %v", r.line, err)

@@ -47,16 +47,15 @@ func kinds(namespace string) []kind {
 }
 
 // Recorder writes what the API server says into a history: nodes, their leases, and the jobs, pods, events, leases,
-// config maps and volume claims of one namespace. Of each object it keeps the last state, nothing else.
-//
-// A watch that breaks is resumed where it was, so nothing is lost while the API server is away; if that took a second or
-// longer, an Outage event precedes what is seen late. If the server no longer
-// knows that point (410), the kind is listed anew: a Gap event says so, then come the differences from the last known
-// state as Added, Modified and Deleted.
-//
-// Every renewal of a node's lease is recorded (one a second and node with fast timing): the last one before silence
-// is the best evidence of when a node was last heard of, and which one that is shows only afterwards.
+// config maps and volume claims of one namespace. Of each object it keeps only the last state. A broken watch is resumed
+// where it was; an Outage event says that it took a second or longer, a Gap event that something may have been missed.
 type Recorder struct {
+	// If the server does not know the point any more at which a watch is to be resumed (410), the kind is listed again: after
+	// the Gap event come the differences from the last known state as Added, Modified and Deleted.
+	//
+	// Every renewal of a node's lease is recorded (one per second and node with fast timing): the last one before silence is
+	// the best evidence of when a node was last heard of, and which one is the last shows only afterwards.
+
 	client  dynamic.Interface
 	log     *Writer
 	kinds   []kind

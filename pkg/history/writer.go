@@ -45,13 +45,13 @@ type File interface {
 	Sync() error
 }
 
-// Writer appends events to a history. Its methods may be called by several goroutines at once.
-//
-// Each event reaches the file by a single write before Append returns: a SIGKILL leaves at most a torn last line.
-// The first error of the file is kept (Err): from then on nothing is written, so that a history never has a hole in its
-// middle and never gets the RunEnded event without which no run passes. An event that cannot be written for a reason of its
-// own (ErrRefused) costs that event alone: a Problem event says that it is missing.
+// Writer appends events to a history. It is safe for concurrent use. Append writes each event with a single write, so a
+// SIGKILL leaves at most a torn last line. After the first error of the file (Err) nothing is written any more. An event that
+// is refused by itself (ErrRefused) costs only that event: a Problem event reports it.
 type Writer struct {
+	// Writing ends with the first error, so that a history never has a hole in its middle and never gets the RunEnded event
+	// without which no run passes.
+
 	clock Clock
 	start time.Time
 

@@ -116,7 +116,7 @@ func platforms(arch string) (own string, foreign []string) {
 	return own, slices.DeleteFunc(known, func(p string) bool { return p == own })
 }
 
-// foreignJar says whether a jar holds only native code of another platform.
+// foreignJar reports whether a jar holds only native code of another platform.
 func foreignJar(name, arch string) bool {
 	_, foreign := platforms(arch)
 	return slices.ContainsFunc(foreign, func(p string) bool { return strings.HasSuffix(name, "-"+p+".jar") })
@@ -137,7 +137,7 @@ func nativeRules() []nativeRule {
 	}
 }
 
-// foreignEntry says whether a file of a jar is a native library of another platform.
+// foreignEntry reports whether a file of a jar is a native library of another platform.
 func foreignEntry(jar, name, arch string) bool {
 	for _, rule := range nativeRules() {
 		keep, known := rule.keep[arch]

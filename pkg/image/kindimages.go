@@ -38,7 +38,7 @@ const (
 	roleKubeProxy role = "kube-proxy"
 )
 
-// multiCall says whether the multi-call binary plays the role.
+// multiCall reports whether the multi-call binary plays the role.
 func (r role) multiCall() bool {
 	return slices.Contains([]role{"etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", roleKubeProxy}, r)
 }

@@ -50,15 +50,13 @@ const (
 //go:embed kindnode
 var kindNodeFiles embed.FS
 
-// KindNode returns the image of kind's nodes: what kindest/node is where images can be pulled, made of Debian packages, the
-// files of kind's base image and the components in the cache. kind takes it as the node's image once it is loaded into
-// Docker or Podman; no registry is asked for anything, since the images that kubeadm wants are in it. It has no network for pods
-// (see [KindCNILabel]): a cluster of it needs networking.disableDefaultCNI and a CNI configuration on each node. It has no
-// provisioner of volumes either.
-//
-// Its tag changes with its content. Root is needed when the cache does not have it, and the components kubeadm and
-// cri-tools beside those of a cluster.
+// KindNode returns an image for kind's nodes that takes the place of kindest/node where no image can be pulled. It is built of
+// Debian packages, kind's own files and the components in the cache. It has neither a network for pods (see [KindCNILabel])
+// nor a volume provisioner. Its tag changes with its content. To build it, root and the components kubeadm and cri-tools are
+// needed.
 func KindNode(ctx context.Context, env Env) (Archive, error) {
+	// The images that kubeadm wants are in it. A cluster of it needs networking.disableDefaultCNI and a CNI configuration on
+	// each node.
 	if err := env.check(); err != nil {
 		return Archive{}, err
 	}

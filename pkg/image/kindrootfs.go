@@ -283,7 +283,7 @@ func capabilities(file string) (map[string]string, error) {
 	}
 }
 
-// fitsTree says whether a program of this machine can run in a tree: runc is linked with the C library of the machine that
+// fitsTree reports whether a program of this machine can run in a tree: runc is linked with the C library of the machine that
 // built it, and a node's may be older.
 func fitsTree(root, program string) error {
 	needed, err := neededVersions(program)

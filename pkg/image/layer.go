@@ -300,16 +300,16 @@ func openLayer(dir string) (storedLayer, error) {
 	return l, readJSON(filepath.Join(dir, layerMeta), &l.info)
 }
 
-// Digest of the blob.
+// Digest returns the digest of the blob.
 func (l storedLayer) Digest() (v1.Hash, error) { return l.info.Digest, nil }
 
-// DiffID is the digest of the tar.
+// DiffID returns the digest of the tar.
 func (l storedLayer) DiffID() (v1.Hash, error) { return l.info.DiffID, nil }
 
-// Size of the blob in bytes.
+// Size returns the size of the blob in bytes.
 func (l storedLayer) Size() (int64, error) { return l.info.Size, nil }
 
-// MediaType says whether the blob is a gzipped tar or a plain one.
+// MediaType reports whether the blob is a gzipped tar or a plain one.
 func (l storedLayer) MediaType() (types.MediaType, error) {
 	if l.info.Plain {
 		return types.OCIUncompressedLayer, nil

@@ -61,12 +61,17 @@ func Staged(ctx context.Context, env Env) (string, error) {
 	return jar, env.remember(name, Archive{Path: jar})
 }
 
-// Spark returns the image with Java, Spark and the workloads. The layers are, from the bottom: Java and the C library of
-// this machine; Spark's jars; the entry point with its configuration; the archive of prepared classes that makes a JVM start
-// in a third of the time; the workloads. Each is made anew only when its own inputs change. A new set of jars needs Maven,
-// a JDK 17 and about two minutes; a change of workload code needs seconds.
+// Spark returns the image with Java, Spark and the workloads. Each layer is built again only if its own inputs change: a new set
+// of jars needs Maven, a JDK 17 and about two minutes, a change of workload code needs seconds. Without a checkout it returns
+// the image that was built last, if there is one.
 //
-// Without a checkout the image made last is returned, if there is one.
+// The layers are, from the bottom:
+//
+//	Java and the C library of this machine
+//	Spark's jars
+//	the entry point with its configuration
+//	the archive of prepared classes, with which a JVM starts in a third of the time
+//	the workloads
 func Spark(ctx context.Context, env Env) (Archive, error) {
 	if err := env.check(); err != nil {
 		return Archive{}, err

@@ -106,7 +106,7 @@ func (e Env) build(ctx context.Context, s stage, final string) (err error) {
 	return prune(e.kindDir(s.kind))
 }
 
-// touch says whether the stage is there, and marks it as used.
+// touch reports whether the stage is there, and marks it as used.
 func touch(dir string) bool {
 	now := time.Now()
 	return os.Chtimes(dir, now, now) == nil || exists(dir)

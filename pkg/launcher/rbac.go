@@ -28,7 +28,7 @@ func rule(resource string, verbs ...string) rbacv1.PolicyRule {
 	return rbacv1.PolicyRule{APIGroups: []string{""}, Resources: []string{resource}, Verbs: verbs}
 }
 
-// makesClaims says whether the settings ask Spark for volume claims of the executors' own.
+// makesClaims reports whether the settings ask Spark for volume claims of the executors' own.
 func makesClaims(settings map[string]string) bool {
 	for key := range settings {
 		if strings.HasPrefix(key, "spark.kubernetes.executor.volumes.persistentVolumeClaim.") {

@@ -14,7 +14,7 @@ import (
 	"github.com/sparkchaos/sparkchaos/pkg/history"
 )
 
-// HistoryFile is the run's history, of which the end says whether the run was interrupted.
+// HistoryFile is the run's history, of which the end reports whether the run was interrupted.
 const HistoryFile = "history.ndjson"
 
 // endOfHistory is how much of a history holds its last event, whose data is short.

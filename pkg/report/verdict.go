@@ -10,7 +10,7 @@ import (
 	"github.com/sparkchaos/sparkchaos/pkg/check"
 )
 
-// VerdictFormatVersion of the verdict.json that this package reads and writes.
+// VerdictFormatVersion is the version of verdict.json that this package reads and writes.
 const VerdictFormatVersion = 1
 
 // EncodeVerdict writes verdict.json: the same verdict gives the same bytes.

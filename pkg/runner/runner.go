@@ -70,7 +70,7 @@ type Progress interface {
 	Await(what string, atMost time.Duration, seen func() string) (done func())
 }
 
-// Options of a run.
+// Options describe a run.
 type Options struct {
 	Plan        *plan.Plan
 	Scenario    []byte // the file as the user wrote it; nil if only the plan is known

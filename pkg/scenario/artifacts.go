@@ -12,5 +12,5 @@ func Artifacts(a Application) []string {
 	return append(names, a.Files...)
 }
 
-// Enabled says whether there is a staging server.
+// Enabled reports whether there is a staging server.
 func (s StagingServer) Enabled() bool { return s.Storage != "" && s.Storage != StagingNone }

@@ -203,7 +203,7 @@ func (c *Client) Remove(ctx context.Context, ticket Ticket) error {
 	return response.Body.Close()
 }
 
-// Ping says whether a staging server answers.
+// Ping reports whether a staging server answers.
 func (c *Client) Ping(ctx context.Context) error {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, c.base.JoinPath(PingPath).String(), nil)
 	if err != nil {

@@ -56,7 +56,7 @@ func (e *UnavailableError) Error() string {
 // Unwrap gives the cause to errors.Is.
 func (e *UnavailableError) Unwrap() error { return e.Err }
 
-// Definitive says whether an error of a Client is one that asking again does not change.
+// Definitive reports whether an error of a Client is one that asking again does not change.
 func Definitive(err error) bool {
 	var refused *RefusedError
 	return errors.As(err, &refused)

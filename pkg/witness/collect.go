@@ -32,13 +32,13 @@ func defaultBounds() bounds {
 	return bounds{files: 10_000, fileBytes: 1 << 30, nodeBytes: 4 << 30}
 }
 
-// Collect reads every witness file below directory on a node's own disk and puts its records into inbox: those that
-// came by HTTP already are not handed on again, unless the disk has another version. An unreadable last line is what a power
-// loss leaves and is only counted as torn; everything else that cannot be read is an error in the returned data, and the reading
-// goes on with what is left. So is what is no regular file, and what is beyond the bounds. Records counts all records that
-// were read, known ones too. Collect itself fails only when inbox's sink does or ctx ends, in whatever state the disk is; the data then
-// says what was read until then.
+// Collect reads every witness file below directory on a node's disk and puts its records into inbox, which drops those that are
+// known already. What cannot be read is an error in the returned data and does not stop the reading; an unreadable last line,
+// as a power loss leaves it, is only counted. Collect fails only if inbox's sink fails or ctx is done; the data then
+// covers what was read until then.
 func Collect(ctx context.Context, node string, disk fs.FS, directory string, inbox *Inbox) (history.CollectionData, error) {
+	// Irregular files and what exceeds the bounds are errors in the data, too. Records counts all records that were read,
+	// known ones included.
 	return collect(ctx, node, disk, directory, inbox, defaultBounds())
 }
 

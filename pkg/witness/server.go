@@ -74,10 +74,16 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	return httpserver.Serve(ctx, "the witness", l, s.Handler())
 }
 
-// Handler returns the witness's HTTP interface: POST to RecordsPath. It answers with a Receipt and 200 when every line was
-// taken or known. Else the others were taken, and it answers 413 when a record, or the body, was too large (of a body only what came
-// before the limit is taken), 429 when there is no room for more, 409 when a record differs from the one that is known under its
-// number, 400 when a line is no record. 503 says that a record could not be handed on: send it again. Without the token it answers 401.
+// Handler returns the witness's HTTP interface: POST to RecordsPath. Every answer but 401 (no token) carries a Receipt.
+//
+//	200  every line was taken, or is known already
+//	400  a line is no record
+//	409  a record differs from the one that is known under its number
+//	413  a record, or the body, is too large; of a body, what came before the limit is taken
+//	429  there is no room for more
+//	503  a record could not be handed on: send it again
+//
+// With a code from 400 to 429 all other lines were taken.
 func (s *Server) Handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("POST "+RecordsPath, Guard(s.token, http.HandlerFunc(s.receive), s.stranger))

@@ -149,7 +149,7 @@ func (l *load) download(ctx context.Context, random source) {
 	}
 }
 
-// check downloads a bundle and says whether the server had all of it, right. That it was not there to be asked is no violation.
+// check downloads a bundle and reports whether the server had all of it, right. That it was not there to be asked is no violation.
 func (l *load) check(ctx context.Context, ticket staging.Ticket) bool {
 	client := l.server.alive(ctx)
 	asking, cancel := context.WithTimeout(ctx, requestTime)

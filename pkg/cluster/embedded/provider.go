@@ -66,7 +66,7 @@ func NewProvider(state, cache string, progress func(string)) (Provider, error) {
 	return Provider{State: state, Cache: cache, Executable: executable, Progress: progress}, nil
 }
 
-// Options of a new cluster.
+// Options describe a new cluster.
 type Options struct {
 	Name     string
 	Workers  int

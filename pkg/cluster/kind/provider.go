@@ -38,7 +38,7 @@ type Provider struct {
 	Progress func(line string)
 }
 
-// Options of a new cluster.
+// Options describe a new cluster.
 type Options struct {
 	Name    string
 	Workers int

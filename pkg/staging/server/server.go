@@ -92,7 +92,7 @@ type Config struct {
 type CleanUp struct {
 	// Off keeps all of them for ever.
 	Off bool
-	// Owners says whether bundles are still needed; without it only those are removed that nobody ever downloaded.
+	// Owners reports whether bundles are still needed; without it only those are removed that nobody ever downloaded.
 	Owners Owners
 	// InitialAccess is how long a bundle is kept that was not downloaded yet; default 30 min.
 	InitialAccess time.Duration

@@ -52,7 +52,7 @@ func (c cloudObjects) removePartial(ctx context.Context, before time.Time) (int,
 	return removed, nil
 }
 
-// ours says whether an unfinished upload is that of a bundle: others may use the bucket too.
+// ours reports whether an unfinished upload is that of a bundle: others may use the bucket too.
 func (c cloudObjects) ours(upload types.MultipartUpload) bool {
 	id, ok := strings.CutPrefix(aws.ToString(upload.Key), c.prefix+dataPrefix)
 	return ok && validID(id)

@@ -60,7 +60,7 @@ func HashSecret(secret string) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// Admits says whether secret is the bundle's, in a time that does not depend on what is wrong with it.
+// Admits reports whether secret is the bundle's, in a time that does not depend on what is wrong with it.
 func (e Entry) Admits(secret string) bool {
 	return subtle.ConstantTimeCompare([]byte(HashSecret(secret)), []byte(e.SecretSHA256)) == 1
 }
@@ -149,7 +149,7 @@ func (s *Store) MarkDownloaded(ctx context.Context, id string) error {
 	return nil
 }
 
-// Downloaded says whether a bundle was ever downloaded.
+// Downloaded reports whether a bundle was ever downloaded.
 func (s *Store) Downloaded(ctx context.Context, id string) (bool, error) {
 	known, err := s.index.exists(ctx, downloadedPrefix+id)
 	if err != nil {
@@ -302,7 +302,7 @@ func (s *Store) RemoveHalfUploads(ctx context.Context, before time.Time) (int, e
 	return removed, nil
 }
 
-// Check says whether the store can be reached.
+// Check reports whether the store can be reached.
 func (s *Store) Check(ctx context.Context) error {
 	if err := errors.Join(s.data.check(ctx), s.index.check(ctx)); err != nil {
 		return fmt.Errorf("storage %s: %w", s.name, err)

@@ -132,7 +132,7 @@ func (w world) say(format string, args ...any) error {
 // stamp has a fixed width, so that lines sort by time.
 func stamp(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000000000Z") }
 
-// pause waits and says whether the time passed undisturbed.
+// pause waits and reports whether the time passed undisturbed.
 func pause(ctx context.Context, d time.Duration) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
