@@ -12,8 +12,8 @@ SCENARIO ?= scenarios/driver-node-power-off.yaml
 FUZZTIME ?= 10s
 KILLS    ?= 1000
 
-# What "make mutation" changes: packages, and behind a colon some of their files.
-MUTATION_TARGETS ?= ./pkg/check ./pkg/history:reader.go,follow.go ./pkg/anchor ./pkg/faults:state.go,disturbance.go,journal.go
+# What "make mutation" changes: packages, behind a colon some of their files, behind an @ a package whose tests are tried, too.
+MUTATION_TARGETS ?= ./pkg/check ./pkg/model@./pkg/check ./pkg/history:reader.go,follow.go ./pkg/anchor ./pkg/faults:state.go,disturbance.go,journal.go
 # How many mutants of each target are tried, drawn at random by MUTATION_SEED; empty: all.
 MUTANTS          ?=
 MUTATION_SEED    ?= 1

@@ -154,27 +154,36 @@ func mutantsIn(n ast.Node) []int {
 	return ids
 }
 
-// build compiles the package's tests with all mutants into a binary in dir.
-func (w *woven) build(ctx context.Context, dir string) (string, error) {
+// build compiles the tests of packages, named by import path, with all mutants into binaries in dir.
+func (w *woven) build(ctx context.Context, dir string, packages []string) ([]*binary, error) {
 	replace := map[string]string{}
 	for path, source := range w.code {
 		substitute := filepath.Join(dir, filepath.Base(path))
 		if err := os.WriteFile(substitute, source, 0o600); err != nil {
-			return "", err
+			return nil, err
 		}
 		replace[path] = substitute
 	}
 	overlay, err := json.Marshal(map[string]any{"Replace": replace})
 	if err != nil {
-		return "", err
+		return nil, err
 	}
-	overlayFile, binary := filepath.Join(dir, "overlay.json"), filepath.Join(dir, "package.test")
+	overlayFile := filepath.Join(dir, "overlay.json")
 	if err := os.WriteFile(overlayFile, overlay, 0o600); err != nil {
-		return "", err
+		return nil, err
 	}
-	command := exec.CommandContext(ctx, "go", "test", "-c", "-vet=off", "-overlay", overlayFile, "-o", binary, w.sources.path)
-	if out, err := command.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("building the tests of %s with the mutants: %w: %s", w.sources.path, err, strings.TrimSpace(string(out)))
+	var binaries []*binary
+	for i, path := range packages {
+		listed, err := list(ctx, "-json=Dir", path)
+		if err != nil {
+			return nil, err
+		}
+		b := &binary{path: filepath.Join(dir, fmt.Sprintf("package-%d.test", i)), dir: listed[0].Dir}
+		command := exec.CommandContext(ctx, "go", "test", "-c", "-vet=off", "-overlay", overlayFile, "-o", b.path, path)
+		if out, err := command.CombinedOutput(); err != nil {
+			return nil, fmt.Errorf("building the tests of %s with the mutants of %s: %w: %s", path, w.sources.path, err, strings.TrimSpace(string(out)))
+		}
+		binaries = append(binaries, b)
 	}
-	return binary, nil
+	return binaries, nil
 }

@@ -1,8 +1,9 @@
 // Command mutate measures how much the tests of a package notice: it changes the package's code in one place at a time
 // and counts the changes that make a test fail.
 //
-//	go run ./internal/mutate ./pkg/check ./pkg/history:reader.go,follow.go
+//	go run ./internal/mutate ./pkg/check ./pkg/history:reader.go,follow.go ./pkg/model@./pkg/check
 //
+// A target is a package; behind a colon stand the files to change, behind an @ another package whose tests are tried, too.
 // All mutants of a package are compiled into one test binary, each of them asleep; a process wakes one. A mutant is
 // tried with the tests that reach it. It exits with 1 if a package's score is below the threshold, or if the list of
 // equivalent mutants is wrong.
@@ -103,9 +104,10 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	return nil
 }
 
-// measure tries the mutants of one package. A target is a package, and behind a colon the files to change.
+// measure tries the mutants of one package.
 func measure(ctx context.Context, target string, o options, list []equivalent, stdout, stderr io.Writer) (*report, error) {
 	begin := time.Now()
+	target, alsoTests, _ := strings.Cut(target, "@")
 	pattern, names, _ := strings.Cut(target, ":")
 	var files []string
 	if names != "" {
@@ -137,11 +139,15 @@ func measure(ctx context.Context, target string, o options, list []equivalent, s
 		return nil, err
 	}
 	defer os.RemoveAll(dir)
-	binary, err := package_.build(ctx, dir)
+	packages := []string{loaded.path}
+	if alsoTests != "" {
+		packages = append(packages, alsoTests)
+	}
+	binaries, err := package_.build(ctx, dir, packages)
 	if err != nil {
 		return nil, err
 	}
-	t := &trial{binary: binary, dir: loaded.dir, scratch: dir, workers: o.workers, memory: memoryLimit, longest: o.longest}
+	t := &trial{binaries: binaries, scratch: dir, workers: o.workers, memory: memoryLimit, longest: o.longest}
 	if err := t.survey(ctx); err != nil {
 		return nil, err
 	}

@@ -55,6 +55,18 @@ func TestRun(t *testing.T) {
 	}
 }
 
+// TestRunTriesTheTestsOfAnotherPackage too, where the target names one.
+func TestRunTriesTheTestsOfAnotherPackage(t *testing.T) {
+	var out, log bytes.Buffer
+	args := []string{"-equivalent", "testdata/equivalent.yaml", "-threshold", "0", "./testdata/sample@./testdata/user"}
+	if err := run(t.Context(), args, &out, &log); err != nil {
+		t.Fatalf("%v\n%s", err, &log)
+	}
+	if strings.Contains(log.String(), "notReached") {
+		t.Errorf("mutants that the other package's tests reach count as not reached:\n%s", &log)
+	}
+}
+
 func TestRunReachesItsThreshold(t *testing.T) {
 	var out, log bytes.Buffer
 	args := []string{"-equivalent", "testdata/equivalent.yaml", "-threshold", "50", "./testdata/sample:sample.go"}
@@ -139,12 +151,14 @@ func TestChooseDrawsTheSameSampleForASeed(t *testing.T) {
 
 func TestBatchesPutQuickTestsFirst(t *testing.T) {
 	reached := map[int]bool{1: true}
-	trial := &trial{tests: []testCase{
-		{name: "slowest", cpu: 3 * time.Second, reached: reached},
-		{name: "quick", cpu: time.Millisecond, reached: reached},
-		{name: "slow", cpu: time.Second, reached: reached},
-		{name: "elsewhere", cpu: time.Millisecond, reached: map[int]bool{2: true}},
-		{name: "quick too", cpu: 2 * time.Millisecond, reached: reached},
+	own, others := &binary{path: "own"}, &binary{path: "others"}
+	trial := &trial{binaries: []*binary{own, others}, tests: []testCase{
+		{name: "slowest", binary: own, cpu: 3 * time.Second, reached: reached},
+		{name: "quick", binary: own, cpu: time.Millisecond, reached: reached},
+		{name: "slow", binary: own, cpu: time.Second, reached: reached},
+		{name: "elsewhere", binary: own, cpu: time.Millisecond, reached: map[int]bool{2: true}},
+		{name: "quick too", binary: own, cpu: 2 * time.Millisecond, reached: reached},
+		{name: "of others", binary: others, cpu: time.Millisecond, reached: reached},
 	}}
 	var got [][]string
 	for _, batch := range trial.batches(1) {
@@ -154,7 +168,7 @@ func TestBatchesPutQuickTestsFirst(t *testing.T) {
 		}
 		got = append(got, names)
 	}
-	want := [][]string{{"quick", "quick too"}, {"slow"}, {"slowest"}}
+	want := [][]string{{"quick", "quick too"}, {"of others"}, {"slow"}, {"slowest"}}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("batches (-want +got):\n%s", diff)
 	}

@@ -30,22 +30,28 @@ const (
 	notReached outcome = "notReached" // no test executes it; this counts as survived
 )
 
-// trial is the tests of one package and what is known of them.
+// binary holds the tests of one package.
+type binary struct {
+	path  string
+	dir   string   // of the package: tests find their testdata from there
+	flags []string // that all calls get
+}
+
+// trial is the tests of one package or more, and what is known of them.
 type trial struct {
-	binary  string
-	dir     string // of the package: tests find their testdata from there
-	scratch string
-	workers int
-	tests   []testCase
-	memory  uint64        // bytes that a test may use; 0: as many as it likes
-	longest time.Duration // processor time of the longest test that is run; 0: all are
-	left    []string      // tests that are longer
-	flags   []string      // that all calls of the binary get
+	binaries []*binary
+	scratch  string
+	workers  int
+	tests    []testCase
+	memory   uint64        // bytes that a test may use; 0: as many as it likes
+	longest  time.Duration // processor time of the longest test that is run; 0: all are
+	left     []string      // tests that are longer
 }
 
 // testCase is one test function.
 type testCase struct {
 	name    string
+	binary  *binary
 	cpu     time.Duration // processor time that it takes without a mutant
 	wall    time.Duration
 	reached map[int]bool
@@ -65,17 +71,13 @@ const (
 // survey runs each test alone without any mutant and notes its time and the mutants that it reaches. Tests are run with
 // -short: those that draw cases at random draw fewer.
 func (t *trial) survey(ctx context.Context) error {
-	out, err := t.command(ctx, nil, "-test.list", ".*").Output()
-	if err != nil {
-		return fmt.Errorf("listing the tests: %w", err)
-	}
-	// A test that fails because of a mutant must leave nothing in the checkout.
-	if help, _ := t.command(ctx, nil, "-help").CombinedOutput(); strings.Contains(string(help), "-rapid.nofailfile") {
-		t.flags = append(t.flags, "-rapid.nofailfile")
-	}
-	for _, name := range strings.Fields(string(out)) {
-		if strings.HasPrefix(name, "Test") || strings.HasPrefix(name, "Fuzz") || strings.HasPrefix(name, "Example") {
-			t.tests = append(t.tests, testCase{name: name})
+	for _, b := range t.binaries {
+		names, err := b.list(ctx)
+		if err != nil {
+			return err
+		}
+		for _, name := range names {
+			t.tests = append(t.tests, testCase{name: name, binary: b})
 		}
 	}
 	group, ctx := errgroup.WithContext(ctx)
@@ -98,10 +100,29 @@ func (t *trial) survey(ctx context.Context) error {
 	return nil
 }
 
+// list returns the names of the tests.
+func (b *binary) list(ctx context.Context) ([]string, error) {
+	out, err := b.command(ctx, nil, "-test.list", ".*").Output()
+	if err != nil {
+		return nil, fmt.Errorf("listing the tests: %w", err)
+	}
+	// A test that fails because of a mutant must leave nothing in the checkout.
+	if help, _ := b.command(ctx, nil, "-help").CombinedOutput(); strings.Contains(string(help), "-rapid.nofailfile") {
+		b.flags = append(b.flags, "-rapid.nofailfile")
+	}
+	var names []string
+	for _, name := range strings.Fields(string(out)) {
+		if strings.HasPrefix(name, "Test") || strings.HasPrefix(name, "Fuzz") || strings.HasPrefix(name, "Example") {
+			names = append(names, name)
+		}
+	}
+	return names, nil
+}
+
 func (t *trial) examine(ctx context.Context, test *testCase) error {
-	file := filepath.Join(t.scratch, "reached-"+test.name)
+	file := filepath.Join(t.scratch, fmt.Sprintf("reached-%d-%s", slices.Index(t.binaries, test.binary), test.name))
 	env := append(t.memoryLimit(), selector.ReachedVariable+"="+file)
-	command := t.command(ctx, env, "-test.short", "-test.run", exactly(test.name))
+	command := test.binary.command(ctx, env, "-test.short", "-test.run", exactly(test.name))
 	begin := time.Now()
 	out, err := command.CombinedOutput()
 	if err != nil {
@@ -140,9 +161,9 @@ func exactly(names ...string) string {
 	return "^(" + strings.Join(quoted, "|") + ")$"
 }
 
-func (t *trial) command(ctx context.Context, env []string, args ...string) *exec.Cmd {
-	command := exec.CommandContext(ctx, t.binary, append(slices.Clone(t.flags), args...)...)
-	command.Dir = t.dir
+func (b *binary) command(ctx context.Context, env []string, args ...string) *exec.Cmd {
+	command := exec.CommandContext(ctx, b.path, append(slices.Clone(b.flags), args...)...)
+	command.Dir = b.dir
 	command.Env = append(os.Environ(), env...)
 	command.WaitDelay = 5 * time.Second
 	return command
@@ -189,24 +210,26 @@ func (t *trial) try(ctx context.Context, m *mutant) (outcome, error) {
 	return found, nil
 }
 
-// batches returns the tests that reach a mutant, in the order in which they are worth running.
+// batches returns the tests that reach a mutant, in the order in which they are worth running. Those of a batch are of one binary.
 func (t *trial) batches(id int) [][]testCase {
-	var quick []testCase
-	var slow [][]testCase
-	for _, test := range t.tests {
-		switch {
-		case !test.reached[id]:
-		case test.cpu < slowTest:
-			quick = append(quick, test)
-		default:
-			slow = append(slow, []testCase{test})
+	var quick, slow [][]testCase
+	for _, b := range t.binaries {
+		var together []testCase
+		for _, test := range t.tests {
+			switch {
+			case test.binary != b || !test.reached[id]:
+			case test.cpu < slowTest:
+				together = append(together, test)
+			default:
+				slow = append(slow, []testCase{test})
+			}
+		}
+		if len(together) > 0 {
+			quick = append(quick, together)
 		}
 	}
 	slices.SortStableFunc(slow, func(a, b []testCase) int { return int(a[0].cpu - b[0].cpu) })
-	if len(quick) > 0 {
-		return append([][]testCase{quick}, slow...)
-	}
-	return slow
+	return append(quick, slow...)
 }
 
 func (t *trial) run(ctx context.Context, m *mutant, tests []testCase) (outcome, error) {
@@ -220,7 +243,7 @@ func (t *trial) run(ctx context.Context, m *mutant, tests []testCase) (outcome, 
 	defer cancel()
 	env := append(t.memoryLimit(),
 		selector.ActiveVariable+"="+strconv.Itoa(m.ID), selector.CPUVariable+"="+strconv.Itoa(int(cpu.Seconds())))
-	command := t.command(limited, env, "-test.short", "-test.run", exactly(names...), "-test.failfast", "-test.timeout", "0")
+	command := tests[0].binary.command(limited, env, "-test.short", "-test.run", exactly(names...), "-test.failfast", "-test.timeout", "0")
 	var out bytes.Buffer
 	command.Stdout, command.Stderr = &out, &out
 	err := command.Run()
