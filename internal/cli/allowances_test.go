@@ -80,7 +80,7 @@ func TestAScenarioTakesWhatWasAllowedAlone(t *testing.T) {
 	t.Parallel()
 	file := writeScenario(t, secretScenario)
 	all := allowances{env: []string{"AWS_SECRET", "S3A_SECRET"}, files: []string{"/etc/thing.txt"}}
-	if _, err := planRun(file, runFlags{seed: 1, cluster: clusterChoice{kind: embeddedKind}, allowed: all}); err != nil {
+	if _, err := planRun(file, runFlags{seed: 1, cluster: newClusterChoice(), allowed: all}); err != nil {
 		t.Errorf("all is allowed: %v", err)
 	}
 	for missing, less := range map[string]allowances{
@@ -88,7 +88,7 @@ func TestAScenarioTakesWhatWasAllowedAlone(t *testing.T) {
 		"--allow-env S3A_SECRET":      {env: []string{"AWS_SECRET", "s3a_secret"}, files: all.files},
 		"--allow-file /etc/thing.txt": {env: all.env, files: []string{"/etc", "/etc/thing", "thing.txt"}},
 	} {
-		_, err := planRun(file, runFlags{seed: 1, cluster: clusterChoice{kind: embeddedKind}, allowed: less})
+		_, err := planRun(file, runFlags{seed: 1, cluster: newClusterChoice(), allowed: less})
 		if err == nil || !strings.Contains(err.Error(), missing) || codeOf(err) != ExitUsage {
 			t.Errorf("%v, want a usage error that says %s", err, missing)
 		}

@@ -21,17 +21,14 @@ type chaosMesh struct {
 	*chaosmesh.Client
 	cluster cluster.Cluster
 	env     image.Env
-	images  chaosMeshImages
+	images  cluster.References
 	say     func(line string)
 }
-
-// chaosMeshImages are references of images that nodes pull; empty: the chart's own ones.
-type chaosMeshImages struct{ programs, pause string }
 
 var _ runner.ChaosMesh = chaosMesh{}
 
 // chaosMeshOn returns a function that reaches Chaos Mesh on a cluster, whether it is installed there or not.
-func chaosMeshOn(env image.Env, images chaosMeshImages, say func(line string)) func(cluster.Cluster) (runner.ChaosMesh, error) {
+func chaosMeshOn(env image.Env, images cluster.References, say func(line string)) func(cluster.Cluster) (runner.ChaosMesh, error) {
 	return func(c cluster.Cluster) (runner.ChaosMesh, error) {
 		config, err := c.RESTConfig()
 		if err != nil {
@@ -84,7 +81,7 @@ func (m chaosMesh) parts(ctx context.Context) (chaosmesh.Parts, error) {
 	parts := chaosmesh.Parts{Chart: chart, CRDs: crds, Manager: manager}
 	loads, ok := m.cluster.(cluster.ImageStore)
 	if !ok {
-		parts.Image, parts.PauseImage, parts.Pulled = m.images.programs, m.images.pause, true
+		parts.Image, parts.PauseImage, parts.Pulled = m.images.ChaosMesh, m.images.ChaosMeshPause, true
 		return parts, nil // which its nodes pull by themselves
 	}
 	for _, needed := range []struct {
@@ -108,17 +105,13 @@ func (m chaosMesh) parts(ctx context.Context) (chaosmesh.Parts, error) {
 
 // newChaosMeshCommand returns `sparkchaos chaos-mesh`.
 func newChaosMeshCommand(getenv func(string) string) *cobra.Command {
-	var chosen clusterChoice
+	chosen := newClusterChoice()
 	open := func(command *cobra.Command) (runner.ChaosMesh, error) {
-		if err := chosen.checkName(); err != nil {
-			return nil, err
-		}
-		say := func(line string) { fmt.Fprintln(command.ErrOrStderr(), line) }
-		clusters, err := clustersOf(chosen, getenv, say)
+		provider, name, err := clustersAt(command, getenv, chosen)
 		if err != nil {
 			return nil, err
 		}
-		c, err := clusters.Open(chosen.clusterName())
+		c, err := provider.Open(name)
 		if err != nil {
 			return nil, err
 		}
@@ -126,14 +119,15 @@ func newChaosMeshCommand(getenv func(string) string) *cobra.Command {
 		if err != nil {
 			return nil, err
 		}
-		return chaosMeshOn(imagesOf(cache), chosen.existing.chaosMesh, say)(c)
+		say := func(line string) { fmt.Fprintln(command.ErrOrStderr(), line) }
+		return chaosMeshOn(imagesOf(cache), referencesOf(provider), say)(c)
 	}
 	group := newGroup("chaos-mesh", "Install, remove and inspect Chaos Mesh, which some faults need",
 		newChaosMeshInstallCommand(open), newChaosMeshUninstallCommand(open), newChaosMeshStatusCommand(open))
 	flags := group.PersistentFlags()
-	flags.StringVar(&chosen.kind, "cluster", embeddedKind, "kind of cluster")
+	chosen.addKind(flags, "cluster type")
 	flags.StringVar(&chosen.name, "name", defaultCluster, "name of the cluster")
-	chosen.existing.reach(flags)
+	chosen.addFlags(flags, cluster.ToReach)
 	return group
 }
 

@@ -118,7 +118,7 @@ func TestNothingIsCleanedUpBeforeTheQuestion(t *testing.T) {
 			w := watchContext(t)
 			directory := runner.Directory(t.TempDir())
 			active := runner.ActiveRuns{Dir: filepath.Join(state, "runs")}
-			run, err := active.Register(runner.ActiveRecord{RunID: "r-exist", Directory: string(directory), ClusterKind: existingKind, ClusterName: "default", Cluster: tt.of})
+			run, err := active.Register(runner.ActiveRecord{RunID: "r-exist", Directory: string(directory), ClusterKind: "existing", ClusterName: "default", Cluster: tt.of})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -128,7 +128,7 @@ func TestNothingIsCleanedUpBeforeTheQuestion(t *testing.T) {
 				t.Fatal(err)
 			}
 			if _, err := journal.Write(faults.Record{
-				Run: "r-exist", Fault: "lose", Kind: "nodePowerOff", ClusterKind: existingKind, Cluster: "default", ClusterID: tt.of,
+				Run: "r-exist", Fault: "lose", Kind: "nodePowerOff", ClusterKind: "existing", Cluster: "default", ClusterID: tt.of,
 				Object: history.Object{Kind: "Node", Name: "worker-1", UID: "uid-of-node"}, Node: "worker-1",
 				Undo: faults.Undo{Kind: faults.UndoMachine, Data: []byte(`{"action":"power-off"}`)},
 			}); err != nil {

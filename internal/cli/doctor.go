@@ -1,23 +1,22 @@
 package cli
 
 import (
-	"errors"
+	"context"
 	"fmt"
 	"io"
 	"os"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
 
-	"github.com/sparkchaos/sparkchaos/internal/paths"
-	"github.com/sparkchaos/sparkchaos/pkg/cluster/existing"
+	"github.com/sparkchaos/sparkchaos/pkg/cluster"
 )
 
 // diagnosis describes one cluster type on this machine.
 type diagnosis struct {
-	kind  string
-	lacks error    // what is missing, each with its fix; nil: nothing
-	notes []string // further information
+	kind string
+	cluster.Diagnosis
 }
 
 // newDoctorCommand returns `sparkchaos doctor`.
@@ -27,15 +26,10 @@ func newDoctorCommand(getenv func(string) string) *cobra.Command {
 		Long: `Check for each cluster type whether it works on this machine, how it would be made here, and what is missing, with the
 command that fixes it. Nothing is changed. Exit code 3 if no cluster type works.`,
 		RunE: func(command *cobra.Command, _ []string) error {
-			state, err := paths.State(getenv)
+			all, err := diagnose(command.Context(), getenv)
 			if err != nil {
 				return err
 			}
-			cache, err := paths.Cache(getenv)
-			if err != nil {
-				return err
-			}
-			all := append(diagnose(command.Context(), state, cache), diagnoseExisting())
 			if !printDiagnoses(command.OutOrStdout(), all) {
 				return exitWith(ExitError)
 			}
@@ -44,39 +38,51 @@ command that fixes it. Nothing is changed. Exit code 3 if no cluster type works.
 	}
 }
 
-// diagnoseExisting lists the contexts of the kubeconfig. It contacts no cluster, because none was allowed.
-func diagnoseExisting() diagnosis {
-	contexts, err := existing.Contexts("")
-	if err == nil && len(contexts) == 0 {
-		err = errors.New("no context was found: set KUBECONFIG, or name the file with --kubeconfig")
+// diagnose looks at this machine for each kind of cluster.
+func diagnose(ctx context.Context, getenv func(string) string) ([]diagnosis, error) {
+	choice := newClusterChoice()
+	env, err := choice.environment(getenv, func(string) {})
+	if err != nil {
+		return nil, err
 	}
-	d := diagnosis{kind: existingKind, lacks: err}
-	if err == nil {
-		d.notes = append(d.notes, fmt.Sprintf("the kubeconfig has the contexts %s; each is used only if --allow-context names it", strings.Join(contexts, ", ")))
+	note := inotifyNote(os.ReadFile)
+	var all []diagnosis
+	for _, kind := range choice.kinds {
+		d := diagnosis{kind: kind.Name, Diagnosis: kind.Diagnose(ctx, env)}
+		if note != "" && !kind.Foreign && kind.Unavailable == nil {
+			d.Notes = append(d.Notes, note)
+		}
+		all = append(all, d)
 	}
-	return d
+	return all, nil
+}
+
+// inotifyNote says when the kernel may refuse the nodes of several clusters; empty if it will not.
+func inotifyNote(read func(string) ([]byte, error)) string {
+	const setting, enough = "fs.inotify.max_user_instances", 512 // kind's own advice
+	content, err := read("/proc/sys/" + strings.ReplaceAll(setting, ".", "/"))
+	if err != nil {
+		return ""
+	}
+	instances, err := strconv.Atoi(strings.TrimSpace(string(content)))
+	if err != nil || instances >= enough {
+		return ""
+	}
+	return fmt.Sprintf("%s is %d, which all nodes of all clusters share: with too many of them kubelet fails with \"too many open files\"; fix it with `sysctl %s=%d`", setting, instances, setting, enough)
 }
 
 // printDiagnoses prints what was found and reports whether any cluster type works.
 func printDiagnoses(out io.Writer, all []diagnosis) (any bool) {
 	for _, d := range all {
-		if d.lacks == nil {
+		if d.Lacks == nil {
 			any = true
 			fmt.Fprintf(out, "%s: ready\n", d.kind)
 		} else {
-			fmt.Fprintf(out, "%s: does not work here\n  - %s\n", d.kind, strings.ReplaceAll(d.lacks.Error(), "\n", "\n  - "))
+			fmt.Fprintf(out, "%s: does not work here\n  - %s\n", d.kind, strings.ReplaceAll(d.Lacks.Error(), "\n", "\n  - "))
 		}
-		for _, note := range d.notes {
+		for _, note := range d.Notes {
 			fmt.Fprintf(out, "  %s\n", note)
 		}
 	}
 	return any
-}
-
-// needsRoot returns an error with the reason unless the process runs as root.
-func needsRoot(why string) error {
-	if os.Geteuid() == 0 {
-		return nil
-	}
-	return fmt.Errorf("root is needed, this is user %d: %s; run it with sudo", os.Geteuid(), why)
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/spf13/pflag"
 
+	"github.com/sparkchaos/sparkchaos/pkg/cluster"
 	"github.com/sparkchaos/sparkchaos/pkg/cluster/existing"
 )
 
@@ -74,41 +75,29 @@ func TestNobodyIsAskedWhereNobodyIs(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = null.Close() }()
-	radius := existing.BlastRadius{Context: "lab", Nodes: []existing.NodeRadius{{Name: "worker-1", Pods: []string{"shop/web"}}}}
+	radius := existing.BlastRadius{Context: "lab", Nodes: []existing.NodeRadius{{Name: "worker-1", Pods: []string{"shop/web"}}}}.String()
 	var out strings.Builder
 	say := func(line string) { out.WriteString(line) }
-	if err := asker(false, say, null, &out)(t.Context(), radius); err == nil || !strings.Contains(err.Error(), "--yes says that it may") {
+	if err := asker(false, say, null, &out)(t.Context(), "lab", radius); err == nil || !strings.Contains(err.Error(), "--yes says that it may") {
 		t.Errorf("without --yes: %v", err)
 	}
-	if err := asker(true, say, null, &out)(t.Context(), radius); err != nil || strings.Count(out.String(), "shop/web") != 2 {
+	if err := asker(true, say, null, &out)(t.Context(), "lab", radius); err != nil || strings.Count(out.String(), "shop/web") != 2 {
 		t.Errorf("with --yes: %v, shown %q", err, out.String())
 	}
 }
 
 func TestGivenFlagsAreGivenAgain(t *testing.T) {
 	t.Parallel()
-	var chosen clusterChoice
+	chosen := newClusterChoice()
 	flags := pflag.NewFlagSet("", pflag.ContinueOnError)
-	flags.StringVar(&chosen.kind, clusterFlag, embeddedKind, "")
+	chosen.addKind(flags, "")
 	flags.Int("repeat", 1, "")
-	chosen.existing.reach(flags)
-	chosen.existing.offers(flags)
+	chosen.addFlags(flags, cluster.ToReach, cluster.ToRun)
 	if err := flags.Parse([]string{"--cluster", "existing", "--context", "a", "--allow-context", "a", "--allow-context", "b", "--repeat", "3", "-y"}); err != nil {
 		t.Fatal(err)
 	}
 	want := []string{"--allow-context=a", "--allow-context=b", "--cluster=existing", "--context=a"}
 	if diff := cmp.Diff(want, given(flags)); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
-	}
-}
-
-func TestRunsElsewhereAreLeftAlone(t *testing.T) {
-	t.Parallel()
-	clusters := newExistingClusters(existingFlags{context: "lab", allowed: []string{"lab"}}, nil)
-	if _, err := clusters.Open("prod"); err == nil {
-		t.Error("another context is opened")
-	}
-	if _, err := clusters.Remove(t.Context(), "lab"); err == nil {
-		t.Error("a cluster of others is removed")
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/sparkchaos/sparkchaos/internal/stagingcli"
+	"github.com/sparkchaos/sparkchaos/pkg/cluster"
 )
 
 // ExitCode is what the process says to its caller; the values are part of the product's contract.
@@ -66,11 +67,14 @@ func usagef(format string, arguments ...any) error {
 func codeOf(err error) ExitCode {
 	var coded *exitError
 	var staged *stagingcli.Error
+	var option *cluster.OptionError
 	switch {
 	case err == nil:
 		return ExitPass
 	case errors.As(err, &coded):
 		return coded.code
+	case errors.As(err, &option):
+		return ExitUsage
 	case errors.As(err, &staged):
 		return ExitCode(staged.Code)
 	case errors.Is(err, context.Canceled):

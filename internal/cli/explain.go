@@ -3,11 +3,11 @@ package cli
 import (
 	"bytes"
 	"io"
-	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/sparkchaos/sparkchaos/internal/printable"
+	"github.com/sparkchaos/sparkchaos/pkg/cluster"
 	"github.com/sparkchaos/sparkchaos/pkg/plan"
 	"github.com/sparkchaos/sparkchaos/pkg/scenario"
 )
@@ -15,7 +15,7 @@ import (
 // newExplainCommand returns the command that says a plan in plain sentences.
 func newExplainCommand() *cobra.Command {
 	var seed uint64
-	var chosen clusterChoice
+	chosen := newClusterChoice()
 	var planFile string
 	var plainSecrets bool
 	command := &cobra.Command{
@@ -39,15 +39,15 @@ func newExplainCommand() *cobra.Command {
 		},
 	}
 	command.Flags().Uint64Var(&seed, "seed", 1, "decides every random choice of a scenario; run picks one unless it is given")
-	command.Flags().StringVar(&chosen.kind, "cluster", embeddedKind, "cluster type to plan for: "+strings.Join(clusterKinds(), ", "))
-	chosen.existing.can(command.Flags())
+	chosen.addKind(command.Flags(), "cluster type to plan for")
+	chosen.addFlags(command.Flags(), cluster.ToPlan)
 	addPlainSecrets(command.Flags(), &plainSecrets)
 	command.Flags().StringVar(&planFile, "plan", "", "explain this plan instead of a scenario")
 	return command
 }
 
 // planOf reads the plan, or makes it of the scenario that the first argument names.
-func planOf(args []string, planFile string, seed uint64, chosen clusterChoice, how ...scenario.Option) (*plan.Plan, error) {
+func planOf(args []string, planFile string, seed uint64, chosen *clusterChoice, how ...scenario.Option) (*plan.Plan, error) {
 	if planFile != "" {
 		return loadPlan(planFile, how...)
 	}

@@ -26,8 +26,8 @@ func checkWait(flags runFlags) error {
 	switch {
 	case flags.wait < 0:
 		return usagef("--wait %v: expected a duration that is not negative", flags.wait)
-	case flags.wait > 0 && flags.cluster.kind == existingKind:
-		return usagef("--wait is for clusters of this machine; an existing cluster is refused while another harness holds it")
+	case flags.wait > 0:
+		return flags.cluster.here("--wait is for clusters of this machine; an existing cluster is refused while another harness holds it")
 	default:
 		return nil
 	}

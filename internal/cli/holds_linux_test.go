@@ -105,7 +105,7 @@ func TestOneThatWaitsForTheClusterShowsIt(t *testing.T) {
 	other := held(t, state, "embedded", "lab")
 	clusters := struct {
 		*locks.Holds
-		runner.Clusters
+		cluster.Provider
 	}{Holds: locks.NewHolds(locks.In(state, "embedded"))}
 	show := &fakeAwaiting{seen: make(chan string, 1), done: make(chan struct{})}
 	got := make(chan error, 1)
@@ -225,7 +225,7 @@ var _ cluster.Exclusive = keptClusters{}
 
 // keptClusters are there until they are removed.
 type keptClusters struct {
-	runner.Clusters
+	cluster.Provider
 	*locks.Holds
 	absent bool
 }

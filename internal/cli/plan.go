@@ -4,17 +4,17 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"strings"
 
 	"github.com/spf13/cobra"
 
+	"github.com/sparkchaos/sparkchaos/pkg/cluster"
 	"github.com/sparkchaos/sparkchaos/pkg/plan"
 )
 
 // newPlanCommand returns the command that prints what a run of a scenario would do.
 func newPlanCommand() *cobra.Command {
 	var seed uint64
-	var chosen clusterChoice
+	chosen := newClusterChoice()
 	var format string
 	var plainSecrets bool
 	command := &cobra.Command{
@@ -39,8 +39,8 @@ func newPlanCommand() *cobra.Command {
 		},
 	}
 	command.Flags().Uint64Var(&seed, "seed", 1, "decides every random choice; run picks one unless it is given")
-	command.Flags().StringVar(&chosen.kind, "cluster", embeddedKind, "cluster type to plan for: "+strings.Join(clusterKinds(), ", "))
-	chosen.existing.can(command.Flags())
+	chosen.addKind(command.Flags(), "cluster type to plan for")
+	chosen.addFlags(command.Flags(), cluster.ToPlan)
 	addPlainSecrets(command.Flags(), &plainSecrets)
 	command.Flags().StringVarP(&format, "output", "o", "yaml", "yaml or json")
 	return command

@@ -14,7 +14,11 @@ import (
 
 	"github.com/sparkchaos/sparkchaos/internal/components"
 	"github.com/sparkchaos/sparkchaos/internal/paths"
+	"github.com/sparkchaos/sparkchaos/internal/printable"
 	"github.com/sparkchaos/sparkchaos/pkg/check"
+	"github.com/sparkchaos/sparkchaos/pkg/cluster"
+	"github.com/sparkchaos/sparkchaos/pkg/cluster/kinds"
+	"github.com/sparkchaos/sparkchaos/pkg/faults"
 	"github.com/sparkchaos/sparkchaos/pkg/image"
 	"github.com/sparkchaos/sparkchaos/pkg/plan"
 	"github.com/sparkchaos/sparkchaos/pkg/report"
@@ -26,7 +30,7 @@ import (
 type runFlags struct {
 	plan        string
 	seed        uint64
-	cluster     clusterChoice
+	cluster     *clusterChoice
 	out         string
 	keepCluster bool
 	repeat      int
@@ -39,7 +43,7 @@ const defaultCluster = "sparkchaos"
 
 // newRunCommand returns `sparkchaos run`.
 func newRunCommand(getenv func(string) string) *cobra.Command {
-	var flags runFlags
+	flags := runFlags{cluster: newClusterChoice()}
 	command := &cobra.Command{
 		Use:   "run SCENARIO… | --plan FILE",
 		Short: "Launch a workload, inject faults, record what happens, and judge the record",
@@ -56,7 +60,7 @@ clean-up incomplete, pass.`,
   sparkchaos run scenarios/*.yaml --seed 7
   sparkchaos run --plan runs/latest/plan.yaml --repeat 5`,
 		RunE: func(command *cobra.Command, args []string) error {
-			if err := errors.Join(flags.cluster.checkName(), flags.cluster.check(), checkWait(flags)); err != nil {
+			if err := flags.check(); err != nil {
 				return err
 			}
 			planned, err := planRuns(command, args, flags)
@@ -69,16 +73,24 @@ clean-up incomplete, pass.`,
 	f := command.Flags()
 	f.StringVar(&flags.plan, "plan", "", "run a stored plan instead of scenarios")
 	f.Uint64Var(&flags.seed, "seed", 0, "decides every random choice; 0 picks a seed, which the plan and every report name")
-	f.StringVar(&flags.cluster.kind, clusterFlag, embeddedKind, clusterFlagUsage())
+	flags.cluster.addKind(f, "cluster type")
 	f.StringVar(&flags.cluster.name, "cluster-name", defaultCluster, "name of the cluster; if it is already running it is reused and left running")
 	f.StringVar(&flags.out, "out", "runs", "directory in which each run gets a directory of its own")
 	f.BoolVar(&flags.keepCluster, "keep-cluster", false, "do not remove the cluster that was made for the run")
 	f.IntVar(&flags.repeat, "repeat", 1, "how often to run each scenario")
 	flags.allowed.add(f)
 	addWait(f, &flags.wait)
-	flags.cluster.existing.reach(f)
-	flags.cluster.existing.offers(f)
+	flags.cluster.addFlags(f, cluster.ToReach, cluster.ToRun)
 	return command
+}
+
+// check refuses a cluster that cannot be meant, and a run for which an option is missing.
+func (f runFlags) check() error {
+	if _, err := f.cluster.of(); err != nil {
+		return err
+	}
+	_, unnamed := f.cluster.clusterName()
+	return errors.Join(unnamed, f.cluster.checkRun(), checkWait(f))
 }
 
 // plannedRun is a plan and, if it came from one, the scenario's own text.
@@ -268,10 +280,8 @@ func outcomeOf(verdict check.Verdict, report error, finished runner.Finished) ou
 // cleanUpBefore cleans up after runs that were killed on the cluster that a run is about to use. One that belongs to others is asked
 // for first: before, nothing is done to it.
 func cleanUpBefore(ctx context.Context, options runner.Options, flags runFlags) error {
-	if others, ok := options.Clusters.(existingClusters); ok {
-		if _, err := others.confirm(ctx); err != nil {
-			return err
-		}
+	if err := confirmed(ctx, options.Clusters); err != nil {
+		return err
 	}
 	clean := cleanUpOptions(ctx, options, flags)
 	clean.Only = options.ClusterName
@@ -282,22 +292,27 @@ func cleanUpOptions(ctx context.Context, options runner.Options, flags runFlags)
 	say := options.Progress.Say
 	return runner.CleanUpOptions{
 		Active: options.Active, Clusters: options.Clusters, ChaosMesh: options.ChaosMesh, Say: say,
-		Confirm: questioner(ctx, flags.cluster.existing.yes, say, os.Stdin, os.Stderr),
+		Confirm: questioner(ctx, flags.cluster.yes, say, os.Stdin, os.Stderr),
 	}
 }
 
 // cleanUpAll cleans up after runs that were killed, on clusters of each kind.
 func cleanUpAll(ctx context.Context, getenv func(string) string, options runner.Options, flags runFlags) error {
 	var errs []error
-	for _, kind := range usableKinds() {
+	for _, kind := range kinds.All() {
+		if kind.Unavailable != nil {
+			continue // no run on this system can have left something in it
+		}
 		clean := cleanUpOptions(ctx, options, flags)
-		if clean.Clusters.Kind() != kind {
-			clusters, err := clustersOf(clusterChoice{kind: kind}, getenv, sayLine(options.Progress))
+		if clean.Clusters.Kind() != kind.Name {
+			others := newClusterChoice()
+			others.kind = kind.Name
+			provider, err := others.provider(getenv, sayLine(options.Progress))
 			if err != nil {
 				errs = append(errs, err)
 				continue
 			}
-			clean.Clusters = clusters
+			clean.Clusters = provider
 		}
 		errs = append(errs, runner.CleanUpDead(ctx, clean))
 	}
@@ -312,20 +327,13 @@ func cleanedUp(ctx context.Context, err error) error {
 	return withCode(ExitCleanUpLeftovers, err)
 }
 
-// clustersOf returns the clusters of a kind.
-func clustersOf(chosen clusterChoice, getenv func(string) string, progress func(line string)) (runner.Clusters, error) {
-	if chosen.kind == existingKind {
-		return newExistingClusters(chosen.existing, progress), nil
+// confirmed asks whether a cluster that others use may be disturbed, if it is one.
+func confirmed(ctx context.Context, provider cluster.Provider) error {
+	confirming, ok := provider.(cluster.Confirming)
+	if !ok {
+		return nil
 	}
-	state, err := paths.State(getenv)
-	if err != nil {
-		return nil, err
-	}
-	cache, err := paths.Cache(getenv)
-	if err != nil {
-		return nil, err
-	}
-	return newClusters(chosen.kind, state, cache, progress)
+	return confirming.Confirm(ctx)
 }
 
 func sayLine(show runner.Progress) func(line string) {
@@ -361,24 +369,35 @@ func runOptions(command *cobra.Command, getenv func(string) string, flags runFla
 	if err != nil {
 		return runner.Options{}, err
 	}
-	clusters, err := clustersOf(flags.cluster, getenv, sayLine(show))
+	name, err := flags.cluster.clusterName()
+	if err != nil {
+		return runner.Options{}, err
+	}
+	clusters, err := flags.cluster.provider(getenv, sayLine(show))
 	if err != nil {
 		return runner.Options{}, err
 	}
 	options := runner.Options{
-		Runs: flags.out, ClusterName: flags.cluster.clusterName(), Flags: given(command.Flags()), CleanUp: cleanUpCommand(command.Flags()),
+		Runs: flags.out, ClusterName: name, Flags: given(command.Flags()), CleanUp: cleanUpCommand(command.Flags()),
 		KeepCluster: flags.keepCluster, Clusters: clusters,
 		Image: cachedImage(image.Spark, cache, show), Staging: cachedImage(image.Staging, cache, show), Baselines: filepath.Join(cache, "baselines"),
-		ChaosMesh: chaosMeshOn(imagesOf(cache), flags.cluster.existing.chaosMesh, sayLine(show)),
+		ChaosMesh: chaosMeshOn(imagesOf(cache), referencesOf(clusters), sayLine(show)),
 		Variable:  flags.allowed.variable(os.LookupEnv),
 		Active:    runner.ActiveRuns{Dir: filepath.Join(state, "runs")}, Progress: show, Version: programVersion(),
 	}
-	if flags.cluster.kind == existingKind {
-		if options.CloudSecret, err = flags.cluster.existing.secret(); err != nil {
+	if puller, ok := clusters.(cluster.Puller); ok {
+		references := puller.References()
+		options.Image = imageNamed(references.Spark, "--image", "Spark's")
+		options.Staging = imageNamed(references.Pod, "--staging-image", "that of the harness's own program for pods")
+	}
+	if clouded, ok := clusters.(cluster.Clouded); ok {
+		secret, err := clouded.CloudSecret()
+		if err != nil {
 			return runner.Options{}, err
 		}
-		options.Image = imageNamed(flags.cluster.existing.image, "--image", "Spark's")
-		options.Staging = imageNamed(flags.cluster.existing.stagingImage, "--staging-image", "that of the harness's own program for pods")
+		if secret != nil {
+			options.CloudSecret = &faults.CloudSecret{Namespace: secret.Namespace, Name: secret.Name}
+		}
 	}
 	return options, nil
 }
@@ -386,32 +405,24 @@ func runOptions(command *cobra.Command, getenv func(string) string, flags runFla
 // clusterFlag names the cluster type.
 const clusterFlag = "cluster"
 
-// clusterFlagUsage is the help text of the flag.
-func clusterFlagUsage() string {
-	return "cluster type: embedded (made on this machine, without Docker), kind (nodes are containers), or existing (made by somebody else)"
-}
-
 // yesFlag answers the questions of one command. It is never among the flags that are given again: whoever does asks again.
 const yesFlag = "yes"
 
 // given returns the flags that say which cluster is meant and were given, as they are to be given again.
 func given(flags *pflag.FlagSet) []string {
-	var meant clusterChoice
 	known := pflag.NewFlagSet("", pflag.ContinueOnError)
-	meant.existing.reach(known)
-	meant.existing.offers(known)
+	newClusterChoice().addFlags(known, cluster.ToReach, cluster.ToRun)
 	new(allowances).add(known)
 	return givenAmong(flags, known)
 }
 
 // cleanUpCommand is the command line that cleans up after a run that was started with the flags.
 func cleanUpCommand(flags *pflag.FlagSet) string {
-	var meant clusterChoice
 	known := pflag.NewFlagSet("", pflag.ContinueOnError)
-	meant.existing.reach(known)
+	newClusterChoice().addFlags(known, cluster.ToReach)
 	line := "sparkchaos cleanup"
 	for _, flag := range givenAmong(flags, known) {
-		line += " " + report.ShellQuote(flag)
+		line += " " + printable.ShellWord(flag)
 	}
 	return line
 }
@@ -449,6 +460,14 @@ func cachedImage(build func(context.Context, image.Env) (image.Archive, error), 
 	}
 }
 
+// referencesOf returns the images that the nodes of a provider's clusters pull; none if they pull none.
+func referencesOf(provider cluster.Provider) cluster.References {
+	if puller, ok := provider.(cluster.Puller); ok {
+		return puller.References()
+	}
+	return cluster.References{}
+}
+
 // imagesOf is where images are built from and kept; an installed program that is used anywhere has no checkout.
 func imagesOf(cache string) image.Env {
 	checkout, err := components.FindSource(".")
@@ -460,7 +479,7 @@ func imagesOf(cache string) image.Env {
 
 // newCleanupCommand returns `sparkchaos cleanup`.
 func newCleanupCommand(getenv func(string) string) *cobra.Command {
-	var flags runFlags
+	flags := runFlags{cluster: newClusterChoice()}
 	command := &cobra.Command{
 		Use: "cleanup", Short: "Clean up after runs that were killed: undo their faults, remove their objects", Args: cobra.NoArgs,
 		Long: `Clean up after runs that were killed: undo their faults and remove their objects, on all clusters of this machine. With
@@ -471,7 +490,7 @@ Only the cluster and the machines that the record names are touched. If it canno
 without the cluster's identity, a machine that has to be switched off and on), you are asked; --yes confirms where nobody
 can be asked.`,
 		RunE: func(command *cobra.Command, _ []string) error {
-			if err := flags.cluster.check(); err != nil {
+			if err := flags.cluster.checkRun(); err != nil {
 				return err
 			}
 			options, err := runOptions(command, getenv, flags)
@@ -479,29 +498,31 @@ can be asked.`,
 				return err
 			}
 			ctx := command.Context()
-			if others, ok := options.Clusters.(existingClusters); ok {
-				if _, err := others.confirm(ctx); err != nil {
-					return err
-				}
+			if err := confirmed(ctx, options.Clusters); err != nil {
+				return err
 			}
 			return errors.Join(cleanUpAll(ctx, getenv, options, flags), cleanUpShared(ctx, options, flags))
 		},
 	}
-	command.Flags().StringVar(&flags.cluster.kind, "cluster", embeddedKind, "existing: also clean up an existing cluster")
-	flags.cluster.existing.reach(command.Flags())
+	command.Flags().StringVar(&flags.cluster.kind, clusterFlag, flags.cluster.kind, "existing: also clean up an existing cluster")
+	flags.cluster.addFlags(command.Flags(), cluster.ToReach)
 	return command
 }
 
 // cleanUpShared cleans up a cluster that others use, too, after runs of any machine.
 func cleanUpShared(ctx context.Context, options runner.Options, flags runFlags) error {
-	clusters, ok := options.Clusters.(existingClusters)
+	located, ok := options.Clusters.(cluster.Located)
 	if !ok {
 		return nil
 	}
-	c, err := clusters.open()
+	c, err := options.Clusters.Open(located.Reached())
 	if err != nil {
 		return err
 	}
+	shared, ok := c.(cluster.Shared)
+	if !ok {
+		return nil
+	}
 	confirm := cleanUpOptions(ctx, options, flags).Confirm
-	return cleanedUp(ctx, runner.CleanUpShared(ctx, c, options.ChaosMesh, confirm, options.Progress.Say))
+	return cleanedUp(ctx, runner.CleanUpShared(ctx, shared, options.ChaosMesh, confirm, options.Progress.Say))
 }

@@ -44,7 +44,7 @@ func TestShippedScenarios(t *testing.T) {
 				t.Errorf("%s: the description of a control, and of no other scenario, begins with %q", each.file, "Expected failure: ")
 			}
 			modeline(t, each.file)
-			p, err := makePlan(s, 1, clusterChoice{kind: embeddedKind})
+			p, err := makePlan(s, 1, newClusterChoice())
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -13,7 +13,6 @@ import (
 
 	"github.com/sparkchaos/sparkchaos/internal/nearest"
 	"github.com/sparkchaos/sparkchaos/internal/strictyaml"
-	"github.com/sparkchaos/sparkchaos/pkg/cluster"
 	"github.com/sparkchaos/sparkchaos/pkg/plan"
 	"github.com/sparkchaos/sparkchaos/pkg/scenario"
 	"github.com/sparkchaos/sparkchaos/scenarios"
@@ -150,77 +149,15 @@ func loadPlan(file string, how ...scenario.Option) (*plan.Plan, error) {
 }
 
 // makePlan plans a scenario for a kind of cluster. What the cluster cannot do is an error of usage.
-func makePlan(s *scenario.Scenario, seed uint64, chosen clusterChoice) (*plan.Plan, error) {
-	can, err := capabilities(chosen)
+func makePlan(s *scenario.Scenario, seed uint64, chosen *clusterChoice) (*plan.Plan, error) {
+	kind, err := chosen.of()
+	if err != nil {
+		return nil, err
+	}
+	can, err := kind.Can()
 	if err != nil {
 		return nil, err
 	}
 	p, err := plan.New(s, seed, can, catalogue())
 	return p, withCode(ExitUsage, err)
-}
-
-// The kinds of clusters.
-const (
-	embeddedKind = "embedded" // machines that the program makes on this one by itself
-	kindKind     = "kind"     // containers, made by kind
-	existingKind = "existing" // made by somebody else, reached by a kubeconfig
-)
-
-// clusterKinds are all of them, the default first.
-func clusterKinds() []string { return []string{embeddedKind, kindKind, existingKind} }
-
-// clusterChoice is which cluster a command means.
-type clusterChoice struct {
-	kind, name string
-	existing   existingFlags
-}
-
-// clusterName is the one that runs and records know the cluster by.
-func (c clusterChoice) clusterName() string {
-	if c.kind == existingKind {
-		return c.existing.context
-	}
-	return c.name
-}
-
-// checkName refuses what cannot be the name of a cluster of this machine.
-func (c clusterChoice) checkName() error {
-	if c.kind == existingKind {
-		return nil
-	}
-	return withCode(ExitUsage, cluster.CheckName(c.name))
-}
-
-// check refuses an existing cluster that may not be worked on, or cannot be for want of a flag.
-func (c clusterChoice) check() error {
-	if c.kind != existingKind {
-		return nil
-	}
-	if err := c.existing.allowedContext(); err != nil {
-		return err
-	}
-	if c.existing.stagingImage == "" {
-		return usagef("--staging-image is missing: the nodes of an existing cluster pull the harness's own program for pods; `sparkchaos image build staging` builds it, push it to a registry that they reach")
-	}
-	return nil
-}
-
-// capabilities returns what a kind of cluster can do.
-func capabilities(chosen clusterChoice) (plan.Capabilities, error) {
-	if !slices.Contains(clusterKinds(), chosen.kind) {
-		return plan.Capabilities{}, usagef("cluster kind %q is not known; expected one of %s", chosen.kind, strings.Join(clusterKinds(), ", "))
-	}
-	can := plan.Capabilities{Kind: chosen.kind, Actions: cluster.Actions(), ChaosMesh: true}
-	if chosen.kind == existingKind {
-		actions, err := chosen.existing.actions()
-		if err != nil {
-			return can, err
-		}
-		secret, err := chosen.existing.secret()
-		if err != nil {
-			return can, err
-		}
-		can.Actions, can.Cloud = actions.Can(), secret != nil
-	}
-	return can, nil
 }

@@ -33,6 +33,22 @@ func Lines(s string) string {
 	return out.String()
 }
 
+// ShellWord makes a word that a POSIX shell takes as it is. Control characters are not kept: such a path cannot be
+// pasted anyway, and printed they would act on the terminal.
+func ShellWord(s string) string {
+	s = Line(s)
+	plain := s != ""
+	for _, r := range s {
+		if r > unicode.MaxASCII || !(unicode.IsLetter(r) || unicode.IsDigit(r) || strings.ContainsRune("/._-+:@%=,", r)) {
+			plain = false
+		}
+	}
+	if plain {
+		return s
+	}
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+}
+
 func harmless(r rune) rune {
 	switch {
 	case r == utf8.RuneError:

@@ -49,3 +49,14 @@ func FuzzNothingActsOnATerminal(f *testing.F) {
 		}
 	})
 }
+
+func TestShellWord(t *testing.T) {
+	t.Parallel()
+	for in, want := range map[string]string{
+		"runs/a-1": "runs/a-1", "": "''", "a b": "'a b'", "it's": `'it'\''s'`, "$(rm)": "'$(rm)'", "a\nb": "'a b'", "größe": "'größe'",
+	} {
+		if got := ShellWord(in); got != want {
+			t.Errorf("%q: got %s, want %s", in, got, want)
+		}
+	}
+}

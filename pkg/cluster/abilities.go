@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"context"
+	"os"
 	"time"
 )
 
@@ -77,4 +78,69 @@ type Exclusive interface {
 	Note(name, run string) error
 	// Holder returns who holds a cluster; nil if nobody does.
 	Holder(name string) (*Holder, error)
+}
+
+// Guarded is a Provider to whose nodes something may be done by hand only if no run has their cluster, or if somebody allows it.
+type Guarded interface {
+	// ActOn keeps runs from beginning on a cluster while something is done to a node, until done is called; or it asks whether it may be
+	// done.
+	ActOn(ctx context.Context, name, node string) (done func(), err error)
+}
+
+// Confirming is a Provider of a cluster that others use: nothing is written to it before somebody has seen and allowed what may be
+// disturbed.
+type Confirming interface {
+	// Confirm asks once. From then on the cluster is confined to what was shown.
+	Confirm(ctx context.Context) error
+}
+
+// Located is a Provider whose clusters' names do not tell which cluster is meant.
+type Located interface {
+	// Elsewhere returns why a run is not on the cluster that is reached, and how to clean up after it; empty if it is there.
+	Elsewhere(run LeftRun) string
+	// Reached is the name by which Open finds the cluster that is reached.
+	Reached() string
+}
+
+// Puller is a Provider whose clusters' nodes pull images by themselves.
+type Puller interface {
+	// References are those of the images that were named.
+	References() References
+}
+
+// Clouded is a Provider of a cluster whose nodes belong to a cloud.
+type Clouded interface {
+	// CloudSecret names the Secret by which Chaos Mesh reaches the cloud; nil without one.
+	CloudSecret() (*Secret, error)
+}
+
+// Lister is a Provider that can tell of a cluster by its files.
+type Lister interface {
+	// Summary changes nothing; what cannot be found out about a cluster is part of its state.
+	Summary(ctx context.Context, name string) Summary
+}
+
+// Own is a cluster that was made on this machine.
+type Own interface {
+	Cluster
+	ImageStore
+	// Workers is the number of nodes with which the cluster was made.
+	Workers() int
+	// Timing returns the knobs with which the cluster was made.
+	Timing() Timing
+	// Kubeconfig returns that of the cluster's admin.
+	Kubeconfig() ([]byte, error)
+	// Show looks at the cluster from outside and asks its API server. It changes nothing.
+	Show(ctx context.Context) (Status, error)
+	// LogFiles returns the logs of the nodes and of the control plane.
+	LogFiles() ([]Log, error)
+}
+
+// Log is a log of a service on a node, or of the control plane.
+type Log interface {
+	Name() string
+	// Of reports whether it is meant by a node's name alone.
+	Of(node string) bool
+	// Open opens it for reading. It may be cut while it is read.
+	Open() (*os.File, error)
 }

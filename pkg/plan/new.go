@@ -14,14 +14,7 @@ import (
 )
 
 // Capabilities is what a kind of cluster can do, known before there is one.
-type Capabilities struct {
-	Kind    string           // embedded, kind or existing
-	Actions []cluster.Action // that it can do to its nodes
-	// ChaosMesh says that Chaos Mesh is there or can be installed.
-	ChaosMesh bool
-	// Cloud says that Chaos Mesh may have the cloud stop nodes.
-	Cloud bool
-}
+type Capabilities = cluster.Capabilities
 
 // chooser is what arguments implement that leave something to the seed.
 type chooser interface {

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/sparkchaos/sparkchaos/internal/printable"
 	"github.com/sparkchaos/sparkchaos/internal/regular"
 	"github.com/sparkchaos/sparkchaos/pkg/check"
 )
@@ -63,7 +64,7 @@ func Load(directory string) (check.RunVerdict, RunInfo, error) {
 	info := RunInfo{Directory: directory}
 	content, err := regular.ReadFile(filepath.Join(directory, VerdictFile), MaxFileBytes)
 	if errors.Is(err, fs.ErrNotExist) {
-		return check.RunVerdict{}, info, fmt.Errorf("%w; judge the run with: sparkchaos check %s", err, ShellQuote(directory))
+		return check.RunVerdict{}, info, fmt.Errorf("%w; judge the run with: sparkchaos check %s", err, printable.ShellWord(directory))
 	}
 	if err != nil {
 		return check.RunVerdict{}, info, err
@@ -194,10 +195,10 @@ func answers(flag string) bool {
 
 // rerun is the one line that runs the same plan again.
 func (i RunInfo) rerun() string {
-	again := "sparkchaos run --plan " + ShellQuote(filepath.Join(i.Directory, PlanFile))
+	again := "sparkchaos run --plan " + printable.ShellWord(filepath.Join(i.Directory, PlanFile))
 	for _, flag := range i.Environment.Flags {
 		if !answers(flag) {
-			again += " " + ShellQuote(flag)
+			again += " " + printable.ShellWord(flag)
 		}
 	}
 	return again

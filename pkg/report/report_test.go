@@ -16,6 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/olekukonko/tablewriter/pkg/twwidth"
 
+	"github.com/sparkchaos/sparkchaos/internal/printable"
 	"github.com/sparkchaos/sparkchaos/pkg/check"
 )
 
@@ -316,17 +317,6 @@ func TestParseFormats(t *testing.T) {
 	}
 }
 
-func TestShellQuote(t *testing.T) {
-	t.Parallel()
-	for in, want := range map[string]string{
-		"runs/a-1": "runs/a-1", "": "''", "a b": "'a b'", "it's": `'it'\''s'`, "$(rm)": "'$(rm)'", "a\nb": "'a b'", "größe": "'größe'",
-	} {
-		if got := ShellQuote(in); got != want {
-			t.Errorf("%q: got %s, want %s", in, got, want)
-		}
-	}
-}
-
 func TestWrap(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
@@ -370,7 +360,7 @@ func FuzzDecodeVerdict(f *testing.F) {
 func FuzzText(f *testing.F) {
 	f.Add(hostileText)
 	f.Fuzz(func(t *testing.T, s string) {
-		for _, shown := range []string{clean(s), markdown(s), markdownCode(s), ShellQuote(s)} {
+		for _, shown := range []string{clean(s), markdown(s), markdownCode(s), printable.ShellWord(s)} {
 			if strings.ContainsFunc(shown, unicode.IsControl) {
 				t.Errorf("%q: control character in %q", s, shown)
 			}

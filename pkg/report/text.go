@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"strings"
 	"time"
-	"unicode"
 
 	"github.com/sparkchaos/sparkchaos/internal/printable"
 	"github.com/sparkchaos/sparkchaos/pkg/check"
@@ -49,22 +48,6 @@ func markdownCode(s string) string {
 		return fence + " " + s + " " + fence
 	}
 	return fence + s + fence
-}
-
-// ShellQuote quotes a word for a POSIX shell. Control characters are dropped: such a path cannot be pasted anyway, and
-// printed they would act on the terminal.
-func ShellQuote(s string) string {
-	s = clean(s)
-	plain := s != ""
-	for _, r := range s {
-		if r > unicode.MaxASCII || !(unicode.IsLetter(r) || unicode.IsDigit(r) || strings.ContainsRune("/._-+:@%=,", r)) {
-			plain = false
-		}
-	}
-	if plain {
-		return s
-	}
-	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 }
 
 // took formats a duration with the precision that a reader needs.

@@ -13,7 +13,7 @@ import (
 // CleanUpOptions are what a clean-up after killed runs works with.
 type CleanUpOptions struct {
 	Active    ActiveRuns
-	Clusters  Clusters
+	Clusters  cluster.Provider
 	ChaosMesh ChaosMeshOn
 	// Only is the one cluster that is cleaned up, by its name: dead runs of all others are mentioned and keep nothing from
 	// going on. Empty: all clusters of the kind.
@@ -21,14 +21,6 @@ type CleanUpOptions struct {
 	// Confirm returns nil if somebody allows what it is asked, and otherwise an error that says how to allow it. nil allows nothing.
 	Confirm func(question string) error
 	Say     func(format string, args ...any)
-}
-
-// locator is what Clusters have whose names do not tell which cluster is meant.
-type locator interface {
-	// Elsewhere says why a run is not on the cluster that is reached, and how to clean up after it; empty if it is there.
-	Elsewhere(record ActiveRecord) string
-	// Reached is the name by which Open finds the cluster that is reached.
-	Reached() string
 }
 
 // CleanUpDead undoes what runs left whose process was killed, and removes what they made. What is not on the cluster of the run's
@@ -85,8 +77,8 @@ func (o CleanUpOptions) elsewhere(record ActiveRecord) string {
 		}
 		return record.elsewhere()
 	}
-	if located, ok := o.Clusters.(locator); ok {
-		return located.Elsewhere(record)
+	if located, ok := o.Clusters.(cluster.Located); ok {
+		return located.Elsewhere(cluster.LeftRun{ClusterName: record.ClusterName, Cluster: record.Cluster, CleanUp: record.CleanUp})
 	}
 	if o.Only != "" && o.Only != record.ClusterName {
 		return record.elsewhere()
@@ -109,7 +101,7 @@ func (r ActiveRecord) CleanUpCommand() string {
 
 func (o CleanUpOptions) cleanUp(ctx context.Context, record ActiveRecord) error {
 	name := record.ClusterName
-	if located, ok := o.Clusters.(locator); ok {
+	if located, ok := o.Clusters.(cluster.Located); ok {
 		name = located.Reached()
 	}
 	c, err := o.Clusters.Open(name)
@@ -151,7 +143,7 @@ func (o CleanUpOptions) isOn(record ActiveRecord, found cluster.Identity, troubl
 	case cluster.Different:
 		return false, &faults.OtherClusterError{Name: record.ClusterName, Of: record.Cluster, Found: found}
 	}
-	if _, ok := o.Clusters.(locator); ok && trouble != nil {
+	if _, ok := o.Clusters.(cluster.Located); ok && trouble != nil {
 		return false, trouble // it has to answer anyway
 	}
 	question := fmt.Sprintf("run %s was on %s, called %s, and this one, %s, has the same name: nothing proves that they are one. Clean up here?",

@@ -8,7 +8,7 @@ import (
 )
 
 // holdCluster takes hold of the cluster of a run, unless it is of a kind that is held in another way.
-func holdCluster(ctx context.Context, clusters Clusters, name, what string) (release func(), err error) {
+func holdCluster(ctx context.Context, clusters cluster.Provider, name, what string) (release func(), err error) {
 	exclusive, ok := clusters.(cluster.Exclusive)
 	if !ok {
 		return func() {}, nil
@@ -27,7 +27,7 @@ func (r *run) noteHold() error {
 
 // holdDead takes hold of the cluster of a run that was killed. If another run has it by now, why says so: what the dead one left
 // is cleaned up later.
-func holdDead(ctx context.Context, clusters Clusters, record ActiveRecord) (release func(), why string, err error) {
+func holdDead(ctx context.Context, clusters cluster.Provider, record ActiveRecord) (release func(), why string, err error) {
 	release, err = holdCluster(ctx, clusters, record.ClusterName, "clean-up after run "+record.RunID)
 	var held *cluster.HeldError
 	if errors.As(err, &held) {

@@ -33,28 +33,6 @@ const (
 	PhaseCleanUp   = "cleanup"
 )
 
-// Clusters makes, finds and removes the clusters of one kind.
-type Clusters interface {
-	// Kind is embedded, kind or existing.
-	Kind() string
-	// Make returns the running cluster of that name, or makes it; made says which.
-	Make(ctx context.Context, spec ClusterSpec) (c cluster.Cluster, made bool, err error)
-	// Open finds a cluster that exists; if there is none, the error is a cluster.ErrNotFound.
-	Open(name string) (cluster.Cluster, error)
-	// Names returns the names of all that there are, half-made ones too.
-	Names() ([]string, error)
-	// Remove removes a cluster with all that belongs to it; existed says whether there was anything.
-	Remove(ctx context.Context, name string) (existed bool, err error)
-}
-
-// ClusterSpec is what a run needs of a cluster.
-type ClusterSpec struct {
-	Name    string
-	Workers int
-	Timing  cluster.Timing
-	Images  []string // archives that every node must have
-}
-
 // Image is what drivers and executors run.
 type Image struct {
 	Reference string // by which pods name it
@@ -79,7 +57,7 @@ type Options struct {
 	KeepCluster bool
 	Flags       []string // by which the user named the cluster, for the line that runs it again
 	CleanUp     string   // the command line that cleans up after the run if it is killed
-	Clusters    Clusters
+	Clusters    cluster.Provider
 	Image       func(context.Context) (Image, error)                     // of workloads that name no image of their own
 	Staging     func(context.Context) (Image, error)                     // of the staging server and of what fetches from it
 	Artifact    func(ctx context.Context, name string) (*os.File, error) // opens a file that the scenario names
@@ -330,7 +308,7 @@ func (r *run) prepareStaging(ctx context.Context) error {
 
 // prepareCluster makes or finds the cluster.
 func (r *run) prepareCluster(ctx context.Context) error {
-	spec := ClusterSpec{Name: r.ClusterName, Workers: r.Plan.Cluster.Workers, Timing: r.Plan.Cluster.Knobs.Timing(r.Plan.Cluster.Timing)}
+	spec := cluster.Spec{Name: r.ClusterName, Workers: r.Plan.Cluster.Workers, Timing: r.Plan.Cluster.Knobs.Timing(r.Plan.Cluster.Timing)}
 	for _, image := range []Image{r.image, r.stagingImage} {
 		if image.Archive != "" {
 			spec.Images = append(spec.Images, image.Archive)

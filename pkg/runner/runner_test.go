@@ -52,7 +52,7 @@ type fakeClusters struct {
 
 func (f *fakeClusters) Kind() string { return "fake" }
 
-func (f *fakeClusters) Make(context.Context, ClusterSpec) (cluster.Cluster, bool, error) {
+func (f *fakeClusters) Make(context.Context, cluster.Spec) (cluster.Cluster, bool, error) {
 	return nil, false, f.err
 }
 
@@ -79,7 +79,7 @@ func (f *fakeClusters) Remove(_ context.Context, name string) (bool, error) {
 	return true, f.removeErr
 }
 
-func someOptions(t *testing.T, clusters Clusters) Options {
+func someOptions(t *testing.T, clusters cluster.Provider) Options {
 	t.Helper()
 	dir := t.TempDir()
 	return Options{

@@ -22,6 +22,7 @@ import (
 	"k8s.io/client-go/kubernetes/fake"
 	"pgregory.net/rapid"
 
+	"github.com/sparkchaos/sparkchaos/pkg/cluster"
 	"github.com/sparkchaos/sparkchaos/pkg/launcher"
 	"github.com/sparkchaos/sparkchaos/pkg/scenario"
 )
@@ -29,7 +30,7 @@ import (
 const canary = "CANARY-51ab"
 
 // secretOptions are those of a run whose workload has secrets of each kind.
-func secretOptions(t *testing.T, clusters Clusters) Options {
+func secretOptions(t *testing.T, clusters cluster.Provider) Options {
 	t.Helper()
 	options := someOptions(t, clusters)
 	w := &options.Plan.Workload

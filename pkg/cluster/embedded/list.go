@@ -4,23 +4,14 @@ package embedded
 
 import (
 	"fmt"
-	"time"
 
 	"github.com/sparkchaos/sparkchaos/pkg/cluster"
 )
 
-// Summary is what a list of clusters shows of one.
-type Summary struct {
-	Name    string
-	State   string // such as "running", or why that is not known
-	Nodes   int    // workers; 0 if it is not known
-	Created time.Time
-}
-
 // Summary tells of a cluster what its files and the processes of its machines say. It changes nothing; what cannot be found out is part of the
 // state.
-func (p Provider) Summary(name string) Summary {
-	s := Summary{Name: name}
+func (p Provider) Summary(name string) cluster.Summary {
+	s := cluster.Summary{Name: name}
 	c, err := p.Open(name)
 	if err != nil {
 		s.State = "unknown: " + err.Error()

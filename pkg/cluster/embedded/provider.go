@@ -86,9 +86,8 @@ type Cluster struct {
 }
 
 var (
-	_ cluster.Cluster          = (*Cluster)(nil)
+	_ cluster.Own              = (*Cluster)(nil)
 	_ cluster.ControlPlaneHost = (*Cluster)(nil)
-	_ cluster.ImageStore       = (*Cluster)(nil)
 	_ cluster.LogKeeper        = (*Cluster)(nil)
 	_ cluster.Versioned        = (*Cluster)(nil)
 )

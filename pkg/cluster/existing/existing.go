@@ -146,7 +146,9 @@ func (c *Cluster) RESTConfig() (*rest.Config, error) { return rest.CopyConfig(c.
 func (c *Cluster) StorageClasses() cluster.StorageClasses { return c.options.StorageClasses }
 
 // Load is refused: the nodes of an existing cluster pull their images by themselves.
-func (c *Cluster) Load(_ context.Context, archive string) error {
+func (c *Cluster) Load(_ context.Context, archive string) error { return c.noLoading(archive) }
+
+func (c *Cluster) noLoading(archive string) error {
 	return fmt.Errorf("the image archive %s is brought to no node of context %s: its nodes pull images by themselves; push it to a registry that they reach and name it with --image", archive, c.options.Context)
 }
 

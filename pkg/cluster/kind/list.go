@@ -5,20 +5,13 @@ package kind
 import (
 	"context"
 	"fmt"
-	"time"
+
+	"github.com/sparkchaos/sparkchaos/pkg/cluster"
 )
 
-// Summary is what a list of clusters shows of one.
-type Summary struct {
-	Name    string
-	State   string // such as "running", or why that is not known
-	Nodes   int    // workers; 0 if it is not known
-	Created time.Time
-}
-
 // Summary tells of a cluster what its record and its container engine say. It changes nothing; what cannot be found out is part of the state.
-func (p Provider) Summary(ctx context.Context, name string) Summary {
-	s := Summary{Name: name}
+func (p Provider) Summary(ctx context.Context, name string) cluster.Summary {
+	s := cluster.Summary{Name: name}
 	engine, err := EngineOf(p.State, name)
 	if err != nil {
 		s.State = "unknown: " + err.Error()

@@ -57,8 +57,7 @@ type Cluster struct {
 }
 
 var (
-	_ cluster.Cluster     = (*Cluster)(nil)
-	_ cluster.ImageStore  = (*Cluster)(nil)
+	_ cluster.Own         = (*Cluster)(nil)
 	_ cluster.VolumeStock = (*Cluster)(nil)
 )
 

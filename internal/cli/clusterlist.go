@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -11,9 +12,6 @@ import (
 
 	"github.com/sparkchaos/sparkchaos/internal/paths"
 	"github.com/sparkchaos/sparkchaos/pkg/cluster"
-	"github.com/sparkchaos/sparkchaos/pkg/cluster/embedded"
-	"github.com/sparkchaos/sparkchaos/pkg/cluster/kind"
-	"github.com/sparkchaos/sparkchaos/pkg/cluster/locks"
 )
 
 // listedCluster is a row of `cluster list`.
@@ -39,7 +37,7 @@ func newClusterListCommand(getenv func(string) string) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			listed, err := listClusters(command, state)
+			listed, err := listClusters(command, getenv)
 			if err != nil {
 				return err
 			}
@@ -55,29 +53,51 @@ func newClusterListCommand(getenv func(string) string) *cobra.Command {
 	return command
 }
 
-// listClusters finds the clusters whose files are in the state directory. What cannot be found out about one is part of its state.
-func listClusters(command *cobra.Command, state string) ([]listedCluster, error) {
-	machines, containers := embedded.Provider{State: state, Progress: func(string) {}}, kind.Provider{State: state}
+// listClusters finds the clusters of all kinds that are made on this machine. What cannot be found out about one is part of its state.
+func listClusters(command *cobra.Command, getenv func(string) string) ([]listedCluster, error) {
 	listed := []listedCluster{}
-	names, err := machines.Names()
+	choice := newClusterChoice()
+	env, err := choice.environment(getenv, func(string) {})
 	if err != nil {
 		return nil, err
 	}
-	for _, name := range names {
-		s := machines.Summary(name)
-		listed = append(listed, listedCluster{Kind: embeddedKind, Name: name, State: s.State, Nodes: s.Nodes, Created: s.Created})
-	}
-	if names, err = containers.Names(); err != nil {
-		return nil, err
-	}
-	for _, name := range names {
-		s := containers.Summary(command.Context(), name)
-		listed = append(listed, listedCluster{Kind: kindKind, Name: name, State: s.State, Nodes: s.Nodes, Created: s.Created})
-	}
-	for i, c := range listed {
-		if listed[i].HeldBy, err = locks.In(state, c.Kind).Holder(c.Name); err != nil {
+	for _, kind := range choice.kinds {
+		if kind.Unavailable != nil {
+			continue
+		}
+		provider, err := kind.New(env)
+		if err != nil {
 			return nil, err
 		}
+		of, err := listKind(command.Context(), provider)
+		if err != nil {
+			return nil, err
+		}
+		listed = append(listed, of...)
+	}
+	return listed, nil
+}
+
+// listKind lists the clusters of one kind; none of one that cannot tell of them.
+func listKind(ctx context.Context, provider cluster.Provider) ([]listedCluster, error) {
+	lister, ok := provider.(cluster.Lister)
+	if !ok {
+		return nil, nil
+	}
+	names, err := provider.Names()
+	if err != nil {
+		return nil, err
+	}
+	var listed []listedCluster
+	for _, name := range names {
+		s := lister.Summary(ctx, name)
+		c := listedCluster{Kind: provider.Kind(), Name: name, State: s.State, Nodes: s.Nodes, Created: s.Created}
+		if exclusive, ok := provider.(cluster.Exclusive); ok {
+			if c.HeldBy, err = exclusive.Holder(name); err != nil {
+				return nil, err
+			}
+		}
+		listed = append(listed, c)
 	}
 	return listed, nil
 }

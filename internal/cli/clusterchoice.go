@@ -1,0 +1,117 @@
+package cli
+
+import (
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/spf13/pflag"
+
+	"github.com/sparkchaos/sparkchaos/internal/paths"
+	"github.com/sparkchaos/sparkchaos/pkg/cluster"
+	"github.com/sparkchaos/sparkchaos/pkg/cluster/kinds"
+)
+
+// clusterChoice is which cluster a command means.
+type clusterChoice struct {
+	kind, name string
+	yes        bool // existing clusters may be disturbed as shown
+	kinds      []cluster.Kind
+}
+
+// newClusterChoice returns the choice of somebody who gave no flag.
+func newClusterChoice() *clusterChoice {
+	all := kinds.All()
+	return &clusterChoice{kind: all[0].Name, name: defaultCluster, kinds: all}
+}
+
+// addKind adds the flag that chooses the kind.
+func (c *clusterChoice) addKind(flags *pflag.FlagSet, usage string) {
+	flags.StringVar(&c.kind, clusterFlag, c.kind, usage+": "+c.titles())
+}
+
+// addFlags adds the flags of all kinds for what a cluster is used for.
+func (c *clusterChoice) addFlags(flags *pflag.FlagSet, uses ...cluster.Use) {
+	for _, use := range uses {
+		for _, kind := range c.kinds {
+			kind.AddFlags(flags, use)
+		}
+		if use == cluster.ToReach {
+			flags.BoolVarP(&c.yes, yesFlag, "y", false,
+				"do not ask: existing clusters may be disturbed as shown, and a clean-up may do what it cannot prove to be right")
+		}
+	}
+}
+
+// titles lists the kinds with what their clusters are.
+func (c *clusterChoice) titles() string {
+	var titles []string
+	for _, kind := range c.kinds {
+		titles = append(titles, kind.Name+" ("+kind.Title+")")
+	}
+	last := len(titles) - 1
+	return strings.Join(titles[:last], ", ") + ", or " + titles[last]
+}
+
+// of returns the kind that was chosen.
+func (c *clusterChoice) of() (cluster.Kind, error) {
+	for _, kind := range c.kinds {
+		if kind.Name == c.kind {
+			return kind, nil
+		}
+	}
+	return cluster.Kind{}, usagef("cluster kind %q is not known; expected one of %s", c.kind, strings.Join(kinds.Names(), ", "))
+}
+
+// clusterName returns the name that runs and records know the cluster by, or refuses one that cannot be a cluster's.
+func (c *clusterChoice) clusterName() (string, error) {
+	kind, err := c.of()
+	if err != nil {
+		return "", err
+	}
+	return kind.ClusterName(c.name)
+}
+
+// checkRun refuses a run for which an option is missing.
+func (c *clusterChoice) checkRun() error {
+	kind, err := c.of()
+	if err != nil {
+		return err
+	}
+	return kind.CheckRun()
+}
+
+// provider returns the provider of the kind that was chosen.
+func (c *clusterChoice) provider(getenv func(string) string, progress func(line string)) (cluster.Provider, error) {
+	kind, err := c.of()
+	if err != nil {
+		return nil, err
+	}
+	env, err := c.environment(getenv, progress)
+	if err != nil {
+		return nil, err
+	}
+	return kind.New(env)
+}
+
+// environment is what this program gives to the kinds of clusters.
+func (c *clusterChoice) environment(getenv func(string) string, progress func(line string)) (cluster.Environment, error) {
+	state, err := paths.State(getenv)
+	if err != nil {
+		return cluster.Environment{}, err
+	}
+	cache, err := paths.Cache(getenv)
+	if err != nil {
+		return cluster.Environment{}, err
+	}
+	return cluster.Environment{State: state, Cache: cache, Progress: progress, Allow: asker(c.yes, progress, os.Stdin, os.Stderr)}, nil
+}
+
+// here refuses a kind whose clusters are not made on this machine.
+func (c *clusterChoice) here(format string, args ...any) error {
+	kind, err := c.of()
+	if err == nil && kind.Foreign {
+		return usagef("%s", fmt.Sprintf(format, args...))
+	}
+	return err
+}

@@ -1,0 +1,165 @@
+package cluster
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/spf13/pflag"
+)
+
+// Provider makes, finds and removes the clusters of one kind.
+type Provider interface {
+	// Kind is the name of the kind, such as embedded, kind or existing.
+	Kind() string
+	// Make returns the running cluster of that name, or makes it; made reports which.
+	Make(ctx context.Context, spec Spec) (c Cluster, made bool, err error)
+	// Open finds a cluster that exists; if there is none, the error is ErrNotFound.
+	Open(name string) (Cluster, error)
+	// Names returns the names of all that there are, half-made ones too.
+	Names() ([]string, error)
+	// Remove removes a cluster with all that belongs to it; existed reports whether there was anything.
+	Remove(ctx context.Context, name string) (existed bool, err error)
+}
+
+// Spec is what a run needs of a cluster.
+type Spec struct {
+	Name    string
+	Workers int
+	Timing  Timing
+	Images  []string // archives that every node must have
+}
+
+// Kind is one kind of clusters, as a program offers it: the options that it takes, and the provider that they describe.
+type Kind struct {
+	Name  string
+	Title string // what its clusters are made of, in a few words
+	// Foreign says that its clusters are made by somebody else: nothing is made or removed, and only what is allowed by name is worked on.
+	Foreign bool
+	// Unavailable is why the kind cannot be used on this operating system; nil if it can.
+	Unavailable error
+	// AddFlags adds the flags that a use of clusters takes. What they are set to holds for all functions below.
+	AddFlags func(flags *pflag.FlagSet, use Use)
+	// ClusterName returns the name by which Provider.Open finds the cluster that somebody called name. The error is an *OptionError.
+	ClusterName func(name string) (string, error)
+	// CheckRun returns an *OptionError for each option that is missing for a run; nil if none is.
+	CheckRun func() error
+	// Can returns what can be done to clusters of the kind, before there is one.
+	Can func() (Capabilities, error)
+	// New returns the provider.
+	New func(Environment) (Provider, error)
+	// Diagnose looks whether this machine can have clusters of the kind. It changes nothing.
+	Diagnose func(context.Context, Environment) Diagnosis
+}
+
+// Use is what clusters are used for; it decides which options are of interest.
+type Use int
+
+// The uses.
+const (
+	ToPlan  Use = iota // what can be done to a cluster is asked, of none in particular
+	ToReach            // a cluster that exists is looked at, or acted on
+	ToRun              // what a run needs beside ToReach
+	ToMake             // a cluster is made by itself
+)
+
+// Environment is what a program gives to the kinds of clusters.
+type Environment struct {
+	State, Cache string // directories of what runs, and of what can be built again
+	// Progress takes one line at a time that tells what goes on; nil means silence.
+	Progress func(line string)
+	// Allow shows what may be disturbed of a cluster that others use, and returns nil if somebody allows it. Nil allows nothing.
+	Allow func(ctx context.Context, name, shown string) error
+}
+
+// Say tells what goes on.
+func (e Environment) Say(line string) {
+	if e.Progress != nil {
+		e.Progress(line)
+	}
+}
+
+// Capabilities is what can be done to the clusters of a kind, known before there is one.
+type Capabilities struct {
+	Kind    string
+	Actions []Action // on its nodes
+	// ChaosMesh says that Chaos Mesh is there or can be installed.
+	ChaosMesh bool
+	// Cloud says that Chaos Mesh may have the cloud stop nodes.
+	Cloud bool
+}
+
+// Summary is what a list of clusters shows of one.
+type Summary struct {
+	Name    string
+	State   string // such as "running", or why that is not known
+	Nodes   int    // workers; 0 if it is not known
+	Created time.Time
+}
+
+// Diagnosis is what can be said of a kind of clusters on this machine.
+type Diagnosis struct {
+	Lacks error    // what keeps it from being made, each with what mends it; nil: it can be made
+	Notes []string // what one should know of it
+}
+
+// References name the images that nodes pull; empty: none was named.
+type References struct {
+	Spark                     string
+	Pod                       string // the harness's own program for pods
+	ChaosMesh, ChaosMeshPause string // empty: those of the chart
+}
+
+// Secret names a Secret in the cluster.
+type Secret struct{ Namespace, Name string }
+
+// LeftRun is a run that ended without cleaning up, as far as it is known where it was.
+type LeftRun struct {
+	ClusterName string
+	Cluster     Identity // zero if it is not known
+	CleanUp     string   // the command line that cleans up after it; empty if it is not known
+}
+
+// OptionError is an option that is missing or wrong: nothing was done.
+type OptionError struct{ Err error }
+
+// Optionf returns an OptionError.
+func Optionf(format string, args ...any) error { return &OptionError{Err: fmt.Errorf(format, args...)} }
+
+// Error implements error.
+func (e *OptionError) Error() string { return e.Err.Error() }
+
+// Unwrap returns what is wrong with the option.
+func (e *OptionError) Unwrap() error { return e.Err }
+
+// NamedHere returns the name of a cluster of this machine, or what is wrong with it.
+func NamedHere(name string) (string, error) {
+	if err := CheckName(name); err != nil {
+		return "", &OptionError{Err: err}
+	}
+	return name, nil
+}
+
+// Reuse makes of a running cluster what a run needs: a verdict by other timing would mislead, so a cluster that differs is refused. Images
+// that it lacks are brought to its nodes.
+func Reuse(ctx context.Context, c Own, spec Spec, kind string) error {
+	if c.Workers() != spec.Workers || c.Timing() != spec.Timing {
+		return fmt.Errorf("the cluster %s that runs has %d workers and timing %+v, the plan wants %d and %+v: take it down with "+
+			"`sparkchaos cluster down --cluster %s --name %s`, or name another with --cluster-name",
+			spec.Name, c.Workers(), c.Timing(), spec.Workers, spec.Timing, kind, spec.Name)
+	}
+	if stock, ok := c.(VolumeStock); ok {
+		if err := stock.RenewVolumes(ctx); err != nil {
+			return err
+		}
+	}
+	for _, archive := range spec.Images {
+		if c.HasImage(archive) {
+			continue
+		}
+		if err := c.Load(ctx, archive); err != nil {
+			return err
+		}
+	}
+	return nil
+}
