@@ -308,6 +308,10 @@ func (c *Cluster) bootWorker(ctx context.Context, m machineRecord) (machineRecor
 		return m, err
 	}
 	return c.boot(ctx, m, nil, func(pid int) error {
+		// A power-off that ended with the harness may have left the cable of the former boot.
+		if err := network.Unplug(control, m.Number); err != nil {
+			return err
+		}
 		return network.Connect(control, pid, m.Number, network.Plan{Workers: c.record.Workers})
 	})
 }
