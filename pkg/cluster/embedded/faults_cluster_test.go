@@ -29,6 +29,7 @@ func TestCluster(t *testing.T) {
 		{"a Job is replaced when its node loses its power", jobIsReplaced},
 		{"a dead node falls silent", deadNodeFallsSilent},
 		{"power-on boots the same disk anew, without leaks", powerCycles},
+		{"a power-off that ended half-way can be undone", halfPowerOffs},
 		{"a frozen node stops", frozenNodeStops},
 		{"an isolated node lives on", isolatedNodeLivesOn},
 		{"frozen and isolated combine", frozenAndIsolated},
@@ -208,6 +209,20 @@ func powerCycles(l *lab) {
 		kubernetes, err = l.client.CoreV1().Nodes().Get(l.Context(), "worker-1", metav1.GetOptions{})
 		return err == nil && boots[kubernetes.Status.NodeInfo.BootID], fmt.Sprint(kubernetes.Status.NodeInfo.BootID, boots)
 	})
+}
+
+// halfPowerOffs undoes what a harness leaves that is killed while it powers a node off.
+func halfPowerOffs(l *lab) {
+	for _, tt := range []struct {
+		kill bool
+		undo cluster.Action
+	}{{false, cluster.Rejoin}, {true, cluster.PowerOn}} {
+		if err := l.cluster.HalfPowerOff(l.Context(), "worker-1", tt.kill); err != nil {
+			l.Fatal(err)
+		}
+		l.do(tt.undo, "worker-1")
+		l.eventuallyReady("worker-1", true)
+	}
 }
 
 func frozenNodeStops(l *lab) {

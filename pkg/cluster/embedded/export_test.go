@@ -1,0 +1,25 @@
+//go:build linux
+
+package embedded
+
+import (
+	"context"
+	"errors"
+
+	"github.com/sparkchaos/sparkchaos/pkg/cluster"
+	"github.com/sparkchaos/sparkchaos/pkg/cluster/embedded/network"
+)
+
+// HalfPowerOff takes the steps of a power-off up to one at which the harness may be killed: the link is down, and with kill no process
+// of the node lives any more.
+func (c *Cluster) HalfPowerOff(ctx context.Context, node string, kill bool) error {
+	w, err := c.worker(node)
+	if err != nil {
+		return err
+	}
+	err = network.Cut(w.control, w.record.Number)
+	if kill {
+		err = errors.Join(err, c.cgroups.Kill(ctx, w.record.Spec.Cgroup), w.awaitEnd(ctx, &cluster.Evidence{}))
+	}
+	return err
+}
