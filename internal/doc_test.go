@@ -113,7 +113,9 @@ func opening(name string) *regexp.Regexp {
 	if strings.HasSuffix(name, "s") {
 		verb = `[a-z]{2,}\b`
 	}
-	return regexp.MustCompile(`^(?:Deprecated: |(?:An? |The )?` + regexp.QuoteMeta(name) + ` ` + verb + `)`)
+	quoted := regexp.QuoteMeta(name)
+	several := `(?:\w+(?:, \w+)* and \w+ (?:are|is|[a-z]+)\b)` // "A, B and C are …"
+	return regexp.MustCompile(`^(?:Deprecated: |(?:An? |The )?` + quoted + ` ` + verb + `|` + several + `)`)
 }
 
 // noVerb matches a phrase that is no sentence: "Options of a run."
@@ -148,7 +150,7 @@ func TestOpening(t *testing.T) {
 	t.Parallel()
 	for doc, want := range map[string]bool{
 		"Load reads a scenario.": true, "A Load is one.": true, "Load is one.": true, "Loads are several.": false,
-		"Reads a scenario.": false, "Load a scenario.": false, "Load of a scenario.": false, "This function reads.": false,
+		"Reads a scenario.": false, "Load a scenario.": false, "Load of a scenario.": false, "Load and Save are two.": true, "Load, Save and Close are three.": true, "This function reads.": false,
 	} {
 		if got := opening("Load").MatchString(doc) && !noVerb.MatchString(doc); got != want {
 			t.Errorf("%q: %v, want %v", doc, got, want)

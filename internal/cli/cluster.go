@@ -10,9 +10,9 @@ import (
 	"strings"
 	"time"
 
-	"github.com/olekukonko/tablewriter"
 	"github.com/spf13/cobra"
 
+	"github.com/sparkchaos/sparkchaos/internal/table"
 	"github.com/sparkchaos/sparkchaos/pkg/cluster"
 )
 
@@ -221,14 +221,11 @@ func printStatus(out io.Writer, s cluster.Status) error {
 	for _, row := range s.Rows {
 		fmt.Fprintf(out, "%-11s %s\n", row.Name, row.Text)
 	}
-	table := tablewriter.NewTable(out)
-	table.Header(s.Header)
+	nodes := table.New(s.Header...)
 	for _, node := range s.Nodes {
-		if err := table.Append(node); err != nil {
-			return err
-		}
+		nodes.Add(node...)
 	}
-	return table.Render()
+	return nodes.Render(out)
 }
 
 func newClusterKubeconfigCommand(open openCluster) *cobra.Command {

@@ -7,10 +7,10 @@ import (
 	"io"
 	"time"
 
-	"github.com/olekukonko/tablewriter"
 	"github.com/spf13/cobra"
 
 	"github.com/sparkchaos/sparkchaos/internal/paths"
+	"github.com/sparkchaos/sparkchaos/internal/table"
 	"github.com/sparkchaos/sparkchaos/pkg/cluster"
 )
 
@@ -107,8 +107,7 @@ func printClusters(out io.Writer, state string, listed []listedCluster, now time
 		_, err := fmt.Fprintf(out, "there is no cluster in %s; `sparkchaos cluster up` makes one\n", state)
 		return err
 	}
-	table := tablewriter.NewTable(out)
-	table.Header("kind", "name", "state", "nodes", "age", "held by")
+	clusters := table.New("Kind", "Name", "State", "Nodes", "Age", "Held by")
 	for _, c := range listed {
 		nodes, age, holder := "-", "-", "-"
 		if c.Nodes > 0 {
@@ -120,9 +119,7 @@ func printClusters(out io.Writer, state string, listed []listedCluster, now time
 		if c.HeldBy != nil {
 			holder = c.HeldBy.String()
 		}
-		if err := table.Append(c.Kind, c.Name, c.State, nodes, age, holder); err != nil {
-			return err
-		}
+		clusters.Add(c.Kind, c.Name, c.State, nodes, age, holder)
 	}
-	return table.Render()
+	return clusters.Render(out)
 }

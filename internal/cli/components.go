@@ -5,12 +5,12 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
-	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
 	"github.com/sparkchaos/sparkchaos/internal/components"
 	"github.com/sparkchaos/sparkchaos/internal/paths"
+	"github.com/sparkchaos/sparkchaos/internal/table"
 )
 
 func newComponentsCommand(getenv func(string) string) *cobra.Command {
@@ -97,7 +97,7 @@ func listWriter(output string) (func(io.Writer, []listedComponent) error, error)
 	case "json":
 		return writeComponentJSON, nil
 	default:
-		return nil, usagef("--output is %q, want table or json", output)
+		return nil, usagef("--output is %q; expected table or json", output)
 	}
 }
 
@@ -123,16 +123,15 @@ func listComponents(cache string) ([]listedComponent, error) {
 }
 
 func writeComponentTable(out io.Writer, listed []listedComponent) error {
-	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "COMPONENT\tVERSION\tSTATE\tSIZE\tDIRECTORY")
+	t := table.New("Component", "Version", "State", "Size", "Directory")
 	for _, entry := range listed {
 		state, size := "missing", "-"
 		if entry.Built {
 			state, size = "built", fmt.Sprintf("%.1f MB", float64(entry.Bytes)/1e6)
 		}
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", entry.Name, entry.Version, state, size, entry.Directory)
+		t.Add(entry.Name, entry.Version, state, size, entry.Directory)
 	}
-	return table.Flush()
+	return t.Render(out)
 }
 
 func writeComponentJSON(out io.Writer, listed []listedComponent) error {

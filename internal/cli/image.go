@@ -7,13 +7,13 @@ import (
 	"fmt"
 	"io"
 	"slices"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/sparkchaos/sparkchaos/internal/components"
 	"github.com/sparkchaos/sparkchaos/internal/paths"
+	"github.com/sparkchaos/sparkchaos/internal/table"
 	"github.com/sparkchaos/sparkchaos/pkg/image"
 )
 
@@ -138,10 +138,9 @@ func newImageListCommand(getenv func(string) string) *cobra.Command {
 }
 
 func writeImageTable(out io.Writer, archives []image.Archive) error {
-	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "IMAGE\tDIGEST\tSIZE\tARCHIVE")
+	t := table.New("Image", "Digest", "Size", "Archive")
 	for _, a := range archives {
-		fmt.Fprintf(table, "%s\t%.19s\t%.1f MB\t%s\n", a.Reference, a.Digest, float64(a.Size)/1e6, a.Path)
+		t.Add(a.Reference, fmt.Sprintf("%.19s", a.Digest), fmt.Sprintf("%.1f MB", float64(a.Size)/1e6), a.Path)
 	}
-	return table.Flush()
+	return t.Render(out)
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -39,18 +40,29 @@ directory instead: junit.xml, verdict.json, report.md.`,
 				return err
 			}
 			if out != "" {
-				files := slices.DeleteFunc(slices.Clone(chosen), func(f report.Format) bool { return f == report.Table })
+				kept := func(f report.Format) bool { return slices.Contains(report.Kept(), f) }
+				printed := slices.DeleteFunc(slices.Clone(chosen), kept)
+				files := slices.DeleteFunc(chosen, func(f report.Format) bool { return !kept(f) })
 				if err := report.WriteFiles(out, verdict, info, files...); err != nil {
 					return err
 				}
-				chosen = slices.DeleteFunc(chosen, func(f report.Format) bool { return f != report.Table })
+				chosen = printed
 			}
 			return printReports(command, getenv, chosen, verdict, info)
 		},
 	}
-	command.Flags().StringVar(&formats, "format", string(report.Table), "one or more of table, junit, json, md, separated by commas")
+	command.Flags().StringVar(&formats, "format", string(report.Table), "one or more of "+formatNames()+", separated by commas")
 	command.Flags().StringVar(&out, "out", "", "a directory that exists, for all formats but the table")
 	return command
+}
+
+// formatNames lists the formats for the help text.
+func formatNames() string {
+	var names []string
+	for _, format := range report.Formats() {
+		names = append(names, string(format))
+	}
+	return strings.Join(names, ", ")
 }
 
 func printReports(command *cobra.Command, getenv func(string) string, formats []report.Format, verdict check.RunVerdict, info report.RunInfo) error {

@@ -348,7 +348,7 @@ func reportRun(command *cobra.Command, getenv func(string) string, directory run
 	if err != nil {
 		return err
 	}
-	if err := report.WriteFiles(string(directory), verdict, info, report.JUnit, report.Markdown); err != nil {
+	if err := report.WriteFiles(string(directory), verdict, info, report.Kept()...); err != nil {
 		return err
 	}
 	if err := printReports(command, getenv, []report.Format{report.Table}, verdict, info); err != nil {

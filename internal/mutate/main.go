@@ -172,8 +172,7 @@ func measure(ctx context.Context, target string, o options, list []equivalent, s
 	}
 	r.trying, r.took = time.Since(trying), time.Since(begin)
 	slices.SortFunc(r.tried, func(a, b tried) int { return inSource(a.mutant, b.mutant) })
-	r.print(stdout)
-	return r, nil
+	return r, r.print(stdout)
 }
 
 func fileNames(w *woven) map[string]bool {

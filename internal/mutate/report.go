@@ -5,8 +5,9 @@ import (
 	"io"
 	"slices"
 	"strconv"
-	"text/tabwriter"
 	"time"
+
+	"github.com/sparkchaos/sparkchaos/internal/table"
 )
 
 // tried is a mutant and what became of it.
@@ -86,7 +87,7 @@ func (r *report) good(threshold float64) bool {
 	return all.counted() > 0 && all.score() >= threshold && len(r.stale) == 0 && len(r.misjudged()) == 0
 }
 
-func (r *report) print(out io.Writer) {
+func (r *report) print(out io.Writer) error {
 	var survivors []tried
 	files := map[string]*tally{}
 	for _, one := range r.tried {
@@ -109,7 +110,9 @@ func (r *report) print(out io.Writer) {
 		}
 	}
 	fmt.Fprintln(out)
-	r.printTable(out, files)
+	if err := r.printTable(out, files); err != nil {
+		return err
+	}
 	for _, e := range r.stale {
 		fmt.Fprintf(out, "listed as equivalent, but there is no such mutant any more: %s\n", e)
 	}
@@ -121,29 +124,33 @@ func (r *report) print(out io.Writer) {
 	if len(r.tried) > 0 {
 		perMutant = r.trying / time.Duration(len(r.tried))
 	}
-	fmt.Fprintf(out, "%s: score %.1f %% (threshold %g %%): %d of %d mutants noticed; %d of %d tried, %d equivalent, %d did not build; %s in all, %s a mutant\n",
+	_, err := fmt.Fprintf(out, "%s: score %.1f %% (threshold %g %%): %d of %d mutants noticed; %d of %d tried, %d equivalent, %d did not build; %s in all, %s a mutant\n",
 		r.target, all.score(), r.threshold, all.killed+all.timedOut, all.counted(), len(r.tried), r.total, all.equivalent, r.dropped,
 		r.took.Round(100*time.Millisecond), perMutant.Round(time.Millisecond))
+	return err
 }
 
-func (r *report) printTable(out io.Writer, files map[string]*tally) {
+func (r *report) printTable(out io.Writer, files map[string]*tally) error {
 	names := make([]string, 0, len(files))
 	for name := range files {
 		names = append(names, name)
 	}
 	slices.Sort(names)
-	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(table, "score\tkilled\ttimed out\tsurvived\tnot reached\tequivalent\t\tfile")
+	drawn := table.New("File", "Score", "Killed", "Timed out", "Survived", "Not reached", "Equivalent")
 	line := func(name string, t tally) {
 		score := "-"
 		if t.counted() > 0 {
 			score = strconv.FormatFloat(t.score(), 'f', 1, 64) + " %"
 		}
-		fmt.Fprintf(table, "%s\t%d\t%d\t%d\t%d\t%d\t\t%s\n", score, t.killed, t.timedOut, t.survived, t.notReached, t.equivalent, name)
+		cells := []string{name, score}
+		for _, n := range []int{t.killed, t.timedOut, t.survived, t.notReached, t.equivalent} {
+			cells = append(cells, strconv.Itoa(n))
+		}
+		drawn.Add(cells...)
 	}
 	for _, name := range names {
 		line(name, *files[name])
 	}
 	line("all", r.tally())
-	table.Flush()
+	return drawn.Render(out)
 }

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/sparkchaos/sparkchaos/pkg/check"
 	"github.com/sparkchaos/sparkchaos/pkg/history"
@@ -20,34 +21,36 @@ const HistoryFile = "history.ndjson"
 // endOfHistory is how much of a history holds its last event, whose data is short.
 const endOfHistory = 64 << 10
 
-// interrupted reports whether the history at path ends with an interrupt. One that is absent or cut off does not.
-func interrupted(path string) (bool, error) {
+// endOf returns how long the run of the history at path took, and reports whether it ended with an interrupt. A history that is
+// absent or cut off has no end: it took 0 and was not interrupted.
+func endOf(path string) (took time.Duration, interrupted bool, err error) {
 	file, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return false, nil
+		return 0, false, nil
 	}
 	if err != nil {
-		return false, err
+		return 0, false, err
 	}
 	defer func() { _ = file.Close() }() // opened for reading only
 	size, err := file.Seek(0, io.SeekEnd)
 	if err != nil {
-		return false, err
+		return 0, false, err
 	}
 	tail := make([]byte, min(size, endOfHistory))
 	if _, err := file.ReadAt(tail, size-int64(len(tail))); err != nil && !errors.Is(err, io.EOF) {
-		return false, err
+		return 0, false, err
 	}
 	lines := bytes.Split(bytes.TrimRight(tail, "\n"), []byte("\n"))
 	var last struct {
-		Type string             `json:"type"`
-		Data history.RunEndData `json:"data"`
+		Type   string             `json:"type"`
+		Offset time.Duration      `json:"offset"`
+		Data   history.RunEndData `json:"data"`
 	}
 	// Of another event the data does not fit, and a torn line is no event: both are no interrupt.
 	if err := json.Unmarshal(lines[len(lines)-1], &last); err != nil || last.Type != history.RunEnded {
-		return false, nil
+		return 0, false, nil
 	}
-	return last.Data.Interrupted, nil
+	return last.Offset, last.Data.Interrupted, nil
 }
 
 // headline is the verdict as the exit code of the run tells it: an interrupted run ends so whatever its record shows.

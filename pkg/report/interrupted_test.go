@@ -15,7 +15,7 @@ func TestAnInterruptedRunSaysSoFirst(t *testing.T) {
 	long := `{"seq":1,"type":"problem","data":{"what":"` + strings.Repeat("x", 2*endOfHistory) + `"}}` + "\n"
 	for name, tt := range map[string]struct {
 		history string
-		want    bool
+		want    bool // whether it was interrupted
 	}{
 		"interrupted":              {`{"seq":1,"type":"runStarted"}` + "\n" + `{"seq":2,"type":"runEnded","data":{"interrupted":true}}` + "\n", true},
 		"interrupted after much":   {long + `{"seq":2,"type":"runEnded","data":{"interrupted":true}}` + "\n", true},
@@ -48,8 +48,8 @@ func TestAnInterruptedRunSaysSoFirst(t *testing.T) {
 			}
 		}
 	}
-	if got, err := interrupted(filepath.Join(t.TempDir(), "absent")); got || err != nil {
-		t.Errorf("no history: %v, %v", got, err)
+	if took, got, err := endOf(filepath.Join(t.TempDir(), "absent")); took != 0 || got || err != nil {
+		t.Errorf("no history: %v, %v, %v", took, got, err)
 	}
 }
 
@@ -59,5 +59,31 @@ func TestTheLineThatRunsItAgainAsksAgain(t *testing.T) {
 	info := RunInfo{Directory: "runs/x", Environment: Environment{Flags: []string{"--allow-context=lab", "--yes=true", "--yes", "-y", "--context=lab"}}}
 	if got, want := info.rerun(), "sparkchaos run --plan runs/x/plan.yaml --allow-context=lab --context=lab"; got != want {
 		t.Errorf("%q, want %q", got, want)
+	}
+}
+
+// The time of a run comes from its history into JUnit.
+func TestHowLongTheRunTook(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct{ history, want string }{
+		"ended": {`{"seq":1,"offset":0,"type":"runStarted"}` + "\n" + `{"seq":2,"offset":133500000000,"type":"runEnded","data":{}}` + "\n", ` time="133.500"`},
+		"torn":  {`{"seq":1,"offset":5,"type":"pod"}` + "\n" + `{"seq":2,"offset":1335000`, ""},
+	} {
+		directory := t.TempDir()
+		if err := os.WriteFile(filepath.Join(directory, HistoryFile), []byte(tt.history), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		verdict := check.RunVerdict{Scenario: "s", Verdict: check.Pass}
+		if err := WriteFiles(directory, verdict, RunInfo{}, JSON); err != nil {
+			t.Fatal(err)
+		}
+		verdict, info, err := Load(directory)
+		if err != nil {
+			t.Fatal(err)
+		}
+		shown, err := Render(JUnit, verdict, info, Style{})
+		if err != nil || strings.Contains(string(shown), " time=") != (tt.want != "") || !strings.Contains(string(shown), tt.want) {
+			t.Errorf("%s: %v, want %q in\n%s", name, err, tt.want, shown)
+		}
 	}
 }

@@ -54,10 +54,15 @@ type junitProblem struct {
 	Text    string `xml:",cdata"`
 }
 
-func renderJUnit(verdict check.RunVerdict, info RunInfo) ([]byte, error) {
+// junitFormat is a report for CI systems.
+func junitFormat() definition {
+	return definition{format: JUnit, file: JUnitFile, render: renderJUnit}
+}
+
+func renderJUnit(verdict check.RunVerdict, info RunInfo, _ Style) ([]byte, error) {
 	scenario := clean(verdict.Scenario)
 	suite := junitSuite{Name: scenario, Properties: junitProperties(verdict, info)}
-	if d := info.Environment.Took; d > 0 {
+	if d := info.Took; d > 0 {
 		suite.Time = fmt.Sprintf("%.3f", d.Seconds())
 	}
 	for _, e := range judge(verdict) {

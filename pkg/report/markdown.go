@@ -9,7 +9,12 @@ import (
 	"github.com/sparkchaos/sparkchaos/pkg/check"
 )
 
-func renderMarkdown(verdict check.RunVerdict, info RunInfo) []byte {
+// markdownFormat is a report for people.
+func markdownFormat() definition {
+	return definition{format: Markdown, file: MarkdownFile, render: renderMarkdown}
+}
+
+func renderMarkdown(verdict check.RunVerdict, info RunInfo, _ Style) ([]byte, error) {
 	out := &bytes.Buffer{}
 	entries := judge(verdict)
 	word := string(verdict.Verdict)
@@ -18,16 +23,16 @@ func renderMarkdown(verdict check.RunVerdict, info RunInfo) []byte {
 	}
 	fmt.Fprintf(out, "# %s: %s\n\n%s\n", markdown(verdict.Scenario), markdown(word), markdown(verdict.Reason))
 	for _, e := range entries {
-		if e.group == "run" && e.name == "control" {
+		if e.control != nil {
 			fmt.Fprintf(out, "\n**Control %s**: %s\n", markdown(e.verdict), markdown(e.reason))
 		}
 	}
 	markdownInvariants(out, entries)
-	markdownFaults(out, verdict, entries)
+	markdownFaults(out, entries)
 	markdownPhases(out, verdict)
 	markdownFailures(out, entries, info)
 	markdownRun(out, verdict, info)
-	return out.Bytes()
+	return out.Bytes(), nil
 }
 
 // markdownTable writes rows whose cells are Markdown already.
@@ -51,17 +56,12 @@ func markdownInvariants(out io.Writer, entries []entry) {
 	markdownTable(out, "Invariants", []string{"Invariant", "Verdict", "Measured", "Bound", "In words", "Evidence"}, rows)
 }
 
-func markdownFaults(out io.Writer, verdict check.RunVerdict, entries []entry) {
+func markdownFaults(out io.Writer, entries []entry) {
 	var rows [][]string
 	for _, e := range entries {
-		if e.group != "faults" {
-			continue
+		if f := e.fault; f != nil {
+			rows = append(rows, []string{markdown(e.name), markdown(f.Kind), bold(e), markdown(e.reason), markdown(eventNumber(f.Evidence))})
 		}
-		fault, seq := verdict.Faults[len(rows)], ""
-		if fault.Evidence != 0 {
-			seq = markdown(eventNumbers([]int64{fault.Evidence}, 0))
-		}
-		rows = append(rows, []string{markdown(e.name), markdown(fault.Kind), bold(e), markdown(e.reason), seq})
 	}
 	markdownTable(out, "Faults", []string{"Fault", "Kind", "State", "In words", "Evidence"}, rows)
 }

@@ -24,7 +24,9 @@ type entry struct {
 	outcome outcome
 	verdict string // for people: "violation (expected)"
 	reason  string
-	result  *check.Result // of an invariant
+	result  *check.Result  // of an invariant
+	fault   *check.Landed  // of a fault
+	control *check.Control // of the control
 }
 
 // judge lists all entries of a verdict. There is always one that explains a verdict that is not a pass.
@@ -33,8 +35,8 @@ func judge(verdict check.RunVerdict) []entry {
 	for i := range verdict.Results {
 		entries = append(entries, judgeInvariant(&verdict.Results[i], verdict.Control))
 	}
-	for _, fault := range verdict.Faults {
-		entries = append(entries, judgeFault(fault, verdict.Control))
+	for i := range verdict.Faults {
+		entries = append(entries, judgeFault(&verdict.Faults[i], verdict.Control))
 	}
 	if verdict.Control != nil {
 		entries = append(entries, judgeControl(verdict))
@@ -80,8 +82,8 @@ func judgeInvariant(result *check.Result, control *check.Control) entry {
 	return e
 }
 
-func judgeFault(fault check.Landed, control *check.Control) entry {
-	e := entry{group: "faults", name: clean(fault.Fault), verdict: "landed, recovered", reason: clean(fault.Reason)}
+func judgeFault(fault *check.Landed, control *check.Control) entry {
+	e := entry{group: "faults", name: clean(fault.Fault), verdict: "landed, recovered", reason: clean(fault.Reason), fault: fault}
 	switch {
 	case !fault.Landed:
 		e.verdict, e.outcome = "did not land", erring
@@ -102,7 +104,7 @@ func judgeControl(verdict check.RunVerdict) entry {
 	if len(control.Invariants) > 0 {
 		expected += " of " + clean(strings.Join(control.Invariants, ", "))
 	}
-	e := entry{group: "run", name: "control"}
+	e := entry{group: "run", name: "control", control: control}
 	if control.AsExpected {
 		e.verdict = "as expected"
 		e.reason = fmt.Sprintf("it had to end in %s, and did", expected)

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"strings"
 	"time"
@@ -34,6 +33,8 @@ type RunInfo struct {
 	Environment Environment
 	// Interrupted says that the run was ended before all that was planned had been done.
 	Interrupted bool
+	// Took is the time from the begin of the run to its end; 0 if the history has no end.
+	Took time.Duration
 }
 
 // Environment is environment.json: what a run ran on. Maps are written in the order of their keys.
@@ -44,7 +45,6 @@ type Environment struct {
 	Timing      map[string]string `json:"timing,omitempty"`   // the knobs of the cluster that decide how soon a dead node is noticed
 	Machine     map[string]string `json:"machine,omitempty"`  // cores, memory, kernel …
 	Flags       []string          `json:"flags,omitempty"`    // of the command, by which it found its cluster
-	Took        time.Duration     `json:"took,omitempty"`     // from the run's begin to its end, nanoseconds
 }
 
 // EncodeEnvironment writes environment.json: the same environment gives the same bytes.
@@ -73,8 +73,8 @@ func Load(directory string) (check.RunVerdict, RunInfo, error) {
 	if err != nil {
 		return check.RunVerdict{}, info, fmt.Errorf("%s: %w", filepath.Join(directory, VerdictFile), err)
 	}
-	if info.Interrupted, err = interrupted(filepath.Join(directory, HistoryFile)); err != nil {
-		return verdict, info, fmt.Errorf("look how the run ended: %w", err)
+	if info.Took, info.Interrupted, err = endOf(filepath.Join(directory, HistoryFile)); err != nil {
+		return verdict, info, fmt.Errorf("read how the run ended: %w", err)
 	}
 	info.Environment, err = loadEnvironment(filepath.Join(directory, EnvironmentFile))
 	return verdict, info, err
@@ -93,98 +93,6 @@ func loadEnvironment(path string) (Environment, error) {
 		return Environment{}, fmt.Errorf("%s cannot be read: %w", path, err)
 	}
 	return environment, nil
-}
-
-// Format is one form of a report.
-type Format string
-
-// The formats.
-const (
-	Table    Format = "table"
-	JUnit    Format = "junit"
-	JSON     Format = "json"
-	Markdown Format = "md"
-)
-
-// Formats returns all formats.
-func Formats() []Format { return []Format{Table, JUnit, JSON, Markdown} }
-
-// ParseFormats reads a list of formats separated by commas.
-func ParseFormats(list string) ([]Format, error) {
-	var formats []Format
-	for name := range strings.SplitSeq(list, ",") {
-		format := Format(strings.TrimSpace(name))
-		switch format {
-		case Table, JUnit, JSON, Markdown:
-			formats = append(formats, format)
-		default:
-			return nil, fmt.Errorf("format %q is unknown: expected one or more of %v, separated by commas", name, Formats())
-		}
-	}
-	return formats, nil
-}
-
-// File returns the name under which a format is kept in a run directory; a table is not kept.
-func (f Format) File() (string, bool) {
-	switch f {
-	case JUnit:
-		return JUnitFile, true
-	case JSON:
-		return VerdictFile, true
-	case Markdown:
-		return MarkdownFile, true
-	default:
-		return "", false
-	}
-}
-
-// Render returns the report in a format. style is for tables only.
-func Render(format Format, verdict check.RunVerdict, info RunInfo, style Style) ([]byte, error) {
-	switch format {
-	case Table:
-		return renderTable(verdict, info, style)
-	case JUnit:
-		return renderJUnit(verdict, info)
-	case JSON:
-		return EncodeVerdict(verdict)
-	case Markdown:
-		return renderMarkdown(verdict, info), nil
-	default:
-		return nil, fmt.Errorf("format %q is unknown: expected one of %v", format, Formats())
-	}
-}
-
-// WriteFiles writes the given formats into a directory; each file appears whole or not at all.
-func WriteFiles(directory string, verdict check.RunVerdict, info RunInfo, formats ...Format) error {
-	for _, format := range formats {
-		name, kept := format.File()
-		if !kept {
-			return fmt.Errorf("a %s is not kept in a file", format)
-		}
-		content, err := Render(format, verdict, info, Style{})
-		if err != nil {
-			return err
-		}
-		if err := replaceFile(filepath.Join(directory, name), content); err != nil {
-			return fmt.Errorf("write report: %w", err)
-		}
-	}
-	return nil
-}
-
-func replaceFile(path string, content []byte) error {
-	file, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*")
-	if err != nil {
-		return err
-	}
-	_, err = file.Write(content)
-	if err = errors.Join(err, file.Chmod(0o600), file.Close()); err == nil {
-		err = os.Rename(file.Name(), path)
-	}
-	if err != nil {
-		return errors.Join(err, os.Remove(file.Name()))
-	}
-	return nil
 }
 
 // answers reports whether a flag answers a question that is to be asked each time.

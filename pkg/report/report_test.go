@@ -317,26 +317,6 @@ func TestParseFormats(t *testing.T) {
 	}
 }
 
-func TestWrap(t *testing.T) {
-	t.Parallel()
-	tests := []struct {
-		text  string
-		width int
-		want  []string
-	}{
-		{"a b", 0, []string{"a b"}},
-		{"one two three", 8, []string{"one two", "three"}},
-		{"abcdefgh", 3, []string{"abc", "def", "gh"}},
-		{"x abcdefgh y", 3, []string{"x", "abc", "def", "gh", "y"}},
-		{"日本語 x", 4, []string{"日本", "語 x"}},
-	}
-	for _, test := range tests {
-		if diff := cmp.Diff(test.want, wrap(test.text, test.width)); diff != "" {
-			t.Errorf("%q at %d:\n%s", test.text, test.width, diff)
-		}
-	}
-}
-
 func FuzzDecodeVerdict(f *testing.F) {
 	content, err := EncodeVerdict(violated())
 	if err != nil {

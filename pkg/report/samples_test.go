@@ -10,8 +10,8 @@ import (
 const hostileText = "a|b`c` <script>alert(1)</script> [x](http://e) **b** _i_ # \x1b[31mred\x1b[0m \x00\x07 \u202Eright\u2069 \n| next | line |\r\n- item \xff & ]]> ' \" $x$ \uFFFE"
 
 func info() RunInfo {
-	return RunInfo{Directory: "runs/latest", Environment: Environment{
-		ClusterKind: "embedded", ClusterName: "test", Took: 61234 * time.Millisecond,
+	return RunInfo{Directory: "runs/latest", Took: 61234 * time.Millisecond, Environment: Environment{
+		ClusterKind: "embedded", ClusterName: "test",
 		Versions: map[string]string{"spark": "4.1.0", "kubernetes": "v1.36.3"},
 	}}
 }

@@ -8,11 +8,9 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/olekukonko/tablewriter"
-	"github.com/olekukonko/tablewriter/pkg/twwidth"
-	"github.com/olekukonko/tablewriter/tw"
 	"golang.org/x/term"
 
+	"github.com/sparkchaos/sparkchaos/internal/table"
 	"github.com/sparkchaos/sparkchaos/pkg/check"
 )
 
@@ -56,6 +54,11 @@ func (s Style) paint(o outcome, text string) string {
 // evidenceShown is how many event numbers fit into a cell.
 const evidenceShown = 6
 
+// tableFormat is a report for a terminal.
+func tableFormat() definition {
+	return definition{format: Table, render: renderTable}
+}
+
 func renderTable(verdict check.RunVerdict, info RunInfo, style Style) ([]byte, error) {
 	out := &bytes.Buffer{}
 	entries := judge(verdict)
@@ -63,7 +66,7 @@ func renderTable(verdict check.RunVerdict, info RunInfo, style Style) ([]byte, e
 	if err := invariantTable(out, entries, style); err != nil {
 		return nil, err
 	}
-	if err := faultTable(out, verdict, entries, style); err != nil {
+	if err := faultTable(out, entries, style); err != nil {
 		return nil, err
 	}
 	if err := phaseTable(out, verdict, style); err != nil {
@@ -101,37 +104,34 @@ type component struct{ name, version string }
 func (c component) String() string { return c.name + " " + c.version }
 
 func invariantTable(out io.Writer, entries []entry, style Style) error {
-	t := grid{header: []string{"Invariant", "Verdict", "Measured", "Bound", "Evidence"}, painted: 1}
+	t := newGrid(style, 1, "Invariant", "Verdict", "Measured", "Bound", "Evidence")
 	for _, e := range entries {
 		if r := e.result; r != nil {
 			t.add(e.outcome, e.name, e.verdict, clean(r.Measured), clean(r.Bound), eventNumbers(r.Evidence, evidenceShown))
 		}
 	}
-	return t.render(out, style)
+	return t.render(out)
 }
 
-func faultTable(out io.Writer, verdict check.RunVerdict, entries []entry, style Style) error {
-	t := grid{header: []string{"Fault", "Kind", "State", "Evidence"}, painted: 2}
-	faults := slices.DeleteFunc(slices.Clone(entries), func(e entry) bool { return e.group != "faults" })
-	for i, e := range faults {
-		evidence := e.reason
-		if seq := verdict.Faults[i].Evidence; seq != 0 {
-			evidence = strings.TrimSpace(fmt.Sprintf("#%d %s", seq, evidence))
+func faultTable(out io.Writer, entries []entry, style Style) error {
+	t := newGrid(style, 2, "Fault", "Kind", "State", "Evidence")
+	for _, e := range entries {
+		if f := e.fault; f != nil {
+			t.add(e.outcome, e.name, clean(f.Kind), e.verdict, strings.TrimSpace(eventNumber(f.Evidence)+" "+e.reason))
 		}
-		t.add(e.outcome, e.name, clean(verdict.Faults[i].Kind), e.verdict, evidence)
 	}
-	return t.render(out, style)
+	return t.render(out)
 }
 
 func phaseTable(out io.Writer, verdict check.RunVerdict, style Style) error {
-	t := grid{header: []string{"After fault", "Phase of recovery", "Took", "Bound", "Between"}, painted: 2}
+	t := newGrid(style, 2, "After fault", "Phase of recovery", "Took", "Bound", "Between")
 	for _, result := range verdict.Results {
 		for _, phase := range result.Phases {
 			o, bound := phaseBound(phase)
 			t.add(o, clean(phase.Fault), clean(phase.Name), took(phase.Duration), bound, eventNumbers([]int64{phase.From, phase.To}, 0))
 		}
 	}
-	return t.render(out, style)
+	return t.render(out)
 }
 
 func phaseBound(phase check.Phase) (outcome, string) {
@@ -149,14 +149,14 @@ func failures(out io.Writer, entries []entry, info RunInfo, style Style) {
 	bad := slices.DeleteFunc(slices.Clone(entries), func(e entry) bool { return e.outcome == green })
 	for _, e := range bad {
 		fmt.Fprintf(out, "\n%s\n", style.paint(e.outcome, e.name+": "+e.verdict))
-		for _, line := range wrap(e.reason, style.Width-2) {
+		for _, line := range table.Wrap(e.reason, style.Width-2) {
 			fmt.Fprintf(out, "  %s\n", line)
 		}
 		if e.result == nil {
 			continue
 		}
 		for _, line := range story(*e.result) {
-			for i, part := range wrap(line, style.Width-6) {
+			for i, part := range table.Wrap(line, style.Width-6) {
 				fmt.Fprintf(out, "    %s%s\n", strings.Repeat("  ", min(i, 1)), part)
 			}
 		}
@@ -168,7 +168,7 @@ func failures(out io.Writer, entries []entry, info RunInfo, style Style) {
 
 func conclusion(out io.Writer, verdict check.RunVerdict, entries []entry, info RunInfo, style Style) {
 	for _, e := range entries {
-		if e.name == "control" && e.group == "run" && e.outcome == green {
+		if e.control != nil && e.outcome == green {
 			fmt.Fprintf(out, "\nControl %s: %s\n", style.paint(e.outcome, e.verdict), e.reason)
 		}
 	}
@@ -176,114 +176,36 @@ func conclusion(out io.Writer, verdict check.RunVerdict, entries []entry, info R
 	fmt.Fprintf(out, "%d events, history sha256 %s\n", verdict.Events, orUnknown(clean(verdict.HistorySHA256)))
 }
 
-// grid is a table whose cells are known before it is drawn, so that it can be fitted to a width.
+// grid is a table in which one column has the colour of the row's outcome.
 type grid struct {
-	header   []string
-	rows     [][]string
+	table    *table.Table
 	outcomes []outcome
-	painted  int // the column that shows the outcome's colour
+}
+
+func newGrid(style Style, painted int, header ...string) *grid {
+	g := &grid{table: table.New(header...)}
+	g.table.Width = style.Width
+	g.table.Paint = func(row, column int, line string) string {
+		if column != painted {
+			return line
+		}
+		return style.paint(g.outcomes[row], line)
+	}
+	return g
 }
 
 func (g *grid) add(o outcome, cells ...string) {
-	g.rows = append(g.rows, cells)
+	g.table.Add(cells...)
 	g.outcomes = append(g.outcomes, o)
 }
 
 // render draws the table, an empty line before it; nothing if it has no rows.
-func (g *grid) render(out io.Writer, style Style) error {
-	if len(g.rows) == 0 {
+func (g *grid) render(out io.Writer) error {
+	if g.table.Rows() == 0 {
 		return nil
 	}
-	fmt.Fprintln(out)
-	widths := g.fit(style.Width)
-	table := tablewriter.NewTable(out,
-		tablewriter.WithHeaderAutoFormat(tw.Off), tablewriter.WithHeaderAlignment(tw.AlignLeft),
-		tablewriter.WithRowAlignment(tw.AlignLeft),
-		tablewriter.WithHeaderAutoWrap(tw.WrapNone), tablewriter.WithRowAutoWrap(tw.WrapNone),
-	)
-	table.Header(g.cells(g.header, widths))
-	for i, row := range g.rows {
-		cells := g.cells(row, widths)
-		lines := strings.Split(cells[g.painted], "\n")
-		for n := range lines {
-			lines[n] = style.paint(g.outcomes[i], lines[n])
-		}
-		cells[g.painted] = strings.Join(lines, "\n")
-		if err := table.Append(cells); err != nil {
-			return fmt.Errorf("draw table: %w", err)
-		}
-	}
-	if err := table.Render(); err != nil {
+	if _, err := fmt.Fprintln(out); err != nil {
 		return fmt.Errorf("draw table: %w", err)
 	}
-	return nil
-}
-
-func (g *grid) cells(row []string, widths []int) []string {
-	cells := make([]string, len(row))
-	for i, cell := range row {
-		cells[i] = strings.Join(wrap(cell, widths[i]), "\n")
-	}
-	return cells
-}
-
-// narrowest is what a column is never made narrower than: the table is then wider than the terminal.
-const narrowest = 8
-
-// fit returns the columns' widths: as wide as their cells, the widest ones narrowed until the table fits.
-func (g *grid) fit(width int) []int {
-	widths := make([]int, len(g.header))
-	total := 1
-	for i := range widths {
-		widths[i] = twwidth.Width(g.header[i])
-		for _, row := range g.rows {
-			widths[i] = max(widths[i], twwidth.Width(row[i]))
-		}
-		total += widths[i] + 3 // a border and two blanks
-	}
-	for width > 0 && total > width {
-		widest := slices.Index(widths, slices.Max(widths))
-		if widths[widest] <= narrowest {
-			break
-		}
-		widths[widest]--
-		total--
-	}
-	return widths
-}
-
-// wrap breaks text into lines of at most width columns, at blanks where there are any. A width below 1 is no limit.
-func wrap(text string, width int) []string {
-	if width < 1 || twwidth.Width(text) <= width {
-		return []string{text}
-	}
-	var lines []string
-	line := ""
-	for word := range strings.FieldsSeq(text) {
-		if line != "" && twwidth.Width(line)+1+twwidth.Width(word) <= width {
-			line += " " + word
-			continue
-		}
-		if line != "" {
-			lines = append(lines, line)
-		}
-		parts := cut(word, width)
-		lines = append(lines, parts[:len(parts)-1]...)
-		line = parts[len(parts)-1]
-	}
-	return append(lines, line)
-}
-
-// cut breaks a word that is wider than a line.
-func cut(word string, width int) []string {
-	var parts []string
-	part := ""
-	for _, r := range word {
-		if part != "" && twwidth.Width(part+string(r)) > width {
-			parts = append(parts, part)
-			part = ""
-		}
-		part += string(r)
-	}
-	return append(parts, part)
+	return g.table.Render(out)
 }

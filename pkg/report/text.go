@@ -70,6 +70,14 @@ func eventNumbers(seqs []int64, most int) string {
 	return strings.Join(words, ", ")
 }
 
+// eventNumber formats a sequence number; "" for 0, which is none.
+func eventNumber(seq int64) string {
+	if seq == 0 {
+		return ""
+	}
+	return eventNumbers([]int64{seq}, 0)
+}
+
 // story returns the evidence of a result, one line per event, or only the event numbers if the checker gave no narrative.
 func story(result check.Result) []string {
 	var lines []string

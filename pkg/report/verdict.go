@@ -13,6 +13,13 @@ import (
 // VerdictFormatVersion is the version of verdict.json that this package reads and writes.
 const VerdictFormatVersion = 1
 
+// jsonFormat is a report for programs: the verdict itself.
+func jsonFormat() definition {
+	return definition{format: JSON, file: VerdictFile, render: func(verdict check.RunVerdict, _ RunInfo, _ Style) ([]byte, error) {
+		return EncodeVerdict(verdict)
+	}}
+}
+
 // EncodeVerdict writes verdict.json: the same verdict gives the same bytes.
 func EncodeVerdict(verdict check.RunVerdict) ([]byte, error) {
 	verdict.FormatVersion = VerdictFormatVersion

@@ -17,13 +17,13 @@ import (
 	"testing"
 	"time"
 
-	"github.com/olekukonko/tablewriter"
 	. "github.com/onsi/ginkgo/v2"
 	"github.com/onsi/ginkgo/v2/types"
 	. "github.com/onsi/gomega"
 
 	"github.com/sparkchaos/sparkchaos/internal/cli"
 	"github.com/sparkchaos/sparkchaos/internal/paths"
+	"github.com/sparkchaos/sparkchaos/internal/table"
 	"github.com/sparkchaos/sparkchaos/pkg/cluster/embedded"
 )
 
@@ -109,16 +109,15 @@ func slowest(r Report) string {
 	specs := slices.DeleteFunc(slices.Clone(r.SpecReports), func(s types.SpecReport) bool { return s.RunTime == 0 })
 	slices.SortStableFunc(specs, func(a, b types.SpecReport) int { return int(b.RunTime - a.RunTime) })
 	var out strings.Builder
-	table := tablewriter.NewWriter(&out)
-	table.Header("Spec", "Process", "Took")
+	slowest := table.New("Spec", "Process", "Took")
 	for _, spec := range specs[:min(shown, len(specs))] {
 		text := spec.FullText()
 		if text == "" {
 			text = spec.LeafNodeType.String()
 		}
-		_ = table.Append(text, fmt.Sprint(spec.ParallelProcess), spec.RunTime.Round(time.Second).String()) // writes into memory
+		slowest.Add(text, fmt.Sprint(spec.ParallelProcess), spec.RunTime.Round(time.Second).String())
 	}
-	_ = table.Render() // writes into memory
+	_ = slowest.Render(&out) // writes into memory
 	return fmt.Sprintf("\nSuite %s took %s; its slowest specs:\n%s", r.SuiteDescription, r.RunTime.Round(time.Second), out.String())
 }
 

@@ -141,7 +141,7 @@ func (c *Cluster) Show(ctx context.Context) (cluster.Status, error) {
 		return cluster.Status{}, err
 	}
 	shown := cluster.Status{
-		Document: s, Header: []string{"machine", "power", "link", "ready", "address", "MiB", "processes", "restarts", "disk"},
+		Document: s, Header: []string{"Machine", "Power", "Link", "Ready", "Address", "MiB", "Processes", "Restarts", "Disk"},
 	}
 	shown.Add("cluster", "%s: %s, since %s", s.Name, s.State, s.Created.Format(time.DateTime))
 	shown.Add("API server", "%s, kubeconfig %s", s.Server, s.Kubeconfig)

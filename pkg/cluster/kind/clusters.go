@@ -208,7 +208,7 @@ func (c *Cluster) Show(ctx context.Context) (cluster.Status, error) {
 	if err != nil {
 		return cluster.Status{}, err
 	}
-	shown := cluster.Status{Document: s, Header: []string{"node", "power", "link", "ready", "address", "processes", "disk"}}
+	shown := cluster.Status{Document: s, Header: []string{"Node", "Power", "Link", "Ready", "Address", "Processes", "Disk"}}
 	shown.Add("cluster", "%s, made by kind with %s, since %s", s.Name, s.Engine, s.Created.Format(time.DateTime))
 	shown.Add("API server", "%s, kubeconfig %s", s.Server, s.Kubeconfig)
 	shown.Add("timing", "%v", s.Timing)
