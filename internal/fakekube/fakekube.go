@@ -8,6 +8,7 @@ package fakekube
 
 import (
 	"cmp"
+	"encoding/base64"
 	"fmt"
 	"maps"
 	"slices"
@@ -206,9 +207,29 @@ func (a *API) birth(resource schema.GroupVersionResource, kind kind, object *uns
 	object.SetUID(uuid.NewUUID())
 	object.SetCreationTimestamp(metav1.NewTime(a.options.Now()))
 	object.SetDeletionTimestamp(nil)
-	if resource == Namespaces() {
+	switch resource {
+	case Namespaces():
 		object.Object["status"] = map[string]any{"phase": "Active"}
+	case Secrets():
+		encodeSecret(object.Object)
 	}
+}
+
+// encodeSecret puts the values that a client gave as text to the others.
+func encodeSecret(secret map[string]any) {
+	texts, _ := secret["stringData"].(map[string]any)
+	if len(texts) == 0 {
+		return
+	}
+	data, _ := secret["data"].(map[string]any)
+	if data == nil {
+		data = map[string]any{}
+	}
+	for name, text := range texts {
+		data[name] = base64.StdEncoding.EncodeToString(fmt.Append(nil, text))
+	}
+	secret["data"] = data
+	delete(secret, "stringData")
 }
 
 // mayCreateIn refuses objects of namespaces that are not there, or about to go.

@@ -343,6 +343,19 @@ func TestAdmissionDryRunsAndLogs(t *testing.T) {
 	}
 }
 
+func TestSecretsAreKeptAsBytes(t *testing.T) {
+	t.Parallel()
+	s := serve(t, fakekube.Options{})
+	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: "s"}, StringData: map[string]string{"a": "text"}, Data: map[string][]byte{"b": {0xff}}}
+	got, err := s.typed.CoreV1().Secrets("shop").Create(t.Context(), secret, metav1.CreateOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(map[string][]byte{"a": []byte("text"), "b": {0xff}}, got.Data); diff != "" || got.StringData != nil {
+		t.Errorf("%s %v", diff, got.StringData)
+	}
+}
+
 func TestACloneGoesItsOwnWay(t *testing.T) {
 	t.Parallel()
 	s := serve(t, fakekube.Options{})

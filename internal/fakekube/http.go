@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log"
 	"net/http"
 	"net/http/httptest"
 	"strconv"
@@ -30,7 +31,9 @@ import (
 // All servers have the same certificate. Clients of the config speak JSON, the only language of the server, and are not slowed down.
 func Serve(t testing.TB, handler http.Handler) *rest.Config {
 	t.Helper()
-	server := httptest.NewTLSServer(handler)
+	server := httptest.NewUnstartedServer(handler)
+	server.Config.ErrorLog = log.New(io.Discard, "", 0) // of clients that go in the middle of something
+	server.StartTLS()
 	t.Cleanup(func() {
 		server.CloseClientConnections() // watches go on else
 		server.Close()

@@ -6,7 +6,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 )
 
-// Namespaces, Nodes, Pods, Leases and Jobs are the resources that tests need most.
+// Namespaces is the resource of namespaces.
 func Namespaces() schema.GroupVersionResource { return core("namespaces") }
 
 // Nodes is the resource of nodes.
@@ -14,6 +14,12 @@ func Nodes() schema.GroupVersionResource { return core("nodes") }
 
 // Pods is the resource of pods.
 func Pods() schema.GroupVersionResource { return core("pods") }
+
+// Secrets is the resource of secrets.
+func Secrets() schema.GroupVersionResource { return core("secrets") }
+
+// ConfigMaps is the resource of config maps.
+func ConfigMaps() schema.GroupVersionResource { return core("configmaps") }
 
 // Leases is the resource of leases.
 func Leases() schema.GroupVersionResource {
@@ -23,6 +29,11 @@ func Leases() schema.GroupVersionResource {
 // Jobs is the resource of jobs.
 func Jobs() schema.GroupVersionResource {
 	return schema.GroupVersionResource{Group: "batch", Version: "v1", Resource: "jobs"}
+}
+
+// AdmissionPolicies is the resource of admission policies or of their bindings.
+func AdmissionPolicies(resource string) schema.GroupVersionResource {
+	return schema.GroupVersionResource{Group: "admissionregistration.k8s.io", Version: "v1", Resource: resource}
 }
 
 func core(resource string) schema.GroupVersionResource {

@@ -26,12 +26,15 @@ type ActiveRecord struct {
 	ClusterKind string `json:"clusterKind"`
 	ClusterName string `json:"clusterName"`
 	// Cluster is what the cluster is known by once the run has reached it; records of earlier versions lack it.
-	Cluster     cluster.Identity `json:"cluster,omitzero"`
-	CleanUp     string           `json:"cleanUp,omitempty"` // the command line that cleans up after the run
-	Namespaces  []string         `json:"namespaces"`
-	KeepCluster bool             `json:"keepCluster"`
-	Making      bool             `json:"making"`      // there was no cluster of the name, and it is being made: what there is of it goes
-	MadeCluster bool             `json:"madeCluster"` // the cluster was made for the run and goes with it, unless it is to be kept
+	Cluster cluster.Identity `json:"cluster,omitzero"`
+	CleanUp string           `json:"cleanUp,omitempty"` // the command line that cleans up after the run
+	// Untouched says that the run has not reached a cluster yet, so that it left nothing but what there is of one that was being made.
+	Untouched bool `json:"untouched,omitempty"`
+
+	Namespaces  []string `json:"namespaces"`
+	KeepCluster bool     `json:"keepCluster"`
+	Making      bool     `json:"making"`      // there was no cluster of the name, and it is being made: what there is of it goes
+	MadeCluster bool     `json:"madeCluster"` // the cluster was made for the run and goes with it, unless it is to be kept
 	// InstalledChaosMesh says that Chaos Mesh was not there and is installed for the run, with which it goes.
 	InstalledChaosMesh bool `json:"installedChaosMesh,omitempty"`
 }
@@ -92,9 +95,9 @@ func (r *ActiveRun) Making() error {
 	return r.rewrite()
 }
 
-// Identified notes which cluster it is that the run uses.
+// Identified notes which cluster it is that the run uses from now on.
 func (r *ActiveRun) Identified(identity cluster.Identity) error {
-	r.record.Cluster = identity
+	r.record.Cluster, r.record.Untouched = identity, false
 	return r.rewrite()
 }
 

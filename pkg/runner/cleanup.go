@@ -100,6 +100,9 @@ func (r ActiveRecord) CleanUpCommand() string {
 }
 
 func (o CleanUpOptions) cleanUp(ctx context.Context, record ActiveRecord) error {
+	if record.Untouched && !record.Making {
+		return nil
+	}
 	name := record.ClusterName
 	if located, ok := o.Clusters.(cluster.Located); ok {
 		name = located.Reached()

@@ -158,7 +158,7 @@ func begin(options Options) (*run, error) {
 	}
 	if r.active, err = options.Active.Register(ActiveRecord{
 		RunID: r.id, Directory: string(directory), ClusterKind: options.Clusters.Kind(), ClusterName: options.ClusterName,
-		Namespaces: r.ids(), KeepCluster: options.KeepCluster, CleanUp: options.CleanUp,
+		Namespaces: r.ids(), KeepCluster: options.KeepCluster, CleanUp: options.CleanUp, Untouched: true,
 	}); err != nil {
 		return nil, err
 	}

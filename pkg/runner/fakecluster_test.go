@@ -1,0 +1,147 @@
+package runner_test
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"k8s.io/client-go/rest"
+
+	"github.com/sparkchaos/sparkchaos/pkg/cluster"
+)
+
+// fakeKind is the kind of clusters of fakes: what was judged on one cannot be taken for what a cluster did.
+const fakeKind = "fake"
+
+// fakeCluster is a world as the runner sees it.
+type fakeCluster struct{ *fakeWorld }
+
+var (
+	_ cluster.Cluster  = fakeCluster{}
+	_ cluster.Provider = fakeClusters{}
+)
+
+func (c fakeCluster) Name() string { return "c" }
+
+func (c fakeCluster) Can() []cluster.Action {
+	return []cluster.Action{cluster.PowerOff, cluster.PowerOn}
+}
+
+func (c fakeCluster) RESTConfig() (*rest.Config, error) { return rest.CopyConfig(c.config), nil }
+
+func (c fakeCluster) Nodes(context.Context) ([]cluster.Node, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var nodes []cluster.Node
+	for _, machine := range c.machines {
+		nodes = append(nodes, machine.Node)
+	}
+	slices.SortFunc(nodes, func(a, b cluster.Node) int { return cmp.Compare(a.Name, b.Name) })
+	return nodes, nil
+}
+
+func (c fakeCluster) Do(ctx context.Context, action cluster.Action, name string) (cluster.Evidence, error) {
+	c.reach(ctx, fmt.Sprintf("%s begins", action))
+	defer c.reach(ctx, fmt.Sprintf("%s has ended", action))
+	began := time.Now()
+	if err := c.power(action, name); err != nil {
+		return cluster.Evidence{}, err
+	}
+	if action == cluster.PowerOff {
+		c.kill(isOf(name))
+	}
+	seen := cluster.Observation{What: fmt.Sprintf("%s is done", action), How: "a fake says so", At: time.Now()}
+	return cluster.Evidence{Action: action, Node: name, Begun: began, Observations: []cluster.Observation{seen}}, nil
+}
+
+func (c fakeCluster) power(action cluster.Action, name string) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	machine := c.machines[name]
+	if machine == nil || !slices.Contains(c.Can(), action) {
+		return fmt.Errorf("nobody can %s %s", action, name)
+	}
+	if why := action.Refusal(machine.Node); why != "" {
+		return errors.New(why)
+	}
+	machine.Node = cluster.Node{Name: name, Power: cluster.Off}
+	if action == cluster.PowerOn {
+		machine.boots++
+		machine.Node = cluster.Node{Name: name, Power: cluster.On, Kubelet: true, Processes: 1, BootID: fmt.Sprintf("%s-boot-%d", name, machine.boots)}
+	}
+	return nil
+}
+
+func (c fakeCluster) Load(context.Context, string) error {
+	return errors.New("fake nodes take no images")
+}
+
+func (c fakeCluster) Listen(ctx context.Context) (net.Listener, error) {
+	return new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
+}
+
+func (c fakeCluster) MakeDirectory(ctx context.Context, path string) error {
+	c.reach(ctx, "make "+path)
+	return c.onDisks(func(disk string) error { return os.MkdirAll(filepath.Join(disk, path), 0o700) })
+}
+
+func (c fakeCluster) RemoveDirectory(ctx context.Context, path string) error {
+	c.reach(ctx, "remove "+path)
+	return c.onDisks(func(disk string) error { return os.RemoveAll(filepath.Join(disk, path)) })
+}
+
+func (c fakeCluster) onDisks(do func(disk string) error) error {
+	disks, err := filepath.Glob(filepath.Join(c.disks, "*"))
+	errs := []error{err}
+	for _, disk := range disks {
+		errs = append(errs, do(disk))
+	}
+	return errors.Join(errs...)
+}
+
+func (c fakeCluster) Disk(_ context.Context, node string) (fs.FS, error) {
+	return os.DirFS(filepath.Join(c.disks, node)), nil
+}
+
+func (c fakeCluster) StorageClasses() cluster.StorageClasses {
+	return cluster.StorageClasses{Shared: "shared", Local: "local"}
+}
+
+// fakeClusters has one cluster.
+type fakeClusters struct {
+	world *fakeWorld
+	makes bool // the cluster is made when a run asks for it
+}
+
+func (f fakeClusters) Kind() string { return fakeKind }
+
+func (f fakeClusters) Make(ctx context.Context, _ cluster.Spec) (cluster.Cluster, bool, error) {
+	f.world.reach(ctx, "make the cluster")
+	return fakeCluster{f.world}, f.makes, ctx.Err()
+}
+
+func (f fakeClusters) Open(string) (cluster.Cluster, error) {
+	f.world.mu.Lock()
+	defer f.world.mu.Unlock()
+	if f.world.gone {
+		return nil, cluster.ErrNotFound
+	}
+	return fakeCluster{f.world}, nil
+}
+
+func (f fakeClusters) Names() ([]string, error) { return []string{"c"}, nil }
+
+func (f fakeClusters) Remove(ctx context.Context, _ string) (bool, error) {
+	f.world.reach(ctx, "remove the cluster")
+	f.world.mu.Lock()
+	defer f.world.mu.Unlock()
+	f.world.gone = true
+	return true, nil
+}

@@ -1,0 +1,277 @@
+package runner_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/yaml"
+
+	"github.com/sparkchaos/sparkchaos/internal/fakekube"
+	"github.com/sparkchaos/sparkchaos/pkg/history"
+	"github.com/sparkchaos/sparkchaos/pkg/launcher"
+	"github.com/sparkchaos/sparkchaos/pkg/witness"
+)
+
+// fakeScript says what an application does. Nil functions let it go on.
+type fakeScript struct {
+	// working is called when a driver has executors and has done its first tasks; it commits its result when the call returns.
+	// incarnation counts from 1.
+	working func(ctx context.Context, namespace string, incarnation int)
+	// idle lets all pods do nothing, for a world that nobody observes.
+	idle bool
+}
+
+const (
+	fakeExecutors = 2
+	fakeTask      = 20 * time.Millisecond
+	fakeBeat      = 100 * time.Millisecond
+	fakeResult    = "sha256:feed"
+)
+
+// fakeProcess is a JVM in a pod.
+type fakeProcess struct {
+	world       *fakeWorld
+	pod         *corev1.Pod
+	node        string
+	incarnation int // of a driver
+	driver      *fakeProcess
+	registered  chan string // executors tell their driver
+	succeeded   atomic.Bool
+	stop        context.CancelFunc
+	done        chan struct{}
+	report      *fakeReporter
+}
+
+func (p *fakeProcess) ended() bool {
+	select {
+	case <-p.done:
+		return true
+	default:
+		return false
+	}
+}
+
+// start begins what runs in a pod.
+func (w *fakeWorld) start(pod *corev1.Pod) *fakeProcess {
+	ctx, stop := context.WithCancel(context.Background())
+	p := &fakeProcess{world: w, pod: pod, node: pod.Spec.NodeName, stop: stop, done: make(chan struct{}), registered: make(chan string, fakeExecutors)}
+	main := func(ctx context.Context) bool {
+		<-ctx.Done()
+		return false
+	}
+	owner := metav1.GetControllerOf(pod)
+	switch {
+	case w.script.idle || owner == nil:
+	case pod.Labels[launcher.RoleLabel] == launcher.RoleDriver:
+		w.incarnations[owner.UID]++
+		p.incarnation = w.incarnations[owner.UID]
+		main = p.drive
+	case pod.Labels[launcher.RoleLabel] == launcher.RoleExecutor:
+		p.driver = w.processes[owner.UID]
+		main = p.execute
+	}
+	go func() {
+		defer close(p.done)
+		defer stop()
+		p.succeeded.Store(main(ctx))
+	}()
+	return p
+}
+
+// drive is Spark's driver. It returns whether the application did its work.
+func (p *fakeProcess) drive(ctx context.Context) bool {
+	p.report = newFakeReporter(p, history.WitnessRecord{
+		Role: launcher.RoleDriver, Incarnation: string(p.pod.UID), AppID: fmt.Sprintf("spark-%s", p.pod.UID),
+	})
+	defer p.report.beat(ctx)()
+	p.report.tell(ctx, history.WitnessRecord{Type: history.ApplicationStarted})
+	p.report.tell(ctx, history.WitnessRecord{Type: history.DriverStarted})
+	for n := range fakeExecutors {
+		if err := p.makeExecutor(strconv.Itoa(n + 1)); err != nil {
+			return false
+		}
+	}
+	for range fakeExecutors {
+		select {
+		case <-ctx.Done():
+			return false
+		case id := <-p.registered:
+			p.report.tell(ctx, history.WitnessRecord{Type: history.ExecutorRegistered, ExecutorID: id})
+		}
+	}
+	for n := range 3 {
+		task := int64(n)
+		sleep(ctx, fakeTick)
+		p.report.tell(ctx, history.WitnessRecord{Type: history.TaskEnded, ExecutorID: "1", TaskID: &task, Detail: map[string]string{"reason": "Success"}})
+	}
+	if p.world.script.working != nil {
+		p.world.script.working(ctx, p.pod.Namespace, p.incarnation)
+	}
+	if ctx.Err() != nil {
+		return false
+	}
+	p.report.tell(ctx, history.WitnessRecord{Type: history.Ledger, Detail: map[string]string{"key": "wordcount", "value": fakeResult}})
+	p.report.tell(ctx, history.WitnessRecord{Type: history.JobEnded, Detail: map[string]string{"result": "succeeded"}})
+	p.report.tell(ctx, history.WitnessRecord{Type: history.ApplicationEnded})
+	for n := range fakeExecutors {
+		_ = p.world.api.Delete(fakekube.Pods(), p.pod.Namespace, p.executorName(strconv.Itoa(n+1)), metav1.DeleteOptions{}) // it may be gone
+	}
+	p.report.tell(ctx, history.WitnessRecord{Type: history.DriverStopping})
+	return ctx.Err() == nil
+}
+
+func (p *fakeProcess) executorName(id string) string { return p.pod.Name + "-exec-" + id }
+
+// makeExecutor creates an executor's pod from the template that the launcher made, as Spark does.
+func (p *fakeProcess) makeExecutor(id string) error {
+	pod := &corev1.Pod{}
+	for _, volume := range p.pod.Spec.Volumes {
+		if volume.ConfigMap == nil {
+			continue
+		}
+		object, err := p.world.api.Get(fakekube.ConfigMaps(), p.pod.Namespace, volume.ConfigMap.Name)
+		if err != nil {
+			return err
+		}
+		for _, template := range typed[corev1.ConfigMap](object).Data {
+			if err := yaml.Unmarshal([]byte(template), pod); err != nil {
+				return err
+			}
+		}
+	}
+	pod.Name, pod.Namespace = p.executorName(id), p.pod.Namespace
+	pod.Labels["spark-role"], pod.Labels["spark-exec-id"], pod.Labels["spark-app-selector"] = "executor", id, p.report.self.AppID
+	pod.OwnerReferences = []metav1.OwnerReference{*metav1.NewControllerRef(p.pod, corev1.SchemeGroupVersion.WithKind("Pod"))}
+	return makeObject(p.world.api, fakekube.Pods(), pod)
+}
+
+// execute is Spark's executor, which ends when its driver is gone.
+func (p *fakeProcess) execute(ctx context.Context) bool {
+	if p.driver == nil || p.driver.report == nil {
+		return false
+	}
+	id := p.pod.Labels["spark-exec-id"]
+	p.report = newFakeReporter(p, history.WitnessRecord{
+		Role: launcher.RoleExecutor, Incarnation: string(p.driver.pod.UID), AppID: p.pod.Labels["spark-app-selector"], ExecutorID: id,
+	})
+	defer p.report.beat(ctx)()
+	p.report.tell(ctx, history.WitnessRecord{Type: history.ExecutorStarted})
+	p.driver.registered <- id
+	select {
+	case <-ctx.Done():
+	case <-p.driver.done:
+	}
+	p.report.tell(ctx, history.WitnessRecord{Type: history.ExecutorStopping})
+	return false
+}
+
+// fakeReporter is the witness plugin in a JVM: what it tells goes to the node's own disk first, and then to the harness.
+type fakeReporter struct {
+	self       history.WitnessRecord
+	url, token string
+
+	mu   sync.Mutex
+	seq  int64
+	file string
+}
+
+func newFakeReporter(p *fakeProcess, self history.WitnessRecord) *fakeReporter {
+	self.PodUID, self.PodName, self.Node = string(p.pod.UID), p.pod.Name, p.node
+	driver := p.pod
+	if p.driver != nil {
+		driver = p.driver.pod // an executor has its driver's settings
+	}
+	r := &fakeReporter{self: self}
+	for _, container := range driver.Spec.Containers {
+		r.url = value(container.Args, "spark.sparkchaos.witness.url=")
+		for _, variable := range container.Env {
+			if variable.Name == witness.TokenVariable {
+				r.token = p.world.secret(driver.Namespace, variable.ValueFrom.SecretKeyRef)
+			}
+		}
+	}
+	for _, volume := range p.pod.Spec.Volumes {
+		if volume.Name == "witness" && volume.HostPath != nil {
+			r.file = filepath.Join(p.world.disks, p.node, volume.HostPath.Path, fmt.Sprintf("%s-%d%s", self.PodUID, time.Now().UnixMilli(), witness.FileSuffix))
+		}
+	}
+	return r
+}
+
+func (w *fakeWorld) secret(namespace string, from *corev1.SecretKeySelector) string {
+	object, err := w.api.Get(fakekube.Secrets(), namespace, from.Name)
+	if err != nil {
+		return ""
+	}
+	return string(typed[corev1.Secret](object).Data[from.Key])
+}
+
+// tell reports one record. A JVM that has ended tells nothing.
+func (r *fakeReporter) tell(ctx context.Context, record history.WitnessRecord) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if ctx.Err() != nil {
+		return
+	}
+	r.seq++
+	record.Seq, record.WallMicros = r.seq, time.Now().UnixMicro()
+	record.Role, record.PodUID, record.PodName, record.Node = r.self.Role, r.self.PodUID, r.self.PodName, r.self.Node
+	record.AppID, record.Incarnation = r.self.AppID, r.self.Incarnation
+	if record.ExecutorID == "" {
+		record.ExecutorID = r.self.ExecutorID
+	}
+	line, err := json.Marshal(record)
+	if err != nil {
+		panic(fmt.Sprintf("encode a record: %v", err))
+	}
+	line = append(line, '\n')
+	if file, err := os.OpenFile(r.file, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600); err == nil { // the directory may be gone at the end of a run
+		_, _ = file.Write(line)
+		_ = file.Close()
+	}
+	r.post(ctx, line)
+}
+
+// post sends a record; nobody may listen any more.
+func (r *fakeReporter) post(ctx context.Context, line []byte) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, r.url+witness.RecordsPath, bytes.NewReader(line))
+	if err != nil {
+		panic(fmt.Sprintf("the witness's address: %v", err))
+	}
+	witness.Authorize(request, r.token)
+	if answer, err := http.DefaultClient.Do(request); err == nil {
+		_ = answer.Body.Close()
+	}
+}
+
+// beat gives signs of life until the returned function is called.
+func (r *fakeReporter) beat(ctx context.Context) (end func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	var beating sync.WaitGroup
+	beating.Go(func() {
+		for ctx.Err() == nil {
+			r.tell(ctx, history.WitnessRecord{Type: history.Heartbeat})
+			sleep(ctx, fakeBeat)
+		}
+	})
+	return func() {
+		cancel()
+		beating.Wait()
+	}
+}
+
+// isOf reports whether a process runs on a node.
+func isOf(node string) func(*fakeProcess) bool {
+	return func(p *fakeProcess) bool { return p.node == node }
+}

@@ -1,0 +1,191 @@
+package runner_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/sparkchaos/sparkchaos/internal/fakekube"
+	"github.com/sparkchaos/sparkchaos/pkg/anchor"
+	"github.com/sparkchaos/sparkchaos/pkg/check"
+	"github.com/sparkchaos/sparkchaos/pkg/faults"
+	"github.com/sparkchaos/sparkchaos/pkg/history"
+	"github.com/sparkchaos/sparkchaos/pkg/launcher"
+	"github.com/sparkchaos/sparkchaos/pkg/plan"
+	"github.com/sparkchaos/sparkchaos/pkg/runner"
+	"github.com/sparkchaos/sparkchaos/pkg/scenario"
+)
+
+// driverLosesItsNode is the shipped scenario of this name in short, but for the place of the fault's arguments.
+const driverLosesItsNode = `
+apiVersion: sparkchaos.dev/v1alpha1
+kind: Scenario
+metadata: {name: driver-loses-its-node, description: The driver's node loses its power.}
+spec:
+  cluster: {workers: 3, timing: fast}
+  workload:
+    application: {name: app, mainClass: x.Y, jar: "local:///x.jar"}
+    driver: {kind: Job, podReplacementPolicy: TerminatingOrFailed, backoffLimit: 6, tolerationSeconds: 2}
+    executors: {instances: 2, cores: 1, memory: 512m, tolerationSeconds: 2}
+    profile: resilient
+  baseline: true
+  faults:
+  - name: lose-driver-node
+    inject: {nodePowerOff: {node: {of: driver}%s}}
+    when: {executorsRegistered: {atLeast: 2}}
+    recover: {when: {executorsRegistered: {atLeast: 2}}}
+  expect:
+  - driverRescheduled: {within: 90s}
+  - atMostOneDriver: {overlap: 0s}
+  - executorNamesUnique: {}
+  - applicationIdsUnique: {}
+  - staleExecutorsGone: {within: 2m}
+  - recoveryWithin: {detection: 30s, eviction: 30s, rescheduling: 60s, driverStart: 90s, executorsBack: 90s, firstProgress: 90s, total: 4m}
+  - resultEqualsBaseline: {}
+  - completes: {within: 8m}
+  - nothingLeftBehind: {}
+  settle: 2m
+`
+
+// planned decides the scenario for a fake cluster; more are further arguments of the fault.
+func planned(t *testing.T, more string) *plan.Plan {
+	t.Helper()
+	catalogue := scenario.Catalogue{Faults: faults.Entries(), Anchors: anchor.Entries(), Invariants: check.Entries()}
+	s, err := scenario.Load("scenario.yaml", fmt.Appendf(nil, driverLosesItsNode, more), catalogue)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := plan.New(s, 7, plan.Capabilities{Kind: fakeKind, Actions: fakeCluster{}.Can()}, catalogue)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// silent shows nothing.
+type silent struct{}
+
+func (silent) Say(string, ...any) {}
+
+func (silent) Await(string, time.Duration, func() string) func() { return func() {} }
+
+// optionsIn are those of a run of a plan in a world.
+func optionsIn(t *testing.T, w *fakeWorld, p *plan.Plan) runner.Options {
+	t.Helper()
+	dir := t.TempDir()
+	return runner.Options{
+		Plan: p, Runs: filepath.Join(dir, "runs"), Baselines: filepath.Join(dir, "baselines"), Active: runner.ActiveRuns{Dir: filepath.Join(dir, "active")},
+		ClusterName: "c", Clusters: fakeClusters{world: w}, Progress: silent{}, Version: "test",
+		Image: func(ctx context.Context) (runner.Image, error) {
+			return runner.Image{Reference: "image", Digest: "sha256:1"}, ctx.Err()
+		},
+	}
+}
+
+// untilLost lets the first driver of the run work until its node is lost, and all others finish.
+func untilLost(ctx context.Context, namespace string, incarnation int) {
+	if !strings.HasSuffix(namespace, "-base") && incarnation == 1 {
+		<-ctx.Done()
+	}
+}
+
+func judged(t *testing.T, run runner.Directory) check.RunVerdict {
+	t.Helper()
+	file, err := os.Open(run.History())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = file.Close() }() // opened for reading only
+	report, err := check.Judge(t.Context(), history.NewReader(file))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return report
+}
+
+// leftIn returns what there is in a world that no run may leave.
+func leftIn(w *fakeWorld) []string {
+	var left []string
+	for _, namespace := range w.api.List(fakekube.Namespaces(), "") {
+		if namespace.GetLabels()[launcher.RunLabel] != "" {
+			left = append(left, "Namespace "+namespace.GetName())
+		}
+	}
+	for _, resource := range []string{"validatingadmissionpolicies", "validatingadmissionpolicybindings"} {
+		for _, object := range w.api.List(fakekube.AdmissionPolicies(resource), "") {
+			left = append(left, object.GetKind()+" "+object.GetName())
+		}
+	}
+	nodes, _ := fakeCluster{w}.Nodes(context.Background()) // never fails
+	for _, node := range nodes {
+		if node.Disturbed() {
+			left = append(left, "disturbed node "+node.Name)
+		}
+	}
+	directories, _ := filepath.Glob(filepath.Join(w.disks, "*/var/lib/sparkchaos/*/*")) // the pattern is right
+	return append(left, directories...)
+}
+
+// openIn returns what a run directory and the records of runs say that is to be undone.
+func openIn(run runner.Directory, active runner.ActiveRuns) ([]string, error) {
+	records, err := faults.Pending(run.Undo(), faults.Undos())
+	var open []string
+	for _, record := range records {
+		open = append(open, "undo record "+record.ID)
+	}
+	dead, deadErr := active.Dead()
+	for _, run := range dead {
+		open = append(open, "active run "+run.Record().RunID)
+		run.Release()
+	}
+	return open, errors.Join(err, deadErr)
+}
+
+// checkNothingIsLeft looks after a run that has ended by itself.
+func checkNothingIsLeft(t *testing.T, w *fakeWorld, o runner.Options, finished runner.Finished) {
+	t.Helper()
+	open, err := openIn(finished.Directory, o.Active)
+	if left := append(leftIn(w), open...); err != nil || len(left) > 0 || finished.LeftBehind != nil {
+		t.Errorf("left are %q, %v; the run says %v", left, err, finished.LeftBehind)
+	}
+}
+
+func TestAWholeRunPasses(t *testing.T) {
+	t.Parallel()
+	w := newFakeWorld(t, fakeScript{working: untilLost})
+	o := optionsIn(t, w, planned(t, ""))
+	finished, err := runner.Run(t.Context(), o)
+	if err != nil || finished.Err != nil {
+		t.Fatal(err, finished.Err)
+	}
+	report := judged(t, finished.Directory)
+	for _, result := range report.Results {
+		if result.Verdict != check.Pass {
+			t.Errorf("%s is %s: %s (%+v)", result.Invariant, result.Verdict, result.Message, result.Assumptions)
+		}
+	}
+	if report.Verdict != check.Pass || len(report.Results) != len(o.Plan.Expect) {
+		t.Errorf("the run is judged %s by %d invariants: %s", report.Verdict, len(report.Results), report.Reason)
+	}
+	checkNothingIsLeft(t, w, o, finished)
+}
+
+func TestAWholeRunWhoseFaultDoesNotLandIsInconclusive(t *testing.T) {
+	t.Parallel()
+	w := newFakeWorld(t, fakeScript{}) // nobody takes the power, so that nobody waits for it
+	o := optionsIn(t, w, planned(t, ", dryRun: true"))
+	finished, err := runner.Run(t.Context(), o)
+	if err != nil || finished.Err != nil {
+		t.Fatal(err, finished.Err)
+	}
+	report := judged(t, finished.Directory)
+	if report.Verdict != check.Inconclusive || len(report.Faults) != 1 || report.Faults[0].Landed {
+		t.Errorf("judged %s: %s; faults %+v", report.Verdict, report.Reason, report.Faults)
+	}
+	checkNothingIsLeft(t, w, o, finished)
+}
