@@ -76,8 +76,8 @@ func longestOf(all []model.Overlap) int {
 }
 
 // running returns the incarnations that ran.
-func running(incarnations []*model.Incarnation) []*model.Incarnation {
-	var ran []*model.Incarnation
+func running(incarnations model.Incarnations) model.Incarnations {
+	var ran model.Incarnations
 	for _, incarnation := range incarnations {
 		if incarnation.Driver != nil || !incarnation.Pod.Running.Never() {
 			ran = append(ran, incarnation)
@@ -87,7 +87,7 @@ func running(incarnations []*model.Incarnation) []*model.Incarnation {
 }
 
 // AssumeWitnessed states what comparing the drivers' own times needs.
-func (f *Finding) AssumeWitnessed(incarnations []*model.Incarnation) {
+func (f *Finding) AssumeWitnessed(incarnations model.Incarnations) {
 	f.AssumeDrivers(incarnations)
 	var restarted []string
 	for _, incarnation := range running(incarnations) {
@@ -102,7 +102,7 @@ func (f *Finding) AssumeWitnessed(incarnations []*model.Incarnation) {
 
 // allOverlaps returns the times in which two drivers were alive, and which: for certain although their clocks are not known exactly, or those that
 // are possible.
-func allOverlaps(m *model.Model, ran []*model.Incarnation, possible bool) ([]model.Overlap, [][2]*model.Incarnation) {
+func allOverlaps(m *model.Model, ran model.Incarnations, possible bool) ([]model.Overlap, [][2]*model.Incarnation) {
 	var all []model.Overlap
 	var pairs [][2]*model.Incarnation
 	for i, a := range ran {

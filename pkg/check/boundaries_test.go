@@ -233,7 +233,7 @@ func TestBarePodsAreNotMadeAnew(t *testing.T) {
 		m.Workload, m.Ended = history.WorkloadData{DriverKind: "Pod", DriverUID: "j"}, ms(10_000)
 		victim := driverAt(m, 1, "n1", 500)
 		c.change(m, victim.Pod)
-		r := notRescheduled(m, []*model.Incarnation{victim}, model.DriverLoss{Fault: landedFault("nodePowerOff", "n1", 1_000, 0), Driver: victim}, 9*second)
+		r := notRescheduled(m, model.Incarnations{victim}, model.DriverLoss{Fault: landedFault("nodePowerOff", "n1", 1_000, 0), Driver: victim}, 9*second)
 		if r.Verdict != c.want || !strings.Contains(r.Message, c.says) {
 			t.Errorf("%s: %s: %s, want %s with %q", name, r.Verdict, r.Message, c.want, c.says)
 		}

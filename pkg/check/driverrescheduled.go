@@ -72,7 +72,7 @@ func checkRescheduled(m *model.Model, within time.Duration) Result {
 }
 
 // rescheduled returns the first incarnation after the victim that ran, on another node if the node was hit.
-func rescheduled(incarnations []*model.Incarnation, b model.DriverLoss) *model.Incarnation {
+func rescheduled(incarnations model.Incarnations, b model.DriverLoss) *model.Incarnation {
 	for _, next := range incarnations[b.Driver.Number:] {
 		elsewhere := b.Fault.Node() == "" || next.Node != b.Driver.Node
 		if next.Pod != nil && !next.Pod.Running.Never() && elsewhere {
@@ -108,7 +108,7 @@ func rescheduledLate(m *model.Model, b model.DriverLoss, next *model.Incarnation
 }
 
 // notRescheduled judges that no new incarnation ran: a violation if none can come any more, or the bound is over.
-func notRescheduled(m *model.Model, incarnations []*model.Incarnation, b model.DriverLoss, within time.Duration) Result {
+func notRescheduled(m *model.Model, incarnations model.Incarnations, b model.DriverLoss, within time.Duration) Result {
 	f := NewFinding(m)
 	end := m.SeenUntil("Pod")
 	waited := end.At.Sub(b.Fault.Began.At)
@@ -129,7 +129,7 @@ func notRescheduled(m *model.Model, incarnations []*model.Incarnation, b model.D
 		return f.Inconclusive("the record of pods ends %s after fault %s, before the bound, and no new incarnation ran yet", wording.Duration(waited), b.Fault.Name)
 	}
 	w := Window{From: b.Fault.Began.At, To: end.At, Least: waited, Bound: within, Kinds: []string{"Pod"}}
-	next := model.Successor(incarnations, b.Driver)
+	next := incarnations.After(b.Driver)
 	if next == nil || next.Pod == nil {
 		f.Cite(end, "the record ends; the driver has no other pod than %s", b.Driver.Name)
 		return f.Late(w, "no new incarnation of the driver was created in %s after fault %s", wording.Duration(waited), b.Fault.Name)

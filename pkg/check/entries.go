@@ -26,7 +26,7 @@ type entry struct {
 
 // entries returns the ledger entries with a key of the kind, in the order of batches, then of writers and times. Those
 // of writers that are no incarnation of this run's driver are left out.
-func entries(m *model.Model, incarnations []*model.Incarnation, kind string) []entry {
+func entries(m *model.Model, incarnations model.Incarnations, kind string) []entry {
 	writers := map[string]*model.Incarnation{}
 	for _, incarnation := range incarnations {
 		writers[incarnation.UID] = incarnation
@@ -83,6 +83,6 @@ func (e entry) numbered(name string) (int64, error) {
 // structured says whether the application is one of Structured Streaming; dstreams whether it is one of DStreams.
 func structured(m *model.Model) bool { return len(m.Streams.Runs) > 0 }
 
-func dstreams(m *model.Model, incarnations []*model.Incarnation) bool {
+func dstreams(m *model.Model, incarnations model.Incarnations) bool {
 	return !structured(m) && (len(m.Streams.Batches) > 0 || len(entries(m, incarnations, keyTotals)) > 0)
 }

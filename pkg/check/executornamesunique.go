@@ -67,7 +67,7 @@ func checkNames(m *model.Model) Result {
 }
 
 // requests returns what names the incarnations asked for, each in the order of the incarnations.
-func requests(m *model.Model, incarnations []*model.Incarnation) map[string][]request {
+func requests(m *model.Model, incarnations model.Incarnations) map[string][]request {
 	byName := map[string][]request{}
 	for _, incarnation := range incarnations {
 		for _, pod := range m.Executors(incarnation) {
@@ -102,7 +102,7 @@ func collision(requests []request) (request, request, bool) {
 }
 
 // strangeRefusals returns refused names that no incarnation is known to have held.
-func strangeRefusals(m *model.Model, incarnations []*model.Incarnation) []string {
+func strangeRefusals(m *model.Model, incarnations model.Incarnations) []string {
 	held := map[string]bool{}
 	for _, incarnation := range incarnations {
 		for _, pod := range m.Executors(incarnation) {
@@ -120,7 +120,7 @@ func strangeRefusals(m *model.Model, incarnations []*model.Incarnation) []string
 }
 
 // namelessRefusals counts the refusals of names that are taken which do not say which name.
-func namelessRefusals(m *model.Model, incarnations []*model.Incarnation) int {
+func namelessRefusals(m *model.Model, incarnations model.Incarnations) int {
 	n := 0
 	for _, refusal := range m.Refused {
 		own := slices.ContainsFunc(incarnations, func(i *model.Incarnation) bool { return i.UID == refusal.Driver })
@@ -132,7 +132,7 @@ func namelessRefusals(m *model.Model, incarnations []*model.Incarnation) int {
 }
 
 // citeFirstRequests cites one name an incarnation.
-func (f *Finding) citeFirstRequests(incarnations []*model.Incarnation, byName map[string][]request) {
+func (f *Finding) citeFirstRequests(incarnations model.Incarnations, byName map[string][]request) {
 	names := slices.Sorted(maps.Keys(byName))
 	for _, incarnation := range incarnations {
 		for _, name := range names {

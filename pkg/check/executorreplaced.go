@@ -44,7 +44,7 @@ func checkReplaced(m *model.Model, within time.Duration) Result {
 			return f.Inconclusive("%s never reported, so nobody knows which executors registered with it", driver)
 		}
 		f.AssumeClocks(driver.Driver)
-		f.AssumeDisks(m.NodesOf([]*model.Incarnation{driver}), "that the driver ran on")
+		f.AssumeDisks(m.NodesOf(model.Incarnations{driver}), "that the driver ran on")
 		back := model.AllReplaced(lost)
 		took := m.Lapse(fault.Began, back)
 		if back.Never() || took.Most > within {
@@ -103,6 +103,6 @@ func (f *Finding) assumeHeard(driver *model.Incarnation, until time.Time) {
 	}
 	f.Assume(gone == 0, "the records of %s have no holes (%d are missing)", driver, gone)
 	if driver.Driver.Alive.Last().At.Before(until) {
-		f.AssumeDisks(f.model.NodesOf([]*model.Incarnation{driver}), "that the driver ran on")
+		f.AssumeDisks(f.model.NodesOf(model.Incarnations{driver}), "that the driver ran on")
 	}
 }

@@ -113,7 +113,7 @@ func struck(m *model.Model, pod *model.Pod, lost model.Moment) bool {
 
 // taken returns a result if an earlier incarnation had to do with the loss of an executor: one of its executors with the same id ended or was
 // deleted before, or it was alive when somebody deleted the pod.
-func (f *Finding) taken(incarnations []*model.Incarnation, driver *model.Incarnation, e keepable) *Result {
+func (f *Finding) taken(incarnations model.Incarnations, driver *model.Incarnation, e keepable) *Result {
 	m := f.model
 	v := NewFinding(m)
 	v.Assumptions = slices.Clone(f.Assumptions)

@@ -82,7 +82,7 @@ func TestWhatTheNextFaultCutsShort(t *testing.T) {
 		tm.fault("before", "nodeIsolate", "n1", 9_000, 9_500)
 		tm.fault("g", "nodeTaint", c.node, 15_000, 0)
 		var got []string
-		for _, s := range cutShort(tm.Model, steps(), first, tm.driver, []*model.Incarnation{tm.driver}) {
+		for _, s := range cutShort(tm.Model, steps(), first, tm.driver, model.Incarnations{tm.driver}) {
 			if s.cut {
 				got = append(got, s.name)
 			}
@@ -98,7 +98,7 @@ func TestWhatTheNextFaultCutsShort(t *testing.T) {
 	first := tm.fault("f", "nodeIsolate", "n1", 10_000, 0)
 	tm.fault("g", "nodeTaint", "n5", 15_000, 0)
 	tm.fault("h", "nodeTaint", "n1", 16_000, 0)
-	for _, s := range cutShort(tm.Model, steps(), first, tm.driver, []*model.Incarnation{tm.driver, next}) {
+	for _, s := range cutShort(tm.Model, steps(), first, tm.driver, model.Incarnations{tm.driver, next}) {
 		if s.name == "ended after" && !s.cut {
 			t.Error("a fault on the successor cuts nothing short")
 		}

@@ -87,7 +87,7 @@ func missedExecutors(m *model.Model, driver *model.Incarnation) []missed {
 }
 
 // standIn returns the pod of an earlier incarnation that stood in for a lost executor; nil if none did.
-func standIn(m *model.Model, incarnations []*model.Incarnation, lost missed) *model.Pod {
+func standIn(m *model.Model, incarnations model.Incarnations, lost missed) *model.Pod {
 	for _, earlier := range incarnations[:lost.driver.Number-1] {
 		pods := m.Executors(earlier)
 		i := slices.IndexFunc(pods, func(old *model.Pod) bool {

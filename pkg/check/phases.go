@@ -8,7 +8,7 @@ import (
 )
 
 // recovery returns the phases of the recovery from a fault that apply to it; none if it cost the application nothing.
-func recovery(m *model.Model, incarnations []*model.Incarnation, fault *model.Fault, bounds RecoveryArgs) []step {
+func recovery(m *model.Model, incarnations model.Incarnations, fault *model.Fault, bounds RecoveryArgs) []step {
 	for _, b := range m.DriverLosses(incarnations) {
 		if b.Fault == fault {
 			return cutShort(m, driverRecovery(m, incarnations, b, bounds), fault, b.Driver, incarnations)
@@ -23,9 +23,9 @@ func recovery(m *model.Model, incarnations []*model.Incarnation, fault *model.Fa
 
 // cutShort leaves out the phases that had not ended when the next fault hit the same driver, its executors or its successor: what did
 // not come after that is for that fault's recovery to show.
-func cutShort(m *model.Model, steps []step, fault *model.Fault, victim *model.Incarnation, incarnations []*model.Incarnation) []step {
+func cutShort(m *model.Model, steps []step, fault *model.Fault, victim *model.Incarnation, incarnations model.Incarnations) []step {
 	next := m.NextFault(fault, victim)
-	if successor := model.Successor(incarnations, victim); successor != nil {
+	if successor := incarnations.After(victim); successor != nil {
 		if at := m.NextFault(fault, successor); !at.IsZero() && (next.IsZero() || at.Before(next)) {
 			next = at
 		}
@@ -59,7 +59,7 @@ func strikes(fault *model.Fault) sequence {
 }
 
 // driverRecovery returns the phases after a fault that cost the driver.
-func driverRecovery(m *model.Model, incarnations []*model.Incarnation, b model.DriverLoss, bounds RecoveryArgs) []step {
+func driverRecovery(m *model.Model, incarnations model.Incarnations, b model.DriverLoss, bounds RecoveryArgs) []step {
 	s := strikes(b.Fault)
 	if node := b.Fault.Node(); node != "" && b.Fault.SilencesNode() {
 		s.then("detection", m.Nodes[node].Lost(b.Fault.Began.At), time.Duration(bounds.Detection), fmt.Sprintf("node %s is not Ready", node))

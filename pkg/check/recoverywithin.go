@@ -118,7 +118,7 @@ func checkRecovery(m *model.Model, bounds RecoveryArgs) Result {
 }
 
 // AssumeDrivers states that what the drivers told is known in full, by clocks that can be compared.
-func (f *Finding) AssumeDrivers(incarnations []*model.Incarnation) {
+func (f *Finding) AssumeDrivers(incarnations model.Incarnations) {
 	var drivers []*model.Process
 	var silent []string
 	for _, incarnation := range running(incarnations) {

@@ -41,7 +41,7 @@ type rerun struct {
 
 // shuffleStory is what happened to map outputs, as far as faults go.
 type shuffleStory struct {
-	incarnations []*model.Incarnation
+	incarnations model.Incarnations
 	drivers      []string // drivers after the first, which compute everything anew
 	strangers    []string // executors with map output whose pods are not known
 	speculative  bool
@@ -64,7 +64,7 @@ func newShuffleStory(m *model.Model) *shuffleStory {
 	}
 	blows := m.DriverLosses(s.incarnations)
 	for _, fault := range m.Landed() {
-		victim := model.Current(s.incarnations, fault.Began.At)
+		victim := s.incarnations.Current(fault.Began.At)
 		if victim == nil || books[victim] == nil {
 			continue
 		}

@@ -101,7 +101,7 @@ func (f *Finding) lingering(s stale, within time.Duration) Result {
 }
 
 // staleExecutors returns the executors of all incarnations but the last one that ran: each of them could outlive its driver.
-func staleExecutors(m *model.Model, f *Finding, incarnations []*model.Incarnation) []stale {
+func staleExecutors(m *model.Model, f *Finding, incarnations model.Incarnations) []stale {
 	ran := running(incarnations)
 	var all []stale
 	var nodes []string
@@ -118,7 +118,7 @@ func staleExecutors(m *model.Model, f *Finding, incarnations []*model.Incarnatio
 				nodes = append(nodes, s.node)
 			}
 		}
-		nodes = append(nodes, m.NodesOf([]*model.Incarnation{incarnation})...)
+		nodes = append(nodes, m.NodesOf(model.Incarnations{incarnation})...)
 		processes = append(append(processes, incarnation.Driver), m.ExecutorProcesses(incarnation)...)
 	}
 	f.AssumeClocks(processes...)
@@ -176,7 +176,7 @@ func executorEnds(m *model.Model, incarnation *model.Incarnation, died model.Mom
 
 // reused returns a violation if an incarnation registered an executor that is another one's pod: its id has no pod
 // that the incarnation owns, but one that an earlier incarnation owns.
-func reused(m *model.Model, incarnations []*model.Incarnation) *Result {
+func reused(m *model.Model, incarnations model.Incarnations) *Result {
 	earlier := map[string]*model.Pod{}
 	for _, incarnation := range incarnations {
 		own := map[string]bool{}

@@ -47,7 +47,7 @@ type life struct {
 
 // lives returns the runs of each query, in the order of incarnations. Its name tells a query apart, since its id is what is to be compared; one
 // without a name is known by its id alone.
-func lives(m *model.Model, incarnations []*model.Incarnation) map[string][]life {
+func lives(m *model.Model, incarnations model.Incarnations) map[string][]life {
 	all := map[string][]life{}
 	for _, id := range slices.Sorted(maps.Keys(m.Streams.Runs)) {
 		run := m.Streams.Runs[id]
@@ -87,7 +87,7 @@ func (f *Finding) assumeContinued(b model.DriverLoss) bool {
 	return continued
 }
 
-func (f *Finding) queriesContinue(incarnations []*model.Incarnation, blows []model.DriverLoss) Result {
+func (f *Finding) queriesContinue(incarnations model.Incarnations, blows []model.DriverLoss) Result {
 	queries := lives(f.model, incarnations)
 	resumed := 0
 	for _, name := range slices.Sorted(maps.Keys(queries)) {
@@ -225,7 +225,7 @@ func (f *Finding) reruns(lives []life, next told) *Result {
 
 // ledgerRange returns the range of offsets with which an incarnation put a batch into the ledger.
 func ledgerRange(m *model.Model, batch int64, by *model.Incarnation) (offsets, bool) {
-	for _, e := range entries(m, []*model.Incarnation{by}, keyBatch) {
+	for _, e := range entries(m, model.Incarnations{by}, keyBatch) {
 		if e.batch != batch {
 			continue
 		}

@@ -16,7 +16,7 @@ type tally struct {
 }
 
 // tallies returns what was counted up to each batch, in the order of batches; entries that cannot be read are named.
-func tallies(m *model.Model, incarnations []*model.Incarnation) ([]tally, []string) {
+func tallies(m *model.Model, incarnations model.Incarnations) ([]tally, []string) {
 	var all []tally
 	var unreadable []string
 	for _, e := range entries(m, incarnations, keyTotals) {
@@ -32,7 +32,7 @@ func tallies(m *model.Model, incarnations []*model.Incarnation) ([]tally, []stri
 }
 
 // stateContinues judges a DStream application by what it put into the ledger: it has no query, no offsets of its own.
-func (f *Finding) stateContinues(incarnations []*model.Incarnation, blows []model.DriverLoss) Result {
+func (f *Finding) stateContinues(incarnations model.Incarnations, blows []model.DriverLoss) Result {
 	if r := f.otherOffsets(incarnations); r != nil {
 		return *r
 	}
@@ -79,7 +79,7 @@ func (f *Finding) wentOn(tallies []tally, b model.DriverLoss) *Result {
 }
 
 // otherOffsets returns a violation if a batch was run again by another incarnation with other offsets.
-func (f *Finding) otherOffsets(incarnations []*model.Incarnation) *Result {
+func (f *Finding) otherOffsets(incarnations model.Incarnations) *Result {
 	first := map[int64]entry{}
 	for _, e := range entries(f.model, incarnations, keyOffsets) {
 		before, again := first[e.batch]

@@ -52,7 +52,7 @@ type counted struct {
 	total int64 // of all words counted up to it
 }
 
-func countedBatches(m *model.Model, incarnations []*model.Incarnation) ([]counted, []string) {
+func countedBatches(m *model.Model, incarnations model.Incarnations) ([]counted, []string) {
 	var all []counted
 	var unreadable []string
 	for _, e := range entries(m, incarnations, keyBatch) {
@@ -148,7 +148,7 @@ func alongside(m *model.Model, a, b counted) *model.Incarnation {
 }
 
 // assumeOwn states that nobody but this run's drivers wrote to the ledger.
-func (f *Finding) assumeOwn(incarnations []*model.Incarnation) {
+func (f *Finding) assumeOwn(incarnations model.Incarnations) {
 	_, strangers := ownCommits(f.model)
 	f.Assume(len(strangers) == 0, "only this run's drivers wrote to the ledger%s", wording.Except(strangers))
 }
@@ -258,7 +258,7 @@ type placed struct {
 	at model.Moment
 }
 
-func offsetsRead(m *model.Model, incarnations []*model.Incarnation, upTo int64) (readOffsets, error) {
+func offsetsRead(m *model.Model, incarnations model.Incarnations, upTo int64) (readOffsets, error) {
 	var read readOffsets
 	known := map[int64]bool{}
 	for _, e := range entries(m, incarnations, keyOffsets) {

@@ -17,6 +17,7 @@ type Artifacts struct {
 	Again    Moment  // uploaded once more
 	Fetches  []Fetch // that came to an end, each once, in the order of the history
 	Begun    map[string]Fetch
+	Last     *Fetch // what an init container of a driver told last, be it the begin or the end of a fetch; nil if none told anything
 	known    map[recordID]bool
 }
 
@@ -65,14 +66,20 @@ func (m *Model) observeStaging(e *history.Event, at Moment) error {
 // observeFetch takes a record of an init container, which is no sign of life of the JVM that its pod is for.
 func (m *Model) observeFetch(r *history.WitnessRecord, at Moment) {
 	id := recordID{r.PodUID, r.Seq}
-	if m.Artifacts.known[id] || at.At.Before(m.LaunchBegan()) {
+	if m.Artifacts.known[id] {
 		return
 	}
-	m.Artifacts.known[id] = true
 	fetch := Fetch{
 		By: r.Role, Pod: r.PodName, PodUID: strings.TrimSuffix(r.PodUID, history.ArtifactsWriter), Node: r.Node, At: at,
 		Outcome: r.Type, SHA256: r.Detail["sha256"], Error: r.Detail["error"], ID: r.Detail["resourceID"],
 	}
+	if r.Role == RoleDriver {
+		m.Artifacts.Last = &fetch
+	}
+	if at.At.Before(m.LaunchBegan()) {
+		return
+	}
+	m.Artifacts.known[id] = true
 	if r.Type == history.ArtifactsFetching {
 		m.Artifacts.Begun[fetch.PodUID] = fetch
 		return

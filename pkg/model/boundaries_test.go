@@ -49,16 +49,16 @@ func TestWhichFaultCostTheDriver(t *testing.T) {
 			c.change(driver)
 			m.Faults = c.faults
 			var got []string
-			for _, b := range m.DriverLosses([]*Incarnation{driver}) {
+			for _, b := range m.DriverLosses(Incarnations{driver}) {
 				got = append(got, b.Fault.Name)
 			}
 			if diff := gocmp.Diff(c.want, got); diff != "" {
 				t.Errorf("faults that cost the driver (-want +got):\n%s", diff)
 			}
-			if got := m.Succession([]*Incarnation{driver}); got != c.succession {
+			if got := m.Succession(Incarnations{driver}); got != c.succession {
 				t.Errorf("succession %v, want %v", got, c.succession)
 			}
-			if got := m.explained([]*Incarnation{driver}, driver); got != (len(c.want) > 0) {
+			if got := m.explained(Incarnations{driver}, driver); got != (len(c.want) > 0) {
 				t.Errorf("explained %v", got)
 			}
 		})

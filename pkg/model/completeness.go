@@ -13,8 +13,8 @@ import (
 // numbers is a set of sequence numbers: sorted, disjoint ranges that do not touch.
 type numbers []struct{ from, to int64 }
 
-// add puts a number into the set.
-func (s *numbers) add(n int64) {
+// add puts a number into the set and reports whether it is new.
+func (s *numbers) add(n int64) bool {
 	all := *s
 	// Nearly every record is the one after the last.
 	i := len(all)
@@ -22,7 +22,7 @@ func (s *numbers) add(n int64) {
 		i--
 	}
 	if i < len(all) && all[i].from <= n {
-		return
+		return false
 	}
 	before, after := i > 0 && all[i-1].to == n-1, i < len(all) && all[i].from == n+1
 	switch {
@@ -36,6 +36,7 @@ func (s *numbers) add(n int64) {
 	default:
 		*s = slices.Insert(all, i, struct{ from, to int64 }{n, n})
 	}
+	return true
 }
 
 // count returns how many numbers there are.
@@ -64,14 +65,14 @@ type writer struct {
 	numbers    numbers
 }
 
-// wrote notes the number of a record.
-func (m *Model) wrote(r *history.WitnessRecord) {
+// wrote notes the number of a record and reports whether it came for the first time.
+func (m *Model) wrote(r *history.WitnessRecord) bool {
 	w := m.writers[r.PodUID]
 	if w == nil {
 		w = &writer{name: r.PodName, node: r.Node}
 		m.writers[r.PodUID] = w
 	}
-	w.numbers.add(r.Seq)
+	return w.numbers.add(r.Seq)
 }
 
 // DiskMissing returns the nodes among names whose witness evidence is not complete, each with the reason: the disk was not read in

@@ -4,6 +4,8 @@
 // A Model takes one event after the other (Observe) and can be asked at any time: of a run that goes on, fed by the history's writer,
 // or of a file, fed by package check. The same events give the same answers. It knows no cluster and no clock.
 //
+// Three rules say which pod is the driver, for three purposes: see Incarnations.Live, Current and Placed.
+//
 // # What an invariant needs
 //
 // A Moment is when something happened and the event that shows it; Never tells whether it happened at all. Incarnations are the

@@ -24,6 +24,8 @@ type Fault struct {
 	Effects      []history.Effect
 	Leaves       bool   // what runs on its targets is left alone
 	Reason       string // of the last failure
+	Step         string // the type of the newest event of its life
+	StepReason   string // that event's own reason; empty if it gives none
 	Lapsed       string // why it was not in effect any more before it was undone; empty if it held as far as anybody looked
 }
 
@@ -53,6 +55,7 @@ func (m *Model) observeFault(e *history.Event, at Moment) error {
 	if why := data.Detail[history.DidNotHold]; why != "" && !fault.Landed.Never() {
 		fault.Lapsed = why
 	}
+	fault.Step, fault.StepReason = e.Type, data.Reason
 	switch e.Type {
 	case history.FaultInjecting:
 		fault.Injecting.KeepEarlier(at)

@@ -40,13 +40,24 @@ func (i *Incarnation) seq() int64 {
 	return i.Driver.Alive.First().Seq
 }
 
+// Incarnations are lives of the driver in the order of their creation.
+type Incarnations []*Incarnation
+
+// After returns the incarnation that was created after another one; nil if there is none.
+func (all Incarnations) After(of *Incarnation) *Incarnation {
+	if of.Number < len(all) {
+		return all[of.Number]
+	}
+	return nil
+}
+
 // Incarnations returns the driver's lives in the order of their creation: the pods of the driver's Job, or the bare
 // driver pod, and drivers that only the witness knows of.
-func (m *Model) Incarnations() []*Incarnation {
+func (m *Model) Incarnations() Incarnations {
 	if m.Launched.Never() {
 		return nil
 	}
-	var all []*Incarnation
+	var all Incarnations
 	for uid, pod := range m.Pods {
 		if m.isDriver(pod) {
 			all = append(all, &Incarnation{UID: uid, Name: pod.Name, Node: pod.Node, Pod: pod, Driver: m.Processes[uid]})
@@ -57,13 +68,23 @@ func (m *Model) Incarnations() []*Incarnation {
 			all = append(all, &Incarnation{UID: uid, Name: process.PodName, Node: process.Node, Driver: process})
 		}
 	}
-	slices.SortFunc(all, func(a, b *Incarnation) int {
-		return cmp.Or(a.Created().Compare(b.Created()), cmp.Compare(a.seq(), b.seq()), cmp.Compare(a.UID, b.UID))
-	})
+	slices.SortFunc(all, func(a, b *Incarnation) int { return cmp.Compare(a.UID, b.UID) })
+	slices.SortStableFunc(all, byCreation)
 	for i, incarnation := range all {
 		incarnation.Number = i + 1
 	}
 	return all
+}
+
+// byCreation orders incarnations. The API server's own word counts, where it tells two pods apart: after a gap the older one may be seen
+// last. It has the resolution of a second; within one, and where the API server says nothing, the one that was seen first is the older.
+func byCreation(a, b *Incarnation) int {
+	if a.Pod != nil && b.Pod != nil && !a.Pod.Created.IsZero() && !b.Pod.Created.IsZero() {
+		if order := a.Pod.Created.Compare(b.Pod.Created); order != 0 {
+			return order
+		}
+	}
+	return cmp.Or(a.Created().Compare(b.Created()), cmp.Compare(a.seq(), b.seq()))
 }
 
 // LaunchBegan is the time before which no process can be the workload's: earlier ones are the baseline's.
@@ -110,34 +131,6 @@ func (m *Model) ExecutorProcesses(incarnation *Incarnation) []*Process {
 	return all
 }
 
-// Current returns the incarnation that Kubernetes counted on at a time; nil if there was none.
-func (m *Model) Current(at time.Time) *Incarnation { return Current(m.Incarnations(), at) }
-
-// Current returns the newest incarnation that ran at a time, had not ended then and was not being deleted; if none did, the newest
-// that was on a node, where it initialised; nil if there was none.
-func Current(all []*Incarnation, at time.Time) *Incarnation {
-	for _, since := range []func(*Pod) Moment{
-		func(p *Pod) Moment { return p.Running },
-		func(p *Pod) Moment { return p.Placed },
-	} {
-		for _, incarnation := range slices.Backward(all) {
-			if incarnation.Pod == nil || since(incarnation.Pod).Never() || since(incarnation.Pod).At.After(at) {
-				continue
-			}
-			if incarnation.Pod.Wanted(at) {
-				return incarnation
-			}
-		}
-	}
-	return nil
-}
-
-// Wanted reports whether a pod had not ended at a time and nobody wanted it away.
-func (p *Pod) Wanted(at time.Time) bool {
-	gone := p.Gone()
-	return (gone.Never() || gone.At.After(at)) && (p.Terminating.Never() || p.Terminating.At.After(at))
-}
-
 // DriverLoss is a fault that cost the application its driver.
 type DriverLoss struct {
 	Fault  *Fault
@@ -147,10 +140,10 @@ type DriverLoss struct {
 
 // DriverLosses returns the landed faults that cost the live driver, in the order in which they began. Of several that hit one driver the
 // last one before its loss is to blame: it had survived the others until then.
-func (m *Model) DriverLosses(all []*Incarnation) []DriverLoss {
+func (m *Model) DriverLosses(all Incarnations) []DriverLoss {
 	var found []DriverLoss
 	for _, fault := range m.Landed() {
-		victim := Current(all, fault.Began.At)
+		victim := all.Current(fault.Began.At)
 		if victim == nil {
 			continue
 		}
@@ -187,7 +180,7 @@ func (i *Incarnation) endingAt(at Moment) Moment {
 
 // Succession reports whether a fault cost a driver that ran, so that it is to have a successor. One that was lost while it
 // initialised left nothing that a successor could collide with.
-func (m *Model) Succession(all []*Incarnation) bool {
+func (m *Model) Succession(all Incarnations) bool {
 	return slices.ContainsFunc(m.DriverLosses(all), func(b DriverLoss) bool {
 		return !b.Driver.Pod.Running.Never() && !b.Driver.Pod.Running.At.After(b.Fault.Began.At)
 	})
@@ -218,7 +211,7 @@ func (m *Model) deadAlready(fault *Fault) bool {
 }
 
 // explained reports whether a fault cost an incarnation.
-func (m *Model) explained(all []*Incarnation, victim *Incarnation) bool {
+func (m *Model) explained(all Incarnations, victim *Incarnation) bool {
 	return slices.ContainsFunc(m.DriverLosses(all), func(b DriverLoss) bool { return b.Driver == victim })
 }
 
@@ -236,16 +229,8 @@ func (m *Model) Unexplained() []string {
 	return why
 }
 
-// Successor returns the incarnation that was created after another one, nil if there is none.
-func Successor(all []*Incarnation, of *Incarnation) *Incarnation {
-	if of.Number < len(all) {
-		return all[of.Number]
-	}
-	return nil
-}
-
 // NodesOf returns the nodes of incarnations that ran or may have run, sorted, without doubles.
-func (m *Model) NodesOf(all []*Incarnation) []string {
+func (m *Model) NodesOf(all Incarnations) []string {
 	var names []string
 	for _, incarnation := range all {
 		if incarnation.Node != "" && m.mayHaveRun(incarnation) {

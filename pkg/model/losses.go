@@ -18,12 +18,12 @@ type ExecutorLoss struct {
 
 // ExecutorLosses returns the executors that faults cost the live driver, where a fault did not cost the driver itself, in the order of the
 // faults and of the executors' names. Each is paired with the first executor that was asked for after it, each of those taken once.
-func (m *Model) ExecutorLosses(incarnations []*Incarnation) []*ExecutorLoss {
+func (m *Model) ExecutorLosses(incarnations Incarnations) []*ExecutorLoss {
 	var all []*ExecutorLoss
 	known := map[string]bool{}
 	blows := m.DriverLosses(incarnations)
 	for _, fault := range m.Landed() {
-		driver := Current(incarnations, fault.Began.At)
+		driver := incarnations.Current(fault.Began.At)
 		if driver == nil || slices.ContainsFunc(blows, func(b DriverLoss) bool { return b.Fault == fault }) {
 			continue
 		}

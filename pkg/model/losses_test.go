@@ -10,7 +10,7 @@ import (
 // lossesInWords returns who was lost to which fault, when, and who took the place.
 func (t team) lossesInWords() []string {
 	var all []string
-	for _, l := range t.ExecutorLosses([]*Incarnation{t.driver}) {
+	for _, l := range t.ExecutorLosses(Incarnations{t.driver}) {
 		text := fmt.Sprintf("%s to %s at %d", l.Pod.UID, l.Fault.Name, l.At.Seq)
 		if l.Replacement != nil {
 			text += fmt.Sprintf(", replaced by %s at %d", l.Replacement.ID, l.Replacement.At.Seq)
@@ -183,15 +183,15 @@ func TestWhoWasCurrent(t *testing.T) {
 	third.Pod.Running = Moment{}
 	first.Pod.Terminating, second.Pod.Finished = ms(8_000), ms(15_000)
 	ghost := &Incarnation{Number: 4, UID: "ghost", Driver: &Process{}}
-	all := []*Incarnation{first, second, third, ghost}
+	all := Incarnations{first, second, third, ghost}
 	for at, want := range map[int64]*Incarnation{
 		599: nil, 600: first, 1_000: first, 4_599: first, 4_999: first, 5_000: second, 8_000: second, 14_999: second, 15_000: nil, 19_599: nil, 19_600: third, 25_000: third,
 	} {
-		if got := Current(all, ms(at).At); got != want {
+		if got := all.Current(ms(at).At); got != want {
 			t.Errorf("at %d ms: got %v, want %v", at, got, want)
 		}
 	}
-	if Successor(all, first) != second || Successor(all, ghost) != nil {
+	if all.After(first) != second || all.After(ghost) != nil {
 		t.Error("the successor is wrong")
 	}
 }

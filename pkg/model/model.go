@@ -100,6 +100,7 @@ type Model struct {
 	Streams   Streams
 	Refused   []Refusal
 	Artifacts Artifacts
+	Progress  *Progress // nil if it is not kept
 
 	Baseline       *history.BaselineData
 	BaselineAt     Moment
@@ -112,6 +113,7 @@ type Model struct {
 	Gaps           []GapSeen
 	Missed         []MissedAnchor
 	Problems       []Trouble
+	Unreadable     map[string]int // events that could not be read, by the kind of their object; of others by their type
 	phases         map[string]Moment
 	drift          time.Duration       // the most by which the harness's wall clock left its monotonic clock
 	Jobs           map[string]*Job     // by UID
@@ -186,7 +188,7 @@ func New(options ...Option) *Model {
 		Pods: map[string]*Pod{}, Nodes: map[string]*Node{}, Processes: map[string]*Process{},
 		Jobs: map[string]*Job{}, lateUntil: map[string]gapTime{}, writers: map[string]*writer{},
 		Collected: map[string]*Collection{}, phases: map[string]Moment{}, refusedRecords: map[recordID]bool{},
-		unplaced: map[string]Unplaced{}, skewed: map[string]bool{}, Streams: newStreams(),
+		Unreadable: map[string]int{}, unplaced: map[string]Unplaced{}, skewed: map[string]bool{}, Streams: newStreams(),
 		Artifacts: Artifacts{Begun: map[string]Fetch{}, known: map[recordID]bool{}},
 		Ledger:    Ledger{known: map[recordID]bool{}, Commits: map[string][]Commit{}},
 	}
@@ -224,8 +226,17 @@ func (m *Model) Observe(e *history.Event) {
 		err = m.observeStaging(e, at)
 	}
 	if err != nil {
+		m.Unreadable[subject(e)]++
 		m.trouble(at, "event %d (%s/%s) cannot be read: %v", e.Seq, e.Source, e.Type, err)
 	}
+}
+
+// subject names what an event is about.
+func subject(e *history.Event) string {
+	if e.Source == history.Kubernetes && e.Object != nil {
+		return e.Object.Kind
+	}
+	return e.Type
 }
 
 // maxTroubles bounds what a history that is damaged throughout can cost.
@@ -311,11 +322,13 @@ func (m *Model) observeHarness(e *history.Event, at Moment) error {
 		m.keepsTasks = m.wantsTasks != nil && m.wantsTasks(m.Run)
 		return err
 	case history.WorkloadLaunched:
-		if !m.once(m.Launched, at, "the workload was launched") {
-			return nil
+		var workload history.WorkloadData
+		if err := json.Unmarshal(e.Data, &workload); err != nil {
+			return err
 		}
-		m.Launched = at
-		return json.Unmarshal(e.Data, &m.Workload)
+		if m.once(m.Launched, at, "the workload was launched") {
+			m.Launched, m.Workload = at, workload
+		}
 	case history.LoadMeasured:
 		load := Load{At: at}
 		err := json.Unmarshal(e.Data, &load.Data)

@@ -3,6 +3,7 @@ package model
 import (
 	"cmp"
 	"encoding/json"
+	"errors"
 	"time"
 
 	"github.com/sparkchaos/sparkchaos/pkg/history"
@@ -100,6 +101,9 @@ func (m *Model) observePod(e *history.Event, at Moment) error {
 	uid := object.Metadata.UID
 	if uid == "" {
 		uid = e.Object.UID
+	}
+	if uid == "" {
+		return errors.New("it does not say the UID of the pod")
 	}
 	pod := m.Pods[uid]
 	if pod == nil {

@@ -82,7 +82,7 @@ func (m *Model) observeWitness(e *history.Event, at Moment) error {
 		return err
 	}
 	moment := m.told(r, at.Seq)
-	m.wrote(r)
+	fresh := m.wrote(r)
 	if strings.HasSuffix(r.PodUID, history.ArtifactsWriter) {
 		m.observeFetch(r, moment)
 		return nil
@@ -108,6 +108,9 @@ func (m *Model) observeWitness(e *history.Event, at Moment) error {
 		p.observeDriver(r, moment)
 		if m.keepsTasks {
 			p.observeTasks(r, moment)
+		}
+		if m.Progress != nil {
+			m.Progress.observe(r, moment, fresh)
 		}
 	}
 	m.observeDeeds(r, moment)

@@ -74,7 +74,7 @@ func instants() map[string]instant {
 			anchor: "d1", check: "d1", targets: "d1"},
 		"the older one is seen last, as after a gap": {
 			pods:   []podSight{{at: 4, uid: "d2", phase: "Running", node: "n2", created: 4}, {at: 5, uid: "d1", phase: "Running", node: "n1", created: 1}},
-			anchor: "d2", check: "d1", targets: "d1"},
+			anchor: "d2", check: "d2", targets: "d2"},
 		"a bare pod": {bare: true, pods: []podSight{{at: 3, uid: "d1", phase: "Running", node: "n1", orphan: true}}, anchor: "d1", check: "d1", targets: "d1"},
 		"another pod with the bare pod's name": {
 			bare: true, pods: []podSight{{at: 3, uid: "d9", name: "driver-d1", phase: "Running", node: "n1", orphan: true}}, check: "d9", targets: "d9"},
@@ -194,7 +194,7 @@ func driverOfCheck(t *testing.T, content []byte) string {
 		}
 		m.Observe(&event)
 	}
-	if driver := m.Current(historytest.Epoch().Add(notionsEnd * time.Second)); driver != nil {
+	if driver := m.Incarnations().Current(historytest.Epoch().Add(notionsEnd * time.Second)); driver != nil {
 		return driver.UID
 	}
 	return ""

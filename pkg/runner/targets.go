@@ -45,7 +45,7 @@ func (t targets) Executors() ([]faults.Pod, error) {
 	}
 	var pods []*model.Pod
 	for _, pod := range m.Pods {
-		if pod.Owner.UID == driver.UID && live(pod) {
+		if pod.Owner.UID == driver.UID && pod.Runs() {
 			pods = append(pods, pod)
 		}
 	}
@@ -67,17 +67,12 @@ func (t targets) Component(role string) ([]faults.Pod, error) {
 	}
 	var found []faults.Pod
 	for _, pod := range m.Pods {
-		if pod.Component == role && pod.Namespace == m.Workload.Namespace && live(pod) {
+		if pod.Component == role && pod.Namespace == m.Workload.Namespace && pod.Runs() {
 			found = append(found, target(pod))
 		}
 	}
 	slices.SortFunc(found, func(a, b faults.Pod) int { return cmp.Compare(a.Name, b.Name) })
 	return found, nil
-}
-
-// live says that a pod runs and nobody wants it away, as far as the API server tells.
-func live(pod *model.Pod) bool {
-	return !pod.Running.Never() && pod.Gone().Never() && pod.Terminating.Never()
 }
 
 func target(pod *model.Pod) faults.Pod {
@@ -93,17 +88,14 @@ func executorID(pod *model.Pod) int {
 	return id
 }
 
+// liveIncarnation returns the driver that a fault strikes: the live one; if there is none, one that initialises on its node.
 func liveIncarnation(m *model.Model) (*model.Incarnation, error) {
 	all := m.Incarnations()
-	for _, incarnation := range slices.Backward(all) {
-		if incarnation.Pod != nil && live(incarnation.Pod) {
-			return incarnation, nil
-		}
+	if live := all.Live(); live != nil {
+		return live, nil
 	}
-	for _, incarnation := range slices.Backward(all) {
-		if pod := incarnation.Pod; pod != nil && pod.Node != "" && pod.Gone().Never() && pod.Terminating.Never() {
-			return incarnation, nil
-		}
+	if placed := all.Placed(); placed != nil {
+		return placed, nil
 	}
 	return nil, fmt.Errorf("no driver runs; %d incarnations were seen so far", len(all))
 }

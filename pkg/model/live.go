@@ -1,0 +1,63 @@
+package model
+
+import (
+	"slices"
+	"time"
+)
+
+// This file has the three rules for "which pod is the driver". Each serves a purpose of its own; whoever asks names the rule:
+//
+//	Live         anchors           a step may strike: there is a driver that works
+//	Current(at)  the judgement     whom a fault that began at a time cost the application
+//	Placed       targets           what a fault can strike when no driver is live: one that still initialises
+//
+// What they share: a pod that is being deleted, has ended or is gone is no driver any more, and of several the newest one counts.
+
+// Live returns the newest incarnation whose pod is Running now, by the API server's last word, and that nobody wants away; nil if there
+// is none. A driver that initialises has no executors and runs no stages, so what is anchored at a running driver waits for it.
+func (all Incarnations) Live() *Incarnation {
+	return all.newest(func(p *Pod) bool { return p.Phase == "Running" && !p.leaves() })
+}
+
+// Placed returns the newest incarnation that is on a node and that nobody wants away, whether it runs or still initialises; nil if there
+// is none. A fault can strike a driver from then on: init containers fetch its artifacts.
+func (all Incarnations) Placed() *Incarnation {
+	return all.newest(func(p *Pod) bool { return !p.Placed.Never() && !p.leaves() })
+}
+
+// Current returns the incarnation that Kubernetes counted on at a time: the newest that had run by then and that nobody wanted away yet;
+// if there was none, the newest that was on a node, where it initialised; nil if there was none of these either. It looks back, so it
+// depends on when things happened and not on the last word of the API server.
+func (all Incarnations) Current(at time.Time) *Incarnation {
+	by := func(since func(*Pod) Moment) *Incarnation {
+		return all.newest(func(p *Pod) bool {
+			return !since(p).Never() && !since(p).At.After(at) && p.Wanted(at)
+		})
+	}
+	if ran := by(func(p *Pod) Moment { return p.Running }); ran != nil {
+		return ran
+	}
+	return by(func(p *Pod) Moment { return p.Placed })
+}
+
+// newest returns the newest incarnation with a pod that is as wanted; nil if there is none.
+func (all Incarnations) newest(as func(*Pod) bool) *Incarnation {
+	for _, incarnation := range slices.Backward(all) {
+		if incarnation.Pod != nil && as(incarnation.Pod) {
+			return incarnation
+		}
+	}
+	return nil
+}
+
+// Wanted reports whether a pod had not ended at a time and nobody wanted it away.
+func (p *Pod) Wanted(at time.Time) bool {
+	gone := p.Gone()
+	return (gone.Never() || gone.At.After(at)) && (p.Terminating.Never() || p.Terminating.At.After(at))
+}
+
+// leaves reports whether a pod has ended, or somebody wants it away.
+func (p *Pod) leaves() bool { return !p.Gone().Never() || !p.Terminating.Never() }
+
+// Runs reports whether a pod runs and nobody wants it away, as far as the API server tells.
+func (p *Pod) Runs() bool { return !p.Running.Never() && !p.leaves() }
