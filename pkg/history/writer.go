@@ -52,8 +52,9 @@ type Writer struct {
 	// Writing ends with the first error, so that a history never has a hole in its middle and never gets the RunEnded event
 	// without which no run passes.
 
-	clock Clock
-	start time.Time
+	clock    Clock
+	start    time.Time
+	observer func(*Event) // nil: nobody
 
 	mu      sync.Mutex
 	file    File
@@ -63,21 +64,39 @@ type Writer struct {
 	closed  bool
 	readers int           // subscriptions that were not closed; the file stays open for them
 	more    chan struct{} // closed and replaced whenever written, err or closed changes
+	ended   chan struct{} // closed when no more events can be written
+}
+
+// Option changes how a Writer works.
+type Option func(*Writer)
+
+// Observed calls observe with each event once it was written, those that Append itself writes included, in the order of the history and
+// before Append returns. It is called by one goroutine at a time and must neither wait nor use the Writer.
+func Observed(observe func(*Event)) Option {
+	return func(w *Writer) { w.observer = observe }
 }
 
 // Create makes a new history at path and fails if there is one already.
-func Create(path string, clock Clock) (*Writer, error) {
+func Create(path string, clock Clock, options ...Option) (*Writer, error) {
 	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL|os.O_APPEND, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("creating the history: %w", err)
 	}
-	return NewWriter(file, clock), nil
+	return NewWriter(file, clock, options...), nil
 }
 
 // NewWriter writes a history to an empty file. The run begins now: offsets count from this call.
-func NewWriter(file File, clock Clock) *Writer {
-	return &Writer{clock: clock, start: clock.Now(), file: file, more: make(chan struct{})}
+func NewWriter(file File, clock Clock, options ...Option) *Writer {
+	w := &Writer{clock: clock, start: clock.Now(), file: file, more: make(chan struct{}), ended: make(chan struct{})}
+	for _, option := range options {
+		option(w)
+	}
+	return w
 }
+
+// Ended returns a channel that is closed when no more events can be written: the history was closed, or could not be written. Observers
+// were called with all that was written before.
+func (w *Writer) Ended() <-chan struct{} { return w.ended }
 
 // Append writes one event and returns it as written. data is encoded as JSON and may be nil; object may be nil.
 // An error means that the event is not in the history; unless it is an ErrRefused, no later one is either.
@@ -181,12 +200,18 @@ func (w *Writer) write(event Event, line []byte) error {
 	}
 	w.written += int64(len(line))
 	w.seq++
+	if w.observer != nil {
+		w.observer(&event)
+	}
 	w.wake()
 	return nil
 }
 
 // fail keeps the first error and lets the subscribers know of it.
 func (w *Writer) fail(err error) error {
+	if w.err == nil && !w.closed {
+		close(w.ended)
+	}
 	w.err = err
 	w.wake()
 	return err
@@ -214,6 +239,9 @@ func (w *Writer) Close() error {
 		return w.err
 	}
 	w.closed = true
+	if w.err == nil {
+		close(w.ended)
+	}
 	if err := w.file.Sync(); err != nil {
 		w.err = errors.Join(w.err, fmt.Errorf("bringing the history to the disk: %w", err))
 	}
