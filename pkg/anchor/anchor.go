@@ -1,32 +1,33 @@
-// Package anchor says when a step of a plan comes: each anchor is a small state machine over the events of the
-// history. It knows no clock and no cluster, so the same events always reach it at the same one.
+// Package anchor says when a step of a plan comes: each anchor is a predicate over the model of the history. It knows no clock and no
+// cluster, so the same events always reach it at the same one.
 package anchor
 
 import (
 	"fmt"
 	"time"
 
-	"github.com/sparkchaos/sparkchaos/pkg/history"
+	"github.com/sparkchaos/sparkchaos/pkg/model"
 	"github.com/sparkchaos/sparkchaos/pkg/scenario"
 )
 
-// Anchor awaits one moment. It has to be shown every event of the history from the first on, in the order of Seq.
+// Anchor recognises one moment in a model that keeps the application's progress (model.KeepProgress). Whoever waits for it asks after
+// each event.
+//
+// What happened up to the event with sequence number since does not reach it; an event after it has to. So the recovery of a fault that
+// awaits driverRescheduled is not reached by an earlier fault's: its since is the injection's event. Zero: from the start.
 type Anchor interface {
-	// Observe takes the next event. It returns true when the moment is there, with the sequence numbers of the events
-	// that prove it, the last of them newer than the anchor's beginning. It may turn false again: an executor that
-	// registered may be lost.
-	Observe(event history.Event) (reached bool, evidence []int64)
+	// Reached reports whether the moment is there, with the sequence numbers of the events that prove it, the last of them newer than
+	// since. It may turn false again: an executor that registered may be lost.
+	Reached(m *model.Model, since int64) (reached bool, evidence []int64)
 	// Seen says in words what was seen so far, for progress and for an anchor that never came.
-	Seen() string
+	Seen(m *model.Model, since int64) string
 }
 
-// New returns the anchor that a choice of the catalogue names. What happened up to the event with sequence number
-// since only builds up its state; an event after it has to reach the anchor. So the recovery of a fault that awaits
-// driverRescheduled is not reached by an earlier fault's: its since is the injection's event. Zero: from the start.
-func New(choice scenario.Choice, since int64) (Anchor, error) {
+// New returns the anchor that a choice of the catalogue names.
+func New(choice scenario.Choice) (Anchor, error) {
 	for _, k := range kinds() {
 		if k.Name == choice.Name {
-			return k.build(choice.Args, since)
+			return k.build(choice.Args)
 		}
 	}
 	return nil, fmt.Errorf("anchor %q is not known; known are %v", choice.Name, scenario.Names(Entries()))
@@ -68,11 +69,11 @@ func kinds() []kind {
 // kind is one anchor of the registry.
 type kind struct {
 	scenario.Entry
-	build func(args any, since int64) (Anchor, error)
+	build func(args any) (Anchor, error)
 }
 
 // kindOf ties an argument type to its anchor.
-func kindOf[A any](name, doc string, deadline time.Duration, defaults A, phrase func(A) string, build func(A, int64) Anchor) kind {
+func kindOf[A any](name, doc string, deadline time.Duration, defaults A, phrase func(A) string, build func(A) Anchor) kind {
 	return kind{
 		Entry: scenario.Entry{
 			Name: name, Doc: doc, Deadline: deadline,
@@ -84,12 +85,12 @@ func kindOf[A any](name, doc string, deadline time.Duration, defaults A, phrase 
 				return name
 			},
 		},
-		build: func(args any, since int64) (Anchor, error) {
+		build: func(args any) (Anchor, error) {
 			typed, ok := args.(*A)
 			if !ok || typed == nil {
 				return nil, fmt.Errorf("anchor %s takes arguments of type %T, got %T", name, new(A), args)
 			}
-			return build(*typed, since), nil
+			return build(*typed), nil
 		},
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/sparkchaos/sparkchaos/pkg/history"
+	"github.com/sparkchaos/sparkchaos/pkg/model"
 	"github.com/sparkchaos/sparkchaos/pkg/scenario"
 )
 
@@ -35,16 +36,20 @@ type fakePod struct {
 }
 
 func podEvent(eventType string, p fakePod) history.Event {
-	metadata := map[string]any{"name": "pod-" + p.uid, "uid": p.uid, "creationTimestamp": "2026-01-01T00:00:0" + p.created + "Z"}
+	created := p.created
+	if created == "" {
+		created = "0"
+	}
+	metadata := map[string]any{"name": "pod-" + p.uid, "uid": p.uid, "creationTimestamp": "2026-01-01T00:00:0" + created + "Z"}
 	if p.deleting {
 		metadata["deletionTimestamp"] = "2026-01-01T01:00:00Z"
 	}
 	switch p.owner {
 	case [2]string{}:
-		metadata["ownerReferences"] = []map[string]string{{"kind": "Job", "uid": jobUID}}
+		metadata["ownerReferences"] = []map[string]any{{"kind": "Job", "uid": jobUID, "controller": true}}
 	case [2]string{"none"}:
 	default:
-		metadata["ownerReferences"] = []map[string]string{{"kind": p.owner[0], "uid": p.owner[1]}}
+		metadata["ownerReferences"] = []map[string]any{{"kind": p.owner[0], "uid": p.owner[1], "controller": true}}
 	}
 	data := map[string]any{"metadata": metadata, "spec": map[string]string{"nodeName": p.node}, "status": map[string]string{"phase": p.phase}}
 	return event(history.Kubernetes, eventType, &history.Object{Kind: "Pod", Name: "pod-" + p.uid, UID: p.uid}, data)
@@ -96,7 +101,7 @@ func stage(eventType, incarnation string, id, attempt int64) history.Event {
 
 func taskEnded(incarnation string, id int64, reason string) history.Event {
 	return said(history.TaskEnded, incarnation, func(r *history.WitnessRecord) {
-		r.TaskID, r.Detail = &id, map[string]string{"reason": reason}
+		r.TaskID, r.Detail, r.Seq = &id, map[string]string{"reason": reason}, id+1
 	})
 }
 
@@ -124,21 +129,33 @@ func noise() []history.Event {
 	}
 }
 
+// shown is an anchor with what it was shown.
+type shown struct {
+	anchor Anchor
+	model  *model.Model
+	since  int64
+}
+
+// Seen is what the anchor says of what it was shown.
+func (s shown) Seen() string { return s.anchor.Seen(s.model, s.since) }
+
 // run shows an anchor the events, numbered from 1, and tells in which of them it was reached and by what evidence.
-func run(t *testing.T, choice scenario.Choice, since int64, events []history.Event) (Anchor, map[int64][]int64) {
+func run(t *testing.T, choice scenario.Choice, since int64, events []history.Event) (shown, map[int64][]int64) {
 	t.Helper()
-	a, err := New(choice, since)
+	a, err := New(choice)
 	if err != nil {
 		t.Fatal(err)
 	}
+	m := model.New(model.KeepProgress())
 	got := map[int64][]int64{}
 	for i, e := range events {
 		e.Seq = int64(i + 1)
-		if reached, evidence := a.Observe(e); reached {
+		m.Observe(&e)
+		if reached, evidence := a.Reached(m, since); reached {
 			got[e.Seq] = evidence
 		}
 	}
-	return a, got
+	return shown{anchor: a, model: m, since: since}, got
 }
 
 type at map[int64][]int64
@@ -342,7 +359,7 @@ func TestNewRefuses(t *testing.T) {
 		{Name: "driverRunning", Args: &AtLeast{}},
 		{Name: "executorsRegistered", Args: (*AtLeast)(nil)},
 	} {
-		if a, err := New(choice, 0); err == nil {
+		if a, err := New(choice); err == nil {
 			t.Errorf("%+v gives %T, want an error", choice, a)
 		}
 	}

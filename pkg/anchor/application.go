@@ -1,56 +1,34 @@
 package anchor
 
 import (
-	"encoding/json"
-
-	"github.com/sparkchaos/sparkchaos/pkg/history"
+	"github.com/sparkchaos/sparkchaos/pkg/model"
 	"github.com/sparkchaos/sparkchaos/pkg/scenario"
 )
 
 func applicationCompletedKind() kind {
 	return kindOf("applicationCompleted", "The driver's Job is complete, or the bare driver Pod has succeeded.", toComplete, None{},
 		func(None) string { return "the application has completed" },
-		func(None, int64) Anchor { return &applicationCompleted{jobs: map[string]int64{}} })
+		func(None) Anchor { return applicationCompleted{} })
 }
 
 // applicationCompleted takes Kubernetes' word: Spark tells its listeners of the end of failed applications too.
-type applicationCompleted struct {
-	drivers drivers
-	jobs    map[string]int64 // complete ones, by UID
-}
+type applicationCompleted struct{}
 
-// Observe implements Anchor.
-func (a *applicationCompleted) Observe(e history.Event) (bool, []int64) {
-	a.drivers.observe(e)
-	a.observeJob(e)
-	if seq, ok := a.jobs[a.drivers.workload.DriverUID]; ok {
-		return true, []int64{seq}
+// Reached implements Anchor.
+func (applicationCompleted) Reached(m *model.Model, _ int64) (bool, []int64) {
+	if complete := m.Job().Complete; !complete.Never() {
+		return true, []int64{complete.Seq}
 	}
-	if a.drivers.workload.DriverKind != scenario.DriverPod {
+	if m.Workload.DriverKind != scenario.DriverPod {
 		return false, nil
 	}
-	for _, p := range a.drivers.incarnations() {
-		if p.Status.Phase == phaseDone {
-			return true, []int64{p.done}
+	for _, driver := range drivers(m) {
+		if driver.Pod.Succeeded {
+			return true, []int64{driver.Pod.Finished.Seq}
 		}
 	}
 	return false, nil
 }
 
-func (a *applicationCompleted) observeJob(e history.Event) {
-	if e.Source != history.Kubernetes || e.Object == nil || e.Object.Kind != kindJob {
-		return
-	}
-	var job object
-	if json.Unmarshal(e.Data, &job) != nil {
-		return
-	}
-	for _, condition := range job.Status.Conditions {
-		if _, known := a.jobs[job.Metadata.UID]; condition.Type == "Complete" && condition.Status == "True" && !known {
-			a.jobs[job.Metadata.UID] = e.Seq
-		}
-	}
-}
-
 // Seen implements Anchor.
-func (a *applicationCompleted) Seen() string { return a.drivers.String() }
+func (applicationCompleted) Seen(m *model.Model, _ int64) string { return tell(m) }

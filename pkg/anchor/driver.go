@@ -1,54 +1,45 @@
 package anchor
 
-import (
-	"github.com/sparkchaos/sparkchaos/pkg/history"
-)
+import "github.com/sparkchaos/sparkchaos/pkg/model"
 
 func driverRunningKind() kind {
 	return kindOf("driverRunning", "The newest incarnation's driver pod is Running and not being deleted.", toStart, None{},
 		func(None) string { return "the driver is running" },
-		func(_ None, since int64) Anchor { return &driverRunning{since: since} })
+		func(None) Anchor { return driverRunning{} })
 }
 
-type driverRunning struct {
-	drivers drivers
-	since   int64
-}
+type driverRunning struct{}
 
-// Observe implements Anchor.
-func (a *driverRunning) Observe(e history.Event) (bool, []int64) {
-	a.drivers.observe(e)
-	live := a.drivers.live()
+// Reached implements Anchor.
+func (driverRunning) Reached(m *model.Model, since int64) (bool, []int64) {
+	live := drivers(m).Live()
 	if live == nil {
 		return false, nil
 	}
-	return newer(a.since, live.running)
+	return newer(since, live.Pod.Running.Seq)
 }
 
 // Seen implements Anchor.
-func (a *driverRunning) Seen() string { return a.drivers.String() }
+func (driverRunning) Seen(m *model.Model, _ int64) string { return tell(m) }
 
 func driverRescheduledKind() kind {
 	return kindOf("driverRescheduled", "A new incarnation's driver pod is Running on another node than the incarnation before; Pending does not count.", toNotice, None{},
 		func(None) string { return "the driver is running again on another node" },
-		func(_ None, since int64) Anchor { return &driverRescheduled{since: since} })
+		func(None) Anchor { return driverRescheduled{} })
 }
 
-type driverRescheduled struct {
-	drivers drivers
-	since   int64
-}
+type driverRescheduled struct{}
 
-// Observe implements Anchor.
-func (a *driverRescheduled) Observe(e history.Event) (bool, []int64) {
-	a.drivers.observe(e)
-	var previous *pod
-	for _, p := range a.drivers.incarnations() {
-		if p.placed == 0 {
+// Reached implements Anchor.
+func (driverRescheduled) Reached(m *model.Model, since int64) (bool, []int64) {
+	var previous *model.Pod
+	for _, driver := range drivers(m) {
+		p := driver.Pod
+		if p.Placed.Never() {
 			continue
 		}
-		if previous != nil && p.running > a.since && p.Spec.NodeName != previous.Spec.NodeName {
-			return true, []int64{previous.placed, p.running}
+		if previous != nil && ran(p) > since && p.Node != previous.Node {
+			return true, []int64{previous.Placed.Seq, ran(p)}
 		}
 		previous = p
 	}
@@ -56,4 +47,4 @@ func (a *driverRescheduled) Observe(e history.Event) (bool, []int64) {
 }
 
 // Seen implements Anchor.
-func (a *driverRescheduled) Seen() string { return a.drivers.String() }
+func (driverRescheduled) Seen(m *model.Model, _ int64) string { return tell(m) }

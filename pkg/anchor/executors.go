@@ -3,10 +3,9 @@ package anchor
 import (
 	"cmp"
 	"fmt"
-	"maps"
 	"slices"
 
-	"github.com/sparkchaos/sparkchaos/pkg/history"
+	"github.com/sparkchaos/sparkchaos/pkg/model"
 )
 
 // ExecutorsRegisteredArgs are the arguments of executorsRegistered.
@@ -24,77 +23,61 @@ func executorsRegisteredKind() kind {
 			}
 			return words
 		},
-		func(a ExecutorsRegisteredArgs, since int64) Anchor {
-			return &executorsRegistered{ExecutorsRegisteredArgs: a, since: since, registered: executorSet{}, removed: executorSet{}}
-		})
-}
-
-// executorSet holds executors by incarnation and executor id, with the event that told of each first.
-type executorSet map[string]map[string]int64
-
-func (s executorSet) add(r history.WitnessRecord, seq int64) {
-	if s[r.Incarnation] == nil {
-		s[r.Incarnation] = map[string]int64{}
-	}
-	if _, known := s[r.Incarnation][r.ExecutorID]; !known {
-		s[r.Incarnation][r.ExecutorID] = seq
-	}
+		func(a ExecutorsRegisteredArgs) Anchor { return executorsRegistered(a) })
 }
 
 // executorsRegistered relies on the driver's own word, by the witness. An executor id is never used twice within an
 // incarnation, so the order in which records arrive does not matter: what was removed stays removed.
-type executorsRegistered struct {
-	ExecutorsRegisteredArgs
-	drivers    drivers
-	since      int64
-	registered executorSet
-	removed    executorSet
-}
+type executorsRegistered ExecutorsRegisteredArgs
 
-// Observe implements Anchor.
-func (a *executorsRegistered) Observe(e history.Event) (bool, []int64) {
-	a.drivers.observe(e)
-	if r, ok := record(e, history.ExecutorRegistered, history.ExecutorRemoved); ok && r.ExecutorID != "" {
-		set := a.registered
-		if r.Type == history.ExecutorRemoved || e.Type == history.ExecutorRemoved {
-			set = a.removed
-		}
-		set.add(r, e.Seq)
-	}
-	live := a.drivers.live()
-	if live == nil || slices.Index(a.drivers.incarnations(), live) < a.Incarnation-1 {
+// Reached implements Anchor.
+func (a executorsRegistered) Reached(m *model.Model, since int64) (bool, []int64) {
+	all := drivers(m)
+	live := all.Live()
+	if live == nil || slices.Index(all, live) < a.Incarnation-1 {
 		return false, nil
 	}
-	registrations := a.current(live.Metadata.UID)
-	if len(registrations) < a.AtLeast {
+	var events []int64
+	for _, e := range registrations(m, live) {
+		events = append(events, e.At.Seq)
+	}
+	if len(events) < a.AtLeast {
 		return false, nil
 	}
-	evidence := append([]int64{live.running}, registrations[len(registrations)-a.AtLeast:]...)
+	slices.Sort(events)
+	evidence := append([]int64{live.Pod.Running.Seq}, events[len(events)-a.AtLeast:]...)
 	slices.Sort(evidence)
-	return newer(a.since, evidence...)
+	return newer(since, evidence...)
 }
 
-// current returns the registrations of an incarnation's executors that were not removed, in the order of events.
-func (a *executorsRegistered) current(incarnation string) []int64 {
-	var seqs []int64
-	for id, seq := range a.registered[incarnation] {
-		if _, gone := a.removed[incarnation][id]; !gone {
-			seqs = append(seqs, seq)
+// registrations returns the executors of an incarnation that were not removed, in the order of their ids.
+func registrations(m *model.Model, incarnation *model.Incarnation) []*model.Registered {
+	var all []*model.Registered
+	for _, p := range m.Processes {
+		if p.Role != model.RoleDriver || cmp.Or(p.Incarnation, p.PodUID) != incarnation.UID {
+			continue
+		}
+		for _, e := range p.Executors {
+			if e.ID != "" && !e.At.Never() && e.Removed.Never() {
+				all = append(all, e)
+			}
 		}
 	}
-	slices.Sort(seqs)
-	return seqs
+	slices.SortFunc(all, func(a, b *model.Registered) int {
+		return cmp.Or(cmp.Compare(len(a.ID), len(b.ID)), cmp.Compare(a.ID, b.ID))
+	})
+	return all
 }
 
 // Seen implements Anchor.
-func (a *executorsRegistered) Seen() string {
-	live := a.drivers.live()
+func (a executorsRegistered) Seen(m *model.Model, _ int64) string {
+	live := drivers(m).Live()
 	if live == nil {
-		return a.drivers.String()
+		return tell(m)
 	}
-	ids := slices.SortedFunc(maps.Keys(a.registered[live.Metadata.UID]), func(x, y string) int {
-		return cmp.Or(cmp.Compare(len(x), len(y)), cmp.Compare(x, y))
-	})
-	ids = slices.DeleteFunc(ids, func(id string) bool { _, gone := a.removed[live.Metadata.UID][id]; return gone })
-	return fmt.Sprintf("%d of %s registered %v; %s", len(ids), plural(a.AtLeast, "executor", "executors"), ids, &a.drivers)
+	ids := []string{}
+	for _, e := range registrations(m, live) {
+		ids = append(ids, e.ID)
+	}
+	return fmt.Sprintf("%d of %s registered %v; %s", len(ids), plural(a.AtLeast, "executor", "executors"), ids, tell(m))
 }

@@ -1,10 +1,9 @@
 package anchor
 
 import (
-	"encoding/json"
 	"fmt"
 
-	"github.com/sparkchaos/sparkchaos/pkg/history"
+	"github.com/sparkchaos/sparkchaos/pkg/model"
 	"github.com/sparkchaos/sparkchaos/pkg/scenario"
 )
 
@@ -16,42 +15,43 @@ type FaultArgs struct {
 func faultLandedKind() kind {
 	return kindOf(scenario.AnchorFaultLanded, "Another fault was proven to have landed.", toNotice, FaultArgs{},
 		func(a FaultArgs) string { return fmt.Sprintf("the fault %s has landed", a.Fault) },
-		func(a FaultArgs, _ int64) Anchor { return &faultStep{fault: a.Fault, awaited: history.FaultLanded} })
+		func(a FaultArgs) Anchor {
+			return faultStep{fault: a.Fault, step: func(f *model.Fault) model.Moment { return f.Landed }}
+		})
 }
 
 func faultRecoveredKind() kind {
 	return kindOf(scenario.AnchorFaultRecovered, "Another fault was proven to have been undone.", toNotice, FaultArgs{},
 		func(a FaultArgs) string { return fmt.Sprintf("the fault %s is undone", a.Fault) },
-		func(a FaultArgs, _ int64) Anchor { return &faultStep{fault: a.Fault, awaited: history.FaultRecovered} })
+		func(a FaultArgs) Anchor {
+			return faultStep{fault: a.Fault, step: func(f *model.Fault) model.Moment { return f.Recovered }}
+		})
 }
 
 // faultStep awaits one step of one fault. It happens once in a run, so it counts whenever it was.
 type faultStep struct {
-	fault, awaited string
-	last           string
-	reached        []int64
+	fault string
+	step  func(*model.Fault) model.Moment
 }
 
-// Observe implements Anchor.
-func (a *faultStep) Observe(e history.Event) (bool, []int64) {
-	var fault history.FaultData
-	if e.Source != history.Fault || json.Unmarshal(e.Data, &fault) != nil || fault.Fault != a.fault {
-		return a.reached != nil, a.reached
+// Reached implements Anchor.
+func (a faultStep) Reached(m *model.Model, _ int64) (bool, []int64) {
+	fault := m.Fault(a.fault)
+	if fault == nil || a.step(fault).Never() {
+		return false, nil
 	}
-	a.last = e.Type
-	if fault.Reason != "" {
-		a.last += ": " + fault.Reason
-	}
-	if e.Type == a.awaited && a.reached == nil {
-		a.reached = []int64{e.Seq}
-	}
-	return a.reached != nil, a.reached
+	return true, []int64{a.step(fault).Seq}
 }
 
 // Seen implements Anchor.
-func (a *faultStep) Seen() string {
-	if a.last == "" {
+func (a faultStep) Seen(m *model.Model, _ int64) string {
+	fault := m.Fault(a.fault)
+	if fault == nil {
 		return fmt.Sprintf("nothing was seen of the fault %s", a.fault)
 	}
-	return fmt.Sprintf("the last that was seen of the fault %s is %s", a.fault, a.last)
+	last := fault.Step
+	if fault.StepReason != "" {
+		last += ": " + fault.StepReason
+	}
+	return fmt.Sprintf("the last that was seen of the fault %s is %s", a.fault, last)
 }

@@ -5,7 +5,7 @@ import (
 	"maps"
 	"slices"
 
-	"github.com/sparkchaos/sparkchaos/pkg/history"
+	"github.com/sparkchaos/sparkchaos/pkg/model"
 )
 
 // StageRunningArgs are the arguments of stageRunning.
@@ -21,63 +21,45 @@ func stageRunningKind() kind {
 			}
 			return fmt.Sprintf("stage %d is running", *a.Stage)
 		},
-		func(a StageRunningArgs, since int64) Anchor {
-			return &stageRunning{stage: a.Stage, since: since, submitted: map[stageAttempt]int64{}, completed: map[stageAttempt]bool{}}
-		})
+		func(a StageRunningArgs) Anchor { return stageRunning{stage: a.Stage} })
 }
 
-type stageAttempt struct {
-	incarnation    string
-	stage, attempt int64
-}
+type stageRunning struct{ stage *int64 }
 
-type stageRunning struct {
-	drivers   drivers
-	stage     *int64
-	since     int64
-	submitted map[stageAttempt]int64
-	completed map[stageAttempt]bool
-}
-
-// Observe implements Anchor.
-func (a *stageRunning) Observe(e history.Event) (bool, []int64) {
-	a.drivers.observe(e)
-	if r, ok := record(e, history.StageSubmitted, history.StageCompleted); ok && r.StageID != nil {
-		key := stageAttempt{incarnation: r.Incarnation, stage: *r.StageID}
-		if r.Attempt != nil {
-			key.attempt = *r.Attempt
-		}
-		if _, known := a.submitted[key]; e.Type == history.StageSubmitted && !known {
-			a.submitted[key] = e.Seq
-		}
-		if e.Type == history.StageCompleted {
-			a.completed[key] = true
-		}
-	}
-	live := a.drivers.live()
+// Reached implements Anchor.
+func (a stageRunning) Reached(m *model.Model, since int64) (bool, []int64) {
+	live := drivers(m).Live()
 	if live == nil {
 		return false, nil
 	}
 	newest := int64(0)
-	for key, seq := range a.submitted {
-		if key.incarnation == live.Metadata.UID && !a.completed[key] && (a.stage == nil || *a.stage == key.stage) {
-			newest = max(newest, seq)
+	for attempt, run := range m.Progress.Stages {
+		runs := !run.Submitted.Never() && run.Completed.Never()
+		if runs && attempt.Incarnation == live.UID && (a.stage == nil || *a.stage == attempt.Stage) {
+			newest = max(newest, run.Submitted.Seq)
 		}
 	}
 	if newest == 0 {
 		return false, nil
 	}
-	return newer(a.since, live.running, newest)
+	return newer(since, live.Pod.Running.Seq, newest)
 }
 
 // Seen implements Anchor.
-func (a *stageRunning) Seen() string {
+func (a stageRunning) Seen(m *model.Model, _ int64) string {
 	stages := map[int64]bool{}
-	for key := range a.submitted {
-		stages[key.stage] = true
+	submitted, completed := 0, 0
+	for attempt, run := range m.Progress.Stages {
+		if !run.Submitted.Never() {
+			stages[attempt.Stage] = true
+			submitted++
+		}
+		if !run.Completed.Never() {
+			completed++
+		}
 	}
-	return fmt.Sprintf("%s submitted %v, %s completed; %s", plural(len(a.submitted), "attempt of a stage was", "attempts of stages were"),
-		slices.Sorted(maps.Keys(stages)), plural(len(a.completed), "is", "are"), &a.drivers)
+	return fmt.Sprintf("%s submitted %v, %s completed; %s", plural(submitted, "attempt of a stage was", "attempts of stages were"),
+		slices.Sorted(maps.Keys(stages)), plural(completed, "is", "are"), tell(m))
 }
 
 func tasksCompletedKind() kind {
@@ -85,20 +67,9 @@ func tasksCompletedKind() kind {
 		func(a AtLeast) string {
 			return fmt.Sprintf("at least %s succeeded", plural(a.AtLeast, "task has", "tasks have"))
 		},
-		func(a AtLeast, since int64) Anchor {
-			return &counter{what: "tasks that succeeded", atLeast: a.AtLeast, since: since, key: succeededTask}
+		func(a AtLeast) Anchor {
+			return counter{what: "tasks that succeeded", atLeast: a.AtLeast, of: func(p *model.Progress) []int64 { return p.Tasks }}
 		})
-}
-
-// taskSucceeded is the reason with which Spark ends a task that did its work.
-const taskSucceeded = "Success"
-
-func succeededTask(e history.Event) (any, bool) {
-	r, ok := record(e, history.TaskEnded)
-	if !ok || r.TaskID == nil || r.Detail["reason"] != taskSucceeded {
-		return nil, false
-	}
-	return [2]any{r.Incarnation, *r.TaskID}, true
 }
 
 func batchCompletedKind() kind {
@@ -106,52 +77,35 @@ func batchCompletedKind() kind {
 		func(a AtLeast) string {
 			return fmt.Sprintf("at least %s completed", plural(a.AtLeast, "batch has", "batches have"))
 		},
-		func(a AtLeast, since int64) Anchor {
-			return &counter{what: "batches completed", atLeast: a.AtLeast, since: since, key: completedBatch}
+		func(a AtLeast) Anchor {
+			return counter{what: "batches completed", atLeast: a.AtLeast, of: func(p *model.Progress) []int64 { return p.Batches }}
 		})
 }
 
-// completedBatch tells batches apart by their records: several queries of one driver count the same batch ids.
-func completedBatch(e history.Event) (any, bool) {
-	r, ok := record(e, history.BatchCompleted)
-	if !ok || r.BatchID == nil {
-		return nil, false
-	}
-	return [2]any{r.PodUID, r.Seq}, true
-}
-
-// counter counts what happened after since, each thing once though its record may arrive twice.
+// counter counts what happened after since.
 type counter struct {
 	what    string
 	atLeast int
-	since   int64
-	key     func(history.Event) (any, bool)
-	counted map[any]bool
-	reached []int64
-	found   int
+	of      func(*model.Progress) []int64 // the events that count, in their order
 }
 
-// Observe implements Anchor.
-func (c *counter) Observe(e history.Event) (bool, []int64) {
-	key, ok := c.key(e)
-	if c.reached != nil || !ok || c.counted[key] {
-		return c.reached != nil, c.reached
-	}
-	if c.counted == nil {
-		c.counted = map[any]bool{}
-	}
-	c.counted[key] = true
-	if e.Seq <= c.since {
+// after returns the events that count.
+func (c counter) after(m *model.Model, since int64) []int64 {
+	all := c.of(m.Progress)
+	first, _ := slices.BinarySearch(all, since+1)
+	return all[first:]
+}
+
+// Reached implements Anchor.
+func (c counter) Reached(m *model.Model, since int64) (bool, []int64) {
+	found := c.after(m, since)
+	if len(found) < c.atLeast {
 		return false, nil
 	}
-	c.found++
-	if c.found >= c.atLeast {
-		c.reached = []int64{e.Seq}
-	}
-	return c.reached != nil, c.reached
+	return true, []int64{found[c.atLeast-1]}
 }
 
 // Seen implements Anchor.
-func (c *counter) Seen() string {
-	return fmt.Sprintf("%d of %d %s", c.found, c.atLeast, c.what)
+func (c counter) Seen(m *model.Model, since int64) string {
+	return fmt.Sprintf("%d of %d %s", min(len(c.after(m, since)), c.atLeast), c.atLeast, c.what)
 }

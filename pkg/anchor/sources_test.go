@@ -25,7 +25,11 @@ func about(kind string, e history.Event) history.Event {
 }
 
 func artifacts(eventType, role, pod string) history.Event {
-	return event(history.Witness, eventType, nil, history.WitnessRecord{Type: eventType, Role: role, PodName: pod})
+	r := history.WitnessRecord{Type: eventType, Role: role, PodName: pod, PodUID: pod + history.ArtifactsWriter, Seq: 1}
+	if eventType != history.ArtifactsFetching {
+		r.Seq = 2
+	}
+	return event(history.Witness, eventType, nil, r)
 }
 
 // unnumbered is a record of something that succeeded, but that has no number.
@@ -39,7 +43,7 @@ func TestSourcesAreToldApart(t *testing.T) {
 	one := int64(1)
 	launch, a := launched("Job", jobUID), running("a", "n1")
 	withoutUID := event(history.Kubernetes, history.Added, &history.Object{Kind: "Pod"}, map[string]any{
-		"metadata": map[string]any{"ownerReferences": []map[string]string{{"kind": "Job", "uid": jobUID}}},
+		"metadata": map[string]any{"ownerReferences": []map[string]any{{"kind": "Job", "uid": jobUID, "controller": true}}},
 		"status":   map[string]string{"phase": "Running"}})
 	tests := map[string]struct {
 		anchor string
@@ -215,7 +219,7 @@ func TestWrongArguments(t *testing.T) {
 			if got := entry.Phrase(args); got != entry.Name {
 				t.Errorf("%s: the phrase of %T is %q, want the name", entry.Name, args, got)
 			}
-			if a, err := New(scenario.Choice{Name: entry.Name, Args: args}, 0); err == nil {
+			if a, err := New(scenario.Choice{Name: entry.Name, Args: args}); err == nil {
 				t.Errorf("%s with %T is %T, want an error", entry.Name, args, a)
 			}
 		}

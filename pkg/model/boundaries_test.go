@@ -121,9 +121,9 @@ func TestFaultsAreNoted(t *testing.T) {
 	}
 	want := []*Fault{
 		{Name: "f", Kind: "nodeIsolate", Targets: node, Named: node, Effects: []history.Effect{history.SilencesNode}, Injecting: at(1, 1), Landed: at(2, 2), Began: at(2, 1.5),
-			Lapsed: "it answered", NotRecovered: at(5, 5), Recovered: at(6, 6), Reason: "busy"},
-		{Name: "mark", Kind: "nodeCordon", Named: node, Leaves: true, Injecting: at(7, 7)},
-		{Name: "spares", Kind: "nodeTaint", Named: node, Leaves: true, Injecting: at(9, 9)},
+			Lapsed: "it answered", NotRecovered: at(5, 5), Recovered: at(6, 6), Reason: "busy", Step: history.FaultRecovered},
+		{Name: "mark", Kind: "nodeCordon", Named: node, Leaves: true, Injecting: at(7, 7), Step: history.FaultRecovering},
+		{Name: "spares", Kind: "nodeTaint", Named: node, Leaves: true, Injecting: at(9, 9), Step: history.FaultInjecting},
 	}
 	if diff := gocmp.Diff(want, m.Faults); diff != "" {
 		t.Errorf("faults (-want +got):\n%s", diff)

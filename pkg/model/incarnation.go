@@ -103,7 +103,7 @@ func (m *Model) isDriver(pod *Pod) bool {
 	if w.DriverKind == "Job" {
 		return pod.Owner.Kind == "Job" && pod.Owner.UID == w.DriverUID
 	}
-	return pod.UID == w.DriverUID || pod.Name == w.DriverName
+	return pod.Owner.Kind != "Pod" && (pod.UID == w.DriverUID || pod.Name == w.DriverName) // not an executor, whatever it is called
 }
 
 // Executors returns the executor pods that an incarnation owns, in the order in which they were seen.

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/sparkchaos/sparkchaos/pkg/history"
@@ -32,16 +33,25 @@ type Pod struct {
 	Created              time.Time
 	Phase                string
 
-	Added       Moment // seen first
-	Placed      Moment // on its node
-	Running     Moment
-	Terminating Moment // marked for deletion
-	Finished    Moment // phase Succeeded or Failed
-	Succeeded   bool
-	Deleted     Moment // the object is gone
-	Disrupted   string // why Kubernetes took it away (condition DisruptionTarget, or the reason of its status); empty if it did not
-	DisruptedAt Moment
+	// Unscheduled is what the scheduler says as long as it finds no node. Waiting are the containers that do not start, by the last word
+	// of the kubelet.
+	Unscheduled string
+	Waiting     []ContainerWait
+
+	Added        Moment // seen first
+	Placed       Moment // on its node
+	Initialising Moment // its first init container has started
+	Running      Moment
+	Terminating  Moment // marked for deletion
+	Finished     Moment // phase Succeeded or Failed
+	Succeeded    bool
+	Deleted      Moment // the object is gone
+	Disrupted    string // why Kubernetes took it away (condition DisruptionTarget, or the reason of its status); empty if it did not
+	DisruptedAt  Moment
 }
+
+// ContainerWait is why a container does not start, as the kubelet puts it.
+type ContainerWait struct{ Reason, Message string }
 
 // Gone is when the pod had ended for the API server: it finished, or its object is gone.
 func (p *Pod) Gone() Moment {
@@ -82,9 +92,10 @@ func (d metadata) owner() history.Object {
 
 // condition is a condition of a node or a job.
 type condition struct {
-	Type   string `json:"type"`
-	Status string `json:"status"`
-	Reason string `json:"reason"`
+	Type    string `json:"type"`
+	Status  string `json:"status"`
+	Reason  string `json:"reason"`
+	Message string `json:"message"`
 }
 
 func (m *Model) observePod(e *history.Event, at Moment) error {
@@ -117,7 +128,10 @@ func (m *Model) observePod(e *history.Event, at Moment) error {
 		pod.Node = object.Spec.NodeName
 		pod.Placed.KeepEarlier(at)
 	}
-	pod.Phase = object.Status.Phase
+	pod.Phase, pod.Unscheduled, pod.Waiting = object.Status.Phase, object.Status.unscheduled(), object.Status.waiting()
+	if object.Status.initialising() {
+		pod.Initialising.KeepEarlier(at)
+	}
 	pod.Added.KeepEarlier(at)
 	if object.Metadata.DeletionTimestamp != nil {
 		pod.Terminating.KeepEarlier(at)
@@ -140,19 +154,52 @@ func (m *Model) observePod(e *history.Event, at Moment) error {
 
 // podStatus is the part of a pod's status that the model looks at.
 type podStatus struct {
-	Phase      string      `json:"phase"`
-	Reason     string      `json:"reason"`
-	Conditions []condition `json:"conditions"`
-	Containers []struct {
-		State struct {
-			Running *struct {
-				StartedAt time.Time `json:"startedAt"`
-			} `json:"running"`
-			Terminated *struct {
-				FinishedAt time.Time `json:"finishedAt"`
-			} `json:"terminated"`
-		} `json:"state"`
-	} `json:"containerStatuses"`
+	Phase          string            `json:"phase"`
+	Reason         string            `json:"reason"`
+	Conditions     []condition       `json:"conditions"`
+	Containers     []containerStatus `json:"containerStatuses"`
+	InitContainers []containerStatus `json:"initContainerStatuses"`
+}
+
+type containerStatus struct {
+	State struct {
+		Waiting *struct {
+			Reason  string `json:"reason"`
+			Message string `json:"message"`
+		} `json:"waiting"`
+		Running *struct {
+			StartedAt time.Time `json:"startedAt"`
+		} `json:"running"`
+		Terminated *struct {
+			FinishedAt time.Time `json:"finishedAt"`
+		} `json:"terminated"`
+	} `json:"state"`
+}
+
+// initialising reports whether an init container of the pod has started.
+func (s podStatus) initialising() bool {
+	return slices.ContainsFunc(s.InitContainers, func(c containerStatus) bool { return c.State.Running != nil || c.State.Terminated != nil })
+}
+
+// waiting returns why containers do not start.
+func (s podStatus) waiting() []ContainerWait {
+	var all []ContainerWait
+	for _, container := range slices.Concat(s.InitContainers, s.Containers) {
+		if w := container.State.Waiting; w != nil {
+			all = append(all, ContainerWait{Reason: w.Reason, Message: w.Message})
+		}
+	}
+	return all
+}
+
+// unscheduled returns why the scheduler finds no node; empty if it found one or did not say.
+func (s podStatus) unscheduled() string {
+	for _, c := range s.Conditions {
+		if c.Type == "PodScheduled" && c.Status == "False" {
+			return c.Message
+		}
+	}
+	return ""
 }
 
 // started returns when the first container started, by the kubelet's clock; the zero time if that is not known.

@@ -9,8 +9,11 @@ import (
 	"github.com/sparkchaos/sparkchaos/pkg/history"
 )
 
-// RoleDriver and RoleExecutor are the roles of the application's own JVMs, as their records name them.
-const RoleDriver, RoleExecutor = "driver", "executor"
+// Roles of the application's own JVMs, as their records name them.
+const (
+	RoleDriver   = "driver"
+	RoleExecutor = "executor"
+)
 
 // Process is a JVM of the application as its own records tell, by its own clock.
 type Process struct {

@@ -2,49 +2,17 @@ package runner
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"sync"
 	"time"
 
-	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/sparkchaos/sparkchaos/pkg/anchor"
-	"github.com/sparkchaos/sparkchaos/pkg/history"
+	"github.com/sparkchaos/sparkchaos/pkg/model"
+	"github.com/sparkchaos/sparkchaos/pkg/plan"
 	"github.com/sparkchaos/sparkchaos/pkg/scenario"
 )
-
-// each shows every event of the history, those to come too, until the function says that it is enough. When the
-// context ends by its own deadline, late says what that means; a cancelled context is returned as such.
-func each(ctx context.Context, log *history.Writer, observe func(history.Event) (enough bool, err error), late func() error) error {
-	return eachUpToNow(ctx, log, func(e history.Event, _ bool) (bool, error) { return observe(e) }, late)
-}
-
-// eachUpToNow is each for who must know whether an event is the last one so far.
-func eachUpToNow(ctx context.Context, log *history.Writer, observe func(e history.Event, last bool) (enough bool, err error), late func() error) error {
-	subscription, err := log.Subscribe()
-	if err != nil {
-		return err
-	}
-	defer subscription.Close()
-	for {
-		event, err := subscription.Next(ctx)
-		if errors.Is(err, context.DeadlineExceeded) {
-			return late()
-		}
-		if err != nil {
-			if cause := context.Cause(ctx); cause != nil {
-				return cause
-			}
-			return err
-		}
-		if enough, err := observe(event, !subscription.Behind()); enough || err != nil {
-			return err
-		}
-	}
-}
 
 // seen is what was seen last, for progress; it is written and read by different goroutines.
 type seen struct {
@@ -67,68 +35,73 @@ func (s *seen) String() string {
 	return s.text
 }
 
-// awaited is an anchor that is awaited, and asked what it saw meanwhile.
+// awaited is the anchor of a step, from when the run begins to look for it.
 type awaited struct {
-	step   string
-	anchor anchor.Anchor
-	last   *seen
+	*watched
+	anchor   anchor.Anchor
+	since    func(*model.Model) (since int64, begun bool) // see anchor.Anchor; the step is not to be taken before it has begun
+	evidence []int64                                      // set when the wait is over
 }
 
-func newAwaited(step string, choice scenario.Choice, since int64) (*awaited, error) {
-	a, err := anchor.New(choice, since)
+// awaitAnchor begins to look for a step's anchor. It counts from the begin of the history or, of a recovery, from the fault's injection.
+func awaitAnchor(l *live, step *plan.Step) (*awaited, error) {
+	known, err := anchor.New(*step.Anchor)
 	if err != nil {
-		return nil, fmt.Errorf("step %s: %w", step, err)
+		return nil, fmt.Errorf("step %s: %w", step.ID, err)
 	}
-	return &awaited{step: step, anchor: a, last: newSeen(a.Seen())}, nil
+	a := &awaited{anchor: known, since: func(*model.Model) (int64, bool) { return 0, true }}
+	if step.Action == plan.Recover {
+		a.since = func(m *model.Model) (int64, bool) { return injection(m, step.Fault) }
+	}
+	a.watched = l.watch(a.look)
+	return a, nil
 }
 
-func (a *awaited) observe(e history.Event) (bool, []int64) {
-	reached, evidence := a.anchor.Observe(e)
-	a.last.set(a.anchor.Seen())
-	return reached, evidence
+// injection returns the event with which a fault's injection began.
+func injection(m *model.Model, fault string) (int64, bool) {
+	f := m.Fault(fault)
+	if f == nil || f.Injecting.Never() {
+		return 0, false
+	}
+	return f.Injecting.Seq, true
 }
 
-func (a *awaited) seen() string { return a.last.String() }
+func (a *awaited) look(m *model.Model) (bool, error) {
+	since, begun := a.since(m)
+	if !begun {
+		return false, nil
+	}
+	reached, evidence := a.anchor.Reached(m, since)
+	a.evidence = evidence
+	return reached, nil
+}
 
-// applicationCompleted is the anchor that tells the end of an application that succeeded.
-func applicationCompleted() scenario.Choice {
+// seen says what was seen so far.
+func (a *awaited) seen() (text string) {
+	a.live.read(func(m *model.Model) {
+		since, _ := a.since(m)
+		text = a.anchor.Seen(m, since)
+	})
+	return text
+}
+
+// completion returns the anchor that tells the end of an application that succeeded.
+func completion() (anchor.Anchor, error) {
 	const name = "applicationCompleted"
 	entry, _ := scenario.Find(anchor.Entries(), name)
-	return scenario.Choice{Name: name, Args: entry.Args()}
+	return anchor.New(scenario.Choice{Name: name, Args: entry.Args()})
 }
 
-// failure recognises that a workload has ended without success, so that nobody waits for what cannot come.
-type failure struct{ workload history.WorkloadData }
-
-func newFailure() *failure { return &failure{} }
-
-func (f *failure) observe(e history.Event) bool {
-	if e.Source == history.Harness && e.Type == history.WorkloadLaunched {
-		_ = json.Unmarshal(e.Data, &f.workload) // unreadable: nothing is recognised, and the deadline ends the wait
+// failed reports whether the workload has ended without success, so that nobody waits for what cannot come.
+func failed(m *model.Model) bool {
+	if m.Launched.Never() || m.Workload.DriverUID == "" {
 		return false
 	}
-	if e.Source != history.Kubernetes || e.Object == nil || f.workload.DriverUID == "" || e.Object.UID != f.workload.DriverUID {
-		return false
+	if !m.Job().Failed.Never() {
+		return true
 	}
-	switch e.Object.Kind {
-	case "Job":
-		var job batchv1.Job
-		return json.Unmarshal(e.Data, &job) == nil && jobFailed(job)
-	case "Pod":
-		var pod corev1.Pod
-		return e.Type == history.Deleted || json.Unmarshal(e.Data, &pod) == nil && pod.Status.Phase == corev1.PodFailed
-	default:
-		return false
-	}
-}
-
-func jobFailed(job batchv1.Job) bool {
-	for _, condition := range job.Status.Conditions {
-		if condition.Type == batchv1.JobFailed && condition.Status == corev1.ConditionTrue {
-			return true
-		}
-	}
-	return false
+	bare := m.Pods[m.Workload.DriverUID]
+	return bare != nil && (!bare.Deleted.Never() || bare.Phase == string(corev1.PodFailed))
 }
 
 // pause waits for a delay of the plan.

@@ -18,6 +18,7 @@ import (
 
 	"github.com/sparkchaos/sparkchaos/pkg/history"
 	"github.com/sparkchaos/sparkchaos/pkg/launcher"
+	"github.com/sparkchaos/sparkchaos/pkg/model"
 	"github.com/sparkchaos/sparkchaos/pkg/scenario"
 )
 
@@ -158,12 +159,12 @@ func replaceFile(path string, content []byte) error {
 
 // runBaseline is a session of its own with a history of its own, in which the results stand.
 func (r *run) runBaseline(ctx context.Context) (results map[string]string, err error) {
-	log, err := history.Create(r.directory.Baseline(), history.SystemClock{})
+	log, live, err := createHistory(r.directory.Baseline())
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, log.Close()) }()
-	session, err := r.openSession(ctx, r.baselineID(), log)
+	session, err := r.openSession(ctx, r.baselineID(), log, live)
 	if err != nil {
 		return nil, err
 	}
@@ -183,53 +184,30 @@ func (r *run) runBaseline(ctx context.Context) (results map[string]string, err e
 	if !ending.completed {
 		return nil, fmt.Errorf("without faults, the application %s (its log is in %s): there is nothing to compare a run with faults to", ending, session.logs.directory.Name())
 	}
-	results, err = ledger(r.directory.Baseline())
-	if err == nil && len(results) == 0 {
-		err = errors.New("the workload completed without committing a result to the ledger: there is nothing to compare; commit one (dev.sparkchaos.witness.Ledger) or set baseline: false")
-	}
-	return results, err
-}
-
-// ledger returns what a workload committed, the last value of each key by the writers' clocks: a record that came late,
-// from a disk, may be an older one. What others committed does not count.
-func ledger(path string) (map[string]string, error) {
-	model, err := replay(path)
-	if err != nil {
-		return nil, err
-	}
-	own := map[string]bool{}
-	for _, incarnation := range model.Incarnations() {
-		own[incarnation.UID] = true
-	}
-	file, err := os.Open(path)
-	if err != nil {
-		return nil, fmt.Errorf("read the ledger: %w", err)
-	}
-	defer func() { _ = file.Close() }() // opened for reading only
-	last := map[string]history.WitnessRecord{}
-	for event, err := range history.NewReader(file).All() {
-		if err != nil {
-			return nil, fmt.Errorf("read the ledger: %w", err)
-		}
-		if event.Source != history.Witness || event.Type != history.Ledger {
-			continue
-		}
-		var record history.WitnessRecord
-		if err := json.Unmarshal(event.Data, &record); err != nil {
-			return nil, fmt.Errorf("read the ledger: event %d: %w", event.Seq, err)
-		}
-		if key := record.Detail["key"]; own[record.Incarnation] && !older(record, last[key]) {
-			last[key] = record
-		}
-	}
-	results := map[string]string{}
-	for key, record := range last {
-		results[key] = record.Detail["value"]
+	live.read(func(m *model.Model) { results = ledger(m) })
+	if len(results) == 0 {
+		return nil, errors.New("the workload completed without committing a result to the ledger: there is nothing to compare; commit one (dev.sparkchaos.witness.Ledger) or set baseline: false")
 	}
 	return results, nil
 }
 
-// older reports whether a record was written before another one.
-func older(record, than history.WitnessRecord) bool {
-	return cmp.Or(cmp.Compare(record.WallMicros, than.WallMicros), cmp.Compare(record.Seq, than.Seq)) < 0
+// ledger returns what a workload committed, the last value of each key by the writers' clocks: a record that came late,
+// from a disk, may be an older one. What others committed does not count.
+func ledger(m *model.Model) map[string]string {
+	own := map[string]bool{}
+	for _, incarnation := range m.Incarnations() {
+		own[incarnation.UID] = true
+	}
+	results := map[string]string{}
+	for key, commits := range m.Ledger.Commits {
+		mine := slices.DeleteFunc(slices.Clone(commits), func(c model.Commit) bool { return !own[c.Incarnation] })
+		if len(mine) == 0 {
+			continue
+		}
+		slices.SortStableFunc(mine, func(a, b model.Commit) int {
+			return cmp.Or(a.At.At.Compare(b.At.At), cmp.Compare(a.Record, b.Record))
+		})
+		results[key] = mine[len(mine)-1].Value
+	}
+	return results
 }

@@ -150,12 +150,13 @@ func (l *limitedFile) fill() {
 func runOn(t *testing.T, file history.File, directory Directory, machines *fakeMachines, client *fake.Clientset) *run {
 	t.Helper()
 	options := someOptions(t, &fakeClusters{opened: machines})
-	r := &run{Options: options, id: "r", directory: directory, cluster: machines, client: client, log: history.NewWriter(file, history.SystemClock{})}
+	r := &run{Options: options, id: "r", directory: directory, cluster: machines, client: client}
+	r.log, r.live = onFile(file)
 	var err error
 	if r.journal, err = faults.OpenJournal(directory.Undo(), faults.Undos()); err != nil {
 		t.Fatal(err)
 	}
-	r.session = &session{run: r, id: "r", log: r.log, witness: &witnessing{
+	r.session = &session{run: r, id: "r", log: r.log, live: r.live, witness: &witnessing{
 		directory: "/w", stop: func() {}, servers: &errgroup.Group{},
 		inbox: witness.NewInbox(func(history.WitnessRecord) error { return nil }),
 	}}

@@ -3,7 +3,6 @@ package runner
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -17,7 +16,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/client-go/kubernetes"
 
-	"github.com/sparkchaos/sparkchaos/pkg/history"
+	"github.com/sparkchaos/sparkchaos/pkg/model"
 )
 
 // What the logs of pods may take of this machine's disk. What a pod writes is its own choice.
@@ -43,7 +42,7 @@ type podLogs struct {
 }
 
 // followLogs follows every pod that the history tells of, from when its container runs. The texts of masked are not kept.
-func followLogs(ctx context.Context, client kubernetes.Interface, log *history.Writer, directory string, masked []string) (*podLogs, error) {
+func followLogs(ctx context.Context, client kubernetes.Interface, live *live, directory string, masked []string) (*podLogs, error) {
 	if err := os.MkdirAll(directory, 0o700); err != nil {
 		return nil, fmt.Errorf("keep the pods' logs: %w", err)
 	}
@@ -54,41 +53,50 @@ func followLogs(ctx context.Context, client kubernetes.Interface, log *history.W
 	running, stop := context.WithCancel(context.WithoutCancel(ctx))
 	l := &podLogs{client: client, directory: root, masked: masked, podLimit: maxPodLog, stop: stop}
 	l.left.Store(maxLogs)
-	known := map[string]bool{}
 	l.followers.Go(func() {
-		// The history says itself if it ends too early.
-		_ = each(running, log, func(e history.Event) (bool, error) {
-			if pod, ok := started(e); ok && !known[e.Object.UID] {
-				known[e.Object.UID] = true
+		known := map[string]bool{}
+		for {
+			var begun []podName
+			look := func(m *model.Model) (bool, error) {
+				begun = started(m, known)
+				return len(begun) > 0, nil
+			}
+			// The history says itself if it ends too early.
+			if err := live.await(running, look, func() error { return context.DeadlineExceeded }); err != nil {
+				return
+			}
+			for _, pod := range begun {
 				l.followers.Go(func() { l.follow(running, pod) })
 			}
-			return false, nil
-		}, func() error { return nil })
+		}
 	})
 	return l, nil
 }
 
-// started returns the pod of an event if its containers have started.
-func started(e history.Event) (corev1.Pod, bool) {
-	var pod corev1.Pod
-	if e.Source != history.Kubernetes || e.Object == nil || e.Object.Kind != "Pod" || e.Type == history.Deleted {
-		return pod, false
+// podName is what a pod's log is asked for by.
+type podName struct{ namespace, name string }
+
+// started returns the pods whose containers have started and that are not known, and makes them known.
+func started(m *model.Model, known map[string]bool) []podName {
+	var begun []podName
+	for uid, pod := range m.Pods {
+		if !known[uid] && pod.Deleted.Never() && (!pod.Running.Never() || !pod.Finished.Never()) {
+			known[uid] = true
+			begun = append(begun, podName{pod.Namespace, pod.Name})
+		}
 	}
-	if err := json.Unmarshal(e.Data, &pod); err != nil {
-		return pod, false
-	}
-	return pod, pod.Status.Phase == corev1.PodRunning || pod.Status.Phase == corev1.PodSucceeded || pod.Status.Phase == corev1.PodFailed
+	return begun
 }
 
 // follow copies one pod's log until it ends. A log that cannot be had is replaced by the reason: it is for people, no
 // verdict depends on it.
-func (l *podLogs) follow(ctx context.Context, pod corev1.Pod) {
-	file, err := l.directory.OpenFile(pod.Name+".log", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+func (l *podLogs) follow(ctx context.Context, pod podName) {
+	file, err := l.directory.OpenFile(pod.name+".log", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
 		return
 	}
 	defer func() { _ = file.Close() }() // for people only, see above
-	stream, err := l.client.CoreV1().Pods(pod.Namespace).GetLogs(pod.Name, &corev1.PodLogOptions{Follow: true}).Stream(ctx)
+	stream, err := l.client.CoreV1().Pods(pod.namespace).GetLogs(pod.name, &corev1.PodLogOptions{Follow: true}).Stream(ctx)
 	if err == nil {
 		err = errors.Join(l.keep(file, stream), stream.Close())
 	}

@@ -1,9 +1,6 @@
 package runner
 
 import (
-	"bytes"
-	"os"
-	"path/filepath"
 	"testing"
 	"time"
 
@@ -12,7 +9,6 @@ import (
 	"github.com/sparkchaos/sparkchaos/pkg/anchor"
 	"github.com/sparkchaos/sparkchaos/pkg/history"
 	"github.com/sparkchaos/sparkchaos/pkg/history/historytest"
-	"github.com/sparkchaos/sparkchaos/pkg/model"
 	"github.com/sparkchaos/sparkchaos/pkg/scenario"
 )
 
@@ -77,7 +73,7 @@ func instants() map[string]instant {
 			anchor: "d2", check: "d2", targets: "d2"},
 		"a bare pod": {bare: true, pods: []podSight{{at: 3, uid: "d1", phase: "Running", node: "n1", orphan: true}}, anchor: "d1", check: "d1", targets: "d1"},
 		"another pod with the bare pod's name": {
-			bare: true, pods: []podSight{{at: 3, uid: "d9", name: "driver-d1", phase: "Running", node: "n1", orphan: true}}, check: "d9", targets: "d9"},
+			bare: true, pods: []podSight{{at: 3, uid: "d9", name: "driver-d1", phase: "Running", node: "n1", orphan: true}}, anchor: "d9", check: "d9", targets: "d9"},
 		"a pod without owner beside a Job": {pods: []podSight{{at: 3, uid: "d1", phase: "Running", node: "n1", orphan: true}}},
 	}
 }
@@ -143,7 +139,8 @@ func (s podSight) object() (*history.Object, map[string]any) {
 	return &history.Object{Kind: "Pod", Namespace: notionsNamespace, Name: name, UID: s.uid}, data
 }
 
-// TestWhoIsTheDriver pins what the rules of anchors, of the judgement and of targets say of the same moments.
+// TestWhoIsTheDriver pins what the rules of anchors, of the judgement and of targets say of the same moments: model.Incarnations has them
+// as Live, as Current and as Live or Placed.
 func TestWhoIsTheDriver(t *testing.T) {
 	t.Parallel()
 	for name, tt := range instants() {
@@ -163,22 +160,15 @@ func TestWhoIsTheDriver(t *testing.T) {
 func driverOfAnchor(t *testing.T, content []byte) string {
 	t.Helper()
 	entry, _ := scenario.Find(anchor.Entries(), "executorsRegistered")
+	a, err := anchor.New(scenario.Choice{Name: entry.Name, Args: entry.Args()})
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, uid := range []string{"d1", "d2", "d9"} {
-		a, err := anchor.New(scenario.Choice{Name: entry.Name, Args: entry.Args()}, 0)
-		if err != nil {
-			t.Fatal(err)
-		}
-		var last int64
-		for event, err := range history.NewReader(bytes.NewReader(content)).All() {
-			if err != nil {
-				t.Fatal(err)
-			}
-			a.Observe(event)
-			last = event.Seq
-		}
-		record := history.Event{Seq: last + 1, Source: history.Witness, Type: history.ExecutorRegistered,
-			Data: []byte(`{"type":"executorRegistered","role":"driver","podUID":"` + uid + `","incarnation":"` + uid + `","executorID":"1"}`)}
-		if reached, _ := a.Observe(record); reached {
+		m, events := modelOf(t, content)
+		m.Observe(&history.Event{Seq: int64(len(events)) + 1, Source: history.Witness, Type: history.ExecutorRegistered,
+			Data: []byte(`{"type":"executorRegistered","role":"driver","podUID":"` + uid + `","incarnation":"` + uid + `","executorID":"1"}`)})
+		if reached, _ := a.Reached(m, 0); reached {
 			return uid
 		}
 	}
@@ -187,13 +177,7 @@ func driverOfAnchor(t *testing.T, content []byte) string {
 
 func driverOfCheck(t *testing.T, content []byte) string {
 	t.Helper()
-	m := model.New()
-	for event, err := range history.NewReader(bytes.NewReader(content)).All() {
-		if err != nil {
-			t.Fatal(err)
-		}
-		m.Observe(&event)
-	}
+	m, _ := modelOf(t, content)
 	if driver := m.Incarnations().Current(historytest.Epoch().Add(notionsEnd * time.Second)); driver != nil {
 		return driver.UID
 	}
@@ -202,11 +186,8 @@ func driverOfCheck(t *testing.T, content []byte) string {
 
 func driverOfTargets(t *testing.T, content []byte) string {
 	t.Helper()
-	path := filepath.Join(t.TempDir(), "history.ndjson")
-	if err := os.WriteFile(path, content, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	driver, err := targets{path: path}.Driver()
+	m, _ := modelOf(t, content)
+	driver, err := targets{live: &live{model: m}}.Driver()
 	if err != nil {
 		return ""
 	}

@@ -88,6 +88,8 @@ type run struct {
 	id        string // value of the label sparkchaos.dev/run, and the namespace
 	directory Directory
 	log       *history.Writer
+	live      *live               // of the log
+	anchors   map[string]*awaited // of the plan's steps, by their ids
 	began     time.Time
 
 	image        Image
@@ -180,7 +182,7 @@ func (r *run) open() error {
 	if err != nil {
 		return err
 	}
-	if r.log, err = history.Create(r.directory.History(), history.SystemClock{}); err != nil {
+	if r.log, r.live, err = createHistory(r.directory.History()); err != nil {
 		return err
 	}
 	err = r.tell(history.RunStarted, history.RunData{
@@ -422,7 +424,10 @@ func (r *run) errGone() error {
 
 // launch starts the workload; its record begins before it does.
 func (r *run) launch(ctx context.Context) error {
-	session, err := r.openSession(ctx, r.id, r.log)
+	if err := r.watchAnchors(); err != nil {
+		return err
+	}
+	session, err := r.openSession(ctx, r.id, r.log, r.live)
 	if err != nil {
 		return err
 	}

@@ -20,6 +20,7 @@ import (
 	"github.com/sparkchaos/sparkchaos/pkg/faults"
 	"github.com/sparkchaos/sparkchaos/pkg/history"
 	"github.com/sparkchaos/sparkchaos/pkg/history/historytest"
+	"github.com/sparkchaos/sparkchaos/pkg/model"
 	"github.com/sparkchaos/sparkchaos/pkg/plan"
 	"github.com/sparkchaos/sparkchaos/pkg/scenario"
 )
@@ -143,12 +144,8 @@ func TestARunWithoutClusterEndsAsErrorAndIsForgotten(t *testing.T) {
 	if finished.Err == nil || !strings.Contains(finished.Err.Error(), "no machine to be had") || finished.LeftBehind != nil {
 		t.Errorf("finished %+v", finished)
 	}
-	model, err := replay(finished.Directory.History())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if model.Ended.Never() || !strings.Contains(model.End.Error, "no machine to be had") {
-		t.Errorf("the history ends with %+v", model.End)
+	if m, _ := readBack(t, finished.Directory.History()); m.Ended.Never() || !strings.Contains(m.End.Error, "no machine to be had") {
+		t.Errorf("the history ends with %+v", m.End)
 	}
 	stored, err := os.ReadFile(finished.Directory.Scenario())
 	if err != nil || string(stored) != "as it was written\n" {
@@ -206,9 +203,8 @@ func TestAnInterruptedRunSaysSo(t *testing.T) {
 	if err != nil || !errors.Is(finished.Err, context.Canceled) {
 		t.Fatalf("finished %+v, %v", finished, err)
 	}
-	model, err := replay(finished.Directory.History())
-	if err != nil || !model.End.Interrupted || model.End.Error != "" {
-		t.Errorf("the history ends with %+v, %v; want an interrupt and no error", model.End, err)
+	if m, _ := readBack(t, finished.Directory.History()); !m.End.Interrupted || m.End.Error != "" {
+		t.Errorf("the history ends with %+v; want an interrupt and no error", m.End)
 	}
 }
 
@@ -275,7 +271,6 @@ func (fakeCluster) RESTConfig() (*rest.Config, error) {
 func TestTargetsAreTheLiveIncarnations(t *testing.T) {
 	t.Parallel()
 	story := historytest.PowerOff(map[string]any{})
-	path := filepath.Join(t.TempDir(), "history.ndjson")
 	content, err := story.Bytes()
 	if err != nil {
 		t.Fatal(err)
@@ -292,10 +287,8 @@ func TestTargetsAreTheLiveIncarnations(t *testing.T) {
 				kept.WriteString(line)
 			}
 		}
-		if err := os.WriteFile(path, []byte(kept.String()), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		return targets{path: path}
+		m, _ := modelOf(t, []byte(kept.String()))
+		return targets{live: &live{model: m}}
 	}
 	if _, err := at(0).Driver(); err == nil || !strings.Contains(err.Error(), "no driver runs") {
 		t.Errorf("before there is a driver: %v", err)
@@ -321,48 +314,12 @@ func TestTargetsAreTheLiveIncarnations(t *testing.T) {
 	}
 }
 
-func TestEach(t *testing.T) {
-	t.Parallel()
-	log, err := history.Create(filepath.Join(t.TempDir(), "h"), history.SystemClock{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = log.Close() }()
-	if _, err := log.Append(history.Harness, "first", nil, nil); err != nil {
-		t.Fatal(err)
-	}
-	var seen []string
-	collect := func(e history.Event) (bool, error) {
-		seen = append(seen, e.Type)
-		return e.Type == "second", nil
-	}
-	late := errors.New("late")
-	go func() { _, _ = log.Append(history.Harness, "second", nil, nil) }()
-	if err := each(t.Context(), log, collect, func() error { return late }); err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff([]string{"first", "second"}, seen); diff != "" {
-		t.Error(diff)
-	}
-	never := func(history.Event) (bool, error) { return false, nil }
-	short, cancel := context.WithTimeout(t.Context(), time.Millisecond)
-	defer cancel()
-	if err := each(short, log, never, func() error { return late }); !errors.Is(err, late) {
-		t.Errorf("at the deadline: %v", err)
-	}
-	interrupted, interrupt := context.WithCancelCause(t.Context())
-	interrupt(errApplicationEnded)
-	if err := each(interrupted, log, never, func() error { return late }); !errors.Is(err, errApplicationEnded) {
-		t.Errorf("when cancelled: %v", err)
-	}
-}
-
 func TestFailureIsTheWorkloadsOwn(t *testing.T) {
 	t.Parallel()
 	event := func(kind, uid, data string) history.Event {
-		return history.Event{Source: history.Kubernetes, Type: history.Modified, Object: &history.Object{Kind: kind, UID: uid}, Data: json.RawMessage(data)}
+		return history.Event{Seq: 2, Source: history.Kubernetes, Type: history.Modified, Object: &history.Object{Kind: kind, UID: uid}, Data: json.RawMessage(data)}
 	}
-	launched := history.Event{Source: history.Harness, Type: history.WorkloadLaunched, Data: json.RawMessage(`{"driverUID":"u"}`)}
+	launched := history.Event{Seq: 1, Source: history.Harness, Type: history.WorkloadLaunched, Data: json.RawMessage(`{"driverUID":"u"}`)}
 	failedJob := `{"status":{"conditions":[{"type":"Failed","status":"True"}]}}`
 	for name, tt := range map[string]struct {
 		event history.Event
@@ -375,11 +332,13 @@ func TestFailureIsTheWorkloadsOwn(t *testing.T) {
 		"its bare pod succeeded": {event("Pod", "u", `{"status":{"phase":"Succeeded"}}`), false},
 		"a damaged object":       {event("Job", "u", `{`), false},
 	} {
-		f := newFailure()
-		if f.observe(launched) {
+		m := model.New()
+		m.Observe(&launched)
+		if failed(m) {
 			t.Errorf("%s: the launch is taken for a failure", name)
 		}
-		if got := f.observe(tt.event); got != tt.want {
+		m.Observe(&tt.event)
+		if got := failed(m); got != tt.want {
 			t.Errorf("%s: %v, want %v", name, got, tt.want)
 		}
 	}
@@ -533,13 +492,9 @@ func TestLedgerOfTheBaseline(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	path := filepath.Join(t.TempDir(), "baseline.ndjson")
-	if err := os.WriteFile(path, content, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	got, err := ledger(path)
-	if diff := cmp.Diff(map[string]string{"late": "final", "in order": "second", "at once": "second"}, got); diff != "" || err != nil {
-		t.Errorf("%v\n%s", err, diff)
+	m, _ := modelOf(t, content)
+	if diff := cmp.Diff(map[string]string{"late": "final", "in order": "second", "at once": "second"}, ledger(m)); diff != "" {
+		t.Error(diff)
 	}
 }
 

@@ -135,7 +135,7 @@ func TestNoSecretStandsInARunDirectory(t *testing.T) {
 	if err := recording.end(); err != nil {
 		t.Fatal(err)
 	}
-	logs, err := followLogs(t.Context(), client, r.log, r.directory.Logs(), r.secrets.masked())
+	logs, err := followLogs(t.Context(), client, r.live, r.directory.Logs(), r.secrets.masked())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -2,7 +2,6 @@ package runner
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -13,6 +12,7 @@ import (
 
 	"github.com/sparkchaos/sparkchaos/pkg/history"
 	"github.com/sparkchaos/sparkchaos/pkg/launcher"
+	"github.com/sparkchaos/sparkchaos/pkg/model"
 	"github.com/sparkchaos/sparkchaos/pkg/scenario"
 	"github.com/sparkchaos/sparkchaos/pkg/staging"
 	"github.com/sparkchaos/sparkchaos/pkg/witness"
@@ -27,6 +27,7 @@ type session struct {
 	run       *run
 	id        string // label and namespace
 	log       *history.Writer
+	live      *live // of the log
 	recording *recording
 	witness   *witnessing
 	logs      *podLogs
@@ -36,8 +37,8 @@ type session struct {
 }
 
 // openSession begins to record before anything exists that could be missed.
-func (r *run) openSession(ctx context.Context, id string, log *history.Writer) (*session, error) {
-	s := &session{run: r, id: id, log: log}
+func (r *run) openSession(ctx context.Context, id string, log *history.Writer, live *live) (*session, error) {
+	s := &session{run: r, id: id, log: log, live: live}
 	if err := s.open(ctx); err != nil {
 		return nil, errors.Join(err, s.close())
 	}
@@ -58,7 +59,7 @@ func (s *session) open(ctx context.Context) (err error) {
 		return err
 	}
 	// A directory of its own: a bare driver pod has the same name in each session.
-	s.logs, err = followLogs(ctx, r.client, s.log, filepath.Join(r.directory.Logs(), logsOf(r, s.id)), r.secrets.masked())
+	s.logs, err = followLogs(ctx, r.client, s.live, filepath.Join(r.directory.Logs(), logsOf(r, s.id)), r.secrets.masked())
 	return err
 }
 
@@ -188,49 +189,42 @@ func (s *session) awaitDriver(ctx context.Context, launched history.WorkloadData
 	seen := newSeen("no driver pod")
 	done := s.run.Progress.Await("the driver's container", startTimeout, seen.String)
 	defer done()
-	return each(ctx, s.log, func(e history.Event) (bool, error) {
-		if e.Source != history.Kubernetes || e.Object == nil || e.Object.Kind != "Pod" || e.Object.Namespace != launched.Namespace {
-			return false, nil
+	return s.live.await(ctx, func(m *model.Model) (bool, error) {
+		if m.Unreadable["Pod"] > 0 {
+			return false, errors.New("what the API server says of a pod cannot be read: the history tells of it as a problem")
 		}
-		var pod corev1.Pod
-		if err := json.Unmarshal(e.Data, &pod); err != nil {
-			return false, fmt.Errorf("event %d: pod %s: %w", e.Seq, e.Object.Name, err)
+		for _, incarnation := range m.Incarnations() {
+			if incarnation.Pod == nil {
+				continue
+			}
+			pod := *incarnation.Pod
+			seen.set(podState(pod))
+			if reason := cannotStart(pod); reason != "" {
+				return false, fmt.Errorf("the driver cannot start: image %s on node %s: %s; load it into the cluster (`sparkchaos cluster load`) or correct spec.workload.image", launched.Image, pod.Node, reason)
+			}
+			if !pod.Initialising.Never() || !pod.Running.Never() || !pod.Finished.Never() {
+				return true, nil
+			}
 		}
-		if pod.Labels[launcher.RoleLabel] != launcher.RoleDriver {
-			return false, nil
-		}
-		seen.set(podState(pod))
-		if reason := cannotStart(pod); reason != "" {
-			return false, fmt.Errorf("the driver cannot start: image %s on node %s: %s; load it into the cluster (`sparkchaos cluster load`) or correct spec.workload.image", launched.Image, pod.Spec.NodeName, reason)
-		}
-		return initialises(pod) || pod.Status.Phase == corev1.PodRunning || pod.Status.Phase == corev1.PodSucceeded || pod.Status.Phase == corev1.PodFailed, nil
+		return false, nil
 	}, func() error {
 		return fmt.Errorf("the driver did not start within %v; last seen: %s", startTimeout, seen)
 	})
 }
 
-func podState(pod corev1.Pod) string {
-	state := fmt.Sprintf("pod %s is %s", pod.Name, pod.Status.Phase)
-	for _, condition := range pod.Status.Conditions {
-		if condition.Type == corev1.PodScheduled && condition.Status == corev1.ConditionFalse {
-			state += ": " + condition.Message
-		}
+func podState(pod model.Pod) string {
+	state := fmt.Sprintf("pod %s is %s", pod.Name, pod.Phase)
+	if pod.Unscheduled != "" {
+		state += ": " + pod.Unscheduled
 	}
 	return state
 }
 
-// initialises says whether an init container of the pod has started.
-func initialises(pod corev1.Pod) bool {
-	return slices.ContainsFunc(pod.Status.InitContainerStatuses, func(c corev1.ContainerStatus) bool {
-		return c.State.Running != nil || c.State.Terminated != nil
-	})
-}
-
 // cannotStart returns why a pod's containers will never start, or nothing.
-func cannotStart(pod corev1.Pod) string {
+func cannotStart(pod model.Pod) string {
 	hopeless := []string{"ErrImageNeverPull", "InvalidImageName", "ImageInspectError", "ErrImagePull", "ImagePullBackOff"}
-	for _, container := range slices.Concat(pod.Status.InitContainerStatuses, pod.Status.ContainerStatuses) {
-		if waiting := container.State.Waiting; waiting != nil && slices.Contains(hopeless, waiting.Reason) {
+	for _, waiting := range pod.Waiting {
+		if slices.Contains(hopeless, waiting.Reason) {
 			return waiting.Reason + ": " + waiting.Message
 		}
 	}

@@ -3,7 +3,6 @@ package runner
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -15,8 +14,8 @@ import (
 
 	"github.com/sparkchaos/sparkchaos/pkg/check"
 	"github.com/sparkchaos/sparkchaos/pkg/faults"
-	"github.com/sparkchaos/sparkchaos/pkg/history"
 	"github.com/sparkchaos/sparkchaos/pkg/launcher"
+	"github.com/sparkchaos/sparkchaos/pkg/model"
 	"github.com/sparkchaos/sparkchaos/pkg/plan"
 	"github.com/sparkchaos/sparkchaos/pkg/scenario"
 )
@@ -104,72 +103,76 @@ func (s *session) awaitEnding(ctx context.Context, atMost time.Duration, holds f
 	ctx, cancel := context.WithTimeout(ctx, atMost)
 	defer cancel()
 	end := ending{within: atMost}
-	anchored, err := newAwaited("application", applicationCompleted(), 0)
+	completed, err := completion()
 	if err != nil {
 		return end, err
 	}
-	failed, drivers := newFailure(), &driverPods{}
-	done := s.run.Progress.Await("the application to complete", atMost, anchored.seen)
+	done := s.run.Progress.Await("the application to complete", atMost, func() (text string) {
+		s.live.read(func(m *model.Model) { text = completed.Seen(m, 0) })
+		return text
+	})
 	defer done()
-	err = eachUpToNow(ctx, s.log, func(e history.Event, last bool) (bool, error) {
-		end.completed, _ = anchored.observe(e)
-		end.failed = failed.observe(e)
-		drivers.observe(e)
-		if last && holds != nil && !end.completed && !end.failed {
-			end.held = drivers.held(holds)
+	var left []faults.Pod
+	looked := int64(-1) // the events that the look before knew
+	look := func(m *model.Model) (bool, error) {
+		if m.Events == looked {
+			return false, nil
 		}
-		return end.completed || end.failed || end.held != "", nil
-	}, func() error { return nil })
-	return end, err
-}
-
-// driverPods are those of the driver's Job.
-type driverPods struct {
-	workload history.WorkloadData
-	pods     []corev1.Pod // that are there, as last seen
-}
-
-func (d *driverPods) observe(e history.Event) {
-	if e.Source == history.Harness && e.Type == history.WorkloadLaunched {
-		_ = json.Unmarshal(e.Data, &d.workload) // unreadable: no pod is recognised, and the deadline ends the wait
-		return
+		looked = m.Events
+		end.completed, _ = completed.Reached(m, 0)
+		end.failed = failed(m)
+		left = leftBehind(m)
+		return end.completed || end.failed || holds != nil && len(left) > 0, nil
 	}
-	if e.Source != history.Kubernetes || e.Object == nil || e.Object.Kind != "Pod" || e.Object.Namespace != d.workload.Namespace {
-		return
-	}
-	var pod corev1.Pod
-	if json.Unmarshal(e.Data, &pod) != nil || pod.UID == "" { // a gap in the record of pods has none
-		return
-	}
-	if owner := metav1.GetControllerOf(&pod); owner == nil || d.workload.DriverUID == "" || string(owner.UID) != d.workload.DriverUID {
-		return
-	}
-	d.pods = slices.DeleteFunc(d.pods, func(known corev1.Pod) bool { return known.UID == pod.UID })
-	if e.Type != history.Deleted {
-		d.pods = append(d.pods, pod)
+	for late := false; ; {
+		err := s.live.await(ctx, look, func() error { late = true; return nil })
+		if err != nil || late || end.completed || end.failed {
+			return end, err
+		}
+		if end.held = held(left, holds); end.held != "" {
+			return end, nil
+		}
 	}
 }
 
-// held says which pods on nodes that faults hold are all that keeps the Job from being complete: the newest driver has
-// succeeded. It is empty if there is anything else.
-func (d *driverPods) held(holds func(node string) string) string {
-	if len(d.pods) == 0 {
-		return ""
+// leftBehind returns the driver's pods that are all that keeps its Job from being complete: the newest driver has succeeded, and the
+// others are being deleted. Nothing if there is anything else.
+func leftBehind(m *model.Model) []faults.Pod {
+	var there []*model.Pod
+	for _, incarnation := range m.Incarnations() {
+		if pod := incarnation.Pod; pod != nil && pod.Deleted.Never() {
+			there = append(there, pod)
+		}
 	}
-	newest := slices.MaxFunc(d.pods, func(a, b corev1.Pod) int { return a.CreationTimestamp.Compare(b.CreationTimestamp.Time) })
-	if newest.Status.Phase != corev1.PodSucceeded {
-		return ""
+	ended := func(pod *model.Pod) bool {
+		return pod.Phase == string(corev1.PodSucceeded) || pod.Phase == string(corev1.PodFailed)
 	}
+	if len(there) == 0 || there[len(there)-1].Phase != string(corev1.PodSucceeded) {
+		return nil
+	}
+	var left []faults.Pod
+	for _, pod := range there {
+		switch {
+		case ended(pod):
+		case pod.Terminating.Never():
+			return nil
+		default:
+			left = append(left, target(pod))
+		}
+	}
+	return left
+}
+
+// held says which pods stay because faults hold their nodes. It is empty if a fault does not hold one of them. It asks faults, which may
+// be writing to the history, and so must not be called while the model is held.
+func held(left []faults.Pod, holds func(node string) string) string {
 	var held []string
-	for _, pod := range d.pods {
-		if pod.Status.Phase == corev1.PodSucceeded || pod.Status.Phase == corev1.PodFailed {
-			continue
-		}
-		fault := holds(pod.Spec.NodeName)
-		if pod.DeletionTimestamp == nil || fault == "" {
+	for _, pod := range left {
+		fault := holds(pod.Node)
+		if fault == "" {
 			return ""
 		}
-		held = append(held, fmt.Sprintf("pod %s stays Terminating on node %s, which fault %s holds", pod.Name, pod.Spec.NodeName, fault))
+		held = append(held, fmt.Sprintf("pod %s stays Terminating on node %s, which fault %s holds", pod.Name, pod.Node, fault))
 	}
 	return strings.Join(held, "; ")
 }

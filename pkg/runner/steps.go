@@ -12,6 +12,7 @@ import (
 	"github.com/sparkchaos/sparkchaos/pkg/cluster"
 	"github.com/sparkchaos/sparkchaos/pkg/faults"
 	"github.com/sparkchaos/sparkchaos/pkg/history"
+	"github.com/sparkchaos/sparkchaos/pkg/model"
 	"github.com/sparkchaos/sparkchaos/pkg/plan"
 )
 
@@ -51,7 +52,7 @@ func (r *run) injectFaults(ctx context.Context) error {
 func (r *run) faultEnv(heard faults.Heartbeats) faults.Env {
 	env := faults.Env{
 		Run: r.id, ClusterKind: r.Clusters.Kind(), Namespace: r.id, Machines: r.cluster, Client: r.client,
-		Targets: targets{path: r.directory.History()}, Emitter: r.log, Journal: r.journal, Heartbeats: heard, CloudSecret: r.CloudSecret,
+		Targets: targets{live: r.live}, Emitter: r.log, Journal: r.journal, Heartbeats: heard, CloudSecret: r.CloudSecret,
 	}
 	if r.chaos != nil {
 		env.Chaos = r.chaos
@@ -88,14 +89,13 @@ func (r *run) disturbances(env faults.Env) ([]*disturbance, error) {
 func (r *run) whileApplicationRuns(ctx context.Context) (context.Context, func()) {
 	waits, cancel := context.WithCancelCause(ctx)
 	go func() {
-		completed, err := newAwaited("application", applicationCompleted(), 0)
+		completed, err := completion()
 		if err != nil {
 			return
 		}
-		failed := newFailure()
-		err = each(waits, r.log, func(e history.Event) (bool, error) {
-			reached, _ := completed.observe(e)
-			return reached || failed.observe(e), nil
+		err = r.live.await(waits, func(m *model.Model) (bool, error) {
+			reached, _ := completed.Reached(m, 0)
+			return reached || failed(m), nil
 		}, func() error { return errApplicationEnded })
 		if err == nil && pause(waits, graceAfterEnd) == nil {
 			cancel(errApplicationEnded)
@@ -106,7 +106,7 @@ func (r *run) whileApplicationRuns(ctx context.Context) (context.Context, func()
 
 // takeSteps injects one fault at its anchor and, if the plan says so, recovers it at another.
 func (r *run) takeSteps(ctx, waits context.Context, d *disturbance) error {
-	if reached, err := r.awaitStep(ctx, waits, d.inject, 0); !reached || err != nil {
+	if reached, err := r.awaitStep(ctx, waits, d.inject); !reached || err != nil {
 		return err
 	}
 	r.Progress.Say("fault %s: %s", d.fault.Name(), d.fault.Describe())
@@ -122,11 +122,7 @@ func (r *run) takeSteps(ctx, waits context.Context, d *disturbance) error {
 	if d.recover == nil || d.recover.AtEnd {
 		return nil
 	}
-	injected, err := r.seqOf(ctx, d.fault.Name(), history.FaultInjecting)
-	if err != nil {
-		return err
-	}
-	if reached, err := r.awaitStep(ctx, waits, d.recover, injected); !reached || err != nil {
+	if reached, err := r.awaitStep(ctx, waits, d.recover); !reached || err != nil {
 		return err
 	}
 	return r.recoverFault(ctx, d.fault)
@@ -147,8 +143,8 @@ func (r *run) recoverFault(ctx context.Context, fault *faults.Disturbance) error
 }
 
 // awaitStep waits for a step's anchor and its delay. An anchor that does not come is told in the history.
-func (r *run) awaitStep(ctx, waits context.Context, step *plan.Step, since int64) (reached bool, err error) {
-	a, err := newAwaited(step.ID, *step.Anchor, since)
+func (r *run) awaitStep(ctx, waits context.Context, step *plan.Step) (reached bool, err error) {
+	a, err := r.anchorOf(step)
 	if err != nil {
 		return false, err
 	}
@@ -161,7 +157,7 @@ func (r *run) awaitStep(ctx, waits context.Context, step *plan.Step, since int64
 	if err := r.tell(history.AnchorAwaited, data); err != nil {
 		return false, err
 	}
-	data.Evidence, err = r.awaitAnchor(waits, a, deadline)
+	data.Evidence, err = r.awaitAnchor(waits, step.ID, a, deadline)
 	switch {
 	case ctx.Err() != nil:
 		return false, context.Cause(ctx)
@@ -181,27 +177,39 @@ func (r *run) awaitStep(ctx, waits context.Context, step *plan.Step, since int64
 	return true, pause(ctx, time.Duration(step.Delay))
 }
 
-func (r *run) awaitAnchor(ctx context.Context, a *awaited, deadline time.Duration) ([]int64, error) {
-	done := r.Progress.Await("step "+a.step, deadline, a.seen)
+func (r *run) awaitAnchor(ctx context.Context, step string, a *awaited, deadline time.Duration) ([]int64, error) {
+	done := r.Progress.Await("step "+step, deadline, a.seen)
 	defer done()
+	defer a.end()
 	ctx, cancel := context.WithTimeout(ctx, deadline)
 	defer cancel()
-	var evidence []int64
-	err := each(ctx, r.log, func(e history.Event) (bool, error) {
-		reached, seqs := a.observe(e)
-		evidence = seqs
-		return reached, nil
-	}, func() error { return context.DeadlineExceeded })
-	return evidence, err
+	if err := a.await(ctx, func() error { return context.DeadlineExceeded }); err != nil {
+		return nil, err
+	}
+	return a.evidence, nil
 }
 
-// seqOf returns the sequence number of a fault's event that is in the history already.
-func (r *run) seqOf(ctx context.Context, fault, eventType string) (int64, error) {
-	var seq int64
-	err := each(ctx, r.log, func(e history.Event) (bool, error) {
-		found := e.Source == history.Fault && e.Type == eventType && e.Object != nil && e.Object.Name == fault
-		seq = e.Seq
-		return found, nil
-	}, func() error { return context.DeadlineExceeded })
-	return seq, err
+// watchAnchors begins to look for the anchors of all steps, so that none is missed that comes before its step is waited for.
+func (r *run) watchAnchors() error {
+	r.anchors = map[string]*awaited{}
+	for i := range r.Plan.Steps {
+		step := &r.Plan.Steps[i]
+		if step.Anchor == nil {
+			continue
+		}
+		a, err := awaitAnchor(r.live, step)
+		if err != nil {
+			return err
+		}
+		r.anchors[step.ID] = a
+	}
+	return nil
+}
+
+// anchorOf returns the anchor of a step, which is looked for since the launch, or from now on.
+func (r *run) anchorOf(step *plan.Step) (*awaited, error) {
+	if a := r.anchors[step.ID]; a != nil {
+		return a, nil
+	}
+	return awaitAnchor(r.live, step)
 }

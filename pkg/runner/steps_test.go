@@ -35,7 +35,7 @@ func stepOf(t *testing.T, name string, deadline time.Duration) *plan.Step {
 func replayed(t *testing.T, until time.Duration) *run {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "history.ndjson")
-	log, err := history.Create(path, history.SystemClock{})
+	log, live, err := createHistory(path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -56,7 +56,7 @@ func replayed(t *testing.T, until time.Duration) *run {
 			t.Fatal(err)
 		}
 	}
-	return &run{Options: Options{Progress: &fakeProgress{}}, directory: Directory(filepath.Dir(path)), log: log}
+	return &run{Options: Options{Progress: &fakeProgress{}}, directory: Directory(filepath.Dir(path)), log: log, live: live}
 }
 
 // anchorEvents are the types of the events that tell of anchors, and the last one's data.
@@ -64,18 +64,16 @@ func anchorEvents(t *testing.T, r *run) ([]string, history.AnchorData) {
 	t.Helper()
 	var types []string
 	var last history.AnchorData
-	over, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
-	defer cancel()
-	err := each(over, r.log, func(e history.Event) (bool, error) {
+	_, events := readBack(t, r.directory.History())
+	for _, e := range events {
 		if e.Source != history.Harness || !strings.HasPrefix(e.Type, "anchor") {
-			return false, nil
+			continue
 		}
 		types = append(types, e.Type)
 		last = history.AnchorData{}
-		return false, json.Unmarshal(e.Data, &last)
-	}, func() error { return nil })
-	if err != nil {
-		t.Fatal(err)
+		if err := json.Unmarshal(e.Data, &last); err != nil {
+			t.Fatal(err)
+		}
 	}
 	return types, last
 }
@@ -83,7 +81,7 @@ func anchorEvents(t *testing.T, r *run) ([]string, history.AnchorData) {
 func TestAStepIsTakenAtItsAnchor(t *testing.T) {
 	t.Parallel()
 	r := replayed(t, 9*time.Second)
-	reached, err := r.awaitStep(t.Context(), t.Context(), stepOf(t, "driverRunning", time.Minute), 0)
+	reached, err := r.awaitStep(t.Context(), t.Context(), stepOf(t, "driverRunning", time.Minute))
 	if err != nil || !reached {
 		t.Fatalf("reached %v, %v", reached, err)
 	}
@@ -115,7 +113,7 @@ func TestAStepWhoseAnchorDoesNotComeSaysWhatWasSeen(t *testing.T) {
 			if tt.cause != nil {
 				cancel(tt.cause)
 			}
-			reached, err := r.awaitStep(t.Context(), waits, stepOf(t, tt.anchor, tt.deadline), 0)
+			reached, err := r.awaitStep(t.Context(), waits, stepOf(t, tt.anchor, tt.deadline))
 			if err != nil || reached {
 				t.Fatalf("reached %v, %v; want neither", reached, err)
 			}
@@ -135,7 +133,7 @@ func TestAnInterruptIsNoMissedAnchor(t *testing.T) {
 	r := replayed(t, 9*time.Second)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if reached, err := r.awaitStep(ctx, ctx, stepOf(t, "driverRescheduled", time.Minute), 0); reached || !errors.Is(err, context.Canceled) {
+	if reached, err := r.awaitStep(ctx, ctx, stepOf(t, "driverRescheduled", time.Minute)); reached || !errors.Is(err, context.Canceled) {
 		t.Errorf("reached %v, %v; want the interrupt", reached, err)
 	}
 	if types, _ := anchorEvents(t, r); len(types) != 1 {
@@ -170,7 +168,7 @@ func TestAwaitEnding(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			r := replayed(t, tt.until)
-			got, err := (&session{run: r, log: r.log}).awaitEnding(t.Context(), time.Second, nil)
+			got, err := (&session{run: r, log: r.log, live: r.live}).awaitEnding(t.Context(), time.Second, nil)
 			if err != nil || got != tt.want {
 				t.Errorf("%+v, %v; want %+v", got, err, tt.want)
 			}

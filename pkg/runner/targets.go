@@ -2,75 +2,63 @@ package runner
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
-	"io"
-	"os"
 	"slices"
 	"strconv"
 	"sync"
 	"time"
 
 	"github.com/sparkchaos/sparkchaos/pkg/faults"
-	"github.com/sparkchaos/sparkchaos/pkg/history"
 	"github.com/sparkchaos/sparkchaos/pkg/model"
 )
 
 // targets answers from the history as it is when asked: what is not recorded cannot be struck.
-type targets struct{ path string }
+type targets struct{ live *live }
 
 // Driver returns the live driver's pod: of several that the API server shows as running, the newest. One that still
 // initialises on its node is the driver, too.
-func (t targets) Driver() (faults.Pod, error) {
-	m, err := replay(t.path)
-	if err != nil {
-		return faults.Pod{}, err
-	}
-	driver, err := liveIncarnation(m)
-	if err != nil {
-		return faults.Pod{}, err
-	}
-	return target(driver.Pod), nil
+func (t targets) Driver() (found faults.Pod, err error) {
+	t.live.read(func(m *model.Model) {
+		var driver *model.Incarnation
+		if driver, err = liveIncarnation(m); err == nil {
+			found = target(driver.Pod)
+		}
+	})
+	return found, err
 }
 
 // Executors returns the live executors of the live driver, in the order of their ids.
-func (t targets) Executors() ([]faults.Pod, error) {
-	m, err := replay(t.path)
-	if err != nil {
-		return nil, err
-	}
+func (t targets) Executors() (found []faults.Pod, err error) {
+	t.live.read(func(m *model.Model) { found, err = liveExecutors(m) })
+	return found, err
+}
+
+func liveExecutors(m *model.Model) ([]faults.Pod, error) {
 	driver, err := liveIncarnation(m)
 	if err != nil {
 		return nil, err
 	}
-	var pods []*model.Pod
-	for _, pod := range m.Pods {
-		if pod.Owner.UID == driver.UID && pod.Runs() {
-			pods = append(pods, pod)
-		}
-	}
+	pods := slices.DeleteFunc(m.Executors(driver), func(pod *model.Pod) bool { return !pod.Runs() })
 	slices.SortFunc(pods, func(a, b *model.Pod) int {
 		return cmp.Or(cmp.Compare(executorID(a), executorID(b)), cmp.Compare(a.Name, b.Name))
 	})
-	var executors []faults.Pod
+	var found []faults.Pod
 	for _, pod := range pods {
-		executors = append(executors, target(pod))
+		found = append(found, target(pod))
 	}
-	return executors, nil
+	return found, nil
 }
 
 // Component returns the live pods of a component beside the application, in the order of their names.
 func (t targets) Component(role string) ([]faults.Pod, error) {
-	m, err := replay(t.path)
-	if err != nil {
-		return nil, err
-	}
 	var found []faults.Pod
-	for _, pod := range m.Pods {
-		if pod.Component == role && pod.Namespace == m.Workload.Namespace && pod.Runs() {
-			found = append(found, target(pod))
+	t.live.read(func(m *model.Model) {
+		for _, pod := range m.Pods {
+			if pod.Component == role && pod.Namespace == m.Workload.Namespace && pod.Runs() {
+				found = append(found, target(pod))
+			}
 		}
-	}
+	})
 	slices.SortFunc(found, func(a, b faults.Pod) int { return cmp.Compare(a.Name, b.Name) })
 	return found, nil
 }
@@ -98,28 +86,6 @@ func liveIncarnation(m *model.Model) (*model.Incarnation, error) {
 		return placed, nil
 	}
 	return nil, fmt.Errorf("no driver runs; %d incarnations were seen so far", len(all))
-}
-
-// replay reads the history so far into a model.
-func replay(path string) (*model.Model, error) {
-	file, err := os.Open(path)
-	if err != nil {
-		return nil, fmt.Errorf("read the history so far: %w", err)
-	}
-	defer func() { _ = file.Close() }() // opened for reading only
-	m := model.New()
-	reader := history.NewReader(file)
-	var event history.Event
-	for {
-		err := reader.Next(&event)
-		if errors.Is(err, io.EOF) {
-			return m, nil
-		}
-		if err != nil {
-			return nil, fmt.Errorf("read the history so far: %w", err)
-		}
-		m.Observe(&event)
-	}
 }
 
 // heartbeats knows when each JVM was last heard of, by the harness's clock, and what its own one said.
