@@ -8,6 +8,7 @@ import (
 
 	"github.com/sparkchaos/sparkchaos/internal/printable"
 	"github.com/sparkchaos/sparkchaos/pkg/cluster"
+	"github.com/sparkchaos/sparkchaos/pkg/launcher/components"
 	"github.com/sparkchaos/sparkchaos/pkg/plan"
 	"github.com/sparkchaos/sparkchaos/pkg/scenario"
 )
@@ -31,7 +32,7 @@ func newExplainCommand() *cobra.Command {
 				return err
 			}
 			var text bytes.Buffer
-			if err := plan.Explain(&text, p, catalogue()); err != nil {
+			if err := plan.Explain(&text, p, catalogue(), components.All()); err != nil {
 				return err
 			}
 			_, err = io.WriteString(command.OutOrStdout(), printable.Lines(text.String()))

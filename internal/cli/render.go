@@ -9,6 +9,7 @@ import (
 	"github.com/sparkchaos/sparkchaos/internal/paths"
 	"github.com/sparkchaos/sparkchaos/pkg/image"
 	"github.com/sparkchaos/sparkchaos/pkg/launcher"
+	"github.com/sparkchaos/sparkchaos/pkg/launcher/components"
 	"github.com/sparkchaos/sparkchaos/pkg/scenario"
 )
 
@@ -42,7 +43,7 @@ printed: the secret "spark-secret-conf" needs the key secret.properties, a prope
 					return err
 				}
 			}
-			objects, err := launcher.Render(s.Spec.Workload, env)
+			objects, err := launcher.Render(s.Spec.Workload, env, components.All())
 			if err != nil {
 				return withCode(ExitUsage, err)
 			}

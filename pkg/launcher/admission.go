@@ -37,14 +37,16 @@ func policyName(namespace string) string { return policyPrefix + namespace }
 
 // shape is what the executors of a workload may have.
 type shape struct {
-	hostPaths   []string
-	claims      []string
-	anyClaim    bool // Spark makes claims, whose names nobody knows beforehand
-	nfs         bool
-	secrets     []string
-	accounts    []string
-	tolerations []corev1.Toleration
-	hostNetwork bool
+	hostPaths []string
+	claims    []string
+	anyClaim  bool // Spark makes claims, whose names nobody knows beforehand
+	// foreignClaims are those of the components, which executors may not have even then.
+	foreignClaims []string
+	nfs           bool
+	secrets       []string
+	accounts      []string
+	tolerations   []corev1.Toleration
+	hostNetwork   bool
 }
 
 // shapeOf reads what executors may have from their template, and from the settings by which Spark adds to it.
@@ -104,7 +106,7 @@ func (s *shape) add(key, value string) {
 // policy returns the policy for a run and what binds it.
 func policy(env Environment, s shape) (*admissionv1.ValidatingAdmissionPolicy, *admissionv1.ValidatingAdmissionPolicyBinding) {
 	fail, equivalent := admissionv1.Fail, admissionv1.Equivalent
-	meta := objectMeta(env, policyName(env.Namespace))
+	meta := ObjectMeta(env, policyName(env.Namespace))
 	meta.Namespace = ""
 	p := &admissionv1.ValidatingAdmissionPolicy{
 		TypeMeta:   metav1.TypeMeta{APIVersion: admissionv1.SchemeGroupVersion.String(), Kind: "ValidatingAdmissionPolicy"},
@@ -189,7 +191,7 @@ func (s shape) validations(runID string) []admissionv1.Validation {
 func (s shape) volumes() string {
 	claim := "v.persistentVolumeClaim.claimName in " + list(s.claims...)
 	if s.anyClaim {
-		claim = "!(v.persistentVolumeClaim.claimName in " + list(stagingName, witnessName) + ")"
+		claim = "!(v.persistentVolumeClaim.claimName in " + list(s.foreignClaims...) + ")"
 	}
 	may := []string{
 		"has(v.emptyDir)", "has(v.configMap)", "has(v.downwardAPI)",

@@ -1,4 +1,4 @@
-package launcher
+package launcher_test
 
 import (
 	"encoding/json"
@@ -21,6 +21,8 @@ import (
 	k8stesting "k8s.io/client-go/testing"
 	"sigs.k8s.io/yaml"
 
+	. "github.com/sparkchaos/sparkchaos/pkg/launcher"
+	"github.com/sparkchaos/sparkchaos/pkg/launcher/components"
 	"github.com/sparkchaos/sparkchaos/pkg/scenario"
 )
 
@@ -33,7 +35,7 @@ type admission struct {
 
 func newAdmission(t *testing.T, w scenario.Workload, e Environment) admission {
 	t.Helper()
-	o, err := Render(w, e)
+	o, err := Render(w, e, components.All())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -131,7 +133,7 @@ func (a admission) refusals(user string, object, old *corev1.Pod) []string {
 func (a admission) executor() *corev1.Pod {
 	a.t.Helper()
 	var pod corev1.Pod
-	if err := yaml.Unmarshal([]byte(a.objects.ConfigMap.Data[templateFile]), &pod); err != nil {
+	if err := yaml.Unmarshal([]byte(a.objects.ConfigMap.Data[TemplateFile]), &pod); err != nil {
 		a.t.Fatal(err)
 	}
 	pod.Name, pod.Namespace = "wordcount-driver-abcde-exec-1", a.objects.Namespace.Name
@@ -143,7 +145,7 @@ func (a admission) executor() *corev1.Pod {
 		corev1.Toleration{Key: corev1.TaintNodeMemoryPressure, Operator: corev1.TolerationOpExists, Effect: corev1.TaintEffectNoSchedule})
 	c := &pod.Spec.Containers[0]
 	c.Image, c.Args = "image", []string{"executor"}
-	c.Env = append(c.Env, corev1.EnvVar{Name: "SPARK_EXECUTOR_ID", Value: "1"}, fromField("SPARK_EXECUTOR_POD_IP", "status.podIP"))
+	c.Env = append(c.Env, corev1.EnvVar{Name: "SPARK_EXECUTOR_ID", Value: "1"}, FieldVariable("SPARK_EXECUTOR_POD_IP", "status.podIP"))
 	c.Ports = []corev1.ContainerPort{{Name: "blockmanager", ContainerPort: 7079}}
 	if pod.Spec.HostNetwork {
 		c.Ports[0].HostPort = 7079
@@ -167,7 +169,7 @@ func TestThePolicyAcceptsExecutors(t *testing.T) {
 		a := newAdmission(t, w, env)
 		pod := a.executor()
 		if name == "shuffle" {
-			pod.Spec.Volumes[len(pod.Spec.Volumes)-1].VolumeSource = existingDirectory(env.ShuffleDirectory)
+			pod.Spec.Volumes[len(pod.Spec.Volumes)-1].VolumeSource = ExistingDirectory(env.ShuffleDirectory)
 		}
 		if refused := a.refusals(driverAccount, pod, nil); refused != nil {
 			t.Errorf("%s: an executor is refused: %q", name, refused)
@@ -256,30 +258,30 @@ func TestThePolicyRefusesWhatWouldReachTheNode(t *testing.T) {
 		"root of the node":     volume(corev1.VolumeSource{HostPath: &corev1.HostPathVolumeSource{Path: "/"}}),
 		"above the witness":    volume(corev1.VolumeSource{HostPath: &corev1.HostPathVolumeSource{Path: "/var/lib/sparkchaos"}}),
 		"below the witness":    volume(corev1.VolumeSource{HostPath: &corev1.HostPathVolumeSource{Path: "/var/lib/sparkchaos/run-1/.."}}),
-		"credentials":          volume(secret(stagingCredentials)),
-		"secret settings":      volume(secret(confSecretName)),
+		"credentials":          volume(secret("staging-credentials")),
+		"secret settings":      volume(secret(ConfSecretName)),
 		"projected secret":     volume(corev1.VolumeSource{Projected: &corev1.ProjectedVolumeSource{Sources: []corev1.VolumeProjection{{Secret: &corev1.SecretProjection{}}}}}),
 		"projected token":      volume(corev1.VolumeSource{Projected: &corev1.ProjectedVolumeSource{Sources: []corev1.VolumeProjection{{ServiceAccountToken: &corev1.ServiceAccountTokenProjection{}}}}}),
-		"another claim":        volume(corev1.VolumeSource{PersistentVolumeClaim: &corev1.PersistentVolumeClaimVolumeSource{ClaimName: witnessName}}),
+		"another claim":        volume(corev1.VolumeSource{PersistentVolumeClaim: &corev1.PersistentVolumeClaimVolumeSource{ClaimName: "witness"}}),
 		"CSI":                  volume(corev1.VolumeSource{CSI: &corev1.CSIVolumeSource{Driver: "d"}}),
 		"NFS":                  volume(corev1.VolumeSource{NFS: &corev1.NFSVolumeSource{Server: "s", Path: "/"}}),
-		"variable of a secret": env(corev1.EnvVar{Name: "A", ValueFrom: keyOf(confSecretName)}),
+		"variable of a secret": env(corev1.EnvVar{Name: "A", ValueFrom: keyOf(ConfSecretName)}),
 		"all of a secret": func(p *corev1.Pod) {
-			p.Spec.Containers[0].EnvFrom = []corev1.EnvFromSource{{SecretRef: &corev1.SecretEnvSource{LocalObjectReference: corev1.LocalObjectReference{Name: stagingCredentials}}}}
+			p.Spec.Containers[0].EnvFrom = []corev1.EnvFromSource{{SecretRef: &corev1.SecretEnvSource{LocalObjectReference: corev1.LocalObjectReference{Name: "staging-credentials"}}}}
 		},
-		"init variable":           sidecar(corev1.Container{Name: "x", Env: []corev1.EnvVar{{Name: "A", ValueFrom: keyOf(stagingCredentials)}}}),
+		"init variable":           sidecar(corev1.Container{Name: "x", Env: []corev1.EnvVar{{Name: "A", ValueFrom: keyOf("staging-credentials")}}}),
 		"tolerates all":           tolerate(corev1.Toleration{Operator: corev1.TolerationOpExists}),
 		"control plane":           tolerate(corev1.Toleration{Key: "node-role.kubernetes.io/control-plane", Effect: corev1.TaintEffectNoSchedule}),
 		"all of unreachable":      tolerate(corev1.Toleration{Key: corev1.TaintNodeUnreachable, Operator: corev1.TolerationOpExists}),
 		"node":                    func(p *corev1.Pod) { p.Spec.NodeName = "control-plane" },
-		"the driver's account":    func(p *corev1.Pod) { p.Spec.ServiceAccountName = serviceAccountName },
-		"the server's account":    func(p *corev1.Pod) { p.Spec.ServiceAccountName = stagingName },
+		"the driver's account":    func(p *corev1.Pod) { p.Spec.ServiceAccountName = ServiceAccountName },
+		"the server's account":    func(p *corev1.Pod) { p.Spec.ServiceAccountName = "staging" },
 		"a token":                 func(p *corev1.Pod) { p.Spec.AutomountServiceAccountToken = &yes },
 		"a token by default":      func(p *corev1.Pod) { p.Spec.AutomountServiceAccountToken = nil },
 		"another run":             func(p *corev1.Pod) { p.Labels[RunLabel] = "other" },
 		"no labels":               func(p *corev1.Pod) { p.Labels = nil },
-		"a staging server":        func(p *corev1.Pod) { p.Labels[RoleLabel] = RoleStagingServer },
-		"a witness":               func(p *corev1.Pod) { p.Labels[RoleLabel] = RoleWitness },
+		"a staging server":        func(p *corev1.Pod) { p.Labels[RoleLabel] = scenario.OfStagingServer },
+		"a witness":               func(p *corev1.Pod) { p.Labels[RoleLabel] = "witness" },
 		"part of the system":      func(p *corev1.Pod) { p.Spec.PriorityClassName = "system-node-critical" },
 		"a probe by another name": func(p *corev1.Pod) { p.Name, p.Labels = "x", nil },
 	} {
@@ -297,10 +299,10 @@ func TestThePolicyRefusesWhatWouldReachTheNode(t *testing.T) {
 		"toleration": func(now, _ *corev1.Pod) {
 			now.Spec.Tolerations = append(now.Spec.Tolerations, corev1.Toleration{Operator: corev1.TolerationOpExists})
 		},
-		"becomes a witness": func(now, _ *corev1.Pod) { now.Labels[RoleLabel] = RoleWitness },
+		"becomes a witness": func(now, _ *corev1.Pod) { now.Labels[RoleLabel] = "witness" },
 		"becomes a driver":  func(now, _ *corev1.Pod) { now.Labels[RoleLabel] = RoleDriver },
 		"loses the run":     func(now, _ *corev1.Pod) { delete(now.Labels, RunLabel) },
-		"a witness":         func(now, old *corev1.Pod) { now.Labels[RoleLabel], old.Labels[RoleLabel] = RoleWitness, RoleWitness },
+		"a witness":         func(now, old *corev1.Pod) { now.Labels[RoleLabel], old.Labels[RoleLabel] = "witness", "witness" },
 	} {
 		now, old := a.executor(), a.executor()
 		change(now, old)
@@ -308,7 +310,7 @@ func TestThePolicyRefusesWhatWouldReachTheNode(t *testing.T) {
 			t.Errorf("change of %s: accepted", name)
 		}
 	}
-	if refused := a.refusals("admin", &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: policyProbe}, Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: "c"}}}}, nil); refused == nil {
+	if refused := a.refusals("admin", &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: PolicyProbe}, Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: "c"}}}}, nil); refused == nil {
 		t.Error("the probe is accepted, so nobody sees that the policy is in force")
 	}
 }
@@ -354,7 +356,7 @@ func TestPodSecurityIsAsStrictAsThePodsAllow(t *testing.T) {
 	} {
 		w, env := wordCount(), environment()
 		tc.change(&w, &env)
-		o, err := Render(w, env)
+		o, err := Render(w, env, components.All())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -369,7 +371,7 @@ func TestThePolicyComesAndGoes(t *testing.T) {
 	client := withUIDs(fake.NewClientset())
 	env := environment()
 	env.RunID = env.Namespace
-	o, err := Render(wordCount(), env)
+	o, err := Render(wordCount(), env, components.All())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -434,7 +436,7 @@ func TestItIsWaitedUntilThePolicyRefuses(t *testing.T) {
 		if asked < 3 {
 			return true, &corev1.Pod{}, nil
 		}
-		return true, nil, apierrors.NewForbidden(schema.GroupResource{Resource: "pods"}, policyProbe,
+		return true, nil, apierrors.NewForbidden(schema.GroupResource{Resource: "pods"}, PolicyProbe,
 			fmt.Errorf("ValidatingAdmissionPolicy '%s' with binding '%s' denied request: no", o.Policy.Name, o.Policy.Name))
 	})
 	if err := AwaitPolicy(t.Context(), client, o); err != nil || asked != 3 {

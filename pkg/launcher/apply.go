@@ -41,8 +41,8 @@ func ApplyDriver(ctx context.Context, client kubernetes.Interface, o *Objects) (
 	return launched, nil
 }
 
-// fullName is namespace/name, or the name alone.
-func fullName(object metav1.Object) string {
+// FullName is namespace/name, or the name alone.
+func FullName(object metav1.Object) string {
 	if object.GetNamespace() == "" {
 		return object.GetName()
 	}

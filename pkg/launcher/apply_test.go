@@ -1,4 +1,4 @@
-package launcher
+package launcher_test
 
 import (
 	"context"
@@ -21,6 +21,8 @@ import (
 	k8stesting "k8s.io/client-go/testing"
 
 	"github.com/sparkchaos/sparkchaos/pkg/history"
+	. "github.com/sparkchaos/sparkchaos/pkg/launcher"
+	"github.com/sparkchaos/sparkchaos/pkg/launcher/components"
 	"github.com/sparkchaos/sparkchaos/pkg/scenario"
 )
 
@@ -36,7 +38,7 @@ func withUIDs(client *fake.Clientset) *fake.Clientset {
 
 func render(t *testing.T, w scenario.Workload) *Objects {
 	t.Helper()
-	o, err := Render(w, environment())
+	o, err := Render(w, environment(), components.All())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -230,13 +232,13 @@ func TestEmptyDoesNotWaitForTheNamespaceItself(t *testing.T) {
 	if err := Empty(t.Context(), client, "run-1", "other"); err == nil {
 		t.Error("another run's namespace was emptied")
 	}
-	if left, err := contents(t.Context(), client, "run-1"); err != nil || len(left) != 4 {
+	if left, err := Contents(t.Context(), client, "run-1"); err != nil || len(left) != 4 {
 		t.Errorf("after a refusal %v are left, %v; want all 4", left, err)
 	}
 	if err := Empty(t.Context(), client, "run-1", "r"); err != nil {
 		t.Error(err)
 	}
-	if left, err := contents(t.Context(), client, "run-1"); err != nil || len(left) != 0 {
+	if left, err := Contents(t.Context(), client, "run-1"); err != nil || len(left) != 0 {
 		t.Errorf("%v are left, %v", left, err)
 	}
 }

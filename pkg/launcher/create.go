@@ -62,7 +62,7 @@ func Create(ctx context.Context, client kubernetes.Interface, object Object) (Ob
 	case *corev1.Pod:
 		return create(ctx, client.CoreV1().Pods(namespace), o)
 	default:
-		return nil, fmt.Errorf("create %s %s: objects of type %T are not known here; add the kind to launcher.Create", kindOf(object), fullName(object), object)
+		return nil, fmt.Errorf("create %s %s: objects of type %T are not known here; add the kind to launcher.Create", kindOf(object), FullName(object), object)
 	}
 }
 
@@ -81,7 +81,7 @@ func create[T Object](ctx context.Context, api creator[T], object T) (Object, er
 	if err == nil {
 		return made, nil
 	}
-	what := fmt.Sprintf("%s %s", kindOf(object), fullName(object))
+	what := fmt.Sprintf("%s %s", kindOf(object), FullName(object))
 	if !apierrors.IsAlreadyExists(err) {
 		return nil, fmt.Errorf("create %s: %w", what, err)
 	}

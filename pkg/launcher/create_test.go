@@ -1,4 +1,4 @@
-package launcher
+package launcher_test
 
 import (
 	"strings"
@@ -12,6 +12,8 @@ import (
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes/fake"
+
+	. "github.com/sparkchaos/sparkchaos/pkg/launcher"
 )
 
 func TestCreateKnowsTheKindsOfRuns(t *testing.T) {

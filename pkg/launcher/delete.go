@@ -129,7 +129,7 @@ func contents(ctx context.Context, client kubernetes.Interface, namespace string
 		left = append(left, "DaemonSet "+daemon.Name)
 	}
 	for _, pod := range pods.Items {
-		left = append(left, "Pod "+podState(pod))
+		left = append(left, "Pod "+PodState(pod))
 	}
 	for _, claim := range claims.Items {
 		left = append(left, "PersistentVolumeClaim "+claim.Name)
@@ -137,7 +137,7 @@ func contents(ctx context.Context, client kubernetes.Interface, namespace string
 	return left, nil
 }
 
-func podState(pod corev1.Pod) string {
+func PodState(pod corev1.Pod) string {
 	node := pod.Spec.NodeName
 	if node == "" {
 		node = "no node"

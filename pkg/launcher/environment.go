@@ -20,22 +20,19 @@ import (
 // Labels by which the objects of a run are recognised.
 const (
 	RunLabel  = cluster.RunLabel      // the run's ID; on the namespace, on every object in it and on every pod
-	RoleLabel = "sparkchaos.dev/role" // one of the roles below; on pods
+	RoleLabel = "sparkchaos.dev/role" // one of the roles below, or a component's; on pods
 
-	RoleDriver         = scenario.OfDriver
-	RoleExecutor       = scenario.OfExecutor
-	RoleStagingServer  = scenario.OfStagingServer
-	RoleShuffleService = scenario.OfShuffleService
+	RoleDriver   = scenario.OfDriver
+	RoleExecutor = scenario.OfExecutor
 )
 
 // Where things are inside the containers of drivers and executors.
 const (
 	SharedDirectory  = "/shared"                            // checkpoints and results; all nodes see it unless the workload's storage is another one
 	WitnessDirectory = "/witness"                           // the node's own directory for the witness's records
-	sparkHome        = "/opt/spark"                         // as in Spark's official image
+	SparkHome        = "/opt/spark"                         // as in Spark's official image
 	confDirectory    = "/etc/sparkchaos"                    // not Spark's own, whose files a volume would hide
-	workloadsJar     = "/opt/spark/workloads/workloads.jar" // holds the witness plugin; an image of the user's own must have it too
-	witnessPlugin    = "dev.sparkchaos.witness.WitnessPlugin"
+	WorkloadsJar     = "/opt/spark/workloads/workloads.jar" // holds the witness plugin; an image of the user's own must have it too
 )
 
 // Environment is what a run adds to a workload: who it is, and what the cluster and the harness offer it.
@@ -62,10 +59,17 @@ type Witness struct {
 	URL       string        // http://host:port of the harness's witness
 	Directory string        // absolute path on each node's own disk; it must exist and be writable for every user
 	Interval  time.Duration // between heartbeats; 0 means the plugin's default
-	Secured   bool          // the URL's witness wants a token, which the secret Objects.WitnessToken has
+	Secured   bool          // the URL's witness wants a token, which pods get from a Secret
 }
 
-func (w Witness) enabled() bool { return w.URL != "" || w.Directory != "" }
+// Enabled reports whether drivers and executors report to anybody.
+func (w Witness) Enabled() bool { return w.URL != "" || w.Directory != "" }
+
+// Words are the stream that a witness in the cluster serves.
+type Words struct {
+	Seed                       uint64
+	Vocabulary, WordsPerSecond int
+}
 
 // Source says where the harness serves words to streaming workloads. Application arguments refer to it as
 // $(SPARKCHAOS_SOURCE_URL), $(SPARKCHAOS_SOURCE_HOST) and $(SPARKCHAOS_SOURCE_PORT).
@@ -132,8 +136,8 @@ func urlProblems(address string) []string {
 	return nil
 }
 
-// pullPolicy is the policy with its default.
-func (e Environment) pullPolicy() corev1.PullPolicy {
+// ImagePullPolicy returns the policy with its default.
+func (e Environment) ImagePullPolicy() corev1.PullPolicy {
 	if e.PullPolicy == "" {
 		return corev1.PullIfNotPresent
 	}

@@ -1,4 +1,4 @@
-package launcher
+package launcher_test
 
 import (
 	"flag"
@@ -6,13 +6,16 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/runtime/serializer"
 	"k8s.io/client-go/kubernetes/scheme"
 
+	. "github.com/sparkchaos/sparkchaos/pkg/launcher"
+	"github.com/sparkchaos/sparkchaos/pkg/launcher/components"
+	"github.com/sparkchaos/sparkchaos/pkg/launcher/launchertest"
+	"github.com/sparkchaos/sparkchaos/pkg/launcher/witnessserver"
 	"github.com/sparkchaos/sparkchaos/pkg/scenario"
 )
 
@@ -20,42 +23,9 @@ var update = flag.Bool("update", false, "write the golden files anew")
 
 func pointer[T any](v T) *T { return &v }
 
-// wordCount is a workload with the defaults of a scenario.
-func wordCount() scenario.Workload {
-	return scenario.Workload{
-		Application: scenario.Application{
-			Name: "wordcount", MainClass: "dev.sparkchaos.workloads.WordCount",
-			Jar: "local:///opt/spark/workloads/workloads.jar", Args: []string{"--partitions=24", "--task-ms=500"},
-		},
-		Driver: scenario.Driver{
-			Kind: KindJob, PodReplacementPolicy: "TerminatingOrFailed", BackoffLimit: pointer[int32](6),
-			TolerationSeconds: pointer[int64](2), Memory: "512m", Cores: "0.5",
-		},
-		Executors: scenario.Executors{
-			Instances: 2, Cores: 1, RequestCores: "0.5", Memory: "512m", TolerationSeconds: pointer[int64](2),
-		},
-	}
-}
-
-// stagedWordCount is a workload whose jar and dictionary pods fetch from a staging server.
-func stagedWordCount() scenario.Workload {
-	w := wordCount()
-	w.Application.Jar, w.Application.Files = "staged-wordcount.jar", []string{"files/dictionary.txt"}
-	w.StagingServer = scenario.StagingServer{Storage: scenario.StagingDurable, Replicas: 2, FetchRate: "3m"}
-	w.Driver.Beside = scenario.OfStagingServer
-	return w
-}
-
-func environment() Environment {
-	return Environment{
-		RunID: "20261123-driver-node-power-off-1", Namespace: "run-1", Image: "docker.io/sparkchaos/spark:4.1.0", StagingImage: "docker.io/sparkchaos/staging:1",
-		PullPolicy: corev1.PullNever, Nodes: []string{"worker-1", "worker-2", "worker-3"}, StorageClass: "shared",
-		Witness: Witness{URL: "http://172.30.0.1:40001", Directory: "/var/lib/sparkchaos/run-1", Interval: 100 * time.Millisecond},
-		Source:  Source{URL: "http://172.30.0.1:40002", Host: "172.30.0.1", Port: 40003},
-
-		ShuffleDirectory: "/var/lib/sparkchaos/shuffle/run-1",
-	}
-}
+func wordCount() scenario.Workload       { return launchertest.WordCount() }
+func stagedWordCount() scenario.Workload { return launchertest.StagedWordCount() }
+func environment() Environment           { return launchertest.Environment() }
 
 func TestGolden(t *testing.T) {
 	t.Parallel()
@@ -95,7 +65,7 @@ func TestGolden(t *testing.T) {
 		}, 9},
 		{"witness-in-cluster", func(w *scenario.Workload, env *Environment) {
 			*w = stagedWordCount()
-			env.Witness, env.Source = WitnessInCluster(env.Namespace)
+			env.Witness, env.Source = witnessserver.Component{}.Witness(env.Namespace)
 			env.Words = &Words{Seed: 1, Vocabulary: 20, WordsPerSecond: 50}
 		}, 21},
 		{"shuffle-service", func(w *scenario.Workload, _ *Environment) {
@@ -106,7 +76,7 @@ func TestGolden(t *testing.T) {
 			t.Parallel()
 			w, env := wordCount(), environment()
 			tc.change(&w, &env)
-			o, err := Render(w, env)
+			o, err := Render(w, env, components.All())
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -145,7 +115,7 @@ func checkManifests(t *testing.T, manifests []byte, want int) {
 		}
 		kinds++
 		if c, ok := object.(*corev1.ConfigMap); ok {
-			if _, _, err := decoder.Decode([]byte(c.Data[templateFile]), nil, &corev1.Pod{}); err != nil {
+			if _, _, err := decoder.Decode([]byte(c.Data[TemplateFile]), nil, &corev1.Pod{}); err != nil {
 				t.Errorf("the executors' pod template: %v", err)
 			}
 		}

@@ -1,6 +1,7 @@
 package launcher
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -45,71 +46,59 @@ type Objects struct {
 	ConfigMap      *corev1.ConfigMap             // the executors' pod template
 	SecretConf     *corev1.Secret                // of the workload's secret settings, whose values FillSecretConf fills in; nil if it has none
 	Claim          *corev1.PersistentVolumeClaim // nil when the workload's storage is a directory on each node's own disk
-	WitnessToken   *corev1.Secret                // what reports show; nil if the witness wants nothing. FillWitnessToken gives it its value
-	Witness        *WitnessServer                // nil if pods reach the harness
-	Staging        *Staging                      // nil if the workload has no staging server
-	ShuffleService *appsv1.DaemonSet             // nil if the workload has none
+	Members        []Member                      // what the workload has of each component
 	DriverJob      *batchv1.Job
 	DriverPod      *corev1.Pod
 }
 
-// Render returns the objects for a workload whose defaults are filled in. It is pure: the same arguments give the same
-// objects. It fails with everything that is wrong with the arguments.
-func Render(w scenario.Workload, env Environment) (*Objects, error) {
-	image := w.Image
-	if image == "" {
-		image = env.Image
-	}
-	problems := append(env.problems(), workloadProblems(w, env, image)...)
-	s := settingsOf(w, env, image)
-	memory, err := driverMemory(s)
+// Render returns the objects for a workload whose defaults are filled in, with what it has of the given components. It is
+// pure: the same arguments give the same objects. It fails with everything that is wrong with the arguments.
+func Render(w scenario.Workload, env Environment, components []Component) (*Objects, error) {
+	l := Launch{Workload: w, Env: env, Image: cmp.Or(w.Image, env.Image)}
+	problems := append(env.problems(), workloadProblems(l, components)...)
+	extensions := extensionsOf(l, components)
+	l.Settings = settingsOf(w, env, l.Image, extensions)
+	memory, err := driverMemory(l.Settings)
 	problems = append(problems, err, storageProblem(w.Storage, env))
 	cpu, err := resource.ParseQuantity(w.Driver.Cores)
 	if err != nil {
 		problems = append(problems, fmt.Errorf("workload: driver.cores %q: want a number of cores like 0.5: %w", w.Driver.Cores, err))
 	}
-	shuffle, err := shuffleService(w, env, image, s)
-	problems = append(problems, err)
-	if err := errors.Join(problems...); err != nil {
+	members, unmade := partsOf(l, components)
+	if err := errors.Join(append(problems, unmade...)...); err != nil {
 		return nil, err
 	}
-	executor := executorTemplate(w, env)
+	executor := executorTemplate(w, env, extensions)
 	template, err := manifest(executor)
 	if err != nil {
 		return nil, err
 	}
-	allowed := shapeOf(executor.Spec, s)
-	o := frame(w.Storage, env, rules(s))
+	allowed := shapeOf(executor.Spec, l.Settings)
+	o := frame(w.Storage, env, rules(l.Settings))
+	o.Members = members
+	allowed.foreignClaims = claimsOf(o.components())
 	o.Policy, o.PolicyBinding = policy(env, allowed)
-	o.ShuffleService = shuffle
 	o.ConfigMap.Data = map[string]string{templateFile: string(template)}
 	o.SecretConf = confSecret(w, env)
-	o.WitnessToken = witnessSecret(env)
-	o.Witness = witnessServer(w, env)
-	o.Staging = stagingServer(w, env)
-	spec := driverSpec(w, env, image, s, cpu, memory)
-	meta := objectMeta(env, w.Application.Name+"-driver")
+	spec := driverSpec(l, extensions, cpu, memory)
+	meta := ObjectMeta(env, w.Application.Name+"-driver")
 	if w.Driver.Kind == KindPod {
 		o.DriverPod = driverPod(meta, env, spec)
 	} else {
 		o.DriverJob = driverJob(w, meta, env, spec)
 	}
-	pods := []corev1.PodSpec{spec}
-	if shuffle != nil {
-		pods = append(pods, shuffle.Spec.Template.Spec)
-	}
-	o.Namespace.Labels["pod-security.kubernetes.io/enforce"] = podSecurityLevel(allowed, pods...)
+	o.Namespace.Labels["pod-security.kubernetes.io/enforce"] = podSecurityLevel(allowed, append(podsOf(o.components()), spec)...)
 	return o, nil
 }
 
-// objectMeta names an object of the run.
-func objectMeta(env Environment, name string) metav1.ObjectMeta {
+// ObjectMeta names an object of the run.
+func ObjectMeta(env Environment, name string) metav1.ObjectMeta {
 	return metav1.ObjectMeta{Name: name, Namespace: env.Namespace, Labels: map[string]string{RunLabel: env.RunID}}
 }
 
 // frame returns the objects around the driver.
 func frame(storage string, env Environment, rules []rbacv1.PolicyRule) *Objects {
-	namespace := objectMeta(env, env.Namespace)
+	namespace := ObjectMeta(env, env.Namespace)
 	namespace.Namespace = ""
 	o := &Objects{
 		Namespace: &corev1.Namespace{
@@ -118,28 +107,28 @@ func frame(storage string, env Environment, rules []rbacv1.PolicyRule) *Objects 
 		},
 		ServiceAccount: &corev1.ServiceAccount{
 			TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "ServiceAccount"},
-			ObjectMeta: objectMeta(env, serviceAccountName),
+			ObjectMeta: ObjectMeta(env, serviceAccountName),
 		},
 		Role: &rbacv1.Role{
 			TypeMeta:   metav1.TypeMeta{APIVersion: rbacv1.SchemeGroupVersion.String(), Kind: "Role"},
-			ObjectMeta: objectMeta(env, roleName),
+			ObjectMeta: ObjectMeta(env, roleName),
 			Rules:      rules,
 		},
-		RoleBinding: roleBinding(env, roleName, serviceAccountName),
+		RoleBinding: NewRoleBinding(env, roleName, serviceAccountName),
 		ConfigMap: &corev1.ConfigMap{
 			TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "ConfigMap"},
-			ObjectMeta: objectMeta(env, configMapName),
+			ObjectMeta: ObjectMeta(env, configMapName),
 		},
-		Claim: claim(claimName, storage, env),
+		Claim: NewClaim(claimName, storage, env),
 	}
 	return o
 }
 
-// roleBinding gives a role to a service account.
-func roleBinding(env Environment, role, account string) *rbacv1.RoleBinding {
+// NewRoleBinding gives a role to a service account.
+func NewRoleBinding(env Environment, role, account string) *rbacv1.RoleBinding {
 	return &rbacv1.RoleBinding{
 		TypeMeta:   metav1.TypeMeta{APIVersion: rbacv1.SchemeGroupVersion.String(), Kind: "RoleBinding"},
-		ObjectMeta: objectMeta(env, role),
+		ObjectMeta: ObjectMeta(env, role),
 		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: role},
 		Subjects:   []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Name: account, Namespace: env.Namespace}},
 	}
@@ -200,20 +189,48 @@ func (o *Objects) frame() []Object {
 // components returns the objects around the driver, in the order in which they are to be created.
 func (o *Objects) components() []Object {
 	var objects []Object
-	if o.WitnessToken != nil {
-		objects = append(objects, o.WitnessToken)
-	}
-	objects = append(objects, o.Witness.all()...)
-	objects = append(objects, o.Staging.all()...)
-	if o.ShuffleService != nil {
-		objects = append(objects, o.ShuffleService)
+	for _, member := range o.Members {
+		objects = append(objects, member.Part.Objects()...)
 	}
 	return objects
 }
 
+// podsOf returns the pods that objects make.
+func podsOf(objects []Object) []corev1.PodSpec {
+	var pods []corev1.PodSpec
+	for _, object := range objects {
+		switch o := object.(type) {
+		case *corev1.Pod:
+			pods = append(pods, o.Spec)
+		case *appsv1.Deployment:
+			pods = append(pods, o.Spec.Template.Spec)
+		case *appsv1.StatefulSet:
+			pods = append(pods, o.Spec.Template.Spec)
+		case *appsv1.DaemonSet:
+			pods = append(pods, o.Spec.Template.Spec)
+		case *batchv1.Job:
+			pods = append(pods, o.Spec.Template.Spec)
+		}
+	}
+	return pods
+}
+
+// claimsOf returns the names of the volume claims among objects.
+func claimsOf(objects []Object) []string {
+	var names []string
+	for _, object := range objects {
+		if claim, ok := object.(*corev1.PersistentVolumeClaim); ok {
+			names = append(names, claim.Name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
 // workloadProblems returns what is missing or impossible in a workload. What a scenario may write at all is checked
 // where scenarios are loaded.
-func workloadProblems(w scenario.Workload, env Environment, image string) []error {
+func workloadProblems(l Launch, components []Component) []error {
+	w, env := l.Workload, l.Env
 	var problems []error
 	wrong := func(format string, args ...any) {
 		problems = append(problems, fmt.Errorf("workload: "+format, args...))
@@ -224,7 +241,7 @@ func workloadProblems(w scenario.Workload, env Environment, image string) []erro
 	if w.Application.MainClass == "" {
 		wrong("application.mainClass is missing: name the Java class whose main is run")
 	}
-	if image == "" {
+	if l.Image == "" {
 		wrong("image is missing: neither the workload nor the environment names one")
 	}
 	switch w.Driver.Kind {
@@ -238,9 +255,6 @@ func workloadProblems(w scenario.Workload, env Environment, image string) []erro
 	default:
 		wrong("driver.kind is %q, want %s or %s", w.Driver.Kind, KindJob, KindPod)
 	}
-	if w.ShuffleService.Enabled && env.ShuffleDirectory == "" {
-		wrong("the shuffle service needs a directory on the nodes' disks, but the environment names none")
-	}
 	if w.Executors.Instances < 1 || w.Executors.Cores < 1 {
 		wrong("executors are %d with %d cores, want at least 1 each", w.Executors.Instances, w.Executors.Cores)
 	}
@@ -250,8 +264,8 @@ func workloadProblems(w scenario.Workload, env Environment, image string) []erro
 	if _, err := resource.ParseQuantity(w.Executors.RequestCores); err != nil {
 		wrong("executors.requestCores %q: want a number of cores like 0.5: %w", w.Executors.RequestCores, err)
 	}
-	if w.StagingServer.Enabled() && env.StagingImage == "" {
-		wrong("stagingServer.storage is %s, but the environment names no image of the staging server", w.StagingServer.Storage)
+	for _, component := range components {
+		problems = append(problems, component.Validate(l)...)
 	}
 	if n := w.Driver.NodeName; n != "" && len(env.Nodes) > 0 && !slices.Contains(env.Nodes, n) {
 		wrong("driver.nodeName is %q, which is none of the cluster's nodes %q", n, env.Nodes)

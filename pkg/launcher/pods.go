@@ -14,44 +14,43 @@ import (
 
 // Names of volumes in the pods.
 const (
-	confVolume    = "conf"
-	sharedVolume  = "shared"
-	witnessVolume = "witness"
+	confVolume   = "conf"
+	sharedVolume = "shared"
 )
 
-// fromField is a variable that Kubernetes fills with a field of the pod.
-func fromField(name, field string) corev1.EnvVar {
+// FieldVariable is a variable that Kubernetes fills with a field of the pod.
+func FieldVariable(name, field string) corev1.EnvVar {
 	return corev1.EnvVar{Name: name, ValueFrom: &corev1.EnvVarSource{FieldRef: &corev1.ObjectFieldSelector{FieldPath: field}}}
 }
 
-// fromSecret is a variable that Kubernetes fills with a value of a secret.
-func fromSecret(name, secret, key string) corev1.EnvVar {
+// SecretVariable is a variable that Kubernetes fills with a value of a secret.
+func SecretVariable(name, secret, key string) corev1.EnvVar {
 	return corev1.EnvVar{Name: name, ValueFrom: &corev1.EnvVarSource{SecretKeyRef: &corev1.SecretKeySelector{
 		LocalObjectReference: corev1.LocalObjectReference{Name: secret}, Key: key,
 	}}}
 }
 
-// identity are the variables by which the witness knows its pod, and is known to the harness, and the address that Spark must use:
-// a pod's own host name need not resolve.
-func identity(env Environment) []corev1.EnvVar {
+// identity are the variables by which the witness knows its pod, and the address that Spark must use: a pod's own host name need
+// not resolve. Those that components add come last.
+func identity(extensions []Extension) []corev1.EnvVar {
 	vars := []corev1.EnvVar{
-		fromField("SPARKCHAOS_POD_UID", "metadata.uid"),
-		fromField("SPARKCHAOS_POD_NAME", "metadata.name"),
-		fromField("SPARKCHAOS_NODE_NAME", "spec.nodeName"),
-		fromField("SPARK_LOCAL_IP", "status.podIP"),
+		FieldVariable("SPARKCHAOS_POD_UID", "metadata.uid"),
+		FieldVariable("SPARKCHAOS_POD_NAME", "metadata.name"),
+		FieldVariable("SPARKCHAOS_NODE_NAME", "spec.nodeName"),
+		FieldVariable("SPARK_LOCAL_IP", "status.podIP"),
 	}
-	if env.Witness.Secured {
-		vars = append(vars, witnessToken())
+	for _, extension := range extensions {
+		vars = append(vars, extension.Env...)
 	}
 	return vars
 }
 
 // driverEnv has, beside the identity, the variables that the command line refers to.
-func driverEnv(env Environment) []corev1.EnvVar {
-	vars := slices.Concat(identity(env), []corev1.EnvVar{
-		fromField("POD_NAME", "metadata.name"),
-		fromField("POD_IP", "status.podIP"),
-		fromField("SPARK_DRIVER_BIND_ADDRESS", "status.podIP"),
+func driverEnv(env Environment, extensions []Extension) []corev1.EnvVar {
+	vars := slices.Concat(identity(extensions), []corev1.EnvVar{
+		FieldVariable("POD_NAME", "metadata.name"),
+		FieldVariable("POD_IP", "status.podIP"),
+		FieldVariable("SPARK_DRIVER_BIND_ADDRESS", "status.podIP"),
 		{Name: "SPARKCHAOS_RUN_ID", Value: env.RunID},
 	})
 	if env.Source.URL != "" {
@@ -65,19 +64,35 @@ func driverEnv(env Environment) []corev1.EnvVar {
 	return vars
 }
 
-// volumes are those that drivers and executors both have.
-func volumes(w scenario.Workload, env Environment) ([]corev1.Volume, []corev1.VolumeMount) {
+// volumes are those that drivers and executors both have: the shared one, and those that components add.
+func volumes(w scenario.Workload, env Environment, extensions []Extension) ([]corev1.Volume, []corev1.VolumeMount) {
 	vs := []corev1.Volume{{Name: sharedVolume, VolumeSource: sharedSource(w.Storage, env)}}
-	mounts := []corev1.VolumeMount{{Name: sharedVolume, MountPath: SharedDirectory}}
-	if env.Witness.Directory == "" {
-		return vs, mounts
+	for _, extension := range extensions {
+		vs = append(vs, extension.Volumes...)
 	}
-	vs = append(vs, corev1.Volume{Name: witnessVolume, VolumeSource: existingDirectory(env.Witness.Directory)})
-	return vs, append(mounts, corev1.VolumeMount{Name: witnessVolume, MountPath: WitnessDirectory})
+	return vs, append([]corev1.VolumeMount{{Name: sharedVolume, MountPath: SharedDirectory}}, reportMounts(extensions)...)
 }
 
-// tolerations let a pod stay for so many seconds on a node that is not ready or unreachable; nil leaves Kubernetes' default.
-func tolerations(seconds *int64) []corev1.Toleration {
+// reportMounts are those of the volumes that components add.
+func reportMounts(extensions []Extension) []corev1.VolumeMount {
+	var mounts []corev1.VolumeMount
+	for _, extension := range extensions {
+		mounts = append(mounts, extension.Mounts...)
+	}
+	return mounts
+}
+
+// extend lets components change a pod that is complete otherwise.
+func extend(spec *corev1.PodSpec, role string, extensions []Extension) {
+	for _, extension := range extensions {
+		if extension.Pod != nil {
+			extension.Pod(&Pod{PodSpec: spec, Role: role, Env: identity(extensions), Mounts: reportMounts(extensions)})
+		}
+	}
+}
+
+// Tolerations let a pod stay for so many seconds on a node that is not ready or unreachable; nil leaves Kubernetes' default.
+func Tolerations(seconds *int64) []corev1.Toleration {
 	if seconds == nil {
 		return nil
 	}
@@ -91,8 +106,8 @@ func tolerations(seconds *int64) []corev1.Toleration {
 }
 
 // executorTemplate is the pod that Spark's driver makes its executors from; Spark adds name, image, command, ports and resources.
-func executorTemplate(w scenario.Workload, env Environment) *corev1.Pod {
-	vs, mounts := volumes(w, env)
+func executorTemplate(w scenario.Workload, env Environment, extensions []Extension) *corev1.Pod {
+	vs, mounts := volumes(w, env, extensions)
 	noToken := false
 	pod := &corev1.Pod{
 		TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "Pod"},
@@ -101,17 +116,14 @@ func executorTemplate(w scenario.Workload, env Environment) *corev1.Pod {
 			AutomountServiceAccountToken: &noToken, // executors have no business with the API server
 			Containers: []corev1.Container{{
 				Name:         "spark-kubernetes-executor",
-				Env:          identity(env),
+				Env:          identity(extensions),
 				VolumeMounts: mounts,
 			}},
-			Tolerations: tolerations(w.Executors.TolerationSeconds),
+			Tolerations: Tolerations(w.Executors.TolerationSeconds),
 			Volumes:     vs,
 		},
 	}
-	if w.ShuffleService.Enabled {
-		onNodeNetwork(&pod.Spec)
-	}
-	addArtifacts(&pod.Spec, w, env, RoleExecutor)
+	extend(&pod.Spec, RoleExecutor, extensions)
 	return pod
 }
 
@@ -121,8 +133,9 @@ func driverLabels(env Environment) map[string]string {
 }
 
 // driverSpec is the driver's pod: the entry point's driver mode, which is spark-submit in client mode.
-func driverSpec(w scenario.Workload, env Environment, image string, settings map[string]string, cpu, memory resource.Quantity) corev1.PodSpec {
-	vs, mounts := volumes(w, env)
+func driverSpec(l Launch, extensions []Extension, cpu, memory resource.Quantity) corev1.PodSpec {
+	w, env := l.Workload, l.Env
+	vs, mounts := volumes(w, env, extensions)
 	vs = append(vs, corev1.Volume{Name: confVolume, VolumeSource: corev1.VolumeSource{
 		ConfigMap: &corev1.ConfigMapVolumeSource{LocalObjectReference: corev1.LocalObjectReference{Name: configMapName}},
 	}})
@@ -136,22 +149,22 @@ func driverSpec(w scenario.Workload, env Environment, image string, settings map
 	args := slices.Concat(
 		[]string{"driver"},
 		secretArgs,
-		confArgs(settings),
-		[]string{"--class", w.Application.MainClass, jarOf(w.Application)},
+		confArgs(l.Settings),
+		[]string{"--class", w.Application.MainClass, jarOf(w.Application, extensions)},
 		w.Application.Args)
 	grace := int64(30)
 	spec := corev1.PodSpec{
 		ServiceAccountName:            serviceAccountName,
 		RestartPolicy:                 corev1.RestartPolicyNever, // restarted in place it would keep its UID, and with it its old executors
 		TerminationGracePeriodSeconds: &grace,
-		Tolerations:                   tolerations(w.Driver.TolerationSeconds),
+		Tolerations:                   Tolerations(w.Driver.TolerationSeconds),
 		Volumes:                       vs,
 		Containers: []corev1.Container{{
 			Name:            "spark-kubernetes-driver",
-			Image:           image,
-			ImagePullPolicy: env.pullPolicy(),
+			Image:           l.Image,
+			ImagePullPolicy: env.ImagePullPolicy(),
 			Args:            args,
-			Env:             driverEnv(env),
+			Env:             driverEnv(env, extensions),
 			Resources: corev1.ResourceRequirements{
 				Requests: corev1.ResourceList{corev1.ResourceCPU: cpu, corev1.ResourceMemory: memory},
 				Limits:   corev1.ResourceList{corev1.ResourceMemory: memory},
@@ -160,12 +173,25 @@ func driverSpec(w scenario.Workload, env Environment, image string, settings map
 		}},
 	}
 	spec.Affinity = beside(w.Driver.Beside, env)
-	addArtifacts(&spec, w, env, RoleDriver)
+	extend(&spec, RoleDriver, extensions)
 	if w.Driver.NodeName != "" {
 		// Not spec.nodeName: the scheduler shall see whether the node can take the pod.
 		spec.NodeSelector = map[string]string{corev1.LabelHostname: w.Driver.NodeName}
 	}
 	return spec
+}
+
+// jarOf is how Spark finds the application's jar in driver and executors.
+func jarOf(a scenario.Application, extensions []Extension) string {
+	for _, extension := range extensions {
+		if extension.Jar != "" {
+			return "local://" + extension.Jar
+		}
+	}
+	if a.Jar == "" {
+		return "local://" + WorkloadsJar
+	}
+	return a.Jar
 }
 
 // driverJob runs the driver's pod and replaces it when it is lost.

@@ -10,21 +10,21 @@ import (
 // when it stops it deletes by label what it may have made. Settings that make Spark create more kinds add their rules.
 func rules(settings map[string]string) []rbacv1.PolicyRule {
 	rules := []rbacv1.PolicyRule{
-		rule("pods", "create", "get", "list", "watch", "patch", "update", "delete", "deletecollection"),
-		rule("services", "list", "delete", "deletecollection"),
+		Rule("pods", "create", "get", "list", "watch", "patch", "update", "delete", "deletecollection"),
+		Rule("services", "list", "delete", "deletecollection"),
 	}
 	if makesClaims(settings) {
-		rules = append(rules, rule("persistentvolumeclaims", "create", "get", "list", "watch", "patch", "update", "delete", "deletecollection"))
+		rules = append(rules, Rule("persistentvolumeclaims", "create", "get", "list", "watch", "patch", "update", "delete", "deletecollection"))
 	} else {
-		rules = append(rules, rule("persistentvolumeclaims", "list", "delete", "deletecollection"))
+		rules = append(rules, Rule("persistentvolumeclaims", "list", "delete", "deletecollection"))
 	}
 	if settings["spark.kubernetes.executor.disableConfigMap"] != "true" {
-		rules = append(rules, rule("configmaps", "create", "get", "list", "watch", "patch", "update", "delete", "deletecollection"))
+		rules = append(rules, Rule("configmaps", "create", "get", "list", "watch", "patch", "update", "delete", "deletecollection"))
 	}
 	return rules
 }
 
-func rule(resource string, verbs ...string) rbacv1.PolicyRule {
+func Rule(resource string, verbs ...string) rbacv1.PolicyRule {
 	return rbacv1.PolicyRule{APIGroups: []string{""}, Resources: []string{resource}, Verbs: verbs}
 }
 

@@ -50,7 +50,7 @@ func confSecret(w scenario.Workload, env Environment) *corev1.Secret {
 	}
 	return &corev1.Secret{
 		TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "Secret"},
-		ObjectMeta: objectMeta(env, confSecretName),
+		ObjectMeta: ObjectMeta(env, confSecretName),
 	}
 }
 

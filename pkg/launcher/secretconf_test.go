@@ -1,4 +1,4 @@
-package launcher
+package launcher_test
 
 import (
 	"encoding/json"
@@ -9,6 +9,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"pgregory.net/rapid"
 
+	. "github.com/sparkchaos/sparkchaos/pkg/launcher"
+	"github.com/sparkchaos/sparkchaos/pkg/launcher/components"
 	"github.com/sparkchaos/sparkchaos/pkg/scenario"
 )
 
@@ -34,21 +36,21 @@ func TestSecretSettingsStandInTheSecretAlone(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, value := range values {
-			if !strings.Contains(o.SecretConf.StringData[confSecretKey], value) {
+			if !strings.Contains(o.SecretConf.StringData[ConfSecretKey], value) {
 				t.Errorf("%s is not in the Secret: %q", value, o.SecretConf.StringData)
 			}
 		}
-		_, spec := o.driver()
+		_, spec := o.Driver()
 		args := spec.Containers[0].Args
 		for key := range values {
 			if strings.Contains(strings.Join(args, " "), key+"=") {
 				t.Errorf("%s is on the command line, where it wins over the file: %q", key, args)
 			}
 		}
-		if !strings.Contains(strings.Join(args, " "), "--properties-file "+confSecretMount+"/"+confSecretKey+" --load-spark-defaults --conf ") {
+		if !strings.Contains(strings.Join(args, " "), "--properties-file "+ConfSecretMount+"/"+ConfSecretKey+" --load-spark-defaults --conf ") {
 			t.Errorf("the driver does not read the file, or not the image's defaults: %q", args)
 		}
-		if !mounts(spec, confSecretName, confSecretMount) {
+		if !mounts(spec, ConfSecretName, ConfSecretMount) {
 			t.Errorf("the driver does not mount the Secret: %+v", spec.Volumes)
 		}
 		o.SecretConf = nil
@@ -59,8 +61,8 @@ func TestSecretSettingsStandInTheSecretAlone(t *testing.T) {
 		if strings.Contains(string(everything), canary) {
 			t.Errorf("a secret stands in another object: %s", everything)
 		}
-		if strings.Contains(o.ConfigMap.Data[templateFile], confSecretName) {
-			t.Errorf("executors mount the Secret:\n%s", o.ConfigMap.Data[templateFile])
+		if strings.Contains(o.ConfigMap.Data[TemplateFile], ConfSecretName) {
+			t.Errorf("executors mount the Secret:\n%s", o.ConfigMap.Data[TemplateFile])
 		}
 	}
 }
@@ -80,7 +82,7 @@ func mounts(spec corev1.PodSpec, secret, path string) bool {
 func TestWithoutSecretsNothingChanges(t *testing.T) {
 	t.Parallel()
 	o := render(t, wordCount())
-	_, spec := o.driver()
+	_, spec := o.Driver()
 	if o.SecretConf != nil || strings.Contains(strings.Join(spec.Containers[0].Args, " "), "--properties-file") {
 		t.Errorf("secret %v, arguments %q", o.SecretConf, spec.Containers[0].Args)
 	}
@@ -95,9 +97,9 @@ func TestSparkHidesEverySecretKey(t *testing.T) {
 	for _, own := range []string{"", "(?i)mine", "(?<java>a)++"} {
 		w := withSecrets()
 		if own != "" {
-			w.Conf[redactionSetting] = scenario.Plain(own)
+			w.Conf[RedactionSetting] = scenario.Plain(own)
 		}
-		got := settingsOf(w, environment(), "image")[redactionSetting]
+		got := SettingsOf(w, environment(), components.All())[RedactionSetting]
 		hidden := strings.TrimPrefix(got, own)
 		if own == "" {
 			hidden = got
@@ -149,10 +151,10 @@ func TestPropertiesAreReadAsWritten(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		values := rapid.MapOfN(rapid.StringMatching(`spark\.[ -~]{1,12}`), rapid.String(), 1, 4).Draw(t, "values")
-		file, err := properties(values)
+		file, err := Properties(values)
 		if err != nil {
 			for _, value := range values {
-				if strings.TrimFunc(value, cutOff) != value {
+				if strings.TrimFunc(value, CutOff) != value {
 					return
 				}
 			}

@@ -1,7 +1,6 @@
 package launcher
 
 import (
-	"fmt"
 	"maps"
 	"slices"
 	"strconv"
@@ -17,20 +16,20 @@ const (
 	blockManagerPort = 7079
 )
 
-// settingsOf works out Spark's settings: the user's conf wins over the launcher's own. Lists that both must be in
-// (plugins, class paths) are joined. All of them go onto the driver's command line, where they win over the
+// settingsOf works out Spark's settings: the user's conf wins over the launcher's own and the components'. Lists that both
+// must be in (plugins, class paths) are joined. All of them go onto the driver's command line, where they win over the
 // spark-defaults.conf that an image may bring; secret ones are left out, see secretconf.go.
-func settingsOf(w scenario.Workload, env Environment, image string) map[string]string {
+func settingsOf(w scenario.Workload, env Environment, image string, extensions []Extension) map[string]string {
 	s := staticSettings(w, env, image)
 	maps.Copy(s, podSettings())
-	maps.Copy(s, witnessSettings(env.Witness))
-	maps.Copy(s, shuffleSettings(w, env))
+	for _, extension := range extensions {
+		maps.Copy(s, extension.Settings)
+	}
 	own := scenario.PlainConf(w)
 	maps.Copy(s, own)
-	if env.Witness.enabled() {
-		s["spark.plugins"] = joinList(",", witnessPlugin, own["spark.plugins"])
-		for _, key := range []string{"spark.driver.extraClassPath", "spark.executor.extraClassPath"} {
-			s[key] = joinList(":", own[key], workloadsJar)
+	for _, extension := range extensions {
+		for _, list := range extension.Lists {
+			s[list.Key] = joinList(list.Separator, list.First, own[list.Key], list.Last)
 		}
 	}
 	hideSecrets(s, scenario.SecretConf(w))
@@ -59,7 +58,7 @@ func staticSettings(w scenario.Workload, env Environment, image string) map[stri
 		"spark.kubernetes.executor.request.cores":     w.Executors.RequestCores,
 		"spark.kubernetes.namespace":                  env.Namespace,
 		"spark.kubernetes.container.image":            image,
-		"spark.kubernetes.container.image.pullPolicy": string(env.pullPolicy()),
+		"spark.kubernetes.container.image.pullPolicy": string(env.ImagePullPolicy()),
 		"spark.kubernetes.executor.podTemplateFile":   confDirectory + "/" + templateFile,
 		"spark.kubernetes.executor.disableConfigMap":  "true", // it would hide the image's own conf directory
 		"spark.driver.port":                           strconv.Itoa(driverPort),
@@ -67,20 +66,6 @@ func staticSettings(w scenario.Workload, env Environment, image string) map[stri
 		"spark.blockManager.port":                     "0",
 		"spark.ui.enabled":                            "false",
 	}
-}
-
-func witnessSettings(w Witness) map[string]string {
-	s := map[string]string{}
-	if w.URL != "" {
-		s["spark.sparkchaos.witness.url"] = w.URL
-	}
-	if w.Directory != "" {
-		s["spark.sparkchaos.witness.dir"] = WitnessDirectory
-	}
-	if w.Interval > 0 {
-		s["spark.sparkchaos.witness.interval"] = fmt.Sprintf("%dms", w.Interval.Milliseconds())
-	}
-	return s
 }
 
 // joinList joins two lists and leaves out empty and repeated entries.

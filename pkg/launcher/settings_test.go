@@ -1,4 +1,4 @@
-package launcher
+package launcher_test
 
 import (
 	"strings"
@@ -6,27 +6,30 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	. "github.com/sparkchaos/sparkchaos/pkg/launcher"
+	"github.com/sparkchaos/sparkchaos/pkg/launcher/components"
+	"github.com/sparkchaos/sparkchaos/pkg/launcher/witnessserver"
 	"github.com/sparkchaos/sparkchaos/pkg/scenario"
 )
 
 func TestUsersConfWins(t *testing.T) {
 	t.Parallel()
-	plain := settingsOf(wordCount(), environment(), "image")
+	plain := SettingsOf(wordCount(), environment(), components.All())
 	for key, was := range plain {
 		w := wordCount()
 		w.Conf = plainConf(map[string]string{key: "the-users"})
-		s := settingsOf(w, environment(), "image")
+		s := SettingsOf(w, environment(), components.All())
 		want := "the-users"
 		switch key {
 		case "spark.plugins":
-			want = witnessPlugin + ",the-users"
+			want = "dev.sparkchaos.witness.WitnessPlugin" + ",the-users"
 		case "spark.driver.extraClassPath", "spark.executor.extraClassPath":
-			want = "the-users:" + workloadsJar
+			want = "the-users:" + WorkloadsJar
 		}
 		if got := s[key]; got != want {
 			t.Errorf("%s = %q when the user sets it, want %q", key, got, want)
 		}
-		rest, wantRest := s, settingsOf(wordCount(), environment(), "image")
+		rest, wantRest := s, SettingsOf(wordCount(), environment(), components.All())
 		delete(rest, key)
 		delete(wantRest, key)
 		if diff := cmp.Diff(wantRest, rest); diff != "" {
@@ -41,7 +44,7 @@ func TestWithoutWitnessTheUsersListsAreLeftAlone(t *testing.T) {
 	env.Witness = Witness{}
 	w := wordCount()
 	w.Conf = plainConf(map[string]string{"spark.plugins": "a,b", "spark.driver.extraClassPath": "/x"})
-	got := settingsOf(w, env, "image")
+	got := SettingsOf(w, env, components.All())
 	if got["spark.plugins"] != "a,b" || got["spark.driver.extraClassPath"] != "/x" {
 		t.Errorf("plugins %q and class path %q, want the user's alone", got["spark.plugins"], got["spark.driver.extraClassPath"])
 	}
@@ -61,13 +64,13 @@ func TestWitnessByOneWayOnly(t *testing.T) {
 		{Witness{URL: "http://h:1"}, map[string]string{"spark.sparkchaos.witness.url": "http://h:1"}},
 		{Witness{Directory: "/d"}, map[string]string{"spark.sparkchaos.witness.dir": WitnessDirectory}},
 	} {
-		got := witnessSettings(tc.witness)
+		got := witnessserver.Component{}.Extend(Launch{Env: Environment{Witness: tc.witness}}).Settings
 		if diff := cmp.Diff(tc.want, got); diff != "" {
 			t.Errorf("settings for %+v (-want +got):\n%s", tc.witness, diff)
 		}
 		env := environment()
 		env.Witness = tc.witness
-		if s := settingsOf(wordCount(), env, "image"); s["spark.plugins"] != witnessPlugin {
+		if s := SettingsOf(wordCount(), env, components.All()); s["spark.plugins"] != "dev.sparkchaos.witness.WitnessPlugin" {
 			t.Errorf("spark.plugins = %q for %+v, want the witness", s["spark.plugins"], tc.witness)
 		}
 	}
@@ -84,8 +87,8 @@ func TestJoinList(t *testing.T) {
 		{[]string{"a", "b,a,,b"}, "a,b"},
 		{[]string{"", " "}, ""},
 	} {
-		if got := joinList(",", tc.lists...); got != tc.want {
-			t.Errorf("joinList(%q) = %q, want %q", tc.lists, got, tc.want)
+		if got := JoinList(",", tc.lists...); got != tc.want {
+			t.Errorf("JoinList(%q) = %q, want %q", tc.lists, got, tc.want)
 		}
 	}
 }
@@ -93,7 +96,7 @@ func TestJoinList(t *testing.T) {
 func TestRulesFollowTheSettings(t *testing.T) {
 	t.Parallel()
 	creates := func(settings map[string]string, resource string) bool {
-		for _, rule := range rules(settings) {
+		for _, rule := range Rules(settings) {
 			if rule.Resources[0] == resource {
 				return strings.Contains(strings.Join(rule.Verbs, " "), "create")
 			}
@@ -141,7 +144,7 @@ func TestDriverMemory(t *testing.T) {
 	} {
 		w := wordCount()
 		w.Conf = plainConf(tc.conf)
-		o, err := Render(w, environment())
+		o, err := Render(w, environment(), components.All())
 		if tc.err != "" {
 			if err == nil || !strings.Contains(err.Error(), tc.err) {
 				t.Errorf("Render with %v = %v, want an error with %s", tc.conf, err, tc.err)
@@ -165,9 +168,9 @@ func FuzzParseMemory(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		mib, err := parseMemory(text)
-		if err == nil && (mib < 0 || mib*mebibyte < 0) {
-			t.Errorf("parseMemory(%q) = %d MiB", text, mib)
+		mib, err := ParseMemory(text)
+		if err == nil && (mib < 0 || mib*Mebibyte < 0) {
+			t.Errorf("ParseMemory(%q) = %d MiB", text, mib)
 		}
 	})
 }
@@ -179,7 +182,7 @@ func TestRenderIsPure(t *testing.T) {
 	given := scenario.Workload{Conf: plainConf(map[string]string{"spark.plugins": "a", "spark.x": "1", "spark.y": "2"})}.Conf
 	var first []byte
 	for range 20 {
-		o, err := Render(w, environment())
+		o, err := Render(w, environment(), components.All())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -210,7 +213,7 @@ func TestRenderNamesEverythingThatIsWrong(t *testing.T) {
 		Application: scenario.Application{Name: "Word Count"},
 		Driver:      scenario.Driver{Kind: "Deployment", Cores: "many", Memory: "x", NodeName: "worker-9"},
 	}
-	_, err := Render(w, env)
+	_, err := Render(w, env, components.All())
 	if err == nil {
 		t.Fatal("no error")
 	}
@@ -227,7 +230,7 @@ func TestRenderNamesEverythingThatIsWrong(t *testing.T) {
 	}
 	w = wordCount()
 	w.Driver.PodReplacementPolicy = "Never"
-	if _, err := Render(w, environment()); err == nil || !strings.Contains(err.Error(), `podReplacementPolicy is "Never"`) {
+	if _, err := Render(w, environment(), components.All()); err == nil || !strings.Contains(err.Error(), `podReplacementPolicy is "Never"`) {
 		t.Errorf("Render with podReplacementPolicy Never = %v", err)
 	}
 }
@@ -236,7 +239,7 @@ func TestRenderTakesTheWorkloadsJarWhenNoneIsNamed(t *testing.T) {
 	t.Parallel()
 	w := wordCount()
 	w.Application.Jar = ""
-	o, err := Render(w, environment())
+	o, err := Render(w, environment(), components.All())
 	if err != nil {
 		t.Fatal(err)
 	}

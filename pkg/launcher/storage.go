@@ -11,9 +11,9 @@ import (
 	"github.com/sparkchaos/sparkchaos/pkg/scenario"
 )
 
-// claim asks for the volume that a directory like SharedDirectory is mounted from; nil when that is a directory on each node's own disk. A volume on one
+// NewClaim asks for the volume that a directory like SharedDirectory is mounted from; nil when that is a directory on each node's own disk. A volume on one
 // node's disk can be mounted there alone, so the scheduler puts every pod of the application on that node.
-func claim(name, storage string, env Environment) *corev1.PersistentVolumeClaim {
+func NewClaim(name, storage string, env Environment) *corev1.PersistentVolumeClaim {
 	if storage == scenario.StorageNode {
 		return nil
 	}
@@ -23,7 +23,7 @@ func claim(name, storage string, env Environment) *corev1.PersistentVolumeClaim 
 	}
 	c := &corev1.PersistentVolumeClaim{
 		TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "PersistentVolumeClaim"},
-		ObjectMeta: objectMeta(env, name),
+		ObjectMeta: ObjectMeta(env, name),
 		Spec: corev1.PersistentVolumeClaimSpec{
 			AccessModes: []corev1.PersistentVolumeAccessMode{mode},
 			Resources: corev1.VolumeResourceRequirements{
@@ -40,14 +40,14 @@ func claim(name, storage string, env Environment) *corev1.PersistentVolumeClaim 
 // sharedSource is the volume behind SharedDirectory.
 func sharedSource(storage string, env Environment) corev1.VolumeSource {
 	if storage == scenario.StorageNode {
-		return existingDirectory(env.NodeDirectory)
+		return ExistingDirectory(env.NodeDirectory)
 	}
 	return corev1.VolumeSource{PersistentVolumeClaim: &corev1.PersistentVolumeClaimVolumeSource{ClaimName: claimName}}
 }
 
-// existingDirectory is a directory on the node's own disk. It must be there already: one that kubelet makes belongs to
+// ExistingDirectory is a directory on the node's own disk. It must be there already: one that kubelet makes belongs to
 // root, and Spark's user could not write.
-func existingDirectory(path string) corev1.VolumeSource {
+func ExistingDirectory(path string) corev1.VolumeSource {
 	existing := corev1.HostPathDirectory
 	return corev1.VolumeSource{HostPath: &corev1.HostPathVolumeSource{Path: path, Type: &existing}}
 }

@@ -1,4 +1,4 @@
-package launcher
+package launcher_test
 
 import (
 	"strings"
@@ -8,6 +8,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/yaml"
 
+	. "github.com/sparkchaos/sparkchaos/pkg/launcher"
+	"github.com/sparkchaos/sparkchaos/pkg/launcher/components"
 	"github.com/sparkchaos/sparkchaos/pkg/scenario"
 )
 
@@ -15,13 +17,13 @@ import (
 func sharedVolumes(t *testing.T, o *Objects) []corev1.VolumeSource {
 	t.Helper()
 	var template corev1.Pod
-	if err := yaml.UnmarshalStrict([]byte(o.ConfigMap.Data[templateFile]), &template); err != nil {
+	if err := yaml.UnmarshalStrict([]byte(o.ConfigMap.Data[TemplateFile]), &template); err != nil {
 		t.Fatal(err)
 	}
 	var found []corev1.VolumeSource
 	for _, spec := range []corev1.PodSpec{o.DriverJob.Spec.Template.Spec, template.Spec} {
 		for _, volume := range spec.Volumes {
-			if volume.Name == sharedVolume {
+			if volume.Name == SharedVolume {
 				found = append(found, volume.VolumeSource)
 			}
 		}
@@ -47,7 +49,7 @@ func TestStorage(t *testing.T) {
 			t.Parallel()
 			w, env := wordCount(), environment()
 			w.Storage, env.LocalStorageClass, env.NodeDirectory = test.storage, "local", "/var/lib/node/run-1"
-			o, err := Render(w, env)
+			o, err := Render(w, env, components.All())
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -77,7 +79,7 @@ func TestStorageThatTheEnvironmentHasNot(t *testing.T) {
 	} {
 		w := wordCount()
 		w.Storage = storage
-		if _, err := Render(w, environment()); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := Render(w, environment(), components.All()); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("storage %s: %v, want %q", storage, err, want)
 		}
 	}
@@ -88,7 +90,7 @@ func TestNodeDirectoriesArePaths(t *testing.T) {
 	for _, directory := range []string{"relative", "/", "/a/../b"} {
 		env := environment()
 		env.NodeDirectory = directory
-		if _, err := Render(wordCount(), env); err == nil || !strings.Contains(err.Error(), "node directory") {
+		if _, err := Render(wordCount(), env, components.All()); err == nil || !strings.Contains(err.Error(), "node directory") {
 			t.Errorf("node directory %s: %v, want it refused", directory, err)
 		}
 	}

@@ -9,12 +9,13 @@ import (
 	"strings"
 
 	"github.com/sparkchaos/sparkchaos/internal/strictyaml"
+	"github.com/sparkchaos/sparkchaos/pkg/launcher"
 	"github.com/sparkchaos/sparkchaos/pkg/scenario"
 )
 
 // Explain writes a plan in plain sentences: what is launched, which faults are injected and when, and what must hold.
-func Explain(out io.Writer, p *Plan, catalogue scenario.Catalogue) error {
-	e := explainer{catalogue: catalogue}
+func Explain(out io.Writer, p *Plan, catalogue scenario.Catalogue, components []launcher.Component) error {
+	e := explainer{catalogue: catalogue, components: components}
 	e.line("Scenario %s with seed %d.", p.Scenario.Name, p.Seed)
 	if p.Scenario.Description != "" {
 		e.line("%s", strings.TrimSpace(p.Scenario.Description))
@@ -34,8 +35,9 @@ func Explain(out io.Writer, p *Plan, catalogue scenario.Catalogue) error {
 }
 
 type explainer struct {
-	catalogue scenario.Catalogue
-	text      strings.Builder
+	catalogue  scenario.Catalogue
+	components []launcher.Component // that the workload may have
+	text       strings.Builder
 }
 
 func (e *explainer) line(format string, args ...any) {
@@ -54,8 +56,9 @@ func (e *explainer) workload(w scenario.Workload) {
 	e.line("Executors: %d with %s each, heap %s, CPU %s; Kubernetes evicts them %ds after their node is NotReady or unreachable.",
 		w.Executors.Instances, counted(w.Executors.Cores, "core"), w.Executors.Memory, w.Executors.RequestCores, value(w.Executors.TolerationSeconds))
 	e.line("Storage: %s.", storage(w.Storage))
-	e.staging(w)
-	e.shuffle(w.ShuffleService)
+	for _, sentence := range launcher.Explain(e.components, w) {
+		e.line("%s", sentence)
+	}
 	e.taken(w)
 	e.line("Spark's settings: profile %s.", w.Profile)
 	for _, key := range slices.Sorted(maps.Keys(w.Conf)) {
@@ -75,37 +78,6 @@ func (e *explainer) taken(w scenario.Workload) {
 	if names := scenario.SecretFiles(w); len(names) > 0 {
 		e.line("Taken from files of this machine: the contents of %s; run needs --allow-file for each that is not below the scenario's directory.", strings.Join(names, ", "))
 	}
-}
-
-func (e *explainer) shuffle(s scenario.ShuffleService) {
-	switch {
-	case !s.Enabled:
-	case s.LocalDirectory == scenario.LocalDirectoryContainer:
-		e.line("Shuffle service: one on each node serves the map output of executors that are gone; a replaced service does not know them any more, because it keeps the list in its container.")
-	default:
-		e.line("Shuffle service: one on each node serves the map output of executors that are gone, and still does so after it was replaced.")
-	}
-}
-
-// staging describes the server from which pods fetch what is not in the image.
-func (e *explainer) staging(w scenario.Workload) {
-	server := w.StagingServer
-	if !server.Enabled() {
-		return
-	}
-	storage := "on the cluster's shared storage, which outlives its pods"
-	switch {
-	case server.Storage == scenario.StagingMemory:
-		storage = "in its own pod; they are lost with the pod"
-	case server.URL != "":
-		storage = "at " + server.URL
-	}
-	rate := ""
-	if server.FetchRate != "" {
-		rate = fmt.Sprintf(", %s bytes a second", server.FetchRate)
-	}
-	e.line("Staging server: %s, keeps artifacts %s. Driver and executors fetch %s from it before they start%s.",
-		counted(server.Replicas, "pod"), storage, strings.Join(scenario.Artifacts(w.Application), ", "), rate)
 }
 
 func from(w scenario.Workload) string {

@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/sparkchaos/sparkchaos/pkg/cluster"
+	"github.com/sparkchaos/sparkchaos/pkg/launcher/components"
 	"github.com/sparkchaos/sparkchaos/pkg/scenario"
 )
 
@@ -83,7 +84,7 @@ func TestGoldenPlans(t *testing.T) {
 		p := mustPlan(t, s, 7)
 		golden(t, name+".plan.yaml", mustMarshal(t, p))
 		var explained bytes.Buffer
-		if err := Explain(&explained, p, fakeCatalogue()); err != nil {
+		if err := Explain(&explained, p, fakeCatalogue(), components.All()); err != nil {
 			t.Fatal(err)
 		}
 		golden(t, name+".explain.txt", explained.Bytes())

@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/sparkchaos/sparkchaos/pkg/launcher/components"
 	"github.com/sparkchaos/sparkchaos/pkg/scenario"
 )
 
@@ -76,7 +77,7 @@ func TestWaits(t *testing.T) {
 				t.Errorf("it has %v, want %v", until, tt.until)
 			}
 			var text strings.Builder
-			if err := Explain(&text, p, fakeCatalogue()); err != nil {
+			if err := Explain(&text, p, fakeCatalogue(), components.All()); err != nil {
 				t.Fatal(err)
 			}
 			if tt.says == "" && (strings.Contains(text.String(), "in any case") || strings.Contains(text.String(), "watched for")) || !strings.Contains(text.String(), tt.says) {

@@ -76,7 +76,7 @@ func (r *run) baselineInputs() (json.RawMessage, error) {
 		inputs.Seed = r.Plan.Seed
 	}
 	var err error
-	if inputs.Artifacts, err = r.bundle.digest(); err != nil {
+	if inputs.Artifacts, err = r.fingerprint(); err != nil {
 		return nil, fmt.Errorf("inputs of the baseline: %w", err)
 	}
 	for _, part := range []struct {

@@ -113,16 +113,18 @@ func (w *witnessing) strangers() int {
 }
 
 // startWitnessing opens the harness's addresses inside the cluster's network.
-func startWitnessing(ctx context.Context, c cluster.Cluster, log *history.Writer, id string, seed uint64, report func(history.ProblemData)) (*witnessing, error) {
+func startWitnessing(
+	ctx context.Context, c cluster.Cluster, components []launcher.Component, log *history.Writer, id string, seed uint64, report func(history.ProblemData),
+) (*witnessing, error) {
 	w := &witnessing{directory: witnessDirectory(id), token: witness.NewToken(), heartbeats: &heartbeats{last: map[string]heartbeat{}}}
 	w.inbox = newInbox(log, w.heartbeats)
 	running, stop := context.WithCancel(context.WithoutCancel(ctx))
 	w.stop, w.running, w.servers = stop, running, &errgroup.Group{}
 	listeners, err := listen(ctx, c, 3)
-	if errors.Is(err, cluster.ErrUnreachable) {
+	if host := witnessHost(components); host != nil && errors.Is(err, cluster.ErrUnreachable) {
 		w.words = &launcher.Words{Seed: seed, Vocabulary: vocabulary, WordsPerSecond: wordsPerSecond}
 		var there launcher.Witness
-		there, w.source = launcher.WitnessInCluster(id)
+		there, w.source = host.Witness(id)
 		w.url = there.URL
 		return w, nil
 	}
@@ -143,6 +145,16 @@ func startWitnessing(ctx context.Context, c cluster.Cluster, log *history.Writer
 	tcp := listeners[2].Addr().(*net.TCPAddr)
 	w.source = launcher.Source{URL: "http://" + listeners[1].Addr().String(), Host: tcp.IP.String(), Port: tcp.Port}
 	return w, nil
+}
+
+// witnessHost is the component at which pods report where they do not reach this machine; nil if there is none.
+func witnessHost(components []launcher.Component) launcher.WitnessHost {
+	for _, component := range components {
+		if host, ok := component.(launcher.WitnessHost); ok {
+			return host
+		}
+	}
+	return nil
 }
 
 // end stops the servers, once; what was sent but not read yet is on the disks.

@@ -10,13 +10,14 @@ import (
 	"k8s.io/client-go/kubernetes/fake"
 
 	"github.com/sparkchaos/sparkchaos/pkg/launcher"
+	"github.com/sparkchaos/sparkchaos/pkg/launcher/components"
 )
 
 func TestWhatLiesOutsideOfTheNamespaceGoesWithIt(t *testing.T) {
 	t.Parallel()
 	options := secretOptions(t, &fakeClusters{})
 	env := launcher.Environment{RunID: "r", Namespace: "r", Image: "i", StagingImage: "s", Witness: launcher.Witness{Directory: "/var/lib/w"}}
-	objects, err := launcher.Render(options.Plan.Workload, env)
+	objects, err := launcher.Render(options.Plan.Workload, env, components.All())
 	if err != nil {
 		t.Fatal(err)
 	}

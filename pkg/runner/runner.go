@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"time"
 
 	"k8s.io/client-go/dynamic"
@@ -17,6 +18,7 @@ import (
 	"github.com/sparkchaos/sparkchaos/pkg/cluster"
 	"github.com/sparkchaos/sparkchaos/pkg/faults"
 	"github.com/sparkchaos/sparkchaos/pkg/history"
+	"github.com/sparkchaos/sparkchaos/pkg/launcher"
 	"github.com/sparkchaos/sparkchaos/pkg/plan"
 )
 
@@ -60,6 +62,7 @@ type Options struct {
 	Clusters    cluster.Provider
 	Image       func(context.Context) (Image, error)                     // of workloads that name no image of their own
 	Staging     func(context.Context) (Image, error)                     // of the staging server and of what fetches from it
+	Components  []launcher.Component                                     // that the workload may have around its driver; nil: all that are known
 	Artifact    func(ctx context.Context, name string) (*os.File, error) // opens a file that the scenario names
 	Variable    func(name string) (string, error)                        // reads an environment variable that the scenario names; nil refuses all
 	SecretFile  func(name string) (string, error)                        // reads a file that holds a secret value of the scenario; nil refuses all
@@ -95,7 +98,7 @@ type run struct {
 	image        Image
 	stagingImage Image
 	secrets      secrets
-	bundle       *bundle // nil if pods fetch nothing
+	components   []launcher.Component
 	cluster      cluster.Cluster
 	identity     cluster.Identity
 	made         bool      // the cluster was made for this run
@@ -152,6 +155,7 @@ func begin(options Options) (*run, error) {
 		return nil, err
 	}
 	r := &run{Options: options, id: runID(options.Plan.Scenario.Name, directory), directory: directory, began: began}
+	r.components = slices.Clone(options.allComponents())
 	if err := directory.write(options.Scenario, options.Plan); err != nil {
 		return nil, err
 	}
@@ -282,7 +286,7 @@ func (r *run) preflight(ctx context.Context) error {
 	if err := r.readSecrets(); err != nil {
 		return err
 	}
-	if err := r.prepareStaging(ctx); err != nil {
+	if err := r.preflightComponents(ctx); err != nil {
 		return err
 	}
 	if reference := r.Plan.Workload.Image; reference != "" {
@@ -291,20 +295,6 @@ func (r *run) preflight(ctx context.Context) error {
 	}
 	image, err := r.Options.Image(ctx)
 	r.image = image
-	return err
-}
-
-// prepareStaging finds what the staging server is to serve, and its image.
-func (r *run) prepareStaging(ctx context.Context) error {
-	server := r.Plan.Workload.StagingServer
-	if !server.Enabled() {
-		return nil
-	}
-	if err := r.packArtifacts(ctx); err != nil {
-		return err
-	}
-	image, err := r.Options.Staging(ctx)
-	r.stagingImage = image
 	return err
 }
 

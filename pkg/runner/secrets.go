@@ -15,13 +15,13 @@ import (
 // secrets are the values that the workload is given and that stand in no file of the run. They are read before anything
 // is made.
 type secrets struct {
-	conf        map[string]string // by the key of Spark's setting
-	credentials map[string]string // of the staging server, by the variable's name
+	conf      map[string]string // by the key of Spark's setting
+	variables map[string]string // that components are given, by the variable's name
 }
 
 // readSecrets reads all that the scenario asks for, and fails with everything that is missing or was not allowed.
 func (r *run) readSecrets() error {
-	r.secrets = secrets{conf: map[string]string{}, credentials: map[string]string{}}
+	r.secrets = secrets{conf: map[string]string{}, variables: map[string]string{}}
 	var problems []error
 	read := func(into map[string]string, key, at string, get func(string) (string, error), name string) {
 		if get == nil {
@@ -42,8 +42,13 @@ func (r *run) readSecrets() error {
 		into[key] = value
 	}
 	w := r.Plan.Workload
-	for _, name := range w.StagingServer.Credentials {
-		read(r.secrets.credentials, name, "spec.workload.stagingServer.credentials", r.Variable, name)
+	for _, component := range r.components {
+		if reader, ok := component.(launcher.VariableReader); ok {
+			path, names := reader.Variables(w)
+			for _, name := range names {
+				read(r.secrets.variables, name, path, r.Variable, name)
+			}
+		}
 	}
 	conf := scenario.SecretConf(w)
 	for _, key := range slices.Sorted(maps.Keys(conf)) {
@@ -57,11 +62,11 @@ func (r *run) readSecrets() error {
 }
 
 // fill puts the values into the Kubernetes Secrets that pods get them from.
-func (s secrets) fill(objects *launcher.Objects) error {
-	if objects.Staging != nil {
-		objects.Staging.FillCredentials(s.credentials)
+func (s secrets) fill(objects *launcher.Objects, witnessToken string) error {
+	if err := objects.FillSecretConf(s.conf); err != nil {
+		return err
 	}
-	return objects.FillSecretConf(s.conf)
+	return objects.Fill(launcher.Values{Variables: s.variables, WitnessToken: witnessToken})
 }
 
 // shortestMasked is the length from which a value is taken out of logs: shorter ones are no secrets, and words of every
@@ -72,7 +77,7 @@ const shortestMasked = 6
 // come first, so that none hides a part of another.
 func (s secrets) masked() []string {
 	var all []string
-	for _, values := range []map[string]string{s.conf, s.credentials} {
+	for _, values := range []map[string]string{s.conf, s.variables} {
 		for _, value := range values {
 			for line := range strings.Lines(value) {
 				if line = strings.TrimSpace(line); len(line) >= shortestMasked {

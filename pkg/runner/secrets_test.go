@@ -15,6 +15,7 @@ import (
 	"testing"
 	"testing/iotest"
 
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -109,14 +110,18 @@ func TestNoSecretStandsInARunDirectory(t *testing.T) {
 		t.Fatal(err)
 	}
 	env := launcher.Environment{RunID: r.id, Namespace: r.id, Image: "i", StagingImage: "s", Witness: launcher.Witness{Directory: "/var/lib/w"}}
-	objects, err := launcher.Render(r.Plan.Workload, env)
+	objects, err := launcher.Render(r.Plan.Workload, env, r.components)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := r.secrets.fill(objects); err != nil {
+	if err := r.secrets.fill(objects, canary+"-of-the-witness"); err != nil {
 		t.Fatal(err)
 	}
-	objects.Staging.FillIdentity(launcher.StagingServerIdentity{Key: []byte(canary + "-of-the-server"), UploadToken: canary + "-of-uploads"})
+	for _, object := range objects.Members[0].Part.Objects() {
+		if secret, ok := object.(*corev1.Secret); ok && secret.StringData["upload-token"] != "" {
+			secret.StringData["tls.key"], secret.StringData["upload-token"] = canary+"-of-the-server", canary+"-of-uploads"
+		}
+	}
 	client := fake.NewClientset()
 	if err := launcher.ApplyComponents(t.Context(), client, objects); err != nil {
 		t.Fatal(err)

@@ -14,7 +14,6 @@ import (
 	"github.com/sparkchaos/sparkchaos/pkg/launcher"
 	"github.com/sparkchaos/sparkchaos/pkg/model"
 	"github.com/sparkchaos/sparkchaos/pkg/scenario"
-	"github.com/sparkchaos/sparkchaos/pkg/staging"
 	"github.com/sparkchaos/sparkchaos/pkg/witness"
 )
 
@@ -31,9 +30,8 @@ type session struct {
 	recording *recording
 	witness   *witnessing
 	logs      *podLogs
-	launched  time.Time      // when the driver's object was made
-	ticket    staging.Ticket // for the artifacts that were uploaded; zero if there are none
-	trust     *stagingTrust  // between the harness, the pods and the staging server; nil if there is none
+	launched  time.Time         // when the driver's object was made
+	members   []launcher.Member // what the workload has of each component
 }
 
 // openSession begins to record before anything exists that could be missed.
@@ -55,7 +53,7 @@ func (s *session) open(ctx context.Context) (err error) {
 	if s.recording, err = startRecording(ctx, r.dynamic, s.log, s.id); err != nil {
 		return err
 	}
-	if s.witness, err = startWitnessing(ctx, r.cluster, s.log, s.id, r.Plan.Seed, s.problem); err != nil {
+	if s.witness, err = startWitnessing(ctx, r.cluster, r.components, s.log, s.id, r.Plan.Seed, s.problem); err != nil {
 		return err
 	}
 	// A directory of its own: a bare driver pod has the same name in each session.
@@ -95,7 +93,7 @@ func (s *session) problem(p history.ProblemData) {
 // launch creates the workload's objects and returns when the first driver's first container runs: one that initialises
 // can be struck already.
 func (s *session) launch(ctx context.Context, w scenario.Workload) error {
-	objects, err := launcher.Render(w, s.environment())
+	objects, err := launcher.Render(w, s.environment(), s.run.components)
 	if err != nil {
 		return err
 	}
@@ -116,34 +114,18 @@ func (s *session) launch(ctx context.Context, w scenario.Workload) error {
 
 // applyComponents creates what the driver needs and waits until it is ready, so that the driver finds all of it.
 func (s *session) applyComponents(ctx context.Context, objects *launcher.Objects) error {
-	if err := s.run.secrets.fill(objects); err != nil {
+	if err := s.run.secrets.fill(objects, s.witness.token); err != nil {
 		return err
 	}
 	restricted := launcher.ApplyPolicy(ctx, s.run.client, objects)
 	if err := s.tellUnrestricted(restricted); err != nil {
 		return err
 	}
-	objects.FillWitnessToken(s.witness.token)
-	if objects.Staging != nil {
-		trust, err := newStagingTrust(launcher.StagingHost(s.environment()))
-		if err != nil {
-			return err
-		}
-		objects.Staging.FillIdentity(trust.identity)
-		s.trust = trust
-	}
 	if err := launcher.ApplyComponents(ctx, s.run.client, objects); err != nil {
 		return err
 	}
-	for _, component := range launcher.Components(s.run.client, objects) {
-		if err := s.awaitComponent(ctx, component); err != nil {
-			return err
-		}
-	}
-	if objects.Witness != nil {
-		s.followWitness()
-	}
-	if err := s.upload(ctx, objects); err != nil || restricted != nil {
+	s.members = objects.Members
+	if err := s.prepareComponents(ctx); err != nil || restricted != nil {
 		return err
 	}
 	return s.tellUnrestricted(launcher.AwaitPolicy(ctx, s.run.client, objects))
@@ -172,13 +154,6 @@ func (s *session) environment() launcher.Environment {
 		env.PullPolicy = corev1.PullNever
 	}
 	return env
-}
-
-func (s *session) awaitComponent(ctx context.Context, component launcher.Component) error {
-	lacking := newSeen("nothing")
-	done := s.run.Progress.Await(component.Name, launcher.ComponentTimeout, lacking.String)
-	defer done()
-	return component.Await(ctx, lacking.set)
 }
 
 // awaitDriver waits for the first driver's first container, which may be one that initialises. What can never start is

@@ -49,7 +49,7 @@ func (r *run) settle(ctx context.Context) error {
 		}
 	}
 	r.Progress.Say("the application %s", ending)
-	return r.session.verifyArtifacts(ctx)
+	return r.session.verifyComponents(ctx)
 }
 
 // holds returns the name of a fault that holds a node; empty if none does.

@@ -17,7 +17,6 @@ import (
 	"github.com/sparkchaos/sparkchaos/pkg/faults"
 	"github.com/sparkchaos/sparkchaos/pkg/history"
 	"github.com/sparkchaos/sparkchaos/pkg/launcher"
-	"github.com/sparkchaos/sparkchaos/pkg/witness"
 )
 
 const (
@@ -181,28 +180,4 @@ func runNamespaces(ctx context.Context, client kubernetes.Interface) ([]corev1.N
 	return slices.DeleteFunc(list.Items, func(namespace corev1.Namespace) bool {
 		return namespace.Labels[launcher.RunLabel] != namespace.Name || namespace.Name == chaosmesh.Namespace
 	}), nil
-}
-
-// followWitness takes in what the witness in the cluster keeps, as it comes. What does not come by it is on the nodes' disks, so that
-// its way breaks, as when a fault strikes its node, costs no evidence.
-func (s *session) followWitness() {
-	failed := func(err error) { s.run.Progress.Say("the witness in the cluster is not heard: %v", err) }
-	store := witness.Following{Reach: s.reachWitness, Token: s.witness.token, Failed: failed, Report: s.problem}
-	s.witness.servers.Go(func() error { return witness.Follow(s.witness.running, store, s.witness.inbox) })
-}
-
-// reachWitness opens a way to the witness's pod that is ready.
-func (s *session) reachWitness(ctx context.Context) (address string, closing func(), err error) {
-	pods, err := s.readyPods(ctx, launcher.RoleWitness)
-	if err != nil {
-		return "", nil, err
-	}
-	if len(pods) == 0 {
-		return "", nil, errors.New("no pod of the witness is ready")
-	}
-	config, err := s.run.cluster.RESTConfig()
-	if err != nil {
-		return "", nil, err
-	}
-	return launcher.Forward(ctx, config, s.run.client, s.id, pods[0].Name, launcher.WitnessPort)
 }

@@ -1,4 +1,4 @@
-package runner
+package stagingserver
 
 import (
 	"crypto/tls"
@@ -12,20 +12,20 @@ import (
 func TestStagingServerIsKnownByItsCertificate(t *testing.T) {
 	t.Parallel()
 	const host = "staging.run-1.svc"
-	ours, err := newStagingTrust(host)
+	ours, err := newTrust(host)
 	if err != nil {
 		t.Fatal(err)
 	}
-	anothers, err := newStagingTrust(host)
+	anothers, err := newTrust(host)
 	if err != nil {
 		t.Fatal(err)
 	}
 	renamed := *ours
 	renamed.host = "staging.run-2.svc"
-	if token := ours.identity.UploadToken; len(token) < 20 || token == anothers.identity.UploadToken {
-		t.Errorf("upload tokens %q and %q: want long ones, each of its own", token, anothers.identity.UploadToken)
+	if token := ours.uploadToken; len(token) < 20 || token == anothers.uploadToken {
+		t.Errorf("upload tokens %q and %q: want long ones, each of its own", token, anothers.uploadToken)
 	}
-	pair, err := tls.X509KeyPair(ours.identity.Cert, ours.identity.Key)
+	pair, err := tls.X509KeyPair(ours.cert, ours.key)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -34,7 +34,7 @@ func TestStagingServerIsKnownByItsCertificate(t *testing.T) {
 	server.StartTLS()
 	defer server.Close()
 	for name, tc := range map[string]struct {
-		trust *stagingTrust
+		trust *trust
 		known bool
 	}{"its own run": {ours, true}, "another run": {anothers, false}, "another name": {&renamed, false}} {
 		transport := tc.trust.transport()

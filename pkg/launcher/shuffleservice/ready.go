@@ -1,4 +1,4 @@
-package launcher
+package shuffleservice
 
 import (
 	"context"
@@ -11,35 +11,34 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
+
+	"github.com/sparkchaos/sparkchaos/pkg/launcher"
 )
 
 // portPatience is how long another run's service may still be ending on a node: longer than its grace period.
 const portPatience = 20 * time.Second
 
-// shuffleComponent is ready when the service accepts connections on each node that it is meant for: an executor that
-// does not find its node's service ends after three attempts. It never will be when the service's port stays taken.
-func shuffleComponent(client kubernetes.Interface, service *appsv1.DaemonSet) Component {
-	var taken time.Time // since when the port is
-	return Component{Name: "the shuffle service on each node", lacks: func(ctx context.Context) (string, error) {
-		lacks, portTaken, err := shuffleLacks(ctx, client, service)
-		switch {
-		case !portTaken:
-			taken = time.Time{}
-		case taken.IsZero():
-			taken = time.Now()
-		case time.Since(taken) > portPatience:
-			return "", fmt.Errorf("it needs port %d of each node's own network, and another one holds it: wait for the end of the run whose it is, or take another cluster (--cluster-name): %w",
-				service.Spec.Template.Spec.Containers[0].Ports[0].HostPort, errNeverReady)
-		}
-		return lacks, err
-	}}
+// Lacks implements launcher.Waiter. The service is ready when it accepts connections on each node that it is meant for: an
+// executor that does not find its node's service ends after three attempts. It never will be when its port stays taken.
+func (p *part) Lacks(ctx context.Context, client kubernetes.Interface) (string, error) {
+	lacks, portTaken, err := lacking(ctx, client, p.daemons)
+	switch {
+	case !portTaken:
+		p.taken = time.Time{}
+	case p.taken.IsZero():
+		p.taken = time.Now()
+	case time.Since(p.taken) > portPatience:
+		return "", fmt.Errorf("it needs port %d of each node's own network, and another one holds it: wait for the end of the run whose it is, "+
+			"or take another cluster (--cluster-name): %w", p.daemons.Spec.Template.Spec.Containers[0].Ports[0].HostPort, launcher.ErrNeverReady)
+	}
+	return lacks, err
 }
 
-// shuffleLacks says in words what keeps the service from being ready, empty if nothing does, and whether that is its port.
-func shuffleLacks(ctx context.Context, client kubernetes.Interface, service *appsv1.DaemonSet) (lacks string, portTaken bool, err error) {
+// lacking says in words what keeps the service from being ready, empty if nothing does, and whether that is its port.
+func lacking(ctx context.Context, client kubernetes.Interface, service *appsv1.DaemonSet) (lacks string, portTaken bool, err error) {
 	now, err := client.AppsV1().DaemonSets(service.Namespace).Get(ctx, service.Name, metav1.GetOptions{})
 	if err != nil {
-		return "", false, fmt.Errorf("look at DaemonSet %s: %w", fullName(service), err)
+		return "", false, fmt.Errorf("look at DaemonSet %s: %w", launcher.FullName(service), err)
 	}
 	status := now.Status
 	if status.ObservedGeneration >= now.Generation && status.DesiredNumberScheduled > 0 && status.NumberReady >= status.DesiredNumberScheduled {
@@ -48,7 +47,7 @@ func shuffleLacks(ctx context.Context, client kubernetes.Interface, service *app
 	selector := metav1.FormatLabelSelector(service.Spec.Selector)
 	pods, err := client.CoreV1().Pods(service.Namespace).List(ctx, metav1.ListOptions{LabelSelector: selector})
 	if err != nil {
-		return "", false, fmt.Errorf("list the pods of DaemonSet %s: %w", fullName(service), err)
+		return "", false, fmt.Errorf("list the pods of DaemonSet %s: %w", launcher.FullName(service), err)
 	}
 	var states []string
 	for _, pod := range pods.Items {
@@ -75,7 +74,7 @@ func unready(pod corev1.Pod) string {
 			return fmt.Sprintf("pod %s is not scheduled: %s", pod.Name, condition.Message)
 		}
 	}
-	state := fmt.Sprintf("pod %s is %s", podState(pod), pod.Status.Phase)
+	state := fmt.Sprintf("pod %s is %s", launcher.PodState(pod), pod.Status.Phase)
 	for _, container := range pod.Status.ContainerStatuses {
 		if waiting := container.State.Waiting; waiting != nil {
 			state += fmt.Sprintf(", %s %s", waiting.Reason, waiting.Message)

@@ -1,0 +1,100 @@
+package launcher
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"slices"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
+
+	"github.com/sparkchaos/sparkchaos/pkg/history"
+	"github.com/sparkchaos/sparkchaos/pkg/scenario"
+	"github.com/sparkchaos/sparkchaos/pkg/witness"
+)
+
+// Machine is what the harness offers to components before there is a cluster.
+type Machine struct {
+	Workload  scenario.Workload
+	Seed      uint64                                                   // of the run
+	Directory string                                                   // of the run, in which a component may leave files that nobody else can read
+	Artifact  func(ctx context.Context, name string) (*os.File, error) // opens a file that the scenario names
+}
+
+// Preflighter is a component that gets something ready on this machine before there is a cluster.
+type Preflighter interface {
+	// Preflight returns the component with what it got ready.
+	Preflight(ctx context.Context, m Machine) (Component, error)
+}
+
+// Fingerprinter is a component whose content decides what an application computes.
+type Fingerprinter interface {
+	// Fingerprint returns a digest of the content in hexadecimal, after Preflight; empty if there is none.
+	Fingerprint() (string, error)
+}
+
+// VariableReader is a component that is given values of the harness's environment.
+type VariableReader interface {
+	// Variables returns the names of the variables, and the path of the field that lists them in a scenario.
+	Variables(w scenario.Workload) (path string, names []string)
+}
+
+// PodImageUser is a component whose pods run the harness's own program.
+type PodImageUser interface {
+	// UsesPodImage reports whether a workload needs Environment.StagingImage.
+	UsesPodImage(w scenario.Workload) bool
+}
+
+// WitnessHost is a component at which pods report where they do not reach the harness.
+type WitnessHost interface {
+	// Witness returns where the pods of a namespace report to, and where they find words.
+	Witness(namespace string) (Witness, Source)
+}
+
+// Progress shows a person what goes on; see runner.Progress.
+type Progress interface {
+	Say(format string, args ...any)
+	Await(what string, atMost time.Duration, seen func() string) (done func())
+}
+
+// Host is what the harness offers to the parts of a workload while it lives.
+type Host struct {
+	Client     kubernetes.Interface
+	RESTConfig func() (*rest.Config, error)
+	Env        Environment
+	Token      string         // that the witness wants
+	Inbox      *witness.Inbox // takes in what the witness hears
+	Progress   Progress
+	Record     func(source history.Source, eventType string, data any) error // appends to the history
+	Problem    func(history.ProblemData)                                     // records a trouble that may have cost evidence
+	// Background runs something beside the procedure until the records of the workload are collected, when its context ends.
+	Background func(do func(context.Context) error)
+}
+
+// ReadyPods returns the run's pods of a role that are ready and stay, in the order of their names.
+func (h *Host) ReadyPods(ctx context.Context, role string) ([]corev1.Pod, error) {
+	pods, err := h.Client.CoreV1().Pods(h.Env.Namespace).List(ctx, metav1.ListOptions{LabelSelector: RoleLabel + "=" + role})
+	if err != nil {
+		return nil, fmt.Errorf("look for pods with the role %s: %w", role, err)
+	}
+	return slices.DeleteFunc(pods.Items, func(pod corev1.Pod) bool { return pod.DeletionTimestamp != nil || !ready(pod) }), nil
+}
+
+func ready(pod corev1.Pod) bool {
+	return slices.ContainsFunc(pod.Status.Conditions, func(c corev1.PodCondition) bool {
+		return c.Type == corev1.PodReady && c.Status == corev1.ConditionTrue
+	})
+}
+
+// Forward opens a port on this machine that leads to a port of one of the run's pods; see Forward.
+func (h *Host) Forward(ctx context.Context, pod string, port int) (address string, closePort func(), err error) {
+	config, err := h.RESTConfig()
+	if err != nil {
+		return "", nil, err
+	}
+	return Forward(ctx, config, h.Client, h.Env.Namespace, pod, port)
+}
