@@ -182,7 +182,7 @@ var _ = Describe("bad luck", Label("badluck"), func() {
 			support.ExpectNothingDisturbed(ctx, lab, client)
 		})
 		_ = h.Wait() // its exit code is looked at below
-		Expect(h.ProcessState.ExitCode()).To(Equal(4), h.Output.String())
+		Expect(h.ProcessState.ExitCode()).To(Equal(1), h.Output.String())
 		verdict, _, err := report.Load(h.Directory())
 		Expect(err).NotTo(HaveOccurred())
 		Expect(verdict.Verdict).To(Equal(check.Violation), verdict.Reason)
