@@ -13,6 +13,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/sparkchaos/sparkchaos/internal/atomicfile"
 )
 
 // digestsFile lies in each build and holds the SHA-256 of all its other files, in the form of sha256sum. Whoever uses a build
@@ -73,21 +75,13 @@ func digestOf(file string, entry fs.DirEntry) (sum string, err error) {
 }
 
 // record writes the digests of a finished build into it, and brings them to the disk.
-func record(directory string) (err error) {
+func record(directory string) error {
 	sums, err := digest(directory)
 	if err != nil {
 		return fmt.Errorf("record the digests of a build: %w", err)
 	}
-	f, err := os.CreateTemp(directory, "."+digestsFile)
-	if err != nil {
+	if err := atomicfile.Write(filepath.Join(directory, digestsFile), sums, 0o644); err != nil {
 		return fmt.Errorf("record the digests of a build: %w", err)
-	}
-	_, err = f.Write(sums)
-	if err = errors.Join(err, f.Chmod(0o644), f.Sync(), f.Close()); err != nil {
-		return errors.Join(fmt.Errorf("record the digests of a build: %w", err), os.Remove(f.Name()))
-	}
-	if err := os.Rename(f.Name(), filepath.Join(directory, digestsFile)); err != nil {
-		return errors.Join(fmt.Errorf("record the digests of a build: %w", err), os.Remove(f.Name()))
 	}
 	return nil
 }

@@ -13,11 +13,7 @@ func (e Env) lastFile(name string) string { return filepath.Join(e.images(), nam
 
 // remember notes the image for those who have no checkout.
 func (e Env) remember(name string, a Archive) error {
-	next := fmt.Sprintf("%s.%d", e.lastFile(name), os.Getpid())
-	if err := writeJSON(next, a); err != nil {
-		return err
-	}
-	return os.Rename(next, e.lastFile(name))
+	return writeJSON(e.lastFile(name), a)
 }
 
 // last returns the image that was remembered last.

@@ -20,6 +20,8 @@ import (
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/types"
+
+	"github.com/sparkchaos/sparkchaos/internal/atomicfile"
 )
 
 // Epoch is the modification time of every file in every image. Java's class data sharing compares it with the files at
@@ -273,7 +275,7 @@ func writeJSON(name string, v any) error {
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(name, append(data, '\n'), 0o644)
+	return atomicfile.Write(name, append(data, '\n'), 0o644)
 }
 
 func readJSON(name string, v any) error {

@@ -1,13 +1,12 @@
 package report
 
 import (
-	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 
+	"github.com/sparkchaos/sparkchaos/internal/atomicfile"
 	"github.com/sparkchaos/sparkchaos/pkg/check"
 )
 
@@ -99,24 +98,9 @@ func WriteFiles(directory string, verdict check.RunVerdict, info RunInfo, format
 		if err != nil {
 			return err
 		}
-		if err := replaceFile(filepath.Join(directory, name), content); err != nil {
+		if err := atomicfile.Write(filepath.Join(directory, name), content, 0o600); err != nil {
 			return fmt.Errorf("write report: %w", err)
 		}
-	}
-	return nil
-}
-
-func replaceFile(path string, content []byte) error {
-	file, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*")
-	if err != nil {
-		return err
-	}
-	_, err = file.Write(content)
-	if err = errors.Join(err, file.Chmod(0o600), file.Close()); err == nil {
-		err = os.Rename(file.Name(), path)
-	}
-	if err != nil {
-		return errors.Join(err, os.Remove(file.Name()))
 	}
 	return nil
 }
