@@ -86,7 +86,7 @@ func retained(tb testing.TB, path string) uint64 {
 	var before, after runtime.MemStats
 	runtime.GC()
 	runtime.ReadMemStats(&before)
-	r, evaluation := history.NewReader(file), NewEvaluation()
+	r, evaluation := history.NewReader(file), catalogueEvaluation()
 	var event history.Event
 	for r.Next(&event) == nil {
 		evaluation.Observe(&event)
@@ -122,7 +122,7 @@ func BenchmarkDecidingEvent(b *testing.B) {
 		}
 		story = append(story, event)
 	}
-	evaluation := NewEvaluation()
+	evaluation := catalogueEvaluation()
 	var took []time.Duration
 	for i := 0; b.Loop(); i++ {
 		event := story[i%len(story)]

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -85,10 +86,10 @@ func Definitions() []Definition {
 	}
 }
 
-// Entries returns the invariants for a scenario's catalogue.
-func Entries() []scenario.Entry {
+// Entries returns the invariants for a scenario's catalogue, one's own included.
+func Entries(own ...Definition) []scenario.Entry {
 	var entries []scenario.Entry
-	for _, d := range Definitions() {
+	for _, d := range slices.Concat(Definitions(), own) {
 		entries = append(entries, scenario.Entry{Name: d.Name, Doc: d.Doc, Args: d.Args, Check: d.Problems, Baseline: d.Baseline, Bound: d.Bound})
 	}
 	return entries

@@ -19,8 +19,13 @@ const verdictFormat = 1
 // Judge reads a history to its end and judges it by the plan that it opens with. The same bytes give the same verdict.
 // It fails only if the history cannot be read: another format version, or the disk; a damaged history is inconclusive
 // at best.
-func Judge(ctx context.Context, r *history.Reader) (RunVerdict, error) {
-	evaluation := NewEvaluation()
+//
+// Invariants of one's own are judged beside those of the catalogue. One that has the name of another one makes Judge fail.
+func Judge(ctx context.Context, r *history.Reader, own ...Definition) (RunVerdict, error) {
+	evaluation, err := NewEvaluation(own...)
+	if err != nil {
+		return RunVerdict{}, err
+	}
 	var event history.Event
 	for n := 0; ; n++ {
 		if n%1024 == 0 && ctx.Err() != nil {
@@ -57,9 +62,17 @@ type Evaluation struct {
 	model       *model.Model
 }
 
-// NewEvaluation judges by all invariants of the catalogue.
-func NewEvaluation() *Evaluation {
-	return &Evaluation{definitions: Definitions(), model: model.New(model.KeepTasks(wantsTasks))}
+// NewEvaluation judges by all invariants of the catalogue and by one's own. It fails if two have the same name.
+func NewEvaluation(own ...Definition) (*Evaluation, error) {
+	known := map[string]bool{}
+	all := slices.Concat(Definitions(), own)
+	for _, d := range all {
+		if known[d.Name] {
+			return nil, fmt.Errorf("two invariants have the name %q: choose another one for your own", d.Name)
+		}
+		known[d.Name] = true
+	}
+	return &Evaluation{definitions: all, model: model.New(model.KeepTasks(wantsTasks))}, nil
 }
 
 // Observe takes the next event; its memory is not kept.

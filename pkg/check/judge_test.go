@@ -272,7 +272,7 @@ func TestCutHistories(t *testing.T) {
 		t.Fatalf("the whole history: %s: %s", v.Verdict, v.Reason)
 	}
 	lines := bytes.SplitAfter(content, []byte("\n"))
-	evaluation := NewEvaluation()
+	evaluation := catalogueEvaluation()
 	cut := 0
 	for i, line := range lines[:len(lines)-1] {
 		if i%11 == 0 || i > len(lines)-30 {

@@ -297,7 +297,7 @@ func bytesOf(t fataler, story *historytest.Story) []byte {
 func judged(t fataler, content []byte) RunVerdict {
 	t.Helper()
 	reader := history.NewReader(bytes.NewReader(content))
-	evaluation := NewEvaluation()
+	evaluation := catalogueEvaluation()
 	var damage []string
 	for event, err := range reader.All() {
 		if err != nil {

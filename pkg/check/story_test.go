@@ -172,3 +172,12 @@ func encoded(t *testing.T, v RunVerdict) []byte {
 	}
 	return content
 }
+
+// catalogueEvaluation judges by the invariants of the catalogue.
+func catalogueEvaluation() *Evaluation {
+	evaluation, err := NewEvaluation()
+	if err != nil {
+		panic(err)
+	}
+	return evaluation
+}
