@@ -36,11 +36,9 @@ type SystemClock struct{}
 // Now returns the machine's time with its monotonic reading.
 func (SystemClock) Now() time.Time { return time.Now() }
 
-// File is what a history is written to. Subscriptions read from it what was written before they caught up, so that
-// no subscriber, however slow, costs memory. *os.File is one.
+// File is what a history is written to. *os.File is one.
 type File interface {
 	io.Writer
-	io.ReaderAt
 	io.Closer
 	Sync() error
 }
@@ -56,15 +54,12 @@ type Writer struct {
 	start    time.Time
 	observer func(*Event) // nil: nobody
 
-	mu      sync.Mutex
-	file    File
-	seq     int64
-	written int64 // bytes of whole lines in the file
-	err     error
-	closed  bool
-	readers int           // subscriptions that were not closed; the file stays open for them
-	more    chan struct{} // closed and replaced whenever written, err or closed changes
-	ended   chan struct{} // closed when no more events can be written
+	mu     sync.Mutex
+	file   File
+	seq    int64
+	err    error
+	closed bool
+	ended  chan struct{} // closed when no more events can be written
 }
 
 // Option changes how a Writer works.
@@ -87,7 +82,7 @@ func Create(path string, clock Clock, options ...Option) (*Writer, error) {
 
 // NewWriter writes a history to an empty file. The run begins now: offsets count from this call.
 func NewWriter(file File, clock Clock, options ...Option) *Writer {
-	w := &Writer{clock: clock, start: clock.Now(), file: file, more: make(chan struct{}), ended: make(chan struct{})}
+	w := &Writer{clock: clock, start: clock.Now(), file: file, ended: make(chan struct{})}
 	for _, option := range options {
 		option(w)
 	}
@@ -198,28 +193,20 @@ func (w *Writer) write(event Event, line []byte) error {
 		return w.fail(fmt.Errorf("writing event %d (%s/%s) to the history, %d of %d bytes written; the record ends here: %w",
 			event.Seq, event.Source, event.Type, n, len(line), err))
 	}
-	w.written += int64(len(line))
 	w.seq++
 	if w.observer != nil {
 		w.observer(&event)
 	}
-	w.wake()
 	return nil
 }
 
-// fail keeps the first error and lets the subscribers know of it.
+// fail keeps the first error, with which the record ends.
 func (w *Writer) fail(err error) error {
 	if w.err == nil && !w.closed {
 		close(w.ended)
 	}
 	w.err = err
-	w.wake()
 	return err
-}
-
-func (w *Writer) wake() {
-	close(w.more)
-	w.more = make(chan struct{})
 }
 
 // Err returns the error that ended the record, nil as long as everything was written.
@@ -229,9 +216,8 @@ func (w *Writer) Err() error {
 	return w.err
 }
 
-// Close brings the history to the disk and ends it; subscriptions deliver what was written and then end, and the file
-// is closed after the last of them. It returns the error that ended the record before, if there was one. Closing again
-// returns the same.
+// Close brings the history to the disk and ends it. It returns the error that ended the record before, if there was one.
+// Closing again returns the same.
 func (w *Writer) Close() error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -245,40 +231,8 @@ func (w *Writer) Close() error {
 	if err := w.file.Sync(); err != nil {
 		w.err = errors.Join(w.err, fmt.Errorf("bringing the history to the disk: %w", err))
 	}
-	if w.readers == 0 {
-		w.closeFile()
-	}
-	w.wake()
-	return w.err
-}
-
-func (w *Writer) closeFile() {
 	if err := w.file.Close(); err != nil {
 		w.err = errors.Join(w.err, fmt.Errorf("closing the history: %w", err))
 	}
-}
-
-// release lets go of a subscription.
-func (w *Writer) release() {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.readers--
-	if w.closed && w.readers == 0 {
-		w.closeFile()
-	}
-}
-
-// state returns how many bytes can be read, a channel that is closed when that changes, and how the history ended:
-// io.EOF after Close, the sticky error after a failure, nil as long as it goes on.
-func (w *Writer) state() (int64, <-chan struct{}, error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	switch {
-	case w.err != nil:
-		return w.written, w.more, w.err
-	case w.closed:
-		return w.written, w.more, io.EOF
-	default:
-		return w.written, w.more, nil
-	}
+	return w.err
 }

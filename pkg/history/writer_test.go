@@ -2,11 +2,9 @@ package history
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -56,15 +54,6 @@ func (f *fakeFile) Write(p []byte) (int, error) {
 	}
 	f.content = append(f.content, p...)
 	return len(p), nil
-}
-
-func (f *fakeFile) ReadAt(p []byte, at int64) (int, error) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.closed {
-		return 0, os.ErrClosed
-	}
-	return bytes.NewReader(f.content).ReadAt(p, at)
 }
 
 func (f *fakeFile) Sync() error { return nil }
@@ -263,14 +252,9 @@ func TestWhatHTMLEscapingWouldBlowUpFits(t *testing.T) {
 
 func TestAppendIsSafeForGoroutines(t *testing.T) {
 	t.Parallel()
-	file := &fakeFile{}
-	w := NewWriter(file, newFakeClock())
+	var observed []Event
+	w := NewWriter(&fakeFile{}, newFakeClock(), Observed(func(e *Event) { observed = append(observed, e.Clone()) }))
 	start(t, w)
-	sub, err := w.Subscribe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer sub.Close()
 	const writers, each = 8, 200
 	var group sync.WaitGroup
 	for i := range writers {
@@ -282,125 +266,66 @@ func TestAppendIsSafeForGoroutines(t *testing.T) {
 			}
 		})
 	}
-	var last Event
-	for i := range writers*each + 1 {
-		event, err := sub.Next(t.Context())
+	group.Wait()
+	if len(observed) != writers*each+1 {
+		t.Fatalf("%d events were observed, want %d", len(observed), writers*each+1)
+	}
+	for i, event := range observed {
+		if event.Seq != int64(i+1) || i > 0 && event.Offset <= observed[i-1].Offset {
+			t.Fatalf("event %d has seq %d and offset %s", i+1, event.Seq, event.Offset)
+		}
+	}
+}
+
+func TestAnObserverSeesWhatIsWritten(t *testing.T) {
+	t.Parallel()
+	file := &fakeFile{}
+	var observed []Event
+	w := NewWriter(file, newFakeClock(), Observed(func(e *Event) { observed = append(observed, e.Clone()) }))
+	start(t, w)
+	mustAppend(t, w, Harness, "second", &Object{Kind: "Pod", Name: "p"}, map[string]string{"a": "<b>"})
+	if _, err := w.Append(Harness, "refused", nil, make(chan int)); !errors.Is(err, ErrRefused) {
+		t.Fatalf("a channel was written: %v", err)
+	}
+	select {
+	case <-w.Ended():
+		t.Error("the history has ended, though it goes on")
+	default:
+	}
+	file.limit = len(file.content) + 1
+	if _, err := w.Append(Harness, "torn", nil, "x"); err == nil {
+		t.Fatal("the file is not full")
+	}
+	select {
+	case <-w.Ended():
+	default:
+		t.Error("the history has not ended, though it cannot be written any more")
+	}
+	_ = w.Close() // returns the same error
+	var written []Event
+	for event, err := range NewReader(bytes.NewReader(file.content)).All() {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if event.Seq != int64(i+1) || event.Offset <= last.Offset && i > 0 {
-			t.Fatalf("event %d has seq %d and offset %s after %s", i+1, event.Seq, event.Offset, last.Offset)
-		}
-		last = event
+		written = append(written, event)
 	}
-	group.Wait()
+	if diff := cmp.Diff(written, observed); diff != "" || len(observed) != 3 {
+		t.Errorf("observed (-written +observed):\n%s", diff)
+	}
 }
 
-func TestSubscriptionReplaysWaitsAndEnds(t *testing.T) {
+func TestAClosedHistoryHasEnded(t *testing.T) {
 	t.Parallel()
 	file := &fakeFile{}
 	w := NewWriter(file, newFakeClock())
 	start(t, w)
-	big := string(bytes.Repeat([]byte("x"), 3*subscriptionBuffer))
-	want := []Event{mustAppend(t, w, Harness, Problem, nil, big)}
-	sub, err := w.Subscribe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if event, err := sub.Next(t.Context()); err != nil || event.Type != RunStarted {
-		t.Fatalf("first event = %v, %v; want the replayed start", event.Type, err)
-	}
-	go func() {
-		for range 3 {
-			_, _ = w.Append(Harness, Problem, nil, "live")
-		}
-		_ = w.Close()
-	}()
-	got, err := sub.Next(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(want, []Event{got}); diff != "" {
-		t.Errorf("a line longer than the buffer (-appended +delivered):\n%s", diff)
-	}
-	for i := range 3 {
-		if event, err := sub.Next(t.Context()); err != nil || event.Seq != int64(i+3) {
-			t.Fatalf("live event %d = seq %d, %v", i, event.Seq, err)
+	for range 2 {
+		if err := w.Close(); err != nil {
+			t.Fatal(err)
 		}
 	}
-	if _, err := sub.Next(t.Context()); !errors.Is(err, io.EOF) {
-		t.Errorf("after the end: %v, want %v", err, io.EOF)
-	}
-	if file.isClosed() {
-		t.Error("the file was closed under a subscription")
-	}
-	sub.Close()
-	sub.Close()
+	<-w.Ended()
 	if !file.isClosed() {
-		t.Error("the file stays open after the last subscription")
-	}
-	if _, err := w.Subscribe(); !errors.Is(err, ErrClosed) {
-		t.Errorf("Subscribe to a closed history = %v, want %v", err, ErrClosed)
-	}
-}
-
-func TestSubscriptionHandsOnFailure(t *testing.T) {
-	t.Parallel()
-	file := &fakeFile{}
-	w := NewWriter(file, newFakeClock())
-	start(t, w)
-	sub, err := w.Subscribe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer sub.Close()
-	file.limit = len(file.content) + 1
-	_, wantErr := w.Append(Harness, Problem, nil, "x")
-	if _, err := sub.Next(t.Context()); err != nil {
-		t.Errorf("what was written before the failure: %v", err)
-	}
-	if _, err := sub.Next(t.Context()); !errors.Is(err, wantErr) {
-		t.Errorf("Next = %v, want %v", err, wantErr)
-	}
-}
-
-func TestSubscriptionEndsWithContext(t *testing.T) {
-	t.Parallel()
-	w := NewWriter(&fakeFile{}, newFakeClock())
-	sub, err := w.Subscribe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer sub.Close()
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	if _, err := sub.Next(ctx); !errors.Is(err, context.Canceled) {
-		t.Errorf("Next = %v, want %v", err, context.Canceled)
-	}
-}
-
-func TestASubscriptionKnowsWhetherItIsBehind(t *testing.T) {
-	t.Parallel()
-	log := NewWriter(&fakeFile{}, SystemClock{})
-	s, err := log.Subscribe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer s.Close()
-	if s.Behind() {
-		t.Error("it is behind a history without events")
-	}
-	for range 3 {
-		if _, err := log.Append(Harness, "x", nil, nil); err != nil {
-			t.Fatal(err)
-		}
-	}
-	for left := 2; left >= 0; left-- {
-		if _, err := s.Next(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-		if s.Behind() != (left > 0) {
-			t.Errorf("with %d events to come it is behind: %v", left, s.Behind())
-		}
+		t.Error("the file stays open")
 	}
 }

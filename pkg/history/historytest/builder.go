@@ -277,11 +277,6 @@ func (c *setClock) Now() time.Time { return c.now }
 // memory is a file in memory that is only written.
 type memory struct{ bytes.Buffer }
 
-// ReadAt reads what was written.
-func (m *memory) ReadAt(p []byte, at int64) (int, error) {
-	return bytes.NewReader(m.Buffer.Bytes()).ReadAt(p, at)
-}
-
 // Sync does nothing.
 func (m *memory) Sync() error { return nil }
 

@@ -174,9 +174,6 @@ func largePod() map[string]any {
 // stream is a file that is only written, not kept.
 type stream struct{ *bufio.Writer }
 
-// ReadAt fails: nothing is kept.
-func (stream) ReadAt([]byte, int64) (int, error) { return 0, io.EOF }
-
 // Sync writes what is buffered.
 func (s stream) Sync() error { return s.Flush() }
 
