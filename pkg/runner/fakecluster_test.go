@@ -114,17 +114,17 @@ func (c fakeCluster) StorageClasses() cluster.StorageClasses {
 	return cluster.StorageClasses{Shared: "shared", Local: "local"}
 }
 
-// fakeClusters has one cluster.
-type fakeClusters struct {
-	world *fakeWorld
-	makes bool // the cluster is made when a run asks for it
-}
+// fakeClusters has one cluster, or none until a run asks for one.
+type fakeClusters struct{ world *fakeWorld }
 
 func (f fakeClusters) Kind() string { return fakeKind }
 
-func (f fakeClusters) Make(ctx context.Context, _ cluster.Spec) (cluster.Cluster, bool, error) {
+func (f fakeClusters) Make(ctx context.Context, _ cluster.Spec) (c cluster.Cluster, made bool, err error) {
 	f.world.reach(ctx, "make the cluster")
-	return fakeCluster{f.world}, f.makes, ctx.Err()
+	if made = f.world.setGone(false); made {
+		f.world.reach(ctx, "has made the cluster")
+	}
+	return fakeCluster{f.world}, made, ctx.Err()
 }
 
 func (f fakeClusters) Open(string) (cluster.Cluster, error) {
@@ -140,8 +140,13 @@ func (f fakeClusters) Names() ([]string, error) { return []string{"c"}, nil }
 
 func (f fakeClusters) Remove(ctx context.Context, _ string) (bool, error) {
 	f.world.reach(ctx, "remove the cluster")
-	f.world.mu.Lock()
-	defer f.world.mu.Unlock()
-	f.world.gone = true
-	return true, nil
+	return !f.world.setGone(true), nil
+}
+
+// setGone decides whether there is a cluster, and returns what was so before.
+func (w *fakeWorld) setGone(gone bool) (before bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	before, w.gone = w.gone, gone
+	return before
 }

@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -55,7 +56,7 @@ type fakeWorld struct {
 	machines     map[string]*fakeMachine
 	processes    map[types.UID]*fakeProcess
 	incarnations map[types.UID]int // of the drivers of a Job
-	gone         bool              // the cluster was removed
+	gone         bool              // there is no cluster yet, or it was removed
 
 	known sync.Map // the objects of the API, which never change, as what they are
 }
@@ -128,9 +129,13 @@ func (w *fakeWorld) reach(ctx context.Context, point string) {
 }
 
 // apiOptions refuse the pods that an admission policy is seen to be in force by: one whose name a policy of the harness's knows. What
-// policies say in CEL is not evaluated.
+// policies say in CEL is not evaluated. The server's clock goes on by a second whenever it is read, the resolution of the times in objects:
+// here the second driver is made in the same second as the first.
 func (w *fakeWorld) apiOptions() fakekube.Options {
+	began := time.Now()
+	var read atomic.Int64
 	return fakekube.Options{
+		Now: func() time.Time { return began.Add(time.Duration(read.Add(1)) * time.Second) },
 		Admit: func(object *unstructured.Unstructured, dryRun bool) error {
 			if dryRun && object.GetKind() == "Pod" {
 				return apierrors.NewForbidden(fakekube.Pods().GroupResource(), object.GetName(), fmt.Errorf("ValidatingAdmissionPolicy sparkchaos-%s denied request", object.GetNamespace()))

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"os"
 	"strings"
 	"testing"
 	"time"
@@ -58,15 +57,7 @@ func interruptedIn(t *testing.T, w *fakeWorld, o runner.Options, when func(point
 // failedPhase returns the first phase that ended with an error.
 func failedPhase(t *testing.T, run runner.Directory) string {
 	t.Helper()
-	file, err := os.Open(run.History())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = file.Close() }() // opened for reading only
-	for event, err := range history.NewReader(file).All() {
-		if err != nil {
-			t.Fatal(err)
-		}
+	for _, event := range eventsOf(t, run) {
 		var phase history.PhaseData
 		if event.Type == history.PhaseEnded && json.Unmarshal(event.Data, &phase) == nil && phase.Error != "" {
 			return phase.Phase
@@ -103,23 +94,21 @@ func TestAnInterruptedRunLeavesNothingAndNeverPasses(t *testing.T) {
 		baseline bool   // it is not known yet
 		holds    bool   // the second driver does not finish
 	}{
-		"as it begins":                         {when: exactly("image"), phase: runner.PhasePreflight},
-		"when it asks for the cluster":         {when: exactly("make the cluster"), phase: runner.PhaseCluster},
-		"when it makes the baseline's disks":   {when: ofBaseline("make /var", ""), phase: runner.PhaseBaseline, baseline: true},
-		"when it launches the baseline":        {when: ofBaseline("POST", "/jobs"), phase: runner.PhaseBaseline, baseline: true},
-		"when it launches the workload":        {when: ofRun("POST", "/jobs"), phase: runner.PhaseLaunch},
-		"when it awaits the fault's anchor":    {when: exactly("await step lose-driver-node/inject"), phase: runner.PhaseFaults},
-		"before the fault":                     {when: exactly("power-off begins"), phase: runner.PhaseFaults},
-		"right after the fault":                {when: exactly("power-off has ended"), phase: runner.PhaseFaults},
-		"when it awaits the recovery's":        {when: exactly("await step lose-driver-node/recover"), phase: runner.PhaseFaults},
-		"before the recovery":                  {when: exactly("power-on begins"), phase: runner.PhaseSettle},
-		"right after the recovery":             {when: exactly("power-on has ended"), phase: runner.PhaseSettle},
-		"when it settles":                      {when: exactly("await the application to complete"), phase: runner.PhaseSettle, holds: true},
-		"when all was done":                    {when: exactly("await the phase recover")},
-		"when it collects the evidence":        {when: exactly("await the phase collect")},
-		"when it begins to clean up":           {when: exactly("await the phase cleanup")},
-		"when it removes its namespace":        {when: ofRun("DELETE /api/v1/namespaces/driver", "")},
-		"when it removes what is on its disks": {when: ofRun("remove /var", "")},
+		"as it begins":                      {when: exactly("image"), phase: runner.PhasePreflight},
+		"when it asks for the cluster":      {when: exactly("make the cluster"), phase: runner.PhaseCluster},
+		"when it launches the baseline":     {when: ofBaseline("POST", "/jobs"), phase: runner.PhaseBaseline, baseline: true},
+		"when it launches the workload":     {when: ofRun("POST", "/jobs"), phase: runner.PhaseLaunch},
+		"when it awaits the fault's anchor": {when: exactly("await step lose-driver-node/inject"), phase: runner.PhaseFaults},
+		"before the fault":                  {when: exactly("power-off begins"), phase: runner.PhaseFaults},
+		"right after the fault":             {when: exactly("power-off has ended"), phase: runner.PhaseFaults},
+		"when it awaits the recovery's":     {when: exactly("await step lose-driver-node/recover"), phase: runner.PhaseFaults},
+		"before the recovery":               {when: exactly("power-on begins"), phase: runner.PhaseSettle},
+		"right after the recovery":          {when: exactly("power-on has ended"), phase: runner.PhaseSettle},
+		"when it settles":                   {when: exactly("await the application to complete"), phase: runner.PhaseSettle, holds: true},
+		"when all was done":                 {when: exactly("await the phase recover")},
+		"when it collects the evidence":     {when: exactly("await the phase collect")},
+		"when it begins to clean up":        {when: exactly("await the phase cleanup")},
+		"when it removes its namespace":     {when: ofRun("DELETE /api/v1/namespaces/driver", "")},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

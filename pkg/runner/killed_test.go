@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -21,6 +20,7 @@ import (
 	"github.com/sparkchaos/sparkchaos/internal/fakekube"
 	"github.com/sparkchaos/sparkchaos/pkg/check"
 	"github.com/sparkchaos/sparkchaos/pkg/cluster"
+	"github.com/sparkchaos/sparkchaos/pkg/history"
 	"github.com/sparkchaos/sparkchaos/pkg/runner"
 )
 
@@ -29,6 +29,7 @@ type moment struct {
 	point    string
 	api      *fakekube.API
 	machines map[string]fakeMachine
+	gone     bool   // there is no cluster
 	dir      string // has the disks of the nodes, the run directory and the record of the active run
 }
 
@@ -58,6 +59,7 @@ func (p *photographer) take(_ context.Context, point string) {
 	for name, machine := range p.world.machines {
 		m.machines[name] = *machine
 	}
+	m.gone = p.world.gone
 	p.world.mu.Unlock()
 	p.err = errors.Join(p.err, copyTree(m.disks(), p.world.disks), copyTree(string(m.run()), filepath.Join(p.options.Runs, "latest")), p.copyRecord(m))
 	p.moments = append(p.moments, m)
@@ -117,7 +119,7 @@ func copyTree(to, from string) error {
 // worldAt lets the world go on from a moment. What ran then goes on to run, and nobody observes it.
 func worldAt(t testing.TB, m moment) (w *fakeWorld, end func()) {
 	t.Helper()
-	w = &fakeWorld{disks: m.disks(), script: fakeScript{idle: true}, machines: map[string]*fakeMachine{}, processes: map[types.UID]*fakeProcess{}}
+	w = &fakeWorld{disks: m.disks(), gone: m.gone, script: fakeScript{idle: true}, machines: map[string]*fakeMachine{}, processes: map[types.UID]*fakeProcess{}}
 	w.api = m.api.Clone(w.apiOptions())
 	for name, machine := range m.machines {
 		w.machines[name] = &machine
@@ -134,7 +136,28 @@ func worldAt(t testing.TB, m moment) (w *fakeWorld, end func()) {
 // after each action on a machine, and cleans up after a run that was killed there.
 func TestARunThatIsKilledAnywhereIsCleanedUp(t *testing.T) {
 	t.Parallel()
+	for name, makes := range map[string]bool{"on a cluster that was there": false, "on a cluster made for it": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			moments, makesAt := momentsOfARun(t, makes)
+			checkAll(t, moments)
+			if made := slices.Contains(makesAt, "has made the cluster"); made != makes {
+				t.Errorf("the run has made its cluster: %t, want %t", made, makes)
+			}
+			for _, want := range []string{"make the cluster", "power-off begins", "power-off has ended", "power-on begins", "power-on has ended"} {
+				if !slices.Contains(makesAt, want) {
+					t.Errorf("the run never reached %q, only %q", want, makesAt)
+				}
+			}
+		})
+	}
+}
+
+// momentsOfARun returns the moments of a run that passes, and the names of the points.
+func momentsOfARun(t *testing.T, makes bool) (moments []moment, points []string) {
+	t.Helper()
 	w := newFakeWorld(t, fakeScript{working: untilLost})
+	w.setGone(makes)
 	o := optionsIn(t, w, planned(t, ""))
 	p := &photographer{world: w, options: o, dir: t.TempDir()}
 	w.reached = p.take
@@ -142,19 +165,19 @@ func TestARunThatIsKilledAnywhereIsCleanedUp(t *testing.T) {
 	if err := errors.Join(err, finished.Err, finished.LeftBehind, p.err); err != nil {
 		t.Fatal(err)
 	}
-	points := map[string]bool{}
 	for _, m := range p.moments {
-		points[m.point] = true
+		points = append(points, m.point)
 	}
-	for _, want := range []string{"make the cluster", "power-off begins", "power-off has ended", "power-on begins", "power-on has ended"} {
-		if !points[want] {
-			t.Errorf("the run never reached %q, only %q", want, slices.Sorted(maps.Keys(points)))
-		}
-	}
+	return p.moments, points
+}
+
+// checkAll cleans up after each of the moments.
+func checkAll(t *testing.T, moments []moment) {
+	t.Helper()
 	const atOnce = 16 // they wait most of the time
 	var group errgroup.Group
 	group.SetLimit(atOnce)
-	for _, m := range p.moments {
+	for _, m := range moments {
 		group.Go(func() error {
 			checkKilled(t, m)
 			return nil
@@ -163,10 +186,12 @@ func TestARunThatIsKilledAnywhereIsCleanedUp(t *testing.T) {
 	_ = group.Wait() // what is wrong was told
 }
 
-// checkKilled cleans up after a run that was killed at a moment, and checks that nothing is left and that what it recorded is no pass.
+// checkKilled cleans up after a run that was killed at a moment, and checks that nothing is left. What it recorded is no pass unless it had
+// recorded its end, after which there is only the cluster to remove.
 func checkKilled(t *testing.T, m moment) {
 	t.Helper()
-	if report := judged(t, m.run()); report.Verdict == check.Pass {
+	ended := slices.ContainsFunc(eventsOf(t, m.run()), func(e history.Event) bool { return e.Type == history.RunEnded })
+	if report := judged(t, m.run()); report.Verdict == check.Pass && !ended {
 		t.Errorf("killed at %q: the run passes", m.point)
 	}
 	w, end := worldAt(t, m)
@@ -176,7 +201,11 @@ func checkKilled(t *testing.T, m moment) {
 		Confirm: func(question string) error { return fmt.Errorf("nobody is there to answer: %s", question) }, Say: func(string, ...any) {},
 	})
 	open, openErr := openIn(m.run(), m.active())
-	if left := append(leftIn(w), open...); errors.Join(err, openErr) != nil || len(left) > 0 {
+	left := append(leftIn(w), open...)
+	if w.setGone(false) { // with all that was in it
+		left = slices.DeleteFunc(open, func(what string) bool { return strings.HasPrefix(what, undoRecord) })
+	}
+	if errors.Join(err, openErr) != nil || len(left) > 0 {
 		t.Errorf("killed at %q: the clean-up leaves %q: %v, %v", m.point, left, err, openErr)
 	}
 }

@@ -2,6 +2,7 @@ package runner_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -21,7 +22,7 @@ import (
 	"github.com/sparkchaos/sparkchaos/pkg/scenario"
 )
 
-// driverLosesItsNode is the shipped scenario of this name in short, but for the place of the fault's arguments.
+// driverLosesItsNode is the shipped scenario driver-node-power-off in short, but for further arguments of the fault and its recovery.
 const driverLosesItsNode = `
 apiVersion: sparkchaos.dev/v1alpha1
 kind: Scenario
@@ -38,7 +39,7 @@ spec:
   - name: lose-driver-node
     inject: {nodePowerOff: {node: {of: driver}%s}}
     when: {executorsRegistered: {atLeast: 2}}
-    recover: {when: {executorsRegistered: {atLeast: 2}}}
+    %s
   expect:
   - driverRescheduled: {within: 90s}
   - atMostOneDriver: {overlap: 0s}
@@ -52,11 +53,16 @@ spec:
   settle: 2m
 `
 
+// whileItWorks is the recovery while the second driver works.
+const whileItWorks = "recover: {when: {executorsRegistered: {atLeast: 2}}}"
+
 // planned decides the scenario for a fake cluster; more are further arguments of the fault.
-func planned(t *testing.T, more string) *plan.Plan {
+func planned(t *testing.T, more string) *plan.Plan { return plannedWith(t, more, whileItWorks) }
+
+func plannedWith(t *testing.T, more, recovery string) *plan.Plan {
 	t.Helper()
 	catalogue := scenario.Catalogue{Faults: faults.Entries(), Anchors: anchor.Entries(), Invariants: check.Entries()}
-	s, err := scenario.Load("scenario.yaml", fmt.Appendf(nil, driverLosesItsNode, more), catalogue)
+	s, err := scenario.Load("scenario.yaml", fmt.Appendf(nil, driverLosesItsNode, more, recovery), catalogue)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -131,12 +137,15 @@ func leftIn(w *fakeWorld) []string {
 	return append(left, directories...)
 }
 
+// undoRecord precedes the ID of one.
+const undoRecord = "undo record "
+
 // openIn returns what a run directory and the records of runs say that is to be undone.
 func openIn(run runner.Directory, active runner.ActiveRuns) ([]string, error) {
 	records, err := faults.Pending(run.Undo(), faults.Undos())
 	var open []string
 	for _, record := range records {
-		open = append(open, "undo record "+record.ID)
+		open = append(open, undoRecord+record.ID)
 	}
 	dead, deadErr := active.Dead()
 	for _, run := range dead {
@@ -155,24 +164,87 @@ func checkNothingIsLeft(t *testing.T, w *fakeWorld, o runner.Options, finished r
 	}
 }
 
+// TestAWholeRunPasses has the node come back while the second driver works, or only when nothing but a pod on it keeps the Job from
+// being complete.
 func TestAWholeRunPasses(t *testing.T) {
 	t.Parallel()
-	w := newFakeWorld(t, fakeScript{working: untilLost})
-	o := optionsIn(t, w, planned(t, ""))
-	finished, err := runner.Run(t.Context(), o)
-	if err != nil || finished.Err != nil {
-		t.Fatal(err, finished.Err)
+	for name, tt := range map[string]struct {
+		recovery  string
+		recovered string // the phase in which the fault is
+		makes     bool   // the cluster is made for the run
+	}{
+		"recovered while it works": {recovery: whileItWorks, recovered: runner.PhaseFaults},
+		"recovered at the end":     {recovered: runner.PhaseSettle},
+		"on a cluster made for it": {recovery: whileItWorks, recovered: runner.PhaseFaults, makes: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newFakeWorld(t, fakeScript{working: untilLost})
+			w.setGone(tt.makes)
+			o := optionsIn(t, w, plannedWith(t, "", tt.recovery))
+			finished, err := runner.Run(t.Context(), o)
+			if err != nil || finished.Err != nil {
+				t.Fatal(err, finished.Err)
+			}
+			checkPassed(t, o.Plan, finished.Directory)
+			checkNothingIsLeft(t, w, o, finished)
+			if gone := w.setGone(false); gone != tt.makes {
+				t.Errorf("the cluster is gone: %t, want %t", gone, tt.makes)
+			}
+			if phase := phaseOf(t, finished.Directory, history.FaultRecovered); phase != tt.recovered {
+				t.Errorf("the fault was recovered in the phase %q, want %q", phase, tt.recovered)
+			}
+		})
 	}
-	report := judged(t, finished.Directory)
+}
+
+// checkPassed checks that each invariant of the plan passes.
+func checkPassed(t *testing.T, p *plan.Plan, run runner.Directory) {
+	t.Helper()
+	report := judged(t, run)
 	for _, result := range report.Results {
 		if result.Verdict != check.Pass {
 			t.Errorf("%s is %s: %s (%+v)", result.Invariant, result.Verdict, result.Message, result.Assumptions)
 		}
 	}
-	if report.Verdict != check.Pass || len(report.Results) != len(o.Plan.Expect) {
+	if report.Verdict != check.Pass || len(report.Results) != len(p.Expect) {
 		t.Errorf("the run is judged %s by %d invariants: %s", report.Verdict, len(report.Results), report.Reason)
 	}
-	checkNothingIsLeft(t, w, o, finished)
+}
+
+// eventsOf returns the history of a run.
+func eventsOf(t *testing.T, run runner.Directory) []history.Event {
+	t.Helper()
+	file, err := os.Open(run.History())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = file.Close() }() // opened for reading only
+	var events []history.Event
+	for event, err := range history.NewReader(file).All() {
+		if err != nil {
+			t.Fatal(err)
+		}
+		events = append(events, event)
+	}
+	return events
+}
+
+// phaseOf returns the phase in which the first event of a fault of a type lies; empty if there is none.
+func phaseOf(t *testing.T, run runner.Directory, eventType string) string {
+	t.Helper()
+	var phase history.PhaseData
+	for _, event := range eventsOf(t, run) {
+		switch {
+		case event.Source == history.Harness && event.Type == history.PhaseStarted:
+			if err := json.Unmarshal(event.Data, &phase); err != nil {
+				t.Fatal(err)
+			}
+		case event.Source == history.Fault && event.Type == eventType:
+			return phase.Phase
+		}
+	}
+	return ""
 }
 
 func TestAWholeRunWhoseFaultDoesNotLandIsInconclusive(t *testing.T) {
