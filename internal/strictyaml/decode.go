@@ -49,6 +49,7 @@ type Custom func(d *Decoder, node *yaml.Node, into reflect.Value, at Field)
 // Decoder decodes one document.
 type Decoder struct {
 	custom   map[reflect.Type]Custom
+	words    map[string][]string
 	nodes    map[string]*yaml.Node // by path
 	problems []Problem
 	visits   int
@@ -59,6 +60,12 @@ type Decoder struct {
 // NewDecoder returns a Decoder; custom has the types that need their own decoding, by pointer-free type.
 func NewDecoder(custom map[reflect.Type]Custom) *Decoder {
 	return &Decoder{custom: custom, nodes: map[string]*yaml.Node{}}
+}
+
+// WithWords gives the decoder the sets of texts that tags name with the key words, and returns it.
+func (d *Decoder) WithWords(sets map[string][]string) *Decoder {
+	d.words = sets
+	return d
 }
 
 // Decode fills the struct that into points to from the one document in data. What is wrong is kept for Problems; the

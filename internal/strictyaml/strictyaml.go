@@ -3,6 +3,7 @@
 //
 //	json:"name,omitempty"   the field's name; without omitempty it must be given (unless it has a value beforehand)
 //	enum:"Job|Pod"          the only texts accepted
+//	words:"role"          the same, of a set that is given to the Decoder by that name
 //	unbuilt:"memory|true"   values that are known but not built yet, refused as such
 //	pattern:"^[a-z]+$"      what a text must match
 //	like:"512m"             an example, shown when the pattern or the type does not fit

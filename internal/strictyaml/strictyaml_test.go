@@ -288,3 +288,25 @@ func FuzzDecode(f *testing.F) {
 		}
 	})
 }
+
+func TestWords(t *testing.T) {
+	t.Parallel()
+	type role struct {
+		Of string `json:"of" words:"role"`
+	}
+	decode := func(sets map[string][]string, text string) error {
+		d := NewDecoder(nil).WithWords(sets)
+		d.Decode([]byte(text), &role{})
+		return d.Err("file")
+	}
+	roles := map[string][]string{"role": {"driver", "executor"}}
+	if err := decode(roles, "of: driver"); err != nil {
+		t.Errorf("a word of the set: %v", err)
+	}
+	if err := decode(roles, "of: drivr"); err == nil || !strings.Contains(err.Error(), "did you mean driver?") {
+		t.Errorf("another word: %v, want a suggestion", err)
+	}
+	if err := decode(nil, "of: driver"); err == nil {
+		t.Error("a set that nobody gave accepts a word")
+	}
+}

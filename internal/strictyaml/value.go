@@ -212,13 +212,22 @@ func (d *Decoder) allowed(node *yaml.Node, value string, at Field) {
 	if !d.built(node, value, at.Tag.Get("enum"), at) {
 		return
 	}
-	if enum := at.Tag.Get("enum"); enum != "" && !slices.Contains(strings.Split(enum, "|"), value) {
-		d.Complain(node, at, "%q is not accepted; %s", value, Suggest(value, strings.Split(enum, "|")))
+	if accepted, limited := d.accepted(at.Tag); limited && !slices.Contains(accepted, value) {
+		d.Complain(node, at, "%q is not accepted; %s", value, Suggest(value, accepted))
 		return
 	}
 	if pattern := at.Tag.Get("pattern"); pattern != "" && !regexp.MustCompile(pattern).MatchString(value) {
 		d.Complain(node, at, "%q does not fit; want a text that matches %s%s%s", value, pattern, example(at.Tag), reason(at.Tag))
 	}
+}
+
+// accepted returns the texts that a tag accepts; limited is false if it accepts any.
+func (d *Decoder) accepted(tag reflect.StructTag) (texts []string, limited bool) {
+	if enum := tag.Get("enum"); enum != "" {
+		return strings.Split(enum, "|"), true
+	}
+	set := tag.Get("words")
+	return d.words[set], set != ""
 }
 
 // built refuses what the format knows but nobody implements yet, and says what there is instead.

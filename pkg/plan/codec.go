@@ -22,7 +22,7 @@ func (p Plan) MarshalJSON() ([]byte, error) {
 // Parse reads a plan from YAML or JSON as strictly as scenarios are read; it returns a *scenario.Error with every
 // problem. file is its name for messages only.
 func Parse(file string, data []byte, catalogue scenario.Catalogue, how ...scenario.Option) (*Plan, error) {
-	d := strictyaml.NewDecoder(scenario.Decoders(catalogue))
+	d := strictyaml.NewDecoder(scenario.Decoders(catalogue)).WithWords(scenario.Words())
 	var p Plan
 	d.Decode(data, &p)
 	if p.Kind == Kind {

@@ -11,6 +11,3 @@ func Artifacts(a Application) []string {
 	}
 	return append(names, a.Files...)
 }
-
-// Enabled reports whether there is a staging server.
-func (s StagingServer) Enabled() bool { return s.Storage != "" && s.Storage != StagingNone }

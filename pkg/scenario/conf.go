@@ -96,7 +96,12 @@ func PlainConf(w Workload) map[string]string {
 
 // Variables returns the environment variables of the harness whose values a workload is given, sorted.
 func Variables(w Workload) []string {
-	names := slices.Clone(w.StagingServer.Credentials)
+	var names []string
+	for _, c := range components() {
+		if c.variables != nil {
+			names = append(names, c.variables(w)...)
+		}
+	}
 	for _, value := range w.Conf {
 		if value.FromEnv != "" {
 			names = append(names, value.FromEnv)

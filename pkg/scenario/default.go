@@ -24,19 +24,6 @@ const (
 	Failed              = "Failed"
 )
 
-// Where a staging server keeps the artifacts.
-const (
-	StagingNone    = "none"    // there is no staging server
-	StagingMemory  = "memory"  // in the server's own pod
-	StagingDurable = "durable" // on storage that outlives any pod
-)
-
-// Where a shuffle service notes whose files it serves.
-const (
-	LocalDirectoryNode      = "node"
-	LocalDirectoryContainer = "container"
-)
-
 // What the directory is made of in which drivers and executors keep checkpoints and results.
 const (
 	StorageShared = "shared" // a volume that all nodes see and that survives the loss of any
@@ -59,7 +46,6 @@ const (
 	defaultMemory            = "512m"
 	defaultRequest           = "0.5"
 	defaultSettle            = 2 * time.Minute
-	defaultDurableReplicas   = 2
 	defaultProfile           = ProfileResilient
 	defaultDisk              = StorageShared
 )
@@ -78,23 +64,12 @@ func Default(s *Scenario) {
 	fill(&executors.RequestCores, defaultRequest)
 	fill(&executors.Memory, defaultMemory)
 	fillPointer(&executors.TolerationSeconds, defaultTolerationSeconds)
-	defaultStagingServer(&s.Spec.Workload.StagingServer)
-	if shuffle := &s.Spec.Workload.ShuffleService; shuffle.Enabled {
-		fill(&shuffle.LocalDirectory, LocalDirectoryNode)
+	for _, c := range components() {
+		c.fill(&s.Spec.Workload)
 	}
 	fill(&s.Spec.Workload.Storage, defaultDisk)
 	fill(&s.Spec.Workload.Profile, defaultProfile)
 	applyProfile(&s.Spec.Workload)
-}
-
-func defaultStagingServer(server *StagingServer) {
-	fill(&server.Storage, StagingNone)
-	switch server.Storage {
-	case StagingDurable:
-		fill(&server.Replicas, defaultDurableReplicas)
-	case StagingMemory:
-		fill(&server.Replicas, 1)
-	}
 }
 
 func defaultDriver(driver *Driver) {

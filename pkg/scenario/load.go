@@ -32,7 +32,7 @@ func chosen(how []Option) options {
 // Load reads a scenario. file is its name for messages only. It returns an *Error with every problem of the file, or
 // a scenario as it was written, without defaults; see Default.
 func Load(file string, data []byte, catalogue Catalogue, how ...Option) (*Scenario, error) {
-	d := strictyaml.NewDecoder(Decoders(catalogue))
+	d := strictyaml.NewDecoder(Decoders(catalogue)).WithWords(Words())
 	var s Scenario
 	d.Decode(data, &s)
 	if s.Kind == Kind {

@@ -159,6 +159,9 @@ func bounded(s *jsonschema.Schema, tag reflect.StructTag) *jsonschema.Schema {
 	if enum := tag.Get("enum"); enum != "" {
 		s.Enum = texts(strings.Split(enum, "|"))
 	}
+	if set := tag.Get("words"); set != "" {
+		s.Enum = texts(Words()[set])
+	}
 	if s.Type == "boolean" && tag.Get("unbuilt") == "true" {
 		s.Enum = []any{false}
 	}

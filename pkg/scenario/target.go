@@ -8,20 +8,18 @@ import (
 
 // The roles that a selector's of can name. The pods of the workload carry them in a label.
 const (
-	OfDriver         = "driver"
-	OfExecutor       = "executor"
-	OfStagingServer  = "stagingServer"
-	OfShuffleService = "shuffleService"
+	OfDriver   = "driver"
+	OfExecutor = "executor"
 )
 
 // roles are the words for what a selector's of can name.
-func roles() []string { return []string{OfDriver, OfExecutor, OfStagingServer, OfShuffleService} }
+func roles() []string { return append([]string{OfDriver, OfExecutor}, ComponentRoles()...) }
 
 // NodeSelector says which node a fault strikes: the one that carries a pod of the application at the moment
 // of the injection ({of: driver}, {of: executor, index: 0}), or one by its name ({name: worker-2}).
 type NodeSelector struct {
 	// Of is driver or executor, of the live incarnation, or stagingServer or shuffleService, the first by its pod's name: the node on which that pod runs.
-	Of string `json:"of,omitempty" enum:"driver|executor|stagingServer|shuffleService"`
+	Of string `json:"of,omitempty" words:"role"`
 	// Index counts the live incarnation's executors from 0, in the order of their executor ids. Absent: the plan chooses by its seed.
 	Index *int `json:"index,omitempty" min:"0" max:"999"`
 	// Without is driver: executors on the driver's node do not count, so the driver's node is spared.
@@ -34,7 +32,7 @@ type NodeSelector struct {
 // beside: executor}, or one by name.
 type PodSelector struct {
 	// Of is driver or executor, of the live incarnation, or stagingServer or shuffleService, the first by its pod's name.
-	Of string `json:"of,omitempty" enum:"driver|executor|stagingServer|shuffleService"`
+	Of string `json:"of,omitempty" words:"role"`
 	// Beside is driver or executor: of several staging servers or shuffle services, the one on the same node as that pod.
 	Beside string `json:"beside,omitempty" enum:"driver|executor"`
 	// Index counts the live incarnation's executors from 0, in the order of their executor ids. Absent: the plan chooses by its seed.
@@ -64,8 +62,8 @@ func (s PodSelector) Problems(field string) []string {
 		return selectorProblems(field, s.Of, s.Index, s.Name)
 	}
 	problems := selectorProblems(field, s.Of, nil, s.Name)
-	if s.Of != OfStagingServer && s.Of != OfShuffleService {
-		problems = append(problems, fmt.Sprintf("%s.beside needs %s.of: %s or %s", field, field, OfStagingServer, OfShuffleService))
+	if !slices.Contains(ComponentRoles(), s.Of) {
+		problems = append(problems, fmt.Sprintf("%s.beside needs %s.of: %s", field, field, strings.Join(ComponentRoles(), " or ")))
 	}
 	return append(problems, selectorProblems(field+" (beside)", s.Beside, s.Index, "")...)
 }
@@ -115,11 +113,12 @@ func (s PodSelector) String() string {
 }
 
 func role(of string, index *int) string {
+	for _, c := range components() {
+		if of == c.role {
+			return c.words
+		}
+	}
 	switch {
-	case of == OfStagingServer:
-		return "the staging server"
-	case of == OfShuffleService:
-		return "the shuffle service"
 	case of != OfExecutor:
 		return "the " + of
 	case index == nil:

@@ -91,7 +91,7 @@ type Driver struct {
 	TolerationSeconds    *int64 `json:"tolerationSeconds,omitempty" min:"0" max:"86400"`                               // for not-ready and unreachable nodes; default 2
 	Memory               string `json:"memory,omitempty" pattern:"^[1-9][0-9]*[kmgt]$" like:"512m"`                    // of the JVM's heap, as Spark writes it: 512m
 	Cores                string `json:"cores,omitempty" pattern:"^([0-9]+(\\.[0-9]{1,3})?|[0-9]+m)$" like:"\"0.5\""`   // CPU request, as Kubernetes writes it: "0.5"
-	Beside               string `json:"beside,omitempty" enum:"stagingServer|shuffleService"`                          // prefers the node of that component's pod
+	Beside               string `json:"beside,omitempty" words:"component"`                                            // prefers the node of that component's pod
 	NodeName             string `json:"nodeName,omitempty" pattern:"^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$" like:"worker-1"` // pins the driver to one node; for a bare Pod in experiments
 }
 
@@ -102,23 +102,6 @@ type Executors struct {
 	RequestCores      string `json:"requestCores,omitempty" pattern:"^([0-9]+(\\.[0-9]{1,3})?|[0-9]+m)$" like:"\"0.5\""` // CPU request, as Kubernetes writes it: "0.5"
 	Memory            string `json:"memory,omitempty" pattern:"^[1-9][0-9]*[kmgt]$" like:"512m"`                         // of the heap, as Spark writes it: 512m
 	TolerationSeconds *int64 `json:"tolerationSeconds,omitempty" min:"0" max:"86400"`                                    // for not-ready and unreachable nodes; default 2
-}
-
-// StagingServer keeps the application's jar and files, which the harness uploads before the launch and driver and executors
-// fetch in an init container.
-type StagingServer struct {
-	Storage     string   `json:"storage,omitempty" enum:"none|memory|durable"`                                          // none (default): artifacts come with the image; memory: lost with the server's pod; durable: on storage that outlives any pod
-	Replicas    int      `json:"replicas,omitempty" min:"1" max:"9"`                                                    // pods of the server, each on a node of its own; default 2 if durable, else 1
-	URL         string   `json:"url,omitempty" pattern:"^(s3|gs|azblob)://[^\\s]+$" like:"s3://bucket?prefix=staging/"` // durable only: object storage instead of the cluster's shared volume
-	Credentials []string `json:"credentials,omitempty" pattern:"^[A-Za-z_][A-Za-z0-9_]*$" like:"AWS_ACCESS_KEY_ID"`     // with url: environment variables of the harness that the server is given, by name; each has to be allowed with --allow-env NAME
-	Padding     string   `json:"padding,omitempty" pattern:"^[1-9][0-9]*[kmg]?$" like:"16m"`                            // bytes of noise that the harness adds to the artifacts, so that fetching them takes as long as with a large application
-	FetchRate   string   `json:"fetchRate,omitempty" pattern:"^[1-9][0-9]*[kmg]?$" like:"20k"`                          // bytes a second at which a pod fetches: slow enough for a fault to strike in the middle; default unlimited
-}
-
-// ShuffleService is Spark's external shuffle service, one on each node: it serves an executor's map output when the executor is gone.
-type ShuffleService struct {
-	Enabled        bool   `json:"enabled,omitempty"`                              // false (default): map output goes with its executor
-	LocalDirectory string `json:"localDirectory,omitempty" enum:"node|container"` // where the service notes whose files it serves: node (default), on the node's disk; container: lost when the service's pod is, known to be bad
 }
 
 // Fault is one disturbance: what, when, and when it is undone.

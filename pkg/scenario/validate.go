@@ -2,8 +2,6 @@ package scenario
 
 import (
 	"fmt"
-	"net/url"
-	"path"
 	"reflect"
 	"slices"
 	"strings"
@@ -20,9 +18,8 @@ type report func(path, format string, args ...any)
 func validate(s *Scenario, catalogue Catalogue, how options, report report) {
 	validateTiming(s.Spec.Cluster.Timing, report)
 	validateDriver(s.Spec.Workload.Driver, report)
-	validateStaging(s.Spec.Workload, report)
-	if shuffle := s.Spec.Workload.ShuffleService; shuffle.LocalDirectory != "" && !shuffle.Enabled {
-		report("spec.workload.shuffleService.localDirectory", "there is no shuffle service; write enabled: true or leave this out")
+	for _, c := range components() {
+		c.check(s.Spec.Workload, report)
 	}
 	CheckConf("spec.workload.conf", s.Spec.Workload.Conf, how.plainSecrets, report)
 	checkArtifacts(s.Spec.Workload.Application, report)
@@ -66,44 +63,12 @@ func validateDriver(driver Driver, report report) {
 	}
 }
 
-// validateStaging finds artifacts without a server and servers without artifacts.
-func validateStaging(w Workload, report report) {
-	const at = "spec.workload.stagingServer"
-	server, artifacts := w.StagingServer, Artifacts(w.Application)
-	switch {
-	case !server.Enabled() && len(artifacts) > 0:
-		report("spec.workload.application", "%s would have to be fetched from a staging server, but there is none; write stagingServer: {storage: durable}, or give a jar of the image as local:///…", strings.Join(artifacts, ", "))
-	case server.Enabled() && len(artifacts) == 0:
-		report(at+".storage", "the server would have nothing to serve: neither application.jar nor application.files names a file beside the scenario")
-	}
-	names := map[string]string{}
-	for _, artifact := range artifacts {
-		base := path.Base(artifact)
-		if other, double := names[base]; double {
-			report("spec.workload.application", "%s and %s have the same name: pods fetch all artifacts into one directory", other, artifact)
-		}
-		names[base] = artifact
-	}
-	if address, err := url.Parse(server.URL); err == nil && address.User != nil {
-		report(at+".url", "has a user or password in it, which anybody may read; name the variables that hold them in credentials")
-	}
-	if server.Storage != StagingDurable && server.URL != "" {
-		report(at+".url", "only storage: durable has one")
-	}
-	if server.URL == "" && len(server.Credentials) > 0 {
-		report(at+".credentials", "are for the object storage that url names, but there is none")
-	}
-	if server.Storage == StagingMemory && server.Replicas > 1 {
-		report(at+".replicas", "%d servers with storage: memory would each know other artifacts; leave this out", server.Replicas)
-	}
-	if !server.Enabled() && (server.Replicas != 0 || server.FetchRate != "") {
-		report(at, "there is no server without storage: memory or durable")
-	}
-}
-
 // validateComponents finds faults at components that the workload does not have.
 func validateComponents(spec Spec, report report) {
-	present := map[string]bool{OfStagingServer: spec.Workload.StagingServer.Enabled(), OfShuffleService: spec.Workload.ShuffleService.Enabled}
+	present := map[string]bool{}
+	for _, c := range components() {
+		present[c.role] = c.present(spec.Workload)
+	}
 	for i, fault := range spec.Faults {
 		for _, of := range selected(fault.Inject.Args) {
 			if has, component := present[of]; component && !has {
