@@ -62,7 +62,8 @@ func Create(ctx context.Context, client kubernetes.Interface, object Object) (Ob
 	case *corev1.Pod:
 		return create(ctx, client.CoreV1().Pods(namespace), o)
 	default:
-		return nil, fmt.Errorf("create %s %s: objects of type %T are not known here; add the kind to launcher.Create", kindOf(object), FullName(object), object)
+		return nil, fmt.Errorf("create %s %s: objects of type %T are not known here; add the kind to launcher.Create",
+			kindOf(object), FullName(object), object)
 	}
 }
 

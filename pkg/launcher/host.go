@@ -21,7 +21,7 @@ import (
 type Machine struct {
 	Workload  scenario.Workload
 	Seed      uint64                                                   // of the run
-	Directory string                                                   // of the run, in which a component may leave files that nobody else can read
+	Directory string                                                   // of the run, for files that nobody else can read
 	Artifact  func(ctx context.Context, name string) (*os.File, error) // opens a file that the scenario names
 }
 

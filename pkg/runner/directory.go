@@ -37,9 +37,6 @@ func (d Directory) Logs() string { return d.file("logs") }
 // Undo is the directory of the undo records.
 func (d Directory) Undo() string { return d.file("undo") }
 
-// Bundle is what was uploaded to the staging server, if there is one.
-func (d Directory) Bundle() string { return d.file("artifacts.tar.gz") }
-
 // Baseline is the history of the run without faults, if one was needed.
 func (d Directory) Baseline() string { return d.file("baseline.ndjson") }
 
@@ -65,12 +62,6 @@ func MakeDirectory(runs string, p *plan.Plan, now time.Time) (Directory, error) 
 		return "", fmt.Errorf("make the run directory: %w", err)
 	}
 	return Directory(absolute), pointLatest(runs, name)
-}
-
-// createPrivate makes a file that nobody else can read: plans, histories and logs tell of clusters, and artifacts may be
-// keytabs.
-func createPrivate(path string) (*os.File, error) {
-	return os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600)
 }
 
 // pointLatest replaces the link in one step, so it always points somewhere.

@@ -41,7 +41,8 @@ func lacking(ctx context.Context, client kubernetes.Interface, service *appsv1.D
 		return "", false, fmt.Errorf("look at DaemonSet %s: %w", launcher.FullName(service), err)
 	}
 	status := now.Status
-	if status.ObservedGeneration >= now.Generation && status.DesiredNumberScheduled > 0 && status.NumberReady >= status.DesiredNumberScheduled {
+	wanted := status.DesiredNumberScheduled
+	if status.ObservedGeneration >= now.Generation && wanted > 0 && status.NumberReady >= wanted {
 		return "", false, nil
 	}
 	selector := metav1.FormatLabelSelector(service.Spec.Selector)

@@ -56,7 +56,8 @@ func (Component) Explain(w scenario.Workload) string {
 	case !service.Enabled:
 		return ""
 	case service.LocalDirectory == scenario.LocalDirectoryContainer:
-		return "Shuffle service: one on each node serves the map output of executors that are gone; a replaced service does not know them any more, because it keeps the list in its container."
+		return "Shuffle service: one on each node serves the map output of executors that are gone; " +
+			"a replaced service does not know them any more, because it keeps the list in its container."
 	default:
 		return "Shuffle service: one on each node serves the map output of executors that are gone, and still does so after it was replaced."
 	}

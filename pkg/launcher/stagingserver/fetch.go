@@ -66,7 +66,9 @@ func fetching(pod *launcher.Pod, server scenario.StagingServer, env launcher.Env
 	})
 	pod.Volumes = append(pod.Volumes,
 		corev1.Volume{Name: artifactsVolume, VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}}},
-		corev1.Volume{Name: artifactsSecretVolume, VolumeSource: corev1.VolumeSource{Secret: &corev1.SecretVolumeSource{SecretName: artifactsSecret}}})
+		corev1.Volume{Name: artifactsSecretVolume, VolumeSource: corev1.VolumeSource{
+			Secret: &corev1.SecretVolumeSource{SecretName: artifactsSecret},
+		}})
 	main := &pod.Containers[0]
 	main.VolumeMounts = append(main.VolumeMounts, corev1.VolumeMount{Name: artifactsVolume, MountPath: artifactsMount, ReadOnly: true})
 	main.Env = append(main.Env, corev1.EnvVar{Name: artifactsVariable, Value: artifactsDirectory})
@@ -75,7 +77,8 @@ func fetching(pod *launcher.Pod, server scenario.StagingServer, env launcher.Env
 func fetchArgs(server scenario.StagingServer, env launcher.Environment, role string) []string {
 	args := []string{
 		"fetch", "--server", fmt.Sprintf("https://%s:%d", host(env), port), "--ca-file", artifactsSecretMount + "/" + secretCA,
-		"--id", "$(ARTIFACTS_ID)", "--sha256", "$(ARTIFACTS_SHA256)", "--max-bytes", "$(ARTIFACTS_BYTES)", "--secret-file", artifactsSecretMount + "/" + secretSecret,
+		"--id", "$(ARTIFACTS_ID)", "--sha256", "$(ARTIFACTS_SHA256)", "--max-bytes", "$(ARTIFACTS_BYTES)",
+		"--secret-file", artifactsSecretMount + "/" + secretSecret,
 		"--into", artifactsDirectory, "--retry-for", fetchPatience, "--report-role", role,
 	}
 	if server.FetchRate != "" {

@@ -127,7 +127,9 @@ func (c Component) Part(l launcher.Launch) (launcher.Part, error) {
 			TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "Secret"},
 			ObjectMeta: launcher.ObjectMeta(env, credentialsName),
 		}
-		pod.Containers[0].EnvFrom = []corev1.EnvFromSource{{SecretRef: &corev1.SecretEnvSource{LocalObjectReference: corev1.LocalObjectReference{Name: credentialsName}}}}
+		pod.Containers[0].EnvFrom = []corev1.EnvFromSource{{SecretRef: &corev1.SecretEnvSource{
+			LocalObjectReference: corev1.LocalObjectReference{Name: credentialsName},
+		}}}
 	}
 	replicas := int32(server.Replicas)
 	s.deployment = &appsv1.Deployment{
@@ -176,7 +178,9 @@ func podSpec(server scenario.StagingServer, env launcher.Environment) corev1.Pod
 		}},
 		Volumes: []corev1.Volume{
 			{Name: storeVolume, VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}}},
-			{Name: identityName, VolumeSource: corev1.VolumeSource{Secret: &corev1.SecretVolumeSource{SecretName: identityName, DefaultMode: &private}}},
+			{Name: identityName, VolumeSource: corev1.VolumeSource{
+				Secret: &corev1.SecretVolumeSource{SecretName: identityName, DefaultMode: &private},
+			}},
 		},
 		Containers: []corev1.Container{{
 			Name:            name,

@@ -61,7 +61,9 @@ func (p *part) Prepare(ctx context.Context, host *launcher.Host) error {
 		return fmt.Errorf("upload the artifacts to pod %s: %w", servers[0].Name, err)
 	}
 	host.Progress.Say("artifacts are uploaded: %v, %d bytes", p.bundle.names, p.ticket.Size)
-	data := history.StagingData{ResourceID: p.ticket.ID, SHA256: p.ticket.SHA256, Bytes: p.ticket.Size, Files: p.bundle.names, Server: servers[0].Name}
+	data := history.StagingData{
+		ResourceID: p.ticket.ID, SHA256: p.ticket.SHA256, Bytes: p.ticket.Size, Files: p.bundle.names, Server: servers[0].Name,
+	}
 	if err := host.Record(history.Staging, history.ArtifactsUploaded, data); err != nil {
 		return err
 	}
@@ -69,8 +71,8 @@ func (p *part) Prepare(ctx context.Context, host *launcher.Host) error {
 	return err
 }
 
-// Verify implements launcher.Verifier: it fetches from each server that is ready what was uploaded before the faults, with the same secret: that
-// a pod is Ready is no evidence. If none is ready it waits for one. What it sees is for the invariants to judge.
+// Verify implements launcher.Verifier: it fetches from each server that is ready what was uploaded before the faults, with the
+// same secret: that a pod is Ready is no evidence. If none is ready it waits for one. What it sees is for the invariants to judge.
 func (p *part) Verify(ctx context.Context, host *launcher.Host) error {
 	if p.ticket.ID == "" {
 		return nil

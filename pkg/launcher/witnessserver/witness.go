@@ -219,7 +219,8 @@ func newServer(secret token, w scenario.Workload, env launcher.Environment) *ser
 		policy:  policyOf(w, env, labels),
 		service: service,
 		deployment: &appsv1.Deployment{
-			TypeMeta: metav1.TypeMeta{APIVersion: appsv1.SchemeGroupVersion.String(), Kind: "Deployment"}, ObjectMeta: launcher.ObjectMeta(env, name),
+			TypeMeta:   metav1.TypeMeta{APIVersion: appsv1.SchemeGroupVersion.String(), Kind: "Deployment"},
+			ObjectMeta: launcher.ObjectMeta(env, name),
 			Spec: appsv1.DeploymentSpec{
 				Replicas: &one,
 				// Two of them would write to one file.
@@ -242,7 +243,9 @@ func podSpec(env launcher.Environment) corev1.PodSpec {
 		Affinity: &corev1.Affinity{PodAntiAffinity: &corev1.PodAntiAffinity{
 			PreferredDuringSchedulingIgnoredDuringExecution: []corev1.WeightedPodAffinityTerm{{Weight: 100, PodAffinityTerm: driver}},
 		}},
-		Volumes: []corev1.Volume{{Name: "store", VolumeSource: corev1.VolumeSource{PersistentVolumeClaim: &corev1.PersistentVolumeClaimVolumeSource{ClaimName: name}}}},
+		Volumes: []corev1.Volume{{Name: "store", VolumeSource: corev1.VolumeSource{
+			PersistentVolumeClaim: &corev1.PersistentVolumeClaimVolumeSource{ClaimName: name},
+		}}},
 		Containers: []corev1.Container{{
 			Name: name, Image: env.StagingImage, ImagePullPolicy: env.ImagePullPolicy(),
 			Args: []string{
