@@ -3,7 +3,6 @@ package cli
 import (
 	"bytes"
 	"errors"
-	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -172,43 +171,6 @@ func TestPlainSecretsTakeAFlag(t *testing.T) {
 	}
 	if code, out, stderr := cli(t, "lint", file); code != ExitUsage || !strings.Contains(out, file+":7:44: spec.workload.conf.spark.hadoop.fs.s3a.secret.key:") {
 		t.Errorf("exit code %d, %s%s; want line and column", code, out, stderr)
-	}
-}
-
-func TestArtifactsComeFromTheScenariosDirectoryAlone(t *testing.T) {
-	t.Parallel()
-	top := t.TempDir()
-	dir := filepath.Join(top, "scenario")
-	for path, content := range map[string]string{filepath.Join(dir, "files", "a.txt"): "inside", filepath.Join(top, "b.txt"): "outside"} {
-		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o700), os.WriteFile(path, []byte(content), 0o600)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := os.Symlink(top, filepath.Join(dir, "up")); err != nil {
-		t.Fatal(err)
-	}
-	finder := artifacts{beside: dir, cache: filepath.Join(top, "cache")}
-	shipped := artifacts{cache: filepath.Join(top, "cache")}
-	for _, tc := range []struct {
-		finder artifacts
-		name   string
-		want   string // a part of the content; empty: refused
-	}{
-		{finder, "files/a.txt", "inside"}, {finder, "../b.txt", ""}, {finder, filepath.Join(top, "b.txt"), ""}, {finder, "up/b.txt", ""},
-		{finder, "files/../files/a.txt", ""}, {finder, "files", ""}, {finder, "none.txt", ""}, {finder, "/etc/passwd", ""},
-		{finder, "files/dictionary.txt", "\n"}, {shipped, "files/dictionary.txt", "\n"}, {shipped, "files/a.txt", ""},
-	} {
-		file, err := tc.finder.find(t.Context(), tc.name)
-		if err != nil {
-			if tc.want != "" {
-				t.Errorf("%s: %v", tc.name, err)
-			}
-			continue
-		}
-		content, err := io.ReadAll(file)
-		if err = errors.Join(err, file.Close()); err != nil || tc.want == "" || !strings.Contains(string(content), tc.want) {
-			t.Errorf("%s: read %q, %v; want %q", tc.name, content, err, tc.want)
-		}
 	}
 }
 

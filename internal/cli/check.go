@@ -10,10 +10,10 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/sparkchaos/sparkchaos"
 	"github.com/sparkchaos/sparkchaos/internal/printable"
 	"github.com/sparkchaos/sparkchaos/internal/regular"
 	"github.com/sparkchaos/sparkchaos/pkg/check"
-	"github.com/sparkchaos/sparkchaos/pkg/history"
 	"github.com/sparkchaos/sparkchaos/pkg/report"
 )
 
@@ -74,15 +74,11 @@ func checkFormat(output string) (report.Format, error) {
 }
 
 func judgeDirectory(ctx context.Context, directory string) (check.RunVerdict, error) {
-	file, err := regular.Open(filepath.Join(directory, historyFile)) // a pipe, say, would be waited for for ever
+	verdict, err := sparkchaos.Judge(ctx, directory, sparkchaos.Catalogue())
 	if errors.Is(err, fs.ErrNotExist) {
 		return check.RunVerdict{}, usagef("%w; give a run directory, like runs/latest", err)
 	}
-	if err != nil {
-		return check.RunVerdict{}, err
-	}
-	defer file.Close()
-	return check.Judge(ctx, history.NewReader(file))
+	return verdict.RunVerdict, err
 }
 
 // settleVerdict compares a verdict with the one that is stored, and stores it.

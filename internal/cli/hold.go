@@ -1,16 +1,13 @@
 package cli
 
 import (
-	"context"
 	"errors"
-	"fmt"
-	"sync/atomic"
 	"time"
 
 	"github.com/spf13/pflag"
 
+	"github.com/sparkchaos/sparkchaos"
 	"github.com/sparkchaos/sparkchaos/pkg/cluster"
-	"github.com/sparkchaos/sparkchaos/pkg/runner"
 )
 
 // waitAlone is how long --wait without a duration waits.
@@ -33,30 +30,6 @@ func checkWait(flags runFlags) error {
 	}
 }
 
-// holdCluster takes hold of the cluster of a command's runs, and shows for whom it waits.
-func holdCluster(ctx context.Context, options runner.Options, patience time.Duration) (release func(), err error) {
-	exclusive, ok := options.Clusters.(cluster.Exclusive)
-	if !ok {
-		return func() {}, nil
-	}
-	var holder atomic.Pointer[cluster.Holder]
-	done := func() {}
-	waiting := func(h cluster.Holder) {
-		if holder.Swap(&h) == nil {
-			done = options.Progress.Await("cluster "+options.ClusterName, patience, func() string { return "held by " + holder.Load().String() })
-		}
-	}
-	release, err = exclusive.Hold(ctx, options.ClusterName, cluster.Holding("a command `run`"), patience, waiting)
-	done()
-	if ctx.Err() != nil {
-		return release, withCode(ExitInterrupted, err)
-	}
-	if err != nil && patience == 0 && isHeld(err) {
-		return nil, fmt.Errorf("%w; --wait waits for it, and --cluster-name takes another cluster", err)
-	}
-	return release, err
-}
-
 // isHeld reports whether something was not done because a cluster is held.
 func isHeld(err error) bool {
 	var held *cluster.HeldError
@@ -64,13 +37,17 @@ func isHeld(err error) bool {
 }
 
 // sayKept tells that the runs' cluster goes on, and how it is removed.
-func sayKept(options runner.Options) {
-	if _, ok := options.Clusters.(cluster.Exclusive); !ok || !options.KeepCluster {
+func sayKept(lab *sparkchaos.Cluster, keep bool, show *progress) {
+	provider, name := lab.Provider()
+	sayThatKept(provider, name, keep, show)
+}
+
+func sayThatKept(provider cluster.Provider, name string, keep bool, show *progress) {
+	if _, ok := provider.(cluster.Exclusive); !ok || !keep {
 		return
 	}
-	if _, err := options.Clusters.Open(options.ClusterName); errors.Is(err, cluster.ErrNotFound) {
+	if _, err := provider.Open(name); errors.Is(err, cluster.ErrNotFound) {
 		return
 	}
-	kind, name := options.Clusters.Kind(), options.ClusterName
-	options.Progress.Say("cluster %s is kept: `sparkchaos cluster down --cluster %s --name %s` removes it, `sparkchaos cluster list` shows all", name, kind, name)
+	show.Say("cluster %s is kept: `sparkchaos cluster down --cluster %s --name %s` removes it, `sparkchaos cluster list` shows all", name, provider.Kind(), name)
 }

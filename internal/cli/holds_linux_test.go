@@ -8,12 +8,10 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/sparkchaos/sparkchaos/pkg/cluster"
 	"github.com/sparkchaos/sparkchaos/pkg/cluster/clustertest"
 	"github.com/sparkchaos/sparkchaos/pkg/cluster/locks"
-	"github.com/sparkchaos/sparkchaos/pkg/runner"
 )
 
 // ownState gives the program a state and a cache of its own; the tests that use it cannot be parallel.
@@ -98,56 +96,6 @@ func TestAClusterThatIsHeldIsLeftToItsRun(t *testing.T) {
 	if _, err := os.Lstat(runs); !os.IsNotExist(err) {
 		t.Errorf("a run that was refused made %s, %v", runs, err)
 	}
-}
-
-func TestOneThatWaitsForTheClusterShowsIt(t *testing.T) {
-	state := ownState(t)
-	other := held(t, state, "embedded", "lab")
-	clusters := struct {
-		*locks.Holds
-		cluster.Provider
-	}{Holds: locks.NewHolds(locks.In(state, "embedded"))}
-	show := &fakeAwaiting{seen: make(chan string, 1), done: make(chan struct{})}
-	got := make(chan error, 1)
-	go func() {
-		var err error
-		var release func()
-		defer func() { got <- err }() // after the cluster was released
-		release, err = holdCluster(t.Context(), runner.Options{ClusterName: "lab", Clusters: clusters, Progress: show}, time.Hour)
-		if err == nil {
-			defer release()
-			// What the process holds it can hold again.
-			again, err2 := clusters.Hold(t.Context(), "lab", cluster.Holding("x"), 0, func(cluster.Holder) {})
-			if err = err2; err == nil {
-				again()
-				err = clusters.Note("lab", "r-mine")
-			}
-		}
-	}()
-	if seen := <-show.seen; !strings.Contains(seen, "cluster lab for 1h0m0s: held by run r-other") {
-		t.Errorf("it shows %q", seen)
-	}
-	other.Release()
-	<-show.done
-	if err := <-got; err != nil {
-		t.Error(err)
-	}
-	if holder, err := clusters.Holder("lab"); err != nil || holder != nil {
-		t.Errorf("afterwards it is held by %+v, %v", holder, err)
-	}
-}
-
-// fakeAwaiting is a progress that tells what is awaited.
-type fakeAwaiting struct {
-	seen chan string
-	done chan struct{}
-}
-
-func (f *fakeAwaiting) Say(string, ...any) {}
-
-func (f *fakeAwaiting) Await(what string, atMost time.Duration, seen func() string) func() {
-	f.seen <- fmt.Sprintf("%s for %v: %s", what, atMost, seen())
-	return func() { close(f.done) }
 }
 
 func TestWaitIsForClustersOfThisMachine(t *testing.T) {
@@ -243,7 +191,7 @@ func TestAKeptClusterIsTold(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct{ keep, absent, told bool }{{true, false, true}, {true, true, false}, {false, false, false}} {
 		var out bytes.Buffer
-		sayKept(runner.Options{ClusterName: "lab", KeepCluster: tt.keep, Clusters: keptClusters{absent: tt.absent}, Progress: newProgress(&out)})
+		sayThatKept(keptClusters{absent: tt.absent}, "lab", tt.keep, newProgress(&out))
 		if told := strings.Contains(out.String(), "cluster lab is kept: `sparkchaos cluster down --cluster embedded --name lab` removes it"); told != tt.told {
 			t.Errorf("%+v: %q", tt, out.String())
 		}

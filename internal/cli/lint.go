@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/sparkchaos/sparkchaos/internal/assembly"
 	"github.com/sparkchaos/sparkchaos/internal/printable"
 	"github.com/sparkchaos/sparkchaos/pkg/scenario"
 )
@@ -55,7 +56,7 @@ func (l *lackingFiles) Error() string {
 
 // lint returns the line that says that a scenario is valid, or what is wrong with it.
 func lint(argument string, how ...scenario.Option) (string, error) {
-	text, shipped, err := readScenario(argument)
+	text, shipped, err := assembly.ReadScenario(argument)
 	if err != nil {
 		return "", err
 	}
@@ -63,7 +64,7 @@ func lint(argument string, how ...scenario.Option) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if err := checkArtifacts(s.Spec.Workload, besideOf(argument, shipped)); err != nil {
+	if err := assembly.CheckArtifacts(s.Spec.Workload, assembly.BesideOf(argument, shipped)); err != nil {
 		return "", &lackingFiles{scenario: argument, cause: err}
 	}
 	return fmt.Sprintf("%s: %s is valid", printable.Line(argument), s.Metadata.Name), nil

@@ -10,8 +10,6 @@ import (
 	"strings"
 
 	"golang.org/x/term"
-
-	"github.com/sparkchaos/sparkchaos/pkg/runner"
 )
 
 // asker returns a function that shows a person what a run may disturb and asks, on a terminal, whether it may.
@@ -84,15 +82,5 @@ func readLine(ctx context.Context, in io.Reader) (string, error) {
 			return "", a.err
 		}
 		return strings.TrimSpace(a.text), nil
-	}
-}
-
-// imageNamed is an image that the nodes get by themselves.
-func imageNamed(reference, flag, what string) func(context.Context) (runner.Image, error) {
-	return func(context.Context) (runner.Image, error) {
-		if reference == "" {
-			return runner.Image{}, usagef("an existing cluster pulls its images: %s names %s; `sparkchaos image build` builds it, push it to a registry that the nodes reach", flag, what)
-		}
-		return runner.Image{Reference: reference}, nil
 	}
 }

@@ -12,14 +12,10 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"github.com/sparkchaos/sparkchaos/internal/components"
-	"github.com/sparkchaos/sparkchaos/internal/paths"
+	"github.com/sparkchaos/sparkchaos"
+	"github.com/sparkchaos/sparkchaos/internal/assembly"
 	"github.com/sparkchaos/sparkchaos/internal/printable"
-	"github.com/sparkchaos/sparkchaos/pkg/check"
 	"github.com/sparkchaos/sparkchaos/pkg/cluster"
-	"github.com/sparkchaos/sparkchaos/pkg/cluster/kinds"
-	"github.com/sparkchaos/sparkchaos/pkg/faults"
-	"github.com/sparkchaos/sparkchaos/pkg/image"
 	"github.com/sparkchaos/sparkchaos/pkg/plan"
 	"github.com/sparkchaos/sparkchaos/pkg/report"
 	"github.com/sparkchaos/sparkchaos/pkg/runner"
@@ -117,7 +113,7 @@ func planRuns(command *cobra.Command, args []string, flags runFlags) ([]plannedR
 			return nil, err
 		}
 		beside := filepath.Dir(flags.plan)
-		return []plannedRun{{plan: p, beside: beside}}, errors.Join(flags.allowed.check(p.Workload, beside), checkArtifacts(p.Workload, beside))
+		return []plannedRun{{plan: p, beside: beside}}, errors.Join(flags.allowed.check(p.Workload, beside), assembly.CheckArtifacts(p.Workload, beside))
 	}
 	if flags.seed == 0 {
 		flags.seed = uint64(rand.Uint32()) + 1 // the plan and every report say which
@@ -154,7 +150,7 @@ func checkOut(out string) error {
 }
 
 func planRun(arg string, flags runFlags) (plannedRun, error) {
-	text, shipped, err := readScenario(arg)
+	text, shipped, err := assembly.ReadScenario(arg)
 	if err != nil {
 		return plannedRun{}, err
 	}
@@ -166,38 +162,30 @@ func planRun(arg string, flags runFlags) (plannedRun, error) {
 	if err != nil {
 		return plannedRun{}, err
 	}
-	one := plannedRun{plan: p, scenario: text, beside: besideOf(arg, shipped)}
-	return one, errors.Join(flags.allowed.check(p.Workload, one.beside), checkArtifacts(p.Workload, one.beside))
+	one := plannedRun{plan: p, scenario: text, beside: assembly.BesideOf(arg, shipped)}
+	return one, errors.Join(flags.allowed.check(p.Workload, one.beside), assembly.CheckArtifacts(p.Workload, one.beside))
 }
 
 func carryOutAll(command *cobra.Command, getenv func(string) string, planned []plannedRun, flags runFlags) error {
-	options, err := runOptions(command, getenv, flags)
+	ctx, show := command.Context(), newProgress(command.ErrOrStderr())
+	source, options, err := harness(command, getenv, flags, show)
 	if err != nil {
 		return err
 	}
-	find, err := artifactFinder(getenv)
+	lab, err := sparkchaos.Reserve(ctx, source, options...)
 	if err != nil {
-		return err
+		return refused(ctx, err, flags.wait)
 	}
-	release, err := holdCluster(command.Context(), options, flags.wait)
-	if err != nil {
-		return err
-	}
-	defer release()
-	if err := cleanUpBefore(command.Context(), options, flags); err != nil {
-		return err
-	}
-	defer sayKept(options)
+	defer func() { _ = lab.Close() }() // no run leaves anything to be removed by it
+	defer sayKept(lab, flags.keepCluster, show)
 	worst := outcome{code: ExitPass}
 	for _, one := range planned {
 		for n := 1; n <= flags.repeat; n++ {
 			if flags.repeat > 1 || len(planned) > 1 {
-				options.Progress.Say("run %s, %d of %d", one.plan.Scenario.Name, n, flags.repeat)
+				show.Say("run %s, %d of %d", one.plan.Scenario.Name, n, flags.repeat)
 			}
-			options.Plan, options.Scenario = one.plan, one.scenario
-			options.Artifact, options.SecretFile = find(one.beside), flags.allowed.secretFile(one.beside)
-			worst = worst.or(carryOut(command, getenv, options))
-			if command.Context().Err() != nil {
+			worst = worst.or(carryOut(command, getenv, lab, one))
+			if ctx.Err() != nil {
 				return withCode(ExitInterrupted, worst.interrupted())
 			}
 		}
@@ -206,6 +194,21 @@ func carryOutAll(command *cobra.Command, getenv func(string) string, planned []p
 		return withCode(worst.code, worst.err)
 	}
 	return exitWith(worst.code)
+}
+
+// refused explains why a cluster cannot be used.
+func refused(ctx context.Context, err error, patience time.Duration) error {
+	var left *sparkchaos.CleanUpError
+	switch {
+	case ctx.Err() != nil:
+		return withCode(ExitInterrupted, err)
+	case errors.As(err, &left):
+		return withCode(ExitCleanUpLeftovers, err)
+	case patience == 0 && isHeld(err):
+		return fmt.Errorf("%w; --wait waits for it, and --cluster-name takes another cluster", err)
+	default:
+		return err
+	}
 }
 
 // outcome is what a run means for the exit code.
@@ -242,164 +245,67 @@ func (o outcome) interrupted() error {
 	return errors.Join(errors.New("interrupted; the faults were undone, the run directory is kept"), o.err)
 }
 
-// carryOut runs one plan, judges its record and reports.
-func carryOut(command *cobra.Command, getenv func(string) string, options runner.Options) outcome {
-	options.Underway = &runner.Underway{}
-	end := interruptsOf(command.Context()).during(
-		interruptible{undoing: options.Underway.Undoing, left: options.Underway.Left, cleanUp: options.CleanUp}, options.Progress.Say)
-	finished, err := runner.Run(command.Context(), options)
-	end()
-	if err != nil {
+// carryOut runs one plan and prints the verdict.
+func carryOut(command *cobra.Command, getenv func(string) string, lab *sparkchaos.Cluster, one plannedRun) outcome {
+	verdict, err := lab.Carry(command.Context(), sparkchaos.Planned{Plan: one.plan, Scenario: one.scenario, Beside: one.beside})
+	if verdict.Directory == "" {
 		return outcome{code: ExitError, err: err}
 	}
-	judgeContext := context.WithoutCancel(command.Context()) // an interrupted run is judged and reported, too
-	verdict, err := judgeDirectory(judgeContext, string(finished.Directory))
 	if err == nil {
-		err = reportRun(command, getenv, finished.Directory, verdict)
+		err = printRun(command, getenv, verdict)
 	}
-	return outcomeOf(verdict.Verdict, err, finished)
+	return outcomeOf(verdict, err)
+}
+
+func printRun(command *cobra.Command, getenv func(string) string, verdict sparkchaos.Verdict) error {
+	if err := printReports(command, getenv, []report.Format{report.Table}, verdict.RunVerdict, verdict.Info); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintf(command.OutOrStdout(), "run directory: %s\n", verdict.Directory)
+	return err
 }
 
 // outcomeOf weighs what a run came to: its verdict, whether it could be judged and reported, and how the run ended. A
 // report that cannot be written hides no violation.
-func outcomeOf(verdict check.Verdict, report error, finished runner.Finished) outcome {
-	result := outcome{code: codeOfVerdict(verdict)}
+func outcomeOf(verdict sparkchaos.Verdict, report error) outcome {
+	result := outcome{code: codeOfVerdict(verdict.RunVerdict.Verdict)}
 	if report != nil {
 		result = result.or(outcome{code: ExitError, err: report})
 	}
-	if finished.Err != nil {
-		result = result.or(outcome{code: ExitError, err: finished.Err})
+	if verdict.Trouble != nil {
+		result = result.or(outcome{code: ExitError, err: verdict.Trouble})
 	}
-	if finished.LeftBehind != nil {
-		left := fmt.Errorf("the clean-up is incomplete, `sparkchaos cleanup` tries again: %w", finished.LeftBehind)
+	if verdict.LeftBehind != nil {
+		left := fmt.Errorf("the clean-up is incomplete, `sparkchaos cleanup` tries again: %w", verdict.LeftBehind)
 		result = result.or(outcome{code: ExitCleanUpLeftovers, err: left, left: true})
 	}
 	return result
 }
 
-// cleanUpBefore cleans up after runs that were killed on the cluster that a run is about to use. One that belongs to others is asked
-// for first: before, nothing is done to it.
-func cleanUpBefore(ctx context.Context, options runner.Options, flags runFlags) error {
-	if err := confirmed(ctx, options.Clusters); err != nil {
-		return err
-	}
-	clean := cleanUpOptions(ctx, options, flags)
-	clean.Only = options.ClusterName
-	return cleanedUp(ctx, runner.CleanUpDead(ctx, clean))
-}
-
-func cleanUpOptions(ctx context.Context, options runner.Options, flags runFlags) runner.CleanUpOptions {
-	say := options.Progress.Say
-	return runner.CleanUpOptions{
-		Active: options.Active, Clusters: options.Clusters, ChaosMesh: options.ChaosMesh, Say: say,
-		Confirm: questioner(ctx, flags.cluster.yes, say, os.Stdin, os.Stderr),
-	}
-}
-
-// cleanUpAll cleans up after runs that were killed, on clusters of each kind.
-func cleanUpAll(ctx context.Context, getenv func(string) string, options runner.Options, flags runFlags) error {
-	var errs []error
-	for _, kind := range kinds.All() {
-		if kind.Unavailable != nil {
-			continue // no run on this system can have left something in it
-		}
-		clean := cleanUpOptions(ctx, options, flags)
-		if clean.Clusters.Kind() != kind.Name {
-			others := newClusterChoice()
-			others.kind = kind.Name
-			provider, err := others.provider(getenv, sayLine(options.Progress))
-			if err != nil {
-				errs = append(errs, err)
-				continue
-			}
-			clean.Clusters = provider
-		}
-		errs = append(errs, runner.CleanUpDead(ctx, clean))
-	}
-	return cleanedUp(ctx, errors.Join(errs...))
-}
-
-// cleanedUp gives the trouble of a clean-up its exit code.
-func cleanedUp(ctx context.Context, err error) error {
-	if ctx.Err() != nil {
-		return withCode(ExitInterrupted, err)
-	}
-	return withCode(ExitCleanUpLeftovers, err)
-}
-
-// confirmed asks whether a cluster that others use may be disturbed, if it is one.
-func confirmed(ctx context.Context, provider cluster.Provider) error {
-	confirming, ok := provider.(cluster.Confirming)
-	if !ok {
-		return nil
-	}
-	return confirming.Confirm(ctx)
-}
-
-func sayLine(show runner.Progress) func(line string) {
-	return func(line string) { show.Say("%s", line) }
-}
-
-func reportRun(command *cobra.Command, getenv func(string) string, directory runner.Directory, verdict check.RunVerdict) error {
-	if err := report.WriteFiles(string(directory), verdict, report.RunInfo{Directory: string(directory)}, report.JSON); err != nil {
-		return err
-	}
-	verdict, info, err := report.Load(string(directory))
+// harness returns the cluster that the flags of a command mean, and how it is used.
+func harness(
+	command *cobra.Command, getenv func(string) string, flags runFlags, show *progress,
+) (sparkchaos.Source, []sparkchaos.Option, error) {
+	kind, err := flags.cluster.of()
 	if err != nil {
-		return err
+		return sparkchaos.Source{}, nil, err
 	}
-	if err := report.WriteFiles(string(directory), verdict, info, report.Kept()...); err != nil {
-		return err
+	ctx, cleanUp := command.Context(), cleanUpCommand(command.Flags())
+	say := func(line string) { show.Say("%s", line) }
+	underway := func(u *runner.Underway) func() {
+		return interruptsOf(ctx).during(interruptible{undoing: u.Undoing, left: u.Left, cleanUp: cleanUp}, show.Say)
 	}
-	if err := printReports(command, getenv, []report.Format{report.Table}, verdict, info); err != nil {
-		return err
+	options := []sparkchaos.Option{
+		sparkchaos.Getenv(getenv), sparkchaos.RunsIn(flags.out), sparkchaos.Wait(flags.wait), sparkchaos.Progress(show),
+		sparkchaos.Allow(asker(flags.cluster.yes, say, os.Stdin, os.Stderr)),
+		sparkchaos.Confirm(questioner(ctx, flags.cluster.yes, show.Say, os.Stdin, os.Stderr)),
+		sparkchaos.Secrets(flags.allowed.variable(os.LookupEnv), flags.allowed.secretFile),
+		sparkchaos.CommandLine("a command `run`", given(command.Flags()), cleanUp), sparkchaos.Underway(underway),
 	}
-	_, err = fmt.Fprintf(command.OutOrStdout(), "run directory: %s\n", directory)
-	return err
-}
-
-// runOptions are what all runs of one command have in common.
-func runOptions(command *cobra.Command, getenv func(string) string, flags runFlags) (runner.Options, error) {
-	show := newProgress(command.ErrOrStderr())
-	state, err := paths.State(getenv)
-	if err != nil {
-		return runner.Options{}, err
+	if flags.keepCluster {
+		options = append(options, sparkchaos.Keep())
 	}
-	cache, err := paths.Cache(getenv)
-	if err != nil {
-		return runner.Options{}, err
-	}
-	name, err := flags.cluster.clusterName()
-	if err != nil {
-		return runner.Options{}, err
-	}
-	clusters, err := flags.cluster.provider(getenv, sayLine(show))
-	if err != nil {
-		return runner.Options{}, err
-	}
-	options := runner.Options{
-		Runs: flags.out, ClusterName: name, Flags: given(command.Flags()), CleanUp: cleanUpCommand(command.Flags()),
-		KeepCluster: flags.keepCluster, Clusters: clusters,
-		Image: cachedImage(image.Spark, cache, show), Staging: cachedImage(image.Staging, cache, show), Baselines: filepath.Join(cache, "baselines"),
-		ChaosMesh: chaosMeshOn(imagesOf(cache), referencesOf(clusters), sayLine(show)),
-		Variable:  flags.allowed.variable(os.LookupEnv),
-		Active:    runner.ActiveRuns{Dir: filepath.Join(state, "runs")}, Progress: show, Version: programVersion(),
-	}
-	if puller, ok := clusters.(cluster.Puller); ok {
-		references := puller.References()
-		options.Image = imageNamed(references.Spark, "--image", "Spark's")
-		options.Staging = imageNamed(references.Pod, "--staging-image", "that of the harness's own program for pods")
-	}
-	if clouded, ok := clusters.(cluster.Clouded); ok {
-		secret, err := clouded.CloudSecret()
-		if err != nil {
-			return runner.Options{}, err
-		}
-		if secret != nil {
-			options.CloudSecret = &faults.CloudSecret{Namespace: secret.Namespace, Name: secret.Name}
-		}
-	}
-	return options, nil
+	return sparkchaos.Of(kind, flags.cluster.name), options, nil
 }
 
 // clusterFlag names the cluster type.
@@ -444,39 +350,6 @@ func givenAmong(flags, known *pflag.FlagSet) []string {
 	return again
 }
 
-// cachedImage builds an image for a run, or finds the last one where there is no checkout to build from.
-func cachedImage(build func(context.Context, image.Env) (image.Archive, error), cache string, show *progress) func(context.Context) (runner.Image, error) {
-	return func(ctx context.Context) (runner.Image, error) {
-		env := imagesOf(cache)
-		env.Progress = func(step image.Progress) {
-			if step.Warning != "" {
-				show.Say("building an image: %s: warning: %s", step.Stage, step.Warning)
-			} else if !step.Done {
-				show.Say("building an image: %s", step.Stage)
-			}
-		}
-		archive, err := build(ctx, env)
-		return runner.Image{Reference: archive.Reference, Archive: archive.Path, Digest: archive.Digest}, err
-	}
-}
-
-// referencesOf returns the images that the nodes of a provider's clusters pull; none if they pull none.
-func referencesOf(provider cluster.Provider) cluster.References {
-	if puller, ok := provider.(cluster.Puller); ok {
-		return puller.References()
-	}
-	return cluster.References{}
-}
-
-// imagesOf is where images are built from and kept; an installed program that is used anywhere has no checkout.
-func imagesOf(cache string) image.Env {
-	checkout, err := components.FindSource(".")
-	if err != nil {
-		checkout = ""
-	}
-	return image.Env{Cache: cache, Checkout: checkout}
-}
-
 // newCleanupCommand returns `sparkchaos cleanup`.
 func newCleanupCommand(getenv func(string) string) *cobra.Command {
 	flags := runFlags{cluster: newClusterChoice()}
@@ -493,36 +366,18 @@ can be asked.`,
 			if err := flags.cluster.checkRun(); err != nil {
 				return err
 			}
-			options, err := runOptions(command, getenv, flags)
+			source, options, err := harness(command, getenv, flags, newProgress(command.ErrOrStderr()))
 			if err != nil {
 				return err
 			}
-			ctx := command.Context()
-			if err := confirmed(ctx, options.Clusters); err != nil {
+			lab, err := sparkchaos.Prepare(source, options...)
+			if err != nil {
 				return err
 			}
-			return errors.Join(cleanUpAll(ctx, getenv, options, flags), cleanUpShared(ctx, options, flags))
+			return refused(command.Context(), lab.CleanUp(command.Context()), 0)
 		},
 	}
 	command.Flags().StringVar(&flags.cluster.kind, clusterFlag, flags.cluster.kind, "existing: also clean up an existing cluster")
 	flags.cluster.addFlags(command.Flags(), cluster.ToReach)
 	return command
-}
-
-// cleanUpShared cleans up a cluster that others use, too, after runs of any machine.
-func cleanUpShared(ctx context.Context, options runner.Options, flags runFlags) error {
-	located, ok := options.Clusters.(cluster.Located)
-	if !ok {
-		return nil
-	}
-	c, err := options.Clusters.Open(located.Reached())
-	if err != nil {
-		return err
-	}
-	shared, ok := c.(cluster.Shared)
-	if !ok {
-		return nil
-	}
-	confirm := cleanUpOptions(ctx, options, flags).Confirm
-	return cleanedUp(ctx, runner.CleanUpShared(ctx, shared, options.ChaosMesh, confirm, options.Progress.Say))
 }

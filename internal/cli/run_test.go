@@ -12,8 +12,8 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/sparkchaos/sparkchaos"
 	"github.com/sparkchaos/sparkchaos/pkg/check"
-	"github.com/sparkchaos/sparkchaos/pkg/runner"
 )
 
 func TestOutcomesNeverHideAViolation(t *testing.T) {
@@ -37,7 +37,7 @@ func TestOutcomeOf(t *testing.T) {
 	for name, tt := range map[string]struct {
 		verdict  check.Verdict
 		report   error
-		finished runner.Finished
+		finished sparkchaos.Verdict
 		code     ExitCode
 		says     string
 	}{
@@ -46,13 +46,14 @@ func TestOutcomeOf(t *testing.T) {
 		"a pass that could not be reported":     {verdict: check.Pass, report: broken, code: ExitError, says: "broken"},
 		"a violation that could not":            {verdict: check.Violation, report: broken, code: ExitViolation, says: "broken"},
 		"nothing that could be judged":          {report: broken, code: ExitError, says: "broken"},
-		"a run that failed is never a pass":     {verdict: check.Pass, finished: runner.Finished{Err: broken}, code: ExitError, says: "broken"},
-		"a pass that left something":            {verdict: check.Pass, finished: runner.Finished{LeftBehind: broken}, code: ExitCleanUpLeftovers, says: "sparkchaos cleanup"},
-		"a violation that left something":       {verdict: check.Violation, finished: runner.Finished{LeftBehind: broken}, code: ExitViolation, says: "sparkchaos cleanup"},
-		"what is inconclusive left something":   {verdict: check.Inconclusive, finished: runner.Finished{LeftBehind: broken}, code: ExitInconclusive, says: "sparkchaos cleanup"},
-		"a run that failed left something, too": {verdict: check.Error, finished: runner.Finished{Err: broken, LeftBehind: broken}, code: ExitError, says: "sparkchaos cleanup"},
+		"a run that failed is never a pass":     {verdict: check.Pass, finished: sparkchaos.Verdict{Trouble: broken}, code: ExitError, says: "broken"},
+		"a pass that left something":            {verdict: check.Pass, finished: sparkchaos.Verdict{LeftBehind: broken}, code: ExitCleanUpLeftovers, says: "sparkchaos cleanup"},
+		"a violation that left something":       {verdict: check.Violation, finished: sparkchaos.Verdict{LeftBehind: broken}, code: ExitViolation, says: "sparkchaos cleanup"},
+		"what is inconclusive left something":   {verdict: check.Inconclusive, finished: sparkchaos.Verdict{LeftBehind: broken}, code: ExitInconclusive, says: "sparkchaos cleanup"},
+		"a run that failed left something, too": {verdict: check.Error, finished: sparkchaos.Verdict{Trouble: broken, LeftBehind: broken}, code: ExitError, says: "sparkchaos cleanup"},
 	} {
-		got := outcomeOf(tt.verdict, tt.report, tt.finished)
+		tt.finished.RunVerdict.Verdict = tt.verdict
+		got := outcomeOf(tt.finished, tt.report)
 		if got.code != tt.code || (got.err != nil) != (tt.says != "") || got.err != nil && !strings.Contains(got.err.Error(), tt.says) {
 			t.Errorf("%s: %d, %v; want %d and %q", name, got.code, got.err, tt.code, tt.says)
 		}

@@ -13,6 +13,7 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6"
 	"sigs.k8s.io/yaml"
 
+	"github.com/sparkchaos/sparkchaos/internal/assembly"
 	"github.com/sparkchaos/sparkchaos/pkg/plan"
 	"github.com/sparkchaos/sparkchaos/pkg/scenario"
 	"github.com/sparkchaos/sparkchaos/scenarios"
@@ -311,7 +312,7 @@ func TestNamesOfShippedScenarios(t *testing.T) {
 		"../scenarios/driver-as-pod.yaml":      "",
 		"":                                     "",
 	} {
-		text, shipped, err := readScenario(argument)
+		text, shipped, err := assembly.ReadScenario(argument)
 		if want == "" {
 			if err == nil || codeOf(err) != ExitUsage {
 				t.Errorf("%q: %v, want an error of usage", argument, err)

@@ -2,10 +2,10 @@ package cli
 
 import (
 	"fmt"
-	"runtime/debug"
 
 	"github.com/spf13/cobra"
 
+	"github.com/sparkchaos/sparkchaos/internal/assembly"
 	"github.com/sparkchaos/sparkchaos/internal/components"
 )
 
@@ -29,29 +29,4 @@ func newVersionCommand() *cobra.Command {
 }
 
 // programVersion is that of this program.
-func programVersion() string {
-	info, _ := debug.ReadBuildInfo()
-	return describe(info)
-}
-
-// describe says what a binary was built from: version or commit, uncommitted changes, Go.
-func describe(info *debug.BuildInfo) string {
-	if info == nil {
-		return "of unknown version (built without module support)"
-	}
-	settings := map[string]string{}
-	for _, setting := range info.Settings {
-		settings[setting.Key] = setting.Value
-	}
-	text := info.Main.Version
-	if text == "" {
-		text = "(devel)"
-	}
-	if revision := settings["vcs.revision"]; revision != "" {
-		text += " commit " + revision
-	}
-	if settings["vcs.modified"] == "true" {
-		text += " with uncommitted changes"
-	}
-	return text + " " + info.GoVersion
-}
+func programVersion() string { return assembly.Version() }

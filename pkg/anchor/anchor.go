@@ -23,9 +23,9 @@ type Anchor interface {
 	Seen(m *model.Model, since int64) string
 }
 
-// New returns the anchor that a choice of the catalogue names.
-func New(choice scenario.Choice) (Anchor, error) {
-	for _, k := range kinds() {
+// New returns the anchor that a choice of the catalogue names. own are anchors that are not in the catalogue.
+func New(choice scenario.Choice, own ...Kind) (Anchor, error) {
+	for _, k := range append(kinds(), own...) {
 		if k.Name == choice.Name {
 			return k.build(choice.Args)
 		}

@@ -90,9 +90,14 @@ func Definitions() []Definition {
 func Entries(own ...Definition) []scenario.Entry {
 	var entries []scenario.Entry
 	for _, d := range slices.Concat(Definitions(), own) {
-		entries = append(entries, scenario.Entry{Name: d.Name, Doc: d.Doc, Args: d.Args, Check: d.Problems, Baseline: d.Baseline, Bound: d.Bound})
+		entries = append(entries, d.Entry())
 	}
 	return entries
+}
+
+// Entry returns the invariant for a scenario's catalogue.
+func (d Definition) Entry() scenario.Entry {
+	return scenario.Entry{Name: d.Name, Doc: d.Doc, Args: d.Args, Check: d.Problems, Baseline: d.Baseline, Bound: d.Bound}
 }
 
 // expectation is one entry of a plan's expect list: the invariant's name and its arguments as JSON.

@@ -65,7 +65,7 @@ type Disturbance struct {
 // NewDisturbance prepares the fault that a plan names: name is the scenario's, kind and args the catalogue's; by is the means,
 // empty for the preferred one.
 func NewDisturbance(name, kind, by string, args any, env Env) (*Disturbance, error) {
-	fault, err := New(kind, by, args)
+	fault, err := New(kind, by, args, env.Own...)
 	if err != nil {
 		return nil, fmt.Errorf("fault %s: %w", name, err)
 	}
@@ -73,7 +73,7 @@ func NewDisturbance(name, kind, by string, args any, env Env) (*Disturbance, err
 	if err != nil {
 		return nil, err
 	}
-	if d.effects, err = EffectsOf(kind, args); err != nil {
+	if d.effects, err = EffectsOf(kind, args, env.Own...); err != nil {
 		return nil, fmt.Errorf("fault %s: %w", name, err)
 	}
 	return d, nil

@@ -90,6 +90,7 @@ type Env struct {
 	Chaos       Chaos            // nil where there is no Chaos Mesh
 	CloudSecret *CloudSecret     // nil where the cloud is not to be reached, or there is none
 	Now         func() time.Time // the harness's clock; nil is time.Now
+	Own         []Kind           // faults that are not in the catalogue
 
 	LandWithin    time.Duration // bound of injecting and proving; 30 s if zero
 	RecoverWithin time.Duration // bound of undoing and proving; 3 min if zero

@@ -58,9 +58,9 @@ func Entries() []scenario.Entry {
 }
 
 // New makes the fault of a kind, by a means that the kind's entry names or, if none is given, by the one that it prefers, with
-// its arguments, a pointer of the type that the kind's Args returns.
-func New(kind, by string, args any) (Fault, error) {
-	found, err := find(kind)
+// its arguments, a pointer of the type that the kind's Args returns. own are kinds that are not in the catalogue.
+func New(kind, by string, args any, own ...Kind) (Fault, error) {
+	found, err := find(kind, own)
 	if err != nil {
 		return nil, err
 	}
@@ -68,8 +68,8 @@ func New(kind, by string, args any) (Fault, error) {
 }
 
 // EffectsOf returns the effects of a kind of fault with its arguments, a pointer of the type that the kind's Args returns.
-func EffectsOf(kind string, args any) ([]history.Effect, error) {
-	found, err := find(kind)
+func EffectsOf(kind string, args any, own ...Kind) ([]history.Effect, error) {
+	found, err := find(kind, own)
 	if err != nil {
 		return nil, err
 	}
@@ -80,8 +80,8 @@ func EffectsOf(kind string, args any) ([]history.Effect, error) {
 	return effects, nil
 }
 
-func find(kind string) (Kind, error) {
-	kinds := Kinds()
+func find(kind string, own []Kind) (Kind, error) {
+	kinds := append(Kinds(), own...)
 	i := slices.IndexFunc(kinds, func(k Kind) bool { return k.Name == kind })
 	if i < 0 {
 		var names []string

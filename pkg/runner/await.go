@@ -44,8 +44,8 @@ type awaited struct {
 }
 
 // awaitAnchor begins to look for a step's anchor. It counts from the begin of the history or, of a recovery, from the fault's injection.
-func awaitAnchor(l *live, step *plan.Step) (*awaited, error) {
-	known, err := anchor.New(*step.Anchor)
+func awaitAnchor(l *live, step *plan.Step, own []anchor.Kind) (*awaited, error) {
+	known, err := anchor.New(*step.Anchor, own...)
 	if err != nil {
 		return nil, fmt.Errorf("step %s: %w", step.ID, err)
 	}

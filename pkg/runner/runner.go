@@ -69,6 +69,7 @@ type Options struct {
 	Baselines   string                                                   // directory that caches the results of baselines
 	ChaosMesh   ChaosMeshOn
 	CloudSecret *faults.CloudSecret // by which Chaos Mesh reaches the nodes' cloud; nil if it does not
+	Own         Own
 	Active      ActiveRuns
 	Underway    *Underway // is told what there is to undo; may be nil
 	Progress    Progress

@@ -12,12 +12,10 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/wait"
 
-	"github.com/sparkchaos/sparkchaos/pkg/check"
 	"github.com/sparkchaos/sparkchaos/pkg/faults"
 	"github.com/sparkchaos/sparkchaos/pkg/launcher"
 	"github.com/sparkchaos/sparkchaos/pkg/model"
 	"github.com/sparkchaos/sparkchaos/pkg/plan"
-	"github.com/sparkchaos/sparkchaos/pkg/scenario"
 )
 
 // afterRecovery is how long a Job may take to complete once the nodes are back that its dead pods lie on: their kubelets
@@ -26,7 +24,7 @@ const afterRecovery = 2 * time.Minute
 
 // waits says how long the run goes on for what is expected of it.
 func (r *run) waits() plan.Waits {
-	return r.Plan.Waits(scenario.Catalogue{Invariants: check.Entries()})
+	return r.Plan.Waits(r.Own.Catalogue())
 }
 
 // settle waits for the application to complete. That it does not is for the invariants to judge.

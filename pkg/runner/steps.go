@@ -53,6 +53,7 @@ func (r *run) faultEnv(heard faults.Heartbeats) faults.Env {
 	env := faults.Env{
 		Run: r.id, ClusterKind: r.Clusters.Kind(), Namespace: r.id, Machines: r.cluster, Client: r.client,
 		Targets: targets{live: r.live}, Emitter: r.log, Journal: r.journal, Heartbeats: heard, CloudSecret: r.CloudSecret,
+		Own: r.Own.Faults,
 	}
 	if r.chaos != nil {
 		env.Chaos = r.chaos
@@ -197,7 +198,7 @@ func (r *run) watchAnchors() error {
 		if step.Anchor == nil {
 			continue
 		}
-		a, err := awaitAnchor(r.live, step)
+		a, err := awaitAnchor(r.live, step, r.Own.Anchors)
 		if err != nil {
 			return err
 		}
@@ -211,5 +212,5 @@ func (r *run) anchorOf(step *plan.Step) (*awaited, error) {
 	if a := r.anchors[step.ID]; a != nil {
 		return a, nil
 	}
-	return awaitAnchor(r.live, step)
+	return awaitAnchor(r.live, step, r.Own.Anchors)
 }

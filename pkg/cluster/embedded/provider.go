@@ -29,6 +29,10 @@ import (
 // Main runs this process as what the package started it for: a machine's init, or a service of the control plane. The
 // main function of every program that makes clusters, tests included, calls it first and exits with the code if ok.
 func Main(args []string) (code int, ok bool) {
+	if err := noteMain(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1, true
+	}
 	if machine.IsInit(args) {
 		return machine.Init(), true
 	}

@@ -46,7 +46,7 @@ func (p Provider) Up(ctx context.Context, options Options) (Started, error) {
 	if err := options.check(); err != nil {
 		return Started{}, err
 	}
-	if err := checkHost(); err != nil {
+	if err := errors.Join(checkMain(os.Getenv), checkHost()); err != nil {
 		return Started{}, err
 	}
 	set, err := p.components()

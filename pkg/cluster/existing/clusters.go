@@ -40,15 +40,17 @@ type Settings struct {
 }
 
 // Entry returns the kind of existing clusters for a program's list of kinds.
-func Entry() cluster.Kind {
-	settings := new(Settings)
+func Entry() cluster.Kind { return new(Settings).Entry() }
+
+// Entry returns the kind whose options are the settings.
+func (s *Settings) Entry() cluster.Kind {
 	return cluster.Kind{
 		Name: Kind, Title: "made by somebody else", Foreign: true,
-		AddFlags:    settings.addFlags,
-		ClusterName: func(string) (string, error) { return settings.Context, nil },
-		CheckRun:    settings.CheckRun,
-		Can:         settings.can,
-		New:         func(env cluster.Environment) (cluster.Provider, error) { return NewClusters(*settings, env), nil },
+		AddFlags:    s.addFlags,
+		ClusterName: func(string) (string, error) { return s.Context, nil },
+		CheckRun:    s.CheckRun,
+		Can:         s.can,
+		New:         func(env cluster.Environment) (cluster.Provider, error) { return NewClusters(*s, env), nil },
 		Diagnose:    func(context.Context, cluster.Environment) cluster.Diagnosis { return diagnose() },
 	}
 }

@@ -3,23 +3,29 @@
 package kind
 
 import (
+	_ "embed"
 	"fmt"
 	"time"
 
 	"sigs.k8s.io/kind/pkg/apis/config/v1alpha4"
 	"sigs.k8s.io/yaml"
 
-	"github.com/sparkchaos/sparkchaos"
 	"github.com/sparkchaos/sparkchaos/pkg/cluster"
 )
 
 // SharedDirectory is where each node sees the directory of this machine that all share.
 const SharedDirectory = "/srv/shared"
 
+// base is kind-config.yaml, the configuration that all clusters start from. A copy of it is at the top of the repository, for whoever makes
+// such a cluster with kind's own program; only what is in the folder of a package can be embedded.
+//
+//go:embed kind-config.yaml
+var base []byte
+
 // configuration is kind's configuration of a cluster: kind-config.yaml with what the options say.
 func configuration(o Options, shared string, ownNetwork bool) (*v1alpha4.Cluster, error) {
 	config := new(v1alpha4.Cluster)
-	if err := yaml.UnmarshalStrict(sparkchaos.KindConfig(), config); err != nil {
+	if err := yaml.UnmarshalStrict(base, config); err != nil {
 		return nil, fmt.Errorf("kind-config.yaml: %w", err)
 	}
 	mounts := []v1alpha4.Mount{{HostPath: shared, ContainerPath: SharedDirectory}}

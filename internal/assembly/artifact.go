@@ -1,4 +1,6 @@
-package cli
+// Package assembly puts together what a run works with: images, the files that a scenario names, the installation of Chaos Mesh, shipped
+// scenarios.
+package assembly
 
 import (
 	"context"
@@ -9,44 +11,38 @@ import (
 	"path"
 	"path/filepath"
 
-	"github.com/sparkchaos/sparkchaos/internal/paths"
 	"github.com/sparkchaos/sparkchaos/internal/rootedfile"
+	"github.com/sparkchaos/sparkchaos/pkg/cluster"
 	"github.com/sparkchaos/sparkchaos/pkg/image"
 	"github.com/sparkchaos/sparkchaos/pkg/scenario"
 	"github.com/sparkchaos/sparkchaos/scenarios"
 )
 
-// artifacts finds the files that a scenario names: its application's jar and files.
-type artifacts struct {
+// Artifacts finds the files that a scenario names: its application's jar and files.
+type Artifacts struct {
 	beside string // directory of the scenario's file; empty if it was shipped
 	cache  string // where shipped files are put to be read
 	build  func(context.Context) (string, error)
+	given  map[string]string // paths of files that the caller gives by a name
 }
 
-// artifactFinder returns how the files that the scenario of a directory names are found.
-func artifactFinder(getenv func(string) string) (func(beside string) func(context.Context, string) (*os.File, error), error) {
-	cache, err := paths.Cache(getenv)
-	if err != nil {
-		return nil, err
-	}
-	return func(beside string) func(context.Context, string) (*os.File, error) {
-		build := func(ctx context.Context) (string, error) { return image.Staged(ctx, imagesOf(cache)) }
-		return artifacts{beside: beside, cache: cache, build: build}.find
-	}, nil
+// NewArtifacts returns the files for the scenario of a directory, which is empty for a shipped scenario.
+func NewArtifacts(beside, cache string) Artifacts {
+	return Artifacts{beside: beside, cache: cache, build: func(ctx context.Context) (string, error) { return image.Staged(ctx, ImagesOf(cache)) }}
 }
 
-// checkArtifacts refuses a workload that names a jar or file which is neither beside the scenario nor shipped, before anything
+// CheckArtifacts refuses a workload that names a jar or file which is neither beside the scenario nor shipped, before anything
 // is done.
-func checkArtifacts(w scenario.Workload, beside string) error {
+func CheckArtifacts(w scenario.Workload, beside string) error {
 	var problems []error
 	for _, name := range scenario.Artifacts(w.Application) {
-		problems = append(problems, artifacts{beside: beside}.check(name))
+		problems = append(problems, Artifacts{beside: beside}.check(name))
 	}
 	return errors.Join(problems...)
 }
 
 // check returns why a file cannot be found, or nil. It builds nothing and writes nothing.
-func (a artifacts) check(name string) error {
+func (a Artifacts) check(name string) error {
 	file, err := a.openBeside(name)
 	switch {
 	case err == nil:
@@ -61,9 +57,18 @@ func (a artifacts) check(name string) error {
 	}
 }
 
-// find opens a file: one beside the scenario, else one that was shipped with the program. No other file of this machine is
+// Given returns artifacts that also have a file of the caller's, from anywhere on this machine, by a name.
+func (a Artifacts) Given(files map[string]string) Artifacts {
+	a.given = files
+	return a
+}
+
+// Find opens a file: one beside the scenario, else one that was shipped with the program. No other file of this machine is
 // opened, for what a scenario names is given to the code that it runs.
-func (a artifacts) find(ctx context.Context, name string) (*os.File, error) {
+func (a Artifacts) Find(ctx context.Context, name string) (*os.File, error) {
+	if path, ok := a.given[name]; ok {
+		return os.Open(path)
+	}
 	file, err := a.openBeside(name)
 	if err == nil {
 		return file, nil
@@ -93,28 +98,28 @@ func (a artifacts) find(ctx context.Context, name string) (*os.File, error) {
 }
 
 // openBeside opens a file in the scenario's directory or below it. If there is none, the error is fs.ErrNotExist.
-func (a artifacts) openBeside(name string) (*os.File, error) {
+func (a Artifacts) openBeside(name string) (*os.File, error) {
 	if !rootedfile.IsLocal(name) {
-		return nil, usagef("artifact %q: files are taken from the scenario's directory and below it alone; expected a relative path without \"..\"", name)
+		return nil, cluster.Optionf("artifact %q: files are taken from the scenario's directory and below it alone; expected a relative path without \"..\"", name)
 	}
 	if a.beside == "" {
 		return nil, fs.ErrNotExist
 	}
 	file, err := rootedfile.Open(a.beside, name)
 	if err != nil {
-		return nil, usagef("artifact %s: %w", name, err)
+		return nil, cluster.Optionf("artifact %s: %w", name, err)
 	}
 	return file, nil
 }
 
 // shipped returns the content of a file that was shipped with the program.
-func (a artifacts) shipped(name string) ([]byte, error) {
+func (a Artifacts) shipped(name string) ([]byte, error) {
 	content, err := fs.ReadFile(scenarios.Files(), path.Clean(filepath.ToSlash(name)))
 	if err == nil {
 		return content, nil
 	}
 	if a.beside == "" {
-		return nil, usagef("artifact %s: no file of that name is shipped", name)
+		return nil, cluster.Optionf("artifact %s: no file of that name is shipped", name)
 	}
-	return nil, usagef("artifact %s: there is no such file in the scenario's directory %s, and none of that name is shipped", name, a.beside)
+	return nil, cluster.Optionf("artifact %s: there is no such file in the scenario's directory %s, and none of that name is shipped", name, a.beside)
 }

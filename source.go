@@ -1,0 +1,95 @@
+package sparkchaos
+
+import (
+	"fmt"
+
+	"github.com/sparkchaos/sparkchaos/pkg/cluster"
+	"github.com/sparkchaos/sparkchaos/pkg/cluster/existing"
+	"github.com/sparkchaos/sparkchaos/pkg/cluster/kinds"
+)
+
+// Source says which cluster is meant: one that is made on this machine, or one that exists.
+type Source struct {
+	kind     cluster.Kind
+	name     string
+	workers  int
+	timing   cluster.Timing
+	existing *existing.Settings // nil for a cluster of this machine
+	err      error
+}
+
+// SourceOption changes a Source.
+type SourceOption func(*Source)
+
+// defaultName is the name of a cluster when nobody gives one.
+const defaultName = "sparkchaos"
+
+// Embedded is a cluster of Linux namespaces on this machine, with as many nodes for pods. It needs root, and Main.
+func Embedded(workers int, options ...SourceOption) Source { return made("embedded", workers, options) }
+
+// Kind is a cluster whose nodes are containers of Docker or Podman, with as many nodes for pods. It needs root.
+func Kind(workers int, options ...SourceOption) Source { return made("kind", workers, options) }
+
+func made(name string, workers int, options []SourceOption) Source {
+	for _, kind := range kinds.All() {
+		if kind.Name == name {
+			return Of(kind, defaultName).with(append([]SourceOption{func(s *Source) { s.workers = workers }}, options...))
+		}
+	}
+	return Source{err: fmt.Errorf("this sparkchaos has no clusters of the kind %s", name)}
+}
+
+// Existing is a cluster that somebody else made, reached by a context of the kubeconfig. It is worked on only if AllowContext names the
+// context, too, and only if Allow allows what is shown of it. PodImage must name the image of the program that runs in pods.
+func Existing(context string, options ...SourceOption) Source {
+	settings := &existing.Settings{Context: context}
+	return Source{kind: settings.Entry(), name: context, existing: settings, timing: cluster.Fast()}.with(options)
+}
+
+// Of is a cluster of a kind whose options are set already; name is that of the cluster.
+func Of(kind cluster.Kind, name string) Source {
+	return Source{kind: kind, name: name, timing: cluster.Fast()}
+}
+
+func (s Source) with(options []SourceOption) Source {
+	for _, change := range options {
+		change(&s)
+	}
+	return s
+}
+
+// Name names a cluster of this machine; several live side by side.
+func Name(name string) SourceOption { return func(s *Source) { s.name = name } }
+
+// Timing decides how soon a cluster of this machine notices a dead node; without it, in about four seconds.
+func Timing(timing cluster.Timing) SourceOption { return func(s *Source) { s.timing = timing } }
+
+// AllowContext says that the cluster of a context may be worked on.
+func AllowContext(name string) SourceOption {
+	return onExisting(func(e *existing.Settings) { e.Allowed = append(e.Allowed, name) })
+}
+
+// Kubeconfig names the file with the context; without it the usual places are looked at.
+func Kubeconfig(file string) SourceOption {
+	return onExisting(func(e *existing.Settings) { e.Kubeconfig = file })
+}
+
+// Images name the images that the nodes of an existing cluster pull.
+func Images(references cluster.References) SourceOption {
+	return onExisting(func(e *existing.Settings) { e.Images = references })
+}
+
+// NodeActions names a file with the commands that act on the machines of an existing cluster.
+func NodeActions(file string) SourceOption {
+	return onExisting(func(e *existing.Settings) { e.NodeActions = file })
+}
+
+func onExisting(change func(*existing.Settings)) SourceOption {
+	return func(s *Source) {
+		if s.existing == nil {
+			s.err = fmt.Errorf("an option of existing clusters was given for a cluster of the kind %s", s.kind.Name)
+			return
+		}
+		change(s.existing)
+	}
+}
