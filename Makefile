@@ -38,7 +38,7 @@ PROCS            ?= $(shell awk '/^MemAvailable/ {n = int($$2 / 8388608); print 
 GINKGO           := go tool ginkgo run -v --keep-going --fail-on-empty --timeout=$(CLUSTER_TIMEOUT) --output-dir=$(BIN)
 CLUSTER_TESTS    := $(if $(filter 0,$(shell id -u)),1,)
 
-GO_DIRECTORIES := benchmarks cmd internal pkg suites components
+GO_DIRECTORIES := benchmarks cmd internal pkg suites components invariant sparkchaostest examples $(wildcard *.go)
 
 .PHONY: help
 help: ## List the targets
@@ -90,6 +90,10 @@ test-cluster: programs ## Run the tests that start clusters; needs root
 	SPARKCHAOS_CLUSTER_TESTS=$(CLUSTER_TESTS) go test -v -count=1 -p 1 -timeout $(CLUSTER_TIMEOUT) $(CLUSTER_PACKAGES) 2>&1 | tee $(CLUSTER_LOG)
 	SPARKCHAOS_CLUSTER_TESTS=$(CLUSTER_TESTS) SPARKCHAOS_RUNS=$(CURDIR)/$(BIN)/runs \
 	  $(GINKGO) --procs=$(PROCS) --label-filter='$(LABELS)' --json-report=suites.json $(SUITES)
+
+.PHONY: test-example
+test-example: system-packages components images ## Run the suite in examples/ginkgo, as a team's own, on an embedded cluster; needs root
+	cd examples/ginkgo && go vet ./... && go test -v -count=1 -timeout 40m ./...
 
 .PHONY: test-kind-smoke
 test-kind-smoke: export KIND_LABELS := smoke
