@@ -11,6 +11,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"maps"
+	"net/http"
 	"slices"
 	"strconv"
 	"sync"
@@ -123,7 +124,9 @@ func (a *API) Create(resource schema.GroupVersionResource, object *unstructured.
 }
 
 // Update changes an object by a function that gets a copy of it, and returns the result. The status is changed in the same way.
-func (a *API) Update(resource schema.GroupVersionResource, namespace, name string, change func(*unstructured.Unstructured) error) (*unstructured.Unstructured, error) {
+func (a *API) Update(
+	resource schema.GroupVersionResource, namespace, name string, change func(*unstructured.Unstructured) error,
+) (*unstructured.Unstructured, error) {
 	return a.update(key{resource, namespace, name}, change, false)
 }
 
@@ -136,9 +139,14 @@ func (a *API) Delete(resource schema.GroupVersionResource, namespace, name strin
 func (a *API) kindOf(resource schema.GroupVersionResource) (kind, error) {
 	k, known := a.kinds[resource]
 	if !known {
-		return kind{}, apierrors.NewGenericServerResponse(404, "get", resource.GroupResource(), "", "fakekube does not serve this resource", 0, true)
+		return kind{}, notServed(resource.GroupResource(), "get", resource.Resource)
 	}
 	return k, nil
+}
+
+// notServed is the answer to who asks for a resource that is unknown.
+func notServed(resource schema.GroupResource, verb, asked string) error {
+	return apierrors.NewGenericServerResponse(http.StatusNotFound, verb, resource, "", "fakekube does not serve "+asked, 0, true)
 }
 
 func (a *API) get(k key) (*unstructured.Unstructured, error) {
@@ -162,7 +170,9 @@ func (a *API) list(resource schema.GroupVersionResource, namespace string) []*un
 	return found
 }
 
-func (a *API) create(resource schema.GroupVersionResource, object *unstructured.Unstructured, dryRun bool) (*unstructured.Unstructured, error) {
+func (a *API) create(
+	resource schema.GroupVersionResource, object *unstructured.Unstructured, dryRun bool,
+) (*unstructured.Unstructured, error) {
 	kind, err := a.kindOf(resource)
 	if err != nil {
 		return nil, err
@@ -175,7 +185,8 @@ func (a *API) create(resource schema.GroupVersionResource, object *unstructured.
 		return nil, apierrors.NewBadRequest(kind.name + " has no name")
 	}
 	if kind.namespaced != (made.GetNamespace() != "") {
-		return nil, apierrors.NewBadRequest(fmt.Sprintf("%s %q has the namespace %q; namespaced: %t", kind.name, made.GetName(), made.GetNamespace(), kind.namespaced))
+		return nil, apierrors.NewBadRequest(
+			fmt.Sprintf("%s %q has the namespace %q; namespaced: %t", kind.name, made.GetName(), made.GetNamespace(), kind.namespaced))
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -242,7 +253,8 @@ func (a *API) mayCreateIn(resource schema.GroupVersionResource, object *unstruct
 		return err
 	}
 	if namespace.GetDeletionTimestamp() != nil {
-		return apierrors.NewForbidden(resource.GroupResource(), object.GetName(), fmt.Errorf("namespace %s is being terminated", namespace.GetName()))
+		why := fmt.Errorf("namespace %s is being terminated", namespace.GetName())
+		return apierrors.NewForbidden(resource.GroupResource(), object.GetName(), why)
 	}
 	return nil
 }

@@ -40,7 +40,8 @@ func serve(t *testing.T, options fakekube.Options) served {
 	if err := errors.Join(err, err2); err != nil {
 		t.Fatal(err)
 	}
-	must(t)(s.typed.CoreV1().Namespaces().Create(t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "shop"}}, metav1.CreateOptions{}))
+	shop := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "shop"}}
+	must(t)(s.typed.CoreV1().Namespaces().Create(t.Context(), shop, metav1.CreateOptions{}))
 	return s
 }
 
@@ -104,7 +105,8 @@ func TestLifeOfAnObject(t *testing.T) {
 	}
 	running := updated.DeepCopy()
 	running.Status.Phase, running.Labels = corev1.PodRunning, nil
-	if got, err := pods.UpdateStatus(ctx, running, metav1.UpdateOptions{}); err != nil || got.Status.Phase != corev1.PodRunning || got.Labels["role"] != "y" {
+	got, err := pods.UpdateStatus(ctx, running, metav1.UpdateOptions{})
+	if err != nil || got.Status.Phase != corev1.PodRunning || got.Labels["role"] != "y" {
 		t.Errorf("the status: %+v, %v", got, err)
 	}
 	for kind, patch := range map[types.PatchType]string{
@@ -113,8 +115,7 @@ func TestLifeOfAnObject(t *testing.T) {
 	} {
 		must(t)(pods.Patch(ctx, "a", kind, []byte(patch), metav1.PatchOptions{}))
 	}
-	got, err := pods.Get(ctx, "a", metav1.GetOptions{})
-	if err != nil {
+	if got, err = pods.Get(ctx, "a", metav1.GetOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(map[string]string{"merge": "1"}, got.Labels); diff != "" || len(got.Spec.Tolerations) != 1 || got.UID != made.UID {
@@ -164,7 +165,8 @@ func TestSelectorsAndCollections(t *testing.T) {
 			t.Errorf("%+v: %s", selector, diff)
 		}
 	}
-	if err := s.typed.CoreV1().Pods("shop").DeleteCollection(t.Context(), metav1.DeleteOptions{}, metav1.ListOptions{LabelSelector: "role"}); err != nil {
+	withRole := metav1.ListOptions{LabelSelector: "role"}
+	if err := s.typed.CoreV1().Pods("shop").DeleteCollection(t.Context(), metav1.DeleteOptions{}, withRole); err != nil {
 		t.Error(err)
 	}
 	if diff := cmp.Diff([]string{"c"}, s.podNames(t, metav1.ListOptions{})); diff != "" {
@@ -211,7 +213,8 @@ func TestWatchesTellEachChangeOnceAndGoOnWhereTheyBroke(t *testing.T) {
 	some := watched(metav1.ListOptions{ResourceVersion: before.GetResourceVersion(), LabelSelector: "role=x"})
 	s.createPod(t, pod("a", "", map[string]string{"role": "x"}))
 	s.createPod(t, pod("b", "", nil))
-	must(t)(s.typed.CoreV1().Pods("shop").Patch(t.Context(), "a", types.MergePatchType, []byte(`{"metadata":{"labels":{"role":"y"}}}`), metav1.PatchOptions{}))
+	relabel := []byte(`{"metadata":{"labels":{"role":"y"}}}`)
+	must(t)(s.typed.CoreV1().Pods("shop").Patch(t.Context(), "a", types.MergePatchType, relabel, metav1.PatchOptions{}))
 	must(t)(nil, s.typed.CoreV1().Pods("shop").Delete(t.Context(), "b", metav1.DeleteOptions{}))
 	check := func(w watch.Interface, want ...string) {
 		t.Helper()
@@ -265,7 +268,8 @@ func TestPodsOnNodesEndGracefully(t *testing.T) {
 func TestOwnersAndFinalizers(t *testing.T) {
 	t.Parallel()
 	s := serve(t, fakekube.Options{})
-	job, err := s.typed.BatchV1().Jobs("shop").Create(t.Context(), &batchv1.Job{ObjectMeta: metav1.ObjectMeta{Name: "j"}}, metav1.CreateOptions{})
+	job := &batchv1.Job{ObjectMeta: metav1.ObjectMeta{Name: "j"}}
+	job, err := s.typed.BatchV1().Jobs("shop").Create(t.Context(), job, metav1.CreateOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -281,7 +285,8 @@ func TestOwnersAndFinalizers(t *testing.T) {
 	if diff := cmp.Diff([]string{"held"}, s.podNames(t, metav1.ListOptions{})); diff != "" {
 		t.Error(diff)
 	}
-	must(t)(s.typed.CoreV1().Pods("shop").Patch(t.Context(), "held", types.MergePatchType, []byte(`{"metadata":{"finalizers":null}}`), metav1.PatchOptions{}))
+	release := []byte(`{"metadata":{"finalizers":null}}`)
+	must(t)(s.typed.CoreV1().Pods("shop").Patch(t.Context(), "held", types.MergePatchType, release, metav1.PatchOptions{}))
 	if left := s.podNames(t, metav1.ListOptions{}); len(left) > 0 {
 		t.Errorf("left are %v", left)
 	}
@@ -346,7 +351,9 @@ func TestAdmissionDryRunsAndLogs(t *testing.T) {
 func TestSecretsAreKeptAsBytes(t *testing.T) {
 	t.Parallel()
 	s := serve(t, fakekube.Options{})
-	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: "s"}, StringData: map[string]string{"a": "text"}, Data: map[string][]byte{"b": {0xff}}}
+	secret := &corev1.Secret{
+		ObjectMeta: metav1.ObjectMeta{Name: "s"}, StringData: map[string]string{"a": "text"}, Data: map[string][]byte{"b": {0xff}},
+	}
 	got, err := s.typed.CoreV1().Secrets("shop").Create(t.Context(), secret, metav1.CreateOptions{})
 	if err != nil {
 		t.Fatal(err)

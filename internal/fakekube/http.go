@@ -83,7 +83,7 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // parse understands /api/VERSION/… and /apis/GROUP/VERSION/…, with [namespaces/NAMESPACE/]RESOURCE[/NAME[/SUBRESOURCE]].
 func (a *API) parse(r *http.Request) (request, error) {
 	asked := request{http: r, dryRun: r.URL.Query().Get("dryRun") == metav1.DryRunAll}
-	unknown := apierrors.NewGenericServerResponse(http.StatusNotFound, r.Method, schema.GroupResource{}, "", "fakekube does not serve "+r.URL.Path, 0, true)
+	unknown := notServed(schema.GroupResource{}, r.Method, r.URL.Path)
 	parts := strings.Split(strings.Trim(r.URL.Path, "/"), "/")
 	var group schema.GroupVersion
 	switch {
@@ -139,7 +139,8 @@ func (a *API) doPost(asked request) (any, error) {
 			object.SetNamespace(asked.namespace)
 		}
 		if object.GetNamespace() != asked.namespace {
-			return nil, apierrors.NewBadRequest(fmt.Sprintf("the object's namespace is %q, and the path's %q", object.GetNamespace(), asked.namespace))
+			return nil, apierrors.NewBadRequest(
+				fmt.Sprintf("the object's namespace is %q, and the path's %q", object.GetNamespace(), asked.namespace))
 		}
 		return a.create(asked.resource, object, asked.dryRun)
 	case "eviction":

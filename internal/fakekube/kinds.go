@@ -46,17 +46,18 @@ func kinds() map[schema.GroupVersionResource]kind {
 	for group, resources := range map[schema.GroupVersion]map[string]kind{
 		{Version: "v1"}: {
 			"namespaces": {name: "Namespace"}, "nodes": {name: "Node"}, "persistentvolumes": {name: "PersistentVolume"},
-			"pods": {"Pod", true}, "events": {"Event", true}, "configmaps": {"ConfigMap", true}, "secrets": {"Secret", true}, "services": {"Service", true},
+			"pods": {"Pod", true}, "events": {"Event", true}, "configmaps": {"ConfigMap", true},
+			"secrets": {"Secret", true}, "services": {"Service", true},
 			"serviceaccounts": {"ServiceAccount", true}, "persistentvolumeclaims": {"PersistentVolumeClaim", true},
 		},
-		{Group: "apps", Version: "v1"}:                {"deployments": {"Deployment", true}, "daemonsets": {"DaemonSet", true}, "statefulsets": {"StatefulSet", true}},
+		{Group: "apps", Version: "v1"}:                {"deployments": {"Deployment", true}, "daemonsets": {"DaemonSet", true}},
 		{Group: "batch", Version: "v1"}:               {"jobs": {"Job", true}},
 		{Group: "coordination.k8s.io", Version: "v1"}: {"leases": {"Lease", true}},
 		{Group: "networking.k8s.io", Version: "v1"}:   {"networkpolicies": {"NetworkPolicy", true}},
 		{Group: "policy", Version: "v1"}:              {"poddisruptionbudgets": {"PodDisruptionBudget", true}},
-		{Group: "storage.k8s.io", Version: "v1"}:      {"storageclasses": {name: "StorageClass"}, "volumeattachments": {name: "VolumeAttachment"}},
+		{Group: "storage.k8s.io", Version: "v1"}:      {"storageclasses": {name: "StorageClass"}},
 		{Group: "rbac.authorization.k8s.io", Version: "v1"}: {
-			"roles": {"Role", true}, "rolebindings": {"RoleBinding", true}, "clusterroles": {name: "ClusterRole"}, "clusterrolebindings": {name: "ClusterRoleBinding"},
+			"roles": {"Role", true}, "rolebindings": {"RoleBinding", true},
 		},
 		{Group: "admissionregistration.k8s.io", Version: "v1"}: {
 			"validatingadmissionpolicies":       {name: "ValidatingAdmissionPolicy"},

@@ -74,7 +74,7 @@ func (c fakeCluster) power(action cluster.Action, name string) error {
 	machine.Node = cluster.Node{Name: name, Power: cluster.Off}
 	if action == cluster.PowerOn {
 		machine.boots++
-		machine.Node = cluster.Node{Name: name, Power: cluster.On, Kubelet: true, Processes: 1, BootID: fmt.Sprintf("%s-boot-%d", name, machine.boots)}
+		machine.Node = running(name, machine.boots)
 	}
 	return nil
 }

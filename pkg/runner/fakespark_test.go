@@ -65,7 +65,10 @@ func (p *fakeProcess) ended() bool {
 // start begins what runs in a pod.
 func (w *fakeWorld) start(pod *corev1.Pod) *fakeProcess {
 	ctx, stop := context.WithCancel(context.Background())
-	p := &fakeProcess{world: w, pod: pod, node: pod.Spec.NodeName, stop: stop, done: make(chan struct{}), registered: make(chan string, fakeExecutors)}
+	p := &fakeProcess{
+		world: w, pod: pod, node: pod.Spec.NodeName,
+		stop: stop, done: make(chan struct{}), registered: make(chan string, fakeExecutors),
+	}
 	main := func(ctx context.Context) bool {
 		<-ctx.Done()
 		return false
@@ -113,7 +116,9 @@ func (p *fakeProcess) drive(ctx context.Context) bool {
 	for n := range 3 {
 		task := int64(n)
 		sleep(ctx, fakeTick)
-		p.report.tell(ctx, history.WitnessRecord{Type: history.TaskEnded, ExecutorID: "1", TaskID: &task, Detail: map[string]string{"reason": "Success"}})
+		p.report.tell(ctx, history.WitnessRecord{
+			Type: history.TaskEnded, ExecutorID: "1", TaskID: &task, Detail: map[string]string{"reason": "Success"},
+		})
 	}
 	if p.world.script.working != nil {
 		p.world.script.working(ctx, p.pod.Namespace, p.incarnation)
@@ -203,7 +208,8 @@ func newFakeReporter(p *fakeProcess, self history.WitnessRecord) *fakeReporter {
 	}
 	for _, volume := range p.pod.Spec.Volumes {
 		if volume.Name == "witness" && volume.HostPath != nil {
-			r.file = filepath.Join(p.world.disks, p.node, volume.HostPath.Path, fmt.Sprintf("%s-%d%s", self.PodUID, time.Now().UnixMilli(), witness.FileSuffix))
+			name := fmt.Sprintf("%s-%d%s", self.PodUID, time.Now().UnixMilli(), witness.FileSuffix)
+			r.file = filepath.Join(p.world.disks, p.node, volume.HostPath.Path, name)
 		}
 	}
 	return r
@@ -236,7 +242,8 @@ func (r *fakeReporter) tell(ctx context.Context, record history.WitnessRecord) {
 		panic(fmt.Sprintf("encode a record: %v", err))
 	}
 	line = append(line, '\n')
-	if file, err := os.OpenFile(r.file, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600); err == nil { // the directory may be gone at the end of a run
+	// The directory may be gone at the end of a run.
+	if file, err := os.OpenFile(r.file, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600); err == nil {
 		_, _ = file.Write(line)
 		_ = file.Close()
 	}

@@ -70,6 +70,11 @@ type fakeMachine struct {
 	boots   int
 }
 
+// running returns a machine that was booted so many times before.
+func running(name string, boots int) cluster.Node {
+	return cluster.Node{Name: name, Power: cluster.On, Kubelet: true, Processes: 1, BootID: fmt.Sprintf("%s-boot-%d", name, boots)}
+}
+
 // runs reports whether the machine's kubelet can work.
 func (m *fakeMachine) runs() bool { return m.Power == cluster.On && m.Kubelet }
 
@@ -79,7 +84,8 @@ func newFakeWorld(t testing.TB, script fakeScript) *fakeWorld {
 	w := &fakeWorld{disks: t.TempDir(), script: script, machines: map[string]*fakeMachine{}, processes: map[types.UID]*fakeProcess{}}
 	w.api = fakekube.New(w.apiOptions())
 	for _, name := range []string{"n1", "n2", "n3"} {
-		w.machines[name] = &fakeMachine{ready: name + "-boot-0", Node: cluster.Node{Name: name, Power: cluster.On, Kubelet: true, Processes: 1, BootID: name + "-boot-0"}}
+		node := running(name, 0)
+		w.machines[name] = &fakeMachine{Node: node, ready: node.BootID}
 		if err := errors.Join(os.Mkdir(filepath.Join(w.disks, name), 0o700), w.join(name)); err != nil {
 			t.Fatal(err)
 		}
@@ -138,7 +144,8 @@ func (w *fakeWorld) apiOptions() fakekube.Options {
 		Now: func() time.Time { return began.Add(time.Duration(read.Add(1)) * time.Second) },
 		Admit: func(object *unstructured.Unstructured, dryRun bool) error {
 			if dryRun && object.GetKind() == "Pod" {
-				return apierrors.NewForbidden(fakekube.Pods().GroupResource(), object.GetName(), fmt.Errorf("ValidatingAdmissionPolicy sparkchaos-%s denied request", object.GetNamespace()))
+				why := fmt.Errorf("ValidatingAdmissionPolicy sparkchaos-%s denied request", object.GetNamespace())
+				return apierrors.NewForbidden(fakekube.Pods().GroupResource(), object.GetName(), why)
 			}
 			return nil
 		},
@@ -193,9 +200,10 @@ func (w *fakeWorld) lookAsKubelets() {
 
 func (w *fakeWorld) renew(machine *fakeMachine) {
 	machine.renewed = time.Now()
-	_, _ = w.api.Update(fakekube.Leases(), corev1.NamespaceNodeLease, machine.Name, func(lease *unstructured.Unstructured) error { // the lease stays
+	renew := func(lease *unstructured.Unstructured) error {
 		return unstructured.SetNestedField(lease.Object, machine.renewed.UTC().Format(metav1.RFC3339Micro), "spec", "renewTime")
-	})
+	}
+	_, _ = w.api.Update(fakekube.Leases(), corev1.NamespaceNodeLease, machine.Name, renew) // the lease stays
 	if machine.ready == machine.BootID {
 		return
 	}
@@ -254,7 +262,8 @@ func (w *fakeWorld) lookAsNodeController() {
 		case machine.silent.IsZero():
 			machine.silent, machine.ready = time.Now(), ""
 			w.taint(machine.Name, []corev1.Taint{
-				{Key: corev1.TaintNodeUnreachable, Effect: corev1.TaintEffectNoSchedule}, {Key: corev1.TaintNodeUnreachable, Effect: corev1.TaintEffectNoExecute},
+				{Key: corev1.TaintNodeUnreachable, Effect: corev1.TaintEffectNoSchedule},
+				{Key: corev1.TaintNodeUnreachable, Effect: corev1.TaintEffectNoExecute},
 			})
 		case time.Since(machine.silent) >= fakeEvict:
 			for _, pod := range all[corev1.Pod](w, fakekube.Pods()) {

@@ -54,14 +54,18 @@ type photographer struct {
 func (p *photographer) take(_ context.Context, point string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	m := moment{point: point, api: p.world.api.Clone(fakekube.Options{}), machines: map[string]fakeMachine{}, dir: filepath.Join(p.dir, fmt.Sprint(len(p.moments)))}
+	m := moment{
+		point: point, dir: filepath.Join(p.dir, fmt.Sprint(len(p.moments))),
+		api: p.world.api.Clone(fakekube.Options{}), machines: map[string]fakeMachine{},
+	}
 	p.world.mu.Lock()
 	for name, machine := range p.world.machines {
 		m.machines[name] = *machine
 	}
 	m.gone = p.world.gone
 	p.world.mu.Unlock()
-	p.err = errors.Join(p.err, copyTree(m.disks(), p.world.disks), copyTree(string(m.run()), filepath.Join(p.options.Runs, "latest")), p.copyRecord(m))
+	latest := filepath.Join(p.options.Runs, "latest")
+	p.err = errors.Join(p.err, copyTree(m.disks(), p.world.disks), copyTree(string(m.run()), latest), p.copyRecord(m))
 	p.moments = append(p.moments, m)
 }
 
@@ -119,7 +123,10 @@ func copyTree(to, from string) error {
 // worldAt lets the world go on from a moment. What ran then goes on to run, and nobody observes it.
 func worldAt(t testing.TB, m moment) (w *fakeWorld, end func()) {
 	t.Helper()
-	w = &fakeWorld{disks: m.disks(), gone: m.gone, script: fakeScript{idle: true}, machines: map[string]*fakeMachine{}, processes: map[types.UID]*fakeProcess{}}
+	w = &fakeWorld{
+		disks: m.disks(), gone: m.gone, script: fakeScript{idle: true},
+		machines: map[string]*fakeMachine{}, processes: map[types.UID]*fakeProcess{},
+	}
 	w.api = m.api.Clone(w.apiOptions())
 	for name, machine := range m.machines {
 		w.machines[name] = &machine
@@ -197,8 +204,9 @@ func checkKilled(t *testing.T, m moment) {
 	w, end := worldAt(t, m)
 	defer end()
 	err := runner.CleanUpDead(t.Context(), runner.CleanUpOptions{
-		Active: m.active(), Clusters: fakeClusters{world: w}, ChaosMesh: func(cluster.Cluster) (runner.ChaosMesh, error) { return nil, errors.New("none") },
-		Confirm: func(question string) error { return fmt.Errorf("nobody is there to answer: %s", question) }, Say: func(string, ...any) {},
+		Active: m.active(), Clusters: fakeClusters{world: w},
+		ChaosMesh: func(cluster.Cluster) (runner.ChaosMesh, error) { return nil, errors.New("none") },
+		Confirm:   func(question string) error { return fmt.Errorf("nobody is there to answer: %s", question) }, Say: func(string, ...any) {},
 	})
 	open, openErr := openIn(m.run(), m.active())
 	left := append(leftIn(w), open...)

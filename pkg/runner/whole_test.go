@@ -85,7 +85,8 @@ func optionsIn(t *testing.T, w *fakeWorld, p *plan.Plan) runner.Options {
 	t.Helper()
 	dir := t.TempDir()
 	return runner.Options{
-		Plan: p, Runs: filepath.Join(dir, "runs"), Baselines: filepath.Join(dir, "baselines"), Active: runner.ActiveRuns{Dir: filepath.Join(dir, "active")},
+		Plan: p, Runs: filepath.Join(dir, "runs"), Baselines: filepath.Join(dir, "baselines"),
+		Active:      runner.ActiveRuns{Dir: filepath.Join(dir, "active")},
 		ClusterName: "c", Clusters: fakeClusters{world: w}, Progress: silent{}, Version: "test",
 		Image: func(ctx context.Context) (runner.Image, error) {
 			return runner.Image{Reference: "image", Digest: "sha256:1"}, ctx.Err()
