@@ -78,6 +78,7 @@ func (m *Model) Slack(p *Process) time.Duration {
 // does not hold; nothing if they can.
 func (m *Model) ClockDoubts(processes ...*Process) []string {
 	var unknown, wrong, untimed, doubts []string
+	doubt := func(format string, args ...any) { doubts = append(doubts, fmt.Sprintf(format, args...)) }
 	for _, p := range processes {
 		if p == nil {
 			continue
@@ -97,16 +98,16 @@ func (m *Model) ClockDoubts(processes ...*Process) []string {
 		}
 	}
 	if len(unknown) > 0 {
-		doubts = append(doubts, fmt.Sprintf("the clock of each node was asked%s", wording.Except(wording.Distinct(unknown))))
+		doubt("the clock of each node was asked%s", wording.Except(wording.Distinct(unknown)))
 	}
 	if len(wrong) > 0 {
-		doubts = append(doubts, fmt.Sprintf("the clocks agree with the harness's within %s%s", clockTolerance, wording.Except(wording.Distinct(wrong))))
+		doubt("the clocks agree with the harness's within %s%s", clockTolerance, wording.Except(wording.Distinct(wrong)))
 	}
 	if len(untimed) > 0 {
-		doubts = append(doubts, fmt.Sprintf("no process whose clock a fault put wrong left records whose arrival nobody saw%s", wording.Except(wording.Distinct(untimed))))
+		doubt("no process whose clock a fault put wrong left records whose arrival nobody saw%s", wording.Except(wording.Distinct(untimed)))
 	}
 	if m.drift > stepTolerance {
-		doubts = append(doubts, fmt.Sprintf("the harness's wall clock kept time (it left the monotonic clock by %s)", wording.Duration(m.drift)))
+		doubt("the harness's wall clock kept time (it left the monotonic clock by %s)", wording.Duration(m.drift))
 	}
 	return doubts
 }

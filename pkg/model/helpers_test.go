@@ -2,6 +2,7 @@ package model
 
 import (
 	"bytes"
+	"encoding/json"
 	"testing"
 	"time"
 
@@ -103,4 +104,14 @@ func (t team) fault(name, kind, node string, from, to int64) *Fault {
 	f.Name = name
 	t.Faults = append(t.Faults, f)
 	return f
+}
+
+// eventOf is an event with a record of a JVM.
+func eventOf(t *testing.T, r history.WitnessRecord) history.Event {
+	t.Helper()
+	data, err := json.Marshal(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return history.Event{Source: history.Witness, Type: r.Type, Data: data}
 }

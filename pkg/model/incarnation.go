@@ -57,34 +57,53 @@ func (m *Model) Incarnations() Incarnations {
 	if m.Launched.Never() {
 		return nil
 	}
-	var all Incarnations
+	var pods, unseen Incarnations
 	for uid, pod := range m.Pods {
 		if m.isDriver(pod) {
-			all = append(all, &Incarnation{UID: uid, Name: pod.Name, Node: pod.Node, Pod: pod, Driver: m.Processes[uid]})
+			pods = append(pods, &Incarnation{UID: uid, Name: pod.Name, Node: pod.Node, Pod: pod, Driver: m.Processes[uid]})
 		}
 	}
 	for uid, process := range m.Processes {
 		if m.Pods[uid] == nil && process.Role == RoleDriver && !process.Alive.First().At.Before(m.LaunchBegan()) {
-			all = append(all, &Incarnation{UID: uid, Name: process.PodName, Node: process.Node, Driver: process})
+			unseen = append(unseen, &Incarnation{UID: uid, Name: process.PodName, Node: process.Node, Driver: process})
 		}
 	}
-	slices.SortFunc(all, func(a, b *Incarnation) int { return cmp.Compare(a.UID, b.UID) })
-	slices.SortStableFunc(all, byCreation)
+	all := pods.byCreation().with(unseen)
 	for i, incarnation := range all {
 		incarnation.Number = i + 1
 	}
 	return all
 }
 
-// byCreation orders incarnations. The API server's own word counts, where it tells two pods apart: after a gap the older one may be seen
-// last. It has the resolution of a second; within one, and where the API server says nothing, the one that was seen first is the older.
-func byCreation(a, b *Incarnation) int {
-	if a.Pod != nil && b.Pod != nil && !a.Pod.Created.IsZero() && !b.Pod.Created.IsZero() {
-		if order := a.Pod.Created.Compare(b.Pod.Created); order != 0 {
-			return order
+// byCreation returns incarnations whose pods are known in the order of their creation. The API server's own word counts: after a gap the
+// older pod may be seen last. It has the resolution of a second; within one, and if it is not known of all pods, the one that was seen
+// first is the older.
+func (all Incarnations) byCreation() Incarnations {
+	unknown := slices.ContainsFunc(all, func(i *Incarnation) bool { return i.Pod.Created.IsZero() })
+	return slices.SortedFunc(slices.Values(all), func(a, b *Incarnation) int {
+		order := 0
+		if !unknown {
+			order = a.Pod.Created.Compare(b.Pod.Created)
 		}
+		return cmp.Or(order, bySight(a, b))
+	})
+}
+
+// with returns incarnations with others that only the witness knows of: each before the first one that was seen later.
+func (all Incarnations) with(unseen Incarnations) Incarnations {
+	for _, incarnation := range slices.SortedFunc(slices.Values(unseen), bySight) {
+		at := slices.IndexFunc(all, func(other *Incarnation) bool { return bySight(incarnation, other) < 0 })
+		if at < 0 {
+			at = len(all)
+		}
+		all = slices.Insert(all, at, incarnation)
 	}
-	return cmp.Or(a.Created().Compare(b.Created()), cmp.Compare(a.seq(), b.seq()))
+	return all
+}
+
+// bySight orders incarnations by when they were seen first.
+func bySight(a, b *Incarnation) int {
+	return cmp.Or(a.Created().Compare(b.Created()), cmp.Compare(a.seq(), b.seq()), cmp.Compare(a.UID, b.UID))
 }
 
 // LaunchBegan is the time before which no process can be the workload's: earlier ones are the baseline's.

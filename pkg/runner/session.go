@@ -175,7 +175,8 @@ func (s *session) awaitDriver(ctx context.Context, launched history.WorkloadData
 			pod := *incarnation.Pod
 			seen.set(podState(pod))
 			if reason := cannotStart(pod); reason != "" {
-				return false, fmt.Errorf("the driver cannot start: image %s on node %s: %s; load it into the cluster (`sparkchaos cluster load`) or correct spec.workload.image", launched.Image, pod.Node, reason)
+				return false, fmt.Errorf("the driver cannot start: image %s on node %s: %s; load it into the cluster (`sparkchaos cluster load`) "+
+					"or correct spec.workload.image", launched.Image, pod.Node, reason)
 			}
 			if !pod.Initialising.Never() || !pod.Running.Never() || !pod.Finished.Never() {
 				return true, nil
