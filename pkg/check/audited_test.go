@@ -17,9 +17,9 @@ type auditedCase struct {
 	right []string // the verdicts of the run that are right
 }
 
-func auditedCases(t *testing.T) []auditedCase {
+func auditedCases(t *testing.T, folder string) []auditedCase {
 	t.Helper()
-	content, err := os.ReadFile("testdata/histories/cases.tsv")
+	content, err := os.ReadFile(filepath.Join(folder, "cases.tsv"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -52,11 +52,12 @@ func unpack(t *testing.T, path string) []byte {
 // Each history that an audit found to be judged wrongly gets a right verdict, and the same bytes each time.
 func TestAuditedHistories(t *testing.T) {
 	t.Parallel()
+	const folder = "testdata/histories"
 	words := newSaid(t, t.Name())
-	for _, tt := range auditedCases(t) {
+	for _, tt := range auditedCases(t, folder) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			content := unpack(t, filepath.Join("testdata/histories", tt.name+".ndjson.gz"))
+			content := unpack(t, filepath.Join(folder, tt.name+".ndjson.gz"))
 			v := judgeBytes(t, content)
 			words.add(tt.name, append([]Result{{Invariant: "all", Verdict: v.Verdict, Message: v.Reason}}, v.Results...)...)
 			if !slices.Contains(tt.right, string(v.Verdict)) {

@@ -71,7 +71,7 @@ func over(m *model.Model) model.Moment {
 // livedAt reports whether a pod was on a node at a time and had not ended.
 func livedAt(p *model.Pod, at time.Time) bool {
 	gone := p.Gone()
-	return !p.Placed.Never() && !p.Placed.At.After(at) && (gone.Never() || gone.At.After(at))
+	return !p.Placed.Never() && !p.Placed.At.After(at) && (gone.Never() || !gone.At.Before(at))
 }
 
 // target names what a fault was aimed at.

@@ -55,17 +55,16 @@ func (f *Fault) effects() []history.Effect {
 // does reports whether the fault has an effect.
 func (f *Fault) does(effect history.Effect) bool { return slices.Contains(f.effects(), effect) }
 
-// afterwards is how long after a fault that only slows was undone what ends may still have ended because of it.
+// afterwards is how long after a fault was undone what ends may still have ended because of it.
 const afterwards = 5 * time.Second
 
-// Cost returns when a fault cost a pod that it hit: its processes ended or nobody counts on it any more. Never if it lived on, or
-// ended in an orderly way at orderly. p is the pod's JVM, nil if it never reported.
+// Cost returns when a fault cost a pod that it hit: its processes ended or nobody counts on it any more. Never if it lived on, ended in
+// an orderly way at orderly, or ended by itself when the fault was over. p is the pod's JVM, nil if it never reported.
 func (m *Model) Cost(f *Fault, pod *Pod, p *Process, orderly Moment) Moment {
 	if f.Landed.Never() || pod == nil || !f.Hits(pod.UID, pod.Node) {
 		return Moment{}
 	}
 	var lost Moment
-	ended := pod.endedBadly(f.Began.At)
 	silent := p != nil && len(p.Alive) > 0 && !p.Alive.Last().At.After(f.Landed.At.Add(StillAlive+m.Slack(p)))
 	switch {
 	case f.does(endsProcesses) && (p == nil || len(p.Alive) == 0 || silent):
@@ -75,21 +74,45 @@ func (m *Model) Cost(f *Fault, pod *Pod, p *Process, orderly Moment) Moment {
 		}
 	case f.does(endsProcesses) && !f.does(endsPods):
 		// It ended another process of the pod, or the process was started again in place.
-	case f.does(endsProcesses), f.does(endsPods), f.does(cutsNetwork), f.does(pauses), f.does(silences):
-		lost = ended
-	case f.does(slows) && !ended.Never() && ended.At.Before(f.Until().Add(afterwards)):
-		lost = ended
+	case f.does(endsProcesses), f.does(cutsNetwork), f.does(pauses), f.does(silences), f.does(slows):
+		lost = pod.endedBadly(f.Began.At)
+	case f.does(endsPods):
+		lost = pod.takenAway(f.Began.At)
 	}
-	if !lost.Never() && !orderly.Never() && orderly.Before(lost) {
+	if lost.Never() || !m.mayStillCost(f, pod, p, lost) || !orderly.Never() && orderly.Before(lost) {
 		return Moment{}
 	}
 	return lost
+}
+
+// mayStillCost reports whether a loss may be the doing of a fault: the fault was in effect or just undone, or what it did to the node or
+// to the process lasted until then.
+func (m *Model) mayStillCost(f *Fault, pod *Pod, p *Process, lost Moment) bool {
+	over := f.Until().Add(afterwards)
+	switch {
+	case !lost.At.After(over):
+		return true
+	case f.SilencesNode() && m.Nodes[pod.Node].lostTo(f.Began.At, over, lost.At.Add(-afterwards)):
+		return true
+	default: // it never came back from where the fault had left it
+		return f.SilencesNode() && p != nil && len(p.Alive) > 0 && p.Alive.Last().At.Before(f.Until())
+	}
 }
 
 // endedBadly returns when the pod was marked for deletion or ended, not before since; Never if it went on to a good end.
 func (p *Pod) endedBadly(since time.Time) Moment {
 	ended := p.EndedSince(since)
 	if p.Succeeded && ended == p.Finished && (p.Terminating.Never() || p.Finished.Before(p.Terminating)) {
+		return Moment{}
+	}
+	return ended
+}
+
+// takenAway returns when somebody took the pod away, not before since. Never if nobody did, or only when it had ended by itself.
+func (p *Pod) takenAway(since time.Time) Moment {
+	ended := p.endedBadly(since)
+	byItself := ended == p.Finished && p.Disrupted == "" && (p.Terminating.Never() || p.Finished.At.Before(p.Terminating.At))
+	if byItself && (p.Deleted.Never() || p.Finished.At.Before(p.Deleted.At)) {
 		return Moment{}
 	}
 	return ended

@@ -50,10 +50,11 @@ func (all Incarnations) newest(as func(*Pod) bool) *Incarnation {
 	return nil
 }
 
-// Wanted reports whether a pod had not ended at a time and nobody wanted it away.
+// Wanted reports whether a pod had not ended before a time and nobody had wanted it away. What ended just then a fault that began then
+// may have ended, as EndedSince has it.
 func (p *Pod) Wanted(at time.Time) bool {
 	gone := p.Gone()
-	return (gone.Never() || gone.At.After(at)) && (p.Terminating.Never() || p.Terminating.At.After(at))
+	return (gone.Never() || !gone.At.Before(at)) && (p.Terminating.Never() || !p.Terminating.At.Before(at))
 }
 
 // leaves reports whether a pod has ended, or somebody wants it away.

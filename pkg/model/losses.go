@@ -76,7 +76,7 @@ func (m *Model) removedBy(driver *Incarnation, fault *Fault, pod *Pod) Moment {
 	if e == nil || e.Removed.Never() || e.Removed.At.Before(fault.Began.At) {
 		return Moment{}
 	}
-	if fault.does(slows) && e.Removed.At.After(fault.Until().Add(afterwards)) {
+	if !m.mayStillCost(fault, pod, m.Processes[pod.UID], e.Removed) {
 		return Moment{}
 	}
 	if stopping := driver.Stopping(); !stopping.Never() && stopping.Before(e.Removed) {

@@ -185,7 +185,7 @@ func TestWhoWasCurrent(t *testing.T) {
 	ghost := &Incarnation{Number: 4, UID: "ghost", Driver: &Process{}}
 	all := Incarnations{first, second, third, ghost}
 	for at, want := range map[int64]*Incarnation{
-		599: nil, 600: first, 1_000: first, 4_599: first, 4_999: first, 5_000: second, 8_000: second, 14_999: second, 15_000: nil, 19_599: nil, 19_600: third, 25_000: third,
+		599: nil, 600: first, 1_000: first, 4_599: first, 4_999: first, 5_000: second, 8_000: second, 14_999: second, 15_000: second, 15_001: nil, 19_599: nil, 19_600: third, 25_000: third,
 	} {
 		if got := all.Current(ms(at).At); got != want {
 			t.Errorf("at %d ms: got %v, want %v", at, got, want)

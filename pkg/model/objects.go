@@ -281,6 +281,24 @@ func (n *Node) Lost(since time.Time) Moment {
 	return Moment{}
 }
 
+// lostTo reports whether the node stopped being Ready in the time from since to over, and was not Ready again before until.
+func (n *Node) lostTo(since, over, until time.Time) bool {
+	if n == nil {
+		return false
+	}
+	lost := false
+	for _, change := range n.Changes {
+		switch {
+		case change.At.At.Before(since) || change.At.At.After(until):
+		case change.Status == "True":
+			lost = false
+		default:
+			lost = lost || change.At.At.Before(over)
+		}
+	}
+	return lost
+}
+
 func (m *Model) observeNode(e *history.Event, at Moment) error {
 	var object struct {
 		Spec struct {

@@ -212,8 +212,19 @@ func TestWhatAFaultCost(t *testing.T) {
 		"a silent kubelet":                           {as("kubeletStop"), deleted, alive(20_000), Moment{}, 15_000},
 		"slowed, and ended meanwhile":                {as("cpuStress"), deleted, alive(14_000), Moment{}, 15_000},
 		"slowed, and there":                          {as("cpuStress"), there, alive(20_000), Moment{}, 0},
-		"slowed, and ended long after":               {as("cpuStress"), with(func(p *Pod) { p.Deleted = ms(35_000) }), alive(20_000), Moment{}, 0},
-		"slowed, and ended soon after":               {as("cpuStress"), with(func(p *Pod) { p.Deleted = ms(34_999) }), alive(20_000), Moment{}, 34_999},
+		"slowed, and ended long after":               {as("cpuStress"), with(func(p *Pod) { p.Deleted = ms(35_001) }), alive(20_000), Moment{}, 0},
+		"slowed, and ended soon after":               {as("cpuStress"), with(func(p *Pod) { p.Deleted = ms(35_000) }), alive(20_000), Moment{}, 35_000},
+		"behind a cut, and failed long after":        {as("nodeIsolate"), with(func(p *Pod) { p.Finished = ms(45_000) }), alive(45_000), Moment{}, 0},
+		"behind a cut, and never heard of again":     {as("nodeIsolate"), with(func(p *Pod) { p.Deleted = ms(45_000) }), alive(20_000), Moment{}, 45_000},
+		"frozen, and failed long after":              {as("nodeFreeze"), with(func(p *Pod) { p.Finished = ms(45_000) }), alive(45_000), Moment{}, 0},
+		"a silent kubelet, and failed long after":    {as("kubeletStop"), with(func(p *Pod) { p.Finished = ms(45_000) }), alive(45_000), Moment{}, 0},
+		"tainted, and evicted":                       {as("nodeTaint"), deleted, alive(14_000), Moment{}, 15_000},
+		"tainted, and deleted long after":            {as("nodeTaint"), with(func(p *Pod) { p.Terminating = ms(45_000) }), alive(45_000), Moment{}, 0},
+		"tainted, and failed by itself":              {as("nodeTaint"), failed, alive(15_000), Moment{}, 0},
+		"tainted, failed by itself and then deleted": {as("nodeTaint"), with(func(p *Pod) { p.Finished, p.Terminating, p.Deleted = ms(15_000), ms(16_000), ms(17_000) }), alive(15_000), Moment{}, 0},
+		"tainted, evicted and then failed":           {as("nodeTaint"), with(func(p *Pod) { p.Terminating, p.Finished = ms(15_000), ms(15_000) }), alive(15_000), Moment{}, 15_000},
+		"evicted by the kubelet":                     {as("podEvict"), with(func(p *Pod) { p.Finished, p.Disrupted = ms(15_000), "Evicted" }), alive(15_000), Moment{}, 15_000},
+		"killed at once, the object alone tells":     {as("podKill"), with(func(p *Pod) { p.Deleted = ms(15_000) }), alive(15_000), Moment{}, 15_000},
 		"a wrong clock ends nothing":                 {as("clockSkew"), deleted, alive(14_000), Moment{}, 0},
 		"a mark ends nothing":                        {as("nodeCordon"), deleted, alive(14_000), Moment{}, 0},
 		"it had ended before":                        {as("nodeIsolate"), with(func(p *Pod) { p.Terminating = ms(9_999) }), alive(9_000), Moment{}, 0},
@@ -233,6 +244,32 @@ func TestWhatAFaultCost(t *testing.T) {
 				t.Errorf("got %s, want %s", got.At, want.At)
 			}
 		})
+	}
+}
+
+// A node that a fault made silent may be given up when the fault is over: until it is Ready again, what it loses is the fault's doing.
+func TestLossesOfANodeThatComesBackLate(t *testing.T) {
+	t.Parallel()
+	p := &Process{PodUID: "p", Node: "n1", Alive: Spans{{ms(1_000), ms(60_000)}}}
+	changes := func(all ...ReadyChange) []ReadyChange { return append([]ReadyChange{{"True", ms(0)}}, all...) }
+	for name, c := range map[string]struct {
+		changes []ReadyChange
+		deleted int64
+		want    bool
+	}{
+		"still Ready":                         {changes(), 45_000, false},
+		"not Ready yet":                       {changes(ReadyChange{"Unknown", ms(14_000)}), 45_000, true},
+		"Ready just before":                   {changes(ReadyChange{"Unknown", ms(14_000)}, ReadyChange{"True", ms(41_000)}), 45_000, true},
+		"Ready long before":                   {changes(ReadyChange{"Unknown", ms(14_000)}, ReadyChange{"True", ms(31_000)}), 45_000, false},
+		"not Ready when all was over":         {changes(ReadyChange{"Unknown", ms(40_000)}), 45_000, false},
+		"not Ready before the fault and well": {changes(ReadyChange{"Unknown", ms(5_000)}, ReadyChange{"True", ms(8_000)}), 45_000, false},
+	} {
+		m := New()
+		m.Nodes["n1"] = &Node{Name: "n1", Changes: c.changes}
+		pod := &Pod{UID: "p", Node: "n1", Placed: ms(500), Running: ms(1_000), Terminating: ms(c.deleted)}
+		if got := m.Cost(landedFault("kubeletStop", "n1", 10_000, 30_000), pod, p, Moment{}); got.Never() == c.want {
+			t.Errorf("%s: lost at %s, want lost: %t", name, got.At, c.want)
+		}
 	}
 }
 
