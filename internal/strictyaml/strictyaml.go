@@ -1,13 +1,11 @@
-// Package strictyaml turns YAML into Go values and back. Decoding is strict and tells every problem of a file at once,
-// each with line, column and what would be right; what a field accepts is said by its struct tags:
+// Package strictyaml decodes YAML into Go values and encodes them again. Decoding is strict and reports every problem of a file
+// at once, each with line, column and what would be right. Struct tags define what a field accepts:
 //
 //	json:"name,omitempty"   the field's name; without omitempty it must be given (unless it has a value beforehand)
 //	enum:"Job|Pod"          the only texts accepted
-//	words:"role"          the same, of a set that is given to the Decoder by that name
-//	unbuilt:"memory|true"   values that are known but not built yet, refused as such
+//	words:"role"            the same, of a set that is given to the Decoder by that name
 //	pattern:"^[a-z]+$"      what a text must match
 //	like:"512m"             an example, shown when the pattern or the type does not fit
-//	why:"…"                 the reason for the pattern, shown with it
 //	min:"1" max:"50"        bounds of a number or of a duration
 //
 // Other tags belong to the custom decoders that the caller brings along (see Decoder.Custom).

@@ -17,18 +17,16 @@ type fakeInner struct {
 }
 
 type fakeDocument struct {
-	Name    string            `json:"name" pattern:"^[a-z]+$" like:"abc"`
-	On      bool              `json:"on,omitempty"`
-	Later   bool              `json:"later,omitempty" unbuilt:"true"`
-	Storage string            `json:"storage,omitempty" enum:"none" unbuilt:"disk"`
-	Count   *int64            `json:"count,omitempty" min:"0"`
-	Big     uint64            `json:"big,omitempty"`
-	Ratio   float64           `json:"ratio,omitempty"`
-	After   time.Duration     `json:"after,omitempty"`
-	Inner   fakeInner         `json:"inner,omitempty"`
-	Words   []string          `json:"words,omitempty"`
-	Map     map[string]string `json:"map,omitempty"`
-	List    []fakeInner       `json:"list,omitempty"`
+	Name  string            `json:"name" pattern:"^[a-z]+$" like:"abc"`
+	On    bool              `json:"on,omitempty"`
+	Count *int64            `json:"count,omitempty" min:"0"`
+	Big   uint64            `json:"big,omitempty"`
+	Ratio float64           `json:"ratio,omitempty"`
+	After time.Duration     `json:"after,omitempty"`
+	Inner fakeInner         `json:"inner,omitempty"`
+	Words []string          `json:"words,omitempty"`
+	Map   map[string]string `json:"map,omitempty"`
+	List  []fakeInner       `json:"list,omitempty"`
 }
 
 func decode(data string) (fakeDocument, error) {
@@ -67,7 +65,6 @@ func TestDecodeTellsEveryProblem(t *testing.T) {
 		"text for float":    {"name: abc\nratio: half\n", []string{`2:8: ratio: want a number, got the text "half"`}},
 		"no unit":           {"name: abc\nafter: 5\n", []string{`2:8: after: "5" is not a duration; write a number with its unit, like 2s, 500ms or 1m30s`}},
 		"enum":              {"name: abc\ninner: {kind: job}\n", []string{`2:15: inner.kind: "job" is not accepted; did you mean Job?`}},
-		"not built":         {"name: abc\nlater: true\nstorage: disk\n", []string{"2:8: later: true is not built yet; false is the only value", "3:10: storage: disk is not built yet; none is the only value"}},
 		"list for mapping":  {"name: abc\ninner: [1]\n", []string{"2:8: inner: want a mapping, got a list"}},
 		"mapping for list":  {"name: abc\nwords: {a: b}\n", []string{"2:8: words: want a list, got a mapping"}},
 		"key is a list":     {"name: abc\n? [a]\n: b\n", []string{"2:3: want a text as key, got a list"}},
@@ -234,7 +231,7 @@ map:
 	if err != nil {
 		t.Fatal(err)
 	}
-	wantJSON := `{"name":"abc","on":false,"later":false,"big":0,"ratio":0,"after":"0s","inner":{}}`
+	wantJSON := `{"name":"abc","on":false,"big":0,"ratio":0,"after":"0s","inner":{}}`
 	if diff := cmp.Diff(wantJSON, string(full)); diff != "" {
 		t.Errorf("JSON (-want +got):\n%s", diff)
 	}

@@ -86,13 +86,6 @@ func example(tag reflect.StructTag) string {
 	}
 }
 
-func reason(tag reflect.StructTag) string {
-	if tag.Get("why") == "" {
-		return ""
-	}
-	return "; " + tag.Get("why")
-}
-
 func (d *Decoder) list(node *yaml.Node, into reflect.Value, at Field) {
 	if node.Kind != yaml.SequenceNode {
 		d.Complain(node, at, "want a list, got %s", Describe(node))
@@ -180,7 +173,6 @@ func (d *Decoder) scalar(node *yaml.Node, into reflect.Value, at Field) {
 			return
 		}
 		into.SetBool(b)
-		d.built(node, strconv.FormatBool(b), "false", at)
 	case reflect.Int, reflect.Int32, reflect.Int64:
 		var n int64
 		if node.Kind != yaml.ScalarNode || tag != "!!int" || node.Decode(&n) != nil || into.OverflowInt(n) {
@@ -209,15 +201,12 @@ func (d *Decoder) scalar(node *yaml.Node, into reflect.Value, at Field) {
 }
 
 func (d *Decoder) allowed(node *yaml.Node, value string, at Field) {
-	if !d.built(node, value, at.Tag.Get("enum"), at) {
-		return
-	}
 	if accepted, limited := d.accepted(at.Tag); limited && !slices.Contains(accepted, value) {
 		d.Complain(node, at, "%q is not accepted; %s", value, Suggest(value, accepted))
 		return
 	}
 	if pattern := at.Tag.Get("pattern"); pattern != "" && !regexp.MustCompile(pattern).MatchString(value) {
-		d.Complain(node, at, "%q does not fit; want a text that matches %s%s%s", value, pattern, example(at.Tag), reason(at.Tag))
+		d.Complain(node, at, "%q does not fit; want a text that matches %s%s", value, pattern, example(at.Tag))
 	}
 }
 
@@ -228,16 +217,6 @@ func (d *Decoder) accepted(tag reflect.StructTag) (texts []string, limited bool)
 	}
 	set := tag.Get("words")
 	return d.words[set], set != ""
-}
-
-// built refuses what the format knows but nobody implements yet, and says what there is instead.
-func (d *Decoder) built(node *yaml.Node, value, instead string, at Field) bool {
-	unbuilt := at.Tag.Get("unbuilt")
-	if unbuilt == "" || !slices.Contains(strings.Split(unbuilt, "|"), value) {
-		return true
-	}
-	d.Complain(node, at, "%s is not built yet; %s is the only value", value, either(instead))
-	return false
 }
 
 func (d *Decoder) bounds(node *yaml.Node, n int64, at Field, parse func(string) (int64, error)) {

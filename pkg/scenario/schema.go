@@ -162,9 +162,6 @@ func bounded(s *jsonschema.Schema, tag reflect.StructTag) *jsonschema.Schema {
 	if set := tag.Get("words"); set != "" {
 		s.Enum = texts(Words()[set])
 	}
-	if s.Type == "boolean" && tag.Get("unbuilt") == "true" {
-		s.Enum = []any{false}
-	}
 	if example := tag.Get("like"); example != "" {
 		s.Examples = []any{strings.Trim(example, `"`)}
 	}

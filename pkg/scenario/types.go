@@ -3,7 +3,7 @@
 // so nothing here depends on the packages that implement them.
 //
 // The struct tags are the one place where the format is laid down; the loader and the JSON schema both read them:
-// json (a field without omitempty must be given), enum, unbuilt, pattern, like, min, max, choice, ref; see
+// json (a field without omitempty must be given), enum, pattern, like, min, max, choice, ref; see
 // internal/strictyaml for what each means.
 package scenario
 
