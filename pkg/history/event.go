@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// Source says who observed an event.
+// Source is the component that observed an event.
 type Source string
 
 // The sources of events.
@@ -173,7 +173,7 @@ type StagingData struct {
 	Error      string   `json:"error,omitempty"`
 }
 
-// WorkloadData says how the workload's objects are recognised in the events that follow.
+// WorkloadData defines how the workload's objects are recognised in the events that follow.
 type WorkloadData struct {
 	Namespace  string `json:"namespace"`
 	DriverKind string `json:"driverKind"` // "Job" or "Pod"
@@ -230,8 +230,8 @@ const (
 	MarksNode     Effect = "marksNode"     // only the Node object changes: nothing more is scheduled to it
 )
 
-// DidNotHold is the key in a FaultData's Detail under which it stands why a fault that had landed was not in effect any more when it
-// was to be undone. The events that say so are those of the undoing.
+// DidNotHold is the key in the Detail of recovery events under which they explain why a fault that had landed was no
+// longer in effect when its recovery began.
 const DidNotHold = "didNotHold"
 
 // GapUntilEnd begins the reason of a gap that did not end before the record did.
@@ -264,7 +264,7 @@ type BaselineInputs struct {
 	Artifacts   string          `json:"artifacts"` // digest of what the staging server serves; empty without
 }
 
-// CollectionData says how much of the witness's evidence on the nodes' disks was read.
+// CollectionData records how much of the witness's evidence on the nodes' disks was read.
 type CollectionData struct {
 	Node    string   `json:"node"`
 	Files   int      `json:"files"`
@@ -277,7 +277,7 @@ type CollectionData struct {
 	Writers []WriterData `json:"writers,omitempty"`
 }
 
-// WriterData says what a process left on its node's disk.
+// WriterData records what a process left on its node's disk.
 type WriterData struct {
 	PodUID  string `json:"podUID"` // of an init container's records with the suffix ArtifactsWriter
 	Records int    `json:"records"`
@@ -312,7 +312,8 @@ type NodeState struct {
 	Disturbed     bool     `json:"disturbed,omitempty"` // the machine is off, frozen, isolated or without kubelet
 }
 
-// LoadData says how busy a machine was over a time that ends with the event. A figure that could not be had is negative.
+// LoadData records how busy a machine was during a time that ends with the event. A figure that is not available is
+// negative.
 type LoadData struct {
 	For       time.Duration `json:"for"`            // the time that was measured
 	CPUs      int           `json:"cpus"`           // that the harness may use
@@ -324,7 +325,7 @@ type LoadData struct {
 	Node      string        `json:"node,omitempty"` // the node that was measured; empty: the harness's own machine, and all nodes that live on it
 }
 
-// ClocksData says by how much the nodes' clocks differed from the harness's when they were asked.
+// ClocksData records by how much the nodes' clocks differed from the harness's clock.
 type ClocksData struct {
 	Nodes []ClockOffset `json:"nodes"`
 }
@@ -346,7 +347,7 @@ const (
 	LeftRecords     = "undo records that are open"
 )
 
-// LeftoversData lists what was still there after the clean-up.
+// LeftoversData lists what was left after the clean-up.
 type LeftoversData struct {
 	Checked []string `json:"checked"` // what was looked for, in words
 	Found   []Object `json:"found,omitempty"`
@@ -355,7 +356,7 @@ type LeftoversData struct {
 	Errors []string `json:"errors,omitempty"`
 }
 
-// ProblemData is a trouble of the harness that may cost evidence.
+// ProblemData is a failure of the harness that may cost evidence.
 type ProblemData struct {
 	What  string `json:"what"`
 	Error string `json:"error"`

@@ -19,7 +19,7 @@ import (
 	"k8s.io/client-go/dynamic"
 )
 
-// errExpired says that the server no longer knows the point at which a watch broke.
+// errExpired means that the server no longer has the version at which a watch broke.
 var errExpired = errors.New("the resource version has expired")
 
 // known is the last state of a live object.
@@ -29,8 +29,8 @@ type known struct {
 	data    json.RawMessage
 }
 
-// follower records one kind. client-go's Reflector is not used: on most errors it lists anew although the watch could
-// be resumed without loss, and it does not say when it does, so that a gap would go unrecorded.
+// follower records the objects of one kind. It does not use client-go's Reflector, which lists again after most errors
+// although the watch could be resumed without loss, and does not report it: the gap would not be recorded.
 type follower struct {
 	kind    kind
 	objects dynamic.ResourceInterface
@@ -48,7 +48,7 @@ type follower struct {
 	heard    *heard    // shared by the followers of a recorder; nil: each event counts for its own kind alone
 }
 
-// heard knows when the API server last told anything, on any watch. Its zero value has heard nothing.
+// heard records when the API server last sent anything on any watch. Its zero value means never.
 type heard struct {
 	mu   sync.Mutex
 	last time.Time
@@ -63,7 +63,8 @@ func (h *heard) note(now time.Time) {
 	h.last = now
 }
 
-// silence returns since when nothing was heard on any watch, if that is longer than normal; else the zero time.
+// silence returns the time since which no watch received anything, if that is longer than normal, and the zero time
+// otherwise.
 func (h *heard) silence(now time.Time) time.Time {
 	if h == nil {
 		return time.Time{}
@@ -122,7 +123,8 @@ func pause(ctx context.Context, d time.Duration) {
 	}
 }
 
-// once lists if need be and watches until the watch breaks; nil means that the watch had been opened.
+// once lists the objects if necessary and watches them until the watch breaks. It returns nil if the watch had been
+// opened.
 func (f *follower) once(ctx context.Context) error {
 	if f.version == "" {
 		if err := f.list(ctx); err != nil {
@@ -153,7 +155,7 @@ func (f *follower) list(ctx context.Context) error {
 	return nil
 }
 
-// seen notes that the server has told all that there was at a time.
+// seen notes that up to a time the server has reported everything.
 func (f *follower) seen(at time.Time) {
 	f.lastSeen, f.cause = at, nil
 }
@@ -178,7 +180,7 @@ func (f *follower) replace(items []unstructured.Unstructured) error {
 	return nil
 }
 
-// put records an object that was added or changed; a state that is known already is no event.
+// put records an object that was added or changed. A state that is known already is not recorded.
 func (f *follower) put(object *unstructured.Unstructured) error {
 	uid, version := string(object.GetUID()), object.GetResourceVersion()
 	last, seen := f.known[uid]
@@ -202,7 +204,7 @@ func (f *follower) remove(last known) error {
 	return f.write(Deleted, last)
 }
 
-// write appends an object's state. That one event is refused is told by the history itself, and keeps no other from being recorded.
+// write appends an object's state. If that event is refused, the history itself reports it, and the recording goes on.
 func (f *follower) write(eventType string, state known) error {
 	if _, err := f.log.Append(Kubernetes, eventType, &state.object, state.data); err != nil && !errors.Is(err, ErrRefused) {
 		return err
@@ -262,7 +264,7 @@ func (f *follower) follow(ctx context.Context, stream watch.Interface) error {
 	}
 }
 
-// resume notes that a watch went on where it had broken, and tells for how long nothing was seen before.
+// resume records that a watch was resumed where it broke, and for how long nothing was received before.
 func (f *follower) resume() error {
 	if f.opened.IsZero() {
 		return nil
@@ -281,7 +283,8 @@ func (f *follower) resume() error {
 	return err
 }
 
-// blind returns for how long nothing was seen before a watch was opened that is not known yet to go on where it broke.
+// blind returns for how long nothing was received before a watch was opened that may not have been resumed where it
+// broke.
 func (f *follower) blind() time.Duration {
 	if f.opened.IsZero() {
 		return 0
@@ -289,8 +292,8 @@ func (f *follower) blind() time.Duration {
 	return f.opened.Sub(f.lastSeen)
 }
 
-// lastOpen returns until when a watch that breaks now has told all. The connection may have been dead for a while: then
-// nothing was heard on the other watches either.
+// lastOpen returns the time up to which a watch that breaks now has reported everything. If the connection was dead for
+// a while, no other watch received anything either.
 func (f *follower) lastOpen() time.Time {
 	now := f.log.clock.Now()
 	if last := f.heard.silence(now); last.After(f.lastSeen) {
@@ -299,8 +302,8 @@ func (f *follower) lastOpen() time.Time {
 	return now
 }
 
-// untroubled notes that the server answers. That a watch was opened does not mean yet that nothing was lost: an expired
-// version may come as its first event.
+// untroubled notes that the server answers. An opened watch does not prove that nothing was lost: its first event may
+// say that the version has expired.
 func (f *follower) untroubled() {
 	f.trouble = nil
 	f.report(nil)
@@ -342,7 +345,7 @@ func (f *follower) record(eventType watch.EventType, object *unstructured.Unstru
 	}
 }
 
-// explain tells an expired version from trouble that passes.
+// explain distinguishes an expired version from a temporary failure.
 func (f *follower) explain(err error) error {
 	if apierrors.IsResourceExpired(err) || apierrors.IsGone(err) {
 		return fmt.Errorf("watching %s: %w", f.kind, errExpired)

@@ -7,9 +7,9 @@ import (
 	"unicode/utf8"
 )
 
-// parser decodes lines. Nearly all lines have the shape that Writer gives them; those are scanned by hand, several
-// times faster than encoding/json. Whatever looks different is left to encoding/json, so both ways mean the same.
-// The data of an event is not looked into: it is checked by whoever decodes it.
+// parser decodes lines. Lines in the form that Writer produces, which are nearly all, are scanned by hand, several
+// times faster than by encoding/json; all others are left to encoding/json, with the same result. The data of an event
+// is not examined: it is checked where it is decoded.
 type parser struct {
 	names interner
 }
@@ -62,8 +62,8 @@ func (p *parser) fast(line []byte, event *Event) bool {
 	return string(s.rest) == "}"
 }
 
-// plausible refuses what is certainly more, or less, than one value without blanks around it: encoding/json then says
-// what the line is.
+// plausible rejects what cannot be exactly one value without blanks around it; encoding/json then reports what is wrong
+// with the line.
 func plausible(data []byte) bool {
 	first, last := data[0], data[len(data)-1]
 	switch first {
@@ -108,7 +108,7 @@ func (s *scanner) literal(text string) bool {
 	return true
 }
 
-// integer takes a whole number that fits an int64, as JSON writes it.
+// integer reads a whole number that fits an int64, as JSON writes it.
 func (s *scanner) integer(into *int64) bool {
 	end := 0
 	for end < len(s.rest) && (s.rest[end] == '-' || s.rest[end] >= '0' && s.rest[end] <= '9') {
@@ -149,7 +149,7 @@ func (s *scanner) longInteger(into *int64, end int) bool {
 	return true
 }
 
-// text takes a string of plain ASCII without escapes; any other is for encoding/json.
+// text reads a string of plain ASCII without escapes. Other strings are left to encoding/json.
 func (s *scanner) text(into *[]byte) bool {
 	if len(s.rest) == 0 || s.rest[0] != '"' {
 		return false
@@ -167,12 +167,12 @@ func (s *scanner) text(into *[]byte) bool {
 	return false
 }
 
-// interner gives equal texts one string: the same few names come in nearly every line.
+// interner returns one string for equal texts, because the same few names occur in nearly every line.
 type interner struct {
 	known map[string]string
 }
 
-// maxInterned bounds the memory of an interner; names that come later are copied each time.
+// maxInterned bounds the memory of an interner. Names beyond it are copied each time.
 const maxInterned = 1 << 14
 
 func (n *interner) intern(text []byte) string {

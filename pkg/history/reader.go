@@ -13,7 +13,7 @@ import (
 	"iter"
 )
 
-// VersionError says that a history has a format that this package does not read.
+// VersionError is returned for a history of a format that this package does not read.
 type VersionError struct {
 	Found int // as the history says
 }
@@ -24,10 +24,10 @@ func (e *VersionError) Error() string {
 		e.Found, FormatVersion)
 }
 
-// ProblemKind says what is wrong with a history.
+// ProblemKind is a way in which a history is damaged.
 type ProblemKind string
 
-// The kinds of problems. None stops a reader; all of them cost a run its pass.
+// The kinds of problems. None stops a reader, but a run whose history has one cannot pass.
 const (
 	Empty      ProblemKind = "empty"      // no event at all
 	NoStart    ProblemKind = "noStart"    // the first event is not runStarted
@@ -38,14 +38,14 @@ const (
 	AfterEnd   ProblemKind = "afterEnd"   // events follow runEnded
 )
 
-// HistoryProblem is one thing that is wrong with a history.
+// HistoryProblem is one defect of a history.
 type HistoryProblem struct {
 	Kind ProblemKind
 	Line int64  // counts from 1
 	Text string // in words
 }
 
-// maxProblems is how many problems a reader keeps; a file that is no history has one a line.
+// maxProblems is the number of problems that a reader keeps; a file that is not a history has one per line.
 const maxProblems = 20
 
 // Reader reads a history as a stream: its memory does not grow with the history. One goroutine may use it at a time.
@@ -66,7 +66,7 @@ type Reader struct {
 // readerBuffer holds nearly every line, so that lines are used where they were read.
 const readerBuffer = 1 << 20
 
-// NewReader reads a history from in.
+// NewReader returns a Reader of the history in.
 func NewReader(in io.Reader) *Reader {
 	return &Reader{in: bufio.NewReaderSize(in, readerBuffer), digest: sha256.New()}
 }
@@ -189,7 +189,7 @@ func (r *Reader) problem(kind ProblemKind, format string, args ...any) {
 	r.problems = append(r.problems, HistoryProblem{Kind: kind, Line: r.line, Text: fmt.Sprintf(format, args...)})
 }
 
-// Problems returns what is wrong with the history as far as it was read, the first 20 things at most.
+// Problems returns the defects of the history as far as it was read, at most the first 20.
 func (r *Reader) Problems() []HistoryProblem { return r.problems }
 
 // Omitted returns how many problems there were beyond those that Problems returns.

@@ -16,7 +16,7 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// kind is one sort of object that is watched.
+// kind is a kind of object that is watched.
 type kind struct {
 	name      string // as in Object.Kind
 	resource  schema.GroupVersionResource
@@ -66,7 +66,7 @@ type Recorder struct {
 	synced  chan struct{}  // closed when waiting is empty
 }
 
-// NewRecorder records the objects of namespace, and the nodes, into log.
+// NewRecorder returns a Recorder that writes the nodes and the objects of namespace into log.
 func NewRecorder(client dynamic.Interface, log *Writer, namespace string) *Recorder {
 	r := &Recorder{
 		client: client, log: log, kinds: kinds(namespace), synced: make(chan struct{}),
@@ -80,8 +80,8 @@ func NewRecorder(client dynamic.Interface, log *Writer, namespace string) *Recor
 	return r
 }
 
-// WaitSynced waits until every kind was listed once: from then on nothing that happens is missed. If ctx ends before,
-// the error names each kind that is missing and why.
+// WaitSynced waits until every kind was listed once; nothing that happens afterwards is missed. If ctx is done before,
+// the error names each kind that is missing and the reason.
 func (r *Recorder) WaitSynced(ctx context.Context) error {
 	select {
 	case <-r.synced:
@@ -118,9 +118,9 @@ func (r *Recorder) report(k kind, err error) {
 	}
 }
 
-// Run records until ctx ends, and then returns nil; it returns earlier only if the history cannot be written. A kind
-// that cannot be listed or watched is tried again and again; what that cost is told by Outage and Gap events.
-// Run may be called once.
+// Run records until ctx is done and then returns nil. It returns an error only if the history cannot be written. A kind
+// that cannot be listed or watched is retried; Outage and Gap events record what may have been missed. Run may be
+// called once.
 func (r *Recorder) Run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
 	heard := &heard{}

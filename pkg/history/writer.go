@@ -18,14 +18,14 @@ const maxLine = 16 << 20
 // maxNamedObject bounds the names of an object that a Problem event takes over from an event that was refused.
 const maxNamedObject = 4 << 10
 
-// ErrRefused is in the errors of Append for a single event that cannot be written: it is too large, or no JSON. A Problem event
-// stands in its place, and the history goes on.
+// ErrRefused is wrapped by the error of Append if a single event cannot be written because it is too large or not JSON.
+// A Problem event takes its place, and the history goes on.
 var ErrRefused = errors.New("the history does not have this event")
 
-// ErrClosed is returned by a Writer, and by Append alone, once the history was closed.
+// ErrClosed is returned by Append once the history was closed.
 var ErrClosed = errors.New("the history is closed")
 
-// Clock tells the time. The clocks of k8s.io/utils/clock are such.
+// Clock tells the time. The clocks of k8s.io/utils/clock implement it.
 type Clock interface {
 	Now() time.Time
 }
@@ -71,7 +71,7 @@ func Observed(observe func(*Event)) Option {
 	return func(w *Writer) { w.observer = observe }
 }
 
-// Create makes a new history at path and fails if there is one already.
+// Create creates a history at path. It fails if the file exists.
 func Create(path string, clock Clock, options ...Option) (*Writer, error) {
 	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL|os.O_APPEND, 0o600)
 	if err != nil {
@@ -80,7 +80,7 @@ func Create(path string, clock Clock, options ...Option) (*Writer, error) {
 	return NewWriter(file, clock, options...), nil
 }
 
-// NewWriter writes a history to an empty file. The run begins now: offsets count from this call.
+// NewWriter returns a Writer of a history in an empty file. Offsets count from this call.
 func NewWriter(file File, clock Clock, options ...Option) *Writer {
 	w := &Writer{clock: clock, start: clock.Now(), file: file, ended: make(chan struct{})}
 	for _, option := range options {
@@ -93,8 +93,8 @@ func NewWriter(file File, clock Clock, options ...Option) *Writer {
 // were called with all that was written before.
 func (w *Writer) Ended() <-chan struct{} { return w.ended }
 
-// Append writes one event and returns it as written. data is encoded as JSON and may be nil; object may be nil.
-// An error means that the event is not in the history; unless it is an ErrRefused, no later one is either.
+// Append writes an event and returns it as it was written. data is encoded as JSON; data and object may be nil. On error the
+// event is not in the history; unless the error is ErrRefused, no later event will be either.
 func (w *Writer) Append(source Source, eventType string, object *Object, data any) (Event, error) {
 	encoded, encodeErr := encodeData(data)
 	w.mu.Lock()
@@ -128,7 +128,7 @@ func encodeData(data any) (json.RawMessage, error) {
 	return encode(data)
 }
 
-// encode is json.Marshal without its escaping of <, > and &: six bytes for one would make an event much larger than what it holds.
+// encode is json.Marshal without the escaping of <, > and &, which takes six bytes for each.
 func encode(value any) ([]byte, error) {
 	var out bytes.Buffer
 	encoder := json.NewEncoder(&out)
@@ -139,7 +139,8 @@ func encode(value any) ([]byte, error) {
 	return bytes.TrimSuffix(out.Bytes(), []byte("\n")), nil
 }
 
-// encodeLine returns an event as a line of the history, or why it cannot be one. encodeErr is why its data could not be encoded.
+// encodeLine returns an event as a line of the history, or the reason why it cannot be written. encodeErr is the error
+// of encoding its data.
 func (w *Writer) encodeLine(event Event, encodeErr error) ([]byte, error) {
 	if encodeErr != nil {
 		return nil, fmt.Errorf("encoding its data: %w", encodeErr)
@@ -174,7 +175,8 @@ func (w *Writer) refuse(event Event, why error) error {
 	return refused
 }
 
-// named names an object in messages, with a blank before it; nothing if there is none, or if its names are of absurd length.
+// named returns an object's name for messages, with a blank before it; "" if there is none, or if its names are too
+// long.
 func named(object *Object) string {
 	if object == nil || len(object.Kind)+len(object.Namespace)+len(object.Name)+len(object.UID) > maxNamedObject {
 		return ""
@@ -186,7 +188,7 @@ func named(object *Object) string {
 	return fmt.Sprintf(" of %s %s", object.Kind, name)
 }
 
-// write brings a line into the file and counts it.
+// write appends a line to the file and counts it.
 func (w *Writer) write(event Event, line []byte) error {
 	n, err := w.file.Write(line)
 	if err != nil {

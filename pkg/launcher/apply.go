@@ -22,8 +22,8 @@ func ApplyComponents(ctx context.Context, client kubernetes.Interface, o *Object
 	return nil
 }
 
-// ApplyDriver creates the driver, once the components are ready, and says how the workload is recognised in what follows
-// (its ImageID stays empty: a node knows it).
+// ApplyDriver creates the driver, once the components are ready, and returns how the workload is recognised in what
+// follows (without ImageID, which only a node knows).
 func ApplyDriver(ctx context.Context, client kubernetes.Interface, o *Objects) (history.WorkloadData, error) {
 	driver, spec := o.driver()
 	launched := history.WorkloadData{
@@ -49,7 +49,7 @@ func FullName(object metav1.Object) string {
 	return object.GetNamespace() + "/" + object.GetName()
 }
 
-// ownership says in words whose an object is.
+// ownership describes whose an object is.
 func ownership(object metav1.Object, run string) string {
 	switch owner, ok := object.GetLabels()[RunLabel]; {
 	case !ok:

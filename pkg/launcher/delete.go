@@ -35,8 +35,8 @@ func Delete(ctx context.Context, client kubernetes.Interface, namespace, runID s
 	})
 }
 
-// Empty is Delete that returns as soon as no job, daemon set, pod and volume claim is left: the namespace itself takes five seconds
-// more, for which a cluster that is about to be removed need not wait.
+// Empty is like Delete, but returns as soon as no job, daemon set, pod and volume claim is left. The namespace itself
+// takes five seconds more, which does not matter if the cluster is removed next.
 func Empty(ctx context.Context, client kubernetes.Interface, namespace, runID string) error {
 	return remove(ctx, client, namespace, runID, func(ctx context.Context, _ types.UID) (bool, error) {
 		left, err := contents(ctx, client, namespace)
@@ -44,7 +44,7 @@ func Empty(ctx context.Context, client kubernetes.Interface, namespace, runID st
 	})
 }
 
-// remove deletes a namespace and asks until it is done. An API server that is away for a moment is asked again.
+// remove deletes a namespace and polls until it is gone. It tries again if the API server is away for a moment.
 func remove(ctx context.Context, client kubernetes.Interface, namespace, runID string, done func(ctx context.Context, uid types.UID) (bool, error)) error {
 	api := client.CoreV1().Namespaces()
 	found, err := api.Get(ctx, namespace, metav1.GetOptions{})
@@ -87,7 +87,7 @@ func empty(ctx context.Context, client kubernetes.Interface, namespace string) {
 	_ = client.CoreV1().PersistentVolumeClaims(namespace).DeleteCollection(ctx, metav1.DeleteOptions{}, all)
 }
 
-// remains says in words what keeps a namespace from going.
+// remains describes what keeps a namespace from being deleted.
 func remains(ctx context.Context, client kubernetes.Interface, namespace string) string {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), remainsTimeout)
 	defer cancel()

@@ -68,7 +68,7 @@ func confSecretArgs() []string {
 	return []string{"--properties-file", confSecretMount + "/" + confSecretKey, "--load-spark-defaults"}
 }
 
-// FillSecretConf puts the values of the workload's secret settings into the Secret that the driver gets them from.
+// FillSecretConf puts the values of the workload's secret settings into the Secret from which the driver reads them.
 func (o *Objects) FillSecretConf(values map[string]string) error {
 	if o.SecretConf == nil {
 		return nil

@@ -52,7 +52,7 @@ func ExistingDirectory(path string) corev1.VolumeSource {
 	return corev1.VolumeSource{HostPath: &corev1.HostPathVolumeSource{Path: path, Type: &existing}}
 }
 
-// storageProblem says what the environment lacks for the workload's storage.
+// storageProblem describes what the environment lacks for the workload's storage.
 func storageProblem(storage string, env Environment) error {
 	switch {
 	case storage == scenario.StorageNode && env.NodeDirectory == "":
