@@ -19,8 +19,8 @@ func (p Plan) MarshalJSON() ([]byte, error) {
 	return strictyaml.JSON(plain(p), true)
 }
 
-// Parse reads a plan from YAML or JSON as strictly as scenarios are read; it returns a *scenario.Error with every
-// problem. file is its name for messages only.
+// Parse reads a plan from YAML or JSON as strictly as scenarios are read. It returns a *scenario.Error with every
+// problem. file is only used in messages.
 func Parse(file string, data []byte, catalogue scenario.Catalogue, how ...scenario.Option) (*Plan, error) {
 	d := strictyaml.NewDecoder(scenario.Decoders(catalogue)).WithWords(scenario.Words())
 	var p Plan
@@ -35,7 +35,7 @@ func Parse(file string, data []byte, catalogue scenario.Catalogue, how ...scenar
 	return &p, nil
 }
 
-// validate finds what contradicts itself in a plan that was written or changed by hand.
+// validate finds contradictions in a plan that was written or changed by hand.
 func validate(p *Plan, catalogue scenario.Catalogue, report func(path, format string, args ...any)) {
 	seen := map[string]bool{}
 	for i, step := range p.Steps {

@@ -13,16 +13,16 @@ import (
 	"github.com/sparkchaos/sparkchaos/pkg/scenario"
 )
 
-// Capabilities is what a kind of cluster can do, known before there is one.
+// Capabilities are what a cluster type can do, known before there is a cluster.
 type Capabilities = cluster.Capabilities
 
-// chooser is what arguments implement that leave something to the seed.
+// chooser is implemented by arguments that leave something to the seed.
 type chooser interface {
 	Choose(executors int, pick func(n int) int)
 }
 
-// New decides everything that a scenario leaves open. It refuses, all together, the faults that the cluster cannot
-// do. The scenario is not changed.
+// New makes every choice that a scenario leaves open. The error lists all faults that the cluster cannot inject. The
+// scenario is not changed.
 func New(s *scenario.Scenario, seed uint64, can Capabilities, catalogue scenario.Catalogue) (*Plan, error) {
 	whole, digest, err := complete(s, catalogue)
 	if err != nil {
@@ -50,7 +50,7 @@ func New(s *scenario.Scenario, seed uint64, can Capabilities, catalogue scenario
 	return p, nil
 }
 
-// complete returns a copy of the scenario with its defaults, and the digest of it.
+// complete returns a copy of the scenario with its defaults, and its digest.
 func complete(s *scenario.Scenario, catalogue scenario.Catalogue) (*scenario.Scenario, string, error) {
 	written, err := scenario.Marshal(s)
 	if err != nil {
@@ -69,8 +69,8 @@ func complete(s *scenario.Scenario, catalogue scenario.Catalogue) (*scenario.Sce
 	return whole, "sha256:" + hex.EncodeToString(sum[:]), nil
 }
 
-// choices returns the source of one fault's random choices. Each fault has its own, drawn from the seed and its name:
-// another fault added to the scenario leaves them as they are.
+// choices returns the source of one fault's random choices. It is derived from the seed and the fault's name, so adding
+// another fault to the scenario does not change them.
 func choices(seed uint64, fault string) *rand.Rand {
 	sum := sha256.Sum256([]byte(fault))
 	var stream uint64
@@ -80,7 +80,7 @@ func choices(seed uint64, fault string) *rand.Rand {
 	return rand.New(rand.NewPCG(seed, stream))
 }
 
-// decide makes the steps of one fault.
+// decide returns the steps of one fault.
 func decide(fault scenario.Fault, s *scenario.Scenario, choices *rand.Rand, can Capabilities, catalogue scenario.Catalogue) ([]Step, error) {
 	entry, known := scenario.Find(catalogue.Faults, fault.Inject.Name)
 	if !known {
@@ -112,7 +112,7 @@ func decide(fault scenario.Fault, s *scenario.Scenario, choices *rand.Rand, can 
 
 func stepID(fault string, action Action) string { return fault + "/" + string(action) }
 
-// means chooses by what a fault is brought about, and says why. It refuses what the cluster cannot do.
+// means chooses how a fault is injected, and returns the reason. It refuses what the cluster cannot do.
 func means(fault scenario.Fault, entry scenario.Entry, can Capabilities) (by, why string, err error) {
 	known := entry.By
 	if len(known) == 0 {
@@ -154,7 +154,7 @@ func means(fault scenario.Fault, entry scenario.Entry, can Capabilities) (by, wh
 	return "", "", errors.Join(refused...)
 }
 
-// able refuses a fault that the cluster cannot inject and undo.
+// able refuses a fault that the cluster cannot inject and recover from.
 func able(fault scenario.Fault, entry scenario.Entry, can Capabilities) error {
 	if entry.Needs == nil {
 		return nil
@@ -183,7 +183,7 @@ func actionNames(actions []cluster.Action) string {
 	return strings.Join(names, ", ")
 }
 
-// await sets when a step comes.
+// await sets when a step begins.
 func (s *Step) await(moment scenario.Moment, delay scenario.Span, choices *rand.Rand, catalogue scenario.Catalogue) {
 	s.Anchor = &scenario.Choice{Name: moment.Anchor.Name, Args: moment.Anchor.Args}
 	s.Delay = within(delay, choices)
@@ -193,7 +193,7 @@ func (s *Step) await(moment scenario.Moment, delay scenario.Span, choices *rand.
 	}
 }
 
-// within picks a duration of a span, to the millisecond.
+// within picks a duration from a range, to the millisecond.
 func within(span scenario.Span, choices *rand.Rand) scenario.Duration {
 	steps := int64(span.Max-span.Min) / int64(millisecond)
 	if steps == 0 {

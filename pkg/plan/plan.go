@@ -12,7 +12,7 @@ const (
 	Kind       = "Plan"
 )
 
-// Plan is a scenario with nothing left open.
+// Plan is a scenario in which every choice is made.
 type Plan struct {
 	APIVersion string                 `json:"apiVersion" enum:"sparkchaos.dev/v1alpha1"` // version of this format
 	Kind       string                 `json:"kind" enum:"Plan"`                          // always Plan
@@ -43,7 +43,7 @@ type Cluster struct {
 	Knobs   scenario.Knobs `json:"knobs"`
 }
 
-// TimingCustom is the name of knobs that the scenario gave one by one.
+// TimingCustom is the name of a timing whose values the scenario lists one by one.
 const TimingCustom = "custom"
 
 // Action is what a step does with its fault.
@@ -55,8 +55,8 @@ const (
 	Recover Action = "recover"
 )
 
-// Step is one thing that is done to the cluster. The steps of one fault follow each other; those of different faults
-// are awaited at the same time.
+// Step is one injection or recovery. The steps of one fault follow each other; those of different faults are
+// independent.
 type Step struct {
 	ID     string          `json:"id"`    // fault and action, e.g. "lose-driver-node/inject"
 	Fault  string          `json:"fault"` // the fault's name in the scenario

@@ -15,10 +15,10 @@ import (
 	"github.com/sparkchaos/sparkchaos/pkg/history"
 )
 
-// HistoryFile is the run's history, of which the end reports whether the run was interrupted.
+// HistoryFile is the run's history. Its last event reports whether the run was interrupted.
 const HistoryFile = "history.ndjson"
 
-// endOfHistory is how much of a history holds its last event, whose data is short.
+// endOfHistory is the size of the end of a history that is searched for its last event, which is short.
 const endOfHistory = 64 << 10
 
 // endOf returns how long the run of the history at path took, and reports whether it ended with an interrupt. A history that is
@@ -53,7 +53,8 @@ func endOf(path string) (took time.Duration, interrupted bool, err error) {
 	return last.Offset, last.Data.Interrupted, nil
 }
 
-// headline is the verdict as the exit code of the run tells it: an interrupted run ends so whatever its record shows.
+// headline returns the verdict in capitals. An interrupted run is shown as such, whatever its verdict, because its exit
+// code says so.
 func headline(verdict check.RunVerdict, info RunInfo) string {
 	word := strings.ToUpper(string(verdict.Verdict))
 	if info.Interrupted {

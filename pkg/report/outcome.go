@@ -8,7 +8,7 @@ import (
 	"github.com/sparkchaos/sparkchaos/pkg/check"
 )
 
-// outcome is what an entry means for who waits for green or red.
+// outcome is what an entry means for a CI job: green or red.
 type outcome int
 
 const (
@@ -17,7 +17,7 @@ const (
 	erring          // inconclusive or error: nobody may take it for green
 )
 
-// entry is one thing that a run is judged by: an invariant, a fault, the control, or the run itself.
+// entry is one line of a report: an invariant, a fault, the control, or the run itself.
 type entry struct {
 	group   string // invariants, faults or run
 	name    string
@@ -29,7 +29,7 @@ type entry struct {
 	control *check.Control // of the control
 }
 
-// judge lists all entries of a verdict. There is always one that explains a verdict that is not a pass.
+// judge returns all entries of a verdict. At least one of them explains a verdict that is not a pass.
 func judge(verdict check.RunVerdict) []entry {
 	var entries []entry
 	for i := range verdict.Results {

@@ -25,7 +25,7 @@ const (
 	MarkdownFile    = "report.md"
 )
 
-// RunInfo is what a report says of a run beside its verdict.
+// RunInfo is what a report shows of a run beside its verdict.
 type RunInfo struct {
 	// Directory is the run directory as the user would name it: the line that runs it again is made of it.
 	Directory string
@@ -95,13 +95,13 @@ func loadEnvironment(path string) (Environment, error) {
 	return environment, nil
 }
 
-// answers reports whether a flag answers a question that is to be asked each time.
+// answers reports whether a flag answers a question that is to be asked again for each run.
 func answers(flag string) bool {
 	name, _, _ := strings.Cut(flag, "=")
 	return name == "--yes" || name == "-y"
 }
 
-// rerun is the one line that runs the same plan again.
+// rerun returns the command that runs the same plan again.
 func (i RunInfo) rerun() string {
 	again := "sparkchaos run --plan " + printable.ShellWord(filepath.Join(i.Directory, PlanFile))
 	for _, flag := range i.Environment.Flags {

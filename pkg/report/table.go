@@ -51,7 +51,7 @@ func (s Style) paint(o outcome, text string) string {
 	return map[outcome]string{green: lime, failing: red, erring: yellow}[o] + text + plain
 }
 
-// evidenceShown is how many event numbers fit into a cell.
+// evidenceShown is the number of event numbers that fit into a cell.
 const evidenceShown = 6
 
 // tableFormat is a report for a terminal.
@@ -88,7 +88,7 @@ func title(verdict check.RunVerdict, info RunInfo) string {
 	return strings.Join(words, " · ")
 }
 
-// versions lists the components' versions in the order of their names.
+// versions returns the components' versions, sorted by name.
 func versions(info RunInfo) []component {
 	var all []component
 	for name, version := range info.Environment.Versions {
@@ -144,7 +144,7 @@ func phaseBound(phase check.Phase) (outcome, string) {
 	return green, took(phase.Bound)
 }
 
-// failures tells what went wrong, by which events, and how to see it again.
+// failures explains what went wrong, with the evidence, and how to run it again.
 func failures(out io.Writer, entries []entry, info RunInfo, style Style) {
 	bad := slices.DeleteFunc(slices.Clone(entries), func(e entry) bool { return e.outcome == green })
 	for _, e := range bad {

@@ -9,13 +9,13 @@ import (
 	"github.com/sparkchaos/sparkchaos/pkg/check"
 )
 
-// clean makes one harmless line of text from the outside.
+// clean returns text from outside as one line that is safe to print.
 func clean(s string) string { return printable.Line(s) }
 
-// markdownMarks are the characters that mean something in Markdown within a line.
+// markdownMarks are the characters that have a meaning in a line of Markdown.
 const markdownMarks = "\\`*_{}[]<>|#~!&$"
 
-// markdown makes text from the outside show as it is in Markdown.
+// markdown escapes text from outside for Markdown.
 func markdown(s string) string {
 	var b strings.Builder
 	for _, r := range clean(s) {
@@ -31,7 +31,7 @@ func markdown(s string) string {
 	return b.String()
 }
 
-// markdownCode shows text as code; its fence is longer than any row of backticks in it.
+// markdownCode formats text as code. Its fence is longer than any row of backticks in it.
 func markdownCode(s string) string {
 	s = clean(s)
 	longest, row := 0, 0

@@ -10,15 +10,15 @@ import (
 	"github.com/sparkchaos/sparkchaos/internal/httpserver"
 )
 
-// MaxWordsPerRequest bounds one HTTP request; readers page.
+// MaxWordsPerRequest bounds one HTTP request; readers ask again for more.
 const MaxWordsPerRequest = 100_000
 
-// ServeHTTP serves the protocol's HTTP half on l until ctx ends, and closes l; it returns nil when ctx ended.
+// ServeHTTP serves the HTTP half of the protocol on l until ctx is done, and closes l. It returns nil when ctx is done.
 func (s *Source) ServeHTTP(ctx context.Context, l net.Listener) error {
 	return httpserver.Serve(ctx, "the word source (HTTP)", l, s.Handler())
 }
 
-// Handler returns the protocol's HTTP half.
+// Handler returns the HTTP half of the protocol.
 func (s *Source) Handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /v1/words/end", s.serveEnd)

@@ -18,7 +18,7 @@ const (
 	MaxWordsPerSecond = 1_000_000
 )
 
-// Options make a source.
+// Options define a source.
 type Options struct {
 	Seed           uint64
 	Vocabulary     int         // how many different words, 1 … MaxVocabulary; 0 means DefaultVocabulary
@@ -27,7 +27,7 @@ type Options struct {
 	Began          time.Time   // when the stream was empty; zero means now
 }
 
-// Source is a sequence of words whose end began to grow from 0 when the source was made.
+// Source is a sequence of words that grows with time, from length 0 at the moment when the source was made.
 type Source struct {
 	seed       uint64
 	vocabulary uint64
@@ -36,7 +36,7 @@ type Source struct {
 	start      time.Time
 }
 
-// New starts a source. It fails when options are out of range and names each.
+// New starts a source. The error names each option that is out of range.
 func New(o Options) (*Source, error) {
 	if o.Vocabulary == 0 {
 		o.Vocabulary = DefaultVocabulary
@@ -71,7 +71,7 @@ func (s *Source) Word(offset int64) string {
 	return string(s.appendWord(nil, offset))
 }
 
-// appendWord is Word without an allocation a word.
+// appendWord is Word without an allocation per word.
 func (s *Source) appendWord(to []byte, offset int64) []byte {
 	n := splitMix64(s.seed, uint64(offset)) % s.vocabulary
 	return append(to, 'w', byte('0'+n/1000), byte('0'+n/100%10), byte('0'+n/10%10), byte('0'+n%10))
@@ -85,7 +85,7 @@ func splitMix64(seed, n uint64) uint64 {
 	return z ^ (z >> 31)
 }
 
-// End returns the end of now: words at offsets below it can be read.
+// End returns the current length of the stream; words at lower offsets can be read.
 func (s *Source) End() int64 {
 	elapsed := max(0, s.clock.Since(s.start))
 	whole, rest := int64(elapsed/time.Second), int64(elapsed%time.Second)

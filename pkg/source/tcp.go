@@ -25,9 +25,9 @@ const (
 	lastPause  = time.Second
 )
 
-// ServeTCP serves the protocol's TCP half on l until ctx ends, then closes l and every connection; it returns nil when
-// ctx ended. An error of accepting a connection, such as of a process that has no file descriptor left, ends nothing unless
-// l was closed: it is tried again.
+// ServeTCP serves the TCP half of the protocol on l until ctx is done, then closes l and every connection and returns
+// nil. It retries after an error of accepting a connection (for example, no file descriptor is left) unless l was
+// closed.
 func (s *Source) ServeTCP(ctx context.Context, l net.Listener) error {
 	ctx, cancel := context.WithCancel(ctx)
 	closed := context.AfterFunc(ctx, func() { l.Close() })
@@ -57,7 +57,8 @@ func (s *Source) ServeTCP(ctx context.Context, l net.Listener) error {
 	}
 }
 
-// talk answers one client. Whatever ends the talk is the client's to notice: it comes back with the offset that it needs.
+// talk serves one client. Whatever ends the connection, the client notices it and comes back with the offset that it
+// needs.
 func (s *Source) talk(ctx context.Context, conn net.Conn) {
 	if err := conn.SetReadDeadline(time.Now().Add(requestTimeout)); err != nil {
 		return
@@ -90,7 +91,7 @@ func readRequest(conn io.Reader) (int64, error) {
 	return parseOffset(text)
 }
 
-// stream sends the words from offset on as the end passes them, until the connection breaks or ctx ends.
+// stream sends the words from offset on as the stream grows, until the connection breaks or ctx is done.
 func (s *Source) stream(ctx context.Context, conn io.Writer, offset int64) {
 	var page []byte
 	for {
@@ -115,7 +116,7 @@ func (s *Source) stream(ctx context.Context, conn io.Writer, offset int64) {
 	}
 }
 
-// pause waits and reports whether ctx goes on.
+// pause waits, and reports whether ctx is still alive.
 func (s *Source) pause(ctx context.Context, d time.Duration) bool {
 	timer := s.clock.NewTimer(d)
 	defer timer.Stop()
@@ -127,7 +128,7 @@ func (s *Source) pause(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// reachable reports whether the end passes an offset within maxAhead.
+// reachable reports whether the stream grows beyond an offset within maxAhead.
 func (s *Source) reachable(offset int64) bool {
 	return offset-s.End() <= s.rate*int64(maxAhead/time.Second)
 }

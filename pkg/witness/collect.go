@@ -14,10 +14,11 @@ import (
 	"github.com/sparkchaos/sparkchaos/pkg/history"
 )
 
-// FileSuffix ends the names of the files that the plugin writes below the witness directory; others are not read.
+// FileSuffix is the suffix of the files that the plugin writes below the witness directory. Other files are not read.
 const FileSuffix = ".ndjson"
 
-// maxNamedErrors bounds how many errors one node's collection spells out; the rest is counted in one more.
+// maxNamedErrors is the number of errors of one node's collection that are reported one by one; one more reports how
+// many others there are.
 const maxNamedErrors = 20
 
 // bounds bound what is read of one node: pods can write whatever they like there.
@@ -122,7 +123,8 @@ type entry struct {
 	err  error
 }
 
-// list finds the files, without a look at the collection's data: it may go on when nobody waits for it any more.
+// list finds the files. It does not access the collection's data, because it may still run when nobody waits for it any
+// more.
 func (c *collection) list() []entry {
 	var found []entry
 	fail := func(err error) { found = append(found, entry{err: err}) }
@@ -150,7 +152,8 @@ func notRegular(name string, mode fs.FileMode) error {
 	return fmt.Errorf("/%s is not read: it is no regular file (its mode is %v), and the plugin makes no other", name, mode)
 }
 
-// within returns what do does, or the context's error once that ends: do may hang for as long as it likes then.
+// within returns what do returns, or the context's error as soon as that is done: do may hang for as long as it likes
+// then.
 func within[T any](ctx context.Context, do func() (T, error)) (T, error) {
 	type result struct {
 		value T
@@ -170,7 +173,7 @@ func within[T any](ctx context.Context, do func() (T, error)) (T, error) {
 	}
 }
 
-// open opens a file if it is a regular one of bearable size. Between the listing and this it may have become something else.
+// open opens a file if it is a regular one of acceptable size. It may have changed since it was listed.
 func (c *collection) open(name string) (fs.File, error) {
 	file, err := c.disk.Open(name)
 	if err != nil {
@@ -192,7 +195,7 @@ func (c *collection) open(name string) (fs.File, error) {
 	return nil, errors.Join(err, file.Close())
 }
 
-// read takes all records of one file. It fails only when the inbox does or the context ends.
+// read passes on all records of one file. It fails only if the inbox fails or the context is done.
 func (c *collection) read(name string) error {
 	file, err := within(c.ctx, func() (fs.File, error) { return c.open(name) })
 	if c.ctx.Err() != nil {
@@ -288,7 +291,7 @@ func (c *collection) count(name string, record history.WitnessRecord) bool {
 // fileNames are the names that the plugin, and the init containers with their suffix, give their files: the pod's UID and a time.
 var fileNames = regexp.MustCompile(`^(.+?)(-artifacts)?-[0-9]+\` + FileSuffix + `$`)
 
-// uidOf returns whose file one is by its name; empty if the name does not say.
+// uidOf returns the pod's UID from the name of a file, or "" if the name has none.
 func uidOf(name string) string {
 	parts := fileNames.FindStringSubmatch(path.Base(name))
 	if parts == nil {

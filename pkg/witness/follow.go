@@ -20,10 +20,10 @@ const (
 	followTimeout = 5 * time.Second
 )
 
-// Reach opens a way to a Store's server and returns its HTTP address; closing ends it.
+// Reach opens a connection to a Store's server and returns its HTTP address; close ends it.
 type Reach func(ctx context.Context) (address string, closing func(), err error)
 
-// Following is where a Store is found, and who is told what happens on the way.
+// Following defines where a Store is found, and who is told of failures.
 type Following struct {
 	Reach Reach
 	Token string
@@ -33,8 +33,9 @@ type Following struct {
 	Report func(history.ProblemData)
 }
 
-// Follow hands what a Store keeps to inbox until ctx ends, and makes the way to it anew whenever it breaks. What inbox refuses, and
-// what is no record, is skipped. It returns nil when ctx ends, else why inbox took no more.
+// Follow copies the records of a Store into inbox until ctx is done, and reconnects whenever the connection breaks. It
+// skips records that inbox refuses and lines that are not records. It returns nil when ctx is done, otherwise the
+// reason why inbox took no more.
 func Follow(ctx context.Context, store Following, inbox *Inbox) error {
 	f := follower{Following: store, inbox: inbox, teller: teller{report: store.Report}}
 	for ctx.Err() == nil {
@@ -63,7 +64,7 @@ type follower struct {
 	broken bool // no answer was read to its end since it was told that the way broke
 }
 
-// way follows the store along one way until that breaks.
+// way follows the store through one connection until that breaks.
 func (f *follower) way(ctx context.Context) error {
 	address, closing, err := f.Reach(ctx)
 	if err != nil {
@@ -86,7 +87,7 @@ func (f *follower) way(ctx context.Context) error {
 	return nil
 }
 
-// ask reads on from where it is, and reports whether there may be more at once.
+// ask reads on from the current position, and reports whether there may be more at once.
 func (f *follower) ask(ctx context.Context, client *http.Client, address string) (more bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, followTimeout)
 	defer cancel()
@@ -118,7 +119,8 @@ func (f *follower) ask(ctx context.Context, client *http.Client, address string)
 	}
 }
 
-// beginAnew goes back to the begin of a store that is not the one that was read so far. What is known already is not handed on again.
+// beginAnew goes back to the beginning of a store that is not the one that was read so far. Records that are known
+// already are not passed on again.
 func (f *follower) beginAnew(store string) {
 	f.teller.tell(history.ProblemData{
 		What: "the witness in the cluster lost the records that it kept, and with them those that were not read yet; " +
@@ -128,7 +130,7 @@ func (f *follower) beginAnew(store string) {
 	f.store, f.from, f.within = store, 0, false
 }
 
-// take hands on the lines of an answer, and reports whether there may be more at once.
+// take passes on the lines of an answer, and reports whether there may be more at once.
 func (f *follower) take(body io.Reader) (more bool, err error) {
 	for l, err := range allLines(body) {
 		switch {
@@ -157,7 +159,7 @@ func (f *follower) take(body io.Reader) (more bool, err error) {
 	return more, nil
 }
 
-// hand gives one whole line to the inbox. It fails only if that does for a reason that is not the record's own.
+// hand passes one whole line to the inbox. It fails only if the inbox fails for a reason that is not the record's own.
 func (f *follower) hand(l line) error {
 	record, err := l.record()
 	if err == nil {
@@ -176,7 +178,7 @@ func (f *follower) hand(l line) error {
 	return nil
 }
 
-// skip tells of a record that is not handed on.
+// skip reports a record that is not passed on.
 func (f *follower) skip(err error) {
 	f.teller.tell(history.ProblemData{
 		What:  fmt.Sprintf("a record that the witness in the cluster keeps, at byte %d, could not be taken", f.from),

@@ -9,14 +9,14 @@ import (
 	"github.com/sparkchaos/sparkchaos/pkg/history"
 )
 
-// Sink takes a record into the history. It is never called by two goroutines at a time. A record whose Sink fails
-// counts as not taken: it may come again. One that fails with history.ErrRefused is refused for good.
+// Sink writes a record into the history. It is never called concurrently. A record whose Sink fails counts as not taken
+// and may come again, unless the error is history.ErrRefused.
 type Sink func(history.WitnessRecord) error
 
-// ConflictSink notes that two records have one number and differ. Like a Sink it is never called by two goroutines at a time.
+// ConflictSink records that two records with the same number differ. Like a Sink it is never called concurrently.
 type ConflictSink func(history.ConflictData) error
 
-// Outcome is what became of a record that was not refused.
+// Outcome is what happened to a record that was not refused.
 type Outcome int
 
 // The outcomes.
@@ -26,10 +26,10 @@ const (
 	Conflict                     // it differs from the one that is known under its number
 )
 
-// ErrQuota is in the errors of Take for records beyond what an Inbox has room for.
+// ErrQuota is wrapped by errors of Take for records for which an Inbox has no room.
 var ErrQuota = errors.New("the witness takes no more")
 
-// Limits bound what an Inbox keeps in memory and hands on, whoever sends.
+// Limits bound what an Inbox keeps in memory and passes on, from all senders together and from each.
 type Limits struct {
 	Pods      int   // writers, by UID
 	PodBlocks int   // of one writer: its memory, 1 KiB for each 128 sequence numbers in a row
@@ -67,14 +67,14 @@ type Inbox struct {
 // Option sets up an Inbox.
 type Option func(*Inbox)
 
-// WithConflicts has conflicts told, each before the disk's version is handed to the sink. Without it both versions are handed to the
-// sink: that is for a Store, whose reader has an Inbox of its own and finds the conflict there.
+// WithConflicts reports each conflict before the disk's version is passed to the sink. Without it both versions are
+// passed to the sink: a Store needs that, because its reader has an Inbox of its own and finds the conflict there.
 func WithConflicts(tell ConflictSink) Option { return func(b *Inbox) { b.conflict = tell } }
 
 // WithLimits replaces DefaultLimits.
 func WithLimits(limits Limits) Option { return func(b *Inbox) { b.limits = limits } }
 
-// NewInbox returns an empty inbox before sink.
+// NewInbox returns an Inbox that drops duplicates and passes each new record to sink.
 func NewInbox(sink Sink, options ...Option) *Inbox {
 	b := &Inbox{sink: sink, limits: DefaultLimits(), seed: maphash.MakeSeed(), pods: map[string]*numbers{}}
 	for _, option := range options {
@@ -83,9 +83,8 @@ func NewInbox(sink Sink, options ...Option) *Inbox {
 	return b
 }
 
-// Take hands r to the sink unless it was taken before, and returns what became of it. Its errors are ErrLineTooLong,
-// ErrQuota and history.ErrRefused, each of which is about this record alone and will not change, or those of the sinks, after which
-// the record may be given again.
+// Take passes r to the sink unless it was taken before, and returns what happened to it. ErrLineTooLong, ErrQuota and
+// history.ErrRefused concern this record alone and are final; after an error of a sink the record may be given again.
 func (b *Inbox) Take(r history.WitnessRecord) (Outcome, error) {
 	encoded, err := encode(r)
 	if err != nil {
@@ -108,7 +107,7 @@ func (b *Inbox) Take(r history.WitnessRecord) (Outcome, error) {
 	}
 }
 
-// first takes a record whose number is new.
+// first handles a record whose number is new.
 func (b *Inbox) first(r history.WitnessRecord, known *mark, now mark, pod *numbers, size int64) (Outcome, error) {
 	if err := b.spend(r, pod, size); err != nil {
 		return 0, err
@@ -124,7 +123,7 @@ func (b *Inbox) first(r history.WitnessRecord, known *mark, now mark, pod *numbe
 	return Accepted, nil
 }
 
-// differs takes a record whose number is known with other content.
+// differs handles a record whose number is known with other content.
 func (b *Inbox) differs(r history.WitnessRecord, known *mark, now mark, pod *numbers, size int64) (Outcome, error) {
 	handOn := now.onDisk() && !known.onDisk()
 	if !known.told() {
@@ -160,7 +159,7 @@ func (b *Inbox) differs(r history.WitnessRecord, known *mark, now mark, pod *num
 	return Conflict, nil
 }
 
-// find returns what is known of a record's number, and of its writer. It makes room for a number that is new.
+// find returns what is known of a record's number and of its writer. It makes room for a new number.
 func (b *Inbox) find(r history.WitnessRecord) (*mark, *numbers, error) {
 	pod := b.pods[r.PodUID]
 	if pod == nil {

@@ -30,7 +30,7 @@ const MaxLineBytes = 4 << 20
 // maxNameBytes bounds what identifies the writer of a record and what it is about. Kubernetes' names have 253 bytes at most.
 const maxNameBytes = 512
 
-// ErrLineTooLong is the problem of a line longer than MaxLineBytes, as it came or as it would be written again.
+// ErrLineTooLong is the problem of a line longer than MaxLineBytes, either as it came or as it would be written.
 var ErrLineTooLong = errors.New("line too long")
 
 // podUIDs are the UIDs of pods, which are UUIDs, and what the plugin makes up outside of a pod: a host's name with a process ID.
@@ -83,7 +83,7 @@ func ParseRecord(line []byte) (history.WitnessRecord, error) {
 	return r, nil
 }
 
-// quoted shows the beginning of a value that somebody else chose.
+// quoted returns the beginning of a value from outside, in quotes.
 func quoted(value string) string {
 	const shown = 64
 	if len(value) <= shown {
@@ -165,7 +165,7 @@ func allLines(r io.Reader) iter.Seq2[line, error] {
 
 func (l line) blank() bool { return !l.tooLong && len(bytes.TrimSpace(l.bytes)) == 0 }
 
-// nextLine reads up to the next newline into buffer; of a line that is too long it reads all and keeps only the beginning.
+// nextLine reads up to the next newline into buffer. Of a line that is too long it keeps only the beginning.
 func nextLine(in *bufio.Reader, buffer []byte) (line, error) {
 	l := line{bytes: buffer}
 	for {

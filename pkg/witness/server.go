@@ -15,16 +15,16 @@ import (
 	"github.com/sparkchaos/sparkchaos/pkg/history"
 )
 
-// RecordsPath is where the plugin posts its records, one JSON object a line.
+// RecordsPath is the path to which the plugin posts its records, one JSON object per line.
 const RecordsPath = "/v1/records"
 
-// MaxBodyBytes bounds one request; the plugin sends what a few hundred milliseconds brought, some kilobytes.
+// MaxBodyBytes bounds one request. The plugin sends the records of a few hundred milliseconds, some kilobytes.
 const MaxBodyBytes = 8 << 20
 
-// maxNamedProblems bounds how many bad lines one report spells out; all are counted.
+// maxNamedProblems is the number of bad lines that one report quotes; all are counted.
 const maxNamedProblems = 10
 
-// Receipt is the answer to a request: what became of its lines.
+// Receipt is the answer to a request: what happened to its lines.
 type Receipt struct {
 	Accepted   int      `json:"accepted"`
 	Duplicates int      `json:"duplicates"`          // known already, by either way
@@ -33,7 +33,7 @@ type Receipt struct {
 	Problems   []string `json:"problems,omitempty"`
 }
 
-// Stats counts what a Server received since it was made.
+// Stats counts what a Server has received.
 type Stats struct {
 	Requests    int // all requests to RecordsPath that had the token
 	Strangers   int // those that had not
@@ -69,7 +69,7 @@ func (s *Server) Stats() Stats {
 	return s.stats
 }
 
-// Serve answers on l until ctx ends and closes it; it returns nil when ctx ended.
+// Serve answers on l until ctx is done and closes it. It returns nil when ctx is done.
 func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	return httpserver.Serve(ctx, "the witness", l, s.Handler())
 }
@@ -125,7 +125,7 @@ func (s *Server) receive(w http.ResponseWriter, req *http.Request) {
 	_ = json.NewEncoder(w).Encode(b.Receipt)
 }
 
-// body is what became of one request's lines.
+// body is what happened to the lines of one request.
 type body struct {
 	Receipt
 	problems          []string
@@ -151,7 +151,7 @@ func (b *body) status(sinkFailed bool) int {
 	}
 }
 
-// refuse notes a line that is not taken; news says that nobody was told of such a one yet.
+// refuse notes a line that is not taken; news reports whether such a line was never reported before.
 func (b *body) refuse(err error, news bool) {
 	b.Rejected++
 	b.tooLarge = b.tooLarge || errors.Is(err, ErrLineTooLong) || errors.Is(err, history.ErrRefused)
@@ -164,7 +164,7 @@ func (b *body) refuse(err error, news bool) {
 	}
 }
 
-// sinkError tells a failing sink from a failing connection.
+// sinkError distinguishes a failing sink from a failing connection.
 type sinkError struct{ err error }
 
 func (e *sinkError) Error() string { return "the record could not be handed on: " + e.err.Error() }
@@ -175,7 +175,7 @@ func refused(err error) bool {
 	return errors.Is(err, ErrLineTooLong) || errors.Is(err, ErrQuota) || errors.Is(err, history.ErrRefused)
 }
 
-// takeAll puts every record of a request into the inbox. It ends at the first error of reading or of the sink.
+// takeAll puts every record of a request into the inbox. It stops at the first error of reading or of the sink.
 func (s *Server) takeAll(from io.Reader) *body {
 	var b body
 	for l, err := range lines(from) {

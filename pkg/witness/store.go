@@ -16,15 +16,15 @@ import (
 	"github.com/sparkchaos/sparkchaos/pkg/history"
 )
 
-// StoredPath is where a Store gives out what it keeps, from the byte that the query's "from" says. Where the store has fewer bytes
-// than that, it is another one than the reader knows, and the answer is 416.
+// StoredPath is the path from which a Store serves its records, from the byte that the query's "from" names. If the
+// store has fewer bytes, it is not the one that the reader knows, and the answer is 416.
 const StoredPath = "/v1/stored"
 
-// StoreHeader has the identity of the store in its answers. Another one than before says that the store lost its file: positions in
-// the old one mean nothing any more.
+// StoreHeader carries the identity of the store in its answers. A different identity means that the store lost its
+// file: positions in the old one are invalid.
 const StoreHeader = "Sparkchaos-Store"
 
-// MaxStoredBytes bounds one answer of a Store; a reader comes again for more. Any record fits.
+// MaxStoredBytes bounds one answer of a Store; a reader asks again for more. Any record fits.
 const MaxStoredBytes = 2 * MaxLineBytes
 
 // maxStoreHead bounds the first line of a store's file.
@@ -35,7 +35,8 @@ type storeHead struct {
 	Store string `json:"store"` // the identity
 }
 
-// Store keeps records in a file, in the order in which they came, for a harness that comes for them. It is safe for concurrent use.
+// Store keeps records in a file, in the order in which they came, until a harness fetches them. It is safe for
+// concurrent use.
 type Store struct {
 	id    string
 	begin int64 // of the first record
@@ -45,8 +46,8 @@ type Store struct {
 	end  int64 // of the whole lines
 }
 
-// OpenStore opens the file, or makes it. A torn last line, which a power loss leaves, is cut off: its record was never acknowledged.
-// Nothing else ever is.
+// OpenStore opens or creates the file. A torn last line, as a power loss leaves it, is removed: its record was never
+// acknowledged. Nothing else is ever removed.
 func OpenStore(path string) (*Store, error) {
 	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
@@ -76,7 +77,7 @@ func (s *Store) open(path string) error {
 	return s.readHead()
 }
 
-// endOfLines returns where the last whole line of a file ends, whatever its lines have.
+// endOfLines returns the position after the last whole line of a file.
 func endOfLines(file io.ReaderAt, size int64) (int64, error) {
 	buffer := make([]byte, 64<<10)
 	for end := size; end > 0; {
@@ -93,7 +94,7 @@ func endOfLines(file io.ReaderAt, size int64) (int64, error) {
 	return 0, nil
 }
 
-// begins writes the head of a new store, and brings the file's name to the disk.
+// begins writes the head of a new store, and syncs the directory.
 func (s *Store) begins(path string) error {
 	s.id = rand.Text()
 	head, err := json.Marshal(storeHead{Store: s.id})
@@ -159,7 +160,7 @@ func (s *Store) Close() error {
 	return s.file.Close()
 }
 
-// ServeHTTP answers GET with what the store keeps, whole lines only.
+// ServeHTTP answers GET with the stored records, whole lines only.
 func (s *Store) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	from, err := strconv.ParseInt(req.URL.Query().Get("from"), 10, 64)
 	s.mu.Lock()

@@ -6,8 +6,8 @@ import (
 	"github.com/sparkchaos/sparkchaos/pkg/history"
 )
 
-// maxTold bounds how many problems one server or follower reports: each is an event of the history, and what is refused may be
-// of anybody's making.
+// maxTold bounds how many problems one server or follower reports: each is an event of the history, and anybody may
+// cause refusals.
 const maxTold = 50
 
 // teller reports problems, the first maxTold of them. It is safe for concurrent use.

@@ -14,7 +14,8 @@ const TokenVariable = "SPARKCHAOS_WITNESS_TOKEN"
 // bearer precedes the token in a request's Authorization header.
 const bearer = "Bearer "
 
-// NewToken returns a random token of more than 128 bits. Whoever has it may post records to a witness, and read what one keeps.
+// NewToken returns a random token of more than 128 bits. Whoever has it may post records to a witness and read those
+// that one keeps.
 func NewToken() string { return rand.Text() }
 
 // Authorize puts a token into a request.
@@ -22,15 +23,16 @@ func Authorize(request *http.Request, token string) {
 	request.Header.Set("Authorization", bearer+token)
 }
 
-// authorized reports whether a request has the token. Nothing has an empty one. How long it takes tells nothing of the token.
+// authorized reports whether a request has the token. Nothing matches an empty token. The comparison takes constant
+// time.
 func authorized(request *http.Request, token string) bool {
 	shown, ok := strings.CutPrefix(request.Header.Get("Authorization"), bearer)
 	want, got := sha256.Sum256([]byte(token)), sha256.Sum256([]byte(shown))
 	return subtle.ConstantTimeCompare(want[:], got[:]) == 1 && ok && token != ""
 }
 
-// Guard answers 401 to requests without the token, of which nothing is read, and gives the others to next. refused, which may be nil,
-// is called for each of the former.
+// Guard passes requests with the token to next. It answers 401 to all others without reading them, and calls refused,
+// which may be nil, for each.
 func Guard(token string, next http.Handler, refused func()) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, request *http.Request) {
 		if authorized(request, token) {
