@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// Options say what to build, from where and to where.
+// Options define what to build, from which source and into which cache.
 type Options struct {
 	// Source is the root of a checkout, see FindSource.
 	Source string
@@ -25,8 +25,8 @@ type Options struct {
 	Progress io.Writer
 }
 
-// temporary is the prefix of directories that builders work in. They are only there while a builder holds the lock;
-// one that a new holder of the lock finds was left behind by a builder that was killed.
+// temporary is the prefix of directories that builders work in. They exist only while a builder holds the lock; one
+// that the next holder finds was left by a builder that was killed.
 const temporary = ".building-"
 
 // Build builds those components that are not in the cache yet, one after the other, and returns when all are there.
@@ -120,7 +120,7 @@ func (b builder) checkSource(components []Component) error {
 	return compare(components, fromSource)
 }
 
-// missing returns the components of which the cache has no build, or one that is not what was built.
+// missing returns the components that the cache has no build of, or a damaged one.
 func (b builder) missing(components []Component) []Component {
 	return slices.DeleteFunc(slices.Clone(components), func(c Component) bool {
 		if !c.Built(b.cache) {
@@ -135,7 +135,7 @@ func (b builder) missing(components []Component) []Component {
 	})
 }
 
-// unrecorded returns the components whose builds have no digests: they were made before there were any.
+// unrecorded returns the components whose builds have no digests, because they were built before there were any.
 func (b builder) unrecorded(components []Component) []Component {
 	return slices.DeleteFunc(slices.Clone(components), func(c Component) bool {
 		_, err := os.Lstat(filepath.Join(c.Directory(b.cache), digestsFile))
@@ -143,7 +143,7 @@ func (b builder) unrecorded(components []Component) []Component {
 	})
 }
 
-// buildMissing builds under the cache's lock what is missing once that is held: another builder may have been faster.
+// buildMissing locks the cache and builds what is still missing: another builder may have been faster.
 func (b builder) buildMissing(ctx context.Context, components []Component) error {
 	if missing := b.missing(components); len(missing) > 0 {
 		if err := checkPrerequisites(ctx, missing); err != nil {
@@ -177,7 +177,7 @@ func (b builder) buildMissing(ctx context.Context, components []Component) error
 	return nil
 }
 
-// sweep removes what killed builders left behind. The caller holds the lock.
+// sweep removes what killed builders left. The caller holds the lock.
 func sweep(root string) error {
 	entries, err := os.ReadDir(root)
 	if err != nil {
@@ -253,7 +253,7 @@ func (b builder) install(component Component, work, result string) error {
 	return os.Rename(result, place)
 }
 
-// flush brings binaries to the disk: else a machine that loses power after the rename could show them cut short.
+// flush syncs binaries to the disk. Otherwise a machine that loses power after the rename could find them truncated.
 func flush(bin string, binaries []Program) error {
 	for _, binary := range binaries {
 		file, err := os.Open(filepath.Join(bin, string(binary)))

@@ -33,7 +33,8 @@ type compilation struct {
 	scratch   string // for the compiler's temporary files, so that they go when the work directory goes
 }
 
-// run compiles, and reports now and then that it still does. If ctx ends, the compiler and all that it started end too.
+// run compiles, and reports from time to time that it still does. When ctx is done, the compiler and all processes that
+// it started end, too.
 func (c compilation) run(ctx context.Context, report func(elapsed time.Duration, doing string)) error {
 	copied, err := c.copySource(ctx)
 	if err != nil {
@@ -47,8 +48,8 @@ func (c compilation) run(ctx context.Context, report func(elapsed time.Duration,
 	return c.build(ctx, slices.Concat(arguments[:1], output, arguments[1:]), report)
 }
 
-// environment is what the go command runs with. The user's own settings must not change what is built. GOFLAGS is not
-// emptied, since an empty variable lets "go env -w" decide.
+// environment is the environment of the go command. The user's own settings must not change what is built. GOFLAGS is
+// not empty, because an empty variable lets "go env -w" decide.
 func (c compilation) environment() []string {
 	environment := append(os.Environ(),
 		"PWD="+c.directory, "GOFLAGS=-mod=readonly", "GOWORK=off", "GOTMPDIR="+c.scratch,

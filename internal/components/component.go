@@ -35,7 +35,7 @@ func (c Component) Directory(cache string) string {
 	return filepath.Join(root(cache), fmt.Sprintf("%s-%s-%s", c.Name, c.Version, c.Key[:keyDigits]))
 }
 
-// Bin returns the directory of the build that holds its programs and nothing else.
+// Bin returns the directory of the build that holds only its programs.
 func (c Component) Bin(cache string) string { return filepath.Join(c.Directory(cache), "bin") }
 
 // absent returns the programs that are not in the build's bin directory as executable files. A build appears there as

@@ -18,7 +18,7 @@ type Set struct {
 }
 
 // Locate finds the builds that this binary was made for in a cache (see paths.Cache). If any is missing, the error
-// names each one with the path where it was expected and the command that builds it.
+// lists each one with the path where it was expected and the command that builds it.
 func Locate(cache string) (Set, error) {
 	components, err := Components()
 	if err != nil {
@@ -125,7 +125,7 @@ func (s Set) Versions() map[string]string {
 	return versions
 }
 
-// modulePath tells a checkout of sparkchaos from any other Go module.
+// modulePath distinguishes a checkout of sparkchaos from other Go modules.
 const modulePath = "github.com/sparkchaos/sparkchaos"
 
 // FindSource returns the root of the checkout that a directory lies in.
@@ -145,7 +145,7 @@ func FindSource(directory string) (string, error) {
 	}
 }
 
-// enumerate writes names as "a, b and c".
+// enumerate formats names as "a, b and c".
 func enumerate[T ~string](names []T) string {
 	words := make([]string, 0, len(names))
 	for _, name := range names {

@@ -18,7 +18,7 @@ import (
 //go:embed components.lock
 var embeddedLock string
 
-// renewal is what mends a lock that does not fit.
+// renewal is the command that repairs a lock that does not fit.
 const renewal = "run \"make components-lock\" in the checkout and build sparkchaos again (\"make build\")"
 
 // locked is the entry of one component in components.lock.

@@ -10,10 +10,10 @@ import (
 	"strings"
 )
 
-// installation is how a user gets what the distribution must provide.
+// installation is the command that installs what the distribution must provide.
 const installation = "as root on Debian run \"scripts/install-system-packages\" of the checkout; elsewhere install a C compiler with the C library's headers, pkg-config (or pkgconf) and the development files of libseccomp (libseccomp-devel on Fedora, libseccomp on Arch, libseccomp-dev on Alpine)"
 
-// checkPrerequisites finds out before anything is built what the machine lacks, all of it together.
+// checkPrerequisites reports, before anything is built, everything that the machine lacks.
 func checkPrerequisites(ctx context.Context, components []Component) error {
 	var problems []error
 	lacking := func(component Component, what string, err error) {

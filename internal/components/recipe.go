@@ -46,8 +46,8 @@ const (
 	ChaosDaemon            Program = "chaos-daemon"             // of Chaos Mesh; does on each node what needs the node
 )
 
-// Recipe says how a component is built. In Tags and LDFlags, {version}, {major} and {minor} stand for the version that
-// go.mod pins: "v1.36.3", "1" and "36".
+// Recipe defines how a component is built. In Tags and LDFlags, {version}, {major} and {minor} stand for the version
+// that go.mod pins: "v1.36.3", "1" and "36".
 type Recipe struct {
 	// Name is the component's name, and that of its nested module's directory below components/.
 	Name string

@@ -15,7 +15,7 @@ import (
 // certificateAge is how old the knowledge of the certificate's files may be.
 const certificateAge = time.Second
 
-// certificates serves a certificate from files, and the new one when they change: who rotates it restarts nothing.
+// certificates serves a certificate from files, and reloads them when they change: no restart is needed to rotate it.
 type certificates struct {
 	certFile, keyFile string
 	log               *slog.Logger
@@ -73,7 +73,7 @@ func (c *certificates) refresh() error {
 	return nil
 }
 
-// trusting makes a client trust the authorities in a PEM file, and no others; "" changes nothing.
+// trusting makes a client trust only the authorities in a PEM file; "" changes nothing.
 func trusting(client *http.Client, caFile string) (*http.Client, error) {
 	if caFile == "" {
 		return client, nil

@@ -73,7 +73,7 @@ Exit codes: 0 fetched and unpacked, 1 refused for good, 3 not reachable in time 
 	return command
 }
 
-// fetcher checks all flags and says all that is wrong with them.
+// fetcher checks all flags and reports everything that is wrong with them.
 func (f *fetchFlags) fetcher(getenv func(string) string, command *cobra.Command) (*fetcher, error) {
 	var problems []error
 	note := func(err error) {

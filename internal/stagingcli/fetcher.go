@@ -31,14 +31,14 @@ type fetcher struct {
 	out      io.Writer
 }
 
-// outcome is what came of the attempts so far.
+// outcome is the result of the attempts so far.
 type outcome struct {
 	attempts int
 	received received // of the last attempt
 	err      error    // of the last attempt
 }
 
-// received is what one attempt brought.
+// received is the result of one attempt.
 type received struct {
 	bytes  int64
 	sha256 string
@@ -102,7 +102,7 @@ func (f *fetcher) try(ctx context.Context, begun time.Time) outcome {
 	}
 }
 
-// attempt downloads to a file beside the place of the result, and unpacks once the whole has proven right.
+// attempt downloads to a file beside the place of the result, and unpacks it once all of it is verified.
 func (f *fetcher) attempt(ctx context.Context) (got received, err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -142,7 +142,7 @@ func (f *fetcher) unpack(bundle io.Reader) error {
 	return errors.Join(os.RemoveAll(f.into), os.Rename(fresh, f.into))
 }
 
-// paced reads a body not faster than the limit, and gives it up when it stands still.
+// paced reads a body no faster than the limit, and gives up when nothing arrives any more.
 func (f *fetcher) paced(ctx context.Context, cancel context.CancelFunc, body io.Reader) io.Reader {
 	p := &pacedReader{ctx: ctx, cancel: cancel, r: body, stall: f.stall}
 	if f.rate > 0 {

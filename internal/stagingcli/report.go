@@ -62,7 +62,7 @@ func (r *reporter) say(ctx context.Context, kind string, detail map[string]strin
 	}
 }
 
-// keep brings a line to the disk.
+// keep writes a line to the disk.
 func (r *reporter) keep(line []byte) (err error) {
 	if r.file == "" {
 		return nil

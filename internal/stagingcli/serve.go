@@ -92,7 +92,7 @@ func newServeCommand() *cobra.Command {
 	return command
 }
 
-// check names all that is wrong with the flags.
+// check returns everything that is wrong with the flags.
 func (f *serveFlags) check() error {
 	var problems []error
 	problem := func(format string, arguments ...any) { problems = append(problems, fmt.Errorf(format, arguments...)) }

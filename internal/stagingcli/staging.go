@@ -27,7 +27,7 @@ const (
 	ExitUsage       = 64
 )
 
-// Error is an error that says with which code to exit.
+// Error is an error with an exit code.
 type Error struct {
 	Code int
 	Err  error
@@ -86,8 +86,8 @@ func Main(name string, args []string, out, errout io.Writer, beside ...*cobra.Co
 	return code
 }
 
-// transport returns what clients talk through: it gives up on a peer that does not answer, and never on a slow one.
-// A receive buffer above zero bounds what the kernel takes in before it is read.
+// transport returns a client that gives up on a peer that does not answer, but never on a slow one. A receive buffer
+// above zero bounds what the kernel receives before it is read.
 func transport(receiveBuffer int) *http.Client {
 	dialer := &net.Dialer{Timeout: 5 * time.Second}
 	t := &http.Transport{

@@ -54,7 +54,7 @@ Exit codes: 0 uploaded, 1 refused, 3 the server did not take it (again may help)
 	return command
 }
 
-// uploadError gives an error of Upload its code.
+// uploadError gives an error of Upload its exit code.
 func uploadError(err error) error {
 	var unavailable *staging.UnavailableError
 	switch {

@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-// Limits bound what unpacking a bundle may bring; what exceeds one is refused.
+// Limits bound what a bundle may contain; a bundle that exceeds one is refused.
 type Limits struct {
 	Files int   // how many files
 	Bytes int64 // of all files together, unpacked
@@ -26,8 +26,8 @@ func DefaultLimits() Limits { return Limits{Files: 10_000, Bytes: 16 << 30} }
 // ErrBadBundle is the problem of a bundle that is not a flat tar.gz of regular files.
 var ErrBadBundle = errors.New("not a bundle of files")
 
-// Pack writes files as a bundle: a tar.gz in which each lies under its base name. The same contents under the same names give
-// the same bytes, whenever and in whatever order. Two files of one name are refused.
+// Pack writes files as a bundle: a tar.gz in which each has its base name. The same contents under the same names give
+// the same bytes, whatever their order. Two files with the same base name are refused.
 func Pack(w io.Writer, files ...string) error {
 	return packAll(w, files, func(name string) string { return name }, func(archive *tar.Writer, name string) (err error) {
 		f, err := os.Open(name)
@@ -39,7 +39,7 @@ func Pack(w io.Writer, files ...string) error {
 	})
 }
 
-// PackFiles is Pack for files that are open already, each at its begin. They stay open.
+// PackFiles is like Pack, for files that are open already, each at its beginning. It does not close them.
 func PackFiles(w io.Writer, files ...*os.File) error {
 	return packAll(w, files, (*os.File).Name, pack)
 }
@@ -65,7 +65,7 @@ func packAll[F any](w io.Writer, files []F, name func(F) string, one func(*tar.W
 	return errors.Join(archive.Close(), zip.Close())
 }
 
-// checkNames refuses files, sorted by base name, that a bundle cannot hold together.
+// checkNames refuses files, sorted by base name, that cannot be in one bundle.
 func checkNames(files []string) error {
 	var problems []error
 	if len(files) == 0 {
@@ -129,7 +129,7 @@ func Unpack(r io.Reader, into string, limits Limits) error {
 	return nil
 }
 
-// fill unpacks into a directory that exists and is empty.
+// fill unpacks into an empty directory.
 func fill(dir string, r io.Reader, limits Limits) error {
 	zip, err := gzip.NewReader(r)
 	if err != nil {
@@ -166,10 +166,10 @@ func fill(dir string, r io.Reader, limits Limits) error {
 	return nil
 }
 
-// maxTrailing is how much may follow the end of a tar: tools fill up their last record.
+// maxTrailing is the number of bytes that may follow the end of a tar: tools pad their last record.
 const maxTrailing = 1 << 20
 
-// extract writes one entry. O_EXCL refuses a name that comes twice, also on file systems that ignore case.
+// extract writes one entry. O_EXCL refuses a name that occurs twice, also on file systems that ignore case.
 func extract(dir string, header *tar.Header, r io.Reader) error {
 	f, err := os.OpenFile(filepath.Join(dir, header.Name), os.O_CREATE|os.O_EXCL|os.O_WRONLY, plainMode(fs.FileMode(header.Mode)))
 	if errors.Is(err, fs.ErrExist) {
@@ -196,7 +196,7 @@ func checkHeader(header *tar.Header) error {
 	return checkName(header.Name)
 }
 
-// checkName refuses what is not the plain name of a file on every system.
+// checkName refuses names that are not plain file names on every system.
 func checkName(name string) error {
 	switch {
 	case name == "" || name == "." || name == "..":

@@ -5,7 +5,8 @@ import (
 	"strconv"
 )
 
-// ParseBytes reads a number of bytes as curl does, with k, m or g for powers of 1024. "" is 0, which means none or no limit.
+// ParseBytes parses a number of bytes as curl does, with k, m or g for powers of 1024. "" is 0, which means none or no
+// limit.
 func ParseBytes(text string) (int64, error) {
 	if text == "" {
 		return 0, nil

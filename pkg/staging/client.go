@@ -21,7 +21,7 @@ import (
 	"time"
 )
 
-// maxAnswer bounds what is read of an answer that is no bundle.
+// maxAnswer bounds what is read of an answer that is not a bundle.
 const maxAnswer = 64 << 10
 
 // Client talks to a staging server. Its errors are a *RefusedError or an *UnavailableError, or come from the arguments.
@@ -32,23 +32,23 @@ type Client struct {
 	most  int64  // bytes of a download; 0 for no bound but the ticket's size
 }
 
-// WithMaxBytes returns a client of the same server that takes no bundle of more bytes, whatever the server sends; 0 bounds
-// nothing.
+// WithMaxBytes returns a client of the same server that refuses bundles of more bytes, whatever the server announces; 0
+// is no limit.
 func (c *Client) WithMaxBytes(most int64) *Client {
 	with := *c
 	with.most = most
 	return &with
 }
 
-// WithUploadToken returns a client of the same server that shows a token when it uploads; "" shows none.
+// WithUploadToken returns a client of the same server that sends a token with uploads; "" sends none.
 func (c *Client) WithUploadToken(token string) *Client {
 	with := *c
 	with.token = token
 	return &with
 }
 
-// NewClient returns a client of the server at a base URL, such as http://staging.spark:10000, that talks through
-// transport; nil means http.DefaultClient. No timeout is set: contexts bound what is done.
+// NewClient returns a client of the server at a base URL, such as http://staging.spark:10000, that uses transport, or
+// http.DefaultClient if it is nil. It sets no timeout: use contexts.
 func NewClient(server string, transport *http.Client) (*Client, error) {
 	base, err := url.Parse(server)
 	if err != nil || base.Host == "" || base.Scheme != "http" && base.Scheme != "https" {
@@ -63,8 +63,8 @@ func NewClient(server string, transport *http.Client) (*Client, error) {
 // Server returns the server's URL, without credentials.
 func (c *Client) Server() string { return c.base.Redacted() }
 
-// Upload gives a bundle to the server and returns the ticket for it, with hash and size as they were sent. When it
-// returns without error the server answers for the bundle. An upload cannot be resumed: bundle has been read from.
+// Upload sends a bundle to the server and returns its ticket, with the hash and size of what was sent. When it returns
+// without error, the bundle is stored durably. An upload cannot be resumed.
 func (c *Client) Upload(ctx context.Context, owner Owner, bundle io.Reader) (Ticket, error) {
 	if err := owner.Validate(); err != nil {
 		return Ticket{}, fmt.Errorf("upload a bundle: %w", err)
@@ -99,7 +99,7 @@ func (c *Client) Upload(ctx context.Context, owner Owner, bundle io.Reader) (Tic
 	return ticket, nil
 }
 
-// noted keeps why reading failed, to tell the caller's trouble from the server's.
+// noted keeps the error of reading, to distinguish failures of the caller from those of the server.
 type noted struct {
 	io.Reader
 	failed atomic.Pointer[error]
@@ -136,7 +136,7 @@ func (c *Client) upload(ctx context.Context, op, contentType string, body io.Rea
 	return ticket, nil
 }
 
-// writeForm writes the upload and returns how many bytes the bundle had.
+// writeForm writes the upload and returns the size of the bundle in bytes.
 func writeForm(form *multipart.Writer, owner Owner, bundle io.Reader) (int64, error) {
 	data, err := json.Marshal(owner)
 	if err != nil {
@@ -276,7 +276,7 @@ func digestOf(header http.Header) string {
 	return hex.EncodeToString(sum)
 }
 
-// FormatDigest returns the value of DigestHeader for a SHA-256 in hexadecimal, or "" if it is none.
+// FormatDigest returns the value of DigestHeader for a SHA-256 in hexadecimal, or "" if it is invalid.
 func FormatDigest(sum string) string {
 	data, err := hex.DecodeString(sum)
 	if err != nil || len(data) != sha256.Size {
@@ -285,7 +285,7 @@ func FormatDigest(sum string) string {
 	return "sha-256=:" + base64.StdEncoding.EncodeToString(data) + ":"
 }
 
-// download is a bundle on its way.
+// download is a bundle that is being received.
 type download struct {
 	io.ReadCloser
 	op, server string
@@ -297,7 +297,7 @@ type download struct {
 	size       int64
 }
 
-// tooMuch is the refusal of a bundle that is larger than what is taken.
+// tooMuch is the error for a bundle that is larger than the client accepts.
 func (d *download) tooMuch(seen string) error {
 	return &RefusedError{Op: d.op, Server: d.server, Status: http.StatusOK, Err: d.beyond, Reason: fmt.Sprintf("%s, want at most %d bytes", seen, d.most)}
 }

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// The reasons for which a server refuses for good.
+// The reasons for which a server refuses permanently.
 var (
 	// ErrUnknown is a bundle that the server does not have: 404.
 	ErrUnknown = errors.New("the server has no such bundle")
@@ -19,7 +19,7 @@ var (
 	ErrMismatch = errors.New("the bytes received are not those of the ticket")
 )
 
-// RefusedError is an answer that asking again does not change.
+// RefusedError is a permanent refusal: asking again gives the same answer.
 type RefusedError struct {
 	Op     string // what was asked for, e.g. "fetch bundle 1b4e…"
 	Server string
@@ -36,7 +36,7 @@ func (e *RefusedError) Error() string {
 // Unwrap gives the reason to errors.Is.
 func (e *RefusedError) Unwrap() error { return e.Err }
 
-// UnavailableError is a trouble that may pass: nobody answered, the answer broke off, or the server said to come again.
+// UnavailableError is a temporary failure: there was no answer, the answer was cut off, or the server asked to retry.
 type UnavailableError struct {
 	Op         string
 	Server     string
@@ -56,7 +56,7 @@ func (e *UnavailableError) Error() string {
 // Unwrap gives the cause to errors.Is.
 func (e *UnavailableError) Unwrap() error { return e.Err }
 
-// Definitive reports whether an error of a Client is one that asking again does not change.
+// Definitive reports whether an error of a Client is permanent.
 func Definitive(err error) bool {
 	var refused *RefusedError
 	return errors.As(err, &refused)

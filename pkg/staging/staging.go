@@ -43,14 +43,14 @@ const OwnerTypePod = "Pod"
 // MaxOwnerBytes bounds the JSON of an Owner.
 const MaxOwnerBytes = 64 << 10
 
-// Owner says which pods a bundle is for: it is kept while one of them exists, or a Job that will make one.
+// Owner defines which pods a bundle is for: it is kept as long as one of them exists, or a Job that will create one.
 type Owner struct {
 	Namespace string            `json:"ownerNamespace"`
 	Labels    map[string]string `json:"ownerLabels"`
 	Type      string            `json:"ownerType"` // OwnerTypePod
 }
 
-// Ticket is what fetches a bundle.
+// Ticket is what a client needs to fetch a bundle.
 type Ticket struct {
 	ID     string `json:"resourceId"`
 	Secret string `json:"resourceSecret"`
@@ -61,10 +61,10 @@ type Ticket struct {
 	Size int64 `json:"size,omitempty"`
 }
 
-// String names the ticket without its secret.
+// String returns the ticket without its secret.
 func (t Ticket) String() string { return "bundle " + t.ID }
 
-// ParseOwner reads the JSON of an owner and names all that is wrong with it.
+// ParseOwner parses the JSON of an owner. The error lists everything that is wrong with it.
 func ParseOwner(data []byte) (Owner, error) {
 	decoder := json.NewDecoder(bytes.NewReader(data))
 	decoder.DisallowUnknownFields()
@@ -78,7 +78,8 @@ func ParseOwner(data []byte) (Owner, error) {
 	return owner, owner.Validate()
 }
 
-// Validate names all that is wrong with an owner. Owners without labels are refused: every pod would match them.
+// Validate returns everything that is wrong with an owner. Owners without labels are refused, because every pod would
+// match them.
 func (o Owner) Validate() error {
 	var problems []error
 	problem := func(what, value string, reasons []string) {

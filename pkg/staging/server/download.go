@@ -32,13 +32,13 @@ func unknownBundle() *problem {
 	return &problem{status: http.StatusNotFound, reason: "there is no bundle with this id"}
 }
 
-// removedSince reports whether a bundle that was there is certainly gone: that its bytes are missing is no damage then.
+// removedSince reports whether a bundle was removed for certain, in which case missing bytes are not damage.
 func (s *Server) removedSince(ctx context.Context, entry store.Entry) bool {
 	_, err := s.config.Storage.Entry(ctx, entry.ID)
 	return errors.Is(err, store.ErrNotFound)
 }
 
-// download gives a bundle.
+// download serves a bundle.
 func (s *Server) download(w http.ResponseWriter, r *http.Request) *problem {
 	ctx, cancel := context.WithTimeout(r.Context(), s.config.TransferTime)
 	defer cancel()
@@ -79,7 +79,7 @@ func (s *Server) download(w http.ResponseWriter, r *http.Request) *problem {
 	panic(http.ErrAbortHandler)
 }
 
-// remove removes a bundle at the request of who has its secret.
+// remove removes a bundle if the request has its secret.
 func (s *Server) remove(w http.ResponseWriter, r *http.Request) *problem {
 	entry, p := s.admitted(r.Context(), r)
 	if p != nil {
@@ -95,7 +95,7 @@ func (s *Server) remove(w http.ResponseWriter, r *http.Request) *problem {
 	return nil
 }
 
-// noteDamage counts bundles that are not what was uploaded.
+// noteDamage counts bundles that differ from what was uploaded.
 func (s *Server) noteDamage(err error) {
 	if errors.Is(err, store.ErrDamaged) {
 		s.metrics.damaged.Inc()

@@ -35,7 +35,7 @@ func newPace(config Config, w http.ResponseWriter) pace {
 	}
 }
 
-// next is the deadline of the next operation, which begins now.
+// next returns the deadline of an operation that begins now.
 func (p *pace) next(now time.Time) time.Time {
 	next := now.Add(min(p.stall, p.slack))
 	if next.After(p.end) {
@@ -51,7 +51,7 @@ func (p *pace) passed(n int, waited time.Duration) {
 	p.slack = min(p.most, p.slack-waited+time.Duration(worth*float64(time.Second)))
 }
 
-// tooSlow is the problem of a client whose slack is used up.
+// tooSlow is the problem of a client that was slower than the least rate for too long.
 func (p *pace) tooSlow() error {
 	return fmt.Errorf("for %s it was slower than %d bytes a second: %w", p.most, p.rate, os.ErrDeadlineExceeded)
 }

@@ -20,7 +20,7 @@ const (
 // errNoRoom is the problem of a bundle for which the storage has no room left.
 var errNoRoom = errors.New("the storage has no room left for the bundle")
 
-// room keeps what bundles take within bounds.
+// room limits the space that bundles take.
 type room struct {
 	storage      Storage
 	max, reserve int64 // 0 for no bound
@@ -41,7 +41,7 @@ func newRoom(config Config) *room {
 	return &room{storage: config.Storage, max: config.MaxStoreBytes, reserve: config.FreeSpaceReserve, now: time.Now}
 }
 
-// admit returns errNoRoom when an upload of so many bytes, 0 for unknown, cannot be stored.
+// admit returns errNoRoom if an upload of so many bytes (0: unknown) cannot be stored.
 func (r *room) admit(ctx context.Context, bytes int64) error {
 	if err := r.look(ctx); err != nil {
 		return err
@@ -51,7 +51,7 @@ func (r *room) admit(ctx context.Context, bytes int64) error {
 	return errors.Join(r.within(bytes), r.free(bytes))
 }
 
-// look asks what all bundles take, unless that is known.
+// look asks how much space all bundles take, unless that is known.
 func (r *room) look(ctx context.Context) error {
 	if r.max == 0 {
 		return nil
@@ -101,13 +101,13 @@ func (r *room) free(more int64) error {
 	return nil
 }
 
-// share is what one upload takes of the room.
+// share is the space that one upload takes.
 type share struct {
 	*room
 	bytes int64
 }
 
-// take counts bytes that were received, and returns errNoRoom when they are too many.
+// take counts bytes that were received. It returns errNoRoom if they are too many.
 func (s *share) take(n int) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -120,7 +120,7 @@ func (s *share) take(n int) error {
 	return s.free(0)
 }
 
-// end ends the upload. What was stored goes on counting.
+// end ends the upload. What was stored still counts.
 func (s *share) end(stored bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -133,7 +133,7 @@ func (s *share) end(stored bool) {
 	}
 }
 
-// received returns how many bytes of uploads under way came in so far.
+// received returns how many bytes of uploads under way were received so far.
 func (r *room) received() int64 {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -23,7 +23,7 @@ import (
 	"github.com/sparkchaos/sparkchaos/pkg/staging/store"
 )
 
-// Storage is what a server needs of a store. *store.Store is one, with its uploads.
+// Storage is the part of a store that a server needs. *store.Store implements it, with its uploads.
 type Storage interface {
 	Begin(ctx context.Context, id string) (Upload, error)
 	Entry(ctx context.Context, id string) (store.Entry, error)
@@ -54,7 +54,7 @@ type stored struct{ *store.Store }
 
 func (s stored) Begin(ctx context.Context, id string) (Upload, error) { return s.Store.Begin(ctx, id) }
 
-// Config says how a server is to be. Zero values mean the defaults that the fields name.
+// Config configures a server. Zero values mean the defaults that the fields name.
 type Config struct {
 	Storage Storage      // required
 	Log     *slog.Logger // required; no secret is ever written to it
@@ -88,7 +88,7 @@ type Config struct {
 	CleanUp CleanUp
 }
 
-// CleanUp says when bundles are removed.
+// CleanUp defines when bundles are removed.
 type CleanUp struct {
 	// Off keeps all of them for ever.
 	Off bool
@@ -196,8 +196,8 @@ func (s *Server) MetricsHandler() http.Handler {
 // Registry holds the server's metrics.
 func (s *Server) Registry() *prometheus.Registry { return s.metrics.registry }
 
-// Serve answers on l, and cleans up, until ctx ends; transfers under way then have grace to finish. It closes l, and
-// returns nil when ctx ended.
+// Serve answers on l, and cleans up, until ctx is done; transfers under way then have grace to finish. It closes l and
+// returns nil when ctx is done.
 func (s *Server) Serve(ctx context.Context, l net.Listener, grace time.Duration) error {
 	server := &http.Server{
 		Handler:           s.Handler(),
@@ -256,7 +256,7 @@ func (s *Server) ready(w http.ResponseWriter, r *http.Request) {
 	say("ok\n")(w, r)
 }
 
-// readiness is what the storage said when it was last asked.
+// readiness is the storage's last answer.
 type readiness struct {
 	mu  sync.Mutex
 	at  time.Time // zero for never
@@ -278,7 +278,7 @@ func (r *readiness) ask(ctx context.Context, check func(context.Context) error) 
 	return r.err
 }
 
-// problem is what ends a request with something else than success.
+// problem is the answer to a request that fails.
 type problem struct {
 	status int
 	reason string // told to the client

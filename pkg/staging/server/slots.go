@@ -65,7 +65,7 @@ func (s *slots) ask(client netip.Prefix) *problem {
 	return s.full(client, true)
 }
 
-// take takes a place, which release gives back.
+// take takes a place until release is called.
 func (s *slots) take(client netip.Prefix, owned bool) (release func(), p *problem) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -86,7 +86,7 @@ func (s *slots) take(client netip.Prefix, owned bool) (release func(), p *proble
 	}, nil
 }
 
-// taken returns how many uploads are under way.
+// taken returns the number of uploads under way.
 func (s *slots) taken() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -12,19 +12,19 @@ import (
 	"github.com/sparkchaos/sparkchaos/pkg/staging/store"
 )
 
-// Owners looks for what bundles are needed by.
+// Owners finds the objects that still need bundles.
 type Owners interface {
 	// Look returns what there is in a namespace now. An error means that nobody can tell: its bundles are kept.
 	Look(ctx context.Context, namespace string) (Census, error)
 }
 
-// Census is what there was in a namespace at one time.
+// Census is what existed in a namespace at one time.
 type Census interface {
 	// Find looks for what owns a bundle of the namespace.
 	Find(owner staging.Owner) Finding
 }
 
-// Finding is what was found of a bundle's owner.
+// Finding is what is known of a bundle's owner.
 type Finding struct {
 	Owned bool
 	// What was found, or what was looked for in vain, in words for the log.
@@ -75,7 +75,7 @@ func newSweeper(config Config, m *metrics, r *room) *sweeper {
 	}
 }
 
-// run sweeps until ctx ends. Nothing but that ends it: an error of one sweep is one for the next to do better.
+// run sweeps until ctx is done. An error of one sweep does not end it: the next one tries again.
 func (s *sweeper) run(ctx context.Context) {
 	if s.Off {
 		s.log.Warn("the clean-up is off: bundles are kept for ever")
@@ -179,7 +179,7 @@ func (s *sweeper) choose(ctx context.Context) (chosen []string, total int, err e
 	return chosen, total, nil
 }
 
-// visit removes a bundle that is not needed any more.
+// visit removes a bundle that is no longer needed.
 func (s *sweeper) visit(ctx context.Context, id string, looks *looks) error {
 	entry, err := s.storage.Entry(ctx, id)
 	if errors.Is(err, store.ErrNotFound) {
@@ -252,7 +252,7 @@ func (l *looks) look(ctx context.Context, namespace string) Census {
 	return census
 }
 
-// judge removes a bundle that is not needed any more. Its owner protects a bundle whether it was downloaded or not.
+// judge removes a bundle that is no longer needed. An owner protects its bundle whether it was downloaded or not.
 func (s *sweeper) judge(ctx context.Context, entry store.Entry, looks *looks) error {
 	downloaded, err := s.storage.Downloaded(ctx, entry.ID)
 	if err != nil {

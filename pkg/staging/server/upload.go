@@ -29,7 +29,7 @@ const formBytes = staging.MaxOwnerBytes + 64<<10
 // errTooLarge is the problem of a bundle beyond MaxBundleBytes.
 var errTooLarge = errors.New("the bundle is too large")
 
-// upload takes a bundle.
+// upload receives a bundle.
 func (s *Server) upload(w http.ResponseWriter, r *http.Request) *problem {
 	if !s.mayUpload(r) {
 		return &problem{status: http.StatusUnauthorized, reason: "uploads to this server need its token: " + staging.SecretHeader + ": " + staging.TokenScheme + " TOKEN"}
@@ -66,7 +66,7 @@ func (s *Server) upload(w http.ResponseWriter, r *http.Request) *problem {
 	return nil
 }
 
-// receive stores the upload and returns the ticket, once all is durable.
+// receive stores the upload and returns the ticket once everything is durable.
 func (s *Server) receive(ctx context.Context, form *multipart.Reader, in *incoming) (*staging.Ticket, *problem) {
 	begun := time.Now()
 	id, secret, err := newIdentity()
@@ -141,7 +141,7 @@ func (in *incoming) place() *problem {
 	return nil
 }
 
-// bounded fails with errTooLarge as soon as there are more than left bytes.
+// bounded fails with errTooLarge if there are more than left bytes.
 type bounded struct {
 	io.ReadCloser
 	left int64
@@ -258,7 +258,7 @@ func (s *Server) announce(ctx context.Context) error {
 	return nil
 }
 
-// counted counts the bytes that go to the storage, and fails when there is no room for more.
+// counted counts the bytes that are stored, and fails when there is no room for more.
 type counted struct {
 	io.Writer
 	share *share
@@ -271,7 +271,7 @@ func (c counted) Write(p []byte) (int, error) {
 	return c.Writer.Write(p)
 }
 
-// noted keeps the error of reading, to tell the client's trouble from the storage's.
+// noted keeps the error of reading, to distinguish failures of the client from those of the storage.
 type noted struct {
 	io.Reader
 	err error
@@ -285,7 +285,7 @@ func (n *noted) Read(p []byte) (int, error) {
 	return read, err
 }
 
-// limited fails with errTooLarge as soon as there is more than left bytes.
+// limited fails with errTooLarge if there are more than left bytes.
 type limited struct {
 	io.Reader
 	left int64
