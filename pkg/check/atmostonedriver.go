@@ -35,6 +35,9 @@ func checkOverlap(m *model.Model, bound time.Duration) Result {
 		return f.Inconclusive("no driver ran")
 	}
 	f.AssumeWitnessed(incarnations)
+	if strangers := podless(ran); len(strangers) > 0 {
+		f.Assume(false, "every driver that reported is a pod of the application that was seen%s", wording.Except(strangers))
+	}
 	least, pairs := allOverlaps(m, ran, false)
 	most, mostPairs := allOverlaps(m, ran, true)
 	total := model.Covered(least)
@@ -86,6 +89,17 @@ func running(incarnations model.Incarnations) model.Incarnations {
 	return ran
 }
 
+// podless returns the incarnations that only the witness knows of: they may be drivers of another application that report to it.
+func podless(ran model.Incarnations) []string {
+	var names []string
+	for _, incarnation := range ran {
+		if incarnation.Pod == nil {
+			names = append(names, incarnation.Name)
+		}
+	}
+	return names
+}
+
 // AssumeWitnessed states what comparing the drivers' own times needs.
 func (f *Finding) AssumeWitnessed(incarnations model.Incarnations) {
 	f.AssumeDrivers(incarnations)
@@ -107,11 +121,11 @@ func allOverlaps(m *model.Model, ran model.Incarnations, possible bool) ([]model
 	var pairs [][2]*model.Incarnation
 	for i, a := range ran {
 		for _, b := range ran[i+1:] {
-			if a.Driver == nil || b.Driver == nil {
+			if a.Driver == nil || b.Driver == nil || !possible && !comparable(m, a, b) {
 				continue
 			}
 			slack := m.Slack(a.Driver) + m.Slack(b.Driver)
-			first, second := m.Life(a.Driver), m.Life(b.Driver).Shift(-slack)
+			first, second := m.SureLife(a.Driver), m.SureLife(b.Driver).Shift(-slack)
 			if possible {
 				first, second = m.PossibleLife(a), m.PossibleLife(b).Shift(slack)
 			}
@@ -121,6 +135,11 @@ func allOverlaps(m *model.Model, ran model.Incarnations, possible bool) ([]model
 		}
 	}
 	return all, pairs
+}
+
+// comparable reports whether two lives prove anything beside each other: both are drivers of this application, and their clocks can be compared.
+func comparable(m *model.Model, a, b *model.Incarnation) bool {
+	return a.Pod != nil && b.Pod != nil && (a.Node == b.Node || m.ClockKnown(a.Driver) && m.ClockKnown(b.Driver))
 }
 
 // citeOverlap cites the record that began the overlap and the one that ended it; if both are of one process, those of

@@ -32,7 +32,7 @@ func TestAtMostOneDriver(t *testing.T) {
 			}
 		}},
 		{name: "frozen while the other lived", want: Pass, measure: "0s", twist: func(s *historytest.Story) {
-			s.FaultKind = "nodeFreeze"
+			s.FaultKind, s.Recovered = "nodeFreeze", 45*second
 			s.Extra = func(b *historytest.Builder) {
 				b.Beats(45*second, 46*second, history.WitnessRecord{Role: "driver", PodUID: "d1", PodName: "driver-d1", Node: "n1", Incarnation: "d1"})
 			}
@@ -49,8 +49,26 @@ func TestAtMostOneDriver(t *testing.T) {
 				b.Beats(44*second, 46*second, history.WitnessRecord{Role: "driver", PodUID: "d1", PodName: "driver-d1", Node: "n1", Incarnation: "d1"})
 			}
 		}},
-		{name: "a driver that only the witness knows", want: Violation, measure: "1.1s", shows: []string{"(pod ghost) is alive on n3", "(pod driver-d2) is alive on n2"}, twist: func(s *historytest.Story) {
+		{name: "thawed long before it reported again", want: Inconclusive, twist: func(s *historytest.Story) {
+			s.FaultKind = "nodeFreeze"
 			s.Extra = func(b *historytest.Builder) {
+				b.Beats(45*second, 46*second, history.WitnessRecord{Role: "driver", PodUID: "d1", PodName: "driver-d1", Node: "n1", Incarnation: "d1"})
+			}
+		}},
+		{name: "frozen for a second of a long pause", want: Inconclusive, twist: func(s *historytest.Story) {
+			s.FaultKind, s.Began, s.Landed, s.Recovered = "nodeFreeze", 28*second, 28100*time.Millisecond, 29*second
+			s.Extra = func(b *historytest.Builder) {
+				b.Beats(45*second, 46*second, history.WitnessRecord{Role: "driver", PodUID: "d1", PodName: "driver-d1", Node: "n1", Incarnation: "d1"})
+			}
+		}},
+		{name: "a driver that only the witness knows", want: Inconclusive, says: "alive at the same time", twist: func(s *historytest.Story) {
+			s.Extra = func(b *historytest.Builder) {
+				b.Beats(30*second, 31*second, history.WitnessRecord{Role: "driver", PodUID: "d3", PodName: "ghost", Node: "n3", Incarnation: "d3"})
+			}
+		}},
+		{name: "its pod was seen, and is another Job's", want: Pass, twist: func(s *historytest.Story) {
+			s.Extra = func(b *historytest.Builder) {
+				b.Pod(29*second, history.Added, historytest.Pod{UID: "d3", Name: "ghost", Namespace: historytest.Namespace, OwnerKind: "Job", Owner: "another", Node: "n3", Phase: "Running"})
 				b.Beats(30*second, 31*second, history.WitnessRecord{Role: "driver", PodUID: "d3", PodName: "ghost", Node: "n3", Incarnation: "d3"})
 			}
 		}},

@@ -71,7 +71,53 @@ func (m *Model) Slack(p *Process) time.Duration {
 	if m.drift > stepTolerance {
 		slack += m.drift
 	}
-	return slack
+	return slack + m.setBack(p)
+}
+
+// ClockKnown reports whether the clock of a process's node was asked, or is the harness's own.
+func (m *Model) ClockKnown(p *Process) bool {
+	if m.Clocks == nil {
+		return m.Run.ClusterKind != kindExisting
+	}
+	_, asked := m.Clocks[p.Node]
+	return asked
+}
+
+// setBack returns by how much a process's clock was set back while it wrote its records: their times fall although their numbers rise.
+func (m *Model) setBack(p *Process) time.Duration {
+	w := m.writers[p.PodUID]
+	if w == nil || m.skewed[p.PodUID] {
+		return 0
+	}
+	if back := w.numbers.back(); back > clockTolerance {
+		return back
+	}
+	return 0
+}
+
+// SureLife returns the times in which a process lived whatever its clock did. A pause of one whose node has a clock of its own may be a step
+// of that clock instead, unless records that came afterwards at once show that the clock was right: then all that follows was as much earlier.
+func (m *Model) SureLife(p *Process) Spans {
+	all := m.Life(p)
+	if m.Clocks == nil {
+		return all
+	}
+	steps := time.Duration(0)
+	for i := 1; i < len(p.Alive); i++ {
+		if before, after := p.Alive[i-1].To.At, p.Alive[i].From.At; !before.Before(p.heard) && !m.paused(p, before, after) {
+			steps += after.Sub(before)
+		}
+	}
+	var sure Spans
+	for _, one := range all {
+		if one.To.At.After(p.heard) {
+			one.To.At = Later(Moment{At: one.To.At.Add(-steps)}, Moment{At: Earlier(Moment{At: p.heard}, one.To).At}).At
+		}
+		if one.To.At.After(one.From.At) {
+			sure = append(sure, one)
+		}
+	}
+	return sure
 }
 
 // ClockDoubts returns why the times of processes cannot be compared with each other and with the harness's, each as an assumption that
@@ -83,9 +129,12 @@ func (m *Model) ClockDoubts(processes ...*Process) []string {
 		if p == nil {
 			continue
 		}
-		clock, known := m.Clocks[p.Node]
-		if m.Clocks != nil && !known || m.Clocks == nil && m.Run.ClusterKind == kindExisting {
+		clock := m.Clocks[p.Node]
+		if !m.ClockKnown(p) {
 			unknown = append(unknown, p.Node)
+		}
+		if back := m.setBack(p); back > 0 {
+			wrong = append(wrong, fmt.Sprintf("that of node %s was set back by %s while %s reported", p.Node, wording.Duration(back), p.PodName))
 		}
 		if clock.Uncertainty > clockTolerance {
 			wrong = append(wrong, fmt.Sprintf("that of node %s is uncertain by %s", p.Node, wording.Duration(clock.Uncertainty)))

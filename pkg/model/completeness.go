@@ -5,16 +5,47 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/sparkchaos/sparkchaos/internal/wording"
 	"github.com/sparkchaos/sparkchaos/pkg/history"
 )
 
 // numbers is a set of sequence numbers: sorted, disjoint ranges that do not touch.
-type numbers []struct{ from, to int64 }
+type numbers []numberRange
 
-// add puts a number into the set and reports whether it is new.
-func (s *numbers) add(n int64) bool {
+// numberRange is a range of records without holes.
+type numberRange struct {
+	from, to   int64
+	begin, end int64         // the times of its first and last record, in microseconds
+	beat       bool          // its first record is a heartbeat
+	fell       time.Duration // the most by which the time fell from a record to a heartbeat that is the next one
+}
+
+// back returns the most by which the time fell from a record to a later heartbeat. Records of other types tell of what happened
+// before, in histories that were not recorded by this release.
+func (s numbers) back() time.Duration {
+	var most time.Duration
+	for i, r := range s {
+		most = max(most, r.fell)
+		if i > 0 {
+			most = max(most, fall(s[i-1].end, r.begin, r.beat))
+		}
+	}
+	return most
+}
+
+// fall returns by how much the time of a heartbeat, in microseconds, is before the one that it should follow; 0 if it is no heartbeat.
+func fall(before, after int64, beat bool) time.Duration {
+	if !beat {
+		return 0
+	}
+	return max(0, time.Duration(before-after)*time.Microsecond)
+}
+
+// add puts the number of a record into the set, with the record's time in microseconds and whether it is a heartbeat, and reports
+// whether it is new.
+func (s *numbers) add(n, micros int64, beat bool) bool {
 	all := *s
 	// Nearly every record is the one after the last.
 	i := len(all)
@@ -27,14 +58,20 @@ func (s *numbers) add(n int64) bool {
 	before, after := i > 0 && all[i-1].to == n-1, i < len(all) && all[i].from == n+1
 	switch {
 	case before && after:
-		all[i-1].to = all[i].to
+		l, r := &all[i-1], all[i]
+		l.fell = max(l.fell, r.fell, fall(l.end, micros, beat), fall(micros, r.begin, r.beat))
+		l.to, l.end = r.to, r.end
 		*s = slices.Delete(all, i, i+1)
 	case before:
-		all[i-1].to = n
+		l := &all[i-1]
+		l.fell = max(l.fell, fall(l.end, micros, beat))
+		l.to, l.end = n, micros
 	case after:
-		all[i].from = n
+		r := &all[i]
+		r.fell = max(r.fell, fall(micros, r.begin, r.beat))
+		r.from, r.begin, r.beat = n, micros, beat
 	default:
-		*s = slices.Insert(all, i, struct{ from, to int64 }{n, n})
+		*s = slices.Insert(all, i, numberRange{from: n, to: n, begin: micros, end: micros, beat: beat})
 	}
 	return true
 }
@@ -72,7 +109,7 @@ func (m *Model) wrote(r *history.WitnessRecord) bool {
 		w = &writer{name: r.PodName, node: r.Node}
 		m.writers[r.PodUID] = w
 	}
-	return w.numbers.add(r.Seq)
+	return w.numbers.add(r.Seq, r.WallMicros, r.Type == history.Heartbeat)
 }
 
 // DiskMissing returns the nodes among names whose witness evidence is not complete, each with the reason: the disk was not read in

@@ -59,16 +59,13 @@ func (m *Model) observeFault(e *history.Event, at Moment) error {
 	switch e.Type {
 	case history.FaultInjecting:
 		fault.Injecting.KeepEarlier(at)
+		m.injectedAhead[data.Fault] = e.Wall.Sub(at.At)
 		m.doubtClocks(data)
 	case history.FaultLanded:
 		if !m.once(fault.Landed, at, "fault "+data.Fault+" landed") {
 			return nil
 		}
-		fault.Landed, fault.Began = at, at
-		if data.Began != nil {
-			// The fault knows the wall clock alone; what counts is how long ago it was.
-			fault.Began.At = at.At.Add(-max(0, e.Wall.Sub(*data.Began)))
-		}
+		fault.Landed, fault.Began = at, m.began(fault, at, e.Wall, data.Began)
 	case history.FaultDidNotLand:
 		fault.DidNotLand.KeepEarlier(at)
 		fault.Reason = data.Reason
@@ -79,6 +76,23 @@ func (m *Model) observeFault(e *history.Event, at Moment) error {
 		fault.Reason = data.Reason
 	}
 	return nil
+}
+
+// began returns when a fault that landed began to act: after its injection was begun, and before it was proven. The fault knows the wall
+// clock alone, so what counts is how long ago it was. If it does not say when, or that clock was set in between, any time of these may
+// be the right one.
+func (m *Model) began(fault *Fault, landed Moment, wall time.Time, told *time.Time) Moment {
+	began := landed
+	set := (wall.Sub(landed.At) - m.injectedAhead[fault.Name]).Abs() > stepTolerance
+	if told == nil || set && !fault.Injecting.Never() {
+		began.Since = fault.Injecting.At
+		return began
+	}
+	began.At = landed.At.Add(-max(0, wall.Sub(*told)))
+	if fault.Injecting.At.Sub(began.At) > clockTolerance && !fault.Injecting.Never() {
+		began.At = fault.Injecting.At
+	}
+	return began
 }
 
 // doubtClocks notes whose times are not believed from now on: nobody knows when exactly a clock was put wrong, and set right.
@@ -130,6 +144,15 @@ func (f *Fault) Until() time.Time {
 		return time.Unix(1<<40, 0)
 	}
 	return f.Recovered.At
+}
+
+// HidWithin reports whether a fault hid what happens on a node at any time between two, in which its processes may have lived on: they were
+// cut off or stood still, or the node's kubelet did. What the API server says of its pods is worth nothing then.
+func (m *Model) HidWithin(node string, from, to time.Time) bool {
+	return slices.ContainsFunc(m.Faults, func(f *Fault) bool {
+		hides := !f.does(endsProcesses) && (f.does(cutsNetwork) || f.does(pauses) || f.does(silences))
+		return hides && !f.Landed.Never() && f.Node() == node && !f.Began.At.After(to) && f.Until().After(from)
+	})
 }
 
 // HeldWithin reports whether a fault held a node at any time between two.

@@ -6,17 +6,27 @@ import (
 	"time"
 )
 
-// Life returns the times in which a process lived: from each sign of life up to the next expected one. A pause is part of a life
+// Life returns the times in which a process lived for certain: from each sign of life up to the next expected one. A pause is part of a life
 // unless a fault explains it that makes processes stand still: a JVM that stops for its garbage, or is starved of CPU, lives.
 func (m *Model) Life(p *Process) Spans {
+	return m.life(p, func(from, to Moment) Spans {
+		if m.paused(p, from.At, to.At) {
+			return nil
+		}
+		return Spans{{From: from, To: to}}
+	})
+}
+
+// life joins the signs of life of a process with what it lived of the pauses between them.
+func (m *Model) life(p *Process, lived func(from, to Moment) Spans) Spans {
 	var all Spans
 	for _, one := range p.Alive {
-		last := len(all) - 1
-		if last >= 0 && !m.paused(p, all[last].To.At, one.From.At) {
-			all[last].To = one.To
-			continue
+		if len(all) > 0 {
+			for _, part := range lived(all[len(all)-1].To, one.From) {
+				all.join(part)
+			}
 		}
-		all = append(all, one)
+		all.join(one)
 	}
 	for i := range all {
 		all[i].To.At = all[i].To.At.Add(beat)
@@ -24,19 +34,59 @@ func (m *Model) Life(p *Process) Spans {
 	return all
 }
 
+// unpaused returns the parts of a pause between two signs of life that no fault explains: a fault that lasted a second explains one of them. What
+// is left of the pause counts only if it is longer than a silence that means nothing, for it is not known exactly when processes stood still.
+func (m *Model) unpaused(p *Process, from, to Moment) Spans {
+	left := Spans{{From: from, To: to}}
+	for _, f := range m.Faults {
+		if !m.holds(f, p) {
+			continue
+		}
+		thawed := Moment{Seq: f.Recovered.Seq, At: f.Until()}
+		var parts Spans
+		for _, one := range left {
+			parts = append(parts, Span{From: one.From, To: Earlier(one.To, f.Began)}, Span{From: Later(one.From, thawed), To: one.To})
+		}
+		left = slices.DeleteFunc(parts, func(s Span) bool { return s.To.At.Sub(s.From.At) <= StillAlive })
+	}
+	return left
+}
+
+// holds reports whether a fault that landed makes a process stand still as long as it lasts.
+func (m *Model) holds(f *Fault, p *Process) bool {
+	return !f.Landed.Never() && f.does(pauses) && f.Hits(p.PodUID, p.Node)
+}
+
+// join adds a span after the last one, or makes that one longer if they touch.
+func (s *Spans) join(next Span) {
+	if last := len(*s) - 1; last >= 0 && !next.From.At.After((*s)[last].To.At) {
+		(*s)[last].To = next.To
+		return
+	}
+	*s = append(*s, next)
+}
+
 // paused reports whether a fault made a process stand still in a time between two of its signs of life.
 func (m *Model) paused(p *Process, from, to time.Time) bool {
 	return slices.ContainsFunc(m.Faults, func(f *Fault) bool {
-		return !f.Landed.Never() && f.does(pauses) && f.Hits(p.PodUID, p.Node) && f.Began.At.Before(to) && f.Until().After(from)
+		return m.holds(f, p) && f.Began.At.Before(to) && f.Until().After(from)
 	})
 }
 
 // PossibleLife returns the times in which an incarnation may have lived. Its container's start belongs to it: the application's main runs
-// before Spark, and with it the witness, has started.
+// before Spark, and with it the witness, has started. So does what is left of a pause beside the fault in it.
 func (m *Model) PossibleLife(i *Incarnation) Spans {
-	all := m.Life(i.Driver)
-	if i.Pod != nil && !i.Pod.Running.Never() && len(all) > 0 && i.Pod.Running.At.Before(all[0].From.At) {
-		all[0].From = i.Pod.Running
+	all := m.life(i.Driver, func(from, to Moment) Spans { return m.unpaused(i.Driver, from, to) })
+	if i.Pod == nil || i.Pod.Running.Never() || len(all) == 0 {
+		return all
+	}
+	started := Moment{Seq: i.Pod.Running.Seq, At: i.Pod.Running.earliest()}
+	if placed := i.Pod.Placed; started.At.After(all[0].From.At) && !placed.Never() {
+		// It was seen to run only after its first record, and its container may have started as much earlier as times of objects are exact.
+		started.At = Later(Moment{At: started.At.Add(-resolution)}, Moment{At: placed.earliest()}).At
+	}
+	if started.At.Before(all[0].From.At) {
+		all[0].From = started
 	}
 	return all
 }
@@ -64,13 +114,21 @@ func (m *Model) ReadUntil(p *Process) time.Time {
 // unknownTook is how long the reading of a disk may have taken where the history does not say it.
 const unknownTook = 2 * time.Second
 
-// Silence returns a process's last sign of life, or Never if it may have lived when its records were read.
+// Silence returns a process's last sign of life, or Never if it may have lived when its records were read: the silence of one that a fault
+// makes stand still means nothing.
 func (m *Model) Silence(p *Process) Moment {
 	last := p.Alive.Last()
-	if m.ReadUntil(p).Sub(last.At) <= StillAlive+m.Slack(p) {
+	read := Moment{At: m.ReadUntil(p)}
+	if read.At.Sub(last.At) <= StillAlive+m.Slack(p) || len(m.unpaused(p, last, read)) == 0 {
 		return Moment{}
 	}
 	return last
+}
+
+// Frozen reports whether a fault made a process stand still when its records were read.
+func (m *Model) Frozen(p *Process) bool {
+	read := m.ReadUntil(p)
+	return m.paused(p, read.Add(-StillAlive), read)
 }
 
 // knownToItsEnd reports whether all records of a process are known even if its node's disk gave fewer: they have no holes, and the last of

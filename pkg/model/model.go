@@ -121,7 +121,8 @@ type Model struct {
 	writers        map[string]*writer  // by the UID in witness records
 	unplaced       map[string]Unplaced // by pod UID
 	refusedRecords map[recordID]bool
-	skewed         map[string]bool // pods whose JVM's clock a fault put wrong, by UID
+	skewed         map[string]bool          // pods whose JVM's clock a fault put wrong, by UID
+	injectedAhead  map[string]time.Duration // by how much the wall clock was ahead of the monotonic one as the injection of a fault began, by its name
 	wantsTasks     func(history.RunData) bool
 	keepsTasks     bool // a stream has millions of them, which most invariants have no use for
 	decoder        history.WitnessDecoder
@@ -188,7 +189,7 @@ func New(options ...Option) *Model {
 		Pods: map[string]*Pod{}, Nodes: map[string]*Node{}, Processes: map[string]*Process{},
 		Jobs: map[string]*Job{}, lateUntil: map[string]gapTime{}, writers: map[string]*writer{},
 		Collected: map[string]*Collection{}, phases: map[string]Moment{}, refusedRecords: map[recordID]bool{},
-		Unreadable: map[string]int{}, unplaced: map[string]Unplaced{}, skewed: map[string]bool{}, Streams: newStreams(),
+		Unreadable: map[string]int{}, unplaced: map[string]Unplaced{}, skewed: map[string]bool{}, injectedAhead: map[string]time.Duration{}, Streams: newStreams(),
 		Artifacts: Artifacts{Begun: map[string]Fetch{}, known: map[recordID]bool{}},
 		Ledger:    Ledger{known: map[recordID]bool{}, Commits: map[string][]Commit{}},
 	}
@@ -404,11 +405,12 @@ func (m *Model) Horizon() Moment {
 func (m *Model) Offset(moment Moment) time.Duration { return moment.At.Sub(m.base) }
 
 // SeenUntil is the end of what was seen of kinds of objects: the horizon, or the begin of a time in which nothing could be
-// seen until then. That something never happened can be said only of the time before.
+// seen until then or longer. That something never happened can be said only of the time before.
 func (m *Model) SeenUntil(kinds ...string) Moment {
 	until := m.Horizon()
 	for _, gap := range m.Gaps {
-		if !slices.Contains(kinds, gap.Kind) || !strings.HasPrefix(gap.Data.Reason, history.GapUntilEnd) {
+		untilEnd := strings.HasPrefix(gap.Data.Reason, history.GapUntilEnd) || !gap.At.Before(m.Horizon())
+		if !slices.Contains(kinds, gap.Kind) || !untilEnd {
 			continue
 		}
 		if gap.begin().Before(until.At) {

@@ -72,7 +72,8 @@ type metadata struct {
 	Namespace         string            `json:"namespace"`
 	Labels            map[string]string `json:"labels"`
 	CreationTimestamp time.Time         `json:"creationTimestamp"`
-	DeletionTimestamp *time.Time        `json:"deletionTimestamp"`
+	DeletionTimestamp *time.Time        `json:"deletionTimestamp"` // the time of the request and the grace
+	Grace             *int64            `json:"deletionGracePeriodSeconds"`
 	OwnerReferences   []struct {
 		Kind       string `json:"kind"`
 		Name       string `json:"name"`
@@ -90,12 +91,26 @@ func (d metadata) owner() history.Object {
 	return history.Object{}
 }
 
+// deletionAsked adds to the moment at which an object was seen to be marked for deletion the time at which that was asked for. The grace may
+// have been made shorter since, and older recorders left it out; then the time is the latest that is possible, which narrows nothing down.
+func (d metadata) deletionAsked(at Moment) Moment {
+	switch {
+	case d.Grace != nil:
+		return at.notBefore(d.DeletionTimestamp.Add(-time.Duration(*d.Grace)*time.Second), Clock{})
+	case at.Since.IsZero():
+		return at.notBefore(*d.DeletionTimestamp, Clock{})
+	default:
+		return at
+	}
+}
+
 // condition is a condition of a node or a job.
 type condition struct {
-	Type    string `json:"type"`
-	Status  string `json:"status"`
-	Reason  string `json:"reason"`
-	Message string `json:"message"`
+	Type       string    `json:"type"`
+	Status     string    `json:"status"`
+	Reason     string    `json:"reason"`
+	Message    string    `json:"message"`
+	Transition time.Time `json:"lastTransitionTime"`
 }
 
 func (m *Model) observePod(e *history.Event, at Moment) error {
@@ -134,7 +149,7 @@ func (m *Model) observePod(e *history.Event, at Moment) error {
 	}
 	pod.Added.KeepEarlier(at)
 	if object.Metadata.DeletionTimestamp != nil {
-		pod.Terminating.KeepEarlier(at)
+		pod.Terminating.KeepEarlier(object.Metadata.deletionAsked(at))
 	}
 	switch pod.Phase {
 	case "Running":
@@ -315,14 +330,14 @@ func (m *Model) observeNode(e *history.Event, at Moment) error {
 	if err := json.Unmarshal(e.Data, &object); err != nil {
 		return err
 	}
-	status := "Unknown"
+	status, changed := "Unknown", at
 	for _, c := range object.Status.Conditions {
 		if c.Type == "Ready" {
-			status = c.Status
+			status, changed = c.Status, at.notBefore(c.Transition, Clock{})
 		}
 	}
 	if e.Type == history.Deleted {
-		status = "Deleted"
+		status, changed = "Deleted", at
 	}
 	node := m.Nodes[e.Object.Name]
 	if node == nil {
@@ -330,7 +345,7 @@ func (m *Model) observeNode(e *history.Event, at Moment) error {
 		m.Nodes[e.Object.Name] = node
 	}
 	if last := len(node.Changes) - 1; last < 0 || node.Changes[last].Status != status {
-		node.Changes = append(node.Changes, ReadyChange{Status: status, At: at})
+		node.Changes = append(node.Changes, ReadyChange{Status: status, At: changed})
 	}
 	node.observeMarks(object.Status.NodeInfo.BootID, object.Spec.Taints, at)
 	return nil
@@ -400,7 +415,7 @@ func (m *Model) observeJob(e *history.Event, at Moment) error {
 		case c.Type == "Complete" && c.Status == "True":
 			job.Complete.KeepEarlier(at.notBefore(object.Status.CompletionTime, Clock{}))
 		case c.Type == "Failed" && c.Status == "True":
-			job.Failed.KeepEarlier(at)
+			job.Failed.KeepEarlier(at.notBefore(c.Transition, Clock{}))
 			job.Reason = c.Reason
 		}
 	}

@@ -23,7 +23,7 @@ func TestPodsAreNotedAsSeen(t *testing.T) {
 			object{"kind": "Job", "name": "job", "uid": "j", "controller": controller},
 			object{"kind": "Job", "name": "another", "uid": "z", "controller": controller},
 		}}
-	deleting := object{"uid": "p", "deletionTimestamp": stamp(0)}
+	deleting := object{"uid": "p", "deletionTimestamp": stamp(37 * second), "deletionGracePeriodSeconds": 30}
 	running := func(started ...time.Duration) object {
 		var all []any
 		for _, s := range started {
@@ -61,7 +61,7 @@ func TestPodsAreNotedAsSeen(t *testing.T) {
 	}
 	want := &Pod{
 		UID: "p", Name: "pod", Namespace: "ns", Node: "n1", Owner: history.Object{Kind: "Job", Name: "job", UID: "j"},
-		Created: historytest.Epoch(), Phase: "Succeeded", Added: moment(2, 1, 0), Placed: moment(3, 2, 0), Running: moment(4, 9, 4), Terminating: moment(6, 11, 0),
+		Created: historytest.Epoch(), Phase: "Succeeded", Added: moment(2, 1, 0), Placed: moment(3, 2, 0), Running: moment(4, 9, 4), Terminating: moment(6, 11, 7),
 		Finished: moment(8, 20, 16), Succeeded: true, Deleted: moment(9, 21, 0), Disrupted: "EvictionByEvictionAPI", DisruptedAt: moment(7, 12, 0),
 	}
 	if diff := gocmp.Diff(want, m.Pods["p"]); diff != "" {
@@ -278,10 +278,11 @@ func TestNumbersAreASet(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		var s numbers
+		clock := func(n int64) int64 { return 1000*n - 100_000*(n/10) } // set back every ten records
 		set := map[int64]bool{}
 		highest := int64(0)
 		for _, n := range rapid.SliceOfN(rapid.Int64Range(1, 20), 0, 40).Draw(t, "numbers") {
-			s.add(n)
+			s.add(n, clock(n), n%3 > 0)
 			set[n] = true
 			highest = max(highest, n)
 		}
@@ -292,6 +293,18 @@ func TestNumbersAreASet(t *testing.T) {
 			if s[i].from <= s[i-1].to+1 {
 				t.Fatalf("%v: the ranges touch", s)
 			}
+		}
+		fell := time.Duration(0)
+		for a, n := int64(0), int64(1); n <= highest; n++ {
+			if set[n] {
+				if a > 0 && n%3 > 0 {
+					fell = max(fell, time.Duration(clock(a)-clock(n))*time.Microsecond)
+				}
+				a = n
+			}
+		}
+		if s.back() != fell {
+			t.Fatalf("%v: the time fell by %s, want %s", s, s.back(), fell)
 		}
 	})
 }
@@ -308,7 +321,7 @@ func TestTheDiskOfANode(t *testing.T) {
 			m.writers[w.uid] = &writer{name: "pod-" + w.uid, node: w.node}
 			m.Processes[w.uid] = &Process{PodUID: w.uid, Node: w.node}
 			for n := int64(1); n <= w.n; n++ {
-				m.writers[w.uid].numbers.add(n)
+				m.writers[w.uid].numbers.add(n, n, true)
 				m.Processes[w.uid].Alive.Add(ms(1000 * n))
 			}
 		}
@@ -327,7 +340,7 @@ func TestTheDiskOfANode(t *testing.T) {
 		"complete":                {nil, ""},
 		"not read":                {func(m *Model) { delete(m.Collected, "n1") }, "its disk was not read"},
 		"read in part":            {func(m *Model) { disk(m).Errors = []string{"one", "two"} }, "its disk was not read in full: one (and 1 more)"},
-		"a hole":                  {func(m *Model) { m.writers["b"].numbers = numbers{{1, 1}, {3, 3}} }, "1 of the first 3 records of pod pod-b are missing"},
+		"a hole":                  {func(m *Model) { m.writers["b"].numbers = numbers{{from: 1, to: 1}, {from: 3, to: 3}} }, "1 of the first 3 records of pod pod-b are missing"},
 		"a file is missing":       {func(m *Model) { disk(m).Writers = disk(m).Writers[:1] }, "the file of pod pod-b, which reported, is not on its disk"},
 		"a file is too short":     {func(m *Model) { disk(m).Writers[1].Last, disk(m).Writers[1].Records = 2, 2 }, "the file of pod pod-b ends with record 2, record 3 is known"},
 		"a file is longer":        {func(m *Model) { disk(m).Writers[1].Last, disk(m).Writers[1].Records = 4, 4 }, "its disk gave 4 records of pod pod-b up to number 4, the history has 3 up to number 3"},
@@ -351,7 +364,7 @@ func TestTheDiskOfANode(t *testing.T) {
 			m.Processes["b"].ended, m.Processes["b"].Stopping = true, ms(1_999)
 		}, "the file of pod pod-b ends with record 2, record 3 is known"},
 		"a hole is one, whatever the process told": {func(m *Model) {
-			m.writers["b"].numbers = numbers{{1, 1}, {3, 3}}
+			m.writers["b"].numbers = numbers{{from: 1, to: 1}, {from: 3, to: 3}}
 			m.Processes["b"].ended, m.Processes["b"].Stopping = true, ms(3_000)
 		}, "1 of the first 3 records of pod pod-b are missing"},
 		"a file is too short, but a fault ended the process just then": {func(m *Model) {

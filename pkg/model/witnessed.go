@@ -27,6 +27,7 @@ type Process struct {
 	// how far the clocks are apart at most. Live says whether there was one.
 	Delay time.Duration
 	Live  bool
+	heard time.Time // the time of the newest record that came at once, so that the clock was right then
 
 	troubles []string // what its witness could not open or write
 
@@ -133,8 +134,12 @@ func (p *Process) observeTime(via string, told, arrived Moment, skewed bool) Mom
 	}
 	p.Alive.Add(told)
 	if via != viaDisk {
-		if delay := arrived.At.Sub(told.At); !p.Live || delay < p.Delay {
+		delay := arrived.At.Sub(told.At)
+		if !p.Live || delay < p.Delay {
 			p.Delay, p.Live = delay, true
+		}
+		if delay.Abs() <= clockTolerance && told.At.After(p.heard) {
+			p.heard = told.At
 		}
 	}
 	return told
