@@ -18,6 +18,7 @@ import (
 
 	"github.com/sparkchaos/sparkchaos/pkg/cluster"
 	"github.com/sparkchaos/sparkchaos/pkg/faults"
+	faultcatalogue "github.com/sparkchaos/sparkchaos/pkg/faults/catalogue"
 	"github.com/sparkchaos/sparkchaos/pkg/history"
 	"github.com/sparkchaos/sparkchaos/pkg/runner"
 )
@@ -123,7 +124,7 @@ func TestNothingIsCleanedUpBeforeTheQuestion(t *testing.T) {
 				t.Fatal(err)
 			}
 			run.Release()
-			journal, err := faults.OpenJournal(directory.Undo(), faults.Undos())
+			journal, err := faults.OpenJournal(directory.Undo(), faultcatalogue.All().Undos())
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -163,7 +164,7 @@ func TestNothingIsCleanedUpBeforeTheQuestion(t *testing.T) {
 			if dead, err := active.Dead(); err != nil || len(dead) != 1 {
 				t.Errorf("%d records, %v; want that of the killed run", len(dead), err)
 			}
-			if open, err := faults.Pending(directory.Undo(), faults.Undos()); err != nil || len(open) != 1 {
+			if open, err := faults.Pending(directory.Undo(), faultcatalogue.All().Undos()); err != nil || len(open) != 1 {
 				t.Errorf("%d undo records, %v", len(open), err)
 			}
 		})

@@ -62,24 +62,9 @@ type Disturbance struct {
 	state  State
 }
 
-// NewDisturbance prepares the fault that a plan names: name is the scenario's, kind and args the catalogue's; by is the means,
-// empty for the preferred one.
-func NewDisturbance(name, kind, by string, args any, env Env) (*Disturbance, error) {
-	fault, err := New(kind, by, args, env.Own...)
-	if err != nil {
-		return nil, fmt.Errorf("fault %s: %w", name, err)
-	}
-	d, err := newDisturbance(name, kind, args, fault, env)
-	if err != nil {
-		return nil, err
-	}
-	if d.effects, err = EffectsOf(kind, args, env.Own...); err != nil {
-		return nil, fmt.Errorf("fault %s: %w", name, err)
-	}
-	return d, nil
-}
-
-func newDisturbance(name, kind string, args any, fault Fault, env Env) (*Disturbance, error) {
+// NewDisturbance prepares a fault that was made of its arguments. Most callers want Catalogue.Disturbance, which knows its effects
+// as well.
+func NewDisturbance(name, kind string, args any, fault Fault, env Env) (*Disturbance, error) {
 	if missing := Missing(fault, env.Machines.Can()); len(missing) > 0 {
 		return nil, fmt.Errorf("fault %s (%s): cluster %s cannot do %v to its nodes", name, kind, env.Machines.Name(), missing)
 	}
@@ -88,7 +73,7 @@ func newDisturbance(name, kind string, args any, fault Fault, env Env) (*Disturb
 		return nil, fmt.Errorf("fault %s: arguments: %w", name, err)
 	}
 	env.Fault, env.Kind = name, kind
-	return &Disturbance{name: name, kind: kind, args: encoded, fault: fault, env: env.withDefaults(), state: Planned}, nil
+	return &Disturbance{name: name, kind: kind, args: encoded, fault: fault, env: env.WithDefaults(), state: Planned}, nil
 }
 
 // Name returns the fault's name in the scenario.

@@ -3,7 +3,6 @@ package faults
 import (
 	"context"
 	"errors"
-	"os"
 	"testing"
 	"time"
 
@@ -234,7 +233,7 @@ func TestEventsCarryBeganTargetAndDetail(t *testing.T) {
 	began := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	fault := &fakeFault{began: began}
 	w.env.Journal.kinds = fakeKinds(fault)
-	d, err := newDisturbance("f", "fake", map[string]int{"a": 1}, fault, w.env)
+	d, err := NewDisturbance("f", "fake", map[string]int{"a": 1}, fault, w.env)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -255,70 +254,5 @@ func TestEventsCarryBeganTargetAndDetail(t *testing.T) {
 	}
 	if got := w.emitter.data(t, "recovered").Began; got == nil || !got.Equal(began) {
 		t.Errorf("recovered: began %v, want %s", got, began)
-	}
-}
-
-func TestTheRecordIsOnDiskBeforeAnythingIsTouched(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t)
-	var open []string
-	w.cluster.meanders = func(cluster.Action, *cluster.Node) { open = w.open(t) }
-	d := w.disturbance(t, "lose", "nodePowerOff", &NodePowerOffArgs{Node: nodeNamed("worker-1")})
-	if err := d.Inject(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff([]string{"lose"}, open); diff != "" {
-		t.Error(diff)
-	}
-}
-
-func TestWithoutAJournalNothingIsTouched(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t)
-	if err := os.RemoveAll(w.dir); err != nil {
-		t.Fatal(err)
-	}
-	d := w.disturbance(t, "lose", "nodePowerOff", &NodePowerOffArgs{Node: nodeNamed("worker-1")})
-	var notLanded *NotLandedError
-	if err := d.Inject(t.Context()); !errors.As(err, &notLanded) {
-		t.Errorf("got %v, want a NotLandedError", err)
-	}
-	if did := w.cluster.did(); len(did) > 0 {
-		t.Errorf("the cluster was told to %v", did)
-	}
-}
-
-func TestInterruptedInjectionIsUndone(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t)
-	ctx, cancel := context.WithCancel(t.Context())
-	w.cluster.meanders = func(action cluster.Action, _ *cluster.Node) {
-		if action == cluster.PowerOff {
-			cancel()
-			w.cluster.nodesErr = context.Canceled
-		}
-	}
-	d := w.disturbance(t, "lose", "nodePowerOff", &NodePowerOffArgs{Node: nodeNamed("worker-1")})
-	var notLanded *NotLandedError
-	if err := d.Inject(ctx); !errors.As(err, &notLanded) {
-		t.Fatalf("got %v, want a NotLandedError", err)
-	}
-	w.cluster.nodesErr = nil
-	if err := d.CleanUp(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff([]string{"power-off worker-1", "power-on worker-1"}, w.cluster.did()); diff != "" {
-		t.Error(diff)
-	}
-}
-
-func TestAClusterThatCannot(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t)
-	w.cluster.can = []cluster.Action{cluster.PowerOff}
-	_, err := NewDisturbance("lose", "nodePowerOff", "", &NodePowerOffArgs{Node: nodeNamed("worker-1")}, w.env)
-	want := "fault lose (nodePowerOff): cluster test cannot do [power-on] to its nodes"
-	if err == nil || err.Error() != want {
-		t.Errorf("got %v, want %s", err, want)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -14,7 +15,7 @@ import (
 
 // fakeKinds knows the undo of a fake beside the others.
 func fakeKinds(undoing Undoing) UndoKinds {
-	return append(Undos(), UndoKind{Name: "fake", Decode: func(Record) (Undoing, error) { return undoing, nil }})
+	return append(testUndos(), UndoKind{Name: "fake", Decode: func(Record) (Undoing, error) { return undoing, nil }})
 }
 
 // newFake makes a disturbance of a fault that undoes itself.
@@ -24,7 +25,7 @@ func newFake(t *testing.T, w *world, fault interface {
 }) *Disturbance {
 	t.Helper()
 	w.env.Journal.kinds = fakeKinds(fault)
-	d, err := newDisturbance("f", "fake", struct{}{}, fault, w.env)
+	d, err := NewDisturbance("f", "fake", struct{}{}, fault, w.env)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -38,9 +39,9 @@ func TestADisturbanceSaysWhatItIs(t *testing.T) {
 	if d.Name() != "f" || d.Describe() != "a fake" || d.Rank() != 0 {
 		t.Errorf("got name %q, %q, rank %d", d.Name(), d.Describe(), d.Rank())
 	}
-	d.target.Undo.Kind = UndoChaosMesh
+	d.target.Undo.Kind = "late"
 	if d.Rank() != 1 {
-		t.Errorf("a resource of Chaos Mesh has the rank %d, want 1", d.Rank())
+		t.Errorf("what is undone last has the rank %d, want 1", d.Rank())
 	}
 	if err := d.Preflight(t.Context()); err != nil {
 		t.Errorf("a fault that looks at nothing: %v", err)
@@ -50,13 +51,7 @@ func TestADisturbanceSaysWhatItIs(t *testing.T) {
 func TestNewDisturbanceRefuses(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	if d, err := NewDisturbance("lose", "nodeExplosion", "", &NodePowerOffArgs{}, w.env); err == nil || !strings.Contains(err.Error(), "fault lose") {
-		t.Errorf("an unknown kind: got %v and %v, want an error that names the fault", d, err)
-	}
-	if d, err := NewDisturbance("lose", "nodePowerOff", "", &struct{}{}, w.env); err == nil || !strings.Contains(err.Error(), "fault lose") {
-		t.Errorf("arguments of another type: got %v and %v, want an error that names the fault", d, err)
-	}
-	if d, err := newDisturbance("lose", "fake", func() {}, &fakeFault{}, w.env); err == nil || !strings.Contains(err.Error(), "fault lose: arguments: ") {
+	if d, err := NewDisturbance("lose", "fake", func() {}, &fakeFault{}, w.env); err == nil || !strings.Contains(err.Error(), "fault lose: arguments: ") {
 		t.Errorf("arguments that have no JSON: got %v and %v, want an error that names the fault", d, err)
 	}
 }
@@ -224,11 +219,64 @@ func TestEvidenceThatCannotBeTold(t *testing.T) {
 // lapsing is a fault that does not hold.
 type lapsing struct {
 	fakeFault
+	loud    bool
+	mu      sync.Mutex
 	holding error
+	looks   int
 }
 
-func (*lapsing) Loud() bool                                   { return false }
-func (f *lapsing) Holding(context.Context, Env, Target) error { return f.holding }
+func (f *lapsing) Loud() bool { return f.loud }
+func (f *lapsing) Holding(context.Context, Env, Target) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.looks++
+	return f.holding
+}
+
+func (f *lapsing) seen(instead error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.holding = instead
+}
+
+// TestAFaultIsWatchedUntilItIsUndone has a fault end by itself, and be seen again afterwards: an application that is not disturbed any more
+// may be done before the fault is to be undone, and what it was seen by is gone.
+func TestAFaultIsWatchedUntilItIsUndone(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.env.WatchEvery = time.Millisecond
+	fault := &lapsing{}
+	d := newFake(t, w, fault)
+	if err := d.Inject(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	fault.seen(SeenInstead("the node runs"))
+	d.watch.lapsed <- <-d.watch.lapsed
+	fault.seen(nil)
+	if err := d.Recover(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	said := w.emitter.data(t, history.FaultRecovering).Detail[history.DidNotHold]
+	if !strings.Contains(said, "the node runs") || !strings.Contains(said, "after it had landed") {
+		t.Errorf("it is told that it did not hold: %q", said)
+	}
+}
+
+// TestALoudFaultIsLookedAtOnceMoreOnly looks when it is about to be undone.
+func TestALoudFaultIsLookedAtOnceMoreOnly(t *testing.T) {
+	t.Parallel()
+	fault := &lapsing{loud: true}
+	d := newFake(t, newWorld(t), fault)
+	if err := d.Inject(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if len(d.watch.lapsed) != 1 {
+		t.Error("somebody looks meanwhile")
+	}
+	if why := d.watch.end(t.Context()); why != "" || fault.looks != 1 {
+		t.Errorf("%q, %d looks at the end", why, fault.looks)
+	}
+}
 
 func TestAFaultThatDoesNotHoldIsTold(t *testing.T) {
 	t.Parallel()

@@ -71,6 +71,23 @@ type Heartbeats interface {
 	Ahead(podUID string) time.Duration
 }
 
+// Chaos is what faults need of Chaos Mesh; *chaosmesh.Client is one.
+type Chaos interface {
+	// Create makes a resource; dry only has it looked at.
+	Create(ctx context.Context, r chaosmesh.Resource, run string, spec chaosmesh.Spec, dry bool) (chaosmesh.Resource, error)
+	// AwaitInjected waits until Chaos Mesh says that all is injected.
+	AwaitInjected(ctx context.Context, r chaosmesh.Resource) (chaosmesh.State, error)
+	// State returns what Chaos Mesh says; an error that is NotFound means that the resource is gone.
+	State(ctx context.Context, r chaosmesh.Resource) (chaosmesh.State, error)
+	// Delete removes a resource and waits until it is gone; one that hangs is freed.
+	Delete(ctx context.Context, r chaosmesh.Resource) (chaosmesh.Freed, error)
+	// OnNode runs a shell script on a node, beside its pods.
+	OnNode(ctx context.Context, node, script string) (string, error)
+}
+
+// CloudSecret is the Secret by which Chaos Mesh reaches the cloud that the nodes belong to. Resources are made beside it.
+type CloudSecret struct{ Namespace, Name string }
+
 // Env is what a disturbance works with. Heartbeats may be nil; zero times get the defaults.
 type Env struct {
 	Run         string           // the run's ID, for the undo record
@@ -90,7 +107,6 @@ type Env struct {
 	Chaos       Chaos            // nil where there is no Chaos Mesh
 	CloudSecret *CloudSecret     // nil where the cloud is not to be reached, or there is none
 	Now         func() time.Time // the harness's clock; nil is time.Now
-	Own         []Kind           // faults that are not in the catalogue
 
 	LandWithin    time.Duration // bound of injecting and proving; 30 s if zero
 	RecoverWithin time.Duration // bound of undoing and proving; 3 min if zero
@@ -108,7 +124,8 @@ const (
 	defaultPollEvery     = 100 * time.Millisecond
 )
 
-func (e Env) withDefaults() Env {
+// WithDefaults returns the Env with a default for whatever has one and is zero.
+func (e Env) WithDefaults() Env {
 	if e.MayAct == nil {
 		e.MayAct = func(context.Context) error { return nil }
 	}

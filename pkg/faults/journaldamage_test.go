@@ -8,7 +8,6 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	corev1 "k8s.io/api/core/v1"
 
 	"github.com/sparkchaos/sparkchaos/pkg/cluster"
 )
@@ -26,10 +25,10 @@ func TestAJournalThatIsNoDirectory(t *testing.T) {
 	t.Parallel()
 	file := makeFile(t, filepath.Join(t.TempDir(), "file"))
 	for _, dir := range []string{file, filepath.Join(file, "below")} {
-		if journal, err := OpenJournal(dir, Undos()); err == nil || !strings.HasPrefix(err.Error(), "open undo journal: ") {
+		if journal, err := OpenJournal(dir, testUndos()); err == nil || !strings.HasPrefix(err.Error(), "open undo journal: ") {
 			t.Errorf("%s: got %v and %v, want an error", dir, journal, err)
 		}
-		if records, err := Pending(dir, Undos()); err == nil || !strings.HasPrefix(err.Error(), "read undo journal: ") || records != nil {
+		if records, err := Pending(dir, testUndos()); err == nil || !strings.HasPrefix(err.Error(), "read undo journal: ") || records != nil {
 			t.Errorf("%s: Pending gives %v and %v, want an error", dir, records, err)
 		}
 	}
@@ -59,7 +58,7 @@ func TestARecordThatCannotBeReplaced(t *testing.T) {
 	if open := journal.Open(); len(open) > 0 {
 		t.Errorf("a record is open that nobody can read: %v", open)
 	}
-	_, err = Pending(dir, Undos())
+	_, err = Pending(dir, testUndos())
 	var damaged *DamagedRecordError
 	if !errors.As(err, &damaged) || !strings.Contains(err.Error(), "cannot be read") {
 		t.Errorf("a directory instead of a record: %v, want a DamagedRecordError", err)
@@ -169,17 +168,6 @@ func TestValidate(t *testing.T) {
 		r.Version, r.ID = recordVersion, "0001-lose"
 		return r
 	}
-	chaos := func(change func(*chaosUndo)) func(*Record) {
-		return func(r *Record) {
-			u := chaosUndo{}
-			u.Kind, u.Namespace, u.Name = "NetworkChaos", "run-1", "cut"
-			change(&u)
-			r.Undo = encoded(UndoChaosMesh, u)
-		}
-	}
-	node := func(u nodeObjectUndo) func(*Record) {
-		return func(r *Record) { r.Undo = encoded(UndoNodeObject, u) }
-	}
 	for name, c := range map[string]struct {
 		change func(*Record)
 		want   string // empty: sound
@@ -191,27 +179,19 @@ func TestValidate(t *testing.T) {
 		"no id":                  {func(r *Record) { r.ID = "" }, `id "" cannot name a file`},
 		"no cluster":             {func(r *Record) { r.Cluster = "" }, "no cluster"},
 		"no node":                {func(r *Record) { r.Node = "" }, "no node"},
-		"a resource":             {chaos(func(*chaosUndo) {}), ""},
-		"one without kind":       {chaos(func(c *chaosUndo) { c.Kind = "" }), "is not named in full"},
-		"one without namespace":  {chaos(func(c *chaosUndo) { c.Namespace = "" }), "is not named in full"},
-		"one without name":       {chaos(func(c *chaosUndo) { c.Name = "" }), "is not named in full"},
-		"a taint":                {node(nodeObjectUndo{Taint: &corev1.Taint{Key: "a", Effect: "NoExecute"}, Marked: true}), ""},
-		"a cordon and a taint":   {node(nodeObjectUndo{Cordon: true, Taint: &corev1.Taint{Key: "a", Effect: "NoExecute"}}), "expected one of cordon and taint"},
-		"no cordon and no taint": {node(nodeObjectUndo{Marked: true}), "expected one of cordon and taint"},
-		"a taint without a key":  {node(nodeObjectUndo{Taint: &corev1.Taint{Effect: "NoExecute"}}), "its taint has no key"},
-		"an unknown undo":        {func(r *Record) { r.Undo.Kind = "magic" }, `undo of kind "magic" is unknown: expected one of [machine nodeObject chaosMesh]`},
+		"an unknown undo":        {func(r *Record) { r.Undo.Kind = "magic" }, `undo of kind "magic" is unknown: expected one of [machine late]`},
 		"an undo without data":   {func(r *Record) { r.Undo.Data = nil }, "undo of kind machine: EOF"},
 		"an undo with too much":  {func(r *Record) { r.Undo.Data = []byte(`{"action":"freeze","delete":true}`) }, "unknown field"},
 		"an undo with two":       {func(r *Record) { r.Undo.Data = []byte(`{"action":"freeze"}{}`) }, "more than one value"},
 		"nothing to be undone":   {func(r *Record) { r.Undo, r.Cluster = Undo{}, "" }, ""},
 		"nothing, but a bad id":  {func(r *Record) { r.Undo, r.ID = Undo{}, "a/b" }, "cannot name a file"},
-		"a power-on, not undone": {func(r *Record) { r.Undo = undoAction(machineUndo{Action: cluster.PowerOn}) }, "has no undoing"},
+		"a power-on, not undone": {func(r *Record) { r.Undo = undoAction(cluster.PowerOn) }, "has no undoing"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			r := sound()
 			c.change(&r)
-			_, err := validate(r, Undos())
+			_, err := validate(r, testUndos())
 			if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
 				t.Errorf("got %v, want %q", err, c.want)
 			}
@@ -223,7 +203,7 @@ func TestValidate(t *testing.T) {
 func TestATornRecordIsNothing(t *testing.T) {
 	t.Parallel()
 	for _, content := range []string{"", "{}", `{"version":2}`} {
-		if record, err := decodeRecord([]byte(content), Undos()); err == nil || !cmp.Equal(record, Record{}) || !strings.Contains(err.Error(), "torn after") {
+		if record, err := decodeRecord([]byte(content), testUndos()); err == nil || !cmp.Equal(record, Record{}) || !strings.Contains(err.Error(), "torn after") {
 			t.Errorf("%q gives %+v and %v, want an error", content, record, err)
 		}
 	}

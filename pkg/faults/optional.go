@@ -5,6 +5,9 @@ import (
 	"time"
 )
 
+// What a fault may implement beyond Fault. Each family asserts in its family.go which of its faults do: a method whose name is misspelt
+// would switch the behaviour off.
+
 // Patient is a Fault whose target may need more time to be struck than Env.LandWithin, such as the grace period of a pod.
 type Patient interface {
 	// Patience returns the time that the target may take beyond that.
@@ -30,33 +33,3 @@ type Lasting interface {
 	// Loud reports whether a look disturbs what it looks at, so that it is to be made once, before the recovery.
 	Loud() bool
 }
-
-// carefulEffect is a chaosEffect that the kernels of the nodes may not be able to bring about.
-type carefulEffect interface {
-	// Preflight is that of Careful.
-	Preflight(ctx context.Context, env Env) error
-}
-
-// loudEffect is a chaosEffect that is disturbed by each look at it.
-type loudEffect interface{ Loud() }
-
-// What a fault implements of these is asserted here: a method whose name is misspelt would switch the behaviour off.
-var (
-	_ Patient = nodeFault{}
-	_ Patient = cloudStop{}
-	_ Patient = nodeDrain{}
-	_ Patient = nodeTaint{}
-	_ Patient = nodeOutOfService{}
-	_ Patient = podKill{}
-	_ Patient = podEvict{}
-
-	_ Sparing = nodeCordon{}
-	_ Sparing = nodeTaint{}
-
-	_ Careful = chaosFault{}
-	_ Lasting = chaosFault{}
-
-	_ carefulEffect = networkChaos{}
-	_ carefulEffect = bandwidthChaos{}
-	_ loudEffect    = bandwidthChaos{}
-)

@@ -13,8 +13,8 @@ type insteadError struct{ words string }
 // Error says it.
 func (e *insteadError) Error() string { return e.words }
 
-// seenInstead is the error of a look that saw something else than the effect.
-func seenInstead(format string, values ...any) error {
+// SeenInstead is the error of a Lasting.Holding that saw something else than the effect.
+func SeenInstead(format string, values ...any) error {
 	return &insteadError{words: fmt.Sprintf(format, values...)}
 }
 

@@ -7,6 +7,7 @@ import (
 
 	"github.com/sparkchaos/sparkchaos/pkg/cluster"
 	"github.com/sparkchaos/sparkchaos/pkg/faults"
+	"github.com/sparkchaos/sparkchaos/pkg/faults/catalogue"
 	"github.com/sparkchaos/sparkchaos/pkg/launcher"
 )
 
@@ -132,7 +133,7 @@ func (o CleanUpOptions) cleanUp(ctx context.Context, record ActiveRecord) error 
 		return err
 	}
 	return holding(ctx, c, record.RunID, func(ctx context.Context) error {
-		cleaner := &faults.Cleaner{Kinds: faults.Undos(), Machines: c, Cluster: found, Vouched: vouched, Confirm: o.Confirm}
+		cleaner := &faults.Cleaner{Kinds: catalogue.All().Undos(), Machines: c, Cluster: found, Vouched: vouched, Confirm: o.Confirm}
 		return undoAndRemove(ctx, record, c, cleaner, o.ChaosMesh)
 	})
 }

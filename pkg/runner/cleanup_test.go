@@ -20,6 +20,8 @@ import (
 
 	"github.com/sparkchaos/sparkchaos/pkg/cluster"
 	"github.com/sparkchaos/sparkchaos/pkg/faults"
+	"github.com/sparkchaos/sparkchaos/pkg/faults/catalogue"
+	"github.com/sparkchaos/sparkchaos/pkg/faults/machine"
 	"github.com/sparkchaos/sparkchaos/pkg/history"
 	"github.com/sparkchaos/sparkchaos/pkg/scenario"
 )
@@ -85,7 +87,7 @@ func reach(t *testing.T, machines *fakeMachines) *reachedCluster {
 func killed(t *testing.T, active ActiveRuns, record ActiveRecord) ActiveRecord {
 	t.Helper()
 	record.RunID, record.Directory = "r", t.TempDir()
-	journal, err := faults.OpenJournal(Directory(record.Directory).Undo(), faults.Undos())
+	journal, err := faults.OpenJournal(Directory(record.Directory).Undo(), catalogue.All().Undos())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -208,7 +210,7 @@ func TestCleanUpDead(t *testing.T) {
 			if err != nil || len(dead) != tt.left {
 				t.Errorf("%d records are left, %v; want %d", len(dead), err, tt.left)
 			}
-			undo, err := faults.Pending(Directory(record.Directory).Undo(), faults.Undos())
+			undo, err := faults.Pending(Directory(record.Directory).Undo(), catalogue.All().Undos())
 			if open := len(undo) == 1; err != nil || open == tt.on {
 				t.Errorf("%d undo records are open, %v", len(undo), err)
 			}
@@ -287,7 +289,7 @@ func TestUnderwayKnowsWhatIsLeft(t *testing.T) {
 	directory := Directory(t.TempDir())
 	machines := newFakeMachines("n1")
 	r := runOn(t, newLimitedFile(t, directory), directory, machines, fakeAPI(readyNode("n1")))
-	fault, err := faults.NewDisturbance("strike", "nodePowerOff", "", &faults.NodePowerOffArgs{Node: scenario.NodeSelector{Name: "n1"}}, faults.Env{
+	fault, err := catalogue.All().Disturbance("strike", "nodePowerOff", "", &machine.NodePowerOffArgs{Node: scenario.NodeSelector{Name: "n1"}}, faults.Env{
 		Run: "r", ClusterKind: "fake", Namespace: "r", Machines: machines, Client: r.client, Emitter: r.log, Journal: r.journal, PollEvery: time.Millisecond,
 	})
 	if err != nil {

@@ -28,6 +28,8 @@ import (
 	"github.com/sparkchaos/sparkchaos/pkg/check"
 	"github.com/sparkchaos/sparkchaos/pkg/cluster"
 	"github.com/sparkchaos/sparkchaos/pkg/faults"
+	"github.com/sparkchaos/sparkchaos/pkg/faults/catalogue"
+	"github.com/sparkchaos/sparkchaos/pkg/faults/machine"
 	"github.com/sparkchaos/sparkchaos/pkg/history"
 	"github.com/sparkchaos/sparkchaos/pkg/history/historytest"
 	"github.com/sparkchaos/sparkchaos/pkg/launcher"
@@ -153,7 +155,7 @@ func runOn(t *testing.T, file history.File, directory Directory, machines *fakeM
 	r := &run{Options: options, id: "r", directory: directory, cluster: machines, client: client}
 	r.log, r.live = onFile(file)
 	var err error
-	if r.journal, err = faults.OpenJournal(directory.Undo(), faults.Undos()); err != nil {
+	if r.journal, err = faults.OpenJournal(directory.Undo(), catalogue.All().Undos()); err != nil {
 		t.Fatal(err)
 	}
 	r.session = &session{run: r, id: "r", log: r.log, live: r.live, witness: &witnessing{
@@ -197,7 +199,7 @@ func TestAFullDiskKeepsNothingFromBeingUndone(t *testing.T) {
 	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "r", Labels: map[string]string{launcher.RunLabel: "r"}}}
 	client := fakeAPI(readyNode("n1"), namespace)
 	r := runOn(t, file, directory, machines, client)
-	fault, err := faults.NewDisturbance("strike", "nodePowerOff", "", &faults.NodePowerOffArgs{Node: scenario.NodeSelector{Name: "n1"}}, faults.Env{
+	fault, err := catalogue.All().Disturbance("strike", "nodePowerOff", "", &machine.NodePowerOffArgs{Node: scenario.NodeSelector{Name: "n1"}}, faults.Env{
 		Run: "r", ClusterKind: "fake", Namespace: "r", Machines: machines, Client: client, Emitter: r.log, Journal: r.journal, PollEvery: time.Millisecond,
 	})
 	if err != nil {
@@ -270,7 +272,7 @@ func TestAnOpenUndoRecordIsLeftOnlyIfSomebodyCouldLook(t *testing.T) {
 			machines.disks["n1"] = fstest.MapFS{}
 			client := fakeAPI(readyNode("n1"))
 			r := runOn(t, newLimitedFile(t, directory), directory, machines, client)
-			fault, err := faults.NewDisturbance("strike", "nodePowerOff", "", &faults.NodePowerOffArgs{Node: scenario.NodeSelector{Name: "n1"}}, faults.Env{
+			fault, err := catalogue.All().Disturbance("strike", "nodePowerOff", "", &machine.NodePowerOffArgs{Node: scenario.NodeSelector{Name: "n1"}}, faults.Env{
 				Run: "r", ClusterKind: "fake", Namespace: "r", Machines: machines, Client: client, Emitter: r.log, Journal: r.journal, PollEvery: time.Millisecond,
 			})
 			if err != nil {

@@ -14,7 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/wait"
 
 	"github.com/sparkchaos/sparkchaos/pkg/cluster"
-	"github.com/sparkchaos/sparkchaos/pkg/faults"
+	"github.com/sparkchaos/sparkchaos/pkg/faults/nodeobject"
 	"github.com/sparkchaos/sparkchaos/pkg/history"
 )
 
@@ -56,7 +56,7 @@ func (r *run) lookAtNodes(ctx context.Context) (workers, error) {
 	var found workers
 	for _, object := range objects.Items {
 		found.states = append(found.states, nodeState(object))
-		if object.Annotations[faults.UndoAnnotation] != "" {
+		if object.Annotations[nodeobject.UndoAnnotation] != "" {
 			found.marked = append(found.marked, object.Name)
 		}
 	}
@@ -175,7 +175,7 @@ func (r *run) unhealthy(found workers) error {
 			problems = append(problems, fmt.Sprintf("node %s is not Ready, though its machine runs: wait until it is, or make the cluster anew", state.Name))
 		}
 		if slices.Contains(found.marked, state.Name) {
-			problems = append(problems, fmt.Sprintf("node %s still has what a fault of another run did to it (annotation %s): `sparkchaos cleanup`", state.Name, faults.UndoAnnotation))
+			problems = append(problems, fmt.Sprintf("node %s still has what a fault of another run did to it (annotation %s): `sparkchaos cleanup`", state.Name, nodeobject.UndoAnnotation))
 		}
 	}
 	if len(problems) == 0 {

@@ -11,7 +11,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/sparkchaos/sparkchaos/pkg/cluster"
-	"github.com/sparkchaos/sparkchaos/pkg/faults"
+	"github.com/sparkchaos/sparkchaos/pkg/faults/nodeobject"
 	"github.com/sparkchaos/sparkchaos/pkg/history"
 )
 
@@ -87,12 +87,14 @@ func TestAnUnhealthyClusterIsRefused(t *testing.T) {
 		made   bool
 		want   []string // of the error; nil: it is accepted
 	}{
-		"off":                       {change: func(m *cluster.Node, _ *corev1.Node) { m.Power = cluster.Off }, want: []string{"node n1 is off", "sparkchaos cluster node power-on n1 --cluster fake --name c"}},
-		"frozen":                    {change: func(m *cluster.Node, _ *corev1.Node) { m.Frozen = true }, want: []string{"node n1 is frozen", "cluster node thaw n1"}},
-		"isolated":                  {change: func(m *cluster.Node, _ *corev1.Node) { m.Isolated = true }, want: []string{"node n1 is isolated", "cluster node rejoin n1"}},
-		"without kubelet":           {change: func(m *cluster.Node, _ *corev1.Node) { m.Kubelet = false }, want: []string{"node n1 is kubeletStopped", "cluster node kubelet-start n1"}},
-		"off and noticed":           {change: func(m *cluster.Node, o *corev1.Node) { m.Power = cluster.Off; notReady(o) }, want: []string{"node n1 is off"}},
-		"marked by a fault":         {change: func(_ *cluster.Node, o *corev1.Node) { o.Annotations = map[string]string{faults.UndoAnnotation: "[]"} }, want: []string{"node n1 still has what a fault", "sparkchaos cleanup"}},
+		"off":             {change: func(m *cluster.Node, _ *corev1.Node) { m.Power = cluster.Off }, want: []string{"node n1 is off", "sparkchaos cluster node power-on n1 --cluster fake --name c"}},
+		"frozen":          {change: func(m *cluster.Node, _ *corev1.Node) { m.Frozen = true }, want: []string{"node n1 is frozen", "cluster node thaw n1"}},
+		"isolated":        {change: func(m *cluster.Node, _ *corev1.Node) { m.Isolated = true }, want: []string{"node n1 is isolated", "cluster node rejoin n1"}},
+		"without kubelet": {change: func(m *cluster.Node, _ *corev1.Node) { m.Kubelet = false }, want: []string{"node n1 is kubeletStopped", "cluster node kubelet-start n1"}},
+		"off and noticed": {change: func(m *cluster.Node, o *corev1.Node) { m.Power = cluster.Off; notReady(o) }, want: []string{"node n1 is off"}},
+		"marked by a fault": {change: func(_ *cluster.Node, o *corev1.Node) {
+			o.Annotations = map[string]string{nodeobject.UndoAnnotation: "[]"}
+		}, want: []string{"node n1 still has what a fault", "sparkchaos cleanup"}},
 		"not Ready":                 {change: func(_ *cluster.Node, o *corev1.Node) { notReady(o) }, want: []string{"node n1 is not Ready"}},
 		"well":                      {change: func(*cluster.Node, *corev1.Node) {}},
 		"of a cluster that it made": {change: func(m *cluster.Node, _ *corev1.Node) { m.Power = cluster.Off }, made: true},

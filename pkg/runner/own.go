@@ -4,6 +4,7 @@ import (
 	"github.com/sparkchaos/sparkchaos/pkg/anchor"
 	"github.com/sparkchaos/sparkchaos/pkg/check"
 	"github.com/sparkchaos/sparkchaos/pkg/faults"
+	"github.com/sparkchaos/sparkchaos/pkg/faults/catalogue"
 	"github.com/sparkchaos/sparkchaos/pkg/scenario"
 )
 
@@ -14,12 +15,14 @@ type Own struct {
 	Invariants []check.Definition
 }
 
+// catalogue returns the faults that a scenario may name.
+func (o Own) catalogue() faults.Catalogue {
+	return append(catalogue.All(), faults.Family{Kinds: o.Faults})
+}
+
 // Catalogue returns all that a scenario may name.
 func (o Own) Catalogue() scenario.Catalogue {
-	all := scenario.Catalogue{Faults: faults.Entries(), Anchors: anchor.Entries(), Invariants: check.Entries()}
-	for _, fault := range o.Faults {
-		all.Faults = append(all.Faults, fault.Entry)
-	}
+	all := scenario.Catalogue{Faults: o.catalogue().Entries(), Anchors: anchor.Entries(), Invariants: check.Entries()}
 	for _, anchor := range o.Anchors {
 		all.Anchors = append(all.Anchors, anchor.Entry)
 	}

@@ -17,6 +17,7 @@ import (
 
 	"github.com/sparkchaos/sparkchaos/pkg/cluster"
 	"github.com/sparkchaos/sparkchaos/pkg/faults"
+	"github.com/sparkchaos/sparkchaos/pkg/faults/catalogue"
 	"github.com/sparkchaos/sparkchaos/pkg/history"
 	"github.com/sparkchaos/sparkchaos/pkg/launcher"
 	"github.com/sparkchaos/sparkchaos/pkg/plan"
@@ -160,7 +161,7 @@ func begin(options Options) (*run, error) {
 	if err := directory.write(options.Scenario, options.Plan); err != nil {
 		return nil, err
 	}
-	if r.journal, err = faults.OpenJournal(directory.Undo(), faults.Undos()); err != nil {
+	if r.journal, err = faults.OpenJournal(directory.Undo(), catalogue.All().Undos()); err != nil {
 		return nil, err
 	}
 	if r.active, err = options.Active.Register(ActiveRecord{

@@ -11,6 +11,8 @@ import (
 	"github.com/sparkchaos/sparkchaos/pkg/check"
 	"github.com/sparkchaos/sparkchaos/pkg/cluster"
 	"github.com/sparkchaos/sparkchaos/pkg/faults"
+	"github.com/sparkchaos/sparkchaos/pkg/faults/catalogue"
+	"github.com/sparkchaos/sparkchaos/pkg/faults/machine"
 	"github.com/sparkchaos/sparkchaos/pkg/history"
 	"github.com/sparkchaos/sparkchaos/pkg/scenario"
 )
@@ -134,7 +136,7 @@ func TestAScenarioWithoutRecoverEndsWithItsApplication(t *testing.T) {
 			t.Error(err)
 		}
 	}}
-	fault, err := faults.NewDisturbance("strike", "nodePowerOff", "", &faults.NodePowerOffArgs{Node: scenario.NodeSelector{Name: "n1"}}, faults.Env{
+	fault, err := catalogue.All().Disturbance("strike", "nodePowerOff", "", &machine.NodePowerOffArgs{Node: scenario.NodeSelector{Name: "n1"}}, faults.Env{
 		Run: "r", ClusterKind: "fake", Namespace: "r", Machines: completes, Client: client, Emitter: r.log, Journal: r.journal, PollEvery: time.Millisecond,
 	})
 	if err != nil {

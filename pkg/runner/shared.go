@@ -15,6 +15,8 @@ import (
 	"github.com/sparkchaos/sparkchaos/pkg/chaosmesh"
 	"github.com/sparkchaos/sparkchaos/pkg/cluster"
 	"github.com/sparkchaos/sparkchaos/pkg/faults"
+	"github.com/sparkchaos/sparkchaos/pkg/faults/catalogue"
+	"github.com/sparkchaos/sparkchaos/pkg/faults/nodeobject"
 	"github.com/sparkchaos/sparkchaos/pkg/history"
 	"github.com/sparkchaos/sparkchaos/pkg/launcher"
 )
@@ -107,7 +109,7 @@ func CleanUpShared(ctx context.Context, c cluster.Shared, on ChaosMeshOn, confir
 	}
 	return holding(ctx, c, cleanUpHolder, func(ctx context.Context) error {
 		chaos, mesh := chaosOf(on, c)
-		cleaner := &faults.Cleaner{Kinds: faults.Undos(), Machines: c, Cluster: identity, Client: client, Chaos: chaos, Confirm: confirm}
+		cleaner := &faults.Cleaner{Kinds: catalogue.All().Undos(), Machines: c, Cluster: identity, Client: client, Chaos: chaos, Confirm: confirm}
 		errs := []error{undoStored(ctx, c, cleaner, say)}
 		if mesh != nil {
 			errs = append(errs, deleteResources(ctx, mesh, chaosmesh.AllRuns))
@@ -131,7 +133,7 @@ func undoStored(ctx context.Context, c cluster.Shared, cleaner *faults.Cleaner, 
 	var errs []error
 	var all []faults.Record
 	for _, run := range slices.Sorted(maps.Keys(stored)) {
-		records, unreadable := faults.Decode(stored[run], faults.Undos())
+		records, unreadable := faults.Decode(stored[run], catalogue.All().Undos())
 		all = append(all, records...)
 		undone, err := cleaner.UndoStored(ctx, records)
 		for _, u := range undone {
@@ -146,7 +148,7 @@ func undoStored(ctx context.Context, c cluster.Shared, cleaner *faults.Cleaner, 
 
 // undoMarked undoes what marks on the nodes' objects tell of, as far as records do, too.
 func undoMarked(ctx context.Context, client kubernetes.Interface, records []faults.Record, say func(format string, args ...any)) error {
-	undone, err := faults.UndoMarked(ctx, client, allRuns, records)
+	undone, err := nodeobject.UndoMarked(ctx, client, allRuns, records)
 	for _, node := range undone {
 		say("what was done to the object of node %s is undone", node)
 	}

@@ -53,7 +53,6 @@ func (r *run) faultEnv(heard faults.Heartbeats) faults.Env {
 	env := faults.Env{
 		Run: r.id, ClusterKind: r.Clusters.Kind(), Namespace: r.id, Machines: r.cluster, Client: r.client,
 		Targets: targets{live: r.live}, Emitter: r.log, Journal: r.journal, Heartbeats: heard, CloudSecret: r.CloudSecret,
-		Own: r.Own.Faults,
 	}
 	if r.chaos != nil {
 		env.Chaos = r.chaos
@@ -76,7 +75,7 @@ func (r *run) disturbances(env faults.Env) ([]*disturbance, error) {
 			byName[step.Fault].recover = step
 			continue
 		}
-		fault, err := faults.NewDisturbance(step.Fault, step.Kind(), step.By, step.Args(), env)
+		fault, err := r.Own.catalogue().Disturbance(step.Fault, step.Kind(), step.By, step.Args(), env)
 		if err != nil {
 			return nil, err
 		}

@@ -15,6 +15,7 @@ import (
 	"github.com/sparkchaos/sparkchaos/pkg/anchor"
 	"github.com/sparkchaos/sparkchaos/pkg/check"
 	"github.com/sparkchaos/sparkchaos/pkg/faults"
+	faultcatalogue "github.com/sparkchaos/sparkchaos/pkg/faults/catalogue"
 	"github.com/sparkchaos/sparkchaos/pkg/history"
 	"github.com/sparkchaos/sparkchaos/pkg/launcher"
 	"github.com/sparkchaos/sparkchaos/pkg/plan"
@@ -61,7 +62,7 @@ func planned(t *testing.T, more string) *plan.Plan { return plannedWith(t, more,
 
 func plannedWith(t *testing.T, more, recovery string) *plan.Plan {
 	t.Helper()
-	catalogue := scenario.Catalogue{Faults: faults.Entries(), Anchors: anchor.Entries(), Invariants: check.Entries()}
+	catalogue := scenario.Catalogue{Faults: faultcatalogue.All().Entries(), Anchors: anchor.Entries(), Invariants: check.Entries()}
 	s, err := scenario.Load("scenario.yaml", fmt.Appendf(nil, driverLosesItsNode, more, recovery), catalogue)
 	if err != nil {
 		t.Fatal(err)
@@ -143,7 +144,7 @@ const undoRecord = "undo record "
 
 // openIn returns what a run directory and the records of runs say that is to be undone.
 func openIn(run runner.Directory, active runner.ActiveRuns) ([]string, error) {
-	records, err := faults.Pending(run.Undo(), faults.Undos())
+	records, err := faults.Pending(run.Undo(), faultcatalogue.All().Undos())
 	var open []string
 	for _, record := range records {
 		open = append(open, undoRecord+record.ID)

@@ -13,7 +13,7 @@ import (
 
 	"github.com/sparkchaos/sparkchaos/pkg/anchor"
 	"github.com/sparkchaos/sparkchaos/pkg/check"
-	"github.com/sparkchaos/sparkchaos/pkg/faults"
+	faultcatalogue "github.com/sparkchaos/sparkchaos/pkg/faults/catalogue"
 	"github.com/sparkchaos/sparkchaos/pkg/report"
 	"github.com/sparkchaos/sparkchaos/pkg/scenario"
 	"github.com/sparkchaos/sparkchaos/scenarios"
@@ -24,7 +24,7 @@ const ForWholeRun = "executor-pod-kill-chaos-mesh"
 
 // Shipped returns the scenarios that come with the program, controls last.
 func Shipped() []*scenario.Scenario {
-	catalogue := scenario.Catalogue{Faults: faults.Entries(), Anchors: anchor.Entries(), Invariants: check.Entries()}
+	catalogue := scenario.Catalogue{Faults: faultcatalogue.All().Entries(), Anchors: anchor.Entries(), Invariants: check.Entries()}
 	var all []*scenario.Scenario
 	for _, pattern := range []string{"*.yaml", "controls/*.yaml"} {
 		names, err := fs.Glob(scenarios.Files(), pattern)

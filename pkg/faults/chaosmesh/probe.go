@@ -1,0 +1,97 @@
+package chaosmesh
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/sparkchaos/sparkchaos/pkg/faults"
+)
+
+// probePort is one that nobody serves: whoever is reached refuses at once, who is cut off says nothing.
+const probePort = 9
+
+// silentAfter is how long an answer is awaited; a refusal takes a millisecond.
+const silentAfter = time.Second
+
+// probeHow says how a probe looks at the network between two pods.
+const probeHow = "connections from the network namespace of the one pod to a closed port of the other, made beside the pods"
+
+// answers is what came of some probes.
+type answers struct {
+	silent    int
+	roundTrip []time.Duration // of those that were answered
+}
+
+// median returns the middle one of the round trips.
+func (a answers) median() time.Duration {
+	if len(a.roundTrip) == 0 {
+		return 0
+	}
+	sorted := slices.Sorted(slices.Values(a.roundTrip))
+	return sorted[len(sorted)/2]
+}
+
+// inContainer begins a script that has in pid the PID of the first process of a container, by its ID.
+func inContainer(container string) (string, error) {
+	_, id, found := strings.Cut(container, "://")
+	if !found || strings.Trim(id, "0123456789abcdef") != "" || id == "" {
+		return "", fmt.Errorf("container ID %q is none that a container runtime gives", container)
+	}
+	return "pid=$(grep -ls " + id + " /proc/[0-9]*/cgroup | cut -d/ -f3 | sort -n | head -n1); " +
+		"[ -n \"$pid\" ] || { echo 'no process of the container is left' >&2; exit 3; }; ", nil
+}
+
+// probe asks the peer several times from the target's network namespace.
+func probe(ctx context.Context, env faults.Env, target chaosTarget, times int) (answers, error) {
+	if len(target.Pod.Running) == 0 {
+		return answers{}, fmt.Errorf("pod %s has no running container from which the network could be looked at", target.Object.Name)
+	}
+	begin, err := inContainer(target.Pod.Running[0])
+	if err != nil {
+		return answers{}, err
+	}
+	script := begin + fmt.Sprintf(`for i in $(seq %d); do
+  begun=$(date +%%s%%N)
+  said=$(nsenter --net=/proc/$pid/ns/net -- timeout %g bash -c 'exec 3<>/dev/tcp/%s/%d' 2>&1); code=$?
+  ended=$(date +%%s%%N)
+  case "$code $said" in
+    "0 "*|*refused*) echo answered $((ended - begun)) ;;
+    124*) echo silent ;;
+    *) echo "probe failed with $code: $said" >&2; exit 4 ;;
+  esac
+done`, times, silentAfter.Seconds(), target.Peer.Address, probePort)
+	output, err := env.Chaos.OnNode(ctx, target.Node, script)
+	if err != nil {
+		return answers{}, fmt.Errorf("look at the network from pod %s to %s: %w", target.Object.Name, target.Peer.Address, err)
+	}
+	return parseAnswers(output)
+}
+
+// parseAnswers reads what the probe's script printed.
+func parseAnswers(output string) (answers, error) {
+	var a answers
+	for line := range strings.Lines(output) {
+		fields := strings.Fields(line)
+		switch {
+		case len(fields) == 1 && fields[0] == "silent":
+			a.silent++
+		case len(fields) == 2 && fields[0] == "answered":
+			nanoseconds, err := strconv.ParseInt(fields[1], 10, 64)
+			if err != nil {
+				return a, fmt.Errorf("answer of a probe %q: %w", line, err)
+			}
+			a.roundTrip = append(a.roundTrip, time.Duration(nanoseconds))
+		default:
+			return a, fmt.Errorf("answer of a probe %q: expected \"silent\" or \"answered NANOSECONDS\"", line)
+		}
+	}
+	if a.silent+len(a.roundTrip) == 0 {
+		return a, errors.New("the probe said nothing")
+	}
+	return a, nil
+}
