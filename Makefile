@@ -132,11 +132,19 @@ images: build ## Build the container images that scenarios use into the cache
 	$(PROGRAM) image build
 
 .PHONY: lint
-lint: $(BIN)/staticcheck ## Check formatting, go vet, staticcheck
+lint: $(BIN)/staticcheck api ## Check formatting, go vet, staticcheck, and that the library is compatible
 	@unformatted=$$(gofmt -l $(GO_DIRECTORIES)); \
 	if [[ -n $$unformatted ]]; then echo "gofmt would change these files; run gofmt -w on them:" $$unformatted >&2; exit 1; fi
 	go vet ./...
 	$(BIN)/staticcheck ./...
+
+.PHONY: api
+api: $(BIN)/apidiff ## Check that the library is compatible with what it was at the commit in scripts/api-baseline
+	scripts/check-api
+
+$(BIN)/apidiff: components/apidiff/go.mod components/apidiff/go.sum
+	cd components/apidiff && GOFLAGS=-mod=readonly go build -trimpath -buildvcs=false -o $(CURDIR)/$(BIN)/ tool
+	@touch $@
 
 $(BIN)/staticcheck: components/staticcheck/go.mod components/staticcheck/go.sum
 	cd components/staticcheck && GOFLAGS=-mod=readonly go build -trimpath -buildvcs=false -o $(CURDIR)/$(BIN)/ tool
