@@ -124,7 +124,7 @@ components-lock: ## Renew internal/components/components.lock after a change in 
 
 .PHONY: jars-lock
 jars-lock: ## Renew workloads/jars.sha256 after a change of the dependencies in workloads/pom.xml; needs Maven
-	go test ./pkg/image -run '^TestJarsLock$$' -count=1 -timeout 60m -update
+	go test ./internal/image -run '^TestJarsLock$$' -count=1 -timeout 60m -update
 	@git diff --stat -- workloads/jars.sha256 || true
 
 .PHONY: images

@@ -5,9 +5,9 @@ import (
 	"errors"
 
 	"github.com/sparkchaos/sparkchaos/internal/components"
+	"github.com/sparkchaos/sparkchaos/internal/image"
 	"github.com/sparkchaos/sparkchaos/pkg/chaosmesh"
 	"github.com/sparkchaos/sparkchaos/pkg/cluster"
-	"github.com/sparkchaos/sparkchaos/pkg/image"
 	"github.com/sparkchaos/sparkchaos/pkg/runner"
 )
 

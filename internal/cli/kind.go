@@ -7,7 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sparkchaos/sparkchaos/internal/components"
-	"github.com/sparkchaos/sparkchaos/pkg/image"
+	"github.com/sparkchaos/sparkchaos/internal/image"
 )
 
 // newKindCommand returns `sparkchaos kind`.

@@ -7,7 +7,7 @@ import (
 	"fmt"
 	"io"
 
-	"github.com/sparkchaos/sparkchaos/pkg/image"
+	"github.com/sparkchaos/sparkchaos/internal/image"
 )
 
 // loadIntoEngine says how the image is loaded by hand: clusters of kind are made on Linux only.

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/sparkchaos/sparkchaos/pkg/image"
+	"github.com/sparkchaos/sparkchaos/internal/image"
 )
 
 // Without a container engine every command on clusters of kind says what is missing, before anything is begun.

@@ -6,8 +6,8 @@ import (
 	"io"
 	"time"
 
+	"github.com/sparkchaos/sparkchaos/internal/image"
 	"github.com/sparkchaos/sparkchaos/pkg/cluster/kind"
-	"github.com/sparkchaos/sparkchaos/pkg/image"
 )
 
 // loadIntoEngine loads an image into the container engine, unless none answers: then it is only built, and that is said.

@@ -23,10 +23,10 @@ import (
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/remotecommand"
 
+	"github.com/sparkchaos/sparkchaos/internal/image"
 	"github.com/sparkchaos/sparkchaos/internal/paths"
 	"github.com/sparkchaos/sparkchaos/pkg/cluster"
 	"github.com/sparkchaos/sparkchaos/pkg/cluster/embedded"
-	"github.com/sparkchaos/sparkchaos/pkg/image"
 )
 
 // clusterTests is set where tests may and must start clusters.

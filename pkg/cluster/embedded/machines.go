@@ -12,11 +12,11 @@ import (
 	"path/filepath"
 
 	"github.com/sparkchaos/sparkchaos/internal/components"
+	"github.com/sparkchaos/sparkchaos/internal/image"
 	"github.com/sparkchaos/sparkchaos/pkg/cluster"
 	"github.com/sparkchaos/sparkchaos/pkg/cluster/embedded/machine"
 	"github.com/sparkchaos/sparkchaos/pkg/cluster/embedded/network"
 	"github.com/sparkchaos/sparkchaos/pkg/cluster/embedded/storage"
-	"github.com/sparkchaos/sparkchaos/pkg/image"
 )
 
 // Where the components are inside a machine.

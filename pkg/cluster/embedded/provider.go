@@ -18,12 +18,12 @@ import (
 	"k8s.io/client-go/rest"
 
 	"github.com/sparkchaos/sparkchaos/internal/components"
+	"github.com/sparkchaos/sparkchaos/internal/image"
 	"github.com/sparkchaos/sparkchaos/pkg/cluster"
 	"github.com/sparkchaos/sparkchaos/pkg/cluster/embedded/cgroup"
 	"github.com/sparkchaos/sparkchaos/pkg/cluster/embedded/machine"
 	"github.com/sparkchaos/sparkchaos/pkg/cluster/embedded/storage"
 	"github.com/sparkchaos/sparkchaos/pkg/cluster/locks"
-	"github.com/sparkchaos/sparkchaos/pkg/image"
 )
 
 // Main runs this process as what the package started it for: a machine's init, or a service of the control plane. The

@@ -14,9 +14,9 @@ import (
 	"sigs.k8s.io/kind/pkg/apis/config/defaults"
 
 	"github.com/sparkchaos/sparkchaos/internal/components"
+	"github.com/sparkchaos/sparkchaos/internal/image"
 	"github.com/sparkchaos/sparkchaos/pkg/cluster"
 	"github.com/sparkchaos/sparkchaos/pkg/cluster/locks"
-	"github.com/sparkchaos/sparkchaos/pkg/image"
 )
 
 // Settings are what can be chosen of a kind cluster beside what a run needs.

@@ -16,10 +16,10 @@ import (
 	"k8s.io/client-go/rest"
 	kindcluster "sigs.k8s.io/kind/pkg/cluster"
 
+	"github.com/sparkchaos/sparkchaos/internal/image"
 	"github.com/sparkchaos/sparkchaos/pkg/cluster"
 	"github.com/sparkchaos/sparkchaos/pkg/cluster/locks"
 	"github.com/sparkchaos/sparkchaos/pkg/cluster/statefile"
-	"github.com/sparkchaos/sparkchaos/pkg/image"
 )
 
 // readyTimeout is how long all nodes may take to be Ready once kind has made them.
