@@ -116,7 +116,7 @@ func (c *Cluster) usePulledImages(clusters cluster.Provider) error {
 	if puller, ok := clusters.(cluster.Puller); ok {
 		references := puller.References()
 		c.base.Image = assembly.ImageNamed(references.Spark, "--image", "Spark's")
-		c.base.Staging = assembly.ImageNamed(references.Pod, "--staging-image", "that of the harness's own program for pods")
+		c.base.Staging = assembly.ImageNamed(references.Pod, "--pod-image", "that of the program that runs in pods")
 	}
 	clouded, ok := clusters.(cluster.Clouded)
 	if !ok {

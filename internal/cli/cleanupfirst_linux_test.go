@@ -142,7 +142,7 @@ func TestNothingIsCleanedUpBeforeTheQuestion(t *testing.T) {
 				t.Fatal(err)
 			}
 			args := append(tt.args, "--cluster", "existing", "--kubeconfig", w.kubeconfig, "--context", "default", "--allow-context", "default",
-				"--staging-image", "s", "--node-actions", actions)
+				"--pod-image", "s", "--node-actions", actions)
 			if tt.args[0] == "run" {
 				args = append(args, "--out", t.TempDir())
 			}

@@ -28,7 +28,7 @@ func TestAnExistingClusterIsOnlyWorkedOnIfAllowed(t *testing.T) {
 		"another one allowed": {[]string{"run", "executor-pod-kill", "--cluster", "existing", "--context", "prod", "--allow-context", "lab"}, "context prod was not allowed"},
 		"clean-up":            {[]string{"cleanup", "--cluster", "existing", "--context", "prod"}, "context prod was not allowed"},
 		"Chaos Mesh":          {[]string{"chaos-mesh", "status", "--cluster", "existing", "--context", "prod"}, "context prod was not allowed"},
-		"no image":            {[]string{"run", "executor-pod-kill", "--cluster", "existing", "--context", "lab", "--allow-context", "lab"}, "--staging-image is missing"},
+		"no image":            {[]string{"run", "executor-pod-kill", "--cluster", "existing", "--context", "lab", "--allow-context", "lab"}, "--pod-image is missing"},
 		"no node actions":     {[]string{"plan", "driver-node-power-off", "--cluster", "existing"}, "needs a cluster that can do power-off and power-on"},
 		"bad node actions":    {[]string{"plan", "driver-node-power-off", "--cluster", "existing", "--node-actions", file}, file + ":1:"},
 	} {
@@ -99,5 +99,24 @@ func TestGivenFlagsAreGivenAgain(t *testing.T) {
 	want := []string{"--allow-context=a", "--allow-context=b", "--cluster=existing", "--context=a"}
 	if diff := cmp.Diff(want, given(flags)); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// The former names of the image of what runs in pods are still accepted.
+func TestFormerNamesOfThePodImage(t *testing.T) {
+	t.Parallel()
+	for name, args := range map[string][]string{
+		"run":    {"run", "nothing", "--cluster", "existing", "--context", "c", "--allow-context", "c", "--staging-image", "i"},
+		"render": {"render", "nothing", "--staging-image", "i"},
+	} {
+		_, out, said := cli(t, args...)
+		if out != "" || !strings.Contains(said, `no shipped scenario "nothing"`) {
+			t.Errorf("%s: %s%s", name, out, said)
+		}
+	}
+	for _, target := range imageTargets() {
+		if wanted := target.wanted([]string{"staging"}); wanted != (target.name == "pod") {
+			t.Errorf("image build staging: %s is wanted: %v", target.name, wanted)
+		}
 	}
 }

@@ -105,7 +105,7 @@ func TestWaitIsForClustersOfThisMachine(t *testing.T) {
 		says string
 	}{
 		{[]string{"run", "driver-node-power-off", "--wait=-1s"}, "not negative"},
-		{[]string{"run", "driver-node-power-off", "--wait", "--cluster", "existing", "--context", "c", "--allow-context", "c", "--staging-image", "i"}, "existing cluster is refused"},
+		{[]string{"run", "driver-node-power-off", "--wait", "--cluster", "existing", "--context", "c", "--allow-context", "c", "--pod-image", "i"}, "existing cluster is refused"},
 	} {
 		if code, _, said := run(t.Context(), NewRoot(), tt.args...); code != ExitUsage || !strings.Contains(said, tt.says) {
 			t.Errorf("%v: exit code %d, %q; want %q", tt.args, code, said, tt.says)

@@ -21,14 +21,16 @@ import (
 type imageTarget struct {
 	name  string
 	build func(context.Context, image.Env) (image.Archive, error)
-	// onDemand says that it is built only when it is named.
+	// formerly is a deprecated name.
+	formerly string
+	// onDemand reports that it is built only when it is named.
 	onDemand bool
 }
 
 // imageTargets lists the images in the order in which they are built. Those that only some scenarios need are built by name.
 func imageTargets() []imageTarget {
 	return []imageTarget{
-		{name: "pause", build: image.Pause}, {name: "toolbox", build: image.Toolbox}, {name: "staging", build: image.Staging}, {name: "spark", build: image.Spark},
+		{name: "pause", build: image.Pause}, {name: "toolbox", build: image.Toolbox}, {name: "pod", formerly: "staging", build: image.Staging}, {name: "spark", build: image.Spark},
 		{name: "chaos-mesh", build: image.ChaosMesh, onDemand: true},
 	}
 }
@@ -46,9 +48,12 @@ func newImageBuildCommand(getenv func(string) string) *cobra.Command {
 	var names []string
 	for _, target := range imageTargets() {
 		names = append(names, target.name)
+		if target.formerly != "" {
+			names = append(names, target.formerly)
+		}
 	}
 	command := &cobra.Command{
-		Use:       "build [pause|toolbox|staging|spark|chaos-mesh]...",
+		Use:       "build [pause|toolbox|pod|spark|chaos-mesh]...",
 		ValidArgs: names,
 		Args:      cobra.OnlyValidArgs,
 		Short:     "Build images that are not in the cache and print where they are (without a name: those that every scenario needs)",
@@ -71,13 +76,13 @@ func newImageBuildCommand(getenv func(string) string) *cobra.Command {
 			return writeImageTable(command.OutOrStdout(), built)
 		},
 	}
-	command.Flags().StringVar(&source, "source", ".", "a checkout of sparkchaos, or a directory in one; only the images of Spark and of the staging server need it")
+	command.Flags().StringVar(&source, "source", ".", "a checkout of sparkchaos, or a directory in one; only the images spark and pod need it")
 	return command
 }
 
 // wanted reports whether a target was asked for; no names ask for all that every scenario needs.
 func (t imageTarget) wanted(names []string) bool {
-	return slices.Contains(names, t.name) || len(names) == 0 && !t.onDemand
+	return slices.Contains(names, t.name) || t.formerly != "" && slices.Contains(names, t.formerly) || len(names) == 0 && !t.onDemand
 }
 
 // imageEnv describes this machine to the builder of images. Outside of a checkout only what needs none can be built.

@@ -20,32 +20,34 @@ import (
 
 const (
 	// StagingReference names the image of [Staging].
-	StagingReference = "docker.io/sparkchaos/staging:1"
+	StagingReference = "docker.io/sparkchaos/pod:1"
 
+	// podName is the image's name in the cache and on the command line.
+	podName = "pod"
 	// stagingPackage is the main package of its program.
-	stagingPackage = "./cmd/sparkchaos-staging"
-	stagingBinary  = "sparkchaos-staging"
+	stagingPackage = "./cmd/sparkchaos-pod"
+	stagingBinary  = "sparkchaos-pod"
 	// stagingFormat changes when the same sources are to be built or packed in another way.
 	stagingFormat = "1"
 	// certificates is where Go programs look for the authorities that they trust, on this machine and in the image.
 	certificates = "etc/ssl/certs/ca-certificates.crt"
 )
 
-// Staging returns the image of the resource staging server and its clients: its entry point has the commands serve, upload
-// and fetch, so a pod gives only args. It runs as Spark's image does, as user and group [SparkUser]. It is built from
+// Staging returns the image of the program that sparkchaos runs in pods: staging server and clients, agents, witness. Its entry
+// point has their commands, so a pod gives only args. It runs as Spark's image does, as user and group [SparkUser]. It is built from
 // the checkout when the cache does not have it; without a checkout the image made last is returned, if there is one.
 func Staging(ctx context.Context, env Env) (Archive, error) {
 	if err := env.check(); err != nil {
 		return Archive{}, err
 	}
 	if env.Checkout == "" {
-		return env.last("staging")
+		return env.last(podName)
 	}
 	archive, err := env.staging(ctx)
 	if err != nil {
-		return Archive{}, fmt.Errorf("image of the staging server: %w", err)
+		return Archive{}, fmt.Errorf("image of the program for pods: %w", err)
 	}
-	return archive, env.remember("staging", archive)
+	return archive, env.remember(podName, archive)
 }
 
 func (e Env) staging(ctx context.Context) (Archive, error) {
@@ -64,7 +66,7 @@ func (e Env) staging(ctx context.Context) (Archive, error) {
 	}
 	user := fmt.Sprintf("%d:%d", SparkUser, SparkUser)
 	config := v1.Config{Entrypoint: []string{"/bin/" + stagingBinary}, Env: []string{"PATH=/bin"}, WorkingDir: "/tmp", User: user}
-	return e.archiveStage(ctx, "staging"+imageKind, StagingReference, config, layer)
+	return e.archiveStage(ctx, podName+imageKind, StagingReference, config, layer)
 }
 
 // moduleBuild builds a program of the checkout's own module.

@@ -30,7 +30,7 @@ func TestStagingImage(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := v1.Config{Entrypoint: []string{"/bin/sparkchaos-staging"}, Env: []string{"PATH=/bin"}, WorkingDir: "/tmp", User: "185:185"}
+	want := v1.Config{Entrypoint: []string{"/bin/sparkchaos-pod"}, Env: []string{"PATH=/bin"}, WorkingDir: "/tmp", User: "185:185"}
 	if diff := cmp.Diff(want, file.Config); diff != "" {
 		t.Errorf("config (-want +got):\n%s", diff)
 	}
@@ -47,7 +47,7 @@ func TestStagingImage(t *testing.T) {
 	for _, member := range readTar(t, content) {
 		modes[member.Name] = member.Mode
 	}
-	if modes["bin/sparkchaos-staging"] != 0o755 || modes["tmp/"] != 0o1777 {
+	if modes["bin/sparkchaos-pod"] != 0o755 || modes["tmp/"] != 0o1777 {
 		t.Errorf("modes of what the image holds: %v", modes)
 	}
 }

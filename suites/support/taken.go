@@ -48,7 +48,7 @@ func Take(ctx context.Context, c readied, kind string) Taken {
 	config, err := clientcmd.Load(kubeconfig)
 	Expect(err).NotTo(HaveOccurred())
 	t.Flags = slices.Concat(t.By(config), []string{
-		"--node-actions", t.actions(c.Name(), kind), "--yes", "--image", images[0], "--staging-image", images[1],
+		"--node-actions", t.actions(c.Name(), kind), "--yes", "--image", images[0], "--pod-image", images[1],
 		"--shared-storage-class", c.StorageClasses().Shared, "--local-storage-class", c.StorageClasses().Local,
 	})
 	return t

@@ -202,7 +202,7 @@ func (c *Cluster) ask(ctx context.Context, node string, args ...string) (answer,
 }
 
 // agentProgram is where the harness's program for pods is in its image.
-const agentProgram = "/bin/sparkchaos-staging"
+const agentProgram = "/bin/sparkchaos-pod"
 
 // onWorkerNodes does something on each worker at once, in the order of their names as far as errors go.
 func (c *Cluster) onWorkerNodes(ctx context.Context, do func(ctx context.Context, node string) error) error {

@@ -70,34 +70,42 @@ func (s *Settings) addFlags(flags *pflag.FlagSet, use cluster.Use) {
 // addAbilities adds the flags that decide what can be done to the nodes.
 func (s *Settings) addAbilities(flags *pflag.FlagSet) {
 	flags.StringVar(&s.CloudSecret, "cloud-secret", "",
-		"existing: NAMESPACE/NAME of the Secret by which Chaos Mesh reaches the cloud that the nodes belong to, to stop them")
-	flags.StringVar(&s.NodeActions, "node-actions", "", "existing: file with the commands that look at machines, power them off and on, …")
+		"existing: NAMESPACE/NAME of the Secret with which Chaos Mesh stops the nodes by their cloud's API")
+	flags.StringVar(&s.NodeActions, "node-actions", "", "existing: file with the commands that inspect machines and power them off and on")
 }
+
+// podImageFlag names the image of the program that runs in pods.
+const podImageFlag = "pod-image"
+
+// formerPodImageFlag is its deprecated name, which is still accepted.
+const formerPodImageFlag = "staging-image"
 
 // addReach adds the flags by which an existing cluster is reached.
 func (s *Settings) addReach(flags *pflag.FlagSet) {
 	flags.StringVar(&s.Context, "context", "", "existing: the context of the kubeconfig")
-	flags.StringArrayVar(&s.Allowed, "allow-context", nil, "existing: a context that may be worked on; may be repeated")
-	flags.StringVar(&s.Kubeconfig, "kubeconfig", "", "existing: the file with the context; without it the usual places")
+	flags.StringArrayVar(&s.Allowed, "allow-context", nil, "existing: a context that sparkchaos may use; may be repeated")
+	flags.StringVar(&s.Kubeconfig, "kubeconfig", "", "existing: the file with the context (default: as kubectl finds it)")
 	s.addAbilities(flags)
-	flags.StringVar(&s.Images.Pod, "staging-image", "",
-		"existing: image of the harness's own program for pods, which 'sparkchaos image build staging' builds")
+	flags.StringVar(&s.Images.Pod, podImageFlag, "",
+		"existing: image of the program that sparkchaos runs in pods (build it with 'sparkchaos image build pod'); formerly --staging-image")
+	flags.StringVar(&s.Images.Pod, formerPodImageFlag, "", "existing: deprecated, use --"+podImageFlag)
+	_ = flags.MarkHidden(formerPodImageFlag) // not MarkDeprecated, which would print among a command's results
 	flags.StringVar(&s.Images.ChaosMesh, "chaos-mesh-image", "",
-		"existing: image of Chaos Mesh's programs, which 'sparkchaos image build chaos-mesh' builds; without it the chart's own")
+		"existing: image of Chaos Mesh's programs, (build it with 'sparkchaos image build chaos-mesh'; default: the chart's own)")
 	flags.StringVar(&s.Images.ChaosMeshPause, "chaos-mesh-pause-image", "",
-		"existing: what containers run while their pod is made to fail, which 'sparkchaos image build pause' builds; without it Chaos Mesh's own")
-	flags.BoolVar(&s.ControlPlane, "include-control-plane", false, "existing: nodes of the control plane may be disturbed, too")
+		"existing: image that containers run while their pod is made to fail (build it with 'sparkchaos image build pause'; default: Chaos Mesh's own)")
+	flags.BoolVar(&s.ControlPlane, "include-control-plane", false, "existing: faults may also be injected into control plane nodes")
 }
 
 // addOffers adds the flags by which a run learns what an existing cluster offers to it.
 func (s *Settings) addOffers(flags *pflag.FlagSet) {
-	flags.StringVar(&s.Images.Spark, "image", "", "existing: Spark image, which 'sparkchaos image build spark' builds")
+	flags.StringVar(&s.Images.Spark, "image", "", "existing: Spark image (build it with 'sparkchaos image build spark')")
 	flags.StringVar(&s.Classes.Shared, "shared-storage-class", "",
-		"existing: storage class of volumes that all nodes see (ReadWriteMany); without it the default class")
+		"existing: storage class of volumes that all nodes can mount (ReadWriteMany; default: the default class)")
 	flags.StringVar(&s.Classes.Local, "local-storage-class", "",
-		"existing: storage class of volumes on one node's disk; without it the default class")
+		"existing: storage class of volumes on one node's disk (default: the default class)")
 	flags.StringVar(&s.WitnessAddress, "witness-address", "",
-		"existing: IP of this machine at which pods reach it; without it they report to a witness in the cluster")
+		"existing: IP address at which pods reach this machine (default: they report to a witness in the cluster)")
 }
 
 // CheckAllowed refuses contexts that were not allowed by name: the current one of a kubeconfig may be anything.
@@ -118,8 +126,8 @@ func (s *Settings) CheckRun() error {
 		return err
 	}
 	if s.Images.Pod == "" {
-		return cluster.Optionf("--staging-image is missing: the nodes of an existing cluster pull the harness's own program for pods; " +
-			"`sparkchaos image build staging` builds it, push it to a registry that they reach")
+		return cluster.Optionf("--%s is missing: nodes of an existing cluster pull the image of the program that sparkchaos runs in pods; "+
+			"build it with `sparkchaos image build pod` and push it to a registry that they reach", podImageFlag)
 	}
 	return nil
 }

@@ -1,4 +1,4 @@
-// Command sparkchaos-staging is what the harness runs in pods, without the rest of sparkchaos: the resource staging server with its
+// Command sparkchaos-pod is what the harness runs in pods, without the rest of sparkchaos: the resource staging server with its
 // clients, and the agents and the witness of a cluster that the harness did not make.
 package main
 
@@ -12,5 +12,5 @@ import (
 )
 
 func main() {
-	os.Exit(stagingcli.Main("sparkchaos-staging", os.Args[1:], os.Stdout, os.Stderr, nodecli.New(time.Now), witnesscli.New(os.Getenv)))
+	os.Exit(stagingcli.Main("sparkchaos-pod", os.Args[1:], os.Stdout, os.Stderr, nodecli.New(time.Now), witnesscli.New(os.Getenv)))
 }
