@@ -64,33 +64,43 @@ func TestStandInsAtTheirBoundaries(t *testing.T) {
 	t.Parallel()
 	m := model.New()
 	m.Ended = ms(30_000)
-	for name, c := range map[string]struct {
-		ended, since int64 // 0: never
-		want         bool
-	}{"promptly": {15_000, 10_000, false}, "later": {15_001, 10_000, true}, "never": {0, 24_999, true}, "never, at the end": {0, 25_000, false}} {
-		ended := model.Moment{}
-		if c.ended > 0 {
-			ended = ms(c.ended)
+	moment := func(seen [2]int64) model.Moment {
+		if seen[0] == 0 {
+			return model.Moment{}
 		}
-		if got := held(m, ended, ms(c.since)); got != c.want {
-			t.Errorf("held %s: got %v, want %v", name, got, c.want)
+		at := ms(seen[0])
+		if seen[1] > 0 {
+			at.Since = ms(seen[1]).At
 		}
+		return at
 	}
+	at := func(n int64) [2]int64 { return [2]int64{n, 0} }
+	never := at(0)
 	for name, c := range map[string]struct {
-		asked, ended, lost int64
-		want               bool
+		lost, asked, ended [2]int64 // when it was seen, and since when it may have been so; 0: never
+		early              bool
+		may, does          bool
 	}{
-		"never": {0, 20_000, 10_000, false}, "promptly": {15_000, 12_000, 10_000, true}, "late": {15_001, 12_000, 10_000, false},
-		"late, but before the old one ended": {19_999, 20_000, 10_000, true}, "late, and that one is there": {19_999, 0, 10_000, false},
+		"asked promptly":                                      {at(10_000), at(15_000), at(20_000), false, false, false},
+		"asked late, after the old one ended":                 {at(10_000), at(20_000), at(19_999), false, true, true},
+		"asked late, the old one ended promptly":              {at(10_000), at(20_000), at(15_000), false, false, false},
+		"asked late, but before the old one ended":            {at(10_000), at(19_999), at(20_000), false, false, false},
+		"asked late, and the old one is there":                {at(10_000), at(15_001), never, false, true, true},
+		"never asked":                                         {at(10_000), never, at(15_001), false, true, true},
+		"never asked, at the end":                             {at(25_000), never, never, false, false, false},
+		"never asked, just before the end":                    {at(24_999), never, never, false, true, true},
+		"asked late, as it was seen":                          {at(10_000), [2]int64{20_000, 10_500}, at(19_999), false, true, false},
+		"lost just before, as it was seen":                    {[2]int64{19_000, 10_000}, at(20_000), at(19_999), false, true, false},
+		"the old one ended late, as it was seen":              {at(10_000), at(20_000), [2]int64{19_999, 11_000}, false, true, false},
+		"seen late, and too late in any case":                 {[2]int64{10_000, 9_000}, [2]int64{20_000, 15_500}, [2]int64{15_400, 15_100}, false, true, true},
+		"asked a little before the loss was seen":             {at(10_000), at(9_900), at(20_000), true, true, false},
+		"asked a little before, and the old one is gone, too": {at(10_000), at(9_900), at(12_000), true, false, false},
 	} {
-		moment := func(n int64) model.Moment {
-			if n == 0 {
-				return model.Moment{}
-			}
-			return ms(n)
-		}
-		if got := prompt(moment(c.asked), moment(c.ended), moment(c.lost)); got != c.want {
-			t.Errorf("asked %s: got %v, want %v", name, got, c.want)
+		driver := &model.Incarnation{Driver: &model.Process{Alive: model.Spans{{From: ms(1_000), To: ms(30_000)}}}}
+		old := &model.Pod{Terminating: moment(c.ended)}
+		may, does := stands(m, old, missed{driver: driver, lost: moment(c.lost), asked: moment(c.asked), early: c.early})
+		if may != c.may || does != c.does {
+			t.Errorf("%s: it may have stood in %v, for certain %v; want %v and %v", name, may, does, c.may, c.does)
 		}
 	}
 }

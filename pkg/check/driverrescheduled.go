@@ -33,6 +33,7 @@ func checkRescheduled(m *model.Model, within time.Duration) Result {
 	if !f.Assume(len(blows) > 0, "a fault that landed cost the application its live driver") {
 		return f.Inconclusive("no fault that landed cost the application its live driver, so there was nothing to reschedule")
 	}
+	f.assumeInService(blows)
 	var slowest model.Lapse
 	var undecided *Result
 	for _, b := range blows {
@@ -104,6 +105,8 @@ func rescheduledLate(m *model.Model, b model.DriverLoss, next *model.Incarnation
 	f.Cite(b.Fault.Began, "fault %s hits %s on %s", b.Fault.Name, b.Driver, b.Driver.Node)
 	f.Cite(next.Pod.Running, "%s runs on %s, only now", next, next.Node)
 	w := Window{From: b.Fault.Began.At, To: next.Pod.Running.At, Bound: within}
+	// One that ran and was gone again in a gap would not be known.
+	f.assumeUnbroken(w, "Pod")
 	return f.Within(took, w, "", fmt.Sprintf("the new incarnation of the driver ran %s after fault %s, later than %s", took, b.Fault.Name, wording.Duration(within)))
 }
 

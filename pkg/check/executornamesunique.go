@@ -54,6 +54,9 @@ func checkNames(m *model.Model) Result {
 	f.AssumeWitnessed(incarnations)
 	nameless := namelessRefusals(m, incarnations)
 	f.Assume(nameless == 0, "each refusal of a name that is taken says which name (not %d)", nameless)
+	if untold := untoldRefusals(m, incarnations); untold > 0 {
+		f.Assume(false, "each refusal was told (%d were held back)", untold)
+	}
 	strangers := strangeRefusals(m, incarnations)
 	f.Assume(len(strangers) == 0, "the holder of each refused name is known%s", wording.Except(strangers))
 	if m.Succession(incarnations) && !f.Assume(len(askers) > 1, "at least two incarnations asked for executors") {
@@ -111,7 +114,7 @@ func strangeRefusals(m *model.Model, incarnations model.Incarnations) []string {
 	}
 	var strange []string
 	for _, refusal := range m.Refused {
-		if exists(refusal) && !held[refusal.Name] {
+		if exists(refusal) && !held[refusal.Name] && asked(incarnations, refusal) {
 			strange = append(strange, refusal.Name)
 		}
 	}
@@ -123,12 +126,27 @@ func strangeRefusals(m *model.Model, incarnations model.Incarnations) []string {
 func namelessRefusals(m *model.Model, incarnations model.Incarnations) int {
 	n := 0
 	for _, refusal := range m.Refused {
-		own := slices.ContainsFunc(incarnations, func(i *model.Incarnation) bool { return i.UID == refusal.Driver })
-		if code, err := strconv.Atoi(refusal.Code); err == nil && code == 409 && refusal.Name == "" && own {
+		if code, err := strconv.Atoi(refusal.Code); err == nil && code == 409 && refusal.Name == "" && asked(incarnations, refusal) {
 			n++
 		}
 	}
 	return n
+}
+
+// untoldRefusals counts the refusals that the incarnations held back: a driver that is refused again and again tells of some only.
+func untoldRefusals(m *model.Model, incarnations model.Incarnations) int64 {
+	n := int64(0)
+	for _, refusal := range m.Refused {
+		if asked(incarnations, refusal) {
+			n += refusal.Before
+		}
+	}
+	return n
+}
+
+// asked reports whether an incarnation was refused, and not a driver of the run without faults, or another one.
+func asked(incarnations model.Incarnations, refusal model.Refusal) bool {
+	return slices.ContainsFunc(incarnations, func(i *model.Incarnation) bool { return i.UID == refusal.Driver })
 }
 
 // citeFirstRequests cites one name an incarnation.

@@ -45,6 +45,7 @@ func checkReplaced(m *model.Model, within time.Duration) Result {
 		}
 		f.AssumeClocks(driver.Driver)
 		f.AssumeDisks(m.NodesOf(model.Incarnations{driver}), "that the driver ran on")
+		f.assumeAskedAfter(lost)
 		back := model.AllReplaced(lost)
 		took := m.Lapse(fault.Began, back)
 		if back.Never() || took.Most > within {
@@ -93,6 +94,15 @@ func notReplaced(m *model.Model, lost []*model.ExecutorLoss, back model.Moment, 
 	}
 	w.Least = waited
 	return f.Late(w, "of the executors lost to fault %s not all were replaced in %s", fault.Name, wording.Duration(waited))
+}
+
+// assumeAskedAfter states that what took the place of executors was asked for after the fault, which was seen late of some.
+func (f *Finding) assumeAskedAfter(lost []*model.ExecutorLoss) {
+	for _, l := range lost {
+		if l.Unsure {
+			f.Assume(false, "executor %s, which took the place of %s, was asked for after the fault (its pod was seen late)", l.Replacement.ID, l.Pod.Name)
+		}
+	}
 }
 
 // assumeHeard states that a driver's records are known without holes until a time: what it did not tell by then it did not do.

@@ -36,7 +36,7 @@ func checkKept(m *model.Model) Result {
 				f.Cite(e.At, "%s registers executor %s", incarnation, e.ID)
 				continue
 			}
-			if r := f.taken(incarnations, incarnation, e); r != nil {
+			if r := f.takenBy(incarnations, incarnation, e); r != nil {
 				return *r
 			}
 			own = &e
@@ -47,6 +47,9 @@ func checkKept(m *model.Model) Result {
 	}
 	if own != nil {
 		f.Cite(own.lost, "executor %s is lost", own.ID)
+		if own.beside != "" {
+			return f.Inconclusive("executor %s was lost beside fault %s, which need not have cost it; nothing shows that another incarnation had to do with it", own.ID, own.beside)
+		}
 		return f.Inconclusive("executor %s was lost, which no fault hit; nothing shows that another incarnation had to do with it", own.ID)
 	}
 	if !f.Assume(kept > 0, "a driver that replaced another one had executors that no fault hit") {
@@ -59,12 +62,13 @@ func checkKept(m *model.Model) Result {
 // keepable is an executor that a driver registered and that no fault hit.
 type keepable struct {
 	*model.Registered
-	pod  *model.Pod
-	lost model.Moment // Never if it stayed
+	pod    *model.Pod
+	lost   model.Moment // Never if it stayed
+	beside string       // a fault that hit it or its driver before, and need not have cost it
 }
 
-// healthy returns the executors that a driver registered and that no fault hit before they were lost. What it removed
-// as it ended itself, or after a fault hit it, it was not deprived of: those count as never lost.
+// healthy returns the executors that a driver registered and that no fault cost it. What it removed as it ended itself, or after a fault
+// hit it that takes drivers away, it was not deprived of: those count as never lost.
 func healthy(m *model.Model, incarnation *model.Incarnation) []keepable {
 	pods := map[string]*model.Pod{}
 	for _, pod := range m.Executors(incarnation) {
@@ -77,11 +81,12 @@ func healthy(m *model.Model, incarnation *model.Incarnation) []keepable {
 		if registered.At.Never() || pod == nil {
 			continue
 		}
-		e := keepable{registered, pod, registered.Removed}
+		e := keepable{Registered: registered, pod: pod, lost: registered.Removed}
 		if e.lost.Never() { // a driver that loses all at once may end before it removes any
-			e.lost = pod.Terminating
+			e.lost = taken(pod, incarnation.Driver.Alive.Last())
 		}
-		if struck(m, pod, e.lost) {
+		var explained bool
+		if explained, e.beside = struck(m, incarnation, pod, e.lost); explained {
 			continue
 		}
 		if !ends.Never() && !e.lost.Before(ends) {
@@ -92,28 +97,47 @@ func healthy(m *model.Model, incarnation *model.Incarnation) []keepable {
 	return all
 }
 
-// outOfService is when a driver began to end by itself or was hit by a fault; Never if it was neither.
+// outOfService is when a driver began to end by itself or was hit by a fault that takes drivers away; Never if it was neither.
 func outOfService(m *model.Model, incarnation *model.Incarnation) model.Moment {
 	ends := incarnation.Driver.Stopping
 	for _, fault := range m.Landed() {
-		if fault.Hits(incarnation.UID, incarnation.Node) && fault.Began.At.After(incarnation.Created()) && fault.Until().After(incarnation.Created()) {
+		if fault.Takes() && fault.Hits(incarnation.UID, incarnation.Node) && fault.Began.At.After(incarnation.Created()) && fault.Until().After(incarnation.Created()) {
 			ends.KeepEarlier(fault.Began)
 		}
 	}
 	return ends
 }
 
-// struck reports whether a fault was in effect on an executor between its pod's begin and its loss.
-func struck(m *model.Model, pod *model.Pod, lost model.Moment) bool {
-	return slices.ContainsFunc(m.Faults, func(fault *model.Fault) bool {
-		began := !fault.Landed.Never() && (lost.Never() || fault.Began.At.Before(lost.At))
-		return began && fault.Hits(pod.UID, pod.Node) && fault.Until().After(pod.Added.At)
-	})
+// taken returns when somebody took a pod away from a driver that gave its last sign of life at a moment: it was marked for deletion, or its
+// object was gone without that, as one that is deleted without any grace is.
+func taken(pod *model.Pod, last model.Moment) model.Moment {
+	if pod.Terminating.Never() && pod.Finished.Never() && pod.Deleted.Before(last) {
+		return pod.Deleted
+	}
+	return pod.Terminating
 }
 
-// taken returns a result if an earlier incarnation had to do with the loss of an executor: one of its executors with the same id ended or was
+// struck reports whether a fault explains that a driver lost an executor, and names one that may explain it: it hit the executor but takes nothing
+// away, or had been undone, or it hit the driver. An executor that stayed counts only if no fault hit it.
+func struck(m *model.Model, driver *model.Incarnation, pod *model.Pod, lost model.Moment) (explained bool, beside string) {
+	for _, fault := range m.Landed() {
+		if !lost.Never() && !fault.Began.At.Before(lost.At) {
+			continue
+		}
+		hit := fault.Hits(pod.UID, pod.Node) && fault.Until().After(pod.Added.At)
+		if hit && (lost.Never() || fault.Takes() && !lost.At.After(fault.Until().Add(promptly))) {
+			return true, ""
+		}
+		if hit || fault.Hits(driver.UID, driver.Node) && fault.Until().After(driver.Created()) {
+			beside = fault.Name
+		}
+	}
+	return false, beside
+}
+
+// takenBy returns a result if an earlier incarnation had to do with the loss of an executor: one of its executors with the same id ended or was
 // deleted before, or it was alive when somebody deleted the pod.
-func (f *Finding) taken(incarnations model.Incarnations, driver *model.Incarnation, e keepable) *Result {
+func (f *Finding) takenBy(incarnations model.Incarnations, driver *model.Incarnation, e keepable) *Result {
 	m := f.model
 	v := NewFinding(m)
 	v.Assumptions = slices.Clone(f.Assumptions)
@@ -130,7 +154,7 @@ func (f *Finding) taken(incarnations model.Incarnations, driver *model.Incarnati
 			v.Cite(ended, "pod %s, executor %s of %s with the application id %s, ends or is marked for deletion", old.Name, old.ExecutorID, earlier, old.Application)
 			why = "; the end of pod " + old.Name + ", executor " + e.ID + " of an earlier incarnation, came before"
 		}
-		deleted := e.pod.Terminating
+		deleted := taken(e.pod, driver.Driver.Alive.Last())
 		if why == "" && !deleted.Never() && aliveBefore(earlier, m, deleted) && (e.Removed.Never() || deleted.Before(e.Removed)) {
 			v.Cite(earlier.Driver.Alive.Last(), "%s, which was alive then, gives its last sign of life", earlier)
 			why = "; its pod was deleted while " + earlier.String() + " was alive"
@@ -140,6 +164,10 @@ func (f *Finding) taken(incarnations model.Incarnations, driver *model.Incarnati
 		return nil
 	}
 	v.Cite(e.pod.Terminating, "pod %s of %s is marked for deletion", e.pod.Name, driver)
+	v.Cite(e.pod.Deleted, "pod %s of %s is gone", e.pod.Name, driver)
+	if e.beside != "" {
+		v.Assume(false, "no fault that hit the executor or its driver may have cost it (%s may)", e.beside)
+	}
 	r := v.Violated("%s lost executor %s, which no fault hit%s", driver, e.ID, why)
 	return &r
 }

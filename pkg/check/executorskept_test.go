@@ -56,6 +56,14 @@ func TestExecutorsKept(t *testing.T) {
 			tell := s.Extra
 			s.Extra = func(b *historytest.Builder) { tell(b); secondFault(32*second, "n2")(b) }
 		})},
+		{name: "its object is gone while the old driver lives", want: Violation, says: "its pod was deleted while incarnation 1", twist: both(zombie(48*second), func(s *historytest.Story) {
+			e := &s.Drivers[1].Executors[1]
+			e.Silent, e.Finished, e.Deleted = 40*second, 0, 40*second
+		})},
+		{name: "its object is gone, and the old driver is dead", want: Pass, twist: func(s *historytest.Story) {
+			e := &s.Drivers[1].Executors[1]
+			e.Silent, e.Finished, e.Deleted = 44400*time.Millisecond, 0, 44700*time.Millisecond
+		}},
 		{name: "removed as the driver ends", want: Pass, twist: both(removes("d2", "2", 44*second), func(s *historytest.Story) {
 			tell := s.Extra
 			s.Extra = func(b *historytest.Builder) {

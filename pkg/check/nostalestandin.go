@@ -28,6 +28,7 @@ type missed struct {
 	driver *model.Incarnation
 	lost   model.Moment // its object was gone, or it ended
 	asked  model.Moment // the next executor pod of the same driver was created; Never if none was
+	early  bool         // that was a little before anything showed the loss
 }
 
 func checkStandIns(m *model.Model) Result {
@@ -37,6 +38,7 @@ func checkStandIns(m *model.Model) Result {
 	f.AssumeDrivers(incarnations)
 	f.AssumeDisks(m.NodesOf(incarnations), "that a driver ran on")
 	var all []missed
+	var undecided *missed
 	for i, incarnation := range incarnations {
 		if i > 0 {
 			all = append(all, missedExecutors(m, incarnation)...)
@@ -46,11 +48,19 @@ func checkStandIns(m *model.Model) Result {
 		return f.Inconclusive("no driver that replaced another one lost an executor and lived on, so no old executor could stand in for it")
 	}
 	for _, lost := range all {
-		if stale := standIn(m, incarnations, lost); stale != nil {
+		stale, sure := standIn(m, incarnations, lost)
+		if stale != nil && sure {
 			return f.stoodIn(lost, stale)
+		}
+		if stale != nil {
+			undecided = &lost
 		}
 		f.Cite(lost.lost, "executor %s of %s is lost", lost.Name, lost.driver)
 		f.Cite(lost.asked, "%s asks for another executor", lost.driver)
+	}
+	if undecided != nil {
+		return f.Inconclusive("%s lost executor %s and asked for another one %s after, and an old one with the same ids was there: whether that stood in for it was not seen at the time",
+			undecided.driver, undecided.Name, undecided.waited(m))
 	}
 	f.Measured = "0 stand-ins for " + wording.Count(len(all), "lost executor")
 	return f.Held("no executor of an earlier incarnation stood in for %s", wording.Count(len(all), "lost executor"))
@@ -74,48 +84,102 @@ func missedExecutors(m *model.Model, driver *model.Incarnation) []missed {
 			continue
 		}
 		found := missed{Pod: pod, driver: driver, lost: lost}
-		for _, next := range asked {
-			if next.Added.At.After(lost.At) && !taken[next.UID] {
-				found.asked = next.Added
-				taken[next.UID] = true
-				break
-			}
+		if next, early := nextAsked(asked, taken, pod, noticed(driver, pod)); next != nil {
+			found.asked, found.early = next.Added, early
+			taken[next.UID] = true
 		}
 		all = append(all, found)
 	}
 	return all
 }
 
-// standIn returns the pod of an earlier incarnation that stood in for a lost executor; nil if none did.
-func standIn(m *model.Model, incarnations model.Incarnations, lost missed) *model.Pod {
-	for _, earlier := range incarnations[:lost.driver.Number-1] {
-		pods := m.Executors(earlier)
-		i := slices.IndexFunc(pods, func(old *model.Pod) bool {
-			same := old.Application == lost.Application && old.ExecutorID == lost.ExecutorID && old.ExecutorID != ""
-			stood := !old.Running.Never() && old.Running.Before(lost.lost) && held(m, old.EndedSince(lost.lost.At), lost.lost)
-			return same && stood && !prompt(lost.asked, old.EndedSince(lost.lost.At), lost.lost)
-		})
-		if i >= 0 {
-			return pods[i]
+// nextAsked returns the executor pod that a driver asked for when it had lost one: the first that is not taken and came after it may have
+// noticed; if that did not come promptly, one that it asked for a little before.
+func nextAsked(asked []*model.Pod, taken map[string]bool, lost *model.Pod, noticed model.Moment) (next *model.Pod, early bool) {
+	var before *model.Pod
+	for _, pod := range asked {
+		switch since := pod.Added.At.Sub(noticed.At); {
+		case taken[pod.UID] || pod == lost:
+		case since > promptly && before != nil:
+			return before, true
+		case noticed.Before(pod.Added):
+			return pod, false
+		case since > -promptly && lost.Running.Before(pod.Added):
+			before = pod
 		}
 	}
-	return nil
+	return before, before != nil
 }
 
-// held reports whether something that ended, perhaps, was there for longer than promptly after a moment.
-func held(m *model.Model, ended, since model.Moment) bool {
+// noticed returns when a driver may first have known that it lost an executor: somebody deleted the pod, it ended, or the driver itself
+// removed it. The connection breaks before the API server tells of it.
+func noticed(driver *model.Incarnation, pod *model.Pod) model.Moment {
+	first := pod.Gone()
+	if !pod.Terminating.Never() {
+		first.KeepEarlier(pod.Terminating)
+	}
+	if e := driver.Driver.Executors[pod.ExecutorID]; e != nil && !e.Removed.Never() {
+		first.KeepEarlier(e.Removed)
+	}
+	return first
+}
+
+// standIn returns the pod of an earlier incarnation that stood in for a lost executor, and whether that is certain; nil if none can have.
+func standIn(m *model.Model, incarnations model.Incarnations, lost missed) (stale *model.Pod, sure bool) {
+	for _, earlier := range incarnations[:lost.driver.Number-1] {
+		for _, old := range m.Executors(earlier) {
+			same := old.Application == lost.Application && old.ExecutorID == lost.ExecutorID && old.ExecutorID != ""
+			if !same || old.Running.Never() || !old.Running.Before(lost.lost) {
+				continue
+			}
+			may, does := stands(m, old, lost)
+			if does {
+				return old, true
+			}
+			if may && stale == nil {
+				stale = old
+			}
+		}
+	}
+	return stale, false
+}
+
+// stands reports whether an old pod may have stood in for a lost executor, and whether it did for certain: it was there for longer than promptly
+// after the loss, and the driver asked for another one only when it was gone. What was seen late may have been earlier.
+func stands(m *model.Model, old *model.Pod, lost missed) (may, does bool) {
+	ended := old.EndedSince(lost.lost.At)
+	stood := m.Lapse(lost.lost, orElse(ended, m.Horizon()))
 	if ended.Never() {
-		ended = m.Horizon()
+		stood.Least = m.Lapse(lost.lost, m.SeenUntil("Pod")).Least
 	}
-	return ended.At.Sub(since.At) > promptly
+	if lost.early {
+		return stood.Most > promptly, false
+	}
+	waited := lost.waited(m)
+	may, does = stood.Most > promptly && waited.Most > promptly, stood.Least > promptly && waited.Least > promptly
+	if !lost.asked.Never() && !ended.Never() {
+		first := m.Lapse(lost.asked, ended)
+		may, does = may && first.Least == 0, does && first.Most == 0
+	}
+	return may, does
 }
 
-// prompt reports whether the driver asked again before the old pod ended, or soon enough.
-func prompt(asked model.Moment, ended, lost model.Moment) bool {
-	if asked.Never() {
-		return false
+func orElse(at, other model.Moment) model.Moment {
+	if at.Never() {
+		return other
 	}
-	return asked.At.Sub(lost.At) <= promptly || !ended.Never() && asked.Before(ended)
+	return at
+}
+
+// waited returns how long the driver did not ask for another executor, as far as pods were seen.
+func (l missed) waited(m *model.Model) model.Lapse {
+	if !l.asked.Never() {
+		return m.Lapse(l.lost, l.asked)
+	}
+	last := l.driver.Driver.Alive.Last()
+	took := m.Lapse(l.lost, last)
+	took.Least = min(took.Least, m.Lapse(l.lost, m.SeenUntil("Pod")).Least)
+	return took
 }
 
 func (f *Finding) stoodIn(lost missed, old *model.Pod) Result {

@@ -96,6 +96,7 @@ func checkRecovery(m *model.Model, bounds RecoveryArgs) Result {
 	f.Assume(m.SawAll("Pod"), "no change of a pod was missed")
 	f.Assume(m.SawAll("Node"), "no change of a node was missed")
 	f.AssumeDrivers(incarnations)
+	f.assumeInService(m.DriverLosses(incarnations))
 	var steps []step
 	var totals []step
 	for _, fault := range m.Landed() {

@@ -34,6 +34,8 @@ type stale struct {
 	gone   model.Moment // the executor; Never if it was there at the horizon
 	seen   model.Moment // the last event that shows it, or its begin
 	until  time.Time    // until when it would have been seen
+	// unheard: it never reported, and a fault hid what happened on its node. frozen: a fault made it stand still when its records were read.
+	unheard, frozen bool
 }
 
 func checkStale(m *model.Model, within time.Duration) Result {
@@ -41,11 +43,12 @@ func checkStale(m *model.Model, within time.Duration) Result {
 	f.Bound = wording.Duration(within)
 	incarnations := m.Incarnations()
 	if f.Assume(m.SawAll("Pod"), "no change of a pod was missed") {
-		if r := reused(m, incarnations); r != nil {
+		if r := reused(m, f, incarnations); r != nil {
 			return *r
 		}
 	}
 	executors := staleExecutors(m, f, incarnations)
+	var unheard []string
 	if !f.Assume(len(executors) > 0, "an incarnation with executors was replaced") {
 		return f.Inconclusive("no incarnation with executors was replaced, so no executor could become stale")
 	}
@@ -54,7 +57,9 @@ func checkStale(m *model.Model, within time.Duration) Result {
 	for i := range executors {
 		s := &executors[i]
 		switch took := s.took(m); {
-		case took.Least > within:
+		case s.unheard:
+			unheard = append(unheard, s.name)
+		case took.Least > within && !s.frozen:
 			return f.lingering(*s, within)
 		case s.gone.Never() || took.Most > within:
 			undecided = s
@@ -66,6 +71,9 @@ func checkStale(m *model.Model, within time.Duration) Result {
 		f.Cite(undecided.died, "%s gives its last sign of life", undecided.driver)
 		return f.Inconclusive("executor %s of %s was watched for %s after its driver's end, the bound is %s, and was not certainly gone by then",
 			undecided.name, undecided.driver, undecided.took(m), wording.Duration(within))
+	}
+	if len(unheard) > 0 {
+		return f.Inconclusive("nothing is known of %s, on a node on which a fault hid what happened: no record of it, and the API server's word counts for nothing there", wording.Some(unheard))
 	}
 	took := worst.took(m)
 	f.Measured = took.String()
@@ -159,8 +167,11 @@ func executorEnds(m *model.Model, incarnation *model.Incarnation, died model.Mom
 		switch {
 		case process != nil && len(process.Alive) > 0 && pod.Node != "" && m.HeldWithin(pod.Node, died.At, ends):
 			s.gone, s.seen, s.until = m.Silence(process), process.Alive.Last(), m.ReadUntil(process)
+			s.frozen = s.gone.Never() && m.Frozen(process)
 		case process != nil && len(process.Alive) > 0 && !s.gone.Never():
-			s.gone = model.Later(s.gone, process.Alive.Last())
+			s.gone = endedBetween(process.Alive.Last(), s.gone)
+		case pod.Node != "" && m.HidWithin(pod.Node, died.At, ends):
+			s.unheard = true
 		}
 		all = append(all, s)
 	}
@@ -168,15 +179,31 @@ func executorEnds(m *model.Model, incarnation *model.Incarnation, died model.Mom
 		if reported[process.PodUID] || len(process.Alive) == 0 {
 			continue
 		}
-		all = append(all, stale{name: process.PodName, node: process.Node, gone: m.Silence(process), seen: process.Alive.Last(), until: m.ReadUntil(process)})
+		gone := m.Silence(process)
+		all = append(all, stale{
+			name: process.PodName, node: process.Node, gone: gone, seen: process.Alive.Last(), until: m.ReadUntil(process),
+			frozen: gone.Never() && m.Frozen(process),
+		})
 	}
 	slices.SortStableFunc(all, func(a, b stale) int { return cmp.Compare(a.name, b.name) })
 	return all
 }
 
+// endedBetween returns when an executor ended whose pod was seen to have ended at a moment, for certain not before its last sign of life. The
+// kubelet tells of an end promptly; what was seen long after that sign may have been seen late.
+func endedBetween(last, seen model.Moment) model.Moment {
+	if !last.At.Before(seen.At) {
+		return last
+	}
+	if seen.At.Sub(last.At) > promptly && (seen.Since.IsZero() || seen.Since.After(last.At)) {
+		seen.Since = last.At
+	}
+	return seen
+}
+
 // reused returns a violation if an incarnation registered an executor that is another one's pod: its id has no pod
 // that the incarnation owns, but one that an earlier incarnation owns.
-func reused(m *model.Model, incarnations model.Incarnations) *Result {
+func reused(m *model.Model, of *Finding, incarnations model.Incarnations) *Result {
 	earlier := map[string]*model.Pod{}
 	for _, incarnation := range incarnations {
 		own := map[string]bool{}
@@ -187,6 +214,10 @@ func reused(m *model.Model, incarnations model.Incarnations) *Result {
 			for _, e := range incarnation.Driver.Registrations() {
 				old := earlier[e.ID]
 				if e.At.Never() || own[e.ID] || old == nil {
+					continue
+				}
+				if !e.At.At.Before(m.SeenUntil("Pod").At) {
+					of.Assume(false, "pods were seen when %s registered executor %s", incarnation, e.ID)
 					continue
 				}
 				f := NewFinding(m)

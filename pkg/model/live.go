@@ -57,6 +57,14 @@ func (p *Pod) Wanted(at time.Time) bool {
 	return (gone.Never() || !gone.At.Before(at)) && (p.Terminating.Never() || !p.Terminating.At.Before(at))
 }
 
+// MayHaveBeenLeaving reports whether a pod that was wanted at a time, as far as was seen, may have ended by then or somebody may have wanted it
+// away: the events that show it came late.
+func (p *Pod) MayHaveBeenLeaving(at time.Time) bool {
+	return slices.ContainsFunc([]Moment{p.Terminating, p.Finished, p.Deleted}, func(m Moment) bool {
+		return !m.Never() && m.At.After(at) && m.earliest().Before(at)
+	})
+}
+
 // leaves reports whether a pod has ended, or somebody wants it away.
 func (p *Pod) leaves() bool { return !p.Gone().Never() || !p.Terminating.Never() }
 

@@ -236,3 +236,60 @@ func TestTimesThatKubernetesStates(t *testing.T) {
 		})
 	}
 }
+
+// A pod whose end was seen late may have been on its way out before.
+func TestPodsThatMayHaveBeenLeaving(t *testing.T) {
+	t.Parallel()
+	late := func(at, since int64) Moment {
+		m := ms(at)
+		m.Since = ms(since).At
+		return m
+	}
+	for name, c := range map[string]struct {
+		pod  Pod
+		want bool
+	}{
+		"it stayed":                       {Pod{}, false},
+		"deleted later":                   {Pod{Terminating: ms(11_000)}, false},
+		"deleted, perhaps earlier":        {Pod{Terminating: late(11_000, 9_000)}, true},
+		"deleted, perhaps earlier, after": {Pod{Terminating: late(11_000, 10_000)}, false},
+		"gone, perhaps earlier":           {Pod{Deleted: late(12_000, 9_000)}, true},
+	} {
+		if got := c.pod.MayHaveBeenLeaving(ms(10_000).At); got != c.want {
+			t.Errorf("%s: got %v, want %v", name, got, c.want)
+		}
+	}
+}
+
+// A replacement whose pod was seen late may have been asked for before the fault.
+func TestReplacementsSeenLate(t *testing.T) {
+	t.Parallel()
+	for since, want := range map[int64]bool{0: false, 8_000: true, 10_200: false} {
+		team := newTeam()
+		team.executor("1", "n2", 2_000, 3_000, 4_000).Terminating = ms(10_100)
+		pod := team.executor("2", "n3", 11_000, 12_000, 13_000)
+		if since > 0 {
+			pod.Added.Since = ms(since).At
+		}
+		team.fault("kill", "nodeDrain", "n2", 10_000, 0)
+		losses := team.ExecutorLosses(Incarnations{team.driver})
+		if len(losses) != 1 || losses[0].Replacement == nil || losses[0].Unsure != want {
+			t.Errorf("seen since %d: %+v, want unsure %v", since, losses, want)
+		}
+	}
+}
+
+// The API server's word counts for nothing where a fault hides what processes do.
+func TestNodesThatAFaultHides(t *testing.T) {
+	t.Parallel()
+	for kind, want := range map[string]bool{"nodeIsolate": true, "nodeFreeze": true, "kubeletStop": true, "nodePowerOff": false, "nodeDrain": false, "cpuStress": false} {
+		m := New()
+		m.Faults = []*Fault{landedFault(kind, "n1", 10_000, 20_000)}
+		if got := m.HidWithin("n1", ms(15_000).At, ms(30_000).At); got != want {
+			t.Errorf("%s hides its node: %v, want %v", kind, got, want)
+		}
+		if m.HidWithin("n1", ms(20_000).At, ms(30_000).At) || m.HidWithin("n2", ms(15_000).At, ms(30_000).At) {
+			t.Errorf("%s hides another node, or later", kind)
+		}
+	}
+}

@@ -14,6 +14,7 @@ type ExecutorLoss struct {
 	At          Moment      // when it was lost
 	Replacement *Registered // nil if none came
 	Asked       Moment      // when the replacement's pod was made
+	Unsure      bool        // the replacement may have been asked for before the fault: its pod was seen late
 }
 
 // ExecutorLosses returns the executors that faults cost the live driver, where a fault did not cost the driver itself, in the order of the
@@ -117,11 +118,12 @@ func (m *Model) pair(all []*ExecutorLoss) {
 		}
 		for _, e := range l.Driver.Driver.Registrations() {
 			pod := pods[e.ID]
+			since := Later(l.Fault.Began, Moment{At: l.At.At.Add(-StillAlive)}).At
 			asked := pod != nil && l.Fault.Began.Before(pod.Added) && pod.Added.At.After(l.At.At.Add(-StillAlive))
 			if e.At.Never() || taken[e] || !asked || !l.Fault.Began.Before(e.At) {
 				continue
 			}
-			taken[e], l.Replacement, l.Asked = true, e, pod.Added
+			taken[e], l.Replacement, l.Asked, l.Unsure = true, e, pod.Added, pod.Added.earliest().Before(since)
 			break
 		}
 	}

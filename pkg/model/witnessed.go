@@ -3,6 +3,7 @@ package model
 import (
 	"cmp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -60,6 +61,7 @@ type Refusal struct {
 	Name    string // asked for
 	Code    string
 	Message string
+	Before  int64 // how many refusals its driver held back before this one
 	At      Moment
 }
 
@@ -243,8 +245,9 @@ func (m *Model) observeDeeds(r *history.WitnessRecord, at Moment) {
 			return
 		}
 		m.refusedRecords[id] = true
+		before, _ := strconv.ParseInt(r.Detail["suppressed"], 10, 64)
 		m.Refused = append(m.Refused,
-			Refusal{Driver: r.PodUID, Name: r.Detail["podName"], Code: r.Detail["code"], Message: r.Detail["message"], At: at})
+			Refusal{Before: max(0, before), Driver: r.PodUID, Name: r.Detail["podName"], Code: r.Detail["code"], Message: r.Detail["message"], At: at})
 	}
 }
 
