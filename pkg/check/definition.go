@@ -106,6 +106,16 @@ type expectation struct {
 	args json.RawMessage
 }
 
+// needsFault reports whether an invariant may need a fault to be judged.
+func (e expectation) needsFault(definitions []Definition) bool {
+	for _, d := range definitions {
+		if d.Name == e.name {
+			return !d.Baseline && (d.Bound == nil || d.Bound(d.Args()).Since != scenario.SinceLaunch)
+		}
+	}
+	return false
+}
+
 // checker makes the checker that an expectation asks for.
 func (e expectation) checker(definitions []Definition) (Checker, error) {
 	for _, d := range definitions {

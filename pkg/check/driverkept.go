@@ -46,12 +46,12 @@ func checkDriverKept(m *model.Model) Result {
 		} else {
 			f.Cite(next.Driver.Alive.First(), "%s gives its first sign of life", next)
 		}
-		return f.Proven("%s was replaced by %s, though no fault hit it", first, next)
+		return f.Violated("%s was replaced by %s, though no fault hit it", first, next)
 	}
 	_, badly, reason := completed(m)
 	if !badly.Never() {
 		f.Cite(badly, "the application fails: %s", reason)
-		return f.Proven("%s failed, though no fault hit it: %s", first, reason)
+		return f.Violated("%s failed, though no fault hit it: %s", first, reason)
 	}
 	f.Assume(m.SawAll("Pod"), "no change of a pod was missed")
 	well, _, _ := completed(m)

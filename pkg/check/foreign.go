@@ -14,7 +14,7 @@ import (
 const nearby = 2 * time.Second
 
 // foreign returns the disturbances after the launch that no fault of the run explains: a node that was lost, booted or tainted, a pod of the
-// application that Kubernetes took away. Somebody else works on the cluster, or it is not well: what comes of that says nothing about the faults.
+// application that Kubernetes took away, a Job that was deleted. Somebody else works on the cluster, or it is not well: what comes of that says nothing about the faults.
 func foreign(m *model.Model) []string {
 	if m.Launched.Never() {
 		return nil
@@ -42,6 +42,9 @@ func foreign(m *model.Model) []string {
 		if m.Belongs(pod) && pod.Disrupted != "" && !disturbedBy(m, pod.Node, pod.UID, pod.DisruptedAt) {
 			add(pod.DisruptedAt, "pod %s on node %s was taken away (%s)", pod.Name, pod.Node, pod.Disrupted)
 		}
+	}
+	if job := m.Job(); !job.Deleted.Never() {
+		add(job.Deleted, "the driver's Job was deleted")
 	}
 	return why
 }

@@ -94,13 +94,14 @@ func (e *Evaluation) Verdict(record Record) RunVerdict {
 	}
 	broken = append(broken, incomplete(m, record)...)
 	foreign := foreign(m)
-	v.Results = doubt(m, results, slices.Concat(broken, foreign))
+	v.Results = doubt(m, results, slices.Concat(broken, foreign, failedEnvironment(m)))
 	broken = append(append(broken, failed...), foreign...)
 	intact := len(broken) == 0 && m.End.Error == ""
 	unlanded, other := unlanded(m, plan), untested(m, plan)
 	v.Verdict, v.Reason = conclude(m, v.Results, slices.Concat(broken, unlanded, other))
 	if plan.control != nil {
-		v.Control = plan.control.assess(v.Verdict, v.Results, m, intact, slices.Concat(unlandedBut(m, plan, plan.control.notLanded), missedAnchors(m)))
+		wrong := slices.Concat(unlandedBut(m, plan, plan.control.notLanded), missedAnchors(m), other, e.undecided(plan, v.Results))
+		v.Control = plan.control.assess(v.Verdict, v.Results, m, intact, wrong)
 		v.Verdict, v.Reason = v.Control.conclude(v.Reason)
 	}
 	return v
@@ -209,6 +210,26 @@ func incomplete(m *model.Model, record Record) []string {
 		why = append(why, "the history has no end: the harness was killed or could not write, or the run still goes on")
 	case m.End.Interrupted:
 		why = append(why, "the run was interrupted")
+	}
+	return why
+}
+
+// failedEnvironment returns why what was not seen proves nothing: the run could not be carried out.
+func failedEnvironment(m *model.Model) []string {
+	if m.End.Error == "" {
+		return nil
+	}
+	return []string{"the cluster or the environment failed: " + m.End.Error}
+}
+
+// undecided returns the results that are inconclusive although no fault is needed to judge them: they compare with a run without faults, or
+// count from the launch.
+func (e *Evaluation) undecided(plan plan, results []Result) []string {
+	var why []string
+	for i, expected := range plan.expect {
+		if results[i].Verdict == Inconclusive && !expected.needsFault(e.definitions) {
+			why = append(why, results[i].Invariant+" is inconclusive: "+results[i].Message)
+		}
 	}
 	return why
 }

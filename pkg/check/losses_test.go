@@ -68,39 +68,32 @@ func TestWhatTheNextFaultCutsShort(t *testing.T) {
 			{name: "never begun", bound: second},
 		}
 	}
+	want := []string{"ended after", "never", "not yet late", "without a bound", "never begun"}
+	harmless := landedFault("cpuStress", "n1", 15_000, 0)
 	for name, c := range map[string]struct {
-		node string
-		want []string
+		other          model.Interference
+		cut, disturbed []string
 	}{
-		"on the driver":   {"n1", []string{"ended after", "never", "not yet late", "without a bound", "never begun"}},
-		"on an executor":  {"n2", []string{"ended after", "never", "not yet late", "without a bound", "never begun"}},
-		"on another node": {"n9", nil},
+		"no fault":          {},
+		"one that cost":     {other: model.Interference{Cut: ms(15_000).At}, cut: want},
+		"one that cost not": {other: model.Interference{Disturbed: ms(15_000).At, By: harmless}, disturbed: want},
+		"both":              {other: model.Interference{Cut: ms(60_000).At, Disturbed: ms(15_000).At, By: harmless}, cut: []string{"never begun"}, disturbed: want},
 	} {
-		tm := newTeam()
-		tm.executor("1", "n2", 2_000, 3_000, 4_000)
-		first := tm.fault("f", "nodeIsolate", "n1", 10_000, 0)
-		tm.fault("before", "nodeIsolate", "n1", 9_000, 9_500)
-		tm.fault("g", "nodeTaint", c.node, 15_000, 0)
-		var got []string
-		for _, s := range cutShort(tm.Model, steps(), first, tm.driver, model.Incarnations{tm.driver}) {
+		var cut, disturbed []string
+		for _, s := range steps() {
+			s.interfere(c.other)
 			if s.cut {
-				got = append(got, s.name)
+				cut = append(cut, s.name)
+			}
+			if s.disturbed == harmless {
+				disturbed = append(disturbed, s.name)
 			}
 		}
-		if diff := gocmp.Diff(c.want, got); diff != "" {
+		if diff := gocmp.Diff(c.cut, cut); diff != "" {
 			t.Errorf("%s: cut short (-want +got):\n%s", name, diff)
 		}
-	}
-	// The next fault hits the driver's successor.
-	tm := newTeam()
-	next := driverAt(tm.Model, 2, "n5", 12_000)
-	next.Pod.Namespace = "ns"
-	first := tm.fault("f", "nodeIsolate", "n1", 10_000, 0)
-	tm.fault("g", "nodeTaint", "n5", 15_000, 0)
-	tm.fault("h", "nodeTaint", "n1", 16_000, 0)
-	for _, s := range cutShort(tm.Model, steps(), first, tm.driver, model.Incarnations{tm.driver, next}) {
-		if s.name == "ended after" && !s.cut {
-			t.Error("a fault on the successor cuts nothing short")
+		if diff := gocmp.Diff(c.disturbed, disturbed); diff != "" {
+			t.Errorf("%s: disturbed (-want +got):\n%s", name, diff)
 		}
 	}
 }

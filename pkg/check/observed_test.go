@@ -70,12 +70,19 @@ func TestForeignDisturbances(t *testing.T) {
 		}
 	}
 	node := history.Object{Kind: "Node", Name: "n1"}
+	ownedBy := func(kind, uid string) []any {
+		return []any{object{"kind": kind, "name": uid, "uid": uid, "controller": true}}
+	}
 	evicted := func(b *historytest.Builder, labels map[string]string, namespace string) {
+		var owners []any
+		if driver := labels["driver"]; driver != "" {
+			owners = ownedBy("Pod", driver)
+		}
 		kubernetes(b, 20*second, history.Added, "Pod", "e", object{
-			"metadata": object{"uid": "e", "name": "e", "namespace": namespace, "labels": labels}, "spec": object{"nodeName": "n1"},
+			"metadata": object{"uid": "e", "name": "e", "namespace": namespace, "labels": labels, "ownerReferences": owners}, "spec": object{"nodeName": "n1"},
 			"status": object{"phase": "Failed", "reason": "Evicted"}})
 	}
-	executor := map[string]string{"spark-role": "executor"}
+	executor := map[string]string{"spark-role": "executor", "driver": "d"}
 	for name, c := range map[string]struct {
 		tell func(*historytest.Builder)
 		want []string
@@ -133,6 +140,18 @@ func TestForeignDisturbances(t *testing.T) {
 			evicted(b, executor, "ns")
 			fault(19*second, "podEvict", history.Object{Kind: "Pod", Name: "e"})(b)
 		}, []string{"at 20s pod e on node n1 was taken away (Evicted), which no fault explains"}},
+		"a stranger's executor": {func(b *historytest.Builder) {
+			evicted(b, map[string]string{"spark-role": "executor", "driver": "other"}, "ns")
+		}, nil},
+		"the Job is deleted": {func(b *historytest.Builder) {
+			kubernetes(b, 20*second, history.Deleted, "Job", "j", object{"metadata": object{"uid": "j"}})
+		}, []string{"at 20s the driver's Job was deleted, which no fault explains"}},
+		"the Job is marked for deletion": {func(b *historytest.Builder) {
+			kubernetes(b, 20*second, history.Modified, "Job", "j", object{"metadata": object{"uid": "j", "deletionTimestamp": stamp(20 * second)}})
+		}, []string{"at 20s the driver's Job was deleted, which no fault explains"}},
+		"another Job is deleted": {func(b *historytest.Builder) {
+			kubernetes(b, 20*second, history.Deleted, "Job", "k", object{"metadata": object{"uid": "k"}})
+		}, nil},
 		"a pod of another namespace":  {func(b *historytest.Builder) { evicted(b, executor, "other") }, nil},
 		"a pod that is no part of it": {func(b *historytest.Builder) { evicted(b, nil, "ns") }, nil},
 		"a component": {func(b *historytest.Builder) {
@@ -148,6 +167,7 @@ func TestForeignDisturbances(t *testing.T) {
 			m := modelOf(t, func(b *historytest.Builder) {
 				kubernetes(b, 0, history.Added, "Node", "n1", nodeObject("True", "b1", "old:NoSchedule"))
 				b.Harness(10*second, history.WorkloadLaunched, history.WorkloadData{Namespace: "ns", DriverKind: "Job", DriverUID: "j"})
+				kubernetes(b, 11*second, history.Added, "Pod", "d", object{"metadata": object{"uid": "d", "name": "d", "namespace": "ns", "ownerReferences": ownedBy("Job", "j")}})
 				c.tell(b)
 			})
 			if diff := gocmp.Diff(c.want, foreign(m)); diff != "" {

@@ -7,39 +7,46 @@ import (
 	"github.com/sparkchaos/sparkchaos/pkg/model"
 )
 
-// recovery returns the phases of the recovery from a fault that apply to it; none if it cost the application nothing.
-func recovery(m *model.Model, incarnations model.Incarnations, fault *model.Fault, bounds RecoveryArgs) []step {
+// recovery returns the phases of the recovery from a fault that apply to it, and all of them as one; none if it cost the application
+// nothing.
+func recovery(m *model.Model, incarnations model.Incarnations, fault *model.Fault, bounds RecoveryArgs) ([]step, step) {
+	var steps []step
+	var victim *model.Incarnation
 	for _, b := range m.DriverLosses(incarnations) {
 		if b.Fault == fault {
-			return cutShort(m, driverRecovery(m, incarnations, b, bounds), fault, b.Driver, incarnations)
+			steps, victim = driverRecovery(m, incarnations, b, bounds), b.Driver
 		}
 	}
-	lost := model.OfFault(m.ExecutorLosses(incarnations), fault)
-	if len(lost) == 0 || lost[0].Driver.Driver == nil {
-		return nil
+	if lost := model.OfFault(m.ExecutorLosses(incarnations), fault); victim == nil && len(lost) > 0 && lost[0].Driver.Driver != nil {
+		steps, victim = executorRecovery(m, lost, bounds), lost[0].Driver
 	}
-	return cutShort(m, executorRecovery(m, lost, bounds), fault, lost[0].Driver, incarnations)
+	if victim == nil {
+		return nil, step{}
+	}
+	all := total(fault, steps, bounds)
+	other := m.Interference(incarnations, fault, victim)
+	for i := range steps {
+		steps[i].interfere(other)
+	}
+	all.interfere(other)
+	return steps, all
 }
 
-// cutShort leaves out the phases that had not ended when the next fault hit the same driver, its executors or its successor: what did
-// not come after that is for that fault's recovery to show.
-func cutShort(m *model.Model, steps []step, fault *model.Fault, victim *model.Incarnation, incarnations model.Incarnations) []step {
-	next := m.NextFault(fault, victim)
-	if successor := incarnations.After(victim); successor != nil {
-		if at := m.NextFault(fault, successor); !at.IsZero() && (next.IsZero() || at.Before(next)) {
-			next = at
-		}
+// interfere notes what other faults did to a phase. One that had not ended when the next fault cost something is cut short: what did not
+// come after that is for that fault's recovery to show. One that a fault disturbed that cost nothing may be late because of it.
+func (s *step) interfere(other model.Interference) {
+	s.cut = s.goesOn(other.Cut)
+	if s.goesOn(other.Disturbed) {
+		s.disturbed = other.By
 	}
-	if next.IsZero() {
-		return steps
+}
+
+// goesOn reports whether a phase had not ended at a time, and was not overdue then.
+func (s *step) goesOn(at time.Time) bool {
+	if at.IsZero() || !s.to.Never() && !s.to.At.After(at) {
+		return false
 	}
-	for i := range steps {
-		s := &steps[i]
-		cut := s.to.Never() || s.to.At.After(next)
-		overdue := s.bound > 0 && !s.from.Never() && next.Sub(s.from.At) > s.bound
-		s.cut = cut && !overdue
-	}
-	return steps
+	return s.bound <= 0 || s.from.Never() || at.Sub(s.from.At) <= s.bound
 }
 
 // sequence puts phases one after the other: each begins where the last one that was seen ended.
@@ -61,7 +68,8 @@ func strikes(fault *model.Fault) sequence {
 // driverRecovery returns the phases after a fault that cost the driver.
 func driverRecovery(m *model.Model, incarnations model.Incarnations, b model.DriverLoss, bounds RecoveryArgs) []step {
 	s := strikes(b.Fault)
-	if node := b.Fault.Node(); node != "" && b.Fault.SilencesNode() {
+	// Where the node was silent already, nothing is to be detected.
+	if node := b.Fault.Node(); node != "" && b.Fault.SilencesNode() && !m.Nodes[node].SilentBefore(b.Fault.Began.At) {
 		s.then("detection", m.Nodes[node].Lost(b.Fault.Began.At), time.Duration(bounds.Detection), fmt.Sprintf("node %s is not Ready", node))
 	}
 	s.then("eviction", b.Driver.Pod.EndedSince(b.Fault.Began.At), time.Duration(bounds.Eviction),
@@ -85,7 +93,38 @@ func driverRecovery(m *model.Model, incarnations model.Incarnations, b model.Dri
 	// Executors come one by one and work at once, so progress may come before all of them are back.
 	s.at, s.text = begun.at, begun.text
 	s.then(phaseFirstProgress, progress, time.Duration(bounds.FirstProgress), fmt.Sprintf("a first task or batch has ended in pod %s", name))
+	return s.servedUntil(m, rescheduled(incarnations, b))
+}
+
+// servedUntil notes when the driver ended of the phases that it would have shown: what had not come by then could not come any more, and
+// yet may have come in time.
+func (s *sequence) servedUntil(m *model.Model, driver *model.Incarnation) []step {
+	for i := range s.steps {
+		if driver != nil && s.steps[i].byDriver() {
+			s.steps[i].over = served(m, driver)
+		}
+	}
 	return s.steps
+}
+
+// served returns when a driver had ended, or the application had ended well; Never if neither is known. A driver of an application that
+// failed for good never recovers, so its end ends nothing.
+func served(m *model.Model, driver *model.Incarnation) model.Moment {
+	well, badly, _ := completed(m)
+	if well.Never() && !badly.Never() {
+		return model.Moment{}
+	}
+	ends := []model.Moment{well, driver.Stopping()}
+	if driver.Pod != nil {
+		ends = append(ends, driver.Pod.Gone())
+	}
+	var first model.Moment
+	for _, end := range ends {
+		if !end.Never() {
+			first.KeepEarlier(end)
+		}
+	}
+	return first
 }
 
 func registeredBefore(b model.DriverLoss) int {
@@ -114,14 +153,16 @@ func executorRecovery(m *model.Model, lost []*model.ExecutorLoss, bounds Recover
 	since := fault.Began.At
 	s := strikes(fault)
 	if node := fault.Node(); node != "" && fault.SilencesNode() {
-		s.then("detection", m.Nodes[node].Lost(since), time.Duration(bounds.Detection), fmt.Sprintf("node %s is not Ready", node))
+		if !m.Nodes[node].SilentBefore(since) {
+			s.then("detection", m.Nodes[node].Lost(since), time.Duration(bounds.Detection), fmt.Sprintf("node %s is not Ready", node))
+		}
 		s.then("eviction", firstEnded(lost, since), time.Duration(bounds.Eviction), fmt.Sprintf("executor pod %s is marked for deletion or has ended", lost[0].Pod.Name))
 	} else {
 		s.then("detection", removed(driver, lost, since), time.Duration(bounds.Detection), "the driver removes the lost executor")
 	}
 	s.then(phaseExecutorsBack, model.AllReplaced(lost), time.Duration(bounds.ExecutorsBack), fmt.Sprintf("%d executors have registered anew", len(lost)))
 	s.then(phaseFirstProgress, firstTaskOfNew(lost), time.Duration(bounds.FirstProgress), "a new executor has ended its first task")
-	return s.steps
+	return s.servedUntil(m, lost[0].Driver)
 }
 
 func firstEnded(lost []*model.ExecutorLoss, since time.Time) model.Moment {

@@ -2,6 +2,7 @@ package check
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/sparkchaos/sparkchaos/internal/wording"
@@ -65,7 +66,10 @@ type step struct {
 	bound    time.Duration
 	begins   string // in words
 	ends     string
-	cut      bool // the next fault came before it ended
+	over     model.Moment // when the driver had ended that would have shown it; Never if it had not, or others show it
+
+	cut       bool         // the next fault cost something before it ended
+	disturbed *model.Fault // that hit the application before it ended, and cost nothing
 }
 
 func (s step) took() time.Duration { return max(0, s.to.At.Sub(s.from.At)) }
@@ -100,7 +104,7 @@ func checkRecovery(m *model.Model, bounds RecoveryArgs) Result {
 	var steps []step
 	var totals []step
 	for _, fault := range m.Landed() {
-		found := recovery(m, incarnations, fault, bounds)
+		found, all := recovery(m, incarnations, fault, bounds)
 		if len(found) == 0 {
 			continue // it cost nothing, so there is nothing to recover from
 		}
@@ -110,7 +114,7 @@ func checkRecovery(m *model.Model, bounds RecoveryArgs) Result {
 			}
 		}
 		steps = append(steps, found...)
-		totals = append(totals, total(fault, found, bounds))
+		totals = append(totals, all)
 	}
 	if !f.Assume(len(steps) > 0, "a fault cost the application its driver or an executor") {
 		return f.Inconclusive("no fault cost the application its driver or an executor, so there was nothing to recover from")
@@ -145,15 +149,17 @@ func (f *Finding) overdue(fault *model.Fault, s step) *Result {
 		if len(kinds) > 0 {
 			end = m.SeenUntil(kinds...)
 		}
+		end = s.until(end)
 		if s.cut || s.bound <= 0 || s.from.Never() || end.At.Sub(s.from.At) <= s.bound {
 			return nil
 		}
 		f.Bound, f.Measured = wording.Duration(s.bound), s.name+" never"
 		f.Cite(s.from, "%s", s.begins)
-		f.Cite(end, "nothing is seen from here on; %s: not yet", s.ends)
+		f.Cite(end, "%s; %s: not yet", s.citeUntil(end), s.ends)
 		if s.byDriver() {
 			f.AssumeDisks(m.NodesOf(m.Incarnations()), "that a driver ran on")
 		}
+		f.assumeAlone(s)
 		w.To, w.Least = end.At, end.At.Sub(s.from.At)
 		r := f.Late(w, "%s did not end within %s: %s never came", s.name, wording.Duration(s.bound), s.ends)
 		return &r
@@ -162,6 +168,30 @@ func (f *Finding) overdue(fault *model.Fault, s step) *Result {
 		Fault: fault.Name, Name: s.name, Duration: s.took(), Bound: s.bound, From: s.from.Seq, To: s.to.Seq,
 	})
 	return f.tooLong(s, w)
+}
+
+// until returns the end of the time in which a phase could have ended, if it is earlier than end.
+func (s step) until(end model.Moment) model.Moment {
+	if !s.over.Never() && s.over.At.Before(end.At) {
+		return s.over
+	}
+	return end
+}
+
+// citeUntil says what the end of that time is.
+func (s step) citeUntil(end model.Moment) string {
+	if end == s.over {
+		return "the driver or the application has ended"
+	}
+	return "nothing is seen from here on"
+}
+
+// assumeAlone states that a phase is late because of its own fault.
+func (f *Finding) assumeAlone(s step) {
+	if s.disturbed != nil {
+		f.Cite(s.disturbed.Began, "fault %s hits %s", s.disturbed.Name, target(s.disturbed))
+		f.Assume(false, "no other fault hit the application before it recovered (fault %s did)", s.disturbed.Name)
+	}
 }
 
 // tooLong returns a result if a phase that ended took longer than its bound, or may have.
@@ -174,6 +204,7 @@ func (f *Finding) tooLong(s step, w Window) *Result {
 	f.Cite(s.from, "%s", s.begins)
 	f.Cite(s.to, "%s", s.ends)
 	w.To = s.to.At
+	f.assumeAlone(s)
 	r := f.Within(took, w, "", fmt.Sprintf("%s took %s, longer than %s", s.name, took, wording.Duration(s.bound)))
 	r.Measured = s.name + " " + took.String()
 	return &r
@@ -190,26 +221,31 @@ func (f *Finding) recovered(steps, totals []step) Result {
 			}
 			continue
 		}
-		end := m.SeenUntil(w.Kinds...)
+		end := t.until(m.SeenUntil(w.Kinds...))
 		if w.To, w.Least = end.At, end.At.Sub(t.from.At); t.bound > 0 && w.Least > t.bound && !t.cut {
 			f.Bound, f.Measured = wording.Duration(t.bound), "total never"
 			f.Cite(t.from, "%s", t.begins)
-			f.Cite(end, "nothing is seen from here on; %s: not yet", t.ends)
+			f.Cite(end, "%s; %s: not yet", t.citeUntil(end), t.ends)
 			f.AssumeDisks(m.NodesOf(m.Incarnations()), "that a driver ran on")
+			f.assumeAlone(t)
 			return f.Late(w, "total did not end within %s: %s never came", wording.Duration(t.bound), t.ends)
 		}
 	}
 	var longest *step
 	for i := range totals {
-		if t := &totals[i]; longest == nil || t.took() > longest.took() {
+		if t := &totals[i]; !t.to.Never() && (longest == nil || t.took() > longest.took()) {
 			longest = t
 		}
 	}
-	if longest != nil && !longest.to.Never() {
+	if longest != nil {
 		f.Measured = wording.Duration(longest.took())
 		if longest.bound > 0 {
 			f.Bound = wording.Duration(longest.bound)
 		}
+	}
+	if !slices.ContainsFunc(totals, func(t step) bool { return !t.cut }) {
+		f.Assume(false, "one recovery at least was not cut short by the next fault")
+		return f.Inconclusive("the next fault cut short each recovery")
 	}
 	for _, s := range steps {
 		if s.cut {
@@ -218,24 +254,39 @@ func (f *Finding) recovered(steps, totals []step) Result {
 		f.Cite(s.from, "%s", s.begins)
 		f.Cite(s.to, "%s", s.ends)
 		if !f.Assume(!s.to.Never(), "%s was seen to end (%s)", s.name, s.ends) {
-			return f.Inconclusive("%s was not seen to end (%s) before the record ended", s.name, s.ends)
+			return f.Inconclusive("%s was not seen to end (%s) before %s", s.name, s.ends, s.lastWord())
 		}
 	}
+	if longest == nil {
+		return f.Held("the application had recovered")
+	}
 	return f.Held("the application had recovered %s after the fault", wording.Duration(longest.took()))
+}
+
+// lastWord says what ended the time in which the phase could be seen to end.
+func (s step) lastWord() string {
+	if s.over.Never() {
+		return "the record ended"
+	}
+	return "the driver or the application ended"
 }
 
 // total returns all phases of a fault as one, not ended as long as any of them is not.
 func total(fault *model.Fault, steps []step, bounds RecoveryArgs) step {
 	t := step{name: "total", from: fault.Began, bound: time.Duration(bounds.Total), begins: "fault " + fault.Name + " begins to act", ends: "the recovery is complete"}
+	ended := true
 	for _, s := range steps {
-		t.cut = t.cut || s.cut
-	}
-	for _, s := range steps {
-		if s.to.Never() {
-			t.to = model.Moment{}
-			return t
+		switch {
+		case !s.to.Never():
+			t.to.KeepLater(s.to)
+			continue
+		case !s.over.Never():
+			t.over.KeepEarlier(s.over)
 		}
-		t.to.KeepLater(s.to)
+		ended = false
+	}
+	if !ended {
+		t.to = model.Moment{}
 	}
 	return t
 }

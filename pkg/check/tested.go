@@ -38,8 +38,12 @@ func missedApplication(m *model.Model, fault *model.Fault) string {
 	if m.Launched.Never() || fault.Began.At.Before(m.Launched.At) {
 		return "before the workload was launched"
 	}
-	if over := over(m); !over.Never() && !fault.Began.At.Before(over.At) {
+	switch over := over(m); {
+	case over.Never():
+	case !fault.Began.At.Before(over.At):
 		return fmt.Sprintf("only after the application had ended, at %s", wording.Duration(m.Offset(over)))
+	case !fault.Began.At.Before(over.Earliest()):
+		return fmt.Sprintf("perhaps only after the application had ended, between %s and %s", wording.Duration(over.Earliest().Sub(m.Started.At)), wording.Duration(m.Offset(over)))
 	}
 	if fault.Leaves {
 		return "" // it is not meant to hit what runs
@@ -68,10 +72,10 @@ func over(m *model.Model) model.Moment {
 	}
 }
 
-// livedAt reports whether a pod was on a node at a time and had not ended.
+// livedAt reports whether a pod was on a node at a time and had certainly not ended.
 func livedAt(p *model.Pod, at time.Time) bool {
 	gone := p.Gone()
-	return !p.Placed.Never() && !p.Placed.At.After(at) && (gone.Never() || !gone.At.Before(at))
+	return !p.Placed.Never() && !p.Placed.At.After(at) && (gone.Never() || !gone.Earliest().Before(at))
 }
 
 // target names what a fault was aimed at.

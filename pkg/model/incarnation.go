@@ -229,9 +229,19 @@ func (m *Model) deadAlready(fault *Fault) bool {
 	})
 }
 
-// explained reports whether a fault cost an incarnation.
+// explained reports whether a fault cost an incarnation: the driver that was current when it began, or one that was put on a node that it
+// held then.
 func (m *Model) explained(all Incarnations, victim *Incarnation) bool {
-	return slices.ContainsFunc(m.DriverLosses(all), func(b DriverLoss) bool { return b.Driver == victim })
+	return slices.ContainsFunc(m.DriverLosses(all), func(b DriverLoss) bool { return b.Driver == victim }) ||
+		slices.ContainsFunc(m.Faults, func(f *Fault) bool { return m.putUnder(f, victim) })
+}
+
+// putUnder reports whether an incarnation was put on a node while a fault held it, and lost because of that.
+func (m *Model) putUnder(f *Fault, i *Incarnation) bool {
+	if f.Landed.Never() || i.Pod == nil || i.Pod.Placed.Never() || !f.Began.Before(i.Pod.Placed) || !i.Pod.Placed.At.Before(f.Until()) {
+		return false
+	}
+	return !i.Pod.EndedSince(i.Pod.Placed.At).Never() && !m.Cost(f, i.Pod, i.Driver, i.Stopping()).Never()
 }
 
 // Unexplained returns what is wrong with the incarnations that no fault explains: each after the first takes the place of one that a
@@ -275,12 +285,22 @@ func (m *Model) mayHaveRun(i *Incarnation) bool {
 	return m.HeldWithin(i.Node, i.Pod.Placed.At, until)
 }
 
-// Belongs reports whether a pod is part of the application: a driver, an executor, or a component that it uses. The witness is the harness's.
+// Belongs reports whether a pod is part of the application: a driver of it, an executor of one of those, or a component that it uses. The
+// witness is the harness's; other applications may have drivers and executors in the same namespace.
 func (m *Model) Belongs(pod *Pod) bool {
-	if pod.Namespace != m.Workload.Namespace {
+	switch {
+	case pod.Namespace != m.Workload.Namespace || pod.Component == roleWitness:
+		return false
+	case pod.Component != "" || m.isDriver(pod):
+		return true
+	case pod.Owner.Kind != "Pod":
 		return false
 	}
-	return pod.Component != roleWitness && (pod.Component != "" || pod.Role != "" || m.isDriver(pod) || pod.Owner.Kind == "Pod")
+	if driver := m.Pods[pod.Owner.UID]; driver != nil {
+		return m.isDriver(driver)
+	}
+	p := m.Processes[pod.Owner.UID]
+	return p != nil && p.Role == RoleDriver
 }
 
 const roleWitness = "witness"

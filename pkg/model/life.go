@@ -4,6 +4,8 @@ import (
 	"maps"
 	"slices"
 	"time"
+
+	"github.com/sparkchaos/sparkchaos/pkg/history"
 )
 
 // Life returns the times in which a process lived for certain: from each sign of life up to the next expected one. A pause is part of a life
@@ -39,7 +41,7 @@ func (m *Model) life(p *Process, lived func(from, to Moment) Spans) Spans {
 func (m *Model) unpaused(p *Process, from, to Moment) Spans {
 	left := Spans{{From: from, To: to}}
 	for _, f := range m.Faults {
-		if !m.holds(f, p) {
+		if !m.holds(f, p, pauses) {
 			continue
 		}
 		thawed := Moment{Seq: f.Recovered.Seq, At: f.Until()}
@@ -52,9 +54,9 @@ func (m *Model) unpaused(p *Process, from, to Moment) Spans {
 	return left
 }
 
-// holds reports whether a fault that landed makes a process stand still as long as it lasts.
-func (m *Model) holds(f *Fault, p *Process) bool {
-	return !f.Landed.Never() && f.does(pauses) && f.Hits(p.PodUID, p.Node)
+// holds reports whether a fault that landed does one of some things to a process as long as it lasts.
+func (m *Model) holds(f *Fault, p *Process, effects ...history.Effect) bool {
+	return !f.Landed.Never() && slices.ContainsFunc(effects, f.does) && f.Hits(p.PodUID, p.Node)
 }
 
 // join adds a span after the last one, or makes that one longer if they touch.
@@ -68,8 +70,13 @@ func (s *Spans) join(next Span) {
 
 // paused reports whether a fault made a process stand still in a time between two of its signs of life.
 func (m *Model) paused(p *Process, from, to time.Time) bool {
+	return m.held(p, from, to, pauses)
+}
+
+// held reports whether a fault with one of the effects was in effect on a process at any time between two.
+func (m *Model) held(p *Process, from, to time.Time, effects ...history.Effect) bool {
 	return slices.ContainsFunc(m.Faults, func(f *Fault) bool {
-		return m.holds(f, p) && f.Began.At.Before(to) && f.Until().After(from)
+		return m.holds(f, p, effects...) && f.Began.At.Before(to) && f.Until().After(from)
 	})
 }
 
@@ -80,10 +87,10 @@ func (m *Model) PossibleLife(i *Incarnation) Spans {
 	if i.Pod == nil || i.Pod.Running.Never() || len(all) == 0 {
 		return all
 	}
-	started := Moment{Seq: i.Pod.Running.Seq, At: i.Pod.Running.earliest()}
+	started := Moment{Seq: i.Pod.Running.Seq, At: i.Pod.Running.Earliest()}
 	if placed := i.Pod.Placed; started.At.After(all[0].From.At) && !placed.Never() {
 		// It was seen to run only after its first record, and its container may have started as much earlier as times of objects are exact.
-		started.At = Later(Moment{At: started.At.Add(-resolution)}, Moment{At: placed.earliest()}).At
+		started.At = Later(Moment{At: started.At.Add(-resolution)}, Moment{At: placed.Earliest()}).At
 	}
 	if started.At.Before(all[0].From.At) {
 		all[0].From = started
@@ -145,15 +152,18 @@ func (m *Model) knownToItsEnd(uid string, w *writer) bool {
 	}) || p.ended && last.At.Sub(p.Stopping.At) <= StillAlive
 }
 
-// Silent returns the longest time in which a JVM of the application stood still within a time although no fault held it, and which one.
+// Silent returns the longest time in which a JVM of the application stood still within a time although no fault held or slowed it, and
+// which one. A time from which records are missing was none.
 func (m *Model) Silent(from, to time.Time) (time.Duration, *Process) {
 	var longest time.Duration
 	var who *Process
 	for _, uid := range slices.Sorted(maps.Keys(m.Processes)) {
 		p := m.Processes[uid]
+		missing, _ := m.MissingRecords(uid)
 		for i := 1; i < len(p.Alive); i++ {
 			begin, end := p.Alive[i-1].To.At, p.Alive[i].From.At
-			if begin.Before(from) || end.After(to) || m.paused(p, begin, end) {
+			lost := time.Duration(missing)*beat >= end.Sub(begin)/2 // half of the signs of life that would be there
+			if begin.Before(from) || end.After(to) || lost || m.held(p, begin, end, pauses, slows) {
 				continue
 			}
 			if end.Sub(begin) > longest {

@@ -61,7 +61,7 @@ func (p *Pod) Wanted(at time.Time) bool {
 // away: the events that show it came late.
 func (p *Pod) MayHaveBeenLeaving(at time.Time) bool {
 	return slices.ContainsFunc([]Moment{p.Terminating, p.Finished, p.Deleted}, func(m Moment) bool {
-		return !m.Never() && m.At.After(at) && m.earliest().Before(at)
+		return !m.Never() && m.At.After(at) && m.Earliest().Before(at)
 	})
 }
 

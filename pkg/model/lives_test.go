@@ -202,7 +202,7 @@ func TestTimesThatKubernetesStates(t *testing.T) {
 		kubernetes(b, 30*second, history.Modified, "Job", "job", object{"metadata": object{"uid": "j"}, "status": object{
 			"conditions": []any{object{"type": "Failed", "status": "True", "lastTransitionTime": stamp(25 * second)}}}})
 	})
-	since := func(m Moment) time.Duration { return m.earliest().Sub(historytest.Epoch()) }
+	since := func(m Moment) time.Duration { return m.Earliest().Sub(historytest.Epoch()) }
 	if lost := m.Nodes["n1"].Lost(historytest.Epoch()); since(lost) != 14*second || lost.At.Sub(historytest.Epoch()) != 20*second {
 		t.Errorf("the node was lost at %+v", lost)
 	}

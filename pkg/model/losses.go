@@ -25,7 +25,9 @@ func (m *Model) ExecutorLosses(incarnations Incarnations) []*ExecutorLoss {
 	blows := m.DriverLosses(incarnations)
 	for _, fault := range m.Landed() {
 		driver := incarnations.Current(fault.Began.At)
-		if driver == nil || slices.ContainsFunc(blows, func(b DriverLoss) bool { return b.Fault == fault }) {
+		if driver == nil || slices.ContainsFunc(blows, func(b DriverLoss) bool {
+			return b.Fault == fault || b.Driver == driver && b.At.At.Before(fault.Began.At) // whose executors nobody needs any more
+		}) {
 			continue
 		}
 		for _, found := range m.lostExecutors(driver, fault) {
@@ -123,7 +125,7 @@ func (m *Model) pair(all []*ExecutorLoss) {
 			if e.At.Never() || taken[e] || !asked || !l.Fault.Began.Before(e.At) {
 				continue
 			}
-			taken[e], l.Replacement, l.Asked, l.Unsure = true, e, pod.Added, pod.Added.earliest().Before(since)
+			taken[e], l.Replacement, l.Asked, l.Unsure = true, e, pod.Added, pod.Added.Earliest().Before(since)
 			break
 		}
 	}
@@ -152,16 +154,54 @@ func OfFault(all []*ExecutorLoss, fault *Fault) []*ExecutorLoss {
 	return slices.DeleteFunc(slices.Clone(all), func(l *ExecutorLoss) bool { return l.Fault != fault })
 }
 
-// NextFault returns when the next fault after one began to act on the same driver or its executors; the zero time if none did.
-func (m *Model) NextFault(fault *Fault, driver *Incarnation) time.Time {
-	for _, other := range m.Landed() {
-		if !fault.Began.Before(other.Began) || other == fault {
-			continue
-		}
-		hitsExecutor := slices.ContainsFunc(m.Executors(driver), func(pod *Pod) bool { return other.Hits(pod.UID, pod.Node) })
-		if other.Hits(driver.UID, driver.Node) || hitsExecutor {
-			return other.Began.At
+// Interference is what other faults did to the recovery from one.
+type Interference struct {
+	Cut       time.Time // when the next fault cost the application something, so that its recovery takes over; zero: none did
+	Disturbed time.Time // when the next fault hit the same driver, its executors or a successor, and cost nothing; zero: none did
+	By        *Fault    // that disturbed
+}
+
+// Interference returns what other faults did to the recovery from one that cost a driver, or executors of it alone.
+func (m *Model) Interference(all Incarnations, fault *Fault, victim *Incarnation) Interference {
+	var found Interference
+	blows, losses := m.DriverLosses(all), m.ExecutorLosses(all)
+	costsDriver := slices.ContainsFunc(blows, func(b DriverLoss) bool { return b.Fault == fault })
+	concerns := func(i *Incarnation) bool { return i.Number > victim.Number || i == victim && !costsDriver }
+	costs := map[*Fault]bool{}
+	cut := func(at time.Time) {
+		if found.Cut.IsZero() || at.Before(found.Cut) {
+			found.Cut = at
 		}
 	}
-	return time.Time{}
+	for _, b := range blows {
+		costs[b.Fault] = true
+		switch {
+		case b.Fault == fault || !concerns(b.Driver):
+		case fault.Began.Before(b.Fault.Began):
+			cut(b.Fault.Began.At)
+		default: // it had hit before, and the driver was lost only now
+			cut(b.At.At)
+		}
+	}
+	for _, l := range losses {
+		costs[l.Fault] = true
+		if l.Fault != fault && concerns(l.Driver) && fault.Began.Before(l.Fault.Began) {
+			cut(l.Fault.Began.At)
+		}
+	}
+	for _, other := range m.Landed() {
+		if other == fault || costs[other] || !fault.Began.Before(other.Began) || !m.hitsAnyOf(other, all[victim.Number-1:]) {
+			continue
+		}
+		found.Disturbed, found.By = other.Began.At, other
+		break
+	}
+	return found
+}
+
+// hitsAnyOf reports whether a fault hit one of some incarnations or an executor of them.
+func (m *Model) hitsAnyOf(fault *Fault, some Incarnations) bool {
+	return slices.ContainsFunc(some, func(i *Incarnation) bool {
+		return fault.Hits(i.UID, i.Node) || slices.ContainsFunc(m.Executors(i), func(pod *Pod) bool { return fault.Hits(pod.UID, pod.Node) })
+	})
 }

@@ -3,8 +3,11 @@ package model
 import (
 	"fmt"
 	"testing"
+	"time"
 
 	gocmp "github.com/google/go-cmp/cmp"
+
+	"github.com/sparkchaos/sparkchaos/pkg/history"
 )
 
 // lossesInWords returns who was lost to which fault, when, and who took the place.
@@ -172,6 +175,150 @@ func TestTogether(t *testing.T) {
 		got := AllReplaced(c.losses)
 		if c.want == 0 && !got.Never() || c.want > 0 && got != ms(c.want) {
 			t.Errorf("%s: got %v, want %d", name, got, c.want)
+		}
+	}
+}
+
+// What a fault cost is for its own recovery to show; one that cost nothing may only disturb, and one on what was lost before does neither.
+func TestInterference(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		first, second string // the nodes that the faults hit
+		kind          string // of the second
+		want          string
+	}{
+		"costs the successor":                        {"n1", "n5", "nodePowerOff", "cut"},
+		"slows the successor":                        {"n1", "n5", "cpuStress", "disturbed"},
+		"on an executor of the dead driver":          {"n1", "n2", "nodePowerOff", "disturbed"},
+		"costs the driver whose executor was lost":   {"n2", "n1", "nodePowerOff", "cut"},
+		"slows the driver whose executor was lost":   {"n2", "n1", "networkDelay", "disturbed"},
+		"costs it another executor":                  {"n2", "n3", "nodePowerOff", "cut"},
+		"on a node that carries nothing":             {"n1", "n9", "nodePowerOff", ""},
+		"on a node that is silent already":           {"n1", "n1", "nodePowerOff", ""},
+		"slows the node of the executor that it had": {"n2", "n3", "cpuStress", "disturbed"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			tm := newTeam()
+			tm.executor("1", "n2", 2_000, 3_000, 4_000)
+			tm.executor("2", "n3", 2_000, 3_000, 4_000)
+			first := tm.fault("f", "nodePowerOff", c.first, 10_000, 0)
+			second := tm.fault("g", c.kind, c.second, 15_000, 0)
+			all := Incarnations{tm.driver}
+			tm.driver.Driver.Alive = Spans{{ms(1_500), ms(16_000)}}
+			if c.first == "n1" {
+				tm.driver.Driver.Alive = Spans{{ms(1_500), ms(10_000)}}
+				tm.driver.Pod.Terminating = ms(12_000)
+				all = append(all, driverAt(tm.Model, 2, "n5", 14_000))
+			}
+			got := tm.Interference(all, first, tm.driver)
+			is := ""
+			switch {
+			case got.Cut.Equal(second.Began.At):
+				is = "cut"
+			case got.Disturbed.Equal(second.Began.At) && got.By == second:
+				is = "disturbed"
+			}
+			if is != c.want {
+				t.Errorf("got %+v, want %q", got, c.want)
+			}
+		})
+	}
+}
+
+// A driver that is put on a node that a fault holds already, and is lost there, is explained by that fault.
+func TestADriverPutUnderAFault(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		from, to int64 // of the fault
+		change   func(*Pod)
+		want     int // how many are not explained
+	}{
+		"held, and given up":                 {9_000, 40_000, func(p *Pod) { p.Terminating = ms(18_000) }, 0},
+		"held, and still there":              {9_000, 40_000, func(*Pod) {}, 1},
+		"undone before it came":              {5_000, 9_000, func(p *Pod) { p.Terminating = ms(18_000) }, 1},
+		"held, undone and lost long after":   {9_000, 12_000, func(p *Pod) { p.Finished = ms(30_000) }, 1},
+		"held, and well done":                {9_000, 40_000, func(p *Pod) { p.Finished, p.Succeeded = ms(18_000), true }, 1},
+		"a driver that was there, and lives": {1, 40_000, func(p *Pod) { p.Terminating = ms(18_000) }, 0},
+	} {
+		tm := newTeam()
+		tm.Launched, tm.Workload.Namespace = ms(1), "ns"
+		tm.driver.Pod.Terminating = ms(10_100)
+		tm.fault("kill", "podKill", "n1", 10_000, 0)
+		tm.fault("hold", "nodeFreeze", "n3", c.from, c.to)
+		for i, node := range []string{"n3", "n2"} {
+			d := driverAt(tm.Model, i+2, node, int64(11_000+10_000*i))
+			d.Pod.Namespace, d.Pod.Owner = "ns", tm.driver.Pod.Owner
+			if node == "n3" {
+				d.Pod.Running = Moment{}
+				c.change(d.Pod)
+			}
+		}
+		if got := tm.Unexplained(); len(got) != c.want {
+			t.Errorf("%s: not explained: %q, want %d", name, got, c.want)
+		}
+	}
+}
+
+// Another application in the namespace has drivers and executors, too.
+func TestWhatBelongsToTheApplication(t *testing.T) {
+	t.Parallel()
+	tm := newTeam()
+	mine := tm.executor("1", "n2", 2_000, 3_000, 4_000)
+	tm.Processes["unseen"] = &Process{PodUID: "unseen", Role: RoleDriver}
+	tm.Pods["stranger"] = &Pod{UID: "stranger", Namespace: "ns", Role: "driver", Owner: history.Object{Kind: "Job", UID: "other"}}
+	owned := func(by string) *Pod {
+		return &Pod{UID: "x", Namespace: "ns", Role: "executor", Owner: history.Object{Kind: "Pod", UID: by}}
+	}
+	for name, c := range map[string]struct {
+		pod  *Pod
+		want bool
+	}{
+		"its driver":                       {tm.driver.Pod, true},
+		"an executor of its driver":        {mine, true},
+		"an executor of an unseen driver":  {owned("unseen"), true},
+		"a component":                      {&Pod{Namespace: "ns", Component: ComponentShuffleService}, true},
+		"the witness":                      {&Pod{Namespace: "ns", Component: roleWitness}, false},
+		"a stranger's driver":              {tm.Pods["stranger"], false},
+		"an executor of a stranger":        {owned("stranger"), false},
+		"an executor of nobody knows whom": {owned("nobody"), false},
+		"a component of another namespace": {&Pod{Namespace: "other", Component: ComponentShuffleService}, false},
+	} {
+		if got := tm.Belongs(c.pod); got != c.want {
+			t.Errorf("%s: belongs: %t, want %t", name, got, c.want)
+		}
+	}
+}
+
+// A JVM stands still if its signs of life are missing, not if their records are, or a fault of the plan slows it.
+func TestSilence(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		kind  string // of the fault; empty: none
+		first int64  // number of the first record after the silence of 4 s; the one before it has 10
+		want  time.Duration
+	}{
+		"no fault":                        {"", 11, 4 * second},
+		"frozen":                          {"nodeFreeze", 11, 0},
+		"slowed":                          {"cpuStress", 11, 0},
+		"cut off, all records known":      {"nodeIsolate", 11, 4 * second},
+		"cut off, records lost":           {"nodeIsolate", 51, 0},
+		"few records lost":                {"", 12, 4 * second},
+		"half of the records of the time": {"", 31, 0},
+	} {
+		tm := newTeam()
+		tm.driver.Driver.Alive = Spans{{ms(1_500), ms(12_000)}, {ms(16_000), ms(20_000)}}
+		w := &writer{}
+		for n := range int64(10) {
+			w.numbers.add(n+1, 0, false)
+		}
+		w.numbers.add(c.first, 0, false)
+		tm.writers[tm.driver.UID] = w
+		if c.kind != "" {
+			tm.fault("f", c.kind, "n1", 11_000, 17_000)
+		}
+		if got, _ := tm.Silent(ms(0).At, ms(60_000).At); got != c.want {
+			t.Errorf("%s: silent for %s, want %s", name, got, c.want)
 		}
 	}
 }

@@ -27,8 +27,8 @@ type Moment struct {
 // Never reports whether it did not happen, as far as the history shows.
 func (m Moment) Never() bool { return m.Seq == 0 }
 
-// earliest returns the earliest time at which it may have happened.
-func (m Moment) earliest() time.Time {
+// Earliest returns the earliest time at which it may have happened.
+func (m Moment) Earliest() time.Time {
 	if m.Since.IsZero() || m.Since.After(m.At) {
 		return m.At
 	}
@@ -42,8 +42,8 @@ type Lapse struct{ Least, Most time.Duration }
 func (m *Model) Lapse(from, to Moment) Lapse {
 	slack := from.Slack + to.Slack
 	return Lapse{
-		Least: max(0, to.earliest().Sub(from.At)-slack),
-		Most:  max(0, to.At.Sub(from.earliest())+slack),
+		Least: max(0, to.Earliest().Sub(from.At)-slack),
+		Most:  max(0, to.At.Sub(from.Earliest())+slack),
 	}
 }
 

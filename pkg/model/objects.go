@@ -296,6 +296,19 @@ func (n *Node) Lost(since time.Time) Moment {
 	return Moment{}
 }
 
+// SilentBefore reports whether the node was known not to be Ready already before a time.
+func (n *Node) SilentBefore(at time.Time) bool {
+	silent := false
+	if n != nil {
+		for _, change := range n.Changes {
+			if change.At.At.Before(at) {
+				silent = change.Status != "True"
+			}
+		}
+	}
+	return silent
+}
+
 // lostTo reports whether the node stopped being Ready in the time from since to over, and was not Ready again before until.
 func (n *Node) lostTo(since, over, until time.Time) bool {
 	if n == nil {
@@ -390,6 +403,7 @@ func (n *Node) observeMarks(bootID string, taints []taint, at Moment) {
 type Job struct {
 	Complete Moment
 	Failed   Moment
+	Deleted  Moment // the object is marked for deletion, or gone
 	Reason   string // of the failure
 }
 
@@ -409,6 +423,9 @@ func (m *Model) observeJob(e *history.Event, at Moment) error {
 	if job == nil {
 		job = &Job{}
 		m.Jobs[uid] = job
+	}
+	if e.Type == history.Deleted || object.Metadata.DeletionTimestamp != nil {
+		job.Deleted.KeepEarlier(at)
 	}
 	for _, c := range object.Status.Conditions {
 		switch {
