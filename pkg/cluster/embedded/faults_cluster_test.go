@@ -28,6 +28,7 @@ func TestCluster(t *testing.T) {
 		{"workloads reach each other", workloadsReachEachOther},
 		{"a Job is replaced when its node loses its power", jobIsReplaced},
 		{"a dead node falls silent", deadNodeFallsSilent},
+		{"the loss of a node leaves the way of the others alone", losses},
 		{"power-on boots the same disk anew, without leaks", powerCycles},
 		{"a power-off that ended half-way can be undone", halfPowerOffs},
 		{"a frozen node stops", frozenNodeStops},
@@ -209,6 +210,29 @@ func powerCycles(l *lab) {
 		kubernetes, err = l.client.CoreV1().Nodes().Get(l.Context(), "worker-1", metav1.GetOptions{})
 		return err == nil && boots[kubernetes.Status.NodeInfo.BootID], fmt.Sprint(kubernetes.Status.NodeInfo.BootID, boots)
 	})
+}
+
+// losses powers each node off and on. The others' way to the API server must stay as it is: its hardware address is in their ARP tables.
+func losses(l *lab) {
+	address := func() string {
+		address, err := l.cluster.BridgeAddress(l.Context())
+		if err != nil {
+			l.Fatal(err)
+		}
+		return address
+	}
+	before := address()
+	for _, node := range []string{"worker-1", "worker-2", "worker-3"} {
+		for _, action := range []cluster.Action{cluster.PowerOff, cluster.PowerOn, cluster.Isolate, cluster.Rejoin} {
+			l.do(action, node)
+			if now := address(); now != before {
+				l.Errorf("after %s of %s the API server has the hardware address %s, expected %s as before", action, node, now, before)
+			}
+		}
+	}
+	for _, node := range []string{"worker-1", "worker-2", "worker-3"} {
+		l.eventuallyReady(node, true)
+	}
 }
 
 // halfPowerOffs undoes what a harness leaves that is killed while it powers a node off.

@@ -66,7 +66,9 @@ func SetUpControlPlane(pid int, plan Plan) error {
 	if err := up(handle, "lo"); err != nil {
 		return err
 	}
-	if err := handle.LinkAdd(&netlink.Bridge{LinkAttrs: netlink.LinkAttrs{Name: Bridge}}); err != nil {
+	// With an address of its own: else it has the lowest one of its cables, and when that cable goes with its node every other node
+	// looks for the API server in vain until its ARP entry expires, seconds later.
+	if err := handle.LinkAdd(&netlink.Bridge{LinkAttrs: netlink.LinkAttrs{Name: Bridge, HardwareAddr: bridgeAddress()}}); err != nil {
 		return fmt.Errorf("add the bridge %s: %w", Bridge, err)
 	}
 	if err := address(handle, Bridge, ControlIP+"/24"); err != nil {
@@ -77,6 +79,9 @@ func SetUpControlPlane(pid int, plan Plan) error {
 	}
 	return routePods(handle, plan, 0)
 }
+
+// bridgeAddress is a locally administered address; the bridge is alone in its network namespace with it.
+func bridgeAddress() net.HardwareAddr { return net.HardwareAddr{2, 0, 0, 0, 0, 1} }
 
 // Connect plugs worker i, whose init is nodePID, into the bridge of the control plane, whose init is controlPID.
 func Connect(controlPID, nodePID, i int, plan Plan) error {
