@@ -197,6 +197,14 @@ func TestCompleteRecords(t *testing.T) {
 		{name: "a short file of a driver that a power loss ended, all of whose records came by HTTP", plan: overlap, want: Pass, twist: func(s *historytest.Story) {
 			s.Collected[0] = history.CollectionData{Node: "n1", Files: 1, Records: 60}
 		}},
+		{name: "an older release's disk gave more records than the history has", plan: overlap, want: Inconclusive, says: "its disk gave 126 records, the history has 125", twist: disk(func(c *history.CollectionData) {
+			c.Writers, c.Records = nil, 126
+		})},
+		{name: "an older release's disk gave what the history has", plan: overlap, want: Pass, twist: disk(func(c *history.CollectionData) { c.Writers, c.Records = nil, 125 })},
+		{name: "a second process in the pod, which repeats the numbers", plan: overlap, want: Inconclusive, says: "record 1 of pod d2 came twice with different content: a second process ran in the pod", twist: adding(func(b *historytest.Builder) {
+			record := history.WitnessRecord{Type: history.DriverStarted, Role: "driver", PodUID: "d2", PodName: "driver-d2", Node: "n2", Incarnation: "d2", Seq: 1}
+			b.Witness(36*second, 36*second, record)
+		})},
 		{name: "numbers are missing", plan: overlap, want: Inconclusive, says: "records of pod driver-d2 are missing", twist: hole},
 		{name: "the plugin could not write", plan: overlap, want: Inconclusive, says: "the witness in pod driver-d2 had trouble: write: no space left", twist: trouble("write")},
 		{name: "the plugin could not send what the disk has", plan: overlap, want: Pass, twist: trouble("send")},

@@ -7,6 +7,18 @@ import (
 	"github.com/sparkchaos/sparkchaos/pkg/history/historytest"
 )
 
+// suppressing is a driver that is refused after its witness has held back so many refusals.
+func suppressing(driver, held string) func(*historytest.Story) {
+	return func(s *historytest.Story) {
+		s.Extra = func(b *historytest.Builder) {
+			b.Witness(30*second, 30*second, history.WitnessRecord{
+				Type: history.PodCreateRefused, Role: "driver", PodUID: driver, PodName: "driver-" + driver, Incarnation: driver,
+				Detail: map[string]string{"podName": "any", "code": "403", "suppressed": held},
+			})
+		}
+	}
+}
+
 func refused(driver, name, code string) func(*historytest.Story) {
 	return func(s *historytest.Story) {
 		s.Extra = func(b *historytest.Builder) {
@@ -31,6 +43,8 @@ func TestExecutorNamesUnique(t *testing.T) {
 			refused("d2", "fixed-exec-1", "409")(s)
 		}, shows: []string{"was refused an executor pod fixed-exec-1"}},
 		{name: "refused the name of its own pod", want: Pass, twist: refused("d2", "driver-d2-exec-1", "409")},
+		{name: "refusals that the witness held back", want: Inconclusive, says: "40 were held back", twist: suppressing("d2", "40")},
+		{name: "none was held back", want: Pass, twist: suppressing("d2", "0")},
 		{name: "refused for another reason", want: Pass, twist: refused("d2", "driver-d1-exec-1", "403")},
 		{name: "refused a name that nobody held", want: Inconclusive, says: "stranger", twist: refused("d2", "stranger", "409")},
 		{name: "one incarnation uses a name twice", want: Violation, twist: func(s *historytest.Story) { s.Drivers[0].Executors[1].ID = "1" }},

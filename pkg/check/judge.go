@@ -203,7 +203,7 @@ func incomplete(m *model.Model, record Record) []string {
 		why = append(why, "the record has a problem: "+problem.Text)
 	}
 	for _, conflict := range m.Conflicts {
-		why = append(why, fmt.Sprintf("record %d of pod %s came twice with different content: somebody wrote in its name", conflict.Seq, conflict.PodUID))
+		why = append(why, fmt.Sprintf("record %d of pod %s came twice with different content: a second process ran in the pod, or somebody wrote in its name", conflict.Seq, conflict.PodUID))
 	}
 	switch {
 	case m.Ended.Never():

@@ -31,7 +31,10 @@ func checkLeftovers(m *model.Model) Result {
 	}
 	skipped := notLookedFor(m.Leftovers.Checked)
 	looked := f.Assume(len(skipped) == 0, "all was looked for that a run can leave%s", wording.Except(skipped))
-	f.Assume(!m.Phase(model.PhaseCleanUp).Never() && m.Phase(model.PhaseCleanUp).Before(m.LeftoversAt), "it was looked after the clean-up had begun")
+	cleanUp := m.Phase(model.PhaseCleanUp)
+	if !f.Assume(!cleanUp.Never() && cleanUp.Before(m.LeftoversAt), "it was looked after the clean-up had begun") {
+		return f.Inconclusive("leftovers were looked for before the clean-up had begun: what is there then is not left behind")
+	}
 	f.Assume(len(m.Leftovers.Errors) == 0, "looking succeeded%s", because(m.Leftovers.Errors))
 	seen := f.Assume(len(unseen) == 0, "what each undo record that is open is about could be looked at%s", wording.Except(named(unseen)))
 	if len(found) > 0 {

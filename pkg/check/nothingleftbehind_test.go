@@ -26,6 +26,14 @@ func TestNothingLeftBehind(t *testing.T) {
 		{name: "one thing was seen to be left, another could not be looked at", want: Violation, measure: "1 left, 1 unknown", says: "Namespace run-1", twist: func(s *historytest.Story) {
 			s.Leftovers.Found, s.Leftovers.Unseen = []history.Object{{Kind: "Namespace", Name: "run-1"}}, undoRecord()
 		}},
+		{name: "something, before the clean-up", want: Inconclusive, says: "before the clean-up had begun", twist: func(s *historytest.Story) {
+			s.Leftovers.Found, s.CleanUp = []history.Object{{Kind: "Namespace", Name: "run-1"}}, 0
+		}},
+		{name: "told twice: the first one counts", want: Violation, says: "Namespace run-1", twist: and(func(s *historytest.Story) {
+			s.Leftovers.Found = []history.Object{{Kind: "Namespace", Name: "run-1"}}
+		}, adding(func(b *historytest.Builder) {
+			b.Harness(58*second, history.Leftovers, history.LeftoversData{Checked: []string{"undo records"}})
+		}))},
 		{name: "nobody looked", want: Inconclusive, twist: func(s *historytest.Story) { s.Leftovers = nil }},
 		{name: "looking failed", want: Inconclusive, says: "forbidden", twist: func(s *historytest.Story) { s.Leftovers.Errors = []string{"forbidden"} }},
 		{name: "nothing was looked for", want: Inconclusive, twist: func(s *historytest.Story) { s.Leftovers.Checked = nil }},

@@ -42,7 +42,10 @@ func checkResult(m *model.Model) Result {
 	f.Assume(len(strangers) == 0, "each result was committed by an incarnation of this run's driver%s", wording.Except(strangers))
 	well, _, _ := completed(m)
 	for _, key := range slices.Sorted(maps.Keys(commits)) {
-		if r, wrong := f.compare(key, commits[key]); wrong {
+		if r, differs := f.compare(key, commits[key]); differs {
+			if certain := f.certainlyWrong(wrong, commits); r.Verdict != Violation && certain != nil {
+				return *certain
+			}
 			return r
 		}
 	}
@@ -146,6 +149,37 @@ func ownCommits(m *model.Model) (map[string][]model.Commit, []string) {
 	return own, wording.Distinct(strangers)
 }
 
+// certainlyWrong returns a violation if the last value of the last driver that committed a result is not the baseline's, all of whose records
+// are known: what other drivers did, on whatever disk, makes it no better. foreign is why the baseline is another one's.
+func (f *Finding) certainlyWrong(foreign string, commits map[string][]model.Commit) *Result {
+	drivers := map[string]*model.Incarnation{}
+	for _, incarnation := range f.model.Incarnations() {
+		drivers[incarnation.UID] = incarnation
+	}
+	for _, key := range slices.Sorted(maps.Keys(commits)) {
+		final := finals(commits[key])
+		last := slices.MaxFunc(final, func(a, b model.Commit) int {
+			return cmp.Compare(drivers[a.Incarnation].Number, drivers[b.Incarnation].Number)
+		})
+		differs := slices.ContainsFunc(final, func(c model.Commit) bool { return c.Value != last.Value })
+		if want, known := f.model.Baseline.Results[key]; foreign != "" || !known || last.Value == want || differs {
+			continue
+		}
+		v := NewFinding(f.model)
+		v.Bound, v.Measured = f.Bound, f.Measured
+		v.Cite(f.model.BaselineAt, "the run without faults has %s", wording.Count(len(f.model.Baseline.Results), "result"))
+		v.Assume(true, "the baseline is one of this workload and this image")
+		since := slices.DeleteFunc(f.model.Incarnations(), func(i *model.Incarnation) bool { return i.Number < drivers[last.Incarnation].Number })
+		v.AssumeDrivers(since)
+		if !v.AssumeDisks(append(f.model.NodesOf(since), last.Node), "that the last writer of "+key+", or a later driver, ran on") || len(v.unheld()) > 0 {
+			continue
+		}
+		r, _ := v.compare(key, []model.Commit{last})
+		return &r
+	}
+	return nil
+}
+
 // compare returns a violation if a result differs from the baseline's or between incarnations.
 func (f *Finding) compare(key string, commits []model.Commit) (Result, bool) {
 	final := finals(commits)
@@ -236,6 +270,14 @@ func doubles(m *model.Model, commits map[string][]model.Commit) (said string, to
 // aliveAt reports whether the driver may have been alive when another process told something.
 func aliveAt(i *model.Incarnation, m *model.Model, at model.Moment) bool {
 	return i != nil && i.Driver != nil && m.Life(i.Driver).Shift(at.Slack+m.Slack(i.Driver)).Covers(at.At)
+}
+
+// certainlyAliveAt reports whether the driver was alive, however wrong the clocks are, when another one told something.
+func certainlyAliveAt(i *model.Incarnation, m *model.Model, teller *model.Incarnation, at model.Moment) bool {
+	if i == nil || i.Driver == nil || teller == nil || teller.Driver == nil {
+		return false
+	}
+	return m.Life(i.Driver).Shift(-m.Slack(i.Driver) - m.Slack(teller.Driver)).Covers(at.At)
 }
 
 // nonEmpty returns a list of the text, empty if there is none.

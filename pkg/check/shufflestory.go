@@ -37,7 +37,11 @@ type rerun struct {
 	task      *model.Task
 	after     *hit // the last one before it; nil if there was none
 	explained bool // a fault between the two struck the executor that had it
+	lost      bool // the executor that had it was lost between the two, whatever took it
 }
+
+// ownLoss reports whether the output was computed again since its executor was lost, which no fault had struck.
+func (r rerun) ownLoss() bool { return r.lost && !r.explained && r.after != nil }
 
 // shuffleStory is what happened to map outputs, as far as faults go.
 type shuffleStory struct {
@@ -97,7 +101,7 @@ func (s *shuffleStory) addReruns(m *model.Model, book *mapBook) {
 			if before == nil || complete.Never() || !complete.Before(task.Started) {
 				continue
 			}
-			r := rerun{story: s, output: key, before: before, task: task}
+			r := rerun{story: s, output: key, before: before, task: task, lost: book.lost(before, task)}
 			for _, h := range s.hits {
 				if h.book != book || h.fault.Began.At.After(task.Started.At) {
 					continue
@@ -305,6 +309,21 @@ func (b *mapBook) holder(key outputKey, at model.Moment) *model.Task {
 		}
 	}
 	return last
+}
+
+// lost reports whether the executor that had a map output was lost before it was computed again: its pod ended or was deleted, or the driver
+// removed it.
+func (b *mapBook) lost(before, again *model.Task) bool {
+	var ends []model.Moment
+	if pod := b.pods[before.Executor]; pod != nil {
+		ends = append(ends, pod.EndedSince(before.Ended.At))
+	}
+	if registered := b.driver.Executors[before.Executor]; registered != nil {
+		ends = append(ends, registered.Removed)
+	}
+	return slices.ContainsFunc(ends, func(end model.Moment) bool {
+		return !end.Never() && !end.At.Before(before.Ended.At) && !end.At.After(again.Started.At)
+	})
 }
 
 // strangers returns the executors that computed map output and whose pods are not known.

@@ -2,6 +2,7 @@ package check
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/sparkchaos/sparkchaos/internal/wording"
 	"github.com/sparkchaos/sparkchaos/pkg/model"
@@ -58,9 +59,17 @@ func checkShuffle(m *model.Model, allowed string) Result {
 		f.Bound = fmt.Sprintf("%d %s", s.struck(), allowed)
 	}
 	for _, r := range s.reruns {
+		if r.ownLoss() {
+			continue // a rerun that is a violation outranks it
+		}
 		if result, settled := f.judgeRerun(r, allowed); settled {
 			return result
 		}
+	}
+	if i := slices.IndexFunc(s.reruns, rerun.ownLoss); i >= 0 {
+		r := s.reruns[i]
+		f.Cite(r.task.Started, "executor %s computes %s again", r.task.Executor, r.output)
+		return f.Inconclusive("%s was computed again after executor %s, which had it, was lost, though no fault had struck that executor: what it lost cannot be laid to a fault", r.output, r.before.Executor)
 	}
 	for _, h := range s.hits {
 		reader := h.reader(m)

@@ -249,6 +249,18 @@ func TestShuffleSurvivesLost(t *testing.T) {
 		{name: "one that was not lost, too", want: Violation, measure: "3 of 4 again", says: "map output 1 of shuffle 0 was computed again after lose-driver-node, which had not struck it on executor 2",
 			shows: []string{"executor 2 has computed map output 1", "executor 2 computes map output 1 of shuffle 0 again"},
 			twist: shuffleCase(usualRun().with(func(r *shuffleRun) { both(r); r.again(1, "2", 25*second) }), n2)},
+		{name: "one whose executor failed by itself, too", want: Inconclusive, says: "map output 1 of shuffle 0 was computed again after executor 2, which had it, was lost, though no fault",
+			twist: and(shuffleCase(usualRun().with(func(r *shuffleRun) { both(r); r.again(1, "1", 31*second) }), n2), func(s *historytest.Story) {
+				s.Drivers[0].Executors[1].Silent, s.Drivers[0].Executors[1].Finished = 29*second, 30*second
+			})},
+		{name: "a real loss outranks that", want: Violation, says: "map output 0",
+			twist: and(shuffleCase(usualRun().with(func(r *shuffleRun) {
+				both(r)
+				r.again(0, "2", 29*second)
+				r.again(1, "1", 31*second)
+			}), n2), func(s *historytest.Story) {
+				s.Drivers[0].Executors[1].Silent, s.Drivers[0].Executors[1].Finished = 29*second, 30*second
+			})},
 		{name: "one of them twice", want: Violation, says: "map output 0", twist: shuffleCase(usualRun().with(func(r *shuffleRun) { both(r); r.again(0, "2", 29*second) }), n2)},
 		{name: "by a new service, then without a fault", want: Violation, says: "map output 0 of shuffle 0 was computed again after lose-driver-node, which had not struck it on executor 1",
 			twist: and(shuffleCase(usualRun().with(func(r *shuffleRun) {

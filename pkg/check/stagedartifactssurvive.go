@@ -43,8 +43,13 @@ func checkArtifacts(m *model.Model) Result {
 	if !f.Assume(server != nil, "a fault that landed took away a pod of the staging server after the upload") {
 		return f.Inconclusive("no fault took away a pod of the staging server after the upload, so there was nothing to survive")
 	}
-	harness, driver := lastFetch(m, model.ByHarness, fault.Began.At), lastFetch(m, model.RoleDriver, a.Uploaded.At)
+	anew := func(fetch model.Fetch) bool { return m.ServedAnew(fault, server, fetch) }
+	harness, driver := lastFetch(m, model.ByHarness, fault.Began.At, anew), lastFetch(m, model.RoleDriver, a.Uploaded.At, nil)
 	if !f.Assume(harness != nil, "the harness fetched the artifacts after the fault") {
+		if old := lastFetch(m, model.ByHarness, fault.Began.At, nil); old != nil {
+			f.Cite(old.At, "the harness fetches them from pod %s, which the fault takes away", old.Pod)
+			return f.Inconclusive("after the fault the harness fetched the artifacts only from pod %s, which the fault took away and which served them still: it is not known whether they survived", old.Pod)
+		}
 		return f.Inconclusive("the harness could not fetch the artifacts after the fault, so it is not known whether they are still served")
 	}
 	f.Assume(driver != nil, "a driver fetched the artifacts")
@@ -104,10 +109,10 @@ func fetches(m *model.Model) []model.Fetch {
 	return slices.SortedStableFunc(slices.Values(m.Artifacts.Fetches), func(x, y model.Fetch) int { return x.At.At.Compare(y.At.At) })
 }
 
-// lastFetch returns the last fetch of what was uploaded that succeeded after a time; nil if there is none.
-func lastFetch(m *model.Model, by string, since time.Time) *model.Fetch {
+// lastFetch returns the last fetch of what was uploaded that succeeded after a time, of those that are wanted (nil: all); nil if there is none.
+func lastFetch(m *model.Model, by string, since time.Time, wanted func(model.Fetch) bool) *model.Fetch {
 	for _, fetch := range slices.Backward(fetches(m)) {
-		if fetch.By == by && fetch.Outcome == history.ArtifactsFetched && fetch.At.At.After(since) && uploaded(m, fetch) {
+		if fetch.By == by && fetch.Outcome == history.ArtifactsFetched && fetch.At.At.After(since) && uploaded(m, fetch) && (wanted == nil || wanted(fetch)) {
 			return &fetch
 		}
 	}

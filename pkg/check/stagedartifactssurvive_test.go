@@ -31,6 +31,24 @@ func (b staged) harness(at time.Duration, outcome, sha256 string) {
 	b.Add(at, history.Staging, outcome, nil, history.StagingData{ResourceID: "b1", SHA256: sha256, Server: "staging-s2", Error: "status 404"})
 }
 
+// asks is a fetch by the harness from a pod.
+func (b staged) asks(at time.Duration, server string) {
+	b.Add(at, history.Staging, history.ArtifactsFetched, nil, history.StagingData{ResourceID: "b1", SHA256: bundleHash, Server: server})
+}
+
+// deleted is a server's pod that is deleted and ends later.
+func (b staged) deleted(uid string, terminating, gone time.Duration) {
+	pod := historytest.Pod{
+		UID: uid, Name: "staging-" + uid, Namespace: historytest.Namespace, Node: "n1", Phase: "Running", Deleting: true,
+		Labels: map[string]string{"sparkchaos.dev/role": "stagingServer"},
+	}
+	b.Pod(terminating, history.Modified, pod)
+	b.Pod(gone, history.Deleted, pod)
+}
+
+// evicting makes the fault one that has pods deleted and ends no process itself.
+func evicting(story *historytest.Story) { story.FaultKind = "nodeDrain" }
+
 func (b staged) pod(at time.Duration, role, uid, node, outcome string) {
 	b.Witness(at, at, history.WitnessRecord{
 		Type: outcome, Role: role, PodUID: uid + history.ArtifactsWriter, PodName: "pod-" + uid, Node: node,
@@ -65,6 +83,48 @@ func TestStagedArtifactsSurvive(t *testing.T) {
 				b.harness(46*s, history.ArtifactsFetched, bundleHash)
 			}),
 			want: Pass, says: "4 downloads",
+		},
+		{
+			name: "fetched only from the pod that an eviction takes away, before it is gone", want: Inconclusive, says: "only from pod staging-s1, which the fault took away",
+			twist: and(uploaded(func(b staged) {
+				b.pod(25*s, "driver", "d2", "n2", history.ArtifactsFetched)
+				b.deleted("s1", 11*s, 40*s)
+				b.asks(12*s, "staging-s1")
+			}), evicting),
+		},
+		{
+			name: "fetched from a pod of the same name, after the first one is gone", want: Pass,
+			twist: and(uploaded(func(b staged) {
+				b.pod(25*s, "driver", "d2", "n2", history.ArtifactsFetched)
+				b.deleted("s1", 11*s, 40*s)
+				b.Pod(42*s, history.Added, historytest.Pod{
+					UID: "s9", Name: "staging-s1", Namespace: historytest.Namespace, Node: "n2", Phase: "Running", Labels: map[string]string{"sparkchaos.dev/role": "stagingServer"},
+				})
+				b.asks(46*s, "staging-s1")
+			}), evicting),
+		},
+		{
+			name: "from the same pod, whose processes the fault had ended", want: Pass,
+			twist: uploaded(func(b staged) {
+				b.pod(25*s, "driver", "d2", "n2", history.ArtifactsFetched)
+				b.asks(46*s, "staging-s1")
+			}),
+		},
+		{
+			name: "a driver failed while it fetched", want: Inconclusive, says: "came to an end",
+			twist: and(uploaded(func(b staged) {
+				b.pod(5*s, "driver", "d1", "n1", history.ArtifactsFetched)
+				b.pod(25*s, "driver", "d2", "n2", history.ArtifactsFetching)
+				b.harness(46*s, history.ArtifactsFetched, bundleHash)
+			})),
+		},
+		{
+			name: "a driver was deleted while it fetched", want: Pass,
+			twist: and(uploaded(func(b staged) {
+				b.pod(5*s, "driver", "d1", "n1", history.ArtifactsFetched)
+				b.pod(25*s, "driver", "d2", "n2", history.ArtifactsFetching)
+				b.harness(46*s, history.ArtifactsFetched, bundleHash)
+			}), func(story *historytest.Story) { story.Drivers[1].Terminating = 35 * s }),
 		},
 		{
 			name: "a driver is refused",

@@ -66,25 +66,25 @@ func lives(m *model.Model, incarnations model.Incarnations) map[string][]life {
 	return all
 }
 
-// assumeContinued states that each query that a lost driver ran was run by a later one, too, which went on with it; it returns whether it was.
-func (f *Finding) assumeContinued(b model.DriverLoss) bool {
+// assumeContinued states that each query that a lost driver ran was run by a later one, too, which went on with it.
+func (f *Finding) assumeContinued(incarnations model.Incarnations, b model.DriverLoss) {
 	runs := f.model.Streams.Runs
-	continued := true
+	later := map[string]bool{}
+	for _, incarnation := range incarnations {
+		later[incarnation.UID] = incarnation.Number > b.Driver.Number
+	}
 	for _, id := range slices.Sorted(maps.Keys(runs)) {
 		before := runs[id]
-		if before.Driver != b.Driver.UID || len(before.CompletedBatches()) == 0 {
+		if before.Driver != b.Driver.UID || len(before.Batches) == 0 {
 			continue
 		}
 		went := false
 		for _, after := range runs {
-			went = went || after.Query == before.Query && after.Driver != before.Driver && len(after.CompletedBatches()) > 0
+			went = went || after.Query == before.Query && later[after.Driver] && len(after.CompletedBatches()) > 0
 		}
 		name := cmp.Or(before.Name, before.Query)
-		if !f.Assume(went, "query %s, which %s ran, was gone on with after fault %s: a later driver completed a batch of it", name, b.Driver, b.Fault.Name) {
-			continued = false
-		}
+		f.Assume(went, "query %s, which %s ran, was gone on with after fault %s: a later driver completed a batch of it", name, b.Driver, b.Fault.Name)
 	}
-	return continued
 }
 
 func (f *Finding) queriesContinue(incarnations model.Incarnations, blows []model.DriverLoss) Result {
@@ -114,7 +114,7 @@ func (f *Finding) queriesContinue(incarnations model.Incarnations, blows []model
 		if !f.Assume(later > 0, "after fault %s a later incarnation than %s completed a batch", b.Fault.Name, b.Driver.Name) {
 			return f.Inconclusive("after fault %s no later incarnation than %s completed a batch, so nothing shows where it went on", b.Fault.Name, b.Driver)
 		}
-		f.assumeContinued(b)
+		f.assumeContinued(incarnations, b)
 	}
 	f.Assume(resumed > 0, "a query that one driver ran was run by the next one, too")
 	f.Measured = wording.Count(resumed, "resumption")

@@ -2,7 +2,9 @@ package check
 
 import (
 	"testing"
+	"time"
 
+	"github.com/sparkchaos/sparkchaos/pkg/history"
 	"github.com/sparkchaos/sparkchaos/pkg/history/historytest"
 )
 
@@ -35,12 +37,52 @@ func TestQueriesContinue(t *testing.T) {
 		{name: "batches that nobody reported", want: Inconclusive, says: "every batch was reported", twist: structuredStream().but(func(s *stream) {
 			s.batches = append(s.batches[:4], s.batches[6:]...)
 		})},
+		{name: "a second query that nobody went on with", want: Inconclusive, says: "query other, which incarnation 1 (pod driver-d1) ran, was gone on with", twist: secondQuery("d1")},
+		{name: "a second query, though the first batch of it was under way", want: Inconclusive, says: "query other, which incarnation 1", twist: structuredStream().but(func(s *stream) {
+			s.runs = append(s.runs, storyRun{"d1", "other", "r8", 4 * second})
+			s.batches = append(s.batches, storyBatch{driver: "d1", run: "r8", id: 0, to: 10, started: 8 * second})
+			s.names = map[string]string{"r8": "other"}
+		})},
+		{name: "a second query that the next driver went on with", want: Pass, twist: secondQuery("d1", "d2")},
+		{name: "a second query of the first driver that the last one dropped", want: Inconclusive, says: "query other, which incarnation 2 (pod driver-d2) ran, was gone on with", twist: and(secondQuery("d1", "d2"), thirdDriver)},
 		{name: "no first batch", want: Inconclusive, says: "every batch was reported", twist: structuredStream().but(func(s *stream) { s.batches = s.batches[1:] })},
 		{name: "nothing completed after the fault", want: Inconclusive, says: "no later incarnation", twist: structuredStream().but(func(s *stream) { s.batches = s.batches[:5] })},
 		{name: "no fault", want: Inconclusive, says: "nothing to continue", twist: both(structuredStream().told(), withoutFault)},
 		{name: "the dead node's disk was not read", want: Inconclusive, twist: both(structuredStream().told(), unreadDisk)},
 		{name: "no stream", want: Inconclusive, says: "no streaming query and no batch"},
 	})
+}
+
+// secondQuery is a stream with a second query, of which each of the drivers completes a batch.
+func secondQuery(drivers ...string) func(*historytest.Story) {
+	return structuredStream().but(func(s *stream) {
+		s.names = map[string]string{}
+		for i, driver := range drivers {
+			run, n := "other-"+driver, int64(i)
+			at := []time.Duration{5 * second, 29 * second}[i]
+			s.names[run] = "other"
+			s.runs = append(s.runs, storyRun{driver, "other", run, at - second})
+			s.batches = append(s.batches, storyBatch{driver: driver, run: run, id: n, from: 50 * n, to: 50 * (n + 1), started: at, completed: at + second})
+		}
+	})
+}
+
+// thirdDriver goes on with the first query alone, after a second fault has taken the node of the second driver at 35 s.
+func thirdDriver(s *historytest.Story) {
+	d := &s.Drivers[1]
+	d.Silent, d.Terminating, d.Finished, d.Deleted = 35*second, 36*second, 0, 40*second
+	s.Drivers = append(s.Drivers, historytest.Driver{UID: "d3", Node: "n3", Application: "spark-3", Created: 36 * second, Running: 37 * second, Started: 38 * second, Silent: 44 * second})
+	also(func(b *historytest.Builder) {
+		began := historytest.Epoch().Add(35 * second)
+		data := history.FaultData{Fault: "second", Kind: "podKill", Targets: []history.Object{podTarget("d2")}, Began: &began}
+		b.Fault(35*second, history.FaultInjecting, data)
+		b.Fault(36*second, history.FaultLanded, data)
+		id := int64(7)
+		say(b, 39*second, "d3", history.QueryStarted, nil, map[string]string{"queryId": "q", "runId": "r3", "name": "wordcount"})
+		say(b, 40*second, "d3", history.BatchCompleted, &id, map[string]string{
+			"queryId": "q", "runId": "r3", "startOffset": `{"offset":350}`, "endOffset": `{"offset":400}`,
+		})
+	})(s)
 }
 
 func TestStateContinues(t *testing.T) {

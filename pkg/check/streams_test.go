@@ -1,6 +1,7 @@
 package check
 
 import (
+	"cmp"
 	"fmt"
 	"strconv"
 	"time"
@@ -30,6 +31,7 @@ type storyRun struct {
 type stream struct {
 	runs    []storyRun
 	batches []storyBatch
+	names   map[string]string // of queries, by run; wordcount if there is none
 	extra   func(*historytest.Builder)
 }
 
@@ -38,7 +40,7 @@ func (s stream) told() func(*historytest.Story) {
 	return func(story *historytest.Story) {
 		story.Extra = func(b *historytest.Builder) {
 			for _, r := range s.runs {
-				say(b, r.started, r.driver, history.QueryStarted, nil, map[string]string{"queryId": r.query, "runId": r.run, "name": "wordcount"})
+				say(b, r.started, r.driver, history.QueryStarted, nil, map[string]string{"queryId": r.query, "runId": r.run, "name": cmp.Or(s.names[r.run], "wordcount")})
 			}
 			for _, batch := range s.batches {
 				s.tell(b, batch)

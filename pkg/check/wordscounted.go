@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -92,6 +93,8 @@ func checkExactlyOnce(m *model.Model) Result {
 		}
 	}
 	first, last := once[0], once[len(once)-1]
+	f.assumeAgainByOthers(batches)
+	f.assumeInLedger(incarnations, last)
 	f.assumeAll(last.to)
 	f.Measured = fmt.Sprintf("%s up to batch %d", wording.Count(int(last.to), "word"), last.batch)
 	f.Cite(first.At, "%s commits batch %d with the offsets %s", first.writer, first.batch, first.offsets)
@@ -116,8 +119,8 @@ func (f *Finding) countedAgain(batches []counted) *Result {
 			r := v.Proven("batch %d was committed twice, by %s with the offsets %s and %d words, by %s with %s and %d", a.batch, a.writer, a.offsets, a.total, b.writer, b.offsets, b.total)
 			return &r
 		}
-		witness := alongside(f.model, a, b)
-		if witness == nil {
+		witness, certain := alongside(f.model, a, b)
+		if !certain {
 			continue
 		}
 		v.Cite(witness.Driver.Alive.Last(), "%s gives its last sign of life", witness)
@@ -132,18 +135,60 @@ func (f *Finding) countedAgain(batches []counted) *Result {
 	return nil
 }
 
-// alongside returns the writer of one of two commits that was alive when the other one was made by another driver; nil
-// if the two never were there together.
-func alongside(m *model.Model, a, b counted) *model.Incarnation {
-	switch {
-	case a.writer == b.writer:
-		return nil
-	case aliveAt(a.writer, m, b.At):
-		return a.writer
-	case aliveAt(b.writer, m, a.At):
-		return b.writer
-	default:
-		return nil
+// alongside returns the writer of one of two commits that was, or may have been, alive when the other one was made by another driver; nil
+// if the two never were there together. It reports whether that is certain, although their clocks are not known exactly.
+func alongside(m *model.Model, a, b counted) (writer *model.Incarnation, certain bool) {
+	if a.writer == b.writer {
+		return nil, false
+	}
+	for _, pair := range [][2]counted{{a, b}, {b, a}} {
+		if certainlyAliveAt(pair[0].writer, m, pair[1].writer, pair[1].At) {
+			return pair[0].writer, true
+		}
+	}
+	for _, pair := range [][2]counted{{a, b}, {b, a}} {
+		if aliveAt(pair[0].writer, m, pair[1].At) {
+			return pair[0].writer, false
+		}
+	}
+	return nil, false
+}
+
+// assumeAgainByOthers states that a batch that was committed again was so by the successor of a dead driver: nobody can tell whether a sink
+// takes a batch twice from one driver, or from two that may both have been alive, since their clocks are not known well enough.
+func (f *Finding) assumeAgainByOthers(batches []counted) {
+	var doubtful []string
+	for i := 1; i < len(batches); i++ {
+		a, b := batches[i-1], batches[i]
+		if a.batch != b.batch {
+			continue
+		}
+		if a.writer == b.writer {
+			doubtful = append(doubtful, fmt.Sprintf("batch %d, which %s committed twice", b.batch, b.writer))
+		} else if witness, certain := alongside(f.model, a, b); witness != nil && !certain {
+			doubtful = append(doubtful, fmt.Sprintf("batch %d, when %s may have been alive", b.batch, witness))
+		}
+	}
+	if len(doubtful) > 0 {
+		f.Assume(false, "each batch that was committed again was so after the death of its first writer%s", wording.Except(doubtful))
+	}
+}
+
+// assumeInLedger states that the ledger goes as far as the drivers completed batches by Spark's word.
+func (f *Finding) assumeInLedger(incarnations model.Incarnations, last counted) {
+	var missing []string
+	queries := lives(f.model, incarnations)
+	for _, name := range slices.Sorted(maps.Keys(queries)) {
+		for _, l := range queries[name] {
+			for _, batch := range l.CompletedBatches() {
+				if to, ok := plainOffset(batch.To); ok && to > last.to {
+					missing = append(missing, fmt.Sprintf("batch %d of %s, up to offset %d", batch.ID, l.of, to))
+				}
+			}
+		}
+	}
+	if len(missing) > 0 {
+		f.Assume(false, "each batch that was completed is in the ledger, which ends at offset %d%s", last.to, wording.Except(missing))
 	}
 }
 
@@ -242,7 +287,24 @@ func checkAtLeastOnce(m *model.Model) Result {
 		return f.Violated("%s were counted up to batch %d, but the batches up to it hold %d: %d are lost", wording.Count(int(last.total), "word"), last.batch, held, held-last.total)
 	}
 	f.assumeAll(last.highest + 1)
+	f.assumeCounted(incarnations, last)
 	return f.Held("each of %d words was counted at least once, %d counts in all", last.highest+1, last.total)
+}
+
+// assumeCounted states that no batch was read after the last one that was counted. The words that the application was to read are enough.
+func (f *Finding) assumeCounted(incarnations model.Incarnations, last tally) {
+	if until := lastWord(f.model); until > 0 && last.highest+1 >= until {
+		return
+	}
+	var uncounted []string
+	for _, e := range entries(f.model, incarnations, keyOffsets) {
+		if e.batch > last.batch {
+			uncounted = append(uncounted, strconv.FormatInt(e.batch, 10))
+		}
+	}
+	if len(uncounted) > 0 {
+		f.Assume(false, "each batch that was read was counted%s", wording.Except(wording.Distinct(uncounted)))
+	}
 }
 
 // readOffsets are the offsets that the batches of a DStream application hold, each batch once.

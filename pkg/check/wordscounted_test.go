@@ -2,9 +2,11 @@ package check
 
 import (
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/sparkchaos/sparkchaos/pkg/history"
 	"github.com/sparkchaos/sparkchaos/pkg/history/historytest"
 	"github.com/sparkchaos/sparkchaos/pkg/model"
 )
@@ -32,6 +34,20 @@ func TestExactlyOnce(t *testing.T) {
 		{name: "a hole", want: Violation, says: "the offsets 250-260 are in no batch", twist: structuredStream().but(func(s *stream) { s.batches[6].from = 260 })},
 		{name: "an overlap", want: Violation, says: "the offsets 240-250 are in two batches", twist: structuredStream().but(func(s *stream) { s.batches[6].from = 240 })},
 		{name: "counted twice by the state", want: Violation, says: "there were 300 words, but 350 were counted", twist: structuredStream().but(func(s *stream) { s.batches[6].total = 350 })},
+		{name: "again by the driver that committed it", want: Inconclusive, says: "batch 5, which incarnation 2 (pod driver-d2) committed twice", twist: structuredStream().but(func(s *stream) {
+			again := s.batches[6]
+			again.started, again.completed, again.committed = 0, 0, again.committed+500*time.Millisecond
+			s.batches = append(s.batches, again)
+		})},
+		{name: "completed, and not in the ledger", want: Inconclusive, says: "batch 7 of incarnation 2 (pod driver-d2), up to offset 400", twist: structuredStream().but(func(s *stream) {
+			s.batches = append(s.batches, storyBatch{driver: "d2", run: "r2", id: 7, from: 350, to: 400, started: 34 * second, completed: 35 * second})
+		})},
+		{name: "begun, and not in the ledger", want: Pass, twist: structuredStream().but(func(s *stream) {
+			s.batches = append(s.batches, storyBatch{driver: "d2", run: "r2", id: 7, from: 350, to: 400, started: 34 * second})
+		})},
+		{name: "a batch again, while the harness's clock is no good", want: Inconclusive, says: "batch 4, when incarnation 1 (pod driver-d1) may have been alive", twist: and(structuredStream().told(), also(func(b *historytest.Builder) {
+			b.Harness(second, history.ClocksMeasured, history.ClocksData{Nodes: []history.ClockOffset{{Node: "n1", Uncertainty: 25 * second}, {Node: "n2", Uncertainty: 25 * second}}})
+		}))},
 		{name: "nothing after the fault", want: Inconclusive, says: "no later incarnation", twist: structuredStream().but(func(s *stream) { s.batches = s.batches[:5] })},
 		{name: "the dead node's disk was not read", want: Inconclusive, twist: both(structuredStream().told(), unreadDisk)},
 		{name: "another kind of application", want: Inconclusive, says: "no Structured Streaming one", twist: dstream().told()},
@@ -54,6 +70,12 @@ func TestAtLeastOnce(t *testing.T) {
 		})},
 		{name: "lost, hidden by words that were read twice", want: Violation, says: "50 are lost", twist: dstream().but(func(s *stream) {
 			s.batches[6].from -= 50 // counted once only
+		})},
+		{name: "read, and never counted", want: Inconclusive, says: "each batch that was read was counted (not 8000)", twist: dstream().but(func(s *stream) {
+			s.extra = func(b *historytest.Builder) {
+				id := int64(8000)
+				say(b, 34*second, "d2", history.Ledger, &id, map[string]string{"key": "offsets/8000", "value": "350-400"})
+			}
 		})},
 		{name: "the last counts are of the dead driver", want: Inconclusive, says: "nothing shows what was lost", twist: dstream().but(func(s *stream) { s.batches = s.batches[:5] })},
 		{name: "the dead node's disk was not read", want: Inconclusive, twist: both(dstream().told(), unreadDisk)},

@@ -96,13 +96,48 @@ func (m *Model) Unfinished() []string {
 	var open []string
 	for _, uid := range slices.Sorted(maps.Keys(m.Artifacts.Begun)) {
 		fetch := m.Artifacts.Begun[uid]
-		pod := m.Pods[uid]
-		lost := pod != nil && (!pod.Terminating.Never() || !pod.Gone().Never()) || m.Struck(uid, fetch.Node)
-		if !ended[uid] && !lost {
+		if !ended[uid] && !m.lostWhileFetching(uid, fetch) {
 			open = append(open, fetch.String())
 		}
 	}
 	return open
+}
+
+// lostWhileFetching reports whether a pod was taken away, which explains why its fetch never ended: it was deleted, or a fault cost it. One
+// that failed by itself may have failed since it could not fetch.
+func (m *Model) lostWhileFetching(uid string, fetch Fetch) bool {
+	pod := m.Pods[uid]
+	if pod == nil {
+		return m.Struck(uid, fetch.Node)
+	}
+	for _, end := range []Moment{pod.Terminating, pod.Deleted} {
+		if !end.Never() && (pod.Finished.Never() || end.Before(pod.Finished)) {
+			return true
+		}
+	}
+	return slices.ContainsFunc(m.Landed(), func(f *Fault) bool { return !m.Cost(f, pod, nil, Moment{}).Never() })
+}
+
+// ServedAnew reports whether a fetch by the harness shows that artifacts outlived the loss of a server's pod: another pod gave them, or that
+// pod after a fault had ended its processes. A pod that is being deleted, or that a fault cut off, serves what it has for a while.
+func (m *Model) ServedAnew(fault *Fault, server *Pod, fetch Fetch) bool {
+	if fault.does(endsProcesses) && fetch.At.At.After(fault.Landed.At) || fetch.Pod != "" && fetch.Pod != server.Name {
+		return true
+	}
+	gone := server.Gone()
+	if gone.Never() || gone.At.After(fetch.At.At) {
+		return false
+	}
+	if fetch.Pod == "" {
+		return true // recorded by a release that did not say who was asked: nobody asks a pod that is gone
+	}
+	for _, pod := range m.Pods {
+		successor := pod.UID != server.UID && pod.Name == server.Name && pod.Namespace == server.Namespace
+		if successor && !pod.Running.Never() && !pod.Running.At.After(fetch.At.At) {
+			return true
+		}
+	}
+	return false
 }
 
 // Struck reports whether a fault that landed struck a pod or its node.

@@ -100,16 +100,33 @@ func (s numbers) missing() int64 { return s.last() - s.count() }
 type writer struct {
 	name, node string
 	numbers    numbers
+	digests    digests
+	conflict   bool // told already that two different records have one number
 }
 
-// wrote notes the number of a record and reports whether it came for the first time.
+// wrote notes the number of a record and reports whether it came for the first time. A record that came twice may have come by both ways, and
+// then says the same; if it does not, another process wrote in the name of the first.
 func (m *Model) wrote(r *history.WitnessRecord) bool {
 	w := m.writers[r.PodUID]
 	if w == nil {
-		w = &writer{name: r.PodName, node: r.Node}
+		w = &writer{name: r.PodName, node: r.Node, digests: digests{}}
 		m.writers[r.PodUID] = w
 	}
-	return w.numbers.add(r.Seq, r.WallMicros, r.Type == history.Heartbeat)
+	fresh := w.numbers.add(r.Seq, r.WallMicros, r.Type == history.Heartbeat)
+	digest := digestOf(r)
+	if before, known := w.digests.put(r.Seq, digest); known && before != digest {
+		m.contradicts(w, r)
+	}
+	return fresh
+}
+
+// contradicts notes that two different records have one number, once for each process: one that was started again in place repeats them all.
+func (m *Model) contradicts(w *writer, r *history.WitnessRecord) {
+	told := w.conflict || slices.ContainsFunc(m.Conflicts, func(c history.ConflictData) bool { return c.PodUID == r.PodUID })
+	if !told {
+		m.Conflicts = append(m.Conflicts, history.ConflictData{PodUID: r.PodUID, Seq: r.Seq, Node: r.Node})
+	}
+	w.conflict = true
 }
 
 // DiskMissing returns the nodes among names whose witness evidence is not complete, each with the reason: the disk was not read in
@@ -161,6 +178,9 @@ func (m *Model) incompleteDisk(node string) string {
 		return fmt.Sprintf("its disk gave the files of %d processes, %d reported", data.Files, files)
 	case int64(data.Records) < known:
 		return fmt.Sprintf("its disk gave %d records, %d are known", data.Records, known)
+	}
+	if data.Writers == nil && int64(data.Records) > known { // recorded by a release that counted a node's records as a whole
+		return fmt.Sprintf("its disk gave %d records, the history has %d", data.Records, known)
 	}
 	return ""
 }

@@ -79,7 +79,7 @@ func (m Moment) Before(other Moment) bool {
 
 // Model is what the events so far say, in the terms in which invariants are stated. Its memory grows with the objects
 // that were ever seen (pods, nodes, executors, results, batches; tasks only if the plan asks about them), some hundred bytes each,
-// and not with the events.
+// and with the events by four bytes for each record of a process.
 type Model struct {
 	Run      history.RunData
 	Started  Moment // of the run
@@ -362,6 +362,9 @@ func (m *Model) observeHarness(e *history.Event, at Moment) error {
 	case history.DisksCollected:
 		return m.observeCollection(e, at)
 	case history.Leftovers:
+		if !m.once(m.LeftoversAt, at, "leftovers were looked for") {
+			return nil
+		}
 		m.Leftovers, m.LeftoversAt = &history.LeftoversData{}, at
 		return json.Unmarshal(e.Data, m.Leftovers)
 	case history.Problem:

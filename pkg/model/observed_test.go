@@ -351,7 +351,7 @@ func TestTheDiskOfANode(t *testing.T) {
 		"fewer files":                 {func(m *Model) { disk(m).Writers, disk(m).Files = nil, 1 }, "its disk gave the files of 1 processes, 2 reported"},
 		"fewer records":               {func(m *Model) { disk(m).Writers, disk(m).Records = nil, 5 }, "its disk gave 5 records, 6 are known"},
 		"an older history":            {func(m *Model) { disk(m).Writers = nil }, ""},
-		"more, in an older one":       {func(m *Model) { disk(m).Writers, disk(m).Records, disk(m).Files = nil, 9, 3 }, ""},
+		"more, in an older one":       {func(m *Model) { disk(m).Writers, disk(m).Records, disk(m).Files = nil, 9, 3 }, "its disk gave 9 records, the history has 6"},
 		"a witness that had trouble":  {func(m *Model) { m.Processes["a"].troubles = []string{"open: no space", "write: no space"} }, "the witness in pod pod-a had trouble: open: no space; write: no space"},
 		"trouble on another node":     {func(m *Model) { m.Processes["c"].troubles = []string{"open: no space"} }, ""},
 		"a writer that is no process": {func(m *Model) { delete(m.Processes, "a") }, ""},
@@ -569,5 +569,57 @@ func TestClocksOfProcesses(t *testing.T) {
 		if got := m.Slack(p); got != c.slack {
 			t.Errorf("%s: uncertain by %s, want %s", name, got, c.slack)
 		}
+	}
+}
+
+// A record that comes by both ways says the same; two different ones with one number are of two processes, or one is forged.
+func TestTwoRecordsWithOneNumber(t *testing.T) {
+	t.Parallel()
+	first := history.WitnessRecord{
+		Type: history.Ledger, Role: RoleDriver, PodUID: "d", PodName: "driver-d", Node: "n1", Seq: 7, WallMicros: 1_000_000, Via: "http",
+		Detail: map[string]string{"key": "k", "value": "right", "more": "x"},
+	}
+	for name, tt := range map[string]struct {
+		change func(*history.WitnessRecord)
+		want   int
+	}{
+		"by the disk, too": {func(r *history.WitnessRecord) { r.Via = viaDisk }, 0},
+		"another number":   {func(r *history.WitnessRecord) { r.Seq, r.WallMicros = 8, 1_100_000 }, 0},
+		"another process":  {func(r *history.WitnessRecord) { r.PodUID, r.WallMicros = "e", 1_100_000 }, 0},
+		"another time":     {func(r *history.WitnessRecord) { r.WallMicros++ }, 1},
+		"another type":     {func(r *history.WitnessRecord) { r.Type = history.Heartbeat }, 1},
+		"another value": {func(r *history.WitnessRecord) {
+			r.Detail = map[string]string{"key": "k", "value": "wrong", "more": "x"}
+		}, 1},
+		"the values exchanged": {func(r *history.WitnessRecord) {
+			r.Detail = map[string]string{"key": "right", "value": "k", "more": "x"}
+		}, 1},
+		"a batch, which is new": {func(r *history.WitnessRecord) { r.BatchID = new(int64) }, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			m := New()
+			second := first
+			tt.change(&second)
+			for _, record := range []history.WitnessRecord{first, second, second} {
+				m.wrote(&record)
+			}
+			if len(m.Conflicts) != tt.want {
+				t.Errorf("conflicts %v, want %d", m.Conflicts, tt.want)
+			}
+		})
+	}
+}
+
+// A harness that told of a conflict need not be repeated.
+func TestAConflictIsToldOnce(t *testing.T) {
+	t.Parallel()
+	m := New()
+	m.Conflicts = []history.ConflictData{{PodUID: "d", Seq: 1}}
+	for micros := range int64(3) {
+		m.wrote(&history.WitnessRecord{PodUID: "d", Seq: 1, WallMicros: micros})
+	}
+	if len(m.Conflicts) != 1 {
+		t.Errorf("conflicts: %v", m.Conflicts)
 	}
 }
