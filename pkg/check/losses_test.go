@@ -29,31 +29,6 @@ func newTeam() team {
 	return team{m, d}
 }
 
-// executor adds an executor whose pod was made, ran and registered at times; zero: it never did.
-func (t team) executor(id, node string, made, ran, registered int64) *model.Pod {
-	pod := &model.Pod{
-		UID: "e" + id, Name: "exec-" + id, Namespace: "ns", Node: node, Owner: history.Object{Kind: "Pod", UID: t.driver.UID}, ExecutorID: id, Application: "app",
-		Added: ms(made), Placed: ms(made + 1),
-	}
-	if ran > 0 {
-		pod.Running = ms(ran)
-	}
-	t.Pods[pod.UID] = pod
-	e := &model.Registered{ID: id}
-	t.driver.Driver.Executors[id] = e
-	if registered > 0 {
-		e.At = ms(registered)
-	}
-	return pod
-}
-
-func (t team) fault(name, kind, node string, from, to int64) *model.Fault {
-	f := landedFault(kind, node, from, to)
-	f.Name = name
-	t.Faults = append(t.Faults, f)
-	return f
-}
-
 func TestWhatTheNextFaultCutsShort(t *testing.T) {
 	t.Parallel()
 	steps := func() []step {

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -106,13 +105,6 @@ func (w *world) open(t *testing.T) []string {
 }
 
 func testIdentity() cluster.Identity { return cluster.Identity{UID: "uid-of-test", CA: "ca-of-test"} }
-
-func expectError(t *testing.T, err error, want string) {
-	t.Helper()
-	if err == nil || !strings.Contains(err.Error(), want) {
-		t.Errorf("got %v, want %q", err, want)
-	}
-}
 
 // testUndos are a kind of undo that can conflict, under a name that records of all versions may have, and one that comes last.
 func testUndos() UndoKinds {

@@ -137,6 +137,7 @@ func (f chaosFault) ProveLanded(ctx context.Context, env faults.Env, target faul
 	seen, err := untilSeen(ctx, env, struck, f.effect.Holds)
 	if err != nil {
 		if effect.Claims != nil && effect.Claims.Injected {
+			//lint:ignore ST1005 Chaos Mesh is a name
 			err = fmt.Errorf("Chaos Mesh says AllInjected, but %w", err)
 		}
 		return faults.Proof{}, err
