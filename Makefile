@@ -96,12 +96,10 @@ test-example: system-packages components images ## Run the suite in examples/gin
 	cd examples/ginkgo && go vet ./... && go test -v -count=1 -timeout 40m ./...
 
 .PHONY: test-kind-smoke
-test-kind-smoke: export KIND_LABELS := smoke
-test-kind-smoke: export KIND_PACKAGES :=
+test-kind-smoke: export KIND_SMOKE := 1
 test-kind-smoke: test-kind ## Run some scenarios on a cluster of kind, with Docker or a daemon of their own; needs root
 
 .PHONY: test-kind
-test-kind: export KIND_PACKAGES ?= ./pkg/cluster/kind
 test-kind: system-packages components chaos-mesh images ## Run the tests on clusters of kind, with Docker or a daemon of their own; needs root
 	scripts/test-kind $(GINKGO) --json-report=kind.json
 
