@@ -102,7 +102,7 @@ var _ = Describe("Chaos Mesh", Label("chaos-mesh"), func() {
 			return
 		}
 		runThroughChaosMesh(s)
-	}, entries())
+	}, support.Entries(thatIsInstalled))
 
 	It("cleanup frees what a run left that was killed", func(ctx SpecContext) {
 		h := support.StartProcess(name, fmt.Sprintf(support.Short, partition, ""), func(h *support.Process) { h.Args = append(h.Args, "--keep-cluster") })
@@ -141,17 +141,6 @@ var _ = Describe("Chaos Mesh", Label("chaos-mesh"), func() {
 	}, SpecTimeout(support.SpecLimit))
 })
 
-// entries are the scenarios that need Chaos Mesh.
-func entries() []TableEntry {
-	var all []TableEntry
-	for _, s := range support.Shipped() {
-		if support.ThroughChaosMesh(s) && s.Metadata.Name != support.ForWholeRun {
-			all = append(all, Entry(s.Metadata.Name, support.LabelsOf(s), SpecTimeout(support.SpecLimit), s))
-		}
-	}
-	return all
-}
-
 func expectChaosMesh(ctx context.Context, chaos *chaosmesh.Client, want chaosmesh.Status) {
 	GinkgoHelper()
 	status, err := chaos.Status(ctx)
@@ -183,4 +172,9 @@ func runThroughChaosMesh(s *scenario.Scenario) {
 	Expect(err).NotTo(HaveOccurred())
 	Expect(string(planned)).To(ContainSubstring("by: " + scenario.ByChaosMesh))
 	Expect(string(planned)).To(ContainSubstring("why: "))
+}
+
+// thatIsInstalled selects the scenarios that find Chaos Mesh there.
+func thatIsInstalled(s *scenario.Scenario) bool {
+	return support.ThroughChaosMesh(s) && s.Metadata.Name != support.ForWholeRun
 }

@@ -30,15 +30,7 @@ var _ = BeforeSuite(func() {
 
 var _ = DescribeTable("shipped scenarios", func(_ SpecContext, s *scenario.Scenario) {
 	support.RunShipped(s, runs, name)
-}, entries())
+}, support.Entries(withoutChaosMesh))
 
-// entries are the scenarios but those that need Chaos Mesh, which have a suite of their own.
-func entries() []TableEntry {
-	var all []TableEntry
-	for _, s := range support.Shipped() {
-		if !support.ThroughChaosMesh(s) {
-			all = append(all, Entry(s.Metadata.Name, support.LabelsOf(s), SpecTimeout(support.SpecLimit), s))
-		}
-	}
-	return all
-}
+// withoutChaosMesh leaves out the scenarios that have a suite of their own.
+func withoutChaosMesh(s *scenario.Scenario) bool { return !support.ThroughChaosMesh(s) }

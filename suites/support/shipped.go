@@ -7,13 +7,13 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 
-	"github.com/sparkchaos/sparkchaos/pkg/anchor"
+	"github.com/sparkchaos/sparkchaos"
 	"github.com/sparkchaos/sparkchaos/pkg/check"
-	faultcatalogue "github.com/sparkchaos/sparkchaos/pkg/faults/catalogue"
 	"github.com/sparkchaos/sparkchaos/pkg/report"
 	"github.com/sparkchaos/sparkchaos/pkg/scenario"
 	"github.com/sparkchaos/sparkchaos/scenarios"
@@ -24,7 +24,7 @@ const ForWholeRun = "executor-pod-kill-chaos-mesh"
 
 // Shipped returns the scenarios that come with the program, controls last.
 func Shipped() []*scenario.Scenario {
-	catalogue := scenario.Catalogue{Faults: faultcatalogue.All().Entries(), Anchors: anchor.Entries(), Invariants: check.Entries()}
+	catalogue := sparkchaos.Catalogue().Entries()
 	var all []*scenario.Scenario
 	for _, pattern := range []string{"*.yaml", "controls/*.yaml"} {
 		names, err := fs.Glob(scenarios.Files(), pattern)
@@ -55,7 +55,7 @@ func Select(names ...string) []*scenario.Scenario {
 		}
 	}
 	if len(chosen) != len(names) {
-		panic("not all of these are shipped scenarios: " + filepath.Join(names...))
+		panic("not all of these are shipped scenarios: " + strings.Join(names, ", "))
 	}
 	return chosen
 }
@@ -65,8 +65,19 @@ func ThroughChaosMesh(s *scenario.Scenario) bool {
 	return s.Metadata.Labels["fault-by"] == "chaos-mesh"
 }
 
-// LabelsOf returns a scenario's labels as Ginkgo has them, "key:value", and "control" for a control.
-func LabelsOf(s *scenario.Scenario) Labels {
+// Entries returns an entry of a table for each shipped scenario that is to be kept; the table is called with a context and the scenario.
+func Entries(keep func(*scenario.Scenario) bool) []TableEntry {
+	var all []TableEntry
+	for _, s := range Shipped() {
+		if keep(s) {
+			all = append(all, Entry(s.Metadata.Name, labelsOf(s), SpecTimeout(SpecLimit), s))
+		}
+	}
+	return all
+}
+
+// labelsOf returns a scenario's labels as Ginkgo has them, "key:value", and "control" for a control.
+func labelsOf(s *scenario.Scenario) Labels {
 	var all Labels
 	for key, value := range s.Metadata.Labels {
 		all = append(all, key+":"+value)

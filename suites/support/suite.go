@@ -67,15 +67,11 @@ func RunSuite(t *testing.T, name, variable string) {
 	if suite.LabelFilter == "" {
 		suite.LabelFilter = os.Getenv(LabelFilter)
 	}
-	var failures []string
 	ReportAfterSuite("where the time went, and what failed", func(r Report) {
-		fmt.Print(slowest(r))
-		failures = failed(r)
+		fmt.Print(slowest(r), strings.Join(failed(r), "\n\n"))
+		Expect(skippedThemselves(r)).To(BeEmpty())
 	})
 	RunSpecs(t, name, suite, reporter)
-	for _, failure := range failures {
-		t.Error(failure)
-	}
 }
 
 // OwnState gives a parallel process but the first a state directory of its own, beside the usual one: there sparkchaos finds what a
@@ -126,11 +122,6 @@ func slowest(r Report) string {
 func failed(r Report) []string {
 	const shown = 1000
 	var all []string
-	for _, spec := range r.SpecReports.WithState(types.SpecStateSkipped) {
-		if reason := spec.FailureMessage(); reason != "" { // the others are left out by their labels
-			all = append(all, fmt.Sprintf("%s\nskipped itself: %s", spec.FullText(), reason))
-		}
-	}
 	for _, spec := range r.SpecReports.WithState(types.SpecStateFailureStates) {
 		var lines []string
 		for line := range strings.Lines(spec.CapturedGinkgoWriterOutput) {
@@ -143,6 +134,17 @@ func failed(r Report) []string {
 			message = "… " + strings.ToValidUTF8(message[cut:], "")
 		}
 		all = append(all, strings.Join(slices.Concat([]string{spec.FullText()}, lines, []string{message}), "\n"))
+	}
+	return all
+}
+
+// skippedThemselves returns the specs that ended by Skip, with the reasons; the others that were skipped are left out by their labels.
+func skippedThemselves(r Report) []string {
+	var all []string
+	for _, spec := range r.SpecReports.WithState(types.SpecStateSkipped) {
+		if reason := spec.FailureMessage(); reason != "" {
+			all = append(all, fmt.Sprintf("%s: %s", spec.FullText(), reason))
+		}
 	}
 	return all
 }
