@@ -3,6 +3,7 @@ package sparkchaos
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -64,7 +65,7 @@ func (t Trial) Application(jar, mainClass string, args ...string) Trial {
 	})
 }
 
-// Expect has more invariants judged: those of package invariant, or one's own, made by OwnInvariant.
+// Expect has more invariants judged: those of package invariant, or one's own, whose check.Definition makes one.
 func (t Trial) Expect(invariants ...check.Expectation) Trial {
 	for _, invariant := range invariants {
 		if invariant.Definition != nil {
@@ -188,12 +189,9 @@ func (c *Cluster) Carry(ctx context.Context, p Planned) (Verdict, error) {
 
 // writeReports writes the verdict into the run directory, in all formats that are files.
 func writeReports(directory string, verdict check.RunVerdict) (report.RunInfo, error) {
-	if err := report.WriteFiles(directory, verdict, report.RunInfo{Directory: directory}, report.JSON); err != nil {
-		return report.RunInfo{}, err
-	}
-	_, info, err := report.Load(directory)
-	if err != nil {
-		return report.RunInfo{}, err
+	info, err := report.LoadInfo(directory)
+	if err != nil { // the verdict itself needs nothing of it
+		return report.RunInfo{}, errors.Join(report.WriteFiles(directory, verdict, info, report.JSON), err)
 	}
 	return info, report.WriteFiles(directory, verdict, info, report.Kept()...)
 }

@@ -73,11 +73,18 @@ func Load(directory string) (check.RunVerdict, RunInfo, error) {
 	if err != nil {
 		return check.RunVerdict{}, info, fmt.Errorf("%s: %w", filepath.Join(directory, VerdictFile), err)
 	}
+	info, err = LoadInfo(directory)
+	return verdict, info, err
+}
+
+// LoadInfo reads from a run directory what reports show of the run beside its verdict.
+func LoadInfo(directory string) (info RunInfo, err error) {
+	info.Directory = directory
 	if info.Took, info.Interrupted, err = endOf(filepath.Join(directory, HistoryFile)); err != nil {
-		return verdict, info, fmt.Errorf("read how the run ended: %w", err)
+		return info, fmt.Errorf("read how the run ended: %w", err)
 	}
 	info.Environment, err = loadEnvironment(filepath.Join(directory, EnvironmentFile))
-	return verdict, info, err
+	return info, err
 }
 
 func loadEnvironment(path string) (Environment, error) {
