@@ -16,6 +16,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/sparkchaos/sparkchaos/internal/atomicfile"
 	"github.com/sparkchaos/sparkchaos/pkg/history"
 	"github.com/sparkchaos/sparkchaos/pkg/launcher"
 	"github.com/sparkchaos/sparkchaos/pkg/model"
@@ -100,7 +101,7 @@ func baselineKey(inputs json.RawMessage) string {
 	return hex.EncodeToString(digest[:8])
 }
 
-// readsSource says whether a workload is given the address of the source of words.
+// readsSource reports whether a workload is given the address of the source of words.
 func readsSource(w scenario.Workload) bool {
 	given := slices.AppendSeq(slices.Clone(w.Application.Args), maps.Values(scenario.PlainConf(w)))
 	return slices.ContainsFunc(given, func(s string) bool { return strings.Contains(s, "$(SPARKCHAOS_SOURCE_") })
@@ -133,26 +134,10 @@ func writeBaseline(file string, data history.BaselineData) error {
 		err = os.MkdirAll(filepath.Dir(file), 0o700)
 	}
 	if err == nil {
-		err = replaceFile(file, encoded)
+		err = atomicfile.Write(file, encoded, 0o600)
 	}
 	if err != nil {
 		return fmt.Errorf("keep the baseline: %w", err)
-	}
-	return nil
-}
-
-// replaceFile writes a file that others may read or write at the same time.
-func replaceFile(path string, content []byte) error {
-	file, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*")
-	if err != nil {
-		return err
-	}
-	_, err = file.Write(content)
-	if err = errors.Join(err, file.Close()); err == nil {
-		err = os.Rename(file.Name(), path)
-	}
-	if err != nil {
-		return errors.Join(err, os.Remove(file.Name()))
 	}
 	return nil
 }
