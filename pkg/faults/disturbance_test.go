@@ -124,7 +124,7 @@ func TestEveryFailureOfEveryStep(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t)
-			w.emitter.refuse = test.refuse
+			w.emitter.Refuse = test.refuse
 			d := newFake(t, w, &test.fault)
 			var states [3]State
 			injected := d.Inject(t.Context())
@@ -136,7 +136,7 @@ func TestEveryFailureOfEveryStep(t *testing.T) {
 			if diff := cmp.Diff(test.states, states); diff != "" {
 				t.Errorf("states (-want +got):\n%s", diff)
 			}
-			if diff := cmp.Diff(test.events, w.emitter.types()); diff != "" {
+			if diff := cmp.Diff(test.events, w.emitter.Types()); diff != "" {
 				t.Errorf("events (-want +got):\n%s", diff)
 			}
 			if got := len(w.open(t)); got != test.open {
@@ -186,7 +186,7 @@ func TestCleanUpRecoversWhatIsActive(t *testing.T) {
 					t.Errorf("clean-up: %v, state %s", err, d.State())
 				}
 			}
-			if diff := cmp.Diff(test.events, w.emitter.types()); diff != "" {
+			if diff := cmp.Diff(test.events, w.emitter.Types()); diff != "" {
 				t.Error(diff)
 			}
 			if left := w.open(t); len(left) > 0 {
@@ -222,7 +222,7 @@ func TestIllegalSteps(t *testing.T) {
 	}
 	expectIllegal("inject after clean-up", d.Inject(t.Context()))
 	expectIllegal("recover after clean-up", d.Recover(t.Context()))
-	if diff := cmp.Diff([]string{"journaled", "injecting", "landed", "recovering", "recovered"}, w.emitter.types()); diff != "" {
+	if diff := cmp.Diff([]string{"journaled", "injecting", "landed", "recovering", "recovered"}, w.emitter.Types()); diff != "" {
 		t.Error(diff)
 	}
 }
@@ -240,10 +240,10 @@ func TestEventsCarryBeganTargetAndDetail(t *testing.T) {
 	if err := errors.Join(d.Inject(t.Context()), d.Recover(t.Context())); err != nil {
 		t.Fatal(err)
 	}
-	if got := w.emitter.data(t, "journaled").Began; got != nil {
+	if got := w.emitter.Data(t, "journaled").Began; got != nil {
 		t.Errorf("journaled: began at %s, though nothing had begun", got)
 	}
-	landed := w.emitter.data(t, "landed")
+	landed := w.emitter.Data(t, "landed")
 	landed.Evidence = nil
 	want := history.FaultData{
 		Fault: "f", Kind: "fake", Began: &began, Args: []byte(`{"a":1}`), Detail: map[string]string{"k": "v"},
@@ -252,7 +252,7 @@ func TestEventsCarryBeganTargetAndDetail(t *testing.T) {
 	if diff := cmp.Diff(want, landed); diff != "" {
 		t.Error(diff)
 	}
-	if got := w.emitter.data(t, "recovered").Began; got == nil || !got.Equal(began) {
+	if got := w.emitter.Data(t, "recovered").Began; got == nil || !got.Equal(began) {
 		t.Errorf("recovered: began %v, want %s", got, began)
 	}
 }

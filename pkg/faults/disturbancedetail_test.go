@@ -105,7 +105,7 @@ func TestWhoMayNotActDoesNothing(t *testing.T) {
 			if (err == nil) != (test.from == 9) || err != nil && (!errors.Is(err, errBroken) || !strings.Contains(err.Error(), "nothing was done")) {
 				t.Errorf("got %v, want the reason", err)
 			}
-			if diff := cmp.Diff(test.events, w.emitter.types()); diff != "" {
+			if diff := cmp.Diff(test.events, w.emitter.Types()); diff != "" {
 				t.Errorf("events (-want +got):\n%s", diff)
 			}
 			if diff := cmp.Diff(test.did, fault.did); diff != "" || d.State() != test.state || len(w.open(t)) != test.open {
@@ -142,7 +142,7 @@ func TestWhenAnInjectionBegan(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, eventType := range []string{"injecting", "landed"} {
-		if got := w.emitter.data(t, eventType).Began; got == nil || !got.Equal(now) {
+		if got := w.emitter.Data(t, eventType).Began; got == nil || !got.Equal(now) {
 			t.Errorf("%s: began %v, want %s: the fault itself gave no time", eventType, got, now)
 		}
 	}
@@ -152,20 +152,20 @@ func TestWhenAnInjectionBegan(t *testing.T) {
 func TestAnAbandonedInjectionLeavesNothing(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.emitter.refuse = "injecting"
+	w.emitter.Refuse = "injecting"
 	d := newFake(t, w, &fakeFault{})
 	err := d.Inject(t.Context())
 	if !errors.Is(err, errBroken) {
 		t.Errorf("got %v, want the history's error", err)
 	}
-	data := w.emitter.data(t, "didNotLand")
+	data := w.emitter.Data(t, "didNotLand")
 	if data.Began != nil || !strings.Contains(data.Reason, "the history does not say so") {
 		t.Errorf("began %v, reason %q; want that nothing had begun, and why", data.Began, data.Reason)
 	}
 	if err := d.Recover(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if got := w.emitter.data(t, "recovered").Reason; got != "nothing was done to the target" {
+	if got := w.emitter.Data(t, "recovered").Reason; got != "nothing was done to the target" {
 		t.Errorf("recovered: %q, want that nothing was done", got)
 	}
 }
@@ -174,7 +174,7 @@ func TestAnAbandonedInjectionLeavesNothing(t *testing.T) {
 func TestARefusedEventIsTold(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.emitter.refuse = "didNotLand"
+	w.emitter.Refuse = "didNotLand"
 	other := errors.New("the node is gone")
 	err := newFake(t, w, &fakeFault{landed: other}).Inject(t.Context())
 	var notLanded *NotLandedError
@@ -192,7 +192,7 @@ func TestATargetWithoutNameIsNotTold(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	_ = newFake(t, w, &fakeFault{resolve: errBroken}).Inject(t.Context())
-	if targets := w.emitter.data(t, "didNotLand").Targets; targets != nil {
+	if targets := w.emitter.Data(t, "didNotLand").Targets; targets != nil {
 		t.Errorf("targets %v, want none: nothing was found", targets)
 	}
 }
@@ -211,8 +211,8 @@ func TestEvidenceThatCannotBeTold(t *testing.T) {
 	if err := d.Inject(t.Context()); err == nil || !strings.Contains(err.Error(), "fault f: evidence: ") {
 		t.Errorf("got %v, want an error that names the fault", err)
 	}
-	if d.State() != Landed || w.emitter.data(t, "landed").Evidence != nil {
-		t.Errorf("state %s, evidence %s; want that it landed, without evidence", d.State(), w.emitter.data(t, "landed").Evidence)
+	if d.State() != Landed || w.emitter.Data(t, "landed").Evidence != nil {
+		t.Errorf("state %s, evidence %s; want that it landed, without evidence", d.State(), w.emitter.Data(t, "landed").Evidence)
 	}
 }
 
@@ -256,7 +256,7 @@ func TestAFaultIsWatchedUntilItIsUndone(t *testing.T) {
 	if err := d.Recover(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	said := w.emitter.data(t, history.FaultRecovering).Detail[history.DidNotHold]
+	said := w.emitter.Data(t, history.FaultRecovering).Detail[history.DidNotHold]
 	if !strings.Contains(said, "the node runs") || !strings.Contains(said, "after it had landed") {
 		t.Errorf("it is told that it did not hold: %q", said)
 	}
@@ -297,13 +297,13 @@ func TestAFaultThatDoesNotHoldIsTold(t *testing.T) {
 				t.Fatal(err)
 			}
 			_ = d.Recover(t.Context())
-			got, told := w.emitter.data(t, "recovering").Detail[history.DidNotHold]
+			got, told := w.emitter.Data(t, "recovering").Detail[history.DidNotHold]
 			if told != c.want || told && !strings.Contains(got, "the node runs") {
 				t.Errorf("told %v, %q; want %v", told, got, c.want)
 			}
 			_ = d.Recover(t.Context()) // again: the first one failed
 			var again []bool
-			for _, event := range w.emitter.events {
+			for _, event := range w.emitter.Events {
 				if event.Type == "recovering" {
 					again = append(again, strings.Contains(string(event.Data), history.DidNotHold))
 				}
@@ -373,7 +373,7 @@ func TestCleanUpGoesOnUntilItIsDone(t *testing.T) {
 			t.Errorf("got %v in state %s, want that it is clean", err, d.State())
 		}
 	}
-	if diff := cmp.Diff([]string{"journaled", "injecting", "landed", "recovering", "notRecovered", "recovering", "recovered"}, w.emitter.types()); diff != "" {
+	if diff := cmp.Diff([]string{"journaled", "injecting", "landed", "recovering", "notRecovered", "recovering", "recovered"}, w.emitter.Types()); diff != "" {
 		t.Errorf("events (-want +got):\n%s", diff)
 	}
 }

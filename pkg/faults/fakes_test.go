@@ -2,15 +2,13 @@ package faults
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/sparkchaos/sparkchaos/pkg/cluster"
-	"github.com/sparkchaos/sparkchaos/pkg/history"
+	"github.com/sparkchaos/sparkchaos/pkg/history/historytest"
 )
 
 var errBroken = errors.New("broken on purpose")
@@ -25,56 +23,9 @@ func (fakeMachines) Do(context.Context, cluster.Action, string) (cluster.Evidenc
 	return cluster.Evidence{}, errBroken
 }
 
-// fakeEmitter keeps events and can refuse those of one type.
-type fakeEmitter struct {
-	mu     sync.Mutex
-	events []history.Event
-	refuse string
-}
-
-func (e *fakeEmitter) Append(source history.Source, eventType string, object *history.Object, data any) (history.Event, error) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if eventType == e.refuse {
-		return history.Event{}, errBroken
-	}
-	encoded, err := json.Marshal(data)
-	event := history.Event{Seq: int64(len(e.events) + 1), Source: source, Type: eventType, Object: object, Data: encoded}
-	e.events = append(e.events, event)
-	return event, err
-}
-
-func (e *fakeEmitter) types() []string {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	var types []string
-	for _, event := range e.events {
-		types = append(types, event.Type)
-	}
-	return types
-}
-
-func (e *fakeEmitter) data(t *testing.T, eventType string) history.FaultData {
-	t.Helper()
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	for _, event := range e.events {
-		if event.Type != eventType {
-			continue
-		}
-		var data history.FaultData
-		if err := json.Unmarshal(event.Data, &data); err != nil {
-			t.Fatalf("data of %s: %v", eventType, err)
-		}
-		return data
-	}
-	t.Fatalf("no event %s", eventType)
-	return history.FaultData{}
-}
-
 // world is what a disturbance works with, without any real fault: those are tested in their families.
 type world struct {
-	emitter *fakeEmitter
+	emitter *historytest.Emitter
 	env     Env
 	dir     string
 }
@@ -82,7 +33,7 @@ type world struct {
 func newWorld(t *testing.T) *world {
 	t.Helper()
 	dir := t.TempDir()
-	w := &world{emitter: &fakeEmitter{}, dir: dir}
+	w := &world{emitter: &historytest.Emitter{Err: errBroken}, dir: dir}
 	w.env = Env{
 		Run: "run-1", Fault: "f", Kind: "a kind", ClusterKind: "embedded", Machines: fakeMachines{}, Emitter: w.emitter, Journal: openJournal(t, dir),
 		Cluster: testIdentity(), LandWithin: 20 * time.Second, RecoverWithin: 20 * time.Second, PollEvery: time.Millisecond,

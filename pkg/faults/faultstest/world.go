@@ -3,7 +3,6 @@ package faultstest
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -27,7 +26,7 @@ import (
 
 	"github.com/sparkchaos/sparkchaos/pkg/cluster"
 	"github.com/sparkchaos/sparkchaos/pkg/faults"
-	"github.com/sparkchaos/sparkchaos/pkg/history"
+	"github.com/sparkchaos/sparkchaos/pkg/history/historytest"
 	"github.com/sparkchaos/sparkchaos/pkg/scenario"
 )
 
@@ -141,56 +140,6 @@ func (c *Cluster) Did() []string {
 	c.Lock()
 	defer c.Unlock()
 	return slices.Clone(c.done)
-}
-
-// Emitter keeps events and can refuse those of one type.
-type Emitter struct {
-	mu     sync.Mutex
-	Events []history.Event
-	Refuse string
-}
-
-// Append implements faults.Emitter.
-func (e *Emitter) Append(source history.Source, eventType string, object *history.Object, data any) (history.Event, error) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if eventType == e.Refuse {
-		return history.Event{}, ErrBroken
-	}
-	encoded, err := json.Marshal(data)
-	event := history.Event{Seq: int64(len(e.Events) + 1), Source: source, Type: eventType, Object: object, Data: encoded}
-	e.Events = append(e.Events, event)
-	return event, err
-}
-
-// Types returns the types of the events.
-func (e *Emitter) Types() []string {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	var types []string
-	for _, event := range e.Events {
-		types = append(types, event.Type)
-	}
-	return types
-}
-
-// Data returns the data of the first event of a type.
-func (e *Emitter) Data(t *testing.T, eventType string) history.FaultData {
-	t.Helper()
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	for _, event := range e.Events {
-		if event.Type != eventType {
-			continue
-		}
-		var data history.FaultData
-		if err := json.Unmarshal(event.Data, &data); err != nil {
-			t.Fatalf("data of %s: %v", eventType, err)
-		}
-		return data
-	}
-	t.Fatalf("no event %s", eventType)
-	return history.FaultData{}
 }
 
 type Targets struct {
@@ -369,7 +318,7 @@ func (a *API) deletePod(action k8stesting.Action) (bool, runtime.Object, error) 
 type World struct {
 	Faults  faults.Catalogue
 	Cluster *Cluster
-	Emitter *Emitter
+	Emitter *historytest.Emitter
 	API     *API
 	Chaos   *Chaos
 	Env     faults.Env
@@ -391,7 +340,7 @@ func New(t *testing.T, families ...faults.Family) *World {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &World{Faults: families, Cluster: machines, Emitter: &Emitter{}, API: newAPI(append(executors, driver), machines.Workers), Dir: dir}
+	w := &World{Faults: families, Cluster: machines, Emitter: &historytest.Emitter{Err: ErrBroken}, API: newAPI(append(executors, driver), machines.Workers), Dir: dir}
 	w.Chaos = newChaos(w.API)
 	w.Env = faults.Env{
 		Run: "run-1", Fault: "f", Kind: "a kind", ClusterKind: "embedded", Namespace: Namespace, Machines: machines, Client: w.API,
