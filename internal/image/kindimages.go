@@ -77,7 +77,7 @@ func parseNeededImages(list string) ([]neededImage, error) {
 		case !tagged || tag == "":
 			problems = append(problems, fmt.Errorf("kubeadm wants the image %q, which has no tag", reference))
 		case r != roleCoreDNS && r != rolePause && !r.multiCall():
-			problems = append(problems, fmt.Errorf("kubeadm wants the image %q, and no component is known to play the role %q: add it to what pkg/image packs for kind's nodes", reference, r))
+			problems = append(problems, fmt.Errorf("kubeadm wants the image %q, and no component is known to play the role %q: add it to what internal/image packs for kind's nodes", reference, r))
 		default:
 			known[r] = true
 			images = append(images, neededImage{reference, r})

@@ -80,7 +80,7 @@ func (e entry) numbered(name string) (int64, error) {
 	return n, nil
 }
 
-// structured says whether the application is one of Structured Streaming; dstreams whether it is one of DStreams.
+// structured reports whether the application is one of Structured Streaming; dstreams whether it is one of DStreams.
 func structured(m *model.Model) bool { return len(m.Streams.Runs) > 0 }
 
 func dstreams(m *model.Model, incarnations model.Incarnations) bool {

@@ -183,7 +183,7 @@ func (f *Finding) follows(last, next told) *Result {
 	}
 }
 
-// bridged says whether the ledger knows the one batch that is missing between two others, and they follow each other by
+// bridged reports whether the ledger knows the one batch that is missing between two others, and they follow each other by
 // it: a driver may die between a batch's commit and the report of it.
 func bridged(m *model.Model, last, next told) bool {
 	if next.ID != last.ID+2 {

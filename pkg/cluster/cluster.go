@@ -92,7 +92,7 @@ type Observation struct {
 	At   time.Time `json:"at"`
 }
 
-// Power says whether a node's machine runs.
+// Power reports whether a node's machine runs.
 type Power string
 
 // The states of a node's power. A frozen node is on.

@@ -11,7 +11,7 @@ import (
 	"k8s.io/client-go/kubernetes"
 )
 
-// NodeReady says whether Kubernetes takes a node for ready. It does so until the node's silence is noticed.
+// NodeReady reports whether Kubernetes takes a node for ready. It does so until the node's silence is noticed.
 func NodeReady(node corev1.Node) bool {
 	return slices.ContainsFunc(node.Status.Conditions, func(c corev1.NodeCondition) bool {
 		return c.Type == corev1.NodeReady && c.Status == corev1.ConditionTrue
@@ -67,10 +67,10 @@ func (l *NodeLease) Look(ctx context.Context, client kubernetes.Interface, now f
 	return nil
 }
 
-// Renewed says whether kubelet renewed the lease since the first look.
+// Renewed reports whether kubelet renewed the lease since the first look.
 func (l *NodeLease) Renewed() bool { return l.renewed }
 
-// Silent says whether kubelet did not renew the lease, up to the last look, for as long as two renewals take: it renews each quarter of
+// Silent reports whether kubelet did not renew the lease, up to the last look, for as long as two renewals take: it renews each quarter of
 // the lease.
 func (l *NodeLease) Silent() bool { return !l.since.IsZero() && l.looked.Sub(l.since) > l.lasts/2 }
 

@@ -24,12 +24,12 @@ func (a Action) Refusal(n Node) string {
 	}
 }
 
-// asksTheNode says whether the action needs an answer of the node's own processes, or stops them a second time.
+// asksTheNode reports whether the action needs an answer of the node's own processes, or stops them a second time.
 func (a Action) asksTheNode() bool {
 	return a == Shutdown || a == Freeze || a == KubeletStop || a == KubeletStart
 }
 
-// InEffect says whether a node is in the state that the action brings about. What only undoes brings none about.
+// InEffect reports whether a node is in the state that the action brings about. What only undoes brings none about.
 func (a Action) InEffect(n Node) bool {
 	switch a {
 	case PowerOff, Shutdown:

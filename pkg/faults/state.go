@@ -38,7 +38,7 @@ func States() []State {
 	return []State{Planned, Journaled, Injecting, Landed, DidNotLand, Recovering, Recovered, NotRecovered, CleanedUp}
 }
 
-// Active says whether a target may be disturbed in this state, so that leaving it so would be a leak.
+// Active reports whether a target may be disturbed in this state, so that leaving it so would be a leak.
 func (s State) Active() bool {
 	switch s {
 	case Injecting, Landed, DidNotLand, Recovering, NotRecovered:

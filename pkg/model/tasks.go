@@ -73,7 +73,7 @@ func (p *Process) observeTask(r *history.WitnessRecord, at Moment) {
 	task.Reason = r.Detail["reason"]
 }
 
-// Reads says whether the stage reads a shuffle of the same driver.
+// Reads reports whether the stage reads a shuffle of the same driver.
 func (s *Stage) Reads(shuffle string, stages map[int64]*Stage) bool {
 	return slices.ContainsFunc(s.Parents, func(parent string) bool {
 		id, err := strconv.ParseInt(parent, 10, 64)

@@ -25,7 +25,7 @@ type Process struct {
 	Applications          map[string]Moment // Spark's application ids, and the record that tells each first
 
 	// Delay is the least time that a record took from the JVM's clock to the harness's, of those that came by HTTP:
-	// how far the clocks are apart at most. Live says whether there was one.
+	// how far the clocks are apart at most. Live reports whether there was one.
 	Delay time.Duration
 	Live  bool
 	heard time.Time // the time of the newest record that came at once, so that the clock was right then

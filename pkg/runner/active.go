@@ -190,7 +190,7 @@ func hold(path string) (*ActiveRun, error) {
 	return run, nil
 }
 
-// stillAt says whether path names the open file.
+// stillAt reports whether path names the open file.
 func stillAt(path string, file *os.File) bool {
 	opened, err := file.Stat()
 	if err != nil {

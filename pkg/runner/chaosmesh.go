@@ -20,16 +20,16 @@ type ChaosMesh interface {
 	Status(ctx context.Context) (chaosmesh.Status, error)
 	// OfRun returns the resources that carry a run's label.
 	OfRun(ctx context.Context, run string) ([]chaosmesh.Resource, error)
-	// Install makes it ready; made says whether it was not there before.
+	// Install makes it ready; made reports whether it was not there before.
 	Install(ctx context.Context) (made bool, err error)
-	// Uninstall removes what Install made; existed says whether there was anything.
+	// Uninstall removes what Install made; existed reports whether there was anything.
 	Uninstall(ctx context.Context) (existed bool, err error)
 }
 
 // ChaosMeshOn reaches Chaos Mesh on a cluster, whether it is installed there or not.
 type ChaosMeshOn func(cluster.Cluster) (ChaosMesh, error)
 
-// needsChaosMesh says whether a step of the plan goes through it.
+// needsChaosMesh reports whether a step of the plan goes through it.
 func needsChaosMesh(p *plan.Plan) bool {
 	return slices.ContainsFunc(p.Steps, func(s plan.Step) bool { return s.By == scenario.ByChaosMesh || s.By == scenario.ByCloud })
 }

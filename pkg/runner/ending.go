@@ -234,7 +234,7 @@ func (r *run) volumesLeft(ctx context.Context) ([]history.Object, error) {
 	return found, trouble
 }
 
-// stock says whether a volume was there before the run and is retained: it is the cluster's own, and whoever runs that
+// stock reports whether a volume was there before the run and is retained: it is the cluster's own, and whoever runs that
 // decides when it may be claimed again.
 func (r *run) stock(volume corev1.PersistentVolume) bool {
 	return volume.Spec.PersistentVolumeReclaimPolicy == corev1.PersistentVolumeReclaimRetain && volume.CreationTimestamp.Time.Before(r.began)
@@ -273,7 +273,7 @@ func (r *run) resourcesLeft(ctx context.Context) ([]history.Object, error) {
 	return found, err
 }
 
-// goes says whether the cluster was made for this run and is not to be kept.
+// goes reports whether the cluster was made for this run and is not to be kept.
 func (r *run) goes() bool { return r.made && !r.KeepCluster }
 
 // removeCluster removes the cluster if it goes with the run. What was left behind in it goes

@@ -401,7 +401,7 @@ func (s *sight) look(now time.Time, err error) time.Duration {
 	return now.Sub(s.lost)
 }
 
-// gone says whether the run had a cluster that is no longer there.
+// gone reports whether the run had a cluster that is no longer there.
 func (r *run) gone() bool {
 	if r.cluster == nil {
 		return false

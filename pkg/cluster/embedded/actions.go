@@ -245,7 +245,7 @@ func (w *worker) awaitKubelet(ctx context.Context, e *cluster.Evidence, want boo
 	})
 }
 
-// runs says whether a process with that program's name is among the node's.
+// runs reports whether a process with that program's name is among the node's.
 func (c *Cluster) runs(m machineRecord, program string) bool {
 	return slices.ContainsFunc(c.cgroups.Processes(m.Spec.Cgroup), func(pid int) bool {
 		command, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))

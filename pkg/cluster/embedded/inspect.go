@@ -17,7 +17,7 @@ import (
 // Workers is the number of worker nodes with which the cluster was made.
 func (c *Cluster) Workers() int { return c.record.Workers }
 
-// HasImage says whether every node has the archive or gets it when it boots.
+// HasImage reports whether every node has the archive or gets it when it boots.
 func (c *Cluster) HasImage(archive string) bool { return slices.Contains(c.record.Images, archive) }
 
 // maxLogCopy is how much of a log is copied, its end: a pod that can write to its node's disk decides how long the file is.

@@ -111,5 +111,5 @@ func (d directory) saveMachine(m machineRecord) error {
 	return statefile.Write(d.machine(m.Spec.Name), m)
 }
 
-// absent says whether an error means that a file or directory does not exist.
+// absent reports whether an error means that a file or directory does not exist.
 func absent(err error) bool { return errors.Is(err, fs.ErrNotExist) }

@@ -282,5 +282,5 @@ func volumeMounts(d directory) []machine.Mount {
 	}
 }
 
-// isProvisioner says whether this process was started to provide volumes.
+// isProvisioner reports whether this process was started to provide volumes.
 func isProvisioner() (kubeconfig string, ok bool) { return os.LookupEnv(provisionerVariable) }

@@ -223,7 +223,7 @@ func controlPlaneMarks() []string {
 	return []string{role + "control-plane", role + "controlplane", role + "master", role + "etcd"}
 }
 
-// controlPlane says whether a node carries the control plane.
+// controlPlane reports whether a node carries the control plane.
 func controlPlane(node corev1.Node) bool {
 	for _, mark := range controlPlaneMarks() {
 		if _, ok := node.Labels[mark]; ok {

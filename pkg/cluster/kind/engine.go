@@ -217,7 +217,7 @@ func parseGateway(out string) (string, error) {
 	return "", fmt.Errorf("network %s has the gateways %q: expected one of IPv4", networkName, gateways)
 }
 
-// HasImage says whether the engine has an image.
+// HasImage reports whether the engine has an image.
 func (e Engine) HasImage(ctx context.Context, reference string) bool {
 	_, err := e.run(ctx, "image", "inspect", "--format", "{{.Id}}", reference)
 	return err == nil

@@ -29,7 +29,7 @@ func inNetwork(pid int, do func(*netlink.Handle) error) error {
 	return do(handle)
 }
 
-// linkUp says whether the node's link is up; one that is not there is down.
+// linkUp reports whether the node's link is up; one that is not there is down.
 func linkUp(pid int) (bool, error) {
 	var up bool
 	err := inNetwork(pid, func(handle *netlink.Handle) error {

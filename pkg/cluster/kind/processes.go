@@ -19,7 +19,7 @@ type process struct {
 	started string // clock ticks since boot
 }
 
-// alive says whether the very process still runs.
+// alive reports whether the very process still runs.
 func (p process) alive() bool {
 	now, err := readProcess(p.pid)
 	return err == nil && now.started == p.started

@@ -230,7 +230,7 @@ func (c *Cluster) finish(ctx context.Context, images []string) error {
 	return c.renewVolumes(ctx)
 }
 
-// Down removes a cluster that sparkchaos made, with its state; existed says whether there was anything.
+// Down removes a cluster that sparkchaos made, with its state; existed reports whether there was anything.
 func (p Provider) Down(ctx context.Context, name string) (existed bool, err error) {
 	if err := cluster.CheckName(name); err != nil {
 		return false, err
@@ -366,7 +366,7 @@ func (c *Cluster) workers(ctx context.Context) ([]container, error) {
 	return slices.DeleteFunc(nodes, func(n container) bool { return !n.worker() }), err
 }
 
-// HasImage says whether each node has an archive.
+// HasImage reports whether each node has an archive.
 func (c *Cluster) HasImage(archive string) bool {
 	known, err := c.directory.loadNodes()
 	if err != nil || len(known.Images) != c.record.Workers+1 {

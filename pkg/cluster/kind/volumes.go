@@ -157,7 +157,7 @@ func (c *Cluster) renew(ctx context.Context, client kubernetes.Interface, v *cor
 	return nil
 }
 
-// unclaimed says whether a volume was claimed and is no more. Its phase tells so a while later only.
+// unclaimed reports whether a volume was claimed and is no more. Its phase tells so a while later only.
 func unclaimed(ctx context.Context, client kubernetes.Interface, v *corev1.PersistentVolume) (bool, error) {
 	holder := v.Spec.ClaimRef
 	if holder == nil {

@@ -40,9 +40,9 @@ type chaosEffect interface {
 	OneShot() bool
 	// Before looks at the target before it is struck and may refuse it: what is so already cannot be proven to be an effect.
 	Before(ctx context.Context, env faults.Env, target *chaosTarget) error
-	// Holds says whether the effect is seen, and how. An error says what was seen instead.
+	// Holds reports whether the effect is seen, and how. An error says what was seen instead.
 	Holds(ctx context.Context, env faults.Env, target chaosTarget) (cluster.Observation, error)
-	// Over says whether nothing of the effect is left; it is asked when the resource is gone and the pods are there.
+	// Over reports whether nothing of the effect is left; it is asked when the resource is gone and the pods are there.
 	Over(ctx context.Context, env faults.Env, target chaosTarget) (cluster.Observation, error)
 }
 
@@ -216,7 +216,7 @@ func (f chaosFault) ProveRecovered(ctx context.Context, env faults.Env, target f
 	return chaosProof(struck, effect, struck.Pod, seen), nil
 }
 
-// over says whether nothing of the effect is left, as nothing is where a pod is no more.
+// over reports whether nothing of the effect is left, as nothing is where a pod is no more.
 func (f chaosFault) over(ctx context.Context, env faults.Env, target chaosTarget) (cluster.Observation, error) {
 	gone, _, err := anyGone(ctx, env, target)
 	if err != nil {

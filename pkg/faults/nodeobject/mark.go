@@ -40,7 +40,7 @@ func markOf(env faults.Env, change nodeChange) UndoMark {
 	return UndoMark{Run: env.Run, Fault: env.Fault, Kind: env.Kind, Uncordon: change.Cordon, Untaint: change.Taint}
 }
 
-// same says whether two marks are of the same fault of the same run.
+// same reports whether two marks are of the same fault of the same run.
 func (m UndoMark) same(other UndoMark) bool { return m.Run == other.Run && m.Fault == other.Fault }
 
 func (m UndoMark) did() string {

@@ -182,7 +182,7 @@ func injectOnNode(ctx context.Context, env faults.Env, target faults.Target, dry
 }
 
 // changeNode changes a node's object in the API, that object alone and against its newest version: what others changed
-// meanwhile is never overwritten. change says whether it changed anything.
+// meanwhile is never overwritten. change reports whether it changed anything.
 func changeNode(ctx context.Context, client kubernetes.Interface, object history.Object, change func(*corev1.Node) (bool, error)) error {
 	return retry.RetryOnConflict(retry.DefaultBackoff, func() error {
 		node, err := look.Node(ctx, client, object.Name)

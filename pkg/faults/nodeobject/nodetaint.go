@@ -100,7 +100,7 @@ func (f nodeTaint) Describe() string {
 	return fmt.Sprintf("taint %s with %s", f.args.Node, taint.ToString())
 }
 
-// LeavesRunning says whether no pod is struck.
+// LeavesRunning reports whether no pod is struck.
 func (f nodeTaint) LeavesRunning() bool { return !f.executes() }
 
 func (f nodeTaint) executes() bool { return f.args.Effect == string(corev1.TaintEffectNoExecute) }
@@ -132,7 +132,7 @@ func (f nodeTaint) Resolve(ctx context.Context, env faults.Env) (faults.Target, 
 	return change.target()
 }
 
-// tolerates says whether a pod tolerates a taint, for ever or for a while.
+// tolerates reports whether a pod tolerates a taint, for ever or for a while.
 func tolerates(ctx context.Context, pod corev1.Pod, taint corev1.Taint) bool {
 	return slices.ContainsFunc(pod.Spec.Tolerations, func(t corev1.Toleration) bool {
 		return t.ToleratesTaint(klog.FromContext(ctx), &taint, true)

@@ -7,7 +7,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 )
 
-// sameTaint says whether two taints are the same in key, value and effect.
+// sameTaint reports whether two taints are the same in key, value and effect.
 func sameTaint(a, b corev1.Taint) bool { return a.MatchTaint(&b) && a.Value == b.Value }
 
 func hasTaint(node *corev1.Node, taint corev1.Taint) bool {

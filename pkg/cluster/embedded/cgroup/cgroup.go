@@ -223,7 +223,7 @@ func (h Host) Enter(path string, pid int) error {
 	return errors.Join(errs...)
 }
 
-// Exists says whether any hierarchy has the group.
+// Exists reports whether any hierarchy has the group.
 func (h Host) Exists(path string) bool {
 	return slices.ContainsFunc(h.Hierarchies, func(hierarchy Hierarchy) bool {
 		_, err := os.Stat(filepath.Join(hierarchy.Mount, path))
@@ -344,7 +344,7 @@ func (h Host) setFrozen(ctx context.Context, path string, frozen bool) error {
 	})
 }
 
-// Frozen says whether all processes of the group have stopped.
+// Frozen reports whether all processes of the group have stopped.
 func (h Host) Frozen(path string) (bool, error) {
 	freezer, err := h.freezer()
 	if err != nil {

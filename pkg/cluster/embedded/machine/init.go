@@ -30,7 +30,7 @@ const (
 	firstLsnFD = 5 // listeners of the host that forward into the machine
 )
 
-// IsInit says whether the process was started as the init of a machine. A program that boots machines asks this
+// IsInit reports whether the process was started as the init of a machine. A program that boots machines asks this
 // first of all in its main, and calls Init if so.
 func IsInit(args []string) bool { return len(args) > 0 && args[0] == initArgument }
 

@@ -43,7 +43,7 @@ func HostBoot() (string, error) {
 	return strings.TrimSpace(string(id)), nil
 }
 
-// Alive says whether this very process still runs. A zombie does not: it only waits for its parent to look.
+// Alive reports whether this very process still runs. A zombie does not: it only waits for its parent to look.
 func (p Process) Alive() bool {
 	if p.PID <= 0 {
 		return false

@@ -246,7 +246,7 @@ func Link(controlPID, i int) (LinkState, error) {
 	return Connected, nil
 }
 
-// Carrier says whether the node itself has a link, looked at in its own namespace.
+// Carrier reports whether the node itself has a link, looked at in its own namespace.
 func Carrier(nodePID int) (bool, error) {
 	node, done, err := inside(nodePID)
 	if err != nil {
