@@ -34,7 +34,7 @@ CLUSTER_TIMEOUT  ?= 180m
 LABELS           ?= !tier:nightly
 CLUSTER_LOG      := $(BIN)/cluster-tests.log
 # How many clusters at once: while the specs of one wait for time limits, those of another work. Each needs up to 8 GiB.
-PROCS            ?= $(shell awk '/^MemAvailable/ {n = int($$2 / 8388608); print n < 1 ? 1 : n > 2 ? 2 : n}' /proc/meminfo)
+PROCS            ?= $(shell awk '/^MemAvailable/ {n = int($$2 / 8388608); print (n < 1 ? 1 : n > 2 ? 2 : n)}' /proc/meminfo)
 GINKGO           := go tool ginkgo run -v --keep-going --fail-on-empty --timeout=$(CLUSTER_TIMEOUT) --output-dir=$(BIN)
 CLUSTER_TESTS    := $(if $(filter 0,$(shell id -u)),1,)
 
