@@ -223,8 +223,12 @@ func (f *Finding) reruns(lives []life, next told) *Result {
 	return nil
 }
 
-// ledgerRange returns the range of offsets with which an incarnation put a batch into the ledger.
+// ledgerRange returns the range of offsets with which an incarnation put a batch into the ledger. A ledger does not name the query of a
+// batch, so it tells nothing of an application with several queries.
 func ledgerRange(m *model.Model, batch int64, by *model.Incarnation) (offsets, bool) {
+	if len(lives(m, m.Incarnations())) > 1 {
+		return offsets{}, false
+	}
 	for _, e := range entries(m, model.Incarnations{by}, keyBatch) {
 		if e.batch != batch {
 			continue

@@ -45,6 +45,7 @@ func TestQueriesContinue(t *testing.T) {
 		})},
 		{name: "a second query that the next driver went on with", want: Pass, twist: secondQuery("d1", "d2")},
 		{name: "a second query of the first driver that the last one dropped", want: Inconclusive, says: "query other, which incarnation 2 (pod driver-d2) ran, was gone on with", twist: and(secondQuery("d1", "d2"), thirdDriver)},
+		{name: "a second query with other offsets in its batch of the same number", want: Pass, twist: secondQueryAt(4)},
 		{name: "no first batch", want: Inconclusive, says: "every batch was reported", twist: structuredStream().but(func(s *stream) { s.batches = s.batches[1:] })},
 		{name: "nothing completed after the fault", want: Inconclusive, says: "no later incarnation", twist: structuredStream().but(func(s *stream) { s.batches = s.batches[:5] })},
 		{name: "no fault", want: Inconclusive, says: "nothing to continue", twist: both(structuredStream().told(), withoutFault)},
@@ -63,6 +64,22 @@ func secondQuery(drivers ...string) func(*historytest.Story) {
 			s.names[run] = "other"
 			s.runs = append(s.runs, storyRun{driver, "other", run, at - second})
 			s.batches = append(s.batches, storyBatch{driver: driver, run: run, id: n, from: 50 * n, to: 50 * (n + 1), started: at, completed: at + second})
+		}
+	})
+}
+
+// secondQueryAt is a stream with a second query whose batches both drivers number on, so that the second driver's has the number given.
+func secondQueryAt(number int64) func(*historytest.Story) {
+	return structuredStream().but(func(s *stream) {
+		s.names = map[string]string{"other-d1": "other", "other-d2": "other"}
+		s.runs = append(s.runs, storyRun{"d1", "other", "other-d1", 4 * second}, storyRun{"d2", "other", "other-d2", 28 * second})
+		for n := range number + 1 {
+			batch := storyBatch{driver: "d1", run: "other-d1", id: n, from: 10 * n, to: 10 * (n + 1), started: time.Duration(5+n) * second}
+			if n == number {
+				batch.driver, batch.run, batch.started = "d2", "other-d2", 29*second
+			}
+			batch.completed = batch.started + second/2
+			s.batches = append(s.batches, batch)
 		}
 	})
 }
