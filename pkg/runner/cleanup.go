@@ -5,6 +5,9 @@ import (
 	"errors"
 	"fmt"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/client-go/discovery"
+
 	"github.com/sparkchaos/sparkchaos/pkg/cluster"
 	"github.com/sparkchaos/sparkchaos/pkg/faults"
 	"github.com/sparkchaos/sparkchaos/pkg/faults/catalogue"
@@ -167,6 +170,9 @@ func undoAndRemove(ctx context.Context, record ActiveRecord, c cluster.Cluster, 
 	chaos, mesh := chaosOf(on, c)
 	cleaner.Client, cleaner.Chaos = client, chaos
 	done, undone := cleaner.UndoPending(ctx, Directory(record.Directory).Undo())
+	if unreachable == nil && len(record.Namespaces) > 0 {
+		unreachable = answers(record, client.Discovery())
+	}
 	if unreachable != nil {
 		return errors.Join(undone, unreachable)
 	}
@@ -182,4 +188,15 @@ func undoAndRemove(ctx context.Context, record ActiveRecord, c cluster.Cluster, 
 		errs = append(errs, removeSession(ctx, c, client, id, launcher.Delete))
 	}
 	return errors.Join(errs...)
+}
+
+// answers returns an error if the API server of a run's cluster cannot be reached: one that says what to do, instead of one for each object
+// that stays.
+func answers(record ActiveRecord, api discovery.ServerVersionInterface) error {
+	_, err := api.ServerVersion()
+	if err == nil || errors.As(err, new(apierrors.APIStatus)) {
+		return nil
+	}
+	return fmt.Errorf("the API server of the %s cluster %s does not answer, so what the run made there could not be removed: %w; clean up again when it does. "+
+		"If the cluster is gone for good, remove it, or the file named above", record.ClusterKind, record.ClusterName, err)
 }

@@ -38,6 +38,7 @@ func cleanUpOf(active ActiveRuns, clusters cluster.Provider) CleanUpOptions {
 type reachedCluster struct {
 	*fakeMachines
 	config *rest.Config
+	close  func() // the API server ends
 
 	mu       sync.Mutex
 	requests []string // method and path of all that are not reads
@@ -78,6 +79,7 @@ func reach(t *testing.T, machines *fakeMachines) *reachedCluster {
 		_ = json.NewEncoder(w).Encode(answer) // who asks notices
 	}))
 	t.Cleanup(server.Close)
+	c.close = server.Close
 	ca := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw})
 	c.config = &rest.Config{Host: server.URL, TLSClientConfig: rest.TLSClientConfig{CAData: ca}}
 	return c
@@ -215,6 +217,23 @@ func TestCleanUpDead(t *testing.T) {
 				t.Errorf("%d undo records are open, %v", len(undo), err)
 			}
 		})
+	}
+}
+
+// TestCleanUpTellsASilentClusterOnce has the API server of a run's cluster go away before the clean-up.
+func TestCleanUpTellsASilentClusterOnce(t *testing.T) {
+	t.Parallel()
+	active := ActiveRuns{Dir: t.TempDir()}
+	machines := newFakeMachines("n1")
+	machines.nodes["n1"].Power, machines.nodes["n1"].Kubelet = cluster.Off, false
+	reached := reach(t, machines)
+	killed(t, active, ActiveRecord{
+		ClusterKind: "fake", ClusterName: "c", Cluster: identified(t, reached), Namespaces: []string{"r", "r-base"},
+	})
+	reached.close()
+	err := CleanUpDead(t.Context(), cleanUpOf(active, &fakeClusters{opened: reached}))
+	if err == nil || strings.Count(err.Error(), "connection refused") != 1 || !strings.Contains(err.Error(), "the API server of the fake cluster c does not answer") {
+		t.Errorf("got %v, want one error that names the cluster", err)
 	}
 }
 
