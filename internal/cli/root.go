@@ -42,6 +42,7 @@ func NewRoot() *cobra.Command {
 		newRunCommand(os.Getenv),
 		newSchemaCommand(),
 		stagingcli.New(),
+		newTellCommand(os.Getenv),
 		newVersionCommand(),
 	)
 	// Main prints errors; usage under each of them would hide what they say.

@@ -251,6 +251,8 @@ type BaselineData struct {
 	Key     string            `json:"key"` // of the cache: the first 8 bytes of the SHA-256 of Inputs, in hexadecimal
 	// Inputs is what the key is made of, as a JSON object; see BaselineInputs.
 	Inputs json.RawMessage `json:"inputs,omitempty"`
+	// Took is the time from the launch to the end of the application; 0 in histories and caches of older releases.
+	Took time.Duration `json:"took,omitempty"`
 }
 
 // BaselineInputs is everything that decides the result of a workload without faults. Values from Secrets are named, not spelled out.

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/sparkchaos/sparkchaos/pkg/check"
+	"github.com/sparkchaos/sparkchaos/pkg/report/tell"
 )
 
 // markdownFormat is a report for people.
@@ -26,6 +27,9 @@ func renderMarkdown(verdict check.RunVerdict, info RunInfo, _ Style) ([]byte, er
 		if e.control != nil {
 			fmt.Fprintf(out, "\n**Control %s**: %s\n", markdown(e.verdict), markdown(e.reason))
 		}
+	}
+	if err := markdownStory(out, verdict, info); err != nil {
+		return nil, err
 	}
 	markdownInvariants(out, entries)
 	markdownFaults(out, entries)
@@ -68,13 +72,15 @@ func markdownFaults(out io.Writer, entries []entry) {
 
 func markdownPhases(out io.Writer, verdict check.RunVerdict) {
 	var rows [][]string
-	for _, result := range verdict.Results {
-		for _, phase := range result.Phases {
-			_, bound := phaseBound(phase)
-			rows = append(rows, []string{markdown(phase.Fault), markdown(phase.Name), took(phase.Duration), bound, markdown(eventNumbers([]int64{phase.From, phase.To}, 0))})
+	for _, r := range tell.Recoveries(verdict) {
+		for _, phase := range r.Phases {
+			_, bound := phaseBound(phase.Phase)
+			between := markdown(eventNumbers([]int64{phase.From, phase.To}, 0))
+			rows = append(rows, []string{markdown(phase.Fault), markdown(phase.Name), took(phase.Duration), took(phase.Adds), bound, between})
 		}
+		rows = append(rows, []string{markdown(r.Fault), "**in all**", "", "**" + took(r.Total) + "**", "", ""})
 	}
-	markdownTable(out, "Phases of recovery", []string{"After fault", "Phase", "Took", "Bound", "Between"}, rows)
+	markdownTable(out, "Phases of recovery", []string{"After fault", "Phase", "Took", "Adds", "Bound", "Between"}, rows)
 }
 
 func markdownFailures(out io.Writer, entries []entry, info RunInfo) {

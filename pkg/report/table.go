@@ -12,6 +12,7 @@ import (
 
 	"github.com/sparkchaos/sparkchaos/internal/table"
 	"github.com/sparkchaos/sparkchaos/pkg/check"
+	"github.com/sparkchaos/sparkchaos/pkg/report/tell"
 )
 
 // Style is how a table is shown.
@@ -124,12 +125,13 @@ func faultTable(out io.Writer, entries []entry, style Style) error {
 }
 
 func phaseTable(out io.Writer, verdict check.RunVerdict, style Style) error {
-	t := newGrid(style, 2, "After fault", "Phase of recovery", "Took", "Bound", "Between")
-	for _, result := range verdict.Results {
-		for _, phase := range result.Phases {
-			o, bound := phaseBound(phase)
-			t.add(o, clean(phase.Fault), clean(phase.Name), took(phase.Duration), bound, eventNumbers([]int64{phase.From, phase.To}, 0))
+	t := newGrid(style, 4, "After fault", "Phase of recovery", "Took", "Adds", "Bound", "Between")
+	for _, r := range tell.Recoveries(verdict) {
+		for _, phase := range r.Phases {
+			o, bound := phaseBound(phase.Phase)
+			t.add(o, clean(phase.Fault), clean(phase.Name), took(phase.Duration), took(phase.Adds), bound, eventNumbers([]int64{phase.From, phase.To}, 0))
 		}
+		t.add(green, clean(r.Fault), "in all", "", took(r.Total), "", "")
 	}
 	return t.render(out)
 }

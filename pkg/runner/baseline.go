@@ -57,11 +57,11 @@ func (r *run) baseline(ctx context.Context) error {
 		r.Progress.Say("%v: it is made anew", err)
 	}
 	r.Progress.Say("running the workload once without faults")
-	results, err := r.runBaseline(ctx)
+	results, took, err := r.runBaseline(ctx)
 	if err != nil {
 		return err
 	}
-	made := history.BaselineData{Results: results, RunID: r.id, Key: key, Inputs: inputs}
+	made := history.BaselineData{Results: results, RunID: r.id, Key: key, Inputs: inputs, Took: took}
 	if err := writeBaseline(file, made); err != nil {
 		return err
 	}
@@ -142,38 +142,43 @@ func writeBaseline(file string, data history.BaselineData) error {
 	return nil
 }
 
-// runBaseline is a session of its own with a history of its own, in which the results stand.
-func (r *run) runBaseline(ctx context.Context) (results map[string]string, err error) {
+// runBaseline is a session of its own with a history of its own, in which the results stand. It returns how long the application took, too.
+func (r *run) runBaseline(ctx context.Context) (results map[string]string, took time.Duration, err error) {
 	log, live, err := createHistory(r.directory.Baseline())
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	defer func() { err = errors.Join(err, log.Close()) }()
 	session, err := r.openSession(ctx, r.baselineID(), log, live)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	defer func() {
 		err = errors.Join(err, session.close(), removeSession(context.WithoutCancel(ctx), r.cluster, r.client, session.id, launcher.Empty))
 	}()
 	if err := session.launch(ctx, r.Plan.Workload); err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	ending, err := session.awaitEnding(ctx, baselineTimeout, nil)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	if err := session.collect(ctx); err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	if !ending.completed {
-		return nil, fmt.Errorf("without faults, the application %s (its log is in %s): there is nothing to compare a run with faults to", ending, session.logs.directory.Name())
+		return nil, 0, fmt.Errorf("without faults, the application %s (its log is in %s): there is nothing to compare a run with faults to", ending, session.logs.directory.Name())
 	}
-	live.read(func(m *model.Model) { results = ledger(m) })
+	live.read(func(m *model.Model) {
+		results = ledger(m)
+		if complete := m.Job().Complete; !complete.Never() {
+			took = complete.At.Sub(m.Launched.At)
+		}
+	})
 	if len(results) == 0 {
-		return nil, errors.New("the workload completed without committing a result to the ledger: there is nothing to compare; commit one (dev.sparkchaos.witness.Ledger) or set baseline: false")
+		return nil, 0, errors.New("the workload completed without committing a result to the ledger: there is nothing to compare; commit one (dev.sparkchaos.witness.Ledger) or set baseline: false")
 	}
-	return results, nil
+	return results, took, nil
 }
 
 // ledger returns what a workload committed, the last value of each key by the writers' clocks: a record that came late,

@@ -189,6 +189,7 @@ func TestAWholeRunPasses(t *testing.T) {
 				t.Fatal(err, finished.Err)
 			}
 			checkPassed(t, o.Plan, finished.Directory)
+			checkBaselineTook(t, finished.Directory)
 			checkNothingIsLeft(t, w, o, finished)
 			if gone := w.setGone(false); gone != tt.makes {
 				t.Errorf("the cluster is gone: %t, want %t", gone, tt.makes)
@@ -212,6 +213,22 @@ func checkPassed(t *testing.T, p *plan.Plan, run runner.Directory) {
 	if report.Verdict != check.Pass || len(report.Results) != len(p.Expect) {
 		t.Errorf("the run is judged %s by %d invariants: %s", report.Verdict, len(report.Results), report.Reason)
 	}
+}
+
+// checkBaselineTook reports a baseline that was made and does not say how long it took.
+func checkBaselineTook(t *testing.T, run runner.Directory) {
+	t.Helper()
+	for _, event := range eventsOf(t, run) {
+		var baseline history.BaselineData
+		if event.Type != history.BaselineResult {
+			continue
+		}
+		if err := json.Unmarshal(event.Data, &baseline); err != nil || baseline.Took <= 0 {
+			t.Errorf("the baseline took %s, %v", baseline.Took, err)
+		}
+		return
+	}
+	t.Error("the history has no baseline")
 }
 
 // eventsOf returns the history of a run.

@@ -1,0 +1,89 @@
+package report
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	"github.com/sparkchaos/sparkchaos/internal/regular"
+	"github.com/sparkchaos/sparkchaos/internal/table"
+	"github.com/sparkchaos/sparkchaos/pkg/check"
+	"github.com/sparkchaos/sparkchaos/pkg/history"
+	"github.com/sparkchaos/sparkchaos/pkg/report/tell"
+)
+
+// record reads the history of the run directory; nil if there is none, or none that this release reads: reports then show the verdict alone.
+func (i RunInfo) record(each func(*history.Event)) (*tell.Record, error) {
+	file, err := regular.Open(filepath.Join(i.Directory, HistoryFile))
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.EINVAL) { // EINVAL: no file can have such a name
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = file.Close() }() // opened for reading only
+	record, err := tell.Read(file, each)
+	var version *history.VersionError
+	if errors.As(err, &version) {
+		return nil, nil
+	}
+	return record, err
+}
+
+// Story returns the story of the run that a directory holds; an empty one if its history is not there.
+func Story(verdict check.RunVerdict, info RunInfo) (tell.Story, error) {
+	record, err := info.record(nil)
+	if err != nil || record == nil {
+		return tell.Story{}, err
+	}
+	return tell.Of(record, verdict), nil
+}
+
+// StoryText returns a story for a terminal, with the verdict above it.
+func StoryText(story tell.Story, verdict check.RunVerdict, info RunInfo, style Style) []byte {
+	out := &bytes.Buffer{}
+	fmt.Fprintf(out, "%s\n", style.paint(outcomeOf(verdict.Verdict), clean(verdict.Scenario)+": "+headline(verdict, info)))
+	wrapped(out, verdict.Reason, "", style)
+	fmt.Fprintln(out)
+	wrapped(out, sentences(story.Lead), "", style)
+	for _, p := range story.Paragraphs {
+		fmt.Fprintf(out, "\n%s\n", p.Heading)
+		for _, s := range p.Sentences {
+			wrapped(out, s.String(), "  ", style)
+		}
+	}
+	return out.Bytes()
+}
+
+// wrapped writes a text as lines that fit, all but the first of them further in.
+func wrapped(out io.Writer, text, indent string, style Style) {
+	for i, line := range table.Wrap(clean(text), style.Width-2*len(indent)) {
+		fmt.Fprintf(out, "%s%s%s\n", indent, strings.Repeat(" ", min(i, 1)*len(indent)), line)
+	}
+}
+
+func sentences(all []tell.Sentence) string {
+	var texts []string
+	for _, s := range all {
+		texts = append(texts, s.String())
+	}
+	return strings.Join(texts, " ")
+}
+
+// markdownStory writes the story of the run; nothing if its history is not there.
+func markdownStory(out io.Writer, verdict check.RunVerdict, info RunInfo) error {
+	story, err := Story(verdict, info)
+	if err != nil || len(story.Paragraphs) == 0 {
+		return err
+	}
+	fmt.Fprintf(out, "\n%s\n", markdown(sentences(story.Lead)))
+	for _, p := range story.Paragraphs {
+		fmt.Fprintf(out, "\n**%s.** %s\n", p.Heading, markdown(sentences(p.Sentences)))
+	}
+	return nil
+}
