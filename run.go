@@ -57,6 +57,7 @@ func (t Trial) Application(jar, mainClass string, args ...string) Trial {
 		}
 		w := &s.Spec.Workload
 		w.Application.Jar, w.Application.MainClass, w.Application.Args = filepath.Base(path), mainClass, args
+		w.Application.Main, w.Application.PyFiles = "", nil
 		if w.StagingServer.Storage == "" || w.StagingServer.Storage == "none" {
 			w.StagingServer.Storage = "durable"
 		}

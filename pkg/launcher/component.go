@@ -45,13 +45,13 @@ type Extender interface {
 
 // Extension is what a component adds to drivers and executors.
 type Extension struct {
-	Settings map[string]string // Spark's; the workload's own win over them
-	Lists    []ListSetting     // settings that the component and the workload both have a say in
-	Jar      string            // where Spark finds the application's jar; empty: where the workload says
-	Env      []corev1.EnvVar   // of the main container and of each init container that reports
-	Volumes  []corev1.Volume
-	Mounts   []corev1.VolumeMount // of the main container and of each init container that reports
-	Pod      func(*Pod)           // changes a pod once it is complete; nil: nothing more to change
+	Settings  map[string]string // Spark's; the workload's own win over them
+	Lists     []ListSetting     // settings that the component and the workload both have a say in
+	Artifacts string            // the directory in which pods find the files that the application names beside the scenario; empty: there are none
+	Env       []corev1.EnvVar   // of the main container and of each init container that reports
+	Volumes   []corev1.Volume
+	Mounts    []corev1.VolumeMount // of the main container and of each init container that reports
+	Pod       func(*Pod)           // changes a pod once it is complete; nil: nothing more to change
 }
 
 // ListSetting is a setting of Spark whose value is a list. The workload's own entries stand between First and Last.

@@ -68,6 +68,18 @@ func TestGolden(t *testing.T) {
 			env.Witness, env.Source = witnessserver.Component{}.Witness(env.Namespace)
 			env.Words = &Words{Seed: 1, Vocabulary: 20, WordsPerSecond: 50}
 		}, 21},
+		{"python", func(w *scenario.Workload, _ *Environment) {
+			*w = stagedWordCount()
+			w.Application = scenario.Application{
+				Name: "etl", Main: "jobs/etl.py", PyFiles: []string{"lib/helpers.zip", "local:///opt/app/common.py", "s3a://code/more.egg"},
+				Archives: []string{"environment.tar.gz#environment"}, Jars: []string{"connector.jar", "https://example.com/driver.jar"},
+				Packages: []string{"org.apache.spark:spark-avro_2.13:4.1.0"}, Args: []string{"--days=3"},
+			}
+			w.Conf = plainConf(map[string]string{"spark.jars.packages": "com.example:own:1.0"})
+		}, 16},
+		{"sql", func(w *scenario.Workload, _ *Environment) {
+			w.Application = scenario.Application{Name: "report", Main: "local:///opt/app/report.sql", Args: []string{"--database", "sales"}}
+		}, 9},
 		{"shuffle-service", func(w *scenario.Workload, _ *Environment) {
 			w.ShuffleService = scenario.ShuffleService{Enabled: true, LocalDirectory: scenario.LocalDirectoryNode}
 		}, 10},

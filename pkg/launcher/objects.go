@@ -238,8 +238,10 @@ func workloadProblems(l Launch, components []Component) []error {
 	for _, reason := range validation.IsDNS1123Label(w.Application.Name + "-driver") {
 		wrong("application.name %q cannot name the driver: %s", w.Application.Name, reason)
 	}
-	if w.Application.MainClass == "" {
+	if a := w.Application; a.Language() == scenario.Java && a.MainClass == "" {
 		wrong("application.mainClass is missing: name the Java class whose main is run")
+	} else if a.Language() == "" {
+		wrong("application.main is %q: want a jar, a Python file, an R file or a SQL script", a.Resource())
 	}
 	if l.Image == "" {
 		wrong("image is missing: neither the workload nor the environment names one")

@@ -150,8 +150,7 @@ func driverSpec(l Launch, extensions []Extension, cpu, memory resource.Quantity)
 		[]string{"driver"},
 		secretArgs,
 		confArgs(l.Settings),
-		[]string{"--class", w.Application.MainClass, jarOf(w.Application, extensions)},
-		w.Application.Args)
+		applicationArgs(w.Application, artifactsOf(extensions)))
 	grace := int64(30)
 	spec := corev1.PodSpec{
 		ServiceAccountName:            serviceAccountName,
@@ -179,19 +178,6 @@ func driverSpec(l Launch, extensions []Extension, cpu, memory resource.Quantity)
 		spec.NodeSelector = map[string]string{corev1.LabelHostname: w.Driver.NodeName}
 	}
 	return spec
-}
-
-// jarOf is how Spark finds the application's jar in driver and executors.
-func jarOf(a scenario.Application, extensions []Extension) string {
-	for _, extension := range extensions {
-		if extension.Jar != "" {
-			return "local://" + extension.Jar
-		}
-	}
-	if a.Jar == "" {
-		return "local://" + WorkloadsJar
-	}
-	return a.Jar
 }
 
 // driverJob runs the driver's pod and replaces it when it is lost.

@@ -22,15 +22,18 @@ const (
 func settingsOf(w scenario.Workload, env Environment, image string, extensions []Extension) map[string]string {
 	s := staticSettings(w, env, image)
 	maps.Copy(s, podSettings())
+	maps.Copy(s, applicationSettings(w.Application))
 	for _, extension := range extensions {
 		maps.Copy(s, extension.Settings)
 	}
 	own := scenario.PlainConf(w)
 	maps.Copy(s, own)
+	lists := applicationLists(w.Application, artifactsOf(extensions))
 	for _, extension := range extensions {
-		for _, list := range extension.Lists {
-			s[list.Key] = joinList(list.Separator, list.First, own[list.Key], list.Last)
-		}
+		lists = append(lists, extension.Lists...)
+	}
+	for _, list := range lists {
+		s[list.Key] = joinList(list.Separator, list.First, own[list.Key], list.Last)
 	}
 	hideSecrets(s, scenario.SecretConf(w))
 	return s

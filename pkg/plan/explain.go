@@ -50,7 +50,7 @@ func (e *explainer) cluster(c Cluster) {
 }
 
 func (e *explainer) workload(w scenario.Workload) {
-	e.line("Application: %s, %s%s.", w.Application.Name, strings.Join(append([]string{w.Application.MainClass}, w.Application.Args...), " "), from(w))
+	e.line("Application: %s, %s%s.", w.Application.Name, application(w.Application), inImage(w))
 	e.line("Driver: %s, heap %s, CPU %s; Kubernetes evicts it %ds after its node is NotReady or unreachable%s.",
 		driverKind(w.Driver), w.Driver.Memory, w.Driver.Cores, value(w.Driver.TolerationSeconds), on(w.Driver.NodeName))
 	e.line("Executors: %d with %s each, heap %s, CPU %s; Kubernetes evicts them %ds after their node is NotReady or unreachable.",
@@ -80,15 +80,33 @@ func (e *explainer) taken(w scenario.Workload) {
 	}
 }
 
-func from(w scenario.Workload) string {
-	words := ""
-	if w.Application.Jar != "" {
-		words += " from " + w.Application.Jar
+// application describes what is run, with its arguments and what it needs beside it.
+func application(a scenario.Application) string {
+	var words string
+	switch language := a.Language(); {
+	case language != scenario.Java:
+		words = strings.Join(append([]string{"the " + string(language) + " file " + a.Resource()}, a.Args...), " ")
+	case a.Resource() == "":
+		words = strings.Join(append([]string{a.MainClass}, a.Args...), " ")
+	default:
+		words = strings.Join(append([]string{a.MainClass}, a.Args...), " ") + " from " + a.Resource()
 	}
-	if w.Image != "" {
-		words += " in the image " + w.Image
+	for _, list := range []struct {
+		what  string
+		names []string
+	}{{"the modules", a.PyFiles}, {"the jars", a.Jars}, {"the archives", a.Archives}, {"the packages", a.Packages}} {
+		if len(list.names) > 0 {
+			words += fmt.Sprintf(", with %s %s", list.what, strings.Join(list.names, " "))
+		}
 	}
 	return words
+}
+
+func inImage(w scenario.Workload) string {
+	if w.Image == "" {
+		return ""
+	}
+	return " in the image " + w.Image
 }
 
 func on(node string) string {

@@ -1,7 +1,6 @@
 package scenario
 
 import (
-	"fmt"
 	"maps"
 	"path"
 	"reflect"
@@ -190,21 +189,6 @@ func notSecret(key string) string {
 		return "it decides which objects are made, or how Java is started"
 	default:
 		return ""
-	}
-}
-
-// checkArtifacts reports files of the application that lie outside of the scenario's directory.
-func checkArtifacts(a Application, report report) {
-	check := func(at, name string) {
-		if why := outside(name); why != "" {
-			report(at, "%q %s; files are taken from the scenario's directory and below it alone", name, why)
-		}
-	}
-	if len(Artifacts(a)) > len(a.Files) {
-		check("spec.workload.application.jar", a.Jar)
-	}
-	for i, name := range a.Files {
-		check(fmt.Sprintf("spec.workload.application.files[%d]", i), name)
 	}
 }
 

@@ -71,10 +71,10 @@ func TestLoadTellsEveryProblem(t *testing.T) {
 		"no application": {`application: {name: wordcount, mainClass: dev.WordCount, jar: "local:///a.jar", args: ["--x=1"]}`, "image: a b", []string{
 			"9:5: spec.workload.application: missing; it must be given",
 			`9:12: spec.workload.image: "a b" does not fit; want a text that matches ^[^\s]+$, for example registry.example/spark:4.1.0`}},
-		"jar without a server": {"local:///a.jar", "a.jar", []string{"9:18: spec.workload.application: a.jar would have to be fetched from a staging server, but there is none; write stagingServer: {storage: durable}, or give a jar of the image as local:///…"}},
+		"jar without a server": {"local:///a.jar", "a.jar", []string{"9:18: spec.workload.application: a.jar would have to be fetched from a staging server, but there is none; leave storage out or write durable, or name files of the image as local:///…"}},
 		"jar from the network": {"local:///a.jar", "http://x/a.jar", []string{`9:67: spec.workload.application.jar: "http://x/a.jar" does not fit; want a text that matches ^(local:///[^\s]+|[^\s:]+\.jar)$, for example local:///opt/spark/workloads/workloads.jar`}},
 		"bare pod":             {"kind: Job, backoffLimit: 3", "kind: Pod, backoffLimit: 3, podReplacementPolicy: Failed", []string{fmt.Sprintf(jobOnly, 39, "backoffLimit"), fmt.Sprintf(jobOnly, 64, "podReplacementPolicy")}},
-		"staging of nothing":   {"storage: none", "storage: durable", []string{"11:30: spec.workload.stagingServer.storage: the server would have nothing to serve: neither application.jar nor application.files names a file beside the scenario"}},
+		"staging of nothing":   {"storage: none", "storage: durable", []string{"11:30: spec.workload.stagingServer.storage: the server would have nothing to serve: the application names no file beside the scenario"}},
 		"no shuffle service":   {"stagingServer: {storage: none}", "shuffleService: {localDirectory: node}", []string{"11:38: spec.workload.shuffleService.localDirectory: there is no shuffle service; write enabled: true or leave this out"}},
 		"no such directory":    {"stagingServer: {storage: none}", "shuffleService: {enabled: true, localDirectory: disk}", []string{`11:53: spec.workload.shuffleService.localDirectory: "disk" is not accepted; known are node, container`}},
 		"no Spark setting":     {"spark.network.timeout: 20s", "network.timeout: 20s", []string{`12:29: spec.workload.conf.network.timeout: Spark ignores settings that do not begin with "spark."; did you mean spark.network.timeout?`}},

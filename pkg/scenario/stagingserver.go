@@ -22,7 +22,7 @@ const defaultDurableReplicas = 2
 // StagingServer keeps the application's jar and files, which the harness uploads before the launch and driver and executors
 // fetch in an init container.
 type StagingServer struct {
-	Storage     string   `json:"storage,omitempty" enum:"none|memory|durable"`                                          // none (default): artifacts come with the image; memory: lost with the server's pod; durable: on storage that outlives any pod
+	Storage     string   `json:"storage,omitempty" enum:"none|memory|durable"`                                          // none (default without files beside the scenario): artifacts come with the image; memory: lost with the server's pod; durable (default with files beside the scenario): on storage that outlives any pod
 	Replicas    int      `json:"replicas,omitempty" min:"1" max:"9"`                                                    // pods of the server, each on a node of its own; default 2 if durable, else 1
 	URL         string   `json:"url,omitempty" pattern:"^(s3|gs|azblob)://[^\\s]+$" like:"s3://bucket?prefix=staging/"` // durable only: object storage instead of the cluster's shared volume
 	Credentials []string `json:"credentials,omitempty" pattern:"^[A-Za-z_][A-Za-z0-9_]*$" like:"AWS_ACCESS_KEY_ID"`     // with url: environment variables of the harness that the server is given, by name; each has to be allowed with --allow-env NAME
@@ -36,14 +36,19 @@ func (s StagingServer) Enabled() bool { return s.Storage != "" && s.Storage != S
 func stagingServer() component {
 	return component{
 		role: OfStagingServer, words: "the staging server",
-		present:   func(w Workload) bool { return w.StagingServer.Enabled() },
-		fill:      func(w *Workload) { defaultStagingServer(&w.StagingServer) },
+		present:   func(w Workload) bool { return staging(w).Enabled() },
+		fill:      func(w *Workload) { w.StagingServer = staging(*w) },
 		check:     validateStaging,
 		variables: func(w Workload) []string { return w.StagingServer.Credentials },
 	}
 }
 
-func defaultStagingServer(server *StagingServer) {
+// staging returns a workload's staging server with its defaults: files beside the scenario reach pods by one alone.
+func staging(w Workload) StagingServer {
+	server := w.StagingServer
+	if len(Artifacts(w.Application)) > 0 {
+		fill(&server.Storage, StagingDurable)
+	}
 	fill(&server.Storage, StagingNone)
 	switch server.Storage {
 	case StagingDurable:
@@ -51,17 +56,18 @@ func defaultStagingServer(server *StagingServer) {
 	case StagingMemory:
 		fill(&server.Replicas, 1)
 	}
+	return server
 }
 
 // validateStaging finds artifacts without a server and servers without artifacts.
 func validateStaging(w Workload, report report) {
 	const at = "spec.workload.stagingServer"
-	server, artifacts := w.StagingServer, Artifacts(w.Application)
+	server, artifacts := staging(w), Artifacts(w.Application)
 	switch {
 	case !server.Enabled() && len(artifacts) > 0:
-		report("spec.workload.application", "%s would have to be fetched from a staging server, but there is none; write stagingServer: {storage: durable}, or give a jar of the image as local:///…", strings.Join(artifacts, ", "))
+		report("spec.workload.application", "%s would have to be fetched from a staging server, but there is none; leave storage out or write durable, or name files of the image as local:///…", strings.Join(artifacts, ", "))
 	case server.Enabled() && len(artifacts) == 0:
-		report(at+".storage", "the server would have nothing to serve: neither application.jar nor application.files names a file beside the scenario")
+		report(at+".storage", "the server would have nothing to serve: the application names no file beside the scenario")
 	}
 	names := map[string]string{}
 	for _, artifact := range artifacts {

@@ -74,15 +74,6 @@ type Workload struct {
 	Conf           map[string]ConfValue `json:"conf,omitempty"`                             // any Spark setting; wins over the profile's and the launcher's own. A secret value is given as {fromEnv: NAME} or {fromFile: PATH}
 }
 
-// Application is what Spark runs.
-type Application struct {
-	Name      string   `json:"name" pattern:"^[a-z]([-a-z0-9]{0,38}[a-z0-9])?$" like:"wordcount"`                                             // the driver's object and spark.app.name carry it
-	MainClass string   `json:"mainClass" pattern:"^[A-Za-z_$][\\w$]*(\\.[A-Za-z_$][\\w$]*)*$" like:"dev.sparkchaos.workloads.WordCount"`      // the Java class whose main is run
-	Jar       string   `json:"jar,omitempty" pattern:"^(local:///[^\\s]+|[^\\s:]+\\.jar)$" like:"local:///opt/spark/workloads/workloads.jar"` // inside the image, as local:///…; or a file beside the scenario, which pods fetch from the staging server
-	Files     []string `json:"files,omitempty"`                                                                                               // beside the scenario; pods fetch them from the staging server into the directory $SPARKCHAOS_ARTIFACTS
-	Args      []string `json:"args,omitempty"`                                                                                                // of the main class
-}
-
 // Driver is how the driver is run.
 type Driver struct {
 	Kind                 string `json:"kind,omitempty" enum:"Job|Pod"`                                                 // Job (default) or Pod

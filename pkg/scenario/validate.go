@@ -22,7 +22,7 @@ func validate(s *Scenario, catalogue Catalogue, how options, report report) {
 		c.check(s.Spec.Workload, report)
 	}
 	CheckConf("spec.workload.conf", s.Spec.Workload.Conf, how.plainSecrets, report)
-	checkArtifacts(s.Spec.Workload.Application, report)
+	checkApplication(s.Spec.Workload.Application, report)
 	validateFaults(s.Spec.Faults, catalogue, report)
 	validateComponents(s.Spec, report)
 	validateExpectations(s, catalogue, report)

@@ -2,7 +2,6 @@ package stagingserver
 
 import (
 	"fmt"
-	"path"
 	"slices"
 	"strconv"
 
@@ -42,11 +41,10 @@ func (Component) Extend(l launcher.Launch) launcher.Extension {
 	if !w.StagingServer.Enabled() {
 		return launcher.Extension{}
 	}
-	extension := launcher.Extension{Pod: func(pod *launcher.Pod) { fetching(pod, w.StagingServer, l.Env) }}
-	if jar := w.Application.Jar; slices.Contains(scenario.Artifacts(w.Application), jar) {
-		extension.Jar = path.Join(artifactsDirectory, path.Base(jar))
+	return launcher.Extension{
+		Artifacts: artifactsDirectory,
+		Pod:       func(pod *launcher.Pod) { fetching(pod, w.StagingServer, l.Env) },
 	}
-	return extension
 }
 
 // fetching lets a pod fetch the artifacts. Each pod fetches for itself, as each node may be another one.
