@@ -1,6 +1,7 @@
 package sparkchaos
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 
@@ -18,7 +19,7 @@ type Vocabulary struct {
 	err error // of an addition that cannot be made
 }
 
-// Addition is a fault, an anchor or an invariant that With adds.
+// Addition is a fault, a kind of undo, an anchor or an invariant that With adds.
 type Addition func(*Vocabulary)
 
 // Catalogue returns what scenarios may name without anything of one's own.
@@ -27,7 +28,8 @@ func Catalogue() Vocabulary { return Vocabulary{} }
 // With returns a catalogue that has the additions, too. In scenario files they are named like the shipped ones. A name that is taken is an
 // error of whoever uses the catalogue.
 func (v Vocabulary) With(additions ...Addition) Vocabulary {
-	v.own.Faults, v.own.Anchors, v.own.Invariants = slices.Clone(v.own.Faults), slices.Clone(v.own.Anchors), slices.Clone(v.own.Invariants)
+	v.own.Faults, v.own.Undos = slices.Clone(v.own.Faults), slices.Clone(v.own.Undos)
+	v.own.Anchors, v.own.Invariants = slices.Clone(v.own.Anchors), slices.Clone(v.own.Invariants)
 	for _, add := range additions {
 		add(&v)
 	}
@@ -37,30 +39,38 @@ func (v Vocabulary) With(additions ...Addition) Vocabulary {
 // Invariant adds an invariant.
 func Invariant(definition check.Definition) Addition {
 	return func(v *Vocabulary) {
-		v.refuseTaken("invariant", definition.Name, v.own.Catalogue().Invariants)
+		v.refuseTaken("invariant", definition.Name, scenario.Names(v.own.Catalogue().Invariants))
 		v.own.Invariants = append(v.own.Invariants, definition)
 	}
 }
 
-// Fault adds a fault.
+// Fault adds a fault. What undoes it must be a shipped kind of undo, or one that Undo adds.
 func Fault(kind faults.Kind) Addition {
 	return func(v *Vocabulary) {
-		v.refuseTaken("fault", kind.Name, v.own.Catalogue().Faults)
+		v.refuseTaken("fault", kind.Name, scenario.Names(v.own.Catalogue().Faults))
 		v.own.Faults = append(v.own.Faults, kind)
+	}
+}
+
+// Undo adds a way in which faults are undone. Runs that are killed are cleaned up after by programs whose catalogue has it.
+func Undo(kind faults.UndoKind) Addition {
+	return func(v *Vocabulary) {
+		v.refuseTaken("kind of undo", kind.Name, v.own.UndoNames())
+		v.own.Undos = append(v.own.Undos, kind)
 	}
 }
 
 // Anchor adds an anchor.
 func Anchor(kind anchor.Kind) Addition {
 	return func(v *Vocabulary) {
-		v.refuseTaken("anchor", kind.Name, v.own.Catalogue().Anchors)
+		v.refuseTaken("anchor", kind.Name, scenario.Names(v.own.Catalogue().Anchors))
 		v.own.Anchors = append(v.own.Anchors, kind)
 	}
 }
 
-func (v *Vocabulary) refuseTaken(what, name string, taken []scenario.Entry) {
-	if _, found := scenario.Find(taken, name); found || name == "" {
-		v.err = fmt.Errorf("%s %q cannot be added to the catalogue: the name is taken, or empty", what, name)
+func (v *Vocabulary) refuseTaken(what, name string, taken []string) {
+	if name == "" || slices.Contains(taken, name) {
+		v.err = errors.Join(v.err, fmt.Errorf("%s %q cannot be added to the catalogue: the name is taken, or empty", what, name))
 	}
 }
 

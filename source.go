@@ -3,6 +3,7 @@ package sparkchaos
 import (
 	"fmt"
 
+	"github.com/sparkchaos/sparkchaos/internal/testbed"
 	"github.com/sparkchaos/sparkchaos/pkg/cluster"
 	"github.com/sparkchaos/sparkchaos/pkg/cluster/existing"
 	"github.com/sparkchaos/sparkchaos/pkg/cluster/kinds"
@@ -10,10 +11,7 @@ import (
 
 // Source says which cluster is meant: one that is made on this machine, or one that exists.
 type Source struct {
-	kind     cluster.Kind
-	name     string
-	workers  int
-	timing   cluster.Timing
+	target   testbed.Target
 	existing *existing.Settings // nil for a cluster of this machine
 	err      error
 }
@@ -33,22 +31,24 @@ func Kind(workers int, options ...SourceOption) Source { return made("kind", wor
 func made(name string, workers int, options []SourceOption) Source {
 	for _, kind := range kinds.All() {
 		if kind.Name == name {
-			return Of(kind, defaultName).with(append([]SourceOption{func(s *Source) { s.workers = workers }}, options...))
+			return Of(kind, defaultName).with(append([]SourceOption{func(s *Source) { s.target.Workers = workers }}, options...))
 		}
 	}
 	return Source{err: fmt.Errorf("this sparkchaos has no clusters of the kind %s", name)}
 }
 
 // Existing is a cluster that somebody else made, reached by a context of the kubeconfig. It is worked on only if AllowContext names the
-// context, too, and only if Allow allows what is shown of it. PodImage must name the image of the program that runs in pods.
+// context, too, and only if the option Allow or Yes allows what is shown of it. Images must name that of the program that runs in pods.
 func Existing(context string, options ...SourceOption) Source {
 	settings := &existing.Settings{Context: context}
-	return Source{kind: settings.Entry(), name: context, existing: settings, timing: cluster.Fast()}.with(options)
+	s := Of(settings.Entry(), context)
+	s.existing = settings
+	return s.with(options)
 }
 
 // Of is a cluster of a kind whose options are set already; name is that of the cluster.
 func Of(kind cluster.Kind, name string) Source {
-	return Source{kind: kind, name: name, timing: cluster.Fast()}
+	return Source{target: testbed.Target{Kind: kind, Name: name, Timing: cluster.Fast()}}
 }
 
 func (s Source) with(options []SourceOption) Source {
@@ -59,10 +59,10 @@ func (s Source) with(options []SourceOption) Source {
 }
 
 // Name names a cluster of this machine; several live side by side.
-func Name(name string) SourceOption { return func(s *Source) { s.name = name } }
+func Name(name string) SourceOption { return func(s *Source) { s.target.Name = name } }
 
 // Timing decides how soon a cluster of this machine notices a dead node; without it, in about four seconds.
-func Timing(timing cluster.Timing) SourceOption { return func(s *Source) { s.timing = timing } }
+func Timing(timing cluster.Timing) SourceOption { return func(s *Source) { s.target.Timing = timing } }
 
 // AllowContext says that the cluster of a context may be worked on.
 func AllowContext(name string) SourceOption {
@@ -79,6 +79,26 @@ func Images(references cluster.References) SourceOption {
 	return onExisting(func(e *existing.Settings) { e.Images = references })
 }
 
+// StorageClasses name the storage classes of volumes of an existing cluster; without them its default class is taken.
+func StorageClasses(classes cluster.StorageClasses) SourceOption {
+	return onExisting(func(e *existing.Settings) { e.Classes = classes })
+}
+
+// WitnessAddress is the IP at which pods of an existing cluster reach this machine; without it they report to a witness in the cluster.
+func WitnessAddress(ip string) SourceOption {
+	return onExisting(func(e *existing.Settings) { e.WitnessAddress = ip })
+}
+
+// CloudSecret is NAMESPACE/NAME of the Secret with which Chaos Mesh stops the nodes of an existing cluster by their cloud's API.
+func CloudSecret(name string) SourceOption {
+	return onExisting(func(e *existing.Settings) { e.CloudSecret = name })
+}
+
+// IncludeControlPlane has faults also injected into the control plane nodes of an existing cluster.
+func IncludeControlPlane() SourceOption {
+	return onExisting(func(e *existing.Settings) { e.ControlPlane = true })
+}
+
 // NodeActions names a file with the commands that act on the machines of an existing cluster.
 func NodeActions(file string) SourceOption {
 	return onExisting(func(e *existing.Settings) { e.NodeActions = file })
@@ -87,7 +107,7 @@ func NodeActions(file string) SourceOption {
 func onExisting(change func(*existing.Settings)) SourceOption {
 	return func(s *Source) {
 		if s.existing == nil {
-			s.err = fmt.Errorf("an option of existing clusters was given for a cluster of the kind %s", s.kind.Name)
+			s.err = fmt.Errorf("an option of existing clusters was given for a cluster of the kind %s", s.target.Kind.Name)
 			return
 		}
 		change(s.existing)

@@ -1,30 +1,25 @@
 package invariant
 
 import (
-	"reflect"
 	"testing"
 	"time"
 
+	"github.com/sparkchaos/sparkchaos/internal/entrytest"
 	"github.com/sparkchaos/sparkchaos/pkg/check"
 	"github.com/sparkchaos/sparkchaos/pkg/scenario"
 )
 
-func TestEachIsAnInvariantOfTheCatalogueWithArgumentsOfItsType(t *testing.T) {
+func TestEachInvariantOfTheCatalogueHasItsConstructor(t *testing.T) {
 	t.Parallel()
+	var made []scenario.Choice
 	for _, e := range []check.Expectation{
-		DriverRescheduled(time.Minute), StaleExecutorsGone(time.Minute), DriverKept(), AtMostOneDriver(), ExecutorNamesUnique(),
-		ApplicationIDsUnique(), ExecutorsKept(), NothingLeftBehind(),
+		DriverRescheduled(time.Minute), StaleExecutorsGone(time.Minute), DriverKept(), AtMostOneDriver(), DriversOverlapAtMost(time.Second),
+		ExecutorNamesUnique(), ApplicationIDsUnique(), ExecutorsKept(), NothingLeftBehind(), StagedArtifactsSurvive(), NoStaleStandIn(),
+		ExecutorReplaced(time.Minute), StreamContinues(), WordsCounted(check.ExactlyOnce), WordsCounted(check.AtLeastOnce),
+		ShuffleSurvives(check.RecomputedNone), ShuffleSurvives(check.RecomputedLost), ResultEqualsBaseline(), Completes(time.Minute),
+		RecoveryWithin(check.RecoveryArgs{Total: scenario.Duration(time.Minute)}),
 	} {
-		entry, known := scenario.Find(check.Entries(), e.Name)
-		if !known {
-			t.Errorf("%s is not in the catalogue", e.Name)
-			continue
-		}
-		if want, got := reflect.TypeOf(entry.Args()), reflect.TypeOf(e.Args); want != got {
-			t.Errorf("%s: arguments are %v, want %v", e.Name, got, want)
-		}
-		if entry.Check != nil && len(entry.Check(e.Args)) > 0 {
-			t.Errorf("%s: %v", e.Name, entry.Check(e.Args))
-		}
+		made = append(made, e.Expectation)
 	}
+	entrytest.Match(t, check.Entries(), made)
 }

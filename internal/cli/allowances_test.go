@@ -9,9 +9,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sparkchaos/sparkchaos/internal/testbed"
 	"github.com/sparkchaos/sparkchaos/pkg/check"
 	"github.com/sparkchaos/sparkchaos/pkg/report"
-	"github.com/sparkchaos/sparkchaos/pkg/scenario"
 )
 
 const secretScenario = `apiVersion: sparkchaos.dev/v1alpha1
@@ -78,14 +78,14 @@ func TestCommandsNameSecretsAndShowNone(t *testing.T) {
 func TestAScenarioTakesWhatWasAllowedAlone(t *testing.T) {
 	t.Parallel()
 	file := writeScenario(t, secretScenario)
-	all := allowances{env: []string{"AWS_SECRET", "S3A_SECRET"}, files: []string{"/etc/thing.txt"}}
+	all := testbed.Allowances{Env: []string{"AWS_SECRET", "S3A_SECRET"}, Files: []string{"/etc/thing.txt"}}
 	if _, err := planRun(file, runFlags{seed: 1, cluster: newClusterChoice(), allowed: all}); err != nil {
 		t.Errorf("all is allowed: %v", err)
 	}
-	for missing, less := range map[string]allowances{
-		"--allow-env AWS_SECRET":      {env: []string{"S3A_SECRET"}, files: all.files},
-		"--allow-env S3A_SECRET":      {env: []string{"AWS_SECRET", "s3a_secret"}, files: all.files},
-		"--allow-file /etc/thing.txt": {env: all.env, files: []string{"/etc", "/etc/thing", "thing.txt"}},
+	for missing, less := range map[string]testbed.Allowances{
+		"--allow-env AWS_SECRET":      {Env: []string{"S3A_SECRET"}, Files: all.Files},
+		"--allow-env S3A_SECRET":      {Env: []string{"AWS_SECRET", "s3a_secret"}, Files: all.Files},
+		"--allow-file /etc/thing.txt": {Env: all.Env, Files: []string{"/etc", "/etc/thing", "thing.txt"}},
 	} {
 		_, err := planRun(file, runFlags{seed: 1, cluster: newClusterChoice(), allowed: less})
 		if err == nil || !strings.Contains(err.Error(), missing) || codeOf(err) != ExitUsage {
@@ -101,43 +101,6 @@ func TestAScenarioTakesWhatWasAllowedAlone(t *testing.T) {
 	for _, want := range []string{"--allow-env AWS_SECRET", "--allow-env S3A_SECRET", "--allow-file /etc/thing.txt"} {
 		if code != ExitUsage || !strings.Contains(stderr, want) {
 			t.Errorf("exit code %d, %s; want %s", code, stderr, want)
-		}
-	}
-}
-
-func TestVariablesAndSecretFilesAreReadAsAllowed(t *testing.T) {
-	t.Parallel()
-	top := t.TempDir()
-	dir := filepath.Join(top, "scenario")
-	for path, content := range map[string]string{
-		filepath.Join(dir, "in.txt"): "inside\r\n\n", filepath.Join(top, "out.txt"): "two\nlines\n", filepath.Join(dir, "huge.txt"): strings.Repeat("x", maxSecretFile+1),
-	} {
-		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o700), os.WriteFile(path, []byte(content), 0o600)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	out := filepath.Join(top, "out.txt")
-	if err := os.Symlink(out, filepath.Join(dir, "link.txt")); err != nil {
-		t.Fatal(err)
-	}
-	for _, tc := range []struct {
-		name    string
-		allowed []string
-		want    string // empty: refused
-	}{
-		{"in.txt", nil, "inside"}, {out, nil, ""}, {"../out.txt", nil, ""}, {"link.txt", nil, ""}, {"huge.txt", nil, ""}, {"none.txt", nil, ""},
-		{out, []string{out}, "two\nlines"}, {"../out.txt", []string{out}, "two\nlines"}, {"../out.txt", []string{"../out.txt"}, "two\nlines"},
-		{"link.txt", []string{filepath.Join(dir, "link.txt")}, "two\nlines"}, {out, []string{top}, ""}, {"/dev/zero", []string{"/dev/zero"}, ""},
-	} {
-		got, err := allowances{files: tc.allowed}.secretFile(dir)(tc.name)
-		if got != tc.want || (err == nil) != (tc.want != "") {
-			t.Errorf("%s with --allow-file %q: %.20q, %v; want %q", tc.name, tc.allowed, got, err, tc.want)
-		}
-	}
-	read := allowances{env: []string{"A", "B"}}.variable(func(name string) (string, bool) { return "of " + name, name != "B" })
-	for name, want := range map[string]string{"A": "of A", "B": "", "C": ""} {
-		if got, err := read(name); got != want || (err == nil) != (want != "") {
-			t.Errorf("%s: %q, %v; want %q", name, got, err, want)
 		}
 	}
 }
@@ -257,17 +220,5 @@ func TestTheLineThatRunsAgainAllowsTheSame(t *testing.T) {
 	}
 	if got := strings.Join(given(command.Flags()), " "); got != "--allow-env=A --allow-env=B --allow-file=/f --allow-plain-secrets=true" {
 		t.Errorf("got %q", got)
-	}
-}
-
-func TestNothingIsAllowedByItself(t *testing.T) {
-	t.Parallel()
-	w := scenario.Workload{Conf: map[string]scenario.ConfValue{"spark.a": {FromFile: "below.txt"}, "spark.b": scenario.Plain("b")}}
-	if err := (allowances{}).check(w, "/somewhere"); err != nil {
-		t.Errorf("a file below the scenario takes no flag: %v", err)
-	}
-	w.Conf["spark.c"] = scenario.ConfValue{FromEnv: "PATH"}
-	if err := (allowances{}).check(w, "/somewhere"); err == nil {
-		t.Error("PATH was given away")
 	}
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/sparkchaos/sparkchaos"
 	"github.com/sparkchaos/sparkchaos/internal/assembly"
 	"github.com/sparkchaos/sparkchaos/internal/printable"
+	"github.com/sparkchaos/sparkchaos/internal/testbed"
 	"github.com/sparkchaos/sparkchaos/pkg/cluster"
 	"github.com/sparkchaos/sparkchaos/pkg/plan"
 	"github.com/sparkchaos/sparkchaos/pkg/report"
@@ -30,7 +31,7 @@ type runFlags struct {
 	out         string
 	keepCluster bool
 	repeat      int
-	allowed     allowances
+	allowed     testbed.Allowances
 	wait        time.Duration
 }
 
@@ -74,7 +75,7 @@ clean-up incomplete, pass.`,
 	f.StringVar(&flags.out, "out", "runs", "directory in which each run gets a directory of its own")
 	f.BoolVar(&flags.keepCluster, "keep-cluster", false, "do not remove the cluster that was made for the run")
 	f.IntVar(&flags.repeat, "repeat", 1, "how often to run each scenario")
-	flags.allowed.add(f)
+	addAllowances(&flags.allowed, f)
 	addWait(f, &flags.wait)
 	flags.cluster.addFlags(f, cluster.ToReach, cluster.ToRun)
 	return command
@@ -108,12 +109,12 @@ func planRuns(command *cobra.Command, args []string, flags runFlags) ([]plannedR
 		return nil, usagef("--repeat %d: expected 1 or more", flags.repeat)
 	}
 	if flags.plan != "" {
-		p, err := loadPlan(flags.plan, plainSecretsOption(flags.allowed.plainSecrets)...)
+		p, err := loadPlan(flags.plan, flags.allowed.Options()...)
 		if err != nil {
 			return nil, err
 		}
 		beside := filepath.Dir(flags.plan)
-		return []plannedRun{{plan: p, beside: beside}}, errors.Join(flags.allowed.check(p.Workload, beside), assembly.CheckArtifacts(p.Workload, beside))
+		return []plannedRun{{plan: p, beside: beside}}, errors.Join(withCode(ExitUsage, flags.allowed.Check(p.Workload, beside)), assembly.CheckArtifacts(p.Workload, beside))
 	}
 	if flags.seed == 0 {
 		flags.seed = uint64(rand.Uint32()) + 1 // the plan and every report say which
@@ -154,7 +155,7 @@ func planRun(arg string, flags runFlags) (plannedRun, error) {
 	if err != nil {
 		return plannedRun{}, err
 	}
-	s, err := scenario.Load(arg, text, catalogue(), plainSecretsOption(flags.allowed.plainSecrets)...)
+	s, err := scenario.Load(arg, text, catalogue(), flags.allowed.Options()...)
 	if err != nil {
 		return plannedRun{}, withCode(ExitUsage, err)
 	}
@@ -163,7 +164,7 @@ func planRun(arg string, flags runFlags) (plannedRun, error) {
 		return plannedRun{}, err
 	}
 	one := plannedRun{plan: p, scenario: text, beside: assembly.BesideOf(arg, shipped)}
-	return one, errors.Join(flags.allowed.check(p.Workload, one.beside), assembly.CheckArtifacts(p.Workload, one.beside))
+	return one, errors.Join(withCode(ExitUsage, flags.allowed.Check(p.Workload, one.beside)), assembly.CheckArtifacts(p.Workload, one.beside))
 }
 
 func carryOutAll(command *cobra.Command, getenv func(string) string, planned []plannedRun, flags runFlags) error {
@@ -299,7 +300,7 @@ func harness(
 		sparkchaos.Getenv(getenv), sparkchaos.RunsIn(flags.out), sparkchaos.Wait(flags.wait), sparkchaos.Progress(show),
 		sparkchaos.Allow(asker(flags.cluster.yes, say, os.Stdin, os.Stderr)),
 		sparkchaos.Confirm(questioner(ctx, flags.cluster.yes, show.Say, os.Stdin, os.Stderr)),
-		sparkchaos.Secrets(flags.allowed.variable(os.LookupEnv), flags.allowed.secretFile),
+		sparkchaos.AllowEnv(flags.allowed.Env...), sparkchaos.AllowFile(flags.allowed.Files...),
 		sparkchaos.CommandLine("a command `run`", given(command.Flags()), cleanUp), sparkchaos.Underway(underway),
 	}
 	if flags.keepCluster {
@@ -318,7 +319,7 @@ const yesFlag = "yes"
 func given(flags *pflag.FlagSet) []string {
 	known := pflag.NewFlagSet("", pflag.ContinueOnError)
 	newClusterChoice().addFlags(known, cluster.ToReach, cluster.ToRun)
-	new(allowances).add(known)
+	addAllowances(new(testbed.Allowances), known)
 	return givenAmong(flags, known)
 }
 

@@ -51,8 +51,8 @@ const (
 )
 
 // kinds is the registry of all anchors, in the order in which a run usually meets them.
-func kinds() []kind {
-	return []kind{
+func kinds() []Kind {
+	return []Kind{
 		driverInitializingKind(),
 		driverRunningKind(),
 		executorsRegisteredKind(),
@@ -66,15 +66,15 @@ func kinds() []kind {
 	}
 }
 
-// kind is one anchor of the registry.
-type kind struct {
+// Kind is one anchor of a catalogue.
+type Kind struct {
 	scenario.Entry
 	build func(args any) (Anchor, error)
 }
 
 // kindOf ties an argument type to its anchor.
-func kindOf[A any](name, doc string, deadline time.Duration, defaults A, phrase func(A) string, build func(A) Anchor) kind {
-	return kind{
+func kindOf[A any](name, doc string, deadline time.Duration, defaults A, phrase func(A) string, build func(A) Anchor) Kind {
+	return Kind{
 		Entry: scenario.Entry{
 			Name: name, Doc: doc, Deadline: deadline,
 			Args: func() any { args := defaults; return &args },

@@ -5,7 +5,7 @@ import (
 	"github.com/sparkchaos/sparkchaos/pkg/scenario"
 )
 
-func applicationCompletedKind() kind {
+func applicationCompletedKind() Kind {
 	return kindOf("applicationCompleted", "The driver's Job is complete, or the bare driver Pod has succeeded.", toComplete, None{},
 		func(None) string { return "the application has completed" },
 		func(None) Anchor { return applicationCompleted{} })

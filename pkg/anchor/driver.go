@@ -2,7 +2,7 @@ package anchor
 
 import "github.com/sparkchaos/sparkchaos/pkg/model"
 
-func driverRunningKind() kind {
+func driverRunningKind() Kind {
 	return kindOf("driverRunning", "The newest incarnation's driver pod is Running and not being deleted.", toStart, None{},
 		func(None) string { return "the driver is running" },
 		func(None) Anchor { return driverRunning{} })
@@ -22,7 +22,7 @@ func (driverRunning) Reached(m *model.Model, since int64) (bool, []int64) {
 // Seen implements Anchor.
 func (driverRunning) Seen(m *model.Model, _ int64) string { return tell(m) }
 
-func driverRescheduledKind() kind {
+func driverRescheduledKind() Kind {
 	return kindOf("driverRescheduled", "A new incarnation's driver pod is Running on another node than the incarnation before; Pending does not count.", toNotice, None{},
 		func(None) string { return "the driver is running again on another node" },
 		func(None) Anchor { return driverRescheduled{} })

@@ -14,7 +14,7 @@ type ExecutorsRegisteredArgs struct {
 	Incarnation int `json:"incarnation,omitempty" min:"1" max:"1000000"` // the driver's life, counted from 1, before which nothing counts; absent: any
 }
 
-func executorsRegisteredKind() kind {
+func executorsRegisteredKind() Kind {
 	return kindOf("executorsRegistered", "At least so many executors are registered with the live incarnation's driver.", toStart, ExecutorsRegisteredArgs{AtLeast: 1},
 		func(a ExecutorsRegisteredArgs) string {
 			words := fmt.Sprintf("at least %s registered", plural(a.AtLeast, "executor is", "executors are"))

@@ -12,7 +12,7 @@ type FaultArgs struct {
 	Fault string `json:"fault" ref:"fault"` // its name in the scenario
 }
 
-func faultLandedKind() kind {
+func faultLandedKind() Kind {
 	return kindOf(scenario.AnchorFaultLanded, "Another fault was proven to have landed.", toNotice, FaultArgs{},
 		func(a FaultArgs) string { return fmt.Sprintf("the fault %s has landed", a.Fault) },
 		func(a FaultArgs) Anchor {
@@ -20,7 +20,7 @@ func faultLandedKind() kind {
 		})
 }
 
-func faultRecoveredKind() kind {
+func faultRecoveredKind() Kind {
 	return kindOf(scenario.AnchorFaultRecovered, "Another fault was proven to have been undone.", toNotice, FaultArgs{},
 		func(a FaultArgs) string { return fmt.Sprintf("the fault %s is undone", a.Fault) },
 		func(a FaultArgs) Anchor {

@@ -1,11 +1,21 @@
 package anchor
 
-import "github.com/sparkchaos/sparkchaos/pkg/scenario"
+import "time"
 
-// Kind is an anchor of a catalogue.
-type Kind = kind
+// Definition is an anchor of somebody's own; A is the type of its arguments, None if it has none.
+type Definition[A any] struct {
+	Name, Doc string
+	Deadline  time.Duration // how long it is awaited when a scenario does not say
+	Defaults  A
+	Phrase    func(A) string // what has happened, in words; nil: Doc
+	Build     func(A) Anchor
+}
 
-// NewKind returns an anchor for a catalogue of somebody's own. build makes it of arguments that entry.Args made.
-func NewKind(entry scenario.Entry, build func(args any) (Anchor, error)) Kind {
-	return Kind{Entry: entry, build: build}
+// Kind returns the anchor for a catalogue.
+func (d Definition[A]) Kind() Kind {
+	phrase := d.Phrase
+	if phrase == nil {
+		phrase = func(A) string { return d.Doc }
+	}
+	return kindOf(d.Name, d.Doc, d.Deadline, d.Defaults, phrase, d.Build)
 }

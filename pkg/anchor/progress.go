@@ -13,7 +13,7 @@ type StageRunningArgs struct {
 	Stage *int64 `json:"stage,omitempty" min:"0"` // Spark's stage id, from 0; absent: any stage
 }
 
-func stageRunningKind() kind {
+func stageRunningKind() Kind {
 	return kindOf("stageRunning", "A stage was submitted by the live incarnation's driver and is not completed.", toProgress, StageRunningArgs{},
 		func(a StageRunningArgs) string {
 			if a.Stage == nil {
@@ -62,7 +62,7 @@ func (a stageRunning) Seen(m *model.Model, _ int64) string {
 		slices.Sorted(maps.Keys(stages)), plural(completed, "is", "are"), tell(m))
 }
 
-func tasksCompletedKind() kind {
+func tasksCompletedKind() Kind {
 	return kindOf("tasksCompleted", "At least so many tasks have succeeded, of all incarnations together.", toProgress, AtLeast{AtLeast: 1},
 		func(a AtLeast) string {
 			return fmt.Sprintf("at least %s succeeded", plural(a.AtLeast, "task has", "tasks have"))
@@ -72,7 +72,7 @@ func tasksCompletedKind() kind {
 		})
 }
 
-func batchCompletedKind() kind {
+func batchCompletedKind() Kind {
 	return kindOf("batchCompleted", "At least so many streaming batches have completed, of all incarnations together.", toProgress, AtLeast{AtLeast: 1},
 		func(a AtLeast) string {
 			return fmt.Sprintf("at least %s completed", plural(a.AtLeast, "batch has", "batches have"))

@@ -12,8 +12,8 @@ const invariantShuffleSurvives = "shuffleSurvives"
 
 // Which map outputs may be computed again.
 const (
-	recomputedNone = "none" // none: what the fault struck is served without its executor
-	recomputedLost = "lost" // exactly those that the fault struck
+	RecomputedNone = "none" // none: what the fault struck is served without its executor
+	RecomputedLost = "lost" // exactly those that the fault struck
 )
 
 // ShuffleArgs are the arguments of shuffleSurvives.
@@ -29,8 +29,8 @@ func shuffleSurvives() Definition {
 			"while tasks that started after it read the shuffle to a good end.",
 		Args: func() any { return &ShuffleArgs{} },
 		Problems: func(args any) []string {
-			if r := args.(*ShuffleArgs).Recomputed; r != recomputedNone && r != recomputedLost {
-				return []string{fmt.Sprintf("recomputed is %q: write {recomputed: %s} or {recomputed: %s}", r, recomputedNone, recomputedLost)}
+			if r := args.(*ShuffleArgs).Recomputed; r != RecomputedNone && r != RecomputedLost {
+				return []string{fmt.Sprintf("recomputed is %q: write {recomputed: %s} or {recomputed: %s}", r, RecomputedNone, RecomputedLost)}
 			}
 			return nil
 		},
@@ -55,7 +55,7 @@ func checkShuffle(m *model.Model, allowed string) Result {
 		return f.Inconclusive("no fault took away what served map output of a stage that was complete, so nothing had to survive")
 	}
 	f.Measured = fmt.Sprintf("%d of %d again", len(s.again()), s.outputs())
-	if allowed == recomputedLost {
+	if allowed == RecomputedLost {
 		f.Bound = fmt.Sprintf("%d %s", s.struck(), allowed)
 	}
 	for _, r := range s.reruns {
@@ -76,7 +76,7 @@ func checkShuffle(m *model.Model, allowed string) Result {
 		if !f.Assume(reader != nil, "a task that started after %s had landed, where it did not strike, read the shuffle to a good end", h.fault.Name) {
 			return f.Inconclusive("no task that started after %s had landed, where it did not strike, read the shuffle to a good end, so nobody needed the map output", h.fault.Name)
 		}
-		if left := h.notAgain(); allowed == recomputedLost && len(left) > 0 {
+		if left := h.notAgain(); allowed == RecomputedLost && len(left) > 0 {
 			return f.Inconclusive("%d of the %d map outputs that %s struck were not computed again: they were not lost, or were empty and not needed (whether anything is missing is for the result to show)",
 				len(left), len(h.struck), h.fault.Name)
 		}
@@ -90,20 +90,20 @@ func (f *Finding) judgeRerun(r rerun, allowed string) (Result, bool) {
 	if r.after == nil {
 		return f.Inconclusive("%s was computed again before any fault struck map output: what came later cannot be laid to a fault", r.output), true
 	}
-	if allowed == recomputedLost && r.explained {
+	if allowed == RecomputedLost && r.explained {
 		return Result{}, false
 	}
 	f.Cite(r.before.Ended, "executor %s has computed %s", r.before.Executor, r.output)
 	f.Cite(r.after.fault.Began, "%s strikes %s", r.after.fault.Name, r.after.what())
 	f.Cite(r.task.Started, "executor %s computes %s again", r.task.Executor, r.output)
-	if allowed == recomputedNone {
+	if allowed == RecomputedNone {
 		return f.Violated("%s was computed again after %s, as were %d more", r.output, r.after.fault.Name, len(r.story.again())-1), true
 	}
 	return f.Violated("%s was computed again after %s, which had not struck it on executor %s", r.output, r.after.fault.Name, r.before.Executor), true
 }
 
 func (f *Finding) shuffleHeld(s *shuffleStory, allowed string) Result {
-	if allowed == recomputedNone {
+	if allowed == RecomputedNone {
 		return f.Held("none of %d map outputs was computed again, though %d were struck; there were %s", s.outputs(), s.struck(), wording.Count(s.fetchFailures(), "failed fetch attempt"))
 	}
 	return f.Held("exactly the %d of %d map outputs that were struck were computed again, after %s", s.struck(), s.outputs(), wording.Count(s.fetchFailures(), "failed fetch attempt"))

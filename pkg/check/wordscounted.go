@@ -15,8 +15,8 @@ import (
 
 // The promises of delivery.
 const (
-	exactlyOnce = "exactlyOnce"
-	atLeastOnce = "atLeastOnce"
+	ExactlyOnce = "exactlyOnce"
+	AtLeastOnce = "atLeastOnce"
 )
 
 // DeliveryArgs are the arguments of wordsCounted.
@@ -32,13 +32,13 @@ func wordsCounted() Definition {
 			"counts once: a sink has to be idempotent by batch id, since Spark promises no more of foreachBatch. Committed by two drivers that were alive, or with other offsets, it counts twice.",
 		Args: func() any { return &DeliveryArgs{} },
 		Problems: func(args any) []string {
-			if d := args.(*DeliveryArgs).Delivery; d != exactlyOnce && d != atLeastOnce {
+			if d := args.(*DeliveryArgs).Delivery; d != ExactlyOnce && d != AtLeastOnce {
 				return []string{"delivery is missing: write {delivery: exactlyOnce} or {delivery: atLeastOnce}"}
 			}
 			return nil
 		},
 		New: func(args any) Checker {
-			if args.(*DeliveryArgs).Delivery == exactlyOnce {
+			if args.(*DeliveryArgs).Delivery == ExactlyOnce {
 				return CheckerFunc(checkExactlyOnce)
 			}
 			return CheckerFunc(checkAtLeastOnce)

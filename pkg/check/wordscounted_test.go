@@ -91,7 +91,7 @@ func TestAtLeastOnce(t *testing.T) {
 
 func TestWordsCountedNeedsItsPromise(t *testing.T) {
 	t.Parallel()
-	for delivery, problems := range map[string]int{"": 1, "once": 1, exactlyOnce: 0, atLeastOnce: 0} {
+	for delivery, problems := range map[string]int{"": 1, "once": 1, ExactlyOnce: 0, AtLeastOnce: 0} {
 		if got := wordsCounted().Problems(&DeliveryArgs{Delivery: delivery}); len(got) != problems {
 			t.Errorf("delivery %q: problems %v, want %d", delivery, got, problems)
 		}

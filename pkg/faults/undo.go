@@ -99,7 +99,7 @@ func (k UndoKinds) Decode(r Record) (Undoing, error) {
 		for _, kind := range k {
 			names = append(names, kind.Name)
 		}
-		return nil, fmt.Errorf("undo of kind %q is unknown: expected one of %v", r.Undo.Kind, names)
+		return nil, fmt.Errorf("undo of kind %q is unknown: expected one of %v; a program whose catalogue has it can clean up", r.Undo.Kind, names)
 	}
 	undoing, err := k[i].Decode(r)
 	if err != nil {

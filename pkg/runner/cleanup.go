@@ -10,7 +10,6 @@ import (
 
 	"github.com/sparkchaos/sparkchaos/pkg/cluster"
 	"github.com/sparkchaos/sparkchaos/pkg/faults"
-	"github.com/sparkchaos/sparkchaos/pkg/faults/catalogue"
 	"github.com/sparkchaos/sparkchaos/pkg/launcher"
 )
 
@@ -19,6 +18,7 @@ type CleanUpOptions struct {
 	Active    ActiveRuns
 	Clusters  cluster.Provider
 	ChaosMesh ChaosMeshOn
+	Own       Own // of the runs: its kinds of undo are those that their records may name
 	// Only is the one cluster that is cleaned up, by its name: dead runs of all others are mentioned and keep nothing from
 	// going on. Empty: all clusters of the kind.
 	Only string
@@ -136,7 +136,7 @@ func (o CleanUpOptions) cleanUp(ctx context.Context, record ActiveRecord) error 
 		return err
 	}
 	return holding(ctx, c, record.RunID, func(ctx context.Context) error {
-		cleaner := &faults.Cleaner{Kinds: catalogue.All().Undos(), Machines: c, Cluster: found, Vouched: vouched, Confirm: o.Confirm}
+		cleaner := &faults.Cleaner{Kinds: o.Own.undos(), Machines: c, Cluster: found, Vouched: vouched, Confirm: o.Confirm}
 		return undoAndRemove(ctx, record, c, cleaner, o.ChaosMesh)
 	})
 }

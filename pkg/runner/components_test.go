@@ -10,6 +10,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
 
+	"github.com/sparkchaos/sparkchaos/internal/fakeworld"
 	"github.com/sparkchaos/sparkchaos/pkg/launcher"
 	"github.com/sparkchaos/sparkchaos/pkg/launcher/components"
 	"github.com/sparkchaos/sparkchaos/pkg/runner"
@@ -107,7 +108,7 @@ func (p *fakePart) look(ctx context.Context, host *launcher.Host, what string) e
 func TestTheRunnerKnowsComponentsByTheirInterfaceAlone(t *testing.T) {
 	t.Parallel()
 	noted := &notes{}
-	w := newFakeWorld(t, fakeScript{working: untilLost})
+	w := fakeworld.New(t, fakeworld.Script{Working: fakeworld.UntilLost})
 	o := optionsIn(t, w, planned(t, ""))
 	o.Components = append(components.All(), fakeComponent{noted})
 	o.Variable = func(name string) (string, error) { return "value of " + name, nil }

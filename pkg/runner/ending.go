@@ -18,7 +18,6 @@ import (
 
 	"github.com/sparkchaos/sparkchaos/pkg/cluster"
 	"github.com/sparkchaos/sparkchaos/pkg/faults"
-	"github.com/sparkchaos/sparkchaos/pkg/faults/catalogue"
 	"github.com/sparkchaos/sparkchaos/pkg/history"
 	"github.com/sparkchaos/sparkchaos/pkg/launcher"
 	"github.com/sparkchaos/sparkchaos/pkg/report"
@@ -141,7 +140,7 @@ const lookAtRecord = 20 * time.Second
 func (r *run) recordsLeft(ctx context.Context, data *history.LeftoversData) {
 	const what = history.LeftRecords
 	data.Checked = append(data.Checked, what)
-	records, err := faults.Pending(r.directory.Undo(), catalogue.All().Undos())
+	records, err := faults.Pending(r.directory.Undo(), r.Own.undos())
 	if err != nil {
 		data.Errors = append(data.Errors, fmt.Sprintf("%s: %v", what, err))
 	}
@@ -159,7 +158,7 @@ func (r *run) recordsLeft(ctx context.Context, data *history.LeftoversData) {
 func (r *run) lookAt(ctx context.Context, record faults.Record) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lookAtRecord)
 	defer cancel()
-	return catalogue.All().Undos().LookAt(ctx, faults.UndoEnv{Machines: r.cluster, Client: r.client, Chaos: r.chaos, Now: time.Now}, record)
+	return r.Own.undos().LookAt(ctx, faults.UndoEnv{Machines: r.cluster, Client: r.client, Chaos: r.chaos, Now: time.Now}, record)
 }
 
 func (r *run) namespacesLeft(ctx context.Context) ([]history.Object, error) {

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sparkchaos/sparkchaos/internal/fakeworld"
 	"github.com/sparkchaos/sparkchaos/pkg/check"
 	"github.com/sparkchaos/sparkchaos/pkg/history"
 	"github.com/sparkchaos/sparkchaos/pkg/runner"
@@ -26,7 +27,7 @@ func (p told) Await(what string, _ time.Duration, _ func() string) func() {
 
 // interruptedIn runs a plan and interrupts it when it reaches a point. With ends, what the run does there goes on only when it knows of
 // the interrupt. The test fails if the run never reaches the point.
-func interruptedIn(t *testing.T, w *fakeWorld, o runner.Options, when func(point string) bool, ends bool) runner.Finished {
+func interruptedIn(t *testing.T, w *fakeworld.World, o runner.Options, when func(point string) bool, ends bool) runner.Finished {
 	t.Helper()
 	ctx, interrupt := context.WithCancel(t.Context())
 	defer interrupt()
@@ -38,7 +39,7 @@ func interruptedIn(t *testing.T, w *fakeWorld, o runner.Options, when func(point
 			<-at.Done()
 		}
 	}
-	w.reached, o.Progress = reached, told{reached: reached}
+	w.Reached, o.Progress = reached, told{reached: reached}
 	image := o.Image
 	o.Image = func(ctx context.Context) (runner.Image, error) {
 		reached(ctx, "image")
@@ -84,7 +85,7 @@ func TestAnInterruptedRunLeavesNothingAndNeverPasses(t *testing.T) {
 		}
 	}
 	baselines := t.TempDir() // known from the first run on
-	w := newFakeWorld(t, fakeScript{})
+	w := fakeworld.New(t, fakeworld.Script{})
 	o := optionsIn(t, w, p)
 	o.Baselines = baselines
 	checkInterrupted(t, w, o, interruptedIn(t, w, o, ofRun("make /var", ""), true), runner.PhaseLaunch)
@@ -112,8 +113,8 @@ func TestAnInterruptedRunLeavesNothingAndNeverPasses(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := newFakeWorld(t, fakeScript{working: func(ctx context.Context, namespace string, incarnation int) {
-				untilLost(ctx, namespace, incarnation)
+			w := fakeworld.New(t, fakeworld.Script{Working: func(ctx context.Context, namespace string, incarnation int) {
+				fakeworld.UntilLost(ctx, namespace, incarnation)
 				if tt.holds {
 					<-ctx.Done()
 				}
@@ -128,7 +129,7 @@ func TestAnInterruptedRunLeavesNothingAndNeverPasses(t *testing.T) {
 }
 
 // checkInterrupted checks what a run came to that was interrupted in a phase of its plan, or after all of them.
-func checkInterrupted(t *testing.T, w *fakeWorld, o runner.Options, finished runner.Finished, phase string) {
+func checkInterrupted(t *testing.T, w *fakeworld.World, o runner.Options, finished runner.Finished, phase string) {
 	t.Helper()
 	checkNothingIsLeft(t, w, o, finished)
 	report := judged(t, finished.Directory)

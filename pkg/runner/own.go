@@ -11,14 +11,18 @@ import (
 // Own are faults, anchors and invariants of somebody's own, which scenarios may name beside those of the catalogue.
 type Own struct {
 	Faults     []faults.Kind
+	Undos      faults.UndoKinds // by which Faults are undone, beside the shipped kinds
 	Anchors    []anchor.Kind
 	Invariants []check.Definition
 }
 
 // catalogue returns the faults that a scenario may name.
 func (o Own) catalogue() faults.Catalogue {
-	return append(catalogue.All(), faults.Family{Kinds: o.Faults})
+	return append(catalogue.All(), faults.Family{Kinds: o.Faults, Undos: o.Undos})
 }
+
+// undos returns how the faults that a scenario may name are undone.
+func (o Own) undos() faults.UndoKinds { return o.catalogue().Undos() }
 
 // Catalogue returns all that a scenario may name.
 func (o Own) Catalogue() scenario.Catalogue {
@@ -30,4 +34,13 @@ func (o Own) Catalogue() scenario.Catalogue {
 		all.Invariants = append(all.Invariants, invariant.Entry())
 	}
 	return all
+}
+
+// UndoNames returns the names of the kinds of undo that records may have.
+func (o Own) UndoNames() []string {
+	var names []string
+	for _, kind := range o.undos() {
+		names = append(names, kind.Name)
+	}
+	return names
 }

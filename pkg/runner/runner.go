@@ -17,7 +17,6 @@ import (
 
 	"github.com/sparkchaos/sparkchaos/pkg/cluster"
 	"github.com/sparkchaos/sparkchaos/pkg/faults"
-	"github.com/sparkchaos/sparkchaos/pkg/faults/catalogue"
 	"github.com/sparkchaos/sparkchaos/pkg/history"
 	"github.com/sparkchaos/sparkchaos/pkg/launcher"
 	"github.com/sparkchaos/sparkchaos/pkg/plan"
@@ -70,7 +69,7 @@ type Options struct {
 	Baselines   string                                                   // directory that caches the results of baselines
 	ChaosMesh   ChaosMeshOn
 	CloudSecret *faults.CloudSecret // by which Chaos Mesh reaches the nodes' cloud; nil if it does not
-	Own         Own
+	Own         Own                 // what the scenario may name beside the shipped catalogue
 	Active      ActiveRuns
 	Underway    *Underway // is told what there is to undo; may be nil
 	Progress    Progress
@@ -161,7 +160,7 @@ func begin(options Options) (*run, error) {
 	if err := directory.write(options.Scenario, options.Plan); err != nil {
 		return nil, err
 	}
-	if r.journal, err = faults.OpenJournal(directory.Undo(), catalogue.All().Undos()); err != nil {
+	if r.journal, err = faults.OpenJournal(directory.Undo(), options.Own.undos()); err != nil {
 		return nil, err
 	}
 	if r.active, err = options.Active.Register(ActiveRecord{

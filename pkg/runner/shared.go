@@ -15,7 +15,6 @@ import (
 	"github.com/sparkchaos/sparkchaos/pkg/chaosmesh"
 	"github.com/sparkchaos/sparkchaos/pkg/cluster"
 	"github.com/sparkchaos/sparkchaos/pkg/faults"
-	"github.com/sparkchaos/sparkchaos/pkg/faults/catalogue"
 	"github.com/sparkchaos/sparkchaos/pkg/faults/nodeobject"
 	"github.com/sparkchaos/sparkchaos/pkg/history"
 	"github.com/sparkchaos/sparkchaos/pkg/launcher"
@@ -97,8 +96,8 @@ func whileHeld(ctx context.Context, shared cluster.Shared) (context.Context, fun
 }
 
 // CleanUpShared undoes and removes what runs left in a cluster, whatever machine they were started on: what is known of them is
-// what they left there. Whoever calls it has asked whether the cluster may be worked on; confirm is asked what goes beyond that.
-func CleanUpShared(ctx context.Context, c cluster.Shared, on ChaosMeshOn, confirm func(question string) error, say func(format string, args ...any)) error {
+// what they left there. Whoever calls it has asked whether the cluster may be worked on; o.Confirm is asked what goes beyond that.
+func CleanUpShared(ctx context.Context, c cluster.Shared, o CleanUpOptions) error {
 	client, err := newClient(c)
 	if err != nil {
 		return err
@@ -108,16 +107,16 @@ func CleanUpShared(ctx context.Context, c cluster.Shared, on ChaosMeshOn, confir
 		return err
 	}
 	return holding(ctx, c, cleanUpHolder, func(ctx context.Context) error {
-		chaos, mesh := chaosOf(on, c)
-		cleaner := &faults.Cleaner{Kinds: catalogue.All().Undos(), Machines: c, Cluster: identity, Client: client, Chaos: chaos, Confirm: confirm}
-		errs := []error{undoStored(ctx, c, cleaner, say)}
+		chaos, mesh := chaosOf(o.ChaosMesh, c)
+		cleaner := &faults.Cleaner{Kinds: o.Own.undos(), Machines: c, Cluster: identity, Client: client, Chaos: chaos, Confirm: o.Confirm}
+		errs := []error{undoStored(ctx, c, cleaner, o.Say)}
 		if mesh != nil {
 			errs = append(errs, deleteResources(ctx, mesh, chaosmesh.AllRuns))
 		}
 		runs, err := runNamespaces(ctx, client)
 		errs = append(errs, err)
 		for _, namespace := range runs {
-			say("removing namespace %s of a run that was ended by force", namespace.Name)
+			o.Say("removing namespace %s of a run that was ended by force", namespace.Name)
 			errs = append(errs, removeSession(ctx, c, client, namespace.Name, launcher.Delete))
 		}
 		return errors.Join(errs...)
@@ -133,7 +132,7 @@ func undoStored(ctx context.Context, c cluster.Shared, cleaner *faults.Cleaner, 
 	var errs []error
 	var all []faults.Record
 	for _, run := range slices.Sorted(maps.Keys(stored)) {
-		records, unreadable := faults.Decode(stored[run], catalogue.All().Undos())
+		records, unreadable := faults.Decode(stored[run], cleaner.Kinds)
 		all = append(all, records...)
 		undone, err := cleaner.UndoStored(ctx, records)
 		for _, u := range undone {

@@ -7,17 +7,15 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
 	"testing"
 	"time"
 
-	"github.com/sparkchaos/sparkchaos/internal/fakekube"
+	"github.com/sparkchaos/sparkchaos/internal/fakeworld"
 	"github.com/sparkchaos/sparkchaos/pkg/anchor"
 	"github.com/sparkchaos/sparkchaos/pkg/check"
 	"github.com/sparkchaos/sparkchaos/pkg/faults"
 	faultcatalogue "github.com/sparkchaos/sparkchaos/pkg/faults/catalogue"
 	"github.com/sparkchaos/sparkchaos/pkg/history"
-	"github.com/sparkchaos/sparkchaos/pkg/launcher"
 	"github.com/sparkchaos/sparkchaos/pkg/plan"
 	"github.com/sparkchaos/sparkchaos/pkg/runner"
 	"github.com/sparkchaos/sparkchaos/pkg/scenario"
@@ -67,7 +65,11 @@ func plannedWith(t *testing.T, more, recovery string) *plan.Plan {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := plan.New(s, 7, plan.Capabilities{Kind: fakeKind, Actions: fakeCluster{}.Can()}, catalogue)
+	can, err := new(fakeworld.World).Kind().Can()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := plan.New(s, 7, can, catalogue)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -82,23 +84,16 @@ func (silent) Say(string, ...any) {}
 func (silent) Await(string, time.Duration, func() string) func() { return func() {} }
 
 // optionsIn are those of a run of a plan in a world.
-func optionsIn(t *testing.T, w *fakeWorld, p *plan.Plan) runner.Options {
+func optionsIn(t *testing.T, w *fakeworld.World, p *plan.Plan) runner.Options {
 	t.Helper()
 	dir := t.TempDir()
 	return runner.Options{
 		Plan: p, Runs: filepath.Join(dir, "runs"), Baselines: filepath.Join(dir, "baselines"),
 		Active:      runner.ActiveRuns{Dir: filepath.Join(dir, "active")},
-		ClusterName: "c", Clusters: fakeClusters{world: w}, Progress: silent{}, Version: "test",
+		ClusterName: "c", Clusters: w.Provider(), Progress: silent{}, Version: "test",
 		Image: func(ctx context.Context) (runner.Image, error) {
 			return runner.Image{Reference: "image", Digest: "sha256:1"}, ctx.Err()
 		},
-	}
-}
-
-// untilLost lets the first driver of the run work until its node is lost, and all others finish.
-func untilLost(ctx context.Context, namespace string, incarnation int) {
-	if !strings.HasSuffix(namespace, "-base") && incarnation == 1 {
-		<-ctx.Done()
 	}
 }
 
@@ -114,29 +109,6 @@ func judged(t *testing.T, run runner.Directory) check.RunVerdict {
 		t.Fatal(err)
 	}
 	return report
-}
-
-// leftIn returns what there is in a world that no run may leave.
-func leftIn(w *fakeWorld) []string {
-	var left []string
-	for _, namespace := range w.api.List(fakekube.Namespaces(), "") {
-		if namespace.GetLabels()[launcher.RunLabel] != "" {
-			left = append(left, "Namespace "+namespace.GetName())
-		}
-	}
-	for _, resource := range []string{"validatingadmissionpolicies", "validatingadmissionpolicybindings"} {
-		for _, object := range w.api.List(fakekube.AdmissionPolicies(resource), "") {
-			left = append(left, object.GetKind()+" "+object.GetName())
-		}
-	}
-	nodes, _ := fakeCluster{w}.Nodes(context.Background()) // never fails
-	for _, node := range nodes {
-		if node.Disturbed() {
-			left = append(left, "disturbed node "+node.Name)
-		}
-	}
-	directories, _ := filepath.Glob(filepath.Join(w.disks, "*/var/lib/sparkchaos/*/*")) // the pattern is right
-	return append(left, directories...)
 }
 
 // undoRecord precedes the ID of one.
@@ -158,10 +130,10 @@ func openIn(run runner.Directory, active runner.ActiveRuns) ([]string, error) {
 }
 
 // checkNothingIsLeft looks after a run that has ended by itself.
-func checkNothingIsLeft(t *testing.T, w *fakeWorld, o runner.Options, finished runner.Finished) {
+func checkNothingIsLeft(t *testing.T, w *fakeworld.World, o runner.Options, finished runner.Finished) {
 	t.Helper()
 	open, err := openIn(finished.Directory, o.Active)
-	if left := append(leftIn(w), open...); err != nil || len(left) > 0 || finished.LeftBehind != nil {
+	if left := append(w.Left(), open...); err != nil || len(left) > 0 || finished.LeftBehind != nil {
 		t.Errorf("left are %q, %v; the run says %v", left, err, finished.LeftBehind)
 	}
 }
@@ -181,8 +153,8 @@ func TestAWholeRunPasses(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := newFakeWorld(t, fakeScript{working: untilLost})
-			w.setGone(tt.makes)
+			w := fakeworld.New(t, fakeworld.Script{Working: fakeworld.UntilLost})
+			w.SetGone(tt.makes)
 			o := optionsIn(t, w, plannedWith(t, "", tt.recovery))
 			finished, err := runner.Run(t.Context(), o)
 			if err != nil || finished.Err != nil {
@@ -191,7 +163,7 @@ func TestAWholeRunPasses(t *testing.T) {
 			checkPassed(t, o.Plan, finished.Directory)
 			checkBaselineTook(t, finished.Directory)
 			checkNothingIsLeft(t, w, o, finished)
-			if gone := w.setGone(false); gone != tt.makes {
+			if gone := w.SetGone(false); gone != tt.makes {
 				t.Errorf("the cluster is gone: %t, want %t", gone, tt.makes)
 			}
 			if phase := phaseOf(t, finished.Directory, history.FaultRecovered); phase != tt.recovered {
@@ -268,7 +240,7 @@ func phaseOf(t *testing.T, run runner.Directory, eventType string) string {
 
 func TestAWholeRunWhoseFaultDoesNotLandIsInconclusive(t *testing.T) {
 	t.Parallel()
-	w := newFakeWorld(t, fakeScript{}) // nobody takes the power, so that nobody waits for it
+	w := fakeworld.New(t, fakeworld.Script{}) // nobody takes the power, so that nobody waits for it
 	o := optionsIn(t, w, planned(t, ", dryRun: true"))
 	finished, err := runner.Run(t.Context(), o)
 	if err != nil || finished.Err != nil {

@@ -1,4 +1,4 @@
-package runner_test
+package fakeworld
 
 import (
 	"cmp"
@@ -12,20 +12,22 @@ import (
 	"slices"
 	"time"
 
+	"github.com/spf13/pflag"
 	"k8s.io/client-go/rest"
 
 	"github.com/sparkchaos/sparkchaos/pkg/cluster"
 )
 
-// fakeKind is the kind of clusters of fakes: what was judged on one cannot be taken for what a cluster did.
-const fakeKind = "fake"
+// KindName is the kind of clusters of fakes: what was judged on one cannot be taken for what a cluster did.
+const KindName = "fake"
 
 // fakeCluster is a world as the runner sees it.
-type fakeCluster struct{ *fakeWorld }
+type fakeCluster struct{ *World }
 
 var (
 	_ cluster.Cluster  = fakeCluster{}
-	_ cluster.Provider = fakeClusters{}
+	_ cluster.Provider = provider{}
+	_ cluster.Puller   = provider{}
 )
 
 func (c fakeCluster) Name() string { return "c" }
@@ -114,20 +116,43 @@ func (c fakeCluster) StorageClasses() cluster.StorageClasses {
 	return cluster.StorageClasses{Shared: "shared", Local: "local"}
 }
 
-// fakeClusters has one cluster, or none until a run asks for one.
-type fakeClusters struct{ world *fakeWorld }
+// Kind returns the kind of clusters whose only one the world is.
+func (w *World) Kind() cluster.Kind {
+	return cluster.Kind{
+		Name: KindName, Title: "fakes",
+		AddFlags:    func(*pflag.FlagSet, cluster.Use) {},
+		ClusterName: cluster.NamedHere,
+		CheckRun:    func() error { return nil },
+		Can: func() (cluster.Capabilities, error) {
+			return cluster.Capabilities{Kind: KindName, Actions: fakeCluster{}.Can()}, nil
+		},
+		New:      func(cluster.Environment) (cluster.Provider, error) { return w.Provider(), nil },
+		Diagnose: func(context.Context, cluster.Environment) cluster.Diagnosis { return cluster.Diagnosis{} },
+	}
+}
 
-func (f fakeClusters) Kind() string { return fakeKind }
+// Provider returns the provider whose only cluster the world is.
+func (w *World) Provider() cluster.Provider { return provider{w} }
 
-func (f fakeClusters) Make(ctx context.Context, _ cluster.Spec) (c cluster.Cluster, made bool, err error) {
+// References implements cluster.Puller.
+func (f provider) References() cluster.References {
+	return cluster.References{Spark: "image", Pod: "image"}
+}
+
+// provider has one cluster, or none until a run asks for one.
+type provider struct{ world *World }
+
+func (f provider) Kind() string { return KindName }
+
+func (f provider) Make(ctx context.Context, _ cluster.Spec) (c cluster.Cluster, made bool, err error) {
 	f.world.reach(ctx, "make the cluster")
-	if made = f.world.setGone(false); made {
+	if made = f.world.SetGone(false); made {
 		f.world.reach(ctx, "has made the cluster")
 	}
 	return fakeCluster{f.world}, made, ctx.Err()
 }
 
-func (f fakeClusters) Open(string) (cluster.Cluster, error) {
+func (f provider) Open(string) (cluster.Cluster, error) {
 	f.world.mu.Lock()
 	defer f.world.mu.Unlock()
 	if f.world.gone {
@@ -136,15 +161,15 @@ func (f fakeClusters) Open(string) (cluster.Cluster, error) {
 	return fakeCluster{f.world}, nil
 }
 
-func (f fakeClusters) Names() ([]string, error) { return []string{"c"}, nil }
+func (f provider) Names() ([]string, error) { return []string{"c"}, nil }
 
-func (f fakeClusters) Remove(ctx context.Context, _ string) (bool, error) {
+func (f provider) Remove(ctx context.Context, _ string) (bool, error) {
 	f.world.reach(ctx, "remove the cluster")
-	return !f.world.setGone(true), nil
+	return !f.world.SetGone(true), nil
 }
 
-// setGone decides whether there is a cluster, and returns what was so before.
-func (w *fakeWorld) setGone(gone bool) (before bool) {
+// SetGone decides whether there is a cluster, and returns what was so before.
+func (w *World) SetGone(gone bool) (before bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	before, w.gone = w.gone, gone

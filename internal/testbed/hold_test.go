@@ -1,4 +1,4 @@
-package sparkchaos
+package testbed
 
 import (
 	"fmt"
@@ -37,9 +37,9 @@ func TestOneThatWaitsForTheClusterShowsIt(t *testing.T) {
 	go func() {
 		var err error
 		defer func() { got <- err }() // after the cluster was released
-		c := &Cluster{
+		c := &Testbed{
 			base:     runner.Options{ClusterName: "lab", Clusters: clusters},
-			settings: newSettings([]Option{Progress(show), Wait(time.Hour)}),
+			settings: Settings{Progress: show, Patience: time.Hour},
 		}
 		err = c.hold(t.Context())
 		if err == nil {

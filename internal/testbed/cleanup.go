@@ -1,4 +1,4 @@
-package sparkchaos
+package testbed
 
 import (
 	"context"
@@ -19,8 +19,8 @@ func (e *CleanUpError) Error() string { return e.Err.Error() }
 func (e *CleanUpError) Unwrap() error { return e.Err }
 
 // confirmed asks whether a cluster that others use may be disturbed, if it is one.
-func (c *Cluster) confirmed(ctx context.Context) error {
-	confirming, ok := c.base.Clusters.(cluster.Confirming)
+func (t *Testbed) confirmed(ctx context.Context) error {
+	confirming, ok := t.base.Clusters.(cluster.Confirming)
 	if !ok {
 		return nil
 	}
@@ -29,18 +29,19 @@ func (c *Cluster) confirmed(ctx context.Context) error {
 
 // cleanUpBefore cleans up after runs that were killed on the cluster that is about to be used. One that belongs to others is asked for first:
 // before, nothing is done to it.
-func (c *Cluster) cleanUpBefore(ctx context.Context) error {
-	if err := c.confirmed(ctx); err != nil {
+func (t *Testbed) cleanUpBefore(ctx context.Context) error {
+	if err := t.confirmed(ctx); err != nil {
 		return err
 	}
-	clean := c.cleaning()
-	clean.Only = c.base.ClusterName
+	clean := t.cleaning()
+	clean.Only = t.base.ClusterName
 	return cleanedUp(runner.CleanUpDead(ctx, clean))
 }
 
-func (c *Cluster) cleaning() runner.CleanUpOptions {
+func (t *Testbed) cleaning() runner.CleanUpOptions {
 	return runner.CleanUpOptions{
-		Active: c.base.Active, Clusters: c.base.Clusters, ChaosMesh: c.base.ChaosMesh, Say: c.base.Progress.Say, Confirm: c.settings.confirm,
+		Active: t.base.Active, Clusters: t.base.Clusters, ChaosMesh: t.base.ChaosMesh, Own: t.base.Own,
+		Say: t.base.Progress.Say, Confirm: t.settings.Confirm,
 	}
 }
 
@@ -53,36 +54,35 @@ func cleanedUp(err error) error {
 
 // CleanUp cleans up after all runs of this machine that were killed, on clusters of every kind, and after runs of any machine on the cluster
 // if others use it, too.
-func (c *Cluster) CleanUp(ctx context.Context) error {
-	if err := c.confirmed(ctx); err != nil {
+func (t *Testbed) CleanUp(ctx context.Context) error {
+	if err := t.confirmed(ctx); err != nil {
 		return err
 	}
-	var errs []error
+	own := t.cleaning()
+	errs := []error{runner.CleanUpDead(ctx, own)}
 	for _, kind := range kinds.All() {
-		if kind.Unavailable != nil {
-			continue // no run on this system can have left something in it
+		if kind.Unavailable != nil || kind.Name == own.Clusters.Kind() {
+			continue // no run on this system can have left something in it, or it was cleaned up
 		}
-		clean := c.cleaning()
-		if kind.Name != clean.Clusters.Kind() {
-			provider, err := kind.New(c.env)
-			if err != nil {
-				errs = append(errs, err)
-				continue
-			}
-			clean.Clusters = provider
+		provider, err := kind.New(t.env)
+		if err != nil {
+			errs = append(errs, err)
+			continue
 		}
+		clean := own
+		clean.Clusters = provider
 		errs = append(errs, runner.CleanUpDead(ctx, clean))
 	}
-	return cleanedUp(errors.Join(append(errs, c.cleanUpShared(ctx))...))
+	return cleanedUp(errors.Join(append(errs, t.cleanUpShared(ctx))...))
 }
 
 // cleanUpShared cleans up a cluster that others use, too, after runs of any machine.
-func (c *Cluster) cleanUpShared(ctx context.Context) error {
-	located, ok := c.base.Clusters.(cluster.Located)
+func (t *Testbed) cleanUpShared(ctx context.Context) error {
+	located, ok := t.base.Clusters.(cluster.Located)
 	if !ok {
 		return nil
 	}
-	opened, err := c.base.Clusters.Open(located.Reached())
+	opened, err := t.base.Clusters.Open(located.Reached())
 	if err != nil {
 		return err
 	}
@@ -90,6 +90,5 @@ func (c *Cluster) cleanUpShared(ctx context.Context) error {
 	if !ok {
 		return nil
 	}
-	clean := c.cleaning()
-	return runner.CleanUpShared(ctx, shared, clean.ChaosMesh, clean.Confirm, clean.Say)
+	return runner.CleanUpShared(ctx, shared, t.cleaning())
 }

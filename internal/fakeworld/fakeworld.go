@@ -1,4 +1,6 @@
-package runner_test
+// Package fakeworld is all that a run meets of a cluster, in memory: an API server, machines with kubelets, the controllers of Kubernetes, and
+// Spark in its pods. With it a whole run takes a second in a unit test, and its world can go on from any moment of the run.
+package fakeworld
 
 import (
 	"bytes"
@@ -34,35 +36,34 @@ import (
 
 // What the components of a fake world take for their work. A real cluster takes seconds.
 const (
-	fakeTick  = 10 * time.Millisecond  // between two looks of a component
-	fakeRenew = 100 * time.Millisecond // between two renewals of a node's lease
-	fakeGrace = 200 * time.Millisecond // silence after which a node is not ready
-	fakeEvict = 50 * time.Millisecond  // that pods tolerate on such a node
+	tick       = 10 * time.Millisecond  // between two looks of a component
+	renewal    = 100 * time.Millisecond // between two renewals of a node's lease
+	grace      = 200 * time.Millisecond // silence after which a node is not ready
+	toleration = 50 * time.Millisecond  // that pods tolerate on such a node
 )
 
-// fakeWorld is all that a run meets of a cluster: an API server, machines with kubelets, the controllers of Kubernetes that a run relies
-// on, and Spark in its pods. Each component looks at the state and brings it nearer to what it should be, as the real ones do, so that
-// a world can go on from any state.
-type fakeWorld struct {
-	api    *fakekube.API
+// World is one cluster with all that is in it. Each component looks at the state and brings it nearer to what it should be, as the real
+// ones do, so that a world can go on from any state.
+type World struct {
+	API    *fakekube.API
 	config *rest.Config
 	disks  string // has a directory for each node's disk
-	script fakeScript
-	// reached is called, if it is set, before each request of the runner's that changes something, and around each action. The context is
+	script Script
+	// Reached is called, if it is set, before each request of the runner's that changes something, and around each action. The context is
 	// that of the request or the action.
-	reached func(ctx context.Context, point string)
+	Reached func(ctx context.Context, point string)
 
 	mu           sync.Mutex
-	machines     map[string]*fakeMachine
-	processes    map[types.UID]*fakeProcess
+	machines     map[string]*machine
+	processes    map[types.UID]*process
 	incarnations map[types.UID]int // of the drivers of a Job
 	gone         bool              // there is no cluster yet, or it was removed
 
 	known sync.Map // the objects of the API, which never change, as what they are
 }
 
-// fakeMachine is a node as a machine.
-type fakeMachine struct {
+// machine is a node as a machine.
+type machine struct {
 	cluster.Node
 	renewed time.Time // its lease
 	silent  time.Time // since when its pods are to be evicted; zero while it is ready
@@ -76,16 +77,16 @@ func running(name string, boots int) cluster.Node {
 }
 
 // runs reports whether the machine's kubelet can work.
-func (m *fakeMachine) runs() bool { return m.Power == cluster.On && m.Kubelet }
+func (m *machine) runs() bool { return m.Power == cluster.On && m.Kubelet }
 
-// newFakeWorld returns a world of three nodes that works until the test ends.
-func newFakeWorld(t testing.TB, script fakeScript) *fakeWorld {
+// New returns a world of three nodes that works until the test ends.
+func New(t testing.TB, script Script) *World {
 	t.Helper()
-	w := &fakeWorld{disks: t.TempDir(), script: script, machines: map[string]*fakeMachine{}, processes: map[types.UID]*fakeProcess{}}
-	w.api = fakekube.New(w.apiOptions())
+	w := &World{disks: t.TempDir(), script: script, machines: map[string]*machine{}, processes: map[types.UID]*process{}}
+	w.API = fakekube.New(w.apiOptions())
 	for _, name := range []string{"n1", "n2", "n3"} {
 		node := running(name, 0)
-		w.machines[name] = &fakeMachine{Node: node, ready: node.BootID}
+		w.machines[name] = &machine{Node: node, ready: node.BootID}
 		if err := errors.Join(os.Mkdir(filepath.Join(w.disks, name), 0o700), w.join(name)); err != nil {
 			t.Fatal(err)
 		}
@@ -95,7 +96,7 @@ func newFakeWorld(t testing.TB, script fakeScript) *fakeWorld {
 }
 
 // begin serves the API and starts the components. end, which the end of the test calls, too, ends both.
-func (w *fakeWorld) begin(t testing.TB) (end func()) {
+func (w *World) begin(t testing.TB) (end func()) {
 	t.Helper()
 	w.incarnations = map[types.UID]int{}
 	w.config = fakekube.Serve(t, http.HandlerFunc(func(to http.ResponseWriter, r *http.Request) {
@@ -107,7 +108,7 @@ func (w *fakeWorld) begin(t testing.TB) (end func()) {
 			r.Body = io.NopCloser(bytes.NewReader(body))
 			w.reach(r.Context(), r.Method+" "+r.URL.Path)
 		}
-		w.api.ServeHTTP(to, r)
+		w.API.ServeHTTP(to, r)
 	}))
 	ctx, stop := context.WithCancel(context.Background())
 	var components sync.WaitGroup
@@ -115,29 +116,29 @@ func (w *fakeWorld) begin(t testing.TB) (end func()) {
 		components.Go(func() {
 			for ctx.Err() == nil {
 				component()
-				sleep(ctx, fakeTick)
+				sleep(ctx, tick)
 			}
 		})
 	}
 	end = func() {
 		stop()
 		components.Wait()
-		w.kill(func(*fakeProcess) bool { return true })
+		w.kill(func(*process) bool { return true })
 	}
 	t.Cleanup(end)
 	return end
 }
 
-func (w *fakeWorld) reach(ctx context.Context, point string) {
-	if w.reached != nil {
-		w.reached(ctx, point)
+func (w *World) reach(ctx context.Context, point string) {
+	if w.Reached != nil {
+		w.Reached(ctx, point)
 	}
 }
 
 // apiOptions refuse the pods that an admission policy is seen to be in force by: one whose name a policy of the harness's knows. What
 // policies say in CEL is not evaluated. The server's clock goes on by a second whenever it is read, the resolution of the times in objects:
 // here the second driver is made in the same second as the first.
-func (w *fakeWorld) apiOptions() fakekube.Options {
+func (w *World) apiOptions() fakekube.Options {
 	began := time.Now()
 	var read atomic.Int64
 	return fakekube.Options{
@@ -162,7 +163,7 @@ func sleep(ctx context.Context, d time.Duration) {
 }
 
 // join makes the objects of a node.
-func (w *fakeWorld) join(name string) error {
+func (w *World) join(name string) error {
 	machine := w.machines[name]
 	node := &corev1.Node{
 		ObjectMeta: metav1.ObjectMeta{Name: name, Labels: map[string]string{corev1.LabelHostname: name}},
@@ -172,7 +173,7 @@ func (w *fakeWorld) join(name string) error {
 		},
 	}
 	lease := &coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: corev1.NamespaceNodeLease}}
-	return errors.Join(makeObject(w.api, fakekube.Nodes(), node), makeObject(w.api, fakekube.Leases(), lease))
+	return errors.Join(makeObject(w.API, fakekube.Nodes(), node), makeObject(w.API, fakekube.Leases(), lease))
 }
 
 func readiness(status corev1.ConditionStatus) corev1.NodeCondition {
@@ -180,14 +181,14 @@ func readiness(status corev1.ConditionStatus) corev1.NodeCondition {
 }
 
 // lookAsKubelets lets each kubelet that runs renew its lease, tell its node's state, and take care of its pods.
-func (w *fakeWorld) lookAsKubelets() {
+func (w *World) lookAsKubelets() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for _, machine := range w.machines {
 		if !machine.runs() {
 			continue
 		}
-		if time.Since(machine.renewed) >= fakeRenew {
+		if time.Since(machine.renewed) >= renewal {
 			w.renew(machine)
 		}
 		for _, pod := range all[corev1.Pod](w, fakekube.Pods()) {
@@ -198,24 +199,24 @@ func (w *fakeWorld) lookAsKubelets() {
 	}
 }
 
-func (w *fakeWorld) renew(machine *fakeMachine) {
+func (w *World) renew(machine *machine) {
 	machine.renewed = time.Now()
 	renew := func(lease *unstructured.Unstructured) error {
 		return unstructured.SetNestedField(lease.Object, machine.renewed.UTC().Format(metav1.RFC3339Micro), "spec", "renewTime")
 	}
-	_, _ = w.api.Update(fakekube.Leases(), corev1.NamespaceNodeLease, machine.Name, renew) // the lease stays
+	_, _ = w.API.Update(fakekube.Leases(), corev1.NamespaceNodeLease, machine.Name, renew) // the lease stays
 	if machine.ready == machine.BootID {
 		return
 	}
 	machine.ready = machine.BootID
-	change(w.api, fakekube.Nodes(), "", machine.Name, func(node *corev1.Node) {
+	change(w.API, fakekube.Nodes(), "", machine.Name, func(node *corev1.Node) {
 		node.Status.NodeInfo.BootID = machine.BootID
 		node.Status.Conditions = []corev1.NodeCondition{readiness(corev1.ConditionTrue)}
 	})
 }
 
 // takeCare brings one pod of a kubelet's nearer to what the API wants.
-func (w *fakeWorld) takeCare(pod *corev1.Pod) {
+func (w *World) takeCare(pod *corev1.Pod) {
 	process := w.processes[pod.UID]
 	running := process != nil && !process.ended()
 	over := pod.Status.Phase == corev1.PodSucceeded || pod.Status.Phase == corev1.PodFailed
@@ -224,7 +225,7 @@ func (w *fakeWorld) takeCare(pod *corev1.Pod) {
 		process.stop()
 	case pod.DeletionTimestamp != nil:
 		now := int64(0)
-		_ = w.api.Delete(fakekube.Pods(), pod.Namespace, pod.Name, metav1.DeleteOptions{GracePeriodSeconds: &now}) // it may be gone
+		_ = w.API.Delete(fakekube.Pods(), pod.Namespace, pod.Name, metav1.DeleteOptions{GracePeriodSeconds: &now}) // it may be gone
 	case running || over:
 	case process == nil && pod.Status.Phase != corev1.PodRunning:
 		w.processes[pod.UID] = w.start(pod)
@@ -236,8 +237,8 @@ func (w *fakeWorld) takeCare(pod *corev1.Pod) {
 	}
 }
 
-func (w *fakeWorld) tellPhase(pod *corev1.Pod, phase corev1.PodPhase) {
-	change(w.api, fakekube.Pods(), pod.Namespace, pod.Name, func(pod *corev1.Pod) {
+func (w *World) tellPhase(pod *corev1.Pod, phase corev1.PodPhase) {
+	change(w.API, fakekube.Pods(), pod.Namespace, pod.Name, func(pod *corev1.Pod) {
 		pod.Status.Phase = phase
 		state := corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{FinishedAt: metav1.Now()}}
 		if phase == corev1.PodRunning {
@@ -248,12 +249,12 @@ func (w *fakeWorld) tellPhase(pod *corev1.Pod, phase corev1.PodPhase) {
 }
 
 // lookAsNodeController marks nodes whose kubelets are silent, and evicts their pods.
-func (w *fakeWorld) lookAsNodeController() {
+func (w *World) lookAsNodeController() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for _, machine := range w.machines {
 		// That a kubelet which runs gets no CPU is no silence: this world has no other load than that of its machine.
-		speaks := machine.runs() || time.Since(machine.renewed) < fakeGrace
+		speaks := machine.runs() || time.Since(machine.renewed) < grace
 		switch {
 		case speaks && machine.silent.IsZero():
 		case speaks:
@@ -265,18 +266,18 @@ func (w *fakeWorld) lookAsNodeController() {
 				{Key: corev1.TaintNodeUnreachable, Effect: corev1.TaintEffectNoSchedule},
 				{Key: corev1.TaintNodeUnreachable, Effect: corev1.TaintEffectNoExecute},
 			})
-		case time.Since(machine.silent) >= fakeEvict:
+		case time.Since(machine.silent) >= toleration:
 			for _, pod := range all[corev1.Pod](w, fakekube.Pods()) {
 				if pod.Spec.NodeName == machine.Name && pod.DeletionTimestamp == nil {
-					_ = w.api.Delete(fakekube.Pods(), pod.Namespace, pod.Name, metav1.DeleteOptions{}) // it may be gone
+					_ = w.API.Delete(fakekube.Pods(), pod.Namespace, pod.Name, metav1.DeleteOptions{}) // it may be gone
 				}
 			}
 		}
 	}
 }
 
-func (w *fakeWorld) taint(node string, taints []corev1.Taint) {
-	change(w.api, fakekube.Nodes(), "", node, func(node *corev1.Node) {
+func (w *World) taint(node string, taints []corev1.Taint) {
+	change(w.API, fakekube.Nodes(), "", node, func(node *corev1.Node) {
 		node.Spec.Taints = taints
 		if len(taints) > 0 {
 			node.Status.Conditions = []corev1.NodeCondition{readiness(corev1.ConditionUnknown)}
@@ -285,7 +286,7 @@ func (w *fakeWorld) taint(node string, taints []corev1.Taint) {
 }
 
 // lookAsScheduler puts each pod on the ready node with the fewest.
-func (w *fakeWorld) lookAsScheduler() {
+func (w *World) lookAsScheduler() {
 	load := map[string]int{}
 	for _, node := range all[corev1.Node](w, fakekube.Nodes()) {
 		if cluster.NodeReady(*node) && len(node.Spec.Taints) == 0 && !node.Spec.Unschedulable {
@@ -304,7 +305,7 @@ func (w *fakeWorld) lookAsScheduler() {
 		}
 		node := slices.MinFunc(slices.Sorted(maps.Keys(load)), func(a, b string) int { return load[a] - load[b] })
 		load[node]++
-		change(w.api, fakekube.Pods(), pod.Namespace, pod.Name, func(pod *corev1.Pod) {
+		change(w.API, fakekube.Pods(), pod.Namespace, pod.Name, func(pod *corev1.Pod) {
 			pod.Spec.NodeName = node
 			pod.Status.Phase = corev1.PodPending
 		})
@@ -313,7 +314,7 @@ func (w *fakeWorld) lookAsScheduler() {
 
 // lookAsJobController makes the pods of Jobs, and tells Jobs that are done. A pod that is being deleted is replaced at once, and keeps its
 // Job from being complete.
-func (w *fakeWorld) lookAsJobController() {
+func (w *World) lookAsJobController() {
 	for _, job := range all[batchv1.Job](w, fakekube.Jobs()) {
 		if job.DeletionTimestamp != nil || len(job.Status.Conditions) > 1 {
 			continue
@@ -343,13 +344,13 @@ func (w *fakeWorld) lookAsJobController() {
 				},
 				Spec: job.Spec.Template.Spec,
 			}
-			_ = makeObject(w.api, fakekube.Pods(), pod) // its namespace may be about to go
+			_ = makeObject(w.API, fakekube.Pods(), pod) // its namespace may be about to go
 		}
 	}
 }
 
-func (w *fakeWorld) tellJob(job *batchv1.Job, conditions ...batchv1.JobConditionType) {
-	change(w.api, fakekube.Jobs(), job.Namespace, job.Name, func(job *batchv1.Job) {
+func (w *World) tellJob(job *batchv1.Job, conditions ...batchv1.JobConditionType) {
+	change(w.API, fakekube.Jobs(), job.Namespace, job.Name, func(job *batchv1.Job) {
 		job.Status.Conditions = nil
 		for _, condition := range conditions {
 			job.Status.Conditions = append(job.Status.Conditions, batchv1.JobCondition{Type: condition, Status: corev1.ConditionTrue})
@@ -358,9 +359,9 @@ func (w *fakeWorld) tellJob(job *batchv1.Job, conditions ...batchv1.JobCondition
 }
 
 // kill ends processes as a loss of power does, and returns when they are gone.
-func (w *fakeWorld) kill(chosen func(*fakeProcess) bool) {
+func (w *World) kill(chosen func(*process) bool) {
 	w.mu.Lock()
-	var dying []*fakeProcess
+	var dying []*process
 	for _, process := range w.processes {
 		if chosen(process) {
 			dying = append(dying, process)
@@ -376,9 +377,9 @@ func (w *fakeWorld) kill(chosen func(*fakeProcess) bool) {
 }
 
 // all returns the objects of a resource as what they are. They must not be changed.
-func all[T any](w *fakeWorld, resource schema.GroupVersionResource) []*T {
+func all[T any](w *World, resource schema.GroupVersionResource) []*T {
 	var found []*T
-	for _, object := range w.api.List(resource, "") {
+	for _, object := range w.API.List(resource, "") {
 		known, _ := w.known.Load(object)
 		if known == nil {
 			known = typed[T](object)

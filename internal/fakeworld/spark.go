@@ -1,4 +1,4 @@
-package runner_test
+package fakeworld
 
 import (
 	"bytes"
@@ -23,37 +23,37 @@ import (
 	"github.com/sparkchaos/sparkchaos/pkg/witness"
 )
 
-// fakeScript says what an application does. Nil functions let it go on.
-type fakeScript struct {
-	// working is called when a driver has executors and has done its first tasks; it commits its result when the call returns.
+// Script says what an application does. Nil functions let it go on.
+type Script struct {
+	// Working is called when a driver has executors and has done its first tasks; it commits its result when the call returns.
 	// incarnation counts from 1.
-	working func(ctx context.Context, namespace string, incarnation int)
-	// idle lets all pods do nothing, for a world that nobody observes.
-	idle bool
+	Working func(ctx context.Context, namespace string, incarnation int)
+	// Idle lets all pods do nothing, for a world that nobody observes.
+	Idle bool
 }
 
 const (
-	fakeExecutors = 2
-	fakeTask      = 20 * time.Millisecond
-	fakeBeat      = 100 * time.Millisecond
-	fakeResult    = "sha256:feed"
+	executors = 2
+	taskTime  = 20 * time.Millisecond
+	beatEvery = 100 * time.Millisecond
+	result    = "sha256:feed"
 )
 
-// fakeProcess is a JVM in a pod.
-type fakeProcess struct {
-	world       *fakeWorld
+// process is a JVM in a pod.
+type process struct {
+	world       *World
 	pod         *corev1.Pod
 	node        string
 	incarnation int // of a driver
-	driver      *fakeProcess
+	driver      *process
 	registered  chan string // executors tell their driver
 	succeeded   atomic.Bool
 	stop        context.CancelFunc
 	done        chan struct{}
-	report      *fakeReporter
+	report      *reporter
 }
 
-func (p *fakeProcess) ended() bool {
+func (p *process) ended() bool {
 	select {
 	case <-p.done:
 		return true
@@ -63,11 +63,11 @@ func (p *fakeProcess) ended() bool {
 }
 
 // start begins what runs in a pod.
-func (w *fakeWorld) start(pod *corev1.Pod) *fakeProcess {
+func (w *World) start(pod *corev1.Pod) *process {
 	ctx, stop := context.WithCancel(context.Background())
-	p := &fakeProcess{
+	p := &process{
 		world: w, pod: pod, node: pod.Spec.NodeName,
-		stop: stop, done: make(chan struct{}), registered: make(chan string, fakeExecutors),
+		stop: stop, done: make(chan struct{}), registered: make(chan string, executors),
 	}
 	main := func(ctx context.Context) bool {
 		<-ctx.Done()
@@ -75,7 +75,7 @@ func (w *fakeWorld) start(pod *corev1.Pod) *fakeProcess {
 	}
 	owner := metav1.GetControllerOf(pod)
 	switch {
-	case w.script.idle || owner == nil:
+	case w.script.Idle || owner == nil:
 	case pod.Labels[launcher.RoleLabel] == launcher.RoleDriver:
 		w.incarnations[owner.UID]++
 		p.incarnation = w.incarnations[owner.UID]
@@ -93,19 +93,19 @@ func (w *fakeWorld) start(pod *corev1.Pod) *fakeProcess {
 }
 
 // drive is Spark's driver. It returns whether the application did its work.
-func (p *fakeProcess) drive(ctx context.Context) bool {
-	p.report = newFakeReporter(p, history.WitnessRecord{
+func (p *process) drive(ctx context.Context) bool {
+	p.report = newReporter(p, history.WitnessRecord{
 		Role: launcher.RoleDriver, Incarnation: string(p.pod.UID), AppID: fmt.Sprintf("spark-%s", p.pod.UID),
 	})
 	defer p.report.beat(ctx)()
 	p.report.tell(ctx, history.WitnessRecord{Type: history.ApplicationStarted})
 	p.report.tell(ctx, history.WitnessRecord{Type: history.DriverStarted})
-	for n := range fakeExecutors {
+	for n := range executors {
 		if err := p.makeExecutor(strconv.Itoa(n + 1)); err != nil {
 			return false
 		}
 	}
-	for range fakeExecutors {
+	for range executors {
 		select {
 		case <-ctx.Done():
 			return false
@@ -115,37 +115,37 @@ func (p *fakeProcess) drive(ctx context.Context) bool {
 	}
 	for n := range 3 {
 		task := int64(n)
-		sleep(ctx, fakeTick)
+		sleep(ctx, tick)
 		p.report.tell(ctx, history.WitnessRecord{
 			Type: history.TaskEnded, ExecutorID: "1", TaskID: &task, Detail: map[string]string{"reason": "Success"},
 		})
 	}
-	if p.world.script.working != nil {
-		p.world.script.working(ctx, p.pod.Namespace, p.incarnation)
+	if p.world.script.Working != nil {
+		p.world.script.Working(ctx, p.pod.Namespace, p.incarnation)
 	}
 	if ctx.Err() != nil {
 		return false
 	}
-	p.report.tell(ctx, history.WitnessRecord{Type: history.Ledger, Detail: map[string]string{"key": "wordcount", "value": fakeResult}})
+	p.report.tell(ctx, history.WitnessRecord{Type: history.Ledger, Detail: map[string]string{"key": "wordcount", "value": result}})
 	p.report.tell(ctx, history.WitnessRecord{Type: history.JobEnded, Detail: map[string]string{"result": "succeeded"}})
 	p.report.tell(ctx, history.WitnessRecord{Type: history.ApplicationEnded})
-	for n := range fakeExecutors {
-		_ = p.world.api.Delete(fakekube.Pods(), p.pod.Namespace, p.executorName(strconv.Itoa(n+1)), metav1.DeleteOptions{}) // it may be gone
+	for n := range executors {
+		_ = p.world.API.Delete(fakekube.Pods(), p.pod.Namespace, p.executorName(strconv.Itoa(n+1)), metav1.DeleteOptions{}) // it may be gone
 	}
 	p.report.tell(ctx, history.WitnessRecord{Type: history.DriverStopping})
 	return ctx.Err() == nil
 }
 
-func (p *fakeProcess) executorName(id string) string { return p.pod.Name + "-exec-" + id }
+func (p *process) executorName(id string) string { return p.pod.Name + "-exec-" + id }
 
 // makeExecutor creates an executor's pod from the template that the launcher made, as Spark does.
-func (p *fakeProcess) makeExecutor(id string) error {
+func (p *process) makeExecutor(id string) error {
 	pod := &corev1.Pod{}
 	for _, volume := range p.pod.Spec.Volumes {
 		if volume.ConfigMap == nil {
 			continue
 		}
-		object, err := p.world.api.Get(fakekube.ConfigMaps(), p.pod.Namespace, volume.ConfigMap.Name)
+		object, err := p.world.API.Get(fakekube.ConfigMaps(), p.pod.Namespace, volume.ConfigMap.Name)
 		if err != nil {
 			return err
 		}
@@ -158,16 +158,16 @@ func (p *fakeProcess) makeExecutor(id string) error {
 	pod.Name, pod.Namespace = p.executorName(id), p.pod.Namespace
 	pod.Labels["spark-role"], pod.Labels["spark-exec-id"], pod.Labels["spark-app-selector"] = "executor", id, p.report.self.AppID
 	pod.OwnerReferences = []metav1.OwnerReference{*metav1.NewControllerRef(p.pod, corev1.SchemeGroupVersion.WithKind("Pod"))}
-	return makeObject(p.world.api, fakekube.Pods(), pod)
+	return makeObject(p.world.API, fakekube.Pods(), pod)
 }
 
 // execute is Spark's executor, which ends when its driver is gone.
-func (p *fakeProcess) execute(ctx context.Context) bool {
+func (p *process) execute(ctx context.Context) bool {
 	if p.driver == nil || p.driver.report == nil {
 		return false
 	}
 	id := p.pod.Labels["spark-exec-id"]
-	p.report = newFakeReporter(p, history.WitnessRecord{
+	p.report = newReporter(p, history.WitnessRecord{
 		Role: launcher.RoleExecutor, Incarnation: string(p.driver.pod.UID), AppID: p.pod.Labels["spark-app-selector"], ExecutorID: id,
 	})
 	defer p.report.beat(ctx)()
@@ -181,8 +181,8 @@ func (p *fakeProcess) execute(ctx context.Context) bool {
 	return false
 }
 
-// fakeReporter is the witness plugin in a JVM: what it tells goes to the node's own disk first, and then to the harness.
-type fakeReporter struct {
+// reporter is the witness plugin in a JVM: what it tells goes to the node's own disk first, and then to the harness.
+type reporter struct {
 	self       history.WitnessRecord
 	url, token string
 
@@ -191,13 +191,13 @@ type fakeReporter struct {
 	file string
 }
 
-func newFakeReporter(p *fakeProcess, self history.WitnessRecord) *fakeReporter {
+func newReporter(p *process, self history.WitnessRecord) *reporter {
 	self.PodUID, self.PodName, self.Node = string(p.pod.UID), p.pod.Name, p.node
 	driver := p.pod
 	if p.driver != nil {
 		driver = p.driver.pod // an executor has its driver's settings
 	}
-	r := &fakeReporter{self: self}
+	r := &reporter{self: self}
 	for _, container := range driver.Spec.Containers {
 		r.url = value(container.Args, "spark.sparkchaos.witness.url=")
 		for _, variable := range container.Env {
@@ -215,8 +215,8 @@ func newFakeReporter(p *fakeProcess, self history.WitnessRecord) *fakeReporter {
 	return r
 }
 
-func (w *fakeWorld) secret(namespace string, from *corev1.SecretKeySelector) string {
-	object, err := w.api.Get(fakekube.Secrets(), namespace, from.Name)
+func (w *World) secret(namespace string, from *corev1.SecretKeySelector) string {
+	object, err := w.API.Get(fakekube.Secrets(), namespace, from.Name)
 	if err != nil {
 		return ""
 	}
@@ -224,7 +224,7 @@ func (w *fakeWorld) secret(namespace string, from *corev1.SecretKeySelector) str
 }
 
 // tell reports one record. A JVM that has ended tells nothing.
-func (r *fakeReporter) tell(ctx context.Context, record history.WitnessRecord) {
+func (r *reporter) tell(ctx context.Context, record history.WitnessRecord) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if ctx.Err() != nil {
@@ -251,7 +251,7 @@ func (r *fakeReporter) tell(ctx context.Context, record history.WitnessRecord) {
 }
 
 // post sends a record; nobody may listen any more.
-func (r *fakeReporter) post(ctx context.Context, line []byte) {
+func (r *reporter) post(ctx context.Context, line []byte) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, r.url+witness.RecordsPath, bytes.NewReader(line))
 	if err != nil {
 		panic(fmt.Sprintf("the witness's address: %v", err))
@@ -263,13 +263,13 @@ func (r *fakeReporter) post(ctx context.Context, line []byte) {
 }
 
 // beat gives signs of life until the returned function is called.
-func (r *fakeReporter) beat(ctx context.Context) (end func()) {
+func (r *reporter) beat(ctx context.Context) (end func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	var beating sync.WaitGroup
 	beating.Go(func() {
 		for ctx.Err() == nil {
 			r.tell(ctx, history.WitnessRecord{Type: history.Heartbeat})
-			sleep(ctx, fakeBeat)
+			sleep(ctx, beatEvery)
 		}
 	})
 	return func() {
@@ -279,6 +279,6 @@ func (r *fakeReporter) beat(ctx context.Context) (end func()) {
 }
 
 // isOf reports whether a process runs on a node.
-func isOf(node string) func(*fakeProcess) bool {
-	return func(p *fakeProcess) bool { return p.node == node }
+func isOf(node string) func(*process) bool {
+	return func(p *process) bool { return p.node == node }
 }
