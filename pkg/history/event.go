@@ -264,6 +264,8 @@ type BaselineInputs struct {
 	ImageID     string          `json:"imageID"`
 	Seed        uint64          `json:"seed"`      // 0 unless the workload reads the word source
 	Artifacts   string          `json:"artifacts"` // digest of what the staging server serves; empty without
+	// DriverTemplate is what the scenario adds to the driver's pod; nil for nothing.
+	DriverTemplate json.RawMessage `json:"driverTemplate,omitempty"`
 }
 
 // CollectionData records how much of the witness's evidence on the nodes' disks was read.

@@ -43,6 +43,7 @@ type shape struct {
 	// foreignClaims are those of the components, which executors may not have even then.
 	foreignClaims []string
 	nfs           bool
+	exports       []corev1.NFSVolumeSource // of the template
 	secrets       []string
 	accounts      []string
 	tolerations   []corev1.Toleration
@@ -63,9 +64,22 @@ func shapeOf(template corev1.PodSpec, settings map[string]string) shape {
 			s.claims = append(s.claims, v.PersistentVolumeClaim.ClaimName)
 		case v.Secret != nil:
 			s.secrets = append(s.secrets, v.Secret.SecretName)
+		case v.NFS != nil:
+			s.exports = append(s.exports, *v.NFS)
+		case v.Projected != nil:
+			for _, source := range v.Projected.Sources {
+				if source.Secret != nil {
+					s.secrets = append(s.secrets, source.Secret.Name)
+				}
+			}
 		}
 	}
 	for _, c := range slices.Concat(template.InitContainers, template.Containers) {
+		for _, from := range c.EnvFrom {
+			if from.SecretRef != nil {
+				s.secrets = append(s.secrets, from.SecretRef.Name)
+			}
+		}
 		for _, e := range c.Env {
 			if e.ValueFrom != nil && e.ValueFrom.SecretKeyRef != nil {
 				s.secrets = append(s.secrets, e.ValueFrom.SecretKeyRef.Name)
@@ -198,7 +212,11 @@ func (s shape) volumes() string {
 		"has(v.hostPath) && v.hostPath.path in " + list(s.hostPaths...),
 		"has(v.persistentVolumeClaim) && " + claim,
 		"has(v.secret) && v.secret.?secretName.orValue('') in " + list(s.secrets...),
-		"has(v.projected) && v.projected.?sources.orValue([]).all(p, has(p.configMap) || has(p.downwardAPI))",
+		"has(v.projected) && v.projected.?sources.orValue([]).all(p, has(p.configMap) || has(p.downwardAPI)" +
+			" || has(p.secret) && p.secret.?name.orValue('') in " + list(s.secrets...) + ")",
+	}
+	for _, export := range s.exports {
+		may = append(may, fmt.Sprintf("has(v.nfs) && v.nfs.server == %q && v.nfs.path == %q", export.Server, export.Path))
 	}
 	if s.nfs {
 		may = append(may, "has(v.nfs)")
@@ -214,7 +232,7 @@ func (s shape) tolerated() string {
 		fmt.Sprintf("t.?key.orValue('') == %q && t.?effect.orValue('') == 'NoSchedule'", corev1.TaintNodeMemoryPressure),
 	}
 	for _, t := range s.tolerations {
-		if t.Key != "" && t.Key != corev1.TaintNodeNotReady && t.Key != corev1.TaintNodeUnreachable {
+		if t.Key != corev1.TaintNodeNotReady && t.Key != corev1.TaintNodeUnreachable {
 			may = append(may, fmt.Sprintf("t.?key.orValue('') == %q && t.?effect.orValue('') == %q && t.?value.orValue('') == %q", t.Key, t.Effect, t.Value))
 		}
 	}

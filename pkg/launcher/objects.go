@@ -68,7 +68,10 @@ func Render(w scenario.Workload, env Environment, components []Component) (*Obje
 	if err := errors.Join(append(problems, unmade...)...); err != nil {
 		return nil, err
 	}
-	executor := executorTemplate(w, env, extensions)
+	executor, err := executorTemplate(w, env, extensions)
+	if err != nil {
+		return nil, err
+	}
 	template, err := manifest(executor)
 	if err != nil {
 		return nil, err
@@ -80,14 +83,17 @@ func Render(w scenario.Workload, env Environment, components []Component) (*Obje
 	o.Policy, o.PolicyBinding = policy(env, allowed)
 	o.ConfigMap.Data = map[string]string{templateFile: string(template)}
 	o.SecretConf = confSecret(w, env)
-	spec := driverSpec(l, extensions, cpu, memory)
+	driver, err := driverTemplate(l, extensions, cpu, memory)
+	if err != nil {
+		return nil, err
+	}
 	meta := ObjectMeta(env, w.Application.Name+"-driver")
 	if w.Driver.Kind == KindPod {
-		o.DriverPod = driverPod(meta, env, spec)
-	} else {
-		o.DriverJob = driverJob(w, meta, env, spec)
+		o.DriverPod = driverPod(meta, driver)
+	} else if o.DriverJob, err = driverJob(w, meta, driver); err != nil {
+		return nil, err
 	}
-	o.Namespace.Labels["pod-security.kubernetes.io/enforce"] = podSecurityLevel(allowed, append(podsOf(o.components()), spec)...)
+	o.Namespace.Labels["pod-security.kubernetes.io/enforce"] = podSecurityLevel(allowed, append(podsOf(o.components()), driver.Spec)...)
 	return o, nil
 }
 

@@ -1,6 +1,7 @@
 package launcher
 
 import (
+	"fmt"
 	"slices"
 	"strconv"
 
@@ -106,7 +107,7 @@ func Tolerations(seconds *int64) []corev1.Toleration {
 }
 
 // executorTemplate is the pod that Spark's driver makes its executors from; Spark adds name, image, command, ports and resources.
-func executorTemplate(w scenario.Workload, env Environment, extensions []Extension) *corev1.Pod {
+func executorTemplate(w scenario.Workload, env Environment, extensions []Extension) (*corev1.Pod, error) {
 	vs, mounts := volumes(w, env, extensions)
 	noToken := false
 	pod := &corev1.Pod{
@@ -115,7 +116,7 @@ func executorTemplate(w scenario.Workload, env Environment, extensions []Extensi
 		Spec: corev1.PodSpec{
 			AutomountServiceAccountToken: &noToken, // executors have no business with the API server
 			Containers: []corev1.Container{{
-				Name:         "spark-kubernetes-executor",
+				Name:         scenario.ExecutorContainer,
 				Env:          identity(extensions),
 				VolumeMounts: mounts,
 			}},
@@ -124,12 +125,27 @@ func executorTemplate(w scenario.Workload, env Environment, extensions []Extensi
 		},
 	}
 	extend(&pod.Spec, RoleExecutor, extensions)
-	return pod
+	merged, err := withTemplate(corev1.PodTemplateSpec{ObjectMeta: pod.ObjectMeta, Spec: pod.Spec}, w.Executors.Template)
+	if err != nil {
+		return nil, fmt.Errorf("workload: executors.template: %w", err)
+	}
+	pod.ObjectMeta, pod.Spec = merged.ObjectMeta, merged.Spec
+	return pod, nil
 }
 
 // driverLabels are those of the driver's pods.
 func driverLabels(env Environment) map[string]string {
 	return map[string]string{RunLabel: env.RunID, RoleLabel: RoleDriver, "spark-role": "driver"}
+}
+
+// driverTemplate is the driver's pod with what the scenario adds to it.
+func driverTemplate(l Launch, extensions []Extension, cpu, memory resource.Quantity) (corev1.PodTemplateSpec, error) {
+	made := corev1.PodTemplateSpec{ObjectMeta: metav1.ObjectMeta{Labels: driverLabels(l.Env)}, Spec: driverSpec(l, extensions, cpu, memory)}
+	merged, err := withTemplate(made, l.Workload.Driver.Template)
+	if err != nil {
+		return merged, fmt.Errorf("workload: driver.template: %w", err)
+	}
+	return merged, nil
 }
 
 // driverSpec is the driver's pod: the entry point's driver mode, which is spark-submit in client mode.
@@ -159,7 +175,7 @@ func driverSpec(l Launch, extensions []Extension, cpu, memory resource.Quantity)
 		Tolerations:                   Tolerations(w.Driver.TolerationSeconds),
 		Volumes:                       vs,
 		Containers: []corev1.Container{{
-			Name:            "spark-kubernetes-driver",
+			Name:            scenario.DriverContainer,
 			Image:           l.Image,
 			ImagePullPolicy: env.ImagePullPolicy(),
 			Args:            args,
@@ -181,7 +197,7 @@ func driverSpec(l Launch, extensions []Extension, cpu, memory resource.Quantity)
 }
 
 // driverJob runs the driver's pod and replaces it when it is lost.
-func driverJob(w scenario.Workload, meta metav1.ObjectMeta, env Environment, spec corev1.PodSpec) *batchv1.Job {
+func driverJob(w scenario.Workload, meta metav1.ObjectMeta, driver corev1.PodTemplateSpec) (*batchv1.Job, error) {
 	one := int32(1)
 	job := &batchv1.Job{
 		TypeMeta:   metav1.TypeMeta{APIVersion: "batch/v1", Kind: KindJob},
@@ -190,17 +206,25 @@ func driverJob(w scenario.Workload, meta metav1.ObjectMeta, env Environment, spe
 			Parallelism:  &one,
 			Completions:  &one,
 			BackoffLimit: w.Driver.BackoffLimit,
-			Template:     corev1.PodTemplateSpec{ObjectMeta: metav1.ObjectMeta{Labels: driverLabels(env)}, Spec: spec},
+			Template:     driver,
 		},
 	}
 	if policy := batchv1.PodReplacementPolicy(w.Driver.PodReplacementPolicy); policy != "" {
 		job.Spec.PodReplacementPolicy = &policy
 	}
-	return job
+	if w.Driver.Job == nil {
+		return job, nil
+	}
+	merged, err := merge(job.Spec, w.Driver.Job.JSON())
+	if err != nil {
+		return nil, fmt.Errorf("workload: driver.job: %w", err)
+	}
+	job.Spec = merged
+	return job, nil
 }
 
 // driverPod runs the driver without anything that would replace it.
-func driverPod(meta metav1.ObjectMeta, env Environment, spec corev1.PodSpec) *corev1.Pod {
-	meta.Labels = driverLabels(env)
-	return &corev1.Pod{TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: KindPod}, ObjectMeta: meta, Spec: spec}
+func driverPod(meta metav1.ObjectMeta, driver corev1.PodTemplateSpec) *corev1.Pod {
+	meta.Labels, meta.Annotations = driver.Labels, driver.Annotations
+	return &corev1.Pod{TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: KindPod}, ObjectMeta: meta, Spec: driver.Spec}
 }

@@ -55,6 +55,7 @@ func (e *explainer) workload(w scenario.Workload) {
 		driverKind(w.Driver), w.Driver.Memory, w.Driver.Cores, value(w.Driver.TolerationSeconds), on(w.Driver.NodeName))
 	e.line("Executors: %d with %s each, heap %s, CPU %s; Kubernetes evicts them %ds after their node is NotReady or unreachable.",
 		w.Executors.Instances, counted(w.Executors.Cores, "core"), w.Executors.Memory, w.Executors.RequestCores, value(w.Executors.TolerationSeconds))
+	e.templates(w)
 	e.line("Storage: %s.", storage(w.Storage))
 	for _, sentence := range launcher.Explain(e.components, w) {
 		e.line("%s", sentence)
@@ -67,6 +68,19 @@ func (e *explainer) workload(w scenario.Workload) {
 			continue
 		}
 		e.line("  with %s=%s (the scenario's own)", key, scenario.Shown(key, w.Conf[key]))
+	}
+}
+
+// templates tells what the scenario adds to pods and to the driver's Job.
+func (e *explainer) templates(w scenario.Workload) {
+	if w.Driver.Template != nil {
+		e.line("The scenario adds to the driver's pod: %s.", strings.Join(w.Driver.Template.Fields(), ", "))
+	}
+	if w.Driver.Job != nil {
+		e.line("The scenario adds to the driver's Job: %s.", strings.Join(w.Driver.Job.Fields(), ", "))
+	}
+	if w.Executors.Template != nil {
+		e.line("The scenario adds to the executors' pods: %s.", strings.Join(w.Executors.Template.Fields(), ", "))
 	}
 }
 

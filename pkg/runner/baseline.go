@@ -69,7 +69,7 @@ func (r *run) baseline(ctx context.Context) error {
 }
 
 // baselineInputs is what decides the result: the workload with the content of its image. How the driver is run does not
-// change it; the seed does if the workload reads the source's words.
+// change it, what its template says may; the seed does if the workload reads the source's words.
 func (r *run) baselineInputs() (json.RawMessage, error) {
 	w := r.Plan.Workload
 	inputs := history.BaselineInputs{Image: r.image.Reference, ImageID: r.image.Digest}
@@ -83,7 +83,10 @@ func (r *run) baselineInputs() (json.RawMessage, error) {
 	for _, part := range []struct {
 		encoded *json.RawMessage
 		value   any
-	}{{&inputs.Application, w.Application}, {&inputs.Executors, w.Executors}, {&inputs.Conf, w.Conf}} {
+	}{{&inputs.Application, w.Application}, {&inputs.Executors, w.Executors}, {&inputs.Conf, w.Conf}, {&inputs.DriverTemplate, w.Driver.Template}} {
+		if part.value == (*scenario.PodTemplate)(nil) {
+			continue
+		}
 		if *part.encoded, err = json.Marshal(part.value); err != nil {
 			return nil, fmt.Errorf("inputs of the baseline: %w", err)
 		}

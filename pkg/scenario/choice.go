@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
 
 	"github.com/sparkchaos/sparkchaos/internal/strictyaml"
 )
@@ -39,9 +41,11 @@ func Decoders(catalogue Catalogue) map[reflect.Type]strictyaml.Custom {
 			}
 			into.Set(reflect.ValueOf(catalogue.choose(d, node, pairs, at, at.Tag.Get("choice"))))
 		},
-		reflect.TypeFor[Moment]():    catalogue.moment,
-		reflect.TypeFor[Timing]():    timing,
-		reflect.TypeFor[ConfValue](): confValue,
+		reflect.TypeFor[Moment]():      catalogue.moment,
+		reflect.TypeFor[Timing]():      timing,
+		reflect.TypeFor[ConfValue]():   confValue,
+		reflect.TypeFor[PodTemplate](): decodeParts[corev1.PodTemplateSpec](func(p Parts) any { return PodTemplate{p} }),
+		reflect.TypeFor[JobOverlay]():  decodeParts[batchv1.JobSpec](func(p Parts) any { return JobOverlay{p} }),
 	}
 }
 

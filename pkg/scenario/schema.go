@@ -111,6 +111,8 @@ func (g schemaGenerator) special(t reflect.Type, tag reflect.StructTag) *jsonsch
 	case reflect.TypeFor[Timing]():
 		knobs := g.object(reflect.TypeFor[Knobs](), reflect.ValueOf(Timing{Name: TimingProduction}.Resolve()), reflect.ValueOf(Knobs{}))
 		return &jsonschema.Schema{OneOf: []*jsonschema.Schema{{Type: "string", Enum: texts(timings())}, knobs}}
+	case reflect.TypeFor[PodTemplate](), reflect.TypeFor[JobOverlay]():
+		return &jsonschema.Schema{Type: "object"} // Kubernetes' own, which Load checks
 	case reflect.TypeFor[ConfValue]():
 		one := uint64(1)
 		source := g.object(reflect.TypeFor[confSource](), reflect.ValueOf(confSource{}), reflect.ValueOf(confSource{}))

@@ -76,23 +76,26 @@ type Workload struct {
 
 // Driver is how the driver is run.
 type Driver struct {
-	Kind                 string `json:"kind,omitempty" enum:"Job|Pod"`                                                 // Job (default) or Pod
-	PodReplacementPolicy string `json:"podReplacementPolicy,omitempty" enum:"TerminatingOrFailed|Failed"`              // TerminatingOrFailed (default): available, two drivers may overlap; Failed: never two, may wait for ever. Job only
-	BackoffLimit         *int32 `json:"backoffLimit,omitempty" min:"0" max:"1000"`                                     // how many failed pods the Job replaces; Job only; default 6
-	TolerationSeconds    *int64 `json:"tolerationSeconds,omitempty" min:"0" max:"86400"`                               // for not-ready and unreachable nodes; default 2
-	Memory               string `json:"memory,omitempty" pattern:"^[1-9][0-9]*[kmgt]$" like:"512m"`                    // of the JVM's heap, as Spark writes it: 512m
-	Cores                string `json:"cores,omitempty" pattern:"^([0-9]+(\\.[0-9]{1,3})?|[0-9]+m)$" like:"\"0.5\""`   // CPU request, as Kubernetes writes it: "0.5"
-	Beside               string `json:"beside,omitempty" words:"component"`                                            // prefers the node of that component's pod
-	NodeName             string `json:"nodeName,omitempty" pattern:"^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$" like:"worker-1"` // pins the driver to one node; for a bare Pod in experiments
+	Kind                 string       `json:"kind,omitempty" enum:"Job|Pod"`                                                 // Job (default) or Pod
+	PodReplacementPolicy string       `json:"podReplacementPolicy,omitempty" enum:"TerminatingOrFailed|Failed"`              // TerminatingOrFailed (default): available, two drivers may overlap; Failed: never two, may wait for ever. Job only
+	BackoffLimit         *int32       `json:"backoffLimit,omitempty" min:"0" max:"1000"`                                     // how many failed pods the Job replaces; Job only; default 6
+	TolerationSeconds    *int64       `json:"tolerationSeconds,omitempty" min:"0" max:"86400"`                               // for not-ready and unreachable nodes; default 2
+	Memory               string       `json:"memory,omitempty" pattern:"^[1-9][0-9]*[kmgt]$" like:"512m"`                    // of the JVM's heap, as Spark writes it: 512m
+	Cores                string       `json:"cores,omitempty" pattern:"^([0-9]+(\\.[0-9]{1,3})?|[0-9]+m)$" like:"\"0.5\""`   // CPU request, as Kubernetes writes it: "0.5"
+	Beside               string       `json:"beside,omitempty" words:"component"`                                            // prefers the node of that component's pod
+	NodeName             string       `json:"nodeName,omitempty" pattern:"^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$" like:"worker-1"` // pins the driver to one node; for a bare Pod in experiments
+	Template             *PodTemplate `json:"template,omitempty"`                                                            // parts of a PodTemplateSpec for the driver's pod: variables, volumes, containers beside Spark's …; its container is called spark-kubernetes-driver
+	Job                  *JobOverlay  `json:"job,omitempty"`                                                                 // parts of the Job's JobSpec: podFailurePolicy, activeDeadlineSeconds, ttlSecondsAfterFinished …; Job only
 }
 
 // Executors is how the executors are run.
 type Executors struct {
-	Instances         int    `json:"instances,omitempty" min:"1" max:"1000"`                                             // how many
-	Cores             int    `json:"cores,omitempty" min:"1" max:"256"`                                                  // task slots of each
-	RequestCores      string `json:"requestCores,omitempty" pattern:"^([0-9]+(\\.[0-9]{1,3})?|[0-9]+m)$" like:"\"0.5\""` // CPU request, as Kubernetes writes it: "0.5"
-	Memory            string `json:"memory,omitempty" pattern:"^[1-9][0-9]*[kmgt]$" like:"512m"`                         // of the heap, as Spark writes it: 512m
-	TolerationSeconds *int64 `json:"tolerationSeconds,omitempty" min:"0" max:"86400"`                                    // for not-ready and unreachable nodes; default 2
+	Instances         int          `json:"instances,omitempty" min:"1" max:"1000"`                                             // how many
+	Cores             int          `json:"cores,omitempty" min:"1" max:"256"`                                                  // task slots of each
+	RequestCores      string       `json:"requestCores,omitempty" pattern:"^([0-9]+(\\.[0-9]{1,3})?|[0-9]+m)$" like:"\"0.5\""` // CPU request, as Kubernetes writes it: "0.5"
+	Memory            string       `json:"memory,omitempty" pattern:"^[1-9][0-9]*[kmgt]$" like:"512m"`                         // of the heap, as Spark writes it: 512m
+	TolerationSeconds *int64       `json:"tolerationSeconds,omitempty" min:"0" max:"86400"`                                    // for not-ready and unreachable nodes; default 2
+	Template          *PodTemplate `json:"template,omitempty"`                                                                 // parts of a PodTemplateSpec for the executors' pods; Spark's container is called spark-kubernetes-executor
 }
 
 // Fault is one disturbance: what, when, and when it is undone.

@@ -18,6 +18,7 @@ type report func(path, format string, args ...any)
 func validate(s *Scenario, catalogue Catalogue, how options, report report) {
 	validateTiming(s.Spec.Cluster.Timing, report)
 	validateDriver(s.Spec.Workload.Driver, report)
+	checkOverlays(s.Spec.Workload, report)
 	for _, c := range components() {
 		c.check(s.Spec.Workload, report)
 	}
