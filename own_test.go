@@ -1,6 +1,7 @@
 package sparkchaos_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -9,16 +10,19 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/sparkchaos/sparkchaos"
 	"github.com/sparkchaos/sparkchaos/fault"
+	"github.com/sparkchaos/sparkchaos/internal/await"
 	"github.com/sparkchaos/sparkchaos/internal/fakekube"
 	"github.com/sparkchaos/sparkchaos/internal/fakeworld"
 	"github.com/sparkchaos/sparkchaos/internal/paths"
 	"github.com/sparkchaos/sparkchaos/pkg/anchor"
 	"github.com/sparkchaos/sparkchaos/pkg/check"
+	"github.com/sparkchaos/sparkchaos/pkg/history"
 	"github.com/sparkchaos/sparkchaos/pkg/runner"
 	"github.com/sparkchaos/sparkchaos/pkg/scenario"
 	"github.com/sparkchaos/sparkchaos/when"
@@ -68,6 +72,21 @@ func start(t *testing.T, w *fakeworld.World, p place, catalogue sparkchaos.Vocab
 	return c, err
 }
 
+// untilLanded lets an application work until the fault of its run has landed.
+func (p place) untilLanded(ctx context.Context, _ string, _ int) {
+	err := await.Until(ctx, 10*time.Millisecond, func(context.Context) await.Result {
+		written, err := os.ReadFile(runner.Directory(filepath.Join(p.runs, "latest")).History())
+		if err != nil {
+			return await.NotYet(err)
+		}
+		if !bytes.Contains(written, []byte(`"type":"`+history.FaultLanded+`"`)) {
+			return await.NotYet(errors.New("no fault has landed"))
+		}
+		return await.Done()
+	})
+	_ = err // the end of the world
+}
+
 // ownTrial is the scenario of the file, in Go.
 func ownTrial() sparkchaos.Trial {
 	return sparkchaos.NewScenario("quarantine", "").
@@ -90,7 +109,8 @@ func TestAWholeRunOfATeamsOwnFaultAnchorAndInvariant(t *testing.T) {
 	}
 	var plans []string
 	for name, trial := range map[string]sparkchaos.Trial{"in YAML": sparkchaos.File(file), "in Go": ownTrial()} {
-		w, p := fakeworld.New(t, fakeworld.Script{}), placeIn(t.TempDir())
+		p := placeIn(t.TempDir())
+		w := fakeworld.New(t, fakeworld.Script{Working: p.untilLanded})
 		c, err := start(t, w, p, teamCatalogue())
 		if err != nil {
 			t.Fatal(err)
@@ -140,7 +160,8 @@ type killedRun struct {
 // killedWithItsFault returns what a run leaves that is killed while its own fault is in effect.
 func killedWithItsFault(t *testing.T) killedRun {
 	t.Helper()
-	w, p := fakeworld.New(t, fakeworld.Script{}), placeIn(t.TempDir())
+	p := placeIn(t.TempDir())
+	w := fakeworld.New(t, fakeworld.Script{Working: p.untilLanded})
 	killed := killedRun{place: placeIn(t.TempDir())}
 	c, err := start(t, w, p, teamCatalogue())
 	if err != nil {
