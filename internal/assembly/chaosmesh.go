@@ -4,9 +4,9 @@ import (
 	"context"
 	"errors"
 
+	"github.com/sparkchaos/sparkchaos/internal/chaosmesh"
 	"github.com/sparkchaos/sparkchaos/internal/components"
 	"github.com/sparkchaos/sparkchaos/internal/image"
-	"github.com/sparkchaos/sparkchaos/pkg/chaosmesh"
 	"github.com/sparkchaos/sparkchaos/pkg/cluster"
 	"github.com/sparkchaos/sparkchaos/pkg/runner"
 )

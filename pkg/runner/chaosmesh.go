@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/sparkchaos/sparkchaos/pkg/chaosmesh"
+	"github.com/sparkchaos/sparkchaos/internal/chaosmesh"
 	"github.com/sparkchaos/sparkchaos/pkg/cluster"
 	"github.com/sparkchaos/sparkchaos/pkg/faults"
 	"github.com/sparkchaos/sparkchaos/pkg/plan"

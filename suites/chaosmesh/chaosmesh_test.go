@@ -17,7 +17,7 @@ import (
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/utils/ptr"
 
-	"github.com/sparkchaos/sparkchaos/pkg/chaosmesh"
+	"github.com/sparkchaos/sparkchaos/internal/chaosmesh"
 	"github.com/sparkchaos/sparkchaos/pkg/check"
 	"github.com/sparkchaos/sparkchaos/pkg/cluster/embedded"
 	"github.com/sparkchaos/sparkchaos/pkg/scenario"

@@ -23,9 +23,9 @@ import (
 	"k8s.io/client-go/tools/clientcmd/api"
 	"sigs.k8s.io/yaml"
 
+	"github.com/sparkchaos/sparkchaos/internal/chaosmesh"
 	"github.com/sparkchaos/sparkchaos/internal/image"
 	"github.com/sparkchaos/sparkchaos/internal/paths"
-	"github.com/sparkchaos/sparkchaos/pkg/chaosmesh"
 	"github.com/sparkchaos/sparkchaos/pkg/check"
 	"github.com/sparkchaos/sparkchaos/pkg/cluster/embedded"
 	"github.com/sparkchaos/sparkchaos/suites/support"

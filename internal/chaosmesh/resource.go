@@ -17,7 +17,16 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 
+	"github.com/sparkchaos/sparkchaos/pkg/chaosmesh"
 	"github.com/sparkchaos/sparkchaos/pkg/cluster"
+)
+
+// What the faults say to Chaos Mesh, and hear of it.
+type (
+	Resource = chaosmesh.Resource
+	Spec     = chaosmesh.Spec
+	State    = chaosmesh.State
+	Freed    = chaosmesh.Freed
 )
 
 // RunLabel carries the run that a resource belongs to.
@@ -25,18 +34,6 @@ const RunLabel = cluster.RunLabel
 
 // AllRuns stands for whatever run a resource belongs to, as long as it belongs to one.
 const AllRuns = ""
-
-// Resource is one custom resource of Chaos Mesh, and what it strikes.
-type Resource struct {
-	Kind      string   `json:"kind"` // e.g. PodChaos
-	Namespace string   `json:"namespace"`
-	Name      string   `json:"name"`
-	UID       string   `json:"uid,omitempty"`
-	Pods      []string `json:"pods,omitempty"` // names of the pods that it strikes, in its namespace
-}
-
-// String names it for people.
-func (r Resource) String() string { return fmt.Sprintf("%s %s/%s", r.Kind, r.Namespace, r.Name) }
 
 // resourceOf returns where a kind is served; the API has no plurals that differ from it.
 func resourceOf(kind string) schema.GroupVersionResource {
@@ -50,17 +47,6 @@ func kinds() []string {
 		v1alpha1.KindAWSChaos, v1alpha1.KindGCPChaos, v1alpha1.KindAzureChaos,
 	}
 }
-
-// onePod selects pods by their names, so that nothing is left for Chaos Mesh to choose.
-func onePod(namespace string, pods ...string) v1alpha1.PodSelector {
-	return v1alpha1.PodSelector{Mode: v1alpha1.AllMode, Selector: v1alpha1.PodSelectorSpec{Pods: map[string][]string{namespace: pods}}}
-}
-
-// Pods selects pods of a namespace by their names.
-func Pods(namespace string, names ...string) v1alpha1.PodSelector { return onePod(namespace, names...) }
-
-// Spec is the spec of a resource of the api module, such as a v1alpha1.PodChaosSpec.
-type Spec any
 
 // Create makes a resource. The run's label lets a clean-up find it that knows nothing else of it.
 func (c *Client) Create(ctx context.Context, r Resource, run string, spec Spec, dry bool) (Resource, error) {
@@ -87,26 +73,6 @@ func (c *Client) Create(ctx context.Context, r Resource, run string, spec Spec, 
 	}
 	r.UID = string(made.GetUID())
 	return r, nil
-}
-
-// State is what Chaos Mesh says of a resource. It is a claim: that something is injected proves nothing.
-type State struct {
-	Injected  bool               `json:"injected"`  // the condition AllInjected
-	Recovered bool               `json:"recovered"` // the condition AllRecovered
-	Selected  bool               `json:"selected"`
-	Records   []*v1alpha1.Record `json:"records,omitempty"`
-}
-
-// Trouble returns what Chaos Mesh recorded last of an injection that failed; empty if nothing did.
-func (s State) Trouble() string {
-	for _, record := range s.Records {
-		for _, event := range slices.Backward(record.Events) {
-			if event.Type == v1alpha1.TypeFailed && event.Message != "" {
-				return event.Message
-			}
-		}
-	}
-	return ""
 }
 
 // State asks for it. There is none of a resource that is gone: then the error is NotFound.
@@ -169,15 +135,8 @@ func (c *Client) AwaitInjected(ctx context.Context, r Resource) (State, error) {
 	return state, nil
 }
 
-// Freed is how a resource went.
-type Freed struct {
-	State State `json:"state"` // what Chaos Mesh said of it last
-	// Forced says what had to be done beside deleting it: it hung. Empty if it went by itself.
-	Forced []string `json:"forced,omitempty"`
-}
-
-// ofMachine says that the resource strikes a machine of a cloud.
-func (r Resource) ofMachine() bool {
+// ofMachine reports whether the resource is about a machine of a cloud.
+func ofMachine(r Resource) bool {
 	return slices.Contains([]string{v1alpha1.KindAWSChaos, v1alpha1.KindGCPChaos, v1alpha1.KindAzureChaos}, r.Kind)
 }
 
@@ -194,7 +153,7 @@ func (c *Client) Delete(ctx context.Context, r Resource) (Freed, error) {
 	if err := c.delete(ctx, r); err != nil {
 		return freed, err
 	}
-	if r.ofMachine() {
+	if ofMachine(r) {
 		return freed, c.awaitGone(ctx, r, c.startWithin)
 	}
 	if c.awaitGone(ctx, r, c.recoverWithin) == nil {

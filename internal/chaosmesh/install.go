@@ -25,6 +25,7 @@ import (
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 	"k8s.io/utils/ptr"
 
+	"github.com/sparkchaos/sparkchaos/pkg/chaosmesh"
 	"github.com/sparkchaos/sparkchaos/pkg/cluster"
 )
 
@@ -442,7 +443,7 @@ func (c *Client) askWebhook(ctx context.Context) error {
 		ObjectMeta: metav1.ObjectMeta{Name: "sparkchaos-probe", Namespace: metav1.NamespaceDefault},
 		Spec: v1alpha1.PodChaosSpec{
 			Action: v1alpha1.PodKillAction, Duration: ptr.To("no duration"),
-			ContainerSelector: v1alpha1.ContainerSelector{PodSelector: onePod("sparkchaos-probe", "none")},
+			ContainerSelector: v1alpha1.ContainerSelector{PodSelector: chaosmesh.Pods("sparkchaos-probe", "none")},
 		},
 	}
 	content, err := runtime.DefaultUnstructuredConverter.ToUnstructured(bad)
