@@ -148,6 +148,10 @@ $(BIN)/staticcheck: components/staticcheck/go.mod components/staticcheck/go.sum
 	cd components/staticcheck && GOFLAGS=-mod=readonly go build -trimpath -buildvcs=false -o $(CURDIR)/$(BIN)/ tool
 	@touch $@
 
+.PHONY: web
+web: ## Bundle the TypeScript of report.html; needs Node.js and npm
+	cd web && npm ci --no-fund --no-audit && npm run build
+
 .PHONY: bench
 bench: components images ## Run the benchmarks and print their figures; as root those of clusters and whole runs, too
 	SPARKCHAOS_CLUSTER_TESTS=$(CLUSTER_TESTS) go test -run '^$$' -bench . -benchmem -p 1 -timeout $(CLUSTER_TIMEOUT) ./...

@@ -17,12 +17,12 @@ func newReportCommand(getenv func(string) string) *cobra.Command {
 	var formats, out string
 	command := &cobra.Command{
 		Use:   "report RUNDIR",
-		Short: "Show the verdict of a stored run: as a table, JUnit, JSON or Markdown",
+		Short: "Show the verdict of a stored run: as a table, JUnit, JSON, Markdown or HTML",
 		Long: `Show the stored verdict of a run directory. The run is not judged again: "sparkchaos check" does that. No cluster is needed.
 The exit code is 0 if the report could be made, whatever the verdict is.
 
 Several formats are printed one after the other. With --out, all formats but the table are written to files in that
-directory instead: junit.xml, verdict.json, report.md.`,
+directory instead: junit.xml, verdict.json, report.md, report.html.`,
 		Example: `  sparkchaos report runs/latest
   sparkchaos report runs/latest --format junit > junit.xml
   sparkchaos report runs/latest --format table,junit,md --out build/reports`,

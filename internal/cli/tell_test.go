@@ -58,7 +58,7 @@ func TestTell(t *testing.T) {
 	if code != ExitPass || message != "" {
 		t.Fatalf("exit code %d, %s", code, message)
 	}
-	for _, want := range []string{"driver-node-power-off: PASS", "Who noticed", "took driver incarnation 1", "task-seconds lost", "[#"} {
+	for _, want := range []string{"driver-node-power-off: PASS", "Who noticed", "that cost driver incarnation 1", "task-seconds lost", "[#"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("no %q in:\n%s", want, out)
 		}

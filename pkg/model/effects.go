@@ -58,6 +58,9 @@ func (f *Fault) Takes() bool {
 	return f.does(endsPods) || f.SilencesNode()
 }
 
+// Does reports whether the fault has an effect.
+func (f *Fault) Does(effect history.Effect) bool { return f.does(effect) }
+
 // does reports whether the fault has an effect.
 func (f *Fault) does(effect history.Effect) bool { return slices.Contains(f.effects(), effect) }
 

@@ -19,6 +19,7 @@ const (
 	JUnit    Format = "junit"
 	JSON     Format = "json"
 	Markdown Format = "md"
+	HTML     Format = "html"
 )
 
 // definition is how the reports of a format are made and kept.
@@ -30,7 +31,7 @@ type definition struct {
 
 // definitions returns all formats. A new one needs a line here and a file with its definition.
 func definitions() []definition {
-	return []definition{tableFormat(), junitFormat(), jsonFormat(), markdownFormat()}
+	return []definition{tableFormat(), junitFormat(), jsonFormat(), markdownFormat(), htmlFormat()}
 }
 
 func defined(format Format) (definition, error) {

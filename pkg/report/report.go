@@ -1,5 +1,5 @@
-// Package report shows the verdict of a run: as tables on a terminal, as JUnit for CI, as Markdown for people and as
-// JSON for programs. It works on a stored run directory, without a cluster.
+// Package report shows the verdict of a run: as tables on a terminal, as JUnit for CI, as Markdown and HTML for people
+// and as JSON for programs. It works on a stored run directory, without a cluster.
 package report
 
 import (
@@ -23,6 +23,7 @@ const (
 	PlanFile        = "plan.yaml"
 	JUnitFile       = "junit.xml"
 	MarkdownFile    = "report.md"
+	HTMLFile        = "report.html"
 )
 
 // RunInfo is what a report shows of a run beside its verdict.

@@ -155,7 +155,7 @@ func TestControlThatErredIsNotGreen(t *testing.T) {
 func TestNothingHostileReachesATerminalOrAPage(t *testing.T) {
 	t.Parallel()
 	s := sample{verdict: hostile(), info: hostileInfo()}
-	for _, format := range []Format{Table, JUnit, Markdown} {
+	for _, format := range []Format{Table, JUnit, Markdown, HTML} {
 		for _, r := range render(t, format, s, Style{Width: 80}) {
 			if r != '\n' && (unicode.IsControl(r) || unicode.Is(unicode.Cf, r)) {
 				t.Errorf("%s: control character %U", format, r)
@@ -306,11 +306,11 @@ func TestWriteAndLoad(t *testing.T) {
 
 func TestParseFormats(t *testing.T) {
 	t.Parallel()
-	got, err := ParseFormats("table, junit,json,md")
+	got, err := ParseFormats("table, junit,json,md,html")
 	if diff := cmp.Diff(Formats(), got); diff != "" || err != nil {
 		t.Errorf("%v\n%s", err, diff)
 	}
-	for _, bad := range []string{"", "html", "table,,md"} {
+	for _, bad := range []string{"", "pdf", "table,,md"} {
 		if _, err := ParseFormats(bad); err == nil {
 			t.Errorf("%q is accepted", bad)
 		}

@@ -115,6 +115,15 @@ func capital(text string) string {
 	return strings.ToUpper(text[:1]) + text[1:]
 }
 
+// struck says in words what a kind of fault does to its target.
+func struck(kind string) string {
+	words := map[string]string{
+		"nodePowerOff": "lost its power", "nodeFreeze": "was frozen", "nodeIsolate": "was cut off from the network", "nodeDrain": "was drained",
+		"nodeShutdown": "was shut down", "podKill": "was killed", "containerKill": "had its container killed", "podEvict": "was evicted",
+	}
+	return cmp.Or(words[kind], "was hit by "+kind)
+}
+
 // targets names what a fault was aimed at.
 func targets(f *model.Fault) string {
 	var names []string
@@ -139,18 +148,18 @@ func (t *teller) lead() {
 		t.say(nil, "No fault took effect, so this run shows nothing about losses.")
 	}
 	for _, f := range landed {
-		what := fmt.Sprintf("%s hit %s %s", f.Kind, targets(f), t.at(f.Began))
+		what := fmt.Sprintf("%s %s %s", capital(targets(f)), struck(f.Kind), t.at(f.Began))
 		switch b := t.lossBy(f); {
 		case b == nil:
 			lost := len(model.OfFault(t.m.ExecutorLosses(t.all), f))
-			t.say(by(f.Landed), "%s and cost %s.", what, cmp.Or(map[bool]string{true: wording.Count(lost, "executor")}[lost > 0], "the application nothing that it noticed"))
+			t.say(by(f.Landed), "%s; that cost the application %s.", what, cmp.Or(map[bool]string{true: wording.Count(lost, "executor")}[lost > 0], "no driver and no executor"))
 		default:
 			next := t.all.After(b.Driver)
 			if next == nil || next.Pod == nil || next.Pod.Running.Never() {
-				t.say(by(f.Landed), "%s and took %s; no new driver ran after it.", what, driver(b.Driver))
+				t.say(by(f.Landed), "%s; that cost %s, and no new driver ran.", what, driver(b.Driver))
 				continue
 			}
-			t.say(by(f.Landed, next.Pod.Running), "%s and took %s; incarnation %d ran on %s %s later.",
+			t.say(by(f.Landed, next.Pod.Running), "%s; that cost %s. Incarnation %d ran on %s %s later.",
 				what, driver(b.Driver), next.Number, cmp.Or(next.Node, "no node"), after(f.Began, next.Pod.Running))
 		}
 	}
