@@ -107,6 +107,8 @@ type Planned struct {
 	Scenario []byte            // as it was written; nil if only the plan is known
 	Beside   string            // directory of the scenario's file; empty if it was shipped
 	Given    map[string]string // paths of files that the scenario names, beside those in its directory
+	// Repetition says which of several runs of the plan this one is; zero if there is one alone.
+	Repetition report.Repetition
 }
 
 // Carry is Run for what is planned already. What cannot be judged or written is an error, which comes with what is known of the run.

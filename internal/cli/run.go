@@ -95,6 +95,8 @@ type plannedRun struct {
 	plan     *plan.Plan
 	scenario []byte
 	beside   string // directory of the file that it came from; empty if it was shipped
+
+	repetition report.Repetition
 }
 
 // planRuns plans everything before anything starts, so that no mistake is found half-way.
@@ -182,6 +184,9 @@ func carryOutAll(command *cobra.Command, getenv func(string) string, planned []p
 	worst := outcome{code: ExitPass}
 	for _, one := range planned {
 		for n := 1; n <= flags.repeat; n++ {
+			if flags.repeat > 1 {
+				one.repetition = report.Repetition{Number: n, Of: flags.repeat}
+			}
 			if flags.repeat > 1 || len(planned) > 1 {
 				show.Say("run %s, %d of %d", one.plan.Scenario.Name, n, flags.repeat)
 			}
@@ -248,7 +253,9 @@ func (o outcome) interrupted() error {
 
 // carryOut runs one plan and prints the verdict.
 func carryOut(command *cobra.Command, getenv func(string) string, lab *sparkchaos.Cluster, one plannedRun) outcome {
-	verdict, err := lab.Carry(command.Context(), sparkchaos.Planned{Plan: one.plan, Scenario: one.scenario, Beside: one.beside})
+	verdict, err := lab.Carry(command.Context(), sparkchaos.Planned{
+		Plan: one.plan, Scenario: one.scenario, Beside: one.beside, Repetition: one.repetition,
+	})
 	if verdict.Directory == "" {
 		return outcome{code: ExitError, err: err}
 	}

@@ -24,6 +24,7 @@ func (t *Testbed) With(own runner.Own) *Testbed {
 func (t *Testbed) Carry(ctx context.Context, run Run) (runner.Finished, check.RunVerdict, report.RunInfo, error) {
 	options := t.base
 	options.Plan, options.Scenario, options.Underway = run.Plan, run.Scenario, &runner.Underway{}
+	options.Repetition = run.Repetition
 	options.Artifact = assembly.NewArtifacts(run.Beside, t.env.Cache).Given(run.Given).Find
 	options.SecretFile = t.settings.Allowances.secretFile(run.Beside)
 	done := func() {}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/sparkchaos/sparkchaos/internal/assembly"
 	"github.com/sparkchaos/sparkchaos/pkg/plan"
+	"github.com/sparkchaos/sparkchaos/pkg/report"
 	"github.com/sparkchaos/sparkchaos/pkg/scenario"
 )
 
@@ -29,6 +30,8 @@ type Run struct {
 	Scenario []byte            // as it was written; nil if only the plan is known
 	Beside   string            // directory of the scenario's file; empty if it was shipped
 	Given    map[string]string // paths of files that the scenario names, beside those in its directory
+	// Repetition says which of several runs of the plan this one is; zero if there is one alone.
+	Repetition report.Repetition
 }
 
 func (t Trial) change(change func(*scenario.Scenario, *Run) error) Trial {

@@ -36,6 +36,8 @@ type RunInfo struct {
 	Interrupted bool
 	// Took is the time from the begin of the run to its end; 0 if the history has no end.
 	Took time.Duration
+	// Began is when the run began, by the clock of the machine that recorded it; zero if the history does not say so.
+	Began time.Time
 }
 
 // Environment is environment.json: what a run ran on. Maps are written in the order of their keys.
@@ -46,6 +48,7 @@ type Environment struct {
 	Timing      map[string]string `json:"timing,omitempty"`   // the knobs of the cluster that decide how soon a dead node is noticed
 	Machine     map[string]string `json:"machine,omitempty"`  // cores, memory, kernel …
 	Flags       []string          `json:"flags,omitempty"`    // of the command, by which it found its cluster
+	Repetition  Repetition        `json:"repetition,omitzero"`
 }
 
 // EncodeEnvironment writes environment.json: the same environment gives the same bytes.
@@ -83,6 +86,9 @@ func LoadInfo(directory string) (info RunInfo, err error) {
 	info.Directory = directory
 	if info.Took, info.Interrupted, err = endOf(filepath.Join(directory, HistoryFile)); err != nil {
 		return info, fmt.Errorf("read how the run ended: %w", err)
+	}
+	if info.Began, err = beginOf(filepath.Join(directory, HistoryFile)); err != nil {
+		return info, fmt.Errorf("read when the run began: %w", err)
 	}
 	info.Environment, err = loadEnvironment(filepath.Join(directory, EnvironmentFile))
 	return info, err

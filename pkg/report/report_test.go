@@ -83,7 +83,8 @@ func TestJUnitIsValidAndNeverGreenByMistake(t *testing.T) {
 				t.Fatal(err)
 			}
 			failed, erred := 0, 0
-			for _, c := range suites.Suite.Cases {
+			cases := suites.Suites[0].Cases
+			for _, c := range cases {
 				for _, problem := range []*junitProblem{c.Failure, c.Error} {
 					if problem != nil && !strings.Contains(problem.Text, "sparkchaos run --plan ") {
 						t.Errorf("%s: no line that runs it again", c.Name)
@@ -96,8 +97,8 @@ func TestJUnitIsValidAndNeverGreenByMistake(t *testing.T) {
 					erred++
 				}
 			}
-			if suites.Failures != failed || suites.Errors != erred || suites.Tests != len(suites.Suite.Cases) || suites.Suite.Skipped != 0 {
-				t.Errorf("counts %d/%d/%d, want %d/%d/%d", suites.Tests, suites.Failures, suites.Errors, len(suites.Suite.Cases), failed, erred)
+			if suites.Failures != failed || suites.Errors != erred || suites.Tests != len(cases) || suites.Suites[0].Skipped != 0 {
+				t.Errorf("counts %d/%d/%d, want %d/%d/%d", suites.Tests, suites.Failures, suites.Errors, len(cases), failed, erred)
 			}
 			switch s.verdict.Verdict {
 			case check.Pass:

@@ -300,6 +300,11 @@ func (r *run) writeEnvironment() error {
 		Timing:   r.timing(),
 		Flags:    r.Flags,
 		Machine:  map[string]string{"cpus": fmt.Sprint(runtime.NumCPU()), "os": runtime.GOOS, "architecture": runtime.GOARCH},
+
+		Repetition: r.Repetition,
+	}
+	if name, err := os.Hostname(); err == nil { // reports can do without
+		environment.Machine["hostname"] = name
 	}
 	if versioned, ok := r.cluster.(cluster.Versioned); ok {
 		for name, version := range versioned.Components() {

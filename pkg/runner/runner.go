@@ -20,6 +20,7 @@ import (
 	"github.com/sparkchaos/sparkchaos/pkg/history"
 	"github.com/sparkchaos/sparkchaos/pkg/launcher"
 	"github.com/sparkchaos/sparkchaos/pkg/plan"
+	"github.com/sparkchaos/sparkchaos/pkg/report"
 )
 
 // The phases of a run, in their order. The history tells when each began and ended.
@@ -58,7 +59,8 @@ type Options struct {
 	ClusterName string
 	KeepCluster bool
 	Flags       []string // by which the user named the cluster, for the line that runs it again
-	CleanUp     string   // the command line that cleans up after the run if it is killed
+	Repetition  report.Repetition
+	CleanUp     string // the command line that cleans up after the run if it is killed
 	Clusters    cluster.Provider
 	Image       func(context.Context) (Image, error)                     // of workloads that name no image of their own
 	Staging     func(context.Context) (Image, error)                     // of the staging server and of what fetches from it
