@@ -55,6 +55,11 @@ func checkCompletes(m *model.Model, within time.Duration) Result {
 	f.Cite(m.Launched, "the workload was launched")
 	well, badly, reason := completed(m)
 	switch {
+	case !well.Never() && !badly.Never() && m.Workload.DriverKind == "Job":
+		f.Cite(well, "the application ended well")
+		f.Cite(badly, "the application failed: %s", reason)
+		f.Assume(false, "the Job had one end: it cannot be complete and have failed")
+		return f.Inconclusive("the Job is told to be complete and to have failed, which excludes each other")
 	case !well.Never():
 		took := m.Lapse(m.Launched, well)
 		f.Cite(well, "the application ended well")

@@ -72,10 +72,10 @@ func over(m *model.Model) model.Moment {
 	}
 }
 
-// livedAt reports whether a pod was on a node at a time and had certainly not ended.
-func livedAt(p *model.Pod, at time.Time) bool {
+// livedAt reports whether a pod was on a node when a fault began and had certainly not ended.
+func livedAt(p *model.Pod, began time.Time) bool {
 	gone := p.Gone()
-	return !p.Placed.Never() && !p.Placed.At.After(at) && (gone.Never() || !gone.Earliest().Before(at))
+	return !p.Placed.Never() && !p.Placed.At.After(began) && (gone.Never() || !gone.At.Before(began) && !gone.MayPrecede(began))
 }
 
 // target names what a fault was aimed at.

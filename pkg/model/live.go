@@ -61,9 +61,18 @@ func (p *Pod) Wanted(at time.Time) bool {
 // away: the events that show it came late.
 func (p *Pod) MayHaveBeenLeaving(at time.Time) bool {
 	return slices.ContainsFunc([]Moment{p.Terminating, p.Finished, p.Deleted}, func(m Moment) bool {
-		return !m.Never() && m.At.After(at) && m.Earliest().Before(at)
+		return m.At.After(at) && m.MayPrecede(at)
 	})
 }
+
+// MayPrecede reports whether something may have happened before a fault that began at a time, and not because of it. Kubernetes rounds times
+// down to whole seconds, so what a fault ended at once bears the second in which the fault began: that second alone is no reason for doubt.
+func (m Moment) MayPrecede(began time.Time) bool {
+	return !m.Never() && !m.Earliest().After(began.Add(-stampPrecision))
+}
+
+// stampPrecision is the precision of the times in Kubernetes objects.
+const stampPrecision = time.Second
 
 // leaves reports whether a pod has ended, or somebody wants it away.
 func (p *Pod) leaves() bool { return !p.Gone().Never() || !p.Terminating.Never() }

@@ -253,6 +253,7 @@ func TestPodsThatMayHaveBeenLeaving(t *testing.T) {
 		"deleted later":                   {Pod{Terminating: ms(11_000)}, false},
 		"deleted, perhaps earlier":        {Pod{Terminating: late(11_000, 9_000)}, true},
 		"deleted, perhaps earlier, after": {Pod{Terminating: late(11_000, 10_000)}, false},
+		"deleted in the fault's second":   {Pod{Terminating: late(11_000, 9_001)}, false},
 		"gone, perhaps earlier":           {Pod{Deleted: late(12_000, 9_000)}, true},
 	} {
 		if got := c.pod.MayHaveBeenLeaving(ms(10_000).At); got != c.want {
