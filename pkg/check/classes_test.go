@@ -233,6 +233,10 @@ func TestFaultsThatDidNothing(t *testing.T) {
 			onlyDriver(s)
 			s.Began, s.Landed = 100*time.Millisecond, 200*time.Millisecond
 		}},
+		{name: "a fault that does not say on what", plan: historytest.Expect("completes", args{"within": "50s"}), want: Inconclusive, says: "it does not say on what", twist: func(s *historytest.Story) {
+			onlyDriver(s)
+			s.Targets = nil
+		}},
 		{name: "no fault was planned", plan: map[string]any{"expect": []any{args{"completes": args{"within": "1m"}}}}, want: Inconclusive, says: "no fault was planned", twist: both(withoutFault, onlyDriver)},
 		{name: "a cordon that is to leave all running", plan: historytest.Expect("completes", args{"within": "50s"}), want: Pass, twist: func(s *historytest.Story) {
 			onlyDriver(s)
@@ -277,7 +281,24 @@ func TestDriverKept(t *testing.T) {
 		{name: "not at its end yet", want: Inconclusive, says: "the application ended well", twist: both(kept, func(s *historytest.Story) { s.Completed = 0 })},
 		{name: "pods unseen for a while", want: Inconclusive, twist: both(kept, podGap)},
 		{name: "no driver", want: Inconclusive, says: "no driver was seen", twist: func(s *historytest.Story) { s.Drivers = nil }},
+		{name: "a driver whose pod nobody saw", want: Inconclusive, says: "the pod of the first driver was never seen", twist: both(kept, func(s *historytest.Story) {
+			s.Drivers = nil
+		}, adding(unseenDriver("d1", 3*second, 44*second)))},
+		{name: "replaced by one whose pod nobody saw", want: Violation, says: "though no fault hit it", twist: both(kept, adding(unseenDriver("d9", 30*second, 40*second))),
+			shows: []string{"gives its first sign of life"}},
+		{name: "deleted, and the Job complete before", want: Pass, twist: both(kept, func(s *historytest.Story) {
+			d := &s.Drivers[0]
+			d.Finished, d.Terminating, d.Deleted = 0, s.Completed+second, s.Completed+2*second
+		})},
 	})
+}
+
+// unseenDriver tells of a driver by its own records alone.
+func unseenDriver(uid string, from, to time.Duration) func(*historytest.Builder) {
+	return func(b *historytest.Builder) {
+		self := history.WitnessRecord{Role: "driver", PodUID: uid, PodName: "driver-" + uid, Node: "n2", AppID: "spark-" + uid, Incarnation: uid}
+		b.Beats(from, to, self)
+	}
 }
 
 func TestHorizon(t *testing.T) {

@@ -47,6 +47,7 @@ func TestExecutorNamesUnique(t *testing.T) {
 		{name: "none was held back", want: Pass, twist: suppressing("d2", "0")},
 		{name: "refused for another reason", want: Pass, twist: refused("d2", "driver-d1-exec-1", "403")},
 		{name: "refused a name that nobody held", want: Inconclusive, says: "stranger", twist: refused("d2", "stranger", "409")},
+		{name: "refused a name that the refusal does not tell", want: Inconclusive, twist: refused("d2", "", "409")},
 		{name: "one incarnation uses a name twice", want: Violation, twist: func(s *historytest.Story) { s.Drivers[0].Executors[1].ID = "1" }},
 		{name: "only one incarnation asked", want: Inconclusive, twist: func(s *historytest.Story) { s.Drivers[1].Executors = nil }},
 		{name: "executors of one incarnation, which nothing struck", want: Pass, twist: func(s *historytest.Story) {

@@ -42,6 +42,7 @@ func TestExecutorReplaced(t *testing.T) {
 		{name: "a second fault on the dead node strikes nobody", want: Pass, measure: "15s", twist: both(executorLost(25*second), func(s *historytest.Story) {
 			s.Extra = secondFault(35*second, "n3")
 		})},
+		{name: "the driver never reported", want: Inconclusive, says: "never reported", twist: both(executorLost(25*second), func(s *historytest.Story) { s.Drivers[0].Started = 0 })},
 		{name: "the driver was struck", want: Inconclusive, says: "nothing to replace"},
 		{name: "no fault", want: Inconclusive, twist: both(executorLost(25*second), withoutFault)},
 		{name: "fault did not land", want: Inconclusive, twist: both(executorLost(25*second), func(s *historytest.Story) { s.NotLanded = "the node answers" })},

@@ -47,6 +47,16 @@ func TestExecutorsKept(t *testing.T) {
 		{name: "one fails by itself", want: Inconclusive, says: "executor 2 was lost, which no fault hit", twist: both(removes("d2", "2", 40*second), func(s *historytest.Story) {
 			s.Drivers[1].Executors[1].Silent, s.Drivers[1].Executors[1].Finished = 39*second, 39500*time.Millisecond
 		})},
+		{name: "one is lost beside a fault that takes nothing away", want: Inconclusive, says: "which need not have cost it", twist: both(removes("d2", "2", 40*second), adding(func(b *historytest.Builder) {
+			began := historytest.Epoch().Add(32 * second)
+			b.Fault(32*second, history.FaultLanded, history.FaultData{Fault: "slow", Kind: "networkDelay", Targets: []history.Object{nodeTarget("n3")}, Began: &began})
+		}))},
+		{name: "its object is gone while the old driver lives, and its driver removes it then", want: Violation, says: "its pod was deleted while incarnation 1", twist: both(zombie(48*second), func(s *historytest.Story) {
+			e := &s.Drivers[1].Executors[1]
+			e.Silent, e.Finished, e.Deleted = 40*second, 0, 40*second
+		}, adding(func(b *historytest.Builder) {
+			b.Witness(41*second, 41*second, history.WitnessRecord{Type: history.ExecutorRemoved, Role: "driver", PodUID: "d2", PodName: "driver-d2", Incarnation: "d2", ExecutorID: "2"})
+		}))},
 		{name: "the replaced driver's do not count", want: Pass, twist: removes("d1", "1", 20*second)},
 		{name: "struck by a fault", want: Pass, measure: "1 executor kept", twist: both(removes("d2", "2", 36*second), func(s *historytest.Story) {
 			tell := s.Extra

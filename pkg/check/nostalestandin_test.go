@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sparkchaos/sparkchaos/pkg/history"
 	"github.com/sparkchaos/sparkchaos/pkg/history/historytest"
 )
 
@@ -35,6 +36,10 @@ func TestNoStaleStandIn(t *testing.T) {
 		{name: "the old one went soon", want: Pass, twist: standInStory(35*second, 45*second)},
 		{name: "other application ids", want: Pass, twist: both(standInStory(50*second, 50500*time.Millisecond), func(s *historytest.Story) { s.Drivers[1].Application = "spark-2" })},
 		{name: "another executor id", want: Pass, twist: both(standInStory(50*second, 50500*time.Millisecond), func(s *historytest.Story) { s.Drivers[0].Executors[1].ID = "7" })},
+		{name: "asked a little before it was lost", want: Inconclusive, says: "was not seen at the time", twist: standInStory(50*second, 32500*time.Millisecond)},
+		{name: "lost as the driver ended", want: Inconclusive, twist: both(standInStory(50*second, 0), adding(func(b *historytest.Builder) {
+			say(b, 32*second, "d2", history.DriverStopping, nil, map[string]string{"cause": "pluginShutdown"})
+		}))},
 		{name: "no executor was lost", want: Inconclusive, says: "lost an executor and lived on"},
 		{name: "the driver ended soon after", want: Inconclusive, twist: both(standInStory(50*second, 0), func(s *historytest.Story) { s.Drivers[1].Silent, s.Drivers[1].Commits = 36*second, nil })},
 		{name: "driver not replaced", want: Inconclusive, twist: withoutReplacement},

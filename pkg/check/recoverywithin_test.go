@@ -54,6 +54,7 @@ func TestRecoveryWithin(t *testing.T) {
 		{name: "no progress before the record ends", args: args{"firstProgress": "10m"}, want: Inconclusive, twist: func(s *historytest.Story) { s.Drivers[1].FirstTask = 0 }},
 		{name: "never complete", args: args{"total": "30s"}, want: Violation, measure: "total never", twist: withoutReplacement},
 		{name: "nothing was seen any more, from before the bound", args: args{"total": "30s"}, want: Inconclusive, twist: both(withoutReplacement, blindSince(20*second))},
+		{name: "a driver that never reported is replaced", want: Inconclusive, twist: func(s *historytest.Story) { s.Drivers[0].Started = 0 }},
 		{name: "no fault", want: Inconclusive, twist: withoutFault},
 		{name: "a fault that struck nothing of the application", want: Inconclusive, says: "nothing to recover from", twist: func(s *historytest.Story) {
 			s.Targets = []history.Object{{Kind: "Node", Name: "n9"}}

@@ -37,6 +37,9 @@ func TestQueriesContinue(t *testing.T) {
 		{name: "batches that nobody reported", want: Inconclusive, says: "every batch was reported", twist: structuredStream().but(func(s *stream) {
 			s.batches = append(s.batches[:4], s.batches[6:]...)
 		})},
+		{name: "more batches that nobody reported", want: Inconclusive, says: "every batch was reported", twist: structuredStream().but(func(s *stream) {
+			s.batches = append(s.batches[:3], s.batches[6:]...)
+		})},
 		{name: "a second query that nobody went on with", want: Inconclusive, says: "query other, which incarnation 1 (pod driver-d1) ran, was gone on with", twist: secondQuery("d1")},
 		{name: "a second query, though the first batch of it was under way", want: Inconclusive, says: "query other, which incarnation 1", twist: structuredStream().but(func(s *stream) {
 			s.runs = append(s.runs, storyRun{"d1", "other", "r8", 4 * second})

@@ -49,6 +49,12 @@ func TestExactlyOnce(t *testing.T) {
 			b.Harness(second, history.ClocksMeasured, history.ClocksData{Nodes: []history.ClockOffset{{Node: "n1", Uncertainty: 25 * second}, {Node: "n2", Uncertainty: 25 * second}}})
 		}))},
 		{name: "nothing after the fault", want: Inconclusive, says: "no later incarnation", twist: structuredStream().but(func(s *stream) { s.batches = s.batches[:5] })},
+		{name: "an entry that cannot be read", want: Inconclusive, says: "can be read", twist: structuredStream().but(func(s *stream) {
+			s.extra = func(b *historytest.Builder) {
+				id := int64(9)
+				say(b, 34*second, "d2", history.Ledger, &id, map[string]string{"key": "batch/9", "value": "many"})
+			}
+		})},
 		{name: "the dead node's disk was not read", want: Inconclusive, twist: both(structuredStream().told(), unreadDisk)},
 		{name: "another kind of application", want: Inconclusive, says: "no Structured Streaming one", twist: dstream().told()},
 	})
