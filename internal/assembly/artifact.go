@@ -10,6 +10,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 
 	"github.com/sparkchaos/sparkchaos/internal/image"
 	"github.com/sparkchaos/sparkchaos/internal/rootedfile"
@@ -35,7 +36,7 @@ func NewArtifacts(beside, cache string) Artifacts {
 // is done.
 func CheckArtifacts(w scenario.Workload, beside string) error {
 	var problems []error
-	for _, name := range scenario.Artifacts(w.Application) {
+	for _, name := range slices.Concat(scenario.Artifacts(w.Application), w.Manifests) {
 		problems = append(problems, Artifacts{beside: beside}.check(name))
 	}
 	return errors.Join(problems...)

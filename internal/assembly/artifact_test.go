@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/sparkchaos/sparkchaos/pkg/scenario"
 )
 
 func TestArtifactsComeFromTheScenariosDirectoryAlone(t *testing.T) {
@@ -43,5 +45,13 @@ func TestArtifactsComeFromTheScenariosDirectoryAlone(t *testing.T) {
 		if err = errors.Join(err, file.Close()); err != nil || tc.want == "" || !strings.Contains(string(content), tc.want) {
 			t.Errorf("%s: read %q, %v; want %q", tc.name, content, err, tc.want)
 		}
+	}
+}
+
+func TestAMissingManifestIsToldBeforeARun(t *testing.T) {
+	t.Parallel()
+	w := scenario.Workload{Manifests: []string{"minio.yaml"}}
+	if err := CheckArtifacts(w, t.TempDir()); err == nil || !strings.Contains(err.Error(), "minio.yaml") {
+		t.Errorf("got %v, want the manifest named", err)
 	}
 }

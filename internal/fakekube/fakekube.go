@@ -3,7 +3,7 @@
 // pods, finalizers, owners, and namespaces that go when they are empty. It has no controllers: a test that needs pods to run, or Jobs
 // to make pods, does that itself through the methods of API.
 //
-// Left out are authentication, authorisation, validation, defaults, discovery, server-side apply and foreground deletion.
+// Left out are authentication, authorisation, validation, defaults, discovery of groups, server-side apply and foreground deletion.
 package fakekube
 
 import (

@@ -55,6 +55,10 @@ type request struct {
 
 // ServeHTTP implements http.Handler.
 func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if found := a.discover(r); found != nil {
+		write(w, http.StatusOK, found)
+		return
+	}
 	asked, err := a.parse(r)
 	if err != nil {
 		answerError(w, err)
@@ -78,6 +82,32 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		status = http.StatusCreated
 	}
 	write(w, status, answer)
+}
+
+// discover answers which kinds a group and version have: /api/VERSION and /apis/GROUP/VERSION; nil if it has none, or something else is asked.
+func (a *API) discover(r *http.Request) *metav1.APIResourceList {
+	parts := strings.Split(strings.Trim(r.URL.Path, "/"), "/")
+	var group schema.GroupVersion
+	switch {
+	case len(parts) == 2 && parts[0] == "api":
+		group = schema.GroupVersion{Version: parts[1]}
+	case len(parts) == 3 && parts[0] == "apis":
+		group = schema.GroupVersion{Group: parts[1], Version: parts[2]}
+	default:
+		return nil
+	}
+	list := &metav1.APIResourceList{
+		TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "APIResourceList"}, GroupVersion: group.String(),
+	}
+	for resource, kind := range a.kinds {
+		if resource.GroupVersion() == group {
+			list.APIResources = append(list.APIResources, metav1.APIResource{Name: resource.Resource, Kind: kind.name, Namespaced: kind.namespaced})
+		}
+	}
+	if len(list.APIResources) == 0 {
+		return nil
+	}
+	return list
 }
 
 // parse understands /api/VERSION/… and /apis/GROUP/VERSION/…, with [namespaces/NAMESPACE/]RESOURCE[/NAME[/SUBRESOURCE]].

@@ -4,6 +4,7 @@
 //	json:"name,omitempty"   the field's name; without omitempty it must be given (unless it has a value beforehand)
 //	enum:"Job|Pod"          the only texts accepted
 //	words:"role"            the same, of a set that is given to the Decoder by that name
+//	also:"^pod/[a-z]+$"     what a text may match instead of being one of those
 //	pattern:"^[a-z]+$"      what a text must match
 //	like:"512m"             an example, shown when the pattern or the type does not fit
 //	min:"1" max:"50"        bounds of a number or of a duration

@@ -201,6 +201,9 @@ func (d *Decoder) scalar(node *yaml.Node, into reflect.Value, at Field) {
 }
 
 func (d *Decoder) allowed(node *yaml.Node, value string, at Field) {
+	if also := at.Tag.Get("also"); also != "" && regexp.MustCompile(also).MatchString(value) {
+		return
+	}
 	if accepted, limited := d.accepted(at.Tag); limited && !slices.Contains(accepted, value) {
 		d.Complain(node, at, "%q is not accepted; %s", value, Suggest(value, accepted))
 		return

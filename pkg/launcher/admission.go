@@ -12,6 +12,7 @@ import (
 
 	admissionv1 "k8s.io/api/admissionregistration/v1"
 	corev1 "k8s.io/api/core/v1"
+	schedulingv1 "k8s.io/api/scheduling/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/wait"
@@ -332,7 +333,26 @@ func DeleteClusterScoped(ctx context.Context, client kubernetes.Interface, runID
 			return policies.Delete(ctx, name, options)
 		}))
 	}
+	classes, err := priorityClasses(ctx, client, runID)
+	errs = append(errs, err)
+	for _, class := range classes {
+		errs = append(errs, deleteOf("PriorityClass", &class, nil, runID, func(options metav1.DeleteOptions) error {
+			return client.SchedulingV1().PriorityClasses().Delete(ctx, class.Name, options)
+		}))
+	}
 	return errors.Join(errs...)
+}
+
+// priorityClasses returns those that a run made: the only objects of a workload's manifests that are in no namespace.
+func priorityClasses(ctx context.Context, client kubernetes.Interface, runID string) ([]schedulingv1.PriorityClass, error) {
+	found, err := client.SchedulingV1().PriorityClasses().List(ctx, metav1.ListOptions{LabelSelector: RunLabel + "=" + runID})
+	if absentOrForbidden(err) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("look for the PriorityClasses of run %s: %w", runID, err)
+	}
+	return found.Items, nil
 }
 
 // absentOrForbidden reports whether there is nothing of the kind, or nobody of this user's rights has made it.
@@ -372,5 +392,10 @@ func ClusterScopedLeft(ctx context.Context, client kubernetes.Interface, runID s
 	note("ValidatingAdmissionPolicyBinding", binding, err)
 	policy, err := api.ValidatingAdmissionPolicies().Get(ctx, name, metav1.GetOptions{})
 	note("ValidatingAdmissionPolicy", policy, err)
+	classes, err := priorityClasses(ctx, client, runID)
+	errs = append(errs, err)
+	for _, class := range classes {
+		note("PriorityClass", &class, nil)
+	}
 	return found, errors.Join(errs...)
 }

@@ -11,10 +11,12 @@ import (
 	"github.com/google/cel-go/cel"
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
+	schedulingv1 "k8s.io/api/scheduling/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/version"
 	celenvironment "k8s.io/apiserver/pkg/cel/environment"
 	"k8s.io/client-go/kubernetes/fake"
@@ -441,5 +443,24 @@ func TestItIsWaitedUntilThePolicyRefuses(t *testing.T) {
 	})
 	if err := AwaitPolicy(t.Context(), client, o); err != nil || asked != 3 {
 		t.Errorf("%v after %d tries", err, asked)
+	}
+}
+
+func TestPriorityClassesOfARunGoWithIt(t *testing.T) {
+	t.Parallel()
+	class := func(name, run string) *schedulingv1.PriorityClass {
+		return &schedulingv1.PriorityClass{ObjectMeta: metav1.ObjectMeta{Name: name, UID: "uid-of-" + types.UID(name), Labels: map[string]string{RunLabel: run}}}
+	}
+	client := fake.NewClientset(class("mine", "run-1"), class("others", "run-2"))
+	left, err := ClusterScopedLeft(t.Context(), client, "run-1")
+	if err != nil || len(left) != 1 || left[0].Name != "mine" || left[0].Kind != "PriorityClass" {
+		t.Errorf("left are %v, %v; want the run's own class", left, err)
+	}
+	if err := DeleteClusterScoped(t.Context(), client, "run-1"); err != nil {
+		t.Fatal(err)
+	}
+	all, err := client.SchedulingV1().PriorityClasses().List(t.Context(), metav1.ListOptions{})
+	if err != nil || len(all.Items) != 1 || all.Items[0].Name != "others" {
+		t.Errorf("there are %v, %v; want the other run's class alone", all, err)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"path"
 	"slices"
+	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -25,6 +26,9 @@ const (
 	RoleDriver   = scenario.OfDriver
 	RoleExecutor = scenario.OfExecutor
 )
+
+// RoleValue returns the value of RoleLabel for a role. Kubernetes takes no slash in one.
+func RoleValue(role string) string { return strings.ReplaceAll(role, "/", ".") }
 
 // Where things are inside the containers of drivers and executors.
 const (

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/sparkchaos/sparkchaos/pkg/faults"
+	"github.com/sparkchaos/sparkchaos/pkg/launcher"
 	"github.com/sparkchaos/sparkchaos/pkg/model"
 )
 
@@ -52,9 +53,10 @@ func liveExecutors(m *model.Model) ([]faults.Pod, error) {
 // Component returns the live pods of a component beside the application, in the order of their names.
 func (t targets) Component(role string) ([]faults.Pod, error) {
 	var found []faults.Pod
+	label := launcher.RoleValue(role)
 	t.live.read(func(m *model.Model) {
 		for _, pod := range m.Pods {
-			if pod.Component == role && pod.Namespace == m.Workload.Namespace && pod.Runs() {
+			if pod.Component == label && pod.Namespace == m.Workload.Namespace && pod.Runs() {
 				found = append(found, target(pod))
 			}
 		}

@@ -164,6 +164,9 @@ func bounded(s *jsonschema.Schema, tag reflect.StructTag) *jsonschema.Schema {
 	if set := tag.Get("words"); set != "" {
 		s.Enum = texts(Words()[set])
 	}
+	if also := tag.Get("also"); also != "" {
+		s.AnyOf, s.Enum = []*jsonschema.Schema{{Enum: s.Enum}, {Pattern: also}}, nil
+	}
 	if example := tag.Get("like"); example != "" {
 		s.Examples = []any{strings.Trim(example, `"`)}
 	}

@@ -18,8 +18,8 @@ func roles() []string { return append([]string{OfDriver, OfExecutor}, ComponentR
 // NodeSelector says which node a fault strikes: the one that carries a pod of the application at the moment
 // of the injection ({of: driver}, {of: executor, index: 0}), or one by its name ({name: worker-2}).
 type NodeSelector struct {
-	// Of is driver or executor, of the live incarnation, or stagingServer or shuffleService, the first by its pod's name: the node on which that pod runs.
-	Of string `json:"of,omitempty" words:"role"`
+	// Of is driver or executor, of the live incarnation, or stagingServer, shuffleService or manifest/NAME, the first by its pod's name: the node on which that pod runs.
+	Of string `json:"of,omitempty" words:"role" also:"^manifest/[a-z0-9]([-.a-z0-9]*[a-z0-9])?$"`
 	// Index counts the live incarnation's executors from 0, in the order of their executor ids. Absent: the plan chooses by its seed.
 	Index *int `json:"index,omitempty" min:"0" max:"999"`
 	// Without is driver: executors on the driver's node do not count, so the driver's node is spared.
@@ -31,8 +31,8 @@ type NodeSelector struct {
 // PodSelector says which pod of the workload a fault strikes: {of: driver}, {of: executor, index: 0}, {of: shuffleService,
 // beside: executor}, or one by name.
 type PodSelector struct {
-	// Of is driver or executor, of the live incarnation, or stagingServer or shuffleService, the first by its pod's name.
-	Of string `json:"of,omitempty" words:"role"`
+	// Of is driver or executor, of the live incarnation, or stagingServer, shuffleService or manifest/NAME (of the workload's manifests), the first by its pod's name.
+	Of string `json:"of,omitempty" words:"role" also:"^manifest/[a-z0-9]([-.a-z0-9]*[a-z0-9])?$"`
 	// Beside is driver or executor: of several staging servers or shuffle services, the one on the same node as that pod.
 	Beside string `json:"beside,omitempty" enum:"driver|executor"`
 	// Index counts the live incarnation's executors from 0, in the order of their executor ids. Absent: the plan chooses by its seed.
@@ -62,7 +62,7 @@ func (s PodSelector) Problems(field string) []string {
 		return selectorProblems(field, s.Of, s.Index, s.Name)
 	}
 	problems := selectorProblems(field, s.Of, nil, s.Name)
-	if !slices.Contains(ComponentRoles(), s.Of) {
+	if !slices.Contains(ComponentRoles(), s.Of) && !isManifestRole(s.Of) {
 		problems = append(problems, fmt.Sprintf("%s.beside needs %s.of: %s", field, field, strings.Join(ComponentRoles(), " or ")))
 	}
 	return append(problems, selectorProblems(field+" (beside)", s.Beside, s.Index, "")...)
@@ -119,6 +119,8 @@ func role(of string, index *int) string {
 		}
 	}
 	switch {
+	case isManifestRole(of):
+		return of
 	case of != OfExecutor:
 		return "the " + of
 	case index == nil:
@@ -143,7 +145,7 @@ func selectorProblems(field, of string, index *int, name string) []string {
 		problems = append(problems, fmt.Sprintf("%s has both of and name: keep one", field))
 	case name == "" && of == "":
 		problems = append(problems, fmt.Sprintf("%s selects nothing: give name, or of: %s", field, strings.Join(roles(), ", ")))
-	case of != "" && !slices.Contains(roles(), of):
+	case of != "" && !slices.Contains(roles(), of) && !isManifestRole(of):
 		problems = append(problems, fmt.Sprintf("%s.of is %q: expected one of %s", field, of, strings.Join(roles(), ", ")))
 	}
 	if index == nil {

@@ -27,6 +27,8 @@ func TestSelectorProblems(t *testing.T) {
 		{"driver without itself", NodeSelector{Of: OfDriver, Without: OfDriver}, 1},
 		{"staging server", NodeSelector{Of: OfStagingServer}, 0},
 		{"index of a shuffle service", NodeSelector{Of: OfShuffleService, Index: index(1)}, 1},
+		{"object of a manifest", NodeSelector{Of: "manifest/minio"}, 0},
+		{"index of a manifest", NodeSelector{Of: "manifest/minio", Index: index(1)}, 1},
 		{"all wrong at once", NodeSelector{Of: "x", Name: "y", Index: index(-1), Without: "z"}, 5},
 	}
 	for _, test := range tests {
@@ -52,6 +54,7 @@ func TestChooseDecidesOnlyWhatIsOpen(t *testing.T) {
 		{"decided", NodeSelector{Of: OfExecutor, Index: &two}, "the node of executor number 2 (counted from 0)"},
 		{"off the driver's node", NodeSelector{Of: OfExecutor, Without: OfDriver}, "the node of executor number 0 (counted from 0), those on the driver's node not counted"},
 		{"driver", NodeSelector{Of: OfDriver}, "the node of the driver"},
+		{"manifest", NodeSelector{Of: "manifest/minio"}, "the node of manifest/minio"},
 		{"name", NodeSelector{Name: "worker-1"}, "node worker-1"},
 	}
 	for _, test := range tests {

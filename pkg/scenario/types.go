@@ -69,6 +69,7 @@ type Workload struct {
 	Executors      Executors            `json:"executors,omitempty"`
 	StagingServer  StagingServer        `json:"stagingServer,omitempty"`
 	ShuffleService ShuffleService       `json:"shuffleService,omitempty"`
+	Manifests      []string             `json:"manifests,omitempty" like:"minio.yaml"`      // files beside the scenario with Kubernetes objects that the application needs: they are created in the run's namespace, awaited before the driver starts, and removed with it
 	Storage        string               `json:"storage,omitempty" enum:"shared|local|node"` // what /shared is made of: shared (default) is seen by all nodes; local is a volume on the disk of the first driver's node, and only there can be mounted; node is a directory on each node's own disk, another one on each
 	Profile        string               `json:"profile,omitempty" enum:"stock|resilient"`   // what Spark's settings begin with: resilient (default) notices a lost node within half a minute, stock leaves Spark's defaults
 	Conf           map[string]ConfValue `json:"conf,omitempty"`                             // any Spark setting; wins over the profile's and the launcher's own. A secret value is given as {fromEnv: NAME} or {fromFile: PATH}

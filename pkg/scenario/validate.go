@@ -19,6 +19,7 @@ func validate(s *Scenario, catalogue Catalogue, how options, report report) {
 	validateTiming(s.Spec.Cluster.Timing, report)
 	validateDriver(s.Spec.Workload.Driver, report)
 	checkOverlays(s.Spec.Workload, report)
+	checkManifests(s.Spec.Workload, report)
 	for _, c := range components() {
 		c.check(s.Spec.Workload, report)
 	}
@@ -72,6 +73,9 @@ func validateComponents(spec Spec, report report) {
 	}
 	for i, fault := range spec.Faults {
 		for _, of := range selected(fault.Inject.Args) {
+			if isManifestRole(of) && len(spec.Workload.Manifests) == 0 {
+				report(fmt.Sprintf("spec.faults[%d].inject.%s", i, fault.Inject.Name), "strikes %s, but the workload has no manifests; see spec.workload.manifests", of)
+			}
 			if has, component := present[of]; component && !has {
 				report(fmt.Sprintf("spec.faults[%d].inject.%s", i, fault.Inject.Name), "strikes the %s, but the workload has none; see spec.workload.%s", of, of)
 			}

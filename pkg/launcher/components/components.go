@@ -3,6 +3,7 @@ package components
 
 import (
 	"github.com/sparkchaos/sparkchaos/pkg/launcher"
+	"github.com/sparkchaos/sparkchaos/pkg/launcher/manifests"
 	"github.com/sparkchaos/sparkchaos/pkg/launcher/shuffleservice"
 	"github.com/sparkchaos/sparkchaos/pkg/launcher/stagingserver"
 	"github.com/sparkchaos/sparkchaos/pkg/launcher/witnessserver"
@@ -14,5 +15,6 @@ func All() []launcher.Component {
 		witnessserver.Component{},
 		stagingserver.Component{},
 		shuffleservice.Component{},
+		manifests.Component{},
 	}
 }
