@@ -24,6 +24,9 @@ func validate(s *Scenario, catalogue Catalogue, how options, report report) {
 		c.check(s.Spec.Workload, report)
 	}
 	CheckConf("spec.workload.conf", s.Spec.Workload.Conf, how.plainSecrets, report)
+	if !how.plainSecrets {
+		checkPlainSecrets(s.Spec.Workload, report)
+	}
 	checkApplication(s.Spec.Workload.Application, report)
 	validateFaults(s.Spec.Faults, catalogue, report)
 	validateComponents(s.Spec, report)
