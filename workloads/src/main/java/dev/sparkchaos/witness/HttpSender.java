@@ -1,5 +1,6 @@
 package dev.sparkchaos.witness;
 
+import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.OutputStream;
@@ -230,7 +231,15 @@ final class HttpSender implements AutoCloseable {
     LOG.warn("Witness at {} refused {} of {} records with status {}", url, count, size, answer.status);
   }
 
-  private record Answer(int status, String text) {}
+  private static final class Answer {
+    private final int status;
+    private final String text;
+
+    Answer(int status, String text) {
+      this.status = status;
+      this.text = text;
+    }
+  }
 
   private Answer post(List<byte[]> batch) throws IOException {
     HttpURLConnection connection = (HttpURLConnection) url.openConnection(Proxy.NO_PROXY);
@@ -258,10 +267,13 @@ final class HttpSender implements AutoCloseable {
     if (answer == null) {
       return "";
     }
-    try (answer) {
-      byte[] beginning = answer.readNBytes(MAX_ANSWER_BYTES);
-      answer.transferTo(OutputStream.nullOutputStream());
-      return new String(beginning, StandardCharsets.UTF_8);
+    try (InputStream closing = answer) {
+      ByteArrayOutputStream beginning = new ByteArrayOutputStream();
+      byte[] part = new byte[1024];
+      for (int n = answer.read(part); n >= 0; n = answer.read(part)) {
+        beginning.write(part, 0, Math.min(n, MAX_ANSWER_BYTES - beginning.size()));
+      }
+      return new String(beginning.toByteArray(), StandardCharsets.UTF_8);
     }
   }
 

@@ -1,21 +1,12 @@
 package dev.sparkchaos.witness;
 
+import java.lang.management.ManagementFactory;
 import java.net.InetAddress;
 import java.net.UnknownHostException;
 import java.util.Map;
 
-/**
- * Who writes a record: the pod, its node and the driver's incarnation.
- *
- * @param role "driver" or "executor"
- * @param podUID UID of the writer's pod, or a name unique to this JVM when the environment does not tell
- * @param podName name of the writer's pod
- * @param node name of the node that it runs on
- * @param executorID Spark's id of the executor, empty on the driver
- * @param incarnation pod UID of the driver; an executor's is its driver's
- */
-public record Identity(
-    String role, String podUID, String podName, String node, String executorID, String incarnation) {
+/** Who writes a record: the pod, its node and the driver's incarnation. */
+public final class Identity {
 
   public static final String DRIVER = "driver";
   public static final String EXECUTOR = "executor";
@@ -23,6 +14,67 @@ public record Identity(
   private static final String POD_UID = "SPARKCHAOS_POD_UID";
   private static final String POD_NAME = "SPARKCHAOS_POD_NAME";
   private static final String NODE_NAME = "SPARKCHAOS_NODE_NAME";
+
+  private final String role;
+  private final String podUID;
+  private final String podName;
+  private final String node;
+  private final String executorID;
+  private final String incarnation;
+
+  Identity(String role, String podUID, String podName, String node, String executorID, String incarnation) {
+    this.role = role;
+    this.podUID = podUID;
+    this.podName = podName;
+    this.node = node;
+    this.executorID = executorID;
+    this.incarnation = incarnation;
+  }
+
+  /** "driver" or "executor". */
+  public String role() {
+    return role;
+  }
+
+  /** UID of the writer's pod, or a name unique to this JVM when the environment does not tell. */
+  public String podUID() {
+    return podUID;
+  }
+
+  /** Name of the writer's pod. */
+  public String podName() {
+    return podName;
+  }
+
+  /** Name of the node that it runs on. */
+  public String node() {
+    return node;
+  }
+
+  /** Spark's id of the executor, empty on the driver. */
+  public String executorID() {
+    return executorID;
+  }
+
+  /** Pod UID of the driver; an executor's is its driver's. */
+  public String incarnation() {
+    return incarnation;
+  }
+
+  @Override
+  public boolean equals(Object other) {
+    return other instanceof Identity && toString().equals(other.toString());
+  }
+
+  @Override
+  public int hashCode() {
+    return toString().hashCode();
+  }
+
+  @Override
+  public String toString() {
+    return String.join("/", "Identity", role, podUID, podName, node, executorID, incarnation);
+  }
 
   /** The driver's identity: its own pod is the incarnation. */
   public static Identity ofDriver(Map<String, String> environment) {
@@ -44,7 +96,9 @@ public record Identity(
 
   private static String podUID(Map<String, String> environment) {
     // Two JVMs of one host must not be taken for one writer, hence the process id.
-    return valueOr(environment, POD_UID, hostName(environment) + "-" + ProcessHandle.current().pid());
+    // The name of the running JVM begins with its process id.
+    String process = ManagementFactory.getRuntimeMXBean().getName();
+    return valueOr(environment, POD_UID, hostName(environment) + "-" + process.replaceAll("@.*", ""));
   }
 
   private static String podName(Map<String, String> environment) {
@@ -57,7 +111,7 @@ public record Identity(
 
   private static String hostName(Map<String, String> environment) {
     String name = environment.get("HOSTNAME");
-    if (name != null && !name.isBlank()) {
+    if (!isBlank(name)) {
       return name;
     }
     try {
@@ -69,6 +123,10 @@ public record Identity(
 
   private static String valueOr(Map<String, String> environment, String key, String fallback) {
     String value = environment.get(key);
-    return value == null || value.isBlank() ? fallback : value;
+    return isBlank(value) ? fallback : value;
+  }
+
+  private static boolean isBlank(String text) {
+    return text == null || text.trim().isEmpty();
   }
 }

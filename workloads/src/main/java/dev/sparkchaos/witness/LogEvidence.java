@@ -1,6 +1,8 @@
 package dev.sparkchaos.witness;
 
 import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Collections;
 import java.util.List;
 import java.util.Optional;
 import java.util.StringJoiner;
@@ -26,13 +28,13 @@ final class LogEvidence extends AbstractAppender {
 
   /** Loggers, or packages of them, whose warnings are evidence. */
   static final List<String> LOGGERS =
-      List.of(
+      Collections.unmodifiableList(Arrays.asList(
           "org.apache.spark.scheduler.cluster.k8s",
           "org.apache.spark.scheduler.TaskSchedulerImpl",
           "org.apache.spark.scheduler.DAGScheduler",
           "org.apache.spark.HeartbeatReceiver",
           "org.apache.spark.executor",
-          "org.apache.spark.sql.execution.streaming");
+          "org.apache.spark.sql.execution.streaming"));
 
   private final Witness witness;
   private final RateLimit logs = new RateLimit(100, 5);
@@ -47,16 +49,17 @@ final class LogEvidence extends AbstractAppender {
   /** Attaches to Spark's log; null, and a warning, when the log is not log4j's. */
   static LogEvidence attach(Witness witness) {
     try {
-      if (!(LogManager.getContext(false) instanceof LoggerContext context)) {
+      Object context = LogManager.getContext(false);
+      if (!(context instanceof LoggerContext)) {
         LOG.warn("The log is not log4j-core's: no record is made of Spark's warnings");
         return null;
       }
       LogEvidence appender = new LogEvidence(witness);
       appender.start();
-      appender.addTo(context);
+      appender.addTo((LoggerContext) context);
       return appender;
-    } catch (Throwable e) {
-      LOG.warn("The witness cannot read the log: no record is made of Spark's warnings", e);
+    } catch (Throwable t) {
+      witness.lost(t);
       return null;
     }
   }
@@ -139,8 +142,8 @@ final class LogEvidence extends AbstractAppender {
     for (Throwable t = event.getThrown(); t != null && depth < LONGEST_CHAIN; t = t.getCause(), depth++) {
       classes.add(t.getClass().getName());
       messages.add(String.valueOf(t.getMessage()));
-      if (t instanceof SparkThrowable spark) {
-        logged.detail("condition", spark.getCondition());
+      if (t instanceof SparkThrowable) {
+        logged.detail("condition", Spark.condition(t));
       }
     }
     return logged.detail("exceptions", classes.toString()).detail("causes", messages.toString());

@@ -9,16 +9,52 @@ import java.util.regex.Pattern;
 /**
  * What an exception tells about a pod that the API server refused to create. Spark hides such a refusal: it logs a
  * warning, skips the executor's id and asks for the next one.
- *
- * @param podName name that was asked for, empty when the API server did not say
- * @param code HTTP status: 409 when a pod of that name exists, 403 when a quota or a policy forbids it …
- * @param message the API server's
  */
-record PodCreateRefusal(String podName, int code, String message) {
+final class PodCreateRefusal {
   private static final String EXCEPTION = "io.fabric8.kubernetes.client.KubernetesClientException";
   private static final Pattern POD_IN_MESSAGE = Pattern.compile("pods \"([^\"]+)\"");
   private static final Pattern POST_OF_PODS = Pattern.compile("\\bPOST at: \\S*/pods[.?\\s]");
   private static final int LONGEST_CHAIN = 20;
+
+  private final String podName;
+  private final int code;
+  private final String message;
+
+  PodCreateRefusal(String podName, int code, String message) {
+    this.podName = podName;
+    this.code = code;
+    this.message = message;
+  }
+
+  /** Name that was asked for, empty when the API server did not say. */
+  String podName() {
+    return podName;
+  }
+
+  /** HTTP status: 409 when a pod of that name exists, 403 when a quota or a policy forbids it … */
+  int code() {
+    return code;
+  }
+
+  /** The API server's. */
+  String message() {
+    return message;
+  }
+
+  @Override
+  public boolean equals(Object other) {
+    return other instanceof PodCreateRefusal && toString().equals(other.toString());
+  }
+
+  @Override
+  public int hashCode() {
+    return toString().hashCode();
+  }
+
+  @Override
+  public String toString() {
+    return String.join("/", "PodCreateRefusal", podName, Integer.toString(code), message);
+  }
 
   /** Looks for a refusal in an exception and its causes. */
   static Optional<PodCreateRefusal> in(Throwable exception) {

@@ -51,12 +51,12 @@ final class QueryEvents {
     if (!event.getClass().getName().startsWith(QUERY_EVENTS)) {
       return;
     }
-    if (event instanceof QueryStartedEvent started) {
-      started(started);
-    } else if (event instanceof QueryProgressEvent progress) {
-      progressed(progress.progress());
-    } else if (event instanceof QueryTerminatedEvent terminated) {
-      terminated(terminated);
+    if (event instanceof QueryStartedEvent) {
+      started((QueryStartedEvent) event);
+    } else if (event instanceof QueryProgressEvent) {
+      progressed(((QueryProgressEvent) event).progress());
+    } else if (event instanceof QueryTerminatedEvent) {
+      terminated((QueryTerminatedEvent) event);
     }
   }
 
@@ -100,9 +100,6 @@ final class QueryEvents {
     if (event.exception().isDefined()) {
       ended.detail("exception", event.exception().get());
     }
-    if (event.errorClassOnException().isDefined()) {
-      ended.detail("errorClass", event.errorClassOnException().get());
-    }
-    witness.write(ended);
+    witness.write(ended.detail("errorClass", Spark.option(event, "errorClassOnException")));
   }
 }

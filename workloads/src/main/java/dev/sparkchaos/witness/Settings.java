@@ -5,19 +5,13 @@ import java.net.URI;
 import java.net.URISyntaxException;
 import java.net.URL;
 import java.nio.file.Path;
+import java.nio.file.Paths;
 import java.time.Duration;
 import java.util.Map;
 import org.apache.spark.SparkConf;
 
-/**
- * Where the witness's records go and how often it beats.
- *
- * @param directory on the node's own disk; null when the records are not to be stored
- * @param url of the harness's witness, where records are posted; null when they are not to be sent
- * @param token that the harness's witness wants to see; empty when it wants none
- * @param interval between heartbeats
- */
-record Settings(Path directory, URL url, String token, Duration interval) {
+/** Where the witness's records go and how often it beats. */
+final class Settings {
   static final String DIRECTORY_KEY = "spark.sparkchaos.witness.dir";
   static final String URL_KEY = "spark.sparkchaos.witness.url";
   static final String INTERVAL_KEY = "spark.sparkchaos.witness.interval";
@@ -25,6 +19,38 @@ record Settings(Path directory, URL url, String token, Duration interval) {
 
   // Not a setting: Spark prints those, and they stand on the driver's command line.
   static final String TOKEN_VARIABLE = "SPARKCHAOS_WITNESS_TOKEN";
+
+  private final Path directory;
+  private final URL url;
+  private final String token;
+  private final Duration interval;
+
+  Settings(Path directory, URL url, String token, Duration interval) {
+    this.directory = directory;
+    this.url = url;
+    this.token = token;
+    this.interval = interval;
+  }
+
+  /** On the node's own disk; null when the records are not to be stored. */
+  Path directory() {
+    return directory;
+  }
+
+  /** Of the harness's witness, where records are posted; null when they are not to be sent. */
+  URL url() {
+    return url;
+  }
+
+  /** That the harness's witness wants to see; empty when it wants none. */
+  String token() {
+    return token;
+  }
+
+  /** Between heartbeats. */
+  Duration interval() {
+    return interval;
+  }
 
   static Settings of(SparkConf conf, Map<String, String> environment) {
     String directory = conf.get(DIRECTORY_KEY, "").trim();
@@ -39,7 +65,7 @@ record Settings(Path directory, URL url, String token, Duration interval) {
           INTERVAL_KEY + " is " + conf.get(INTERVAL_KEY) + "; at least 1ms is needed");
     }
     return new Settings(
-        directory.isEmpty() ? null : Path.of(directory), url.isEmpty() ? null : endpoint(url),
+        directory.isEmpty() ? null : Paths.get(directory), url.isEmpty() ? null : endpoint(url),
         environment.getOrDefault(TOKEN_VARIABLE, "").trim(), interval);
   }
 

@@ -33,11 +33,11 @@ final class TaskRecords {
     if (task.finished()) {
       ended.detail("durationMillis", task.duration());
     }
-    if (event.reason() instanceof TaskFailedReason failed) {
-      ended.detail("message", failed.toErrorString());
+    if (event.reason() instanceof TaskFailedReason) {
+      ended.detail("message", ((TaskFailedReason) event.reason()).toErrorString());
     }
-    if (event.reason() instanceof FetchFailed failed) {
-      fetchFailed(ended, failed);
+    if (event.reason() instanceof FetchFailed) {
+      fetchFailed(ended, (FetchFailed) event.reason());
     }
     return ended;
   }

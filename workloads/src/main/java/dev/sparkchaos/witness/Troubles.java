@@ -45,9 +45,9 @@ final class Troubles {
     kind.count.addAndGet(count);
   }
 
-  /** Counts one, with the class of what was thrown: its message might need memory. */
+  /** Counts one, with the class of what was thrown. Of most a message might need memory; what does not link says all by it. */
   void add(What what, Throwable thrown) {
-    add(what, 1, thrown.getClass().getName());
+    add(what, 1, thrown instanceof LinkageError ? thrown.toString() : thrown.getClass().getName());
   }
 
   long count(What what) {

@@ -6,8 +6,6 @@ import java.time.Instant;
 import java.time.temporal.ChronoUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicReference;
-import org.apache.spark.streaming.StreamingContext;
-import org.apache.spark.streaming.api.java.JavaStreamingContext;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -33,6 +31,7 @@ public final class Witness implements AutoCloseable {
   private final DiskLog disk;
   private final HttpSender http;
   private final Troubles troubles;
+  private final RateLimit lostLog = new RateLimit(10, 0.1);
   private final AtomicBoolean stopping = new AtomicBoolean();
   private final Thread shutdownHook = new Thread(this::stopWithJVM, "sparkchaos-witness-stop");
   private Heartbeats heartbeats;
@@ -95,26 +94,6 @@ public final class Witness implements AutoCloseable {
     return CURRENT.get();
   }
 
-  /**
-   * Reports the batches of a DStream application, which the plugin cannot see by itself. To be called before the
-   * context starts; does nothing when the plugin is not loaded.
-   */
-  @SuppressWarnings("deprecation") // DStreams are deprecated, and what is to be judged here
-  public static void attach(StreamingContext context) {
-    Witness witness = current();
-    if (witness == null) {
-      LOG.warn("The witness plugin is not loaded (spark.plugins); batches are not reported");
-      return;
-    }
-    context.addStreamingListener(new BatchListener(witness));
-  }
-
-  /** The same for Java's wrapper of the context. */
-  @SuppressWarnings("deprecation")
-  public static void attach(JavaStreamingContext context) {
-    attach(context.ssc());
-  }
-
   Identity identity() {
     return identity;
   }
@@ -140,7 +119,7 @@ public final class Witness implements AutoCloseable {
     }
   }
 
-  /** Does what makes and writes records. Throws nothing: Spark stops an application whose listener fails badly. */
+  /** Does what makes and writes records, or ends doing so. Throws nothing: Spark ends an application whose plugin fails. */
   void observe(Runnable observation) {
     try {
       observation.run();
@@ -168,7 +147,10 @@ public final class Witness implements AutoCloseable {
   void lost(Throwable thrown) {
     troubles.add(Troubles.What.WRITE, thrown);
     try {
-      LOG.warn("A witness record is lost", thrown);
+      // What keeps one record from being made may keep all of them.
+      if (lostLog.admit(System.nanoTime()) >= 0) {
+        LOG.warn("A witness record is lost", thrown);
+      }
     } catch (Throwable t) {
       // A log that needs memory which is not there; the count is enough.
     }

@@ -1,18 +1,15 @@
 package dev.sparkchaos.witness;
 
 import java.time.Duration;
+import java.util.Collections;
 import java.util.Map;
 import org.apache.spark.SparkConf;
 import org.apache.spark.SparkContext;
 import org.apache.spark.api.plugin.DriverPlugin;
 import org.apache.spark.api.plugin.PluginContext;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
 
 /** The plugin's side in the driver. */
 final class WitnessDriver implements DriverPlugin {
-  private static final Logger LOG = LoggerFactory.getLogger(WitnessDriver.class);
-
   /** Name under which executors learn the driver's pod UID. */
   static final String INCARNATION = "incarnation";
 
@@ -25,25 +22,33 @@ final class WitnessDriver implements DriverPlugin {
 
   @Override
   public Map<String, String> init(SparkContext context, PluginContext plugin) {
-    Identity identity = Identity.ofDriver(System.getenv());
     try {
+      Identity identity = Identity.ofDriver(System.getenv());
       witness = Witness.start(identity, Settings.of(plugin.conf(), System.getenv()), "");
-      listener = new ApplicationListener(witness);
-      context.addSparkListener(listener);
-      evidence = LogEvidence.attach(witness);
-    } catch (Throwable e) {
-      LOG.warn("The witness cannot start in the driver; the application runs without it", e);
+      witness.observe(() -> listen(context));
+      witness.observe(() -> evidence = LogEvidence.attach(witness));
+      return Collections.singletonMap(INCARNATION, identity.incarnation());
+    } catch (Throwable t) {
+      WitnessPlugin.cannotStart(t);
+      return Collections.emptyMap();
     }
-    return Map.of(INCARNATION, identity.incarnation());
+  }
+
+  private void listen(SparkContext context) {
+    ApplicationListener to = new ApplicationListener(witness);
+    context.addSparkListener(to);
+    listener = to;
   }
 
   @Override
   public void registerMetrics(String appID, PluginContext plugin) {
-    if (witness == null) {
-      return;
+    if (witness != null) {
+      witness.observe(() -> started(appID, plugin.conf()));
     }
+  }
+
+  private void started(String appID, SparkConf conf) {
     witness.appID(appID);
-    SparkConf conf = plugin.conf();
     witness.write(
         WitnessRecord.of(RecordType.DRIVER_STARTED)
             .detail("spark.app.id", appID)
@@ -59,14 +64,15 @@ final class WitnessDriver implements DriverPlugin {
 
   @Override
   public void shutdown() {
+    if (witness == null) {
+      return;
+    }
     if (listener != null) {
-      listener.awaitApplicationEnd(LAST_EVENT_WITHIN);
+      witness.observe(() -> listener.awaitApplicationEnd(LAST_EVENT_WITHIN));
     }
     if (evidence != null) {
-      evidence.detach();
+      witness.observe(() -> evidence.detach());
     }
-    if (witness != null) {
-      witness.close();
-    }
+    witness.close();
   }
 }

@@ -3,41 +3,39 @@ package dev.sparkchaos.witness;
 import java.util.Map;
 import org.apache.spark.api.plugin.ExecutorPlugin;
 import org.apache.spark.api.plugin.PluginContext;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
 
 /** The plugin's side in an executor. */
 final class WitnessExecutor implements ExecutorPlugin {
-  private static final Logger LOG = LoggerFactory.getLogger(WitnessExecutor.class);
-
   private Witness witness;
   private LogEvidence evidence;
 
   @Override
   public void init(PluginContext plugin, Map<String, String> fromDriver) {
-    if (Witness.current() != null) {
-      // In local mode executor and driver are one process, for which the driver's side speaks.
-      return;
-    }
     try {
-      Identity identity =
-          Identity.ofExecutor(
-              System.getenv(), plugin.executorID(), fromDriver.getOrDefault(WitnessDriver.INCARNATION, ""));
-      witness = Witness.start(identity, Settings.of(plugin.conf(), System.getenv()), plugin.conf().get("spark.app.id", ""));
-      witness.write(WitnessRecord.of(RecordType.EXECUTOR_STARTED).detail("host", plugin.hostname()));
-      evidence = LogEvidence.attach(witness);
-    } catch (Throwable e) {
-      LOG.warn("The witness cannot start in executor {}; it runs without", plugin.executorID(), e);
+      // In local mode executor and driver are one process, for which the driver's side speaks.
+      if (Witness.current() == null) {
+        start(plugin, fromDriver.getOrDefault(WitnessDriver.INCARNATION, ""));
+      }
+    } catch (Throwable t) {
+      WitnessPlugin.cannotStart(t);
     }
+  }
+
+  private void start(PluginContext plugin, String incarnation) {
+    Identity identity = Identity.ofExecutor(System.getenv(), plugin.executorID(), incarnation);
+    witness = Witness.start(identity, Settings.of(plugin.conf(), System.getenv()), plugin.conf().get("spark.app.id", ""));
+    witness.observe(() -> witness.write(WitnessRecord.of(RecordType.EXECUTOR_STARTED).detail("host", plugin.hostname())));
+    witness.observe(() -> evidence = LogEvidence.attach(witness));
   }
 
   @Override
   public void shutdown() {
+    if (witness == null) {
+      return;
+    }
     if (evidence != null) {
-      evidence.detach();
+      witness.observe(() -> evidence.detach());
     }
-    if (witness != null) {
-      witness.close();
-    }
+    witness.close();
   }
 }

@@ -2,7 +2,6 @@ package dev.sparkchaos.workloads;
 
 import dev.sparkchaos.source.WordReceiver;
 import dev.sparkchaos.witness.Ledger;
-import dev.sparkchaos.witness.Witness;
 import dev.sparkchaos.workloads.Ranges.Range;
 import java.io.Serializable;
 import java.util.ArrayList;
@@ -60,7 +59,6 @@ public final class NetworkWordCount {
     JavaStreamingContext context =
         JavaStreamingContext.getOrCreate(values.text("checkpoint"), () -> create(values));
     try {
-      Witness.attach(context);
       context.start();
       boolean stopped = false;
       while (!stopped && !finished.get()) {

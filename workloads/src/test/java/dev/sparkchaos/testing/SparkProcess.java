@@ -13,17 +13,23 @@ public final class SparkProcess {
 
   /** Its output goes to target/, under the class's name. */
   public static Process start(SparkProperties spark, Class<?> application, String... args) throws IOException {
+    return start(spark, System.getProperty("java.class.path"), application.getSimpleName(), application, args);
+  }
+
+  /** The same with a class path, and with another name for the output. */
+  public static Process start(SparkProperties spark, String classPath, String name, Class<?> application, String... args)
+      throws IOException {
     List<String> command = new ArrayList<>();
     command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
     ManagementFactory.getRuntimeMXBean().getInputArguments().stream()
         .filter(argument -> argument.startsWith("--add") || argument.startsWith("-X"))
         .forEach(command::add);
     spark.asMap().forEach((key, value) -> command.add("-D" + key + "=" + value));
-    command.addAll(List.of("-cp", System.getProperty("java.class.path"), application.getName()));
+    command.addAll(List.of("-cp", classPath, application.getName()));
     command.addAll(List.of(args));
     return new ProcessBuilder(command)
         .redirectErrorStream(true)
-        .redirectOutput(new File("target/" + application.getSimpleName() + ".log"))
+        .redirectOutput(new File("target/" + name + ".log"))
         .start();
   }
 }
