@@ -2,6 +2,7 @@ package assembly
 
 import (
 	"context"
+	"os"
 
 	"github.com/sparkchaos/sparkchaos/internal/components"
 	"github.com/sparkchaos/sparkchaos/internal/image"
@@ -12,17 +13,33 @@ import (
 // CachedImage builds an image for a run, or finds the last one where there is no checkout to build from.
 func CachedImage(build func(context.Context, image.Env) (image.Archive, error), cache string, show runner.Progress) func(context.Context) (runner.Image, error) {
 	return func(ctx context.Context) (runner.Image, error) {
-		env := ImagesOf(cache)
-		env.Progress = func(step image.Progress) {
-			if step.Warning != "" {
-				show.Say("building an image: %s: warning: %s", step.Stage, step.Warning)
-			} else if !step.Done {
-				show.Say("building an image: %s", step.Stage)
-			}
-		}
-		archive, err := build(ctx, env)
+		archive, err := build(ctx, showing(ImagesOf(cache), show))
 		return runner.Image{Reference: archive.Reference, Archive: archive.Path, Digest: archive.Digest}, err
 	}
+}
+
+// WitnessJar returns a function that builds the jar of the witness plugin, or finds the last one where there is no checkout, and
+// reads it.
+func WitnessJar(cache string, show runner.Progress) func(context.Context) ([]byte, error) {
+	return func(ctx context.Context) ([]byte, error) {
+		jar, err := image.Witness(ctx, showing(ImagesOf(cache), show))
+		if err != nil {
+			return nil, err
+		}
+		return os.ReadFile(jar)
+	}
+}
+
+// showing returns an environment whose builds a person sees.
+func showing(env image.Env, show runner.Progress) image.Env {
+	env.Progress = func(step image.Progress) {
+		if step.Warning != "" {
+			show.Say("building an image: %s: warning: %s", step.Stage, step.Warning)
+		} else if !step.Done {
+			show.Say("building an image: %s", step.Stage)
+		}
+	}
+	return env
 }
 
 // ReferencesOf returns the images that the nodes of a provider's clusters pull; none if they pull none.

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"fmt"
+	"os"
 
 	"github.com/spf13/cobra"
 	corev1 "k8s.io/api/core/v1"
@@ -40,6 +41,11 @@ printed: the secret "spark-secret-conf" needs the key secret.properties, a prope
 			}
 			if env.Image == "" && s.Spec.Workload.Image == "" {
 				if env.Image, err = cachedSparkImage(command, getenv); err != nil {
+					return err
+				}
+			}
+			if env.Witness.Enabled() {
+				if env.Witness.Jar, err = cachedWitness(command, getenv); err != nil {
 					return err
 				}
 			}
@@ -82,6 +88,19 @@ func addEnvironmentFlags(command *cobra.Command, env *launcher.Environment) {
 	flags.StringVar(&env.Source.URL, "source-url", "", "http://host:port of the word source, $(SPARKCHAOS_SOURCE_URL) in the application's arguments")
 	flags.StringVar(&env.Source.Host, "source-host", "", "of the word source by TCP, $(SPARKCHAOS_SOURCE_HOST)")
 	flags.IntVar(&env.Source.Port, "source-port", 0, "of the word source by TCP, $(SPARKCHAOS_SOURCE_PORT)")
+}
+
+// cachedWitness reads the plugin that was built last; none is built here.
+func cachedWitness(command *cobra.Command, getenv func(string) string) ([]byte, error) {
+	cache, err := paths.Cache(getenv)
+	if err != nil {
+		return nil, err
+	}
+	jar, err := image.Witness(command.Context(), image.Env{Cache: cache})
+	if err != nil {
+		return nil, fmt.Errorf("no witness to report with: %w", err)
+	}
+	return os.ReadFile(jar)
 }
 
 // cachedSparkImage names the image that was built last; none is built here.

@@ -1,6 +1,8 @@
 package cli
 
 import (
+	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -20,17 +22,28 @@ spec:
 // runRender runs "render" on the text of a scenario.
 func runRender(t *testing.T, text string, flags ...string) (code ExitCode, out, err string) {
 	t.Helper()
+	return runRenderOf(t, renderedFile(t, text), flags...)
+}
+
+// renderedFile writes the text of a scenario to a file.
+func renderedFile(t *testing.T, text string) string {
+	t.Helper()
 	file := filepath.Join(t.TempDir(), "scenario.yaml")
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	return runRenderOf(t, file, flags...)
+	return file
 }
 
 // runRenderOf runs "render" on a file or a shipped scenario with an empty cache.
 func runRenderOf(t *testing.T, argument string, flags ...string) (code ExitCode, out, err string) {
 	t.Helper()
-	cache := t.TempDir()
+	return runRenderIn(t, t.TempDir(), argument, flags...)
+}
+
+// runRenderIn runs it with a cache.
+func runRenderIn(t *testing.T, cache, argument string, flags ...string) (code ExitCode, out, err string) {
+	t.Helper()
 	getenv := func(name string) string {
 		if name == "SPARKCHAOS_CACHE" {
 			return cache
@@ -44,7 +57,13 @@ func runRenderOf(t *testing.T, argument string, flags ...string) (code ExitCode,
 
 func TestRenderPrintsManifestsWithDefaults(t *testing.T) {
 	t.Parallel()
-	code, out, stderr := runRender(t, renderedScenario, "--image=registry.example/spark:4", "--witness-url=http://h:1", "--pull-policy=Never")
+	cache := t.TempDir()
+	jar := filepath.Join(cache, "witness.jar")
+	if err := errors.Join(os.WriteFile(jar, []byte("jar"), 0o600), os.Mkdir(filepath.Join(cache, "images"), 0o700),
+		os.WriteFile(filepath.Join(cache, "images", "witness.json"), fmt.Appendf(nil, `{"path": %q}`, jar), 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	code, out, stderr := runRenderIn(t, cache, renderedFile(t, renderedScenario), "--image=registry.example/spark:4", "--witness-url=http://h:1", "--pull-policy=Never")
 	if code != ExitPass {
 		t.Fatalf("exit code %d, want 0: %s", code, stderr)
 	}
@@ -56,8 +75,8 @@ func TestRenderPrintsManifestsWithDefaults(t *testing.T) {
 			t.Errorf("the manifests lack %q:\n%s", want, out)
 		}
 	}
-	if n := strings.Count(out, "\n---\n"); n != 8 {
-		t.Errorf("%d separators, want 8 between 9 objects", n)
+	if n := strings.Count(out, "\n---\n"); n != 9 {
+		t.Errorf("%d separators, want 9 between 10 objects", n)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 )
 
 // Images that need a checkout to be built are noted by name when they are, for those who have none.
@@ -24,8 +25,12 @@ func (e Env) last(name string) (Archive, error) {
 		err = fmt.Errorf("%s: %w", a.Path, os.ErrNotExist)
 	}
 	if errors.Is(err, os.ErrNotExist) {
-		return Archive{}, fmt.Errorf("the image %s is not in the cache %s and can be built only in a checkout of sparkchaos: "+
-			"run \"sparkchaos image build %s\" there: %w", name, e.Cache, name, err)
+		what, image := "image "+name, name
+		if slices.Contains([]string{jarName(StagedJar), jarName(WitnessJar)}, name) {
+			what, image = name+".jar", "spark" // with which they are built
+		}
+		return Archive{}, fmt.Errorf("the %s is not in the cache %s and can be built only in a checkout of sparkchaos: "+
+			"run \"sparkchaos image build %s\" there: %w", what, e.Cache, image, err)
 	}
 	return a, err
 }

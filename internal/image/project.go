@@ -92,7 +92,7 @@ func (p project) mainSources() ([]string, error) {
 }
 
 // workloadsFormat changes when the same sources are to be built or packed in another way.
-const workloadsFormat = "2"
+const workloadsFormat = "3"
 
 // workloads returns the stage of the layer that holds the workloads' jar and the libraries that it brings itself.
 func (b sparkBuild) workloads(ctx context.Context) (string, error) {
@@ -144,9 +144,11 @@ func (p project) buildWorkloads(ctx context.Context, dir string, files []string)
 	if err != nil {
 		return fmt.Errorf("the pom's finalName must be workloads: %w", err)
 	}
-	staged := filepath.Join(work, "target", strings.TrimSuffix(filepath.Base(WorkloadsJar), ".jar")+"-staged.jar")
-	if err := os.Rename(staged, filepath.Join(dir, StagedJar)); err != nil {
-		return fmt.Errorf("the pom must make a second jar with the classifier staged: %w", err)
+	for classifier, name := range map[string]string{"staged": StagedJar, "witness": WitnessJar} {
+		made := filepath.Join(work, "target", strings.TrimSuffix(filepath.Base(WorkloadsJar), ".jar")+"-"+classifier+".jar")
+		if err := os.Rename(made, filepath.Join(dir, name)); err != nil {
+			return fmt.Errorf("the pom must make another jar with the classifier %s: %w", classifier, err)
+		}
 	}
 	own, err := sumJars(libraries)
 	if err != nil {

@@ -2,9 +2,11 @@ package image
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 )
@@ -18,8 +20,7 @@ const (
 	SparkEntrypoint = "/opt/entrypoint.sh"
 	// SparkDecommission is what Spark's driver makes the preStop hook of executors when spark.decommission.enabled is set.
 	SparkDecommission = "/opt/decom.sh"
-	// WorkloadsJar holds the applications of this repository and the witness plugin. It is on the class path of drivers
-	// and executors; "local://" + WorkloadsJar is what to submit.
+	// WorkloadsJar holds the applications of this repository; "local://" + WorkloadsJar is what to submit.
 	WorkloadsJar = "/opt/spark/workloads/workloads.jar"
 	// SparkUser is the numeric user and group that the image runs as.
 	SparkUser = 185
@@ -34,31 +35,50 @@ func SparkReference(version string) string { return sparkRepository + ":" + vers
 // StagedJar is the file name of an application that no image holds: pods have to fetch it from a staging server.
 const StagedJar = "staged-wordcount.jar"
 
+// WitnessJar is the file name of the witness plugin, for each supported Spark and Scala. Pods get it whatever their image.
+const WitnessJar = "witness.jar"
+
+// jarName is by which a jar is remembered for those who have no checkout.
+func jarName(jar string) string { return strings.TrimSuffix(jar, ".jar") }
+
 // Staged returns the path of [StagedJar], which is built together with the workloads of [Spark]. Without a checkout the
 // one made last is returned, if there is one.
-func Staged(ctx context.Context, env Env) (string, error) {
-	if err := env.check(); err != nil {
+func Staged(ctx context.Context, env Env) (string, error) { return env.jar(ctx, StagedJar) }
+
+// Witness returns the path of [WitnessJar], as [Staged] does.
+func Witness(ctx context.Context, env Env) (string, error) { return env.jar(ctx, WitnessJar) }
+
+// jar returns the path of one of the jars that are made beside the image's layer of workloads.
+func (e Env) jar(ctx context.Context, name string) (string, error) {
+	if err := e.check(); err != nil {
 		return "", err
 	}
-	const name = "staged"
-	if env.Checkout == "" {
-		made, err := env.last(name)
+	if e.Checkout == "" {
+		made, err := e.last(jarName(name))
 		return made.Path, err
 	}
-	project, err := readProject(filepath.Join(env.Checkout, "workloads"))
+	project, err := readProject(filepath.Join(e.Checkout, "workloads"))
 	if err != nil {
-		return "", fmt.Errorf("%s: %w", StagedJar, err)
+		return "", fmt.Errorf("%s: %w", name, err)
 	}
-	b := sparkBuild{Env: env, project: project}
+	b := sparkBuild{Env: e, project: project}
 	if b.jdk, err = findJDK(os.Getenv); err != nil {
-		return "", fmt.Errorf("%s: %w", StagedJar, err)
+		return "", fmt.Errorf("%s: %w", name, err)
 	}
 	dir, err := b.workloads(ctx)
 	if err != nil {
-		return "", fmt.Errorf("%s: %w", StagedJar, err)
+		return "", fmt.Errorf("%s: %w", name, err)
 	}
-	jar := filepath.Join(dir, StagedJar)
-	return jar, env.remember(name, Archive{Path: jar})
+	return filepath.Join(dir, name), e.rememberJars(dir)
+}
+
+// rememberJars notes the jars in a stage of workloads for those who have no checkout.
+func (e Env) rememberJars(dir string) error {
+	var problems []error
+	for _, jar := range []string{StagedJar, WitnessJar} {
+		problems = append(problems, e.remember(jarName(jar), Archive{Path: filepath.Join(dir, jar)}))
+	}
+	return errors.Join(problems...)
 }
 
 // Spark returns the image with Java, Spark and the workloads. Each layer is built again only if its own inputs change: a new set
@@ -122,6 +142,9 @@ func (b sparkBuild) image(ctx context.Context) (Archive, error) {
 		return Archive{}, err
 	}
 	workloads, err := b.workloads(ctx)
+	if err == nil {
+		err = b.rememberJars(workloads)
+	}
 	if err != nil {
 		return Archive{}, err
 	}

@@ -48,9 +48,10 @@ func New(target Target, s Settings) (*Testbed, error) {
 	t.base = runner.Options{
 		Runs: s.Runs, ClusterName: name, Clusters: clusters, KeepCluster: s.Keep, Flags: s.Flags, CleanUp: s.CleanUp,
 		Image: assembly.CachedImage(image.Spark, cache, s.Progress), Staging: assembly.CachedImage(image.Staging, cache, s.Progress),
-		Baselines: filepath.Join(cache, "baselines"),
-		ChaosMesh: assembly.ChaosMeshOn(assembly.ImagesOf(cache), assembly.ReferencesOf(clusters), s.say),
-		Variable:  s.Allowances.variable(os.LookupEnv), Own: s.Own,
+		WitnessJar: assembly.WitnessJar(cache, s.Progress),
+		Baselines:  filepath.Join(cache, "baselines"),
+		ChaosMesh:  assembly.ChaosMeshOn(assembly.ImagesOf(cache), assembly.ReferencesOf(clusters), s.say),
+		Variable:   s.Allowances.variable(os.LookupEnv), Own: s.Own,
 		Active: runner.ActiveRuns{Dir: filepath.Join(state, "runs")}, Progress: s.Progress, Version: assembly.Version(),
 	}
 	return t, t.usePulledImages(clusters)

@@ -65,13 +65,13 @@ func TestApplyCreatesInOrder(t *testing.T) {
 		last     string
 		kind     string
 	}{
-		{wordCount(), nil, "jobs", KindJob},
-		{pod, nil, "pods", KindPod},
+		{wordCount(), []string{"create configmaps"}, "jobs", KindJob},
+		{pod, []string{"create configmaps"}, "pods", KindPod},
 		{stagedWordCount(), []string{
-			"create serviceaccounts", "create roles", "create rolebindings", "create persistentvolumeclaims", "create secrets", "create services", "create deployments",
+			"create configmaps", "create serviceaccounts", "create roles", "create rolebindings", "create persistentvolumeclaims", "create secrets", "create services", "create deployments",
 		}, "jobs", KindJob},
 		{staged, []string{
-			"create serviceaccounts", "create roles", "create rolebindings", "create secrets", "create secrets", "create services", "create deployments",
+			"create configmaps", "create serviceaccounts", "create roles", "create rolebindings", "create secrets", "create secrets", "create services", "create deployments",
 		}, "jobs", KindJob},
 	} {
 		client := withUIDs(fake.NewClientset())

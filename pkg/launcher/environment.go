@@ -36,7 +36,7 @@ const (
 	WitnessDirectory = "/witness"                           // the node's own directory for the witness's records
 	SparkHome        = "/opt/spark"                         // as in Spark's official image
 	confDirectory    = "/etc/sparkchaos"                    // not Spark's own, whose files a volume would hide
-	WorkloadsJar     = "/opt/spark/workloads/workloads.jar" // holds the witness plugin; an image of the user's own must have it too
+	WorkloadsJar     = "/opt/spark/workloads/workloads.jar" // in the image that is built here: the applications of this repository
 )
 
 // Environment is what a run adds to a workload: who it is, and what the cluster and the harness offer it.
@@ -64,6 +64,7 @@ type Witness struct {
 	Directory string        // absolute path on each node's own disk; it must exist and be writable for every user
 	Interval  time.Duration // between heartbeats; 0 means the plugin's default
 	Secured   bool          // the URL's witness wants a token, which pods get from a Secret
+	Jar       []byte        // of the plugin, which drivers and executors find in a ConfigMap, whatever their image
 }
 
 // Enabled reports whether drivers and executors report to anybody.

@@ -4,6 +4,7 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -11,6 +12,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/runtime/serializer"
 	"k8s.io/client-go/kubernetes/scheme"
+	"sigs.k8s.io/yaml"
 
 	. "github.com/sparkchaos/sparkchaos/pkg/launcher"
 	"github.com/sparkchaos/sparkchaos/pkg/launcher/components"
@@ -34,10 +36,10 @@ func TestGolden(t *testing.T) {
 		change func(w *scenario.Workload, env *Environment)
 		kinds  int
 	}{
-		{"job", func(*scenario.Workload, *Environment) {}, 9},
+		{"job", func(*scenario.Workload, *Environment) {}, 10},
 		{"pod", func(w *scenario.Workload, env *Environment) {
 			w.Driver = scenario.Driver{Kind: KindPod, Memory: "512m", Cores: "0.5", NodeName: "worker-2"}
-		}, 9},
+		}, 10},
 		{"own-image-and-conf", func(w *scenario.Workload, env *Environment) {
 			w.Image = "registry.example/team/spark:4.1.0"
 			w.Application = scenario.Application{Name: "etl", MainClass: "com.example.Etl", Jar: "local:///opt/app/etl.jar", Args: []string{"$(SPARKCHAOS_SOURCE_URL)"}}
@@ -54,20 +56,21 @@ func TestGolden(t *testing.T) {
 				"spark.driver.bindAddress":    "0.0.0.0",
 			})
 			env.PullPolicy = ""
-		}, 9},
-		{"staging-durable", func(w *scenario.Workload, env *Environment) { *w = stagedWordCount() }, 16},
+		}, 10},
+		{"staging-durable", func(w *scenario.Workload, env *Environment) { *w = stagedWordCount() }, 17},
 		{"staging-memory", func(w *scenario.Workload, env *Environment) {
 			*w = stagedWordCount()
 			w.StagingServer = scenario.StagingServer{Storage: scenario.StagingMemory, Replicas: 1}
-		}, 15},
+		}, 16},
 		{"without-harness", func(w *scenario.Workload, env *Environment) {
 			env.Witness, env.Source, env.StorageClass, env.Nodes = Witness{}, Source{}, "", nil
 		}, 9},
 		{"witness-in-cluster", func(w *scenario.Workload, env *Environment) {
 			*w = stagedWordCount()
 			env.Witness, env.Source = witnessserver.Component{}.Witness(env.Namespace)
+			env.Witness.Jar = launchertest.WitnessJar()
 			env.Words = &Words{Seed: 1, Vocabulary: 20, WordsPerSecond: 50}
-		}, 21},
+		}, 22},
 		{"python", func(w *scenario.Workload, _ *Environment) {
 			*w = stagedWordCount()
 			w.Application = scenario.Application{
@@ -76,13 +79,13 @@ func TestGolden(t *testing.T) {
 				Packages: []string{"org.apache.spark:spark-avro_2.13:4.1.0"}, Args: []string{"--days=3"},
 			}
 			w.Conf = plainConf(map[string]string{"spark.jars.packages": "com.example:own:1.0"})
-		}, 16},
+		}, 17},
 		{"sql", func(w *scenario.Workload, _ *Environment) {
 			w.Application = scenario.Application{Name: "report", Main: "local:///opt/app/report.sql", Args: []string{"--database", "sales"}}
-		}, 9},
+		}, 10},
 		{"shuffle-service", func(w *scenario.Workload, _ *Environment) {
 			w.ShuffleService = scenario.ShuffleService{Enabled: true, LocalDirectory: scenario.LocalDirectoryNode}
-		}, 10},
+		}, 11},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
@@ -110,6 +113,7 @@ func TestGolden(t *testing.T) {
 				t.Errorf("manifests differ from %s (-want +got):\n%s", golden, diff)
 			}
 			checkManifests(t, got, tc.kinds)
+			checkMounts(t, o)
 		})
 	}
 }
@@ -126,7 +130,7 @@ func checkManifests(t *testing.T, manifests []byte, want int) {
 			continue
 		}
 		kinds++
-		if c, ok := object.(*corev1.ConfigMap); ok {
+		if c, ok := object.(*corev1.ConfigMap); ok && c.BinaryData == nil {
 			if _, _, err := decoder.Decode([]byte(c.Data[TemplateFile]), nil, &corev1.Pod{}); err != nil {
 				t.Errorf("the executors' pod template: %v", err)
 			}
@@ -134,5 +138,35 @@ func checkManifests(t *testing.T, manifests []byte, want int) {
 	}
 	if kinds != want {
 		t.Errorf("%d objects, want %d", kinds, want)
+	}
+}
+
+// checkMounts finds what an API server refuses: two volumes at one place, and mounts of volumes that a pod does not have.
+func checkMounts(t *testing.T, o *Objects) {
+	t.Helper()
+	var executor corev1.Pod
+	if err := yaml.Unmarshal([]byte(o.ConfigMap.Data[TemplateFile]), &executor); err != nil {
+		t.Fatal(err)
+	}
+	pods := []corev1.PodSpec{executor.Spec}
+	if o.DriverPod != nil {
+		pods = append(pods, o.DriverPod.Spec)
+	} else {
+		pods = append(pods, o.DriverJob.Spec.Template.Spec)
+	}
+	for _, pod := range pods {
+		volumes := map[string]bool{}
+		for _, volume := range pod.Volumes {
+			volumes[volume.Name] = true
+		}
+		for _, container := range slices.Concat(pod.InitContainers, pod.Containers) {
+			places := map[string]bool{}
+			for _, mount := range container.VolumeMounts {
+				if places[mount.MountPath] || !volumes[mount.Name] {
+					t.Errorf("container %s mounts %s at %s; want each place once, and volumes of the pod", container.Name, mount.Name, mount.MountPath)
+				}
+				places[mount.MountPath] = true
+			}
+		}
 	}
 }

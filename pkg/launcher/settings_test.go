@@ -24,7 +24,7 @@ func TestUsersConfWins(t *testing.T) {
 		case "spark.plugins":
 			want = "dev.sparkchaos.witness.WitnessPlugin" + ",the-users"
 		case "spark.driver.extraClassPath", "spark.executor.extraClassPath":
-			want = "the-users:" + WorkloadsJar
+			want = "the-users:/opt/sparkchaos-witness/witness.jar"
 		}
 		if got := s[key]; got != want {
 			t.Errorf("%s = %q when the user sets it, want %q", key, got, want)
@@ -219,7 +219,7 @@ func TestRenderNamesEverythingThatIsWrong(t *testing.T) {
 	}
 	for _, want := range []string{
 		`run ID "a b"`, `namespace "No_Namespace"`, `pull policy "Sometimes"`, `storage class "UPPER"`, `witness URL "ftp://x"`,
-		`witness directory "relative/../x"`, `witness interval "1ns"`, `source URL "x"`, `source host and port ":99999"`,
+		`witness directory "relative/../x"`, `witness interval "1ns"`, `the witness's jar has 0 bytes`, `source URL "x"`, `source host and port ":99999"`,
 		`application.name "Word Count"`, `mainClass is missing`, `image is missing`, `driver.kind is "Deployment"`, `driver.cores "many"`,
 		`spark.driver.memory: "x"`, `executors are 0 with 0 cores`, `executors.memory: ""`, `executors.requestCores ""`,
 		`driver.nodeName is "worker-9", which is none of the cluster's nodes ["worker-1"]`,

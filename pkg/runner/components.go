@@ -35,11 +35,15 @@ func (r *run) preflightComponents(ctx context.Context) error {
 		}
 		r.components[i] = ready
 	}
-	if !podImage {
-		return nil
+	if podImage {
+		image, err := r.Options.Staging(ctx)
+		if err != nil {
+			return err
+		}
+		r.stagingImage = image
 	}
-	image, err := r.Options.Staging(ctx)
-	r.stagingImage = image
+	jar, err := r.WitnessJar(ctx)
+	r.witnessJar = jar
 	return err
 }
 

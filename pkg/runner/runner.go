@@ -64,6 +64,7 @@ type Options struct {
 	Clusters    cluster.Provider
 	Image       func(context.Context) (Image, error)                     // of workloads that name no image of their own
 	Staging     func(context.Context) (Image, error)                     // of the staging server and of what fetches from it
+	WitnessJar  func(context.Context) ([]byte, error)                    // of the plugin by which drivers and executors report
 	Components  []launcher.Component                                     // that the workload may have around its driver; nil: all that are known
 	Artifact    func(ctx context.Context, name string) (*os.File, error) // opens a file that the scenario names
 	Variable    func(name string) (string, error)                        // reads an environment variable that the scenario names; nil refuses all
@@ -100,6 +101,7 @@ type run struct {
 
 	image        Image
 	stagingImage Image
+	witnessJar   []byte
 	secrets      secrets
 	components   []launcher.Component
 	cluster      cluster.Cluster

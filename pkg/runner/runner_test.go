@@ -85,8 +85,9 @@ func someOptions(t *testing.T, clusters cluster.Provider) Options {
 	dir := t.TempDir()
 	return Options{
 		Plan: somePlan(), Scenario: []byte("as it was written\n"), Runs: filepath.Join(dir, "runs"), ClusterName: "c", Clusters: clusters,
-		Image:     func(context.Context) (Image, error) { return Image{Reference: "r", Digest: "d"}, nil },
-		Baselines: filepath.Join(dir, "baselines"), Active: ActiveRuns{Dir: filepath.Join(dir, "active")}, Progress: &fakeProgress{}, Version: "test",
+		Image:      func(context.Context) (Image, error) { return Image{Reference: "r", Digest: "d"}, nil },
+		WitnessJar: func(context.Context) ([]byte, error) { return []byte("jar"), nil },
+		Baselines:  filepath.Join(dir, "baselines"), Active: ActiveRuns{Dir: filepath.Join(dir, "active")}, Progress: &fakeProgress{}, Version: "test",
 	}
 }
 

@@ -109,7 +109,7 @@ func TestNoSecretStandsInARunDirectory(t *testing.T) {
 	if err := r.writeEnvironment(); err != nil {
 		t.Fatal(err)
 	}
-	env := launcher.Environment{RunID: r.id, Namespace: r.id, Image: "i", StagingImage: "s", Witness: launcher.Witness{Directory: "/var/lib/w"}}
+	env := launcher.Environment{RunID: r.id, Namespace: r.id, Image: "i", StagingImage: "s", Witness: launcher.Witness{Directory: "/var/lib/w", Jar: []byte("jar")}}
 	objects, err := launcher.Render(r.Plan.Workload, env, r.components)
 	if err != nil {
 		t.Fatal(err)
@@ -117,9 +117,11 @@ func TestNoSecretStandsInARunDirectory(t *testing.T) {
 	if err := r.secrets.fill(objects, canary+"-of-the-witness"); err != nil {
 		t.Fatal(err)
 	}
-	for _, object := range objects.Members[0].Part.Objects() {
-		if secret, ok := object.(*corev1.Secret); ok && secret.StringData["upload-token"] != "" {
-			secret.StringData["tls.key"], secret.StringData["upload-token"] = canary+"-of-the-server", canary+"-of-uploads"
+	for _, member := range objects.Members {
+		for _, object := range member.Part.Objects() {
+			if secret, ok := object.(*corev1.Secret); ok && secret.StringData["upload-token"] != "" {
+				secret.StringData["tls.key"], secret.StringData["upload-token"] = canary+"-of-the-server", canary+"-of-uploads"
+			}
 		}
 	}
 	client := fake.NewClientset()

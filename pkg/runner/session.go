@@ -147,7 +147,7 @@ func (s *session) environment() launcher.Environment {
 		RunID: s.id, Namespace: s.id, Image: s.run.image.Reference, StagingImage: s.run.stagingImage.Reference, PullPolicy: corev1.PullIfNotPresent,
 		StorageClass: classes.Shared, LocalStorageClass: classes.Local,
 		NodeDirectory: nodeDirectory(s.id), ShuffleDirectory: shuffleDirectory(s.id),
-		Witness: launcher.Witness{URL: s.witness.url, Directory: s.witness.directory, Secured: true},
+		Witness: launcher.Witness{URL: s.witness.url, Directory: s.witness.directory, Secured: true, Jar: s.run.witnessJar},
 		Source:  s.witness.source, Words: s.witness.words,
 	}
 	if s.run.image.Archive != "" {

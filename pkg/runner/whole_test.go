@@ -94,6 +94,7 @@ func optionsIn(t *testing.T, w *fakeworld.World, p *plan.Plan) runner.Options {
 		Image: func(ctx context.Context) (runner.Image, error) {
 			return runner.Image{Reference: "image", Digest: "sha256:1"}, ctx.Err()
 		},
+		WitnessJar: func(context.Context) ([]byte, error) { return []byte("jar"), nil },
 	}
 }
 

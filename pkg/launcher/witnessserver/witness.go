@@ -36,7 +36,6 @@ const (
 	tokenKey  = "token"
 
 	directoryVolume = "witness" // of the node's own directory, in drivers and executors
-	plugin          = "dev.sparkchaos.witness.WitnessPlugin"
 )
 
 // Component is the witness.
@@ -46,7 +45,7 @@ var (
 	_ launcher.Component   = Component{}
 	_ launcher.Extender    = Component{}
 	_ launcher.WitnessHost = Component{}
-	_ launcher.Filler      = (*token)(nil)
+	_ launcher.Filler      = (*reporting)(nil)
 	_ launcher.Filler      = (*server)(nil)
 	_ launcher.Waiter      = (*server)(nil)
 	_ launcher.Preparer    = (*server)(nil)
@@ -59,7 +58,17 @@ func (Component) Name() string { return "the witness in the cluster" }
 func (Component) Roles() []string { return []string{role} }
 
 // Validate implements launcher.Component.
-func (Component) Validate(launcher.Launch) []error { return nil }
+func (Component) Validate(l launcher.Launch) []error {
+	if !reports(l) {
+		return nil
+	}
+	return jarProblems(l.Env.Witness.Jar)
+}
+
+// reports reports whether the drivers and executors of a workload load the plugin.
+func reports(l launcher.Launch) bool {
+	return l.Env.Witness.Enabled()
+}
 
 // Witness implements launcher.WitnessHost.
 func (Component) Witness(namespace string) (launcher.Witness, launcher.Source) {
@@ -71,13 +80,15 @@ func (Component) Witness(namespace string) (launcher.Witness, launcher.Source) {
 // Extend implements launcher.Extender: drivers and executors load the plugin that reports, and get what it needs to.
 func (Component) Extend(l launcher.Launch) launcher.Extension {
 	w := l.Env.Witness
-	extension := launcher.Extension{Settings: settings(w)}
-	if w.Enabled() {
+	extension := launcher.Extension{}
+	if reports(l) {
+		extension.Settings = settings(w)
 		extension.Lists = []launcher.ListSetting{
 			{Key: "spark.plugins", Separator: ",", First: plugin},
-			{Key: "spark.driver.extraClassPath", Separator: ":", Last: launcher.WorkloadsJar},
-			{Key: "spark.executor.extraClassPath", Separator: ":", Last: launcher.WorkloadsJar},
+			{Key: "spark.driver.extraClassPath", Separator: ":", Last: jarPath},
+			{Key: "spark.executor.extraClassPath", Separator: ":", Last: jarPath},
 		}
+		extension.Pod = mountJar
 	}
 	if w.Secured {
 		extension.Env = []corev1.EnvVar{tokenVariable()}
@@ -108,21 +119,35 @@ func tokenVariable() corev1.EnvVar {
 	return launcher.SecretVariable(witness.TokenVariable, tokenName, tokenKey)
 }
 
-// token is the secret of the token that reports show; nobody who renders a workload has the token itself.
-type token struct{ secret *corev1.Secret }
+// reporting is what drivers and executors report with.
+type reporting struct {
+	jar    *corev1.ConfigMap // of the plugin; nil if the workload runs without it
+	secret *corev1.Secret    // of the token that reports show, which nobody who renders a workload has; nil if none is wanted
+}
 
 // Objects implements launcher.Part.
-func (t *token) Objects() []launcher.Object { return []launcher.Object{t.secret} }
+func (r *reporting) Objects() []launcher.Object {
+	var objects []launcher.Object
+	if r.jar != nil {
+		objects = append(objects, r.jar)
+	}
+	if r.secret != nil {
+		objects = append(objects, r.secret)
+	}
+	return objects
+}
 
 // Fill implements launcher.Filler: drivers, executors and a witness in the cluster get the token from the secret.
-func (t *token) Fill(values launcher.Values) error {
-	t.secret.StringData = map[string]string{tokenKey: values.WitnessToken}
+func (r *reporting) Fill(values launcher.Values) error {
+	if r.secret != nil {
+		r.secret.StringData = map[string]string{tokenKey: values.WitnessToken}
+	}
 	return nil
 }
 
 // server is a witness in the cluster.
 type server struct {
-	token
+	reporting
 	claim      *corev1.PersistentVolumeClaim // a loss of its node loses nothing
 	policy     *networkingv1.NetworkPolicy   // nil if executors are on the nodes' network, where no policy knows them
 	service    *corev1.Service
@@ -131,27 +156,33 @@ type server struct {
 
 // Objects implements launcher.Part.
 func (s *server) Objects() []launcher.Object {
-	objects := append(s.token.Objects(), s.claim)
+	objects := append(s.reporting.Objects(), s.claim)
 	if s.policy != nil {
 		objects = append(objects, s.policy)
 	}
 	return append(objects, s.service, s.deployment)
 }
 
-// Part implements launcher.Component. There is no server if pods reach the harness, and no secret if the witness wants no
-// token.
+// Part implements launcher.Component. There is no server if pods reach the harness, no secret if the witness wants no token, and
+// nothing if nobody reports.
 func (Component) Part(l launcher.Launch) (launcher.Part, error) {
-	if !l.Env.Witness.Secured {
+	if !l.Env.Witness.Enabled() {
 		return nil, nil
 	}
-	secret := token{secret: &corev1.Secret{
-		TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "Secret"},
-		ObjectMeta: launcher.ObjectMeta(l.Env, tokenName),
-	}}
-	if l.Env.Words == nil {
-		return &secret, nil
+	var with reporting
+	if reports(l) {
+		with.jar = jarMap(l.Env)
 	}
-	return newServer(secret, l.Workload, l.Env), nil
+	if l.Env.Witness.Secured {
+		with.secret = &corev1.Secret{
+			TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "Secret"},
+			ObjectMeta: launcher.ObjectMeta(l.Env, tokenName),
+		}
+	}
+	if l.Env.Words == nil {
+		return &with, nil
+	}
+	return newServer(with, l.Workload, l.Env), nil
 }
 
 // Lacks implements launcher.Waiter.
@@ -202,7 +233,7 @@ func policyOf(w scenario.Workload, env launcher.Environment, labels map[string]s
 }
 
 // newServer returns the objects of a witness in the cluster.
-func newServer(secret token, w scenario.Workload, env launcher.Environment) *server {
+func newServer(with reporting, w scenario.Workload, env launcher.Environment) *server {
 	labels := map[string]string{launcher.RunLabel: env.RunID, launcher.RoleLabel: role}
 	ports := map[string]int32{"http": reportPort, "words": wordsPort, "words-tcp": wordsTCPPort}
 	service := &corev1.Service{
@@ -214,10 +245,10 @@ func newServer(secret token, w scenario.Workload, env launcher.Environment) *ser
 	}
 	one := int32(1)
 	return &server{
-		token:   secret,
-		claim:   launcher.NewClaim(name, scenario.StorageShared, env),
-		policy:  policyOf(w, env, labels),
-		service: service,
+		reporting: with,
+		claim:     launcher.NewClaim(name, scenario.StorageShared, env),
+		policy:    policyOf(w, env, labels),
+		service:   service,
 		deployment: &appsv1.Deployment{
 			TypeMeta:   metav1.TypeMeta{APIVersion: appsv1.SchemeGroupVersion.String(), Kind: "Deployment"},
 			ObjectMeta: launcher.ObjectMeta(env, name),

@@ -34,6 +34,7 @@ func render(t *testing.T, w scenario.Workload) (*launcher.Objects, *server) {
 	t.Helper()
 	env := launchertest.Environment()
 	env.Witness, env.Source = Component{}.Witness(env.Namespace)
+	env.Witness.Jar = launchertest.WitnessJar()
 	env.Words = &launcher.Words{}
 	o, err := launcher.Render(w, env, []launcher.Component{Component{}, stagingserver.Component{}, shuffleservice.Component{}})
 	if err != nil {
