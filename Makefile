@@ -49,6 +49,7 @@ run: system-packages components images ## Judge SCENARIO (default: driver-node-p
 	$(PROGRAM) run $(SCENARIO)
 
 .PHONY: test
+test: export SPARKCHAOS_BROWSER_TESTS := 1
 test: system-packages ## Run all tests but the scenarios of tier nightly; needs root for those with clusters
 	@scripts/steps test-unit test-staging test-workloads programs test-cluster
 
@@ -153,7 +154,8 @@ web: ## Bundle the TypeScript of report.html; needs Node.js and npm
 	cd web && npm ci --no-fund --no-audit && npm run build
 
 .PHONY: bench
-bench: components images ## Run the benchmarks and print their figures; as root those of clusters and whole runs, too
+bench: export SPARKCHAOS_BROWSER_TESTS := 1
+bench: system-packages components images ## Run the benchmarks and print their figures; as root those of clusters and whole runs, too
 	SPARKCHAOS_CLUSTER_TESTS=$(CLUSTER_TESTS) go test -run '^$$' -bench . -benchmem -p 1 -timeout $(CLUSTER_TIMEOUT) ./...
 
 .PHONY: fuzz

@@ -15,6 +15,7 @@ import (
 
 func newReportCommand(getenv func(string) string) *cobra.Command {
 	var formats, out string
+	var open bool
 	command := &cobra.Command{
 		Use:   "report RUNDIR",
 		Short: "Show the verdict of a stored run: as a table, JUnit, JSON, Markdown or HTML",
@@ -24,6 +25,7 @@ The exit code is 0 if the report could be made, whatever the verdict is.
 Several formats are printed one after the other. With --out, all formats but the table are written to files in that
 directory instead: junit.xml, verdict.json, report.md, report.html.`,
 		Example: `  sparkchaos report runs/latest
+  sparkchaos report runs/latest --open
   sparkchaos report runs/latest --format junit > junit.xml
   sparkchaos report runs/latest --format table,junit,md --out build/reports`,
 		Args: cobra.ExactArgs(1),
@@ -39,6 +41,9 @@ directory instead: junit.xml, verdict.json, report.md, report.html.`,
 			if err != nil {
 				return err
 			}
+			if open {
+				return openReport(command, args[0], verdict, info, startBrowser(getenv))
+			}
 			if out != "" {
 				kept := func(f report.Format) bool { return slices.Contains(report.Kept(), f) }
 				printed := slices.DeleteFunc(slices.Clone(chosen), kept)
@@ -52,6 +57,7 @@ directory instead: junit.xml, verdict.json, report.md, report.html.`,
 		},
 	}
 	command.Flags().StringVar(&formats, "format", string(report.Table), "one or more of "+formatNames()+", separated by commas")
+	command.Flags().BoolVar(&open, "open", false, "write report.html into the run directory and open it in a browser")
 	command.Flags().StringVar(&out, "out", "", "a directory that exists, for all formats but the table")
 	return command
 }

@@ -41,6 +41,8 @@ func NewRoot() *cobra.Command {
 		newReportCommand(os.Getenv),
 		newRunCommand(os.Getenv),
 		newSchemaCommand(),
+		newServeCommand(),
+		newShowCommand(),
 		stagingcli.New(),
 		newTellCommand(os.Getenv),
 		newVersionCommand(),

@@ -2,6 +2,7 @@
 
 interface Columns {
   base: number;
+  begin: number;
   end: number;
   words: string[];
   Lanes: { Group: number[]; Name: number[]; Detail: number[]; Depth: number[]; Spans: number[]; Marks: number[] };
@@ -27,6 +28,7 @@ export interface Mark { at: number; text: string; event: number }
 export interface Lane { group: string; name: string; detail: string; depth: number; spans: Span[]; marks: Mark[] }
 export interface Run {
   base: number;
+  begin: number;
   end: number;
   lanes: Lane[];
   faults: Fault[];
@@ -78,7 +80,7 @@ export async function readRun(): Promise<Run> {
     return { seq, at, type: word(c.events.Type[i]), object: word(c.events.Obj[i]) };
   });
   return {
-    base: c.base, end: Math.max(1, c.end), lanes, faults: c.faults ?? [], phases: c.phases ?? [], overlaps: c.overlaps ?? [],
+    base: c.base, begin: c.begin, end: Math.max(1, c.end), lanes, faults: c.faults ?? [], phases: c.phases ?? [], overlaps: c.overlaps ?? [],
     series: c.series, proofs: c.proofs ?? [], whole: c.whole, events, place: new Map(events.map((e, i) => [e.seq, i])),
   };
 }

@@ -21,7 +21,12 @@ class App {
     this.strip = new Strip(run, this.view);
     this.pane = new EventPane(run, (seq) => this.visit(`#e${seq}`));
     this.logs = new LogPane(run, this.view);
-    this.view.onMove = () => { this.strip.move(); this.logs.move(); };
+    this.view.onMove = () => {
+      this.strip.move();
+      this.logs.move();
+      root.dataset.from = String(Math.round(this.view.from));
+      root.dataset.to = String(Math.round(this.view.to));
+    };
     this.tip.hidden = true;
     const panes = element("div", "", "panes");
     panes.append(this.pane.box, this.logs.box);
@@ -120,6 +125,7 @@ class App {
     if (event) this.showEvent(Number(event[1]));
     else if (invariant) this.showProof(invariant[1]);
     else this.view.highlight([]);
+    this.root.dataset.events = [...this.view.chosen].join(" ");
     if (event || invariant) document.getElementById("timeline")?.scrollIntoView({ block: "nearest" });
   }
 

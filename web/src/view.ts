@@ -11,7 +11,7 @@ export interface Hit { title: string; text: string; event: number; events: numbe
 interface Colours { get(name: string): string }
 
 export class View {
-  from = 0;
+  from: number;
   to: number;
   top = 0; // of the lanes, in pixels
   chosen = new Set<number>(); // events that are highlighted
@@ -29,6 +29,7 @@ export class View {
   private readonly chosenAt: number[] = [];
 
   constructor(readonly run: Run) {
+    this.from = Math.min(run.begin, run.end - 20);
     this.to = run.end;
     this.canvas.className = "lanes";
     this.canvas.tabIndex = 0;

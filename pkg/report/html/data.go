@@ -14,7 +14,8 @@ import (
 // The data of the page are columns, which pack better than rows. web/src/data.ts reads them; times are in milliseconds from the begin of the
 // run, events are given by their numbers, words by their places in Words.
 type columns struct {
-	Base     int64    `json:"base"` // microseconds since the epoch at the begin of the run
+	Base     int64    `json:"base"`  // microseconds since the epoch at the begin of the run
+	Begin    int64    `json:"begin"` // of what is shown first
 	End      int64    `json:"end"`
 	Words    []string `json:"words"`
 	Lanes    laneColumns
@@ -164,7 +165,7 @@ func zipped(value any) ([]byte, error) {
 func (p Page) columns() columns {
 	words := &dictionary{known: map[string]int{}}
 	t := p.Timeline
-	c := columns{Base: p.Record.base, End: ms(t.End), Whole: !p.Record.over}
+	c := columns{Base: p.Record.base, Begin: ms(t.Begin), End: ms(t.End), Whole: !p.Record.over}
 	for _, lane := range t.Lanes {
 		c.lane(lane, words)
 	}

@@ -113,10 +113,10 @@ func summary(t *timeline.Timeline) string {
 func (p *picture) y(lane int) int { return headHeight + p.place[lane]*(laneHeight+laneGap) }
 
 func (p *picture) x(at time.Duration) float64 {
-	if p.t.End <= 0 {
+	if p.t.End <= p.t.Begin {
 		return labelWidth
 	}
-	return labelWidth + float64(pictureWidth-labelWidth-4)*min(1, at.Seconds()/p.t.End.Seconds())
+	return labelWidth + float64(pictureWidth-labelWidth-4)*max(0, min(1, (at-p.t.Begin).Seconds()/(p.t.End-p.t.Begin).Seconds()))
 }
 
 // escape returns text from outside for an element or an attribute.
@@ -150,12 +150,12 @@ func (p *picture) box(class string, from, to time.Duration, y, height float64, t
 func (p *picture) ticks(height int) {
 	step := time.Second
 	for _, factor := range []time.Duration{5, 2, 3, 2, 5, 2, 3, 2, 10, 10} {
-		if p.t.End/step <= 10 {
+		if (p.t.End-p.t.Begin)/step <= 10 {
 			break
 		}
 		step *= factor
 	}
-	for at := time.Duration(0); at <= p.t.End; at += step {
+	for at := (p.t.Begin + step - 1) / step * step; at <= p.t.End; at += step {
 		x := p.x(at)
 		fmt.Fprintf(p, `<line class="tick" x1="%.1f" x2="%.1f" y1="%d" y2="%d"/>`, x, x, headHeight-4, height-tickHeight)
 		p.text("label small", x+2, float64(height-5), 80, at.String())
@@ -181,6 +181,9 @@ func (p *picture) lane(lane timeline.Lane, y int) {
 	indent := float64(4 + 10*lane.Depth)
 	p.text("label", indent, float64(y+13), labelWidth-indent-6, lane.Name)
 	for _, s := range lane.Spans {
+		if s.To < p.t.Begin {
+			continue
+		}
 		top, height := float64(y), float64(laneHeight)-6
 		if s.Low {
 			top, height = float64(y)+laneHeight-6, 6

@@ -117,6 +117,7 @@ type Series struct {
 
 // Timeline is a run as a picture.
 type Timeline struct {
+	Begin    time.Duration // of the part that is worth looking at: the launch, after the cluster and the baseline were made
 	End      time.Duration
 	Lanes    []Lane
 	Faults   []Window
@@ -129,6 +130,9 @@ type Timeline struct {
 func Of(record *tell.Record, verdict check.RunVerdict, beats []time.Duration) *Timeline {
 	b := builder{m: record.Model, lanes: map[string]int{}, t: &Timeline{}}
 	b.t.End = b.m.Offset(b.m.Last)
+	if !b.m.Launched.Never() {
+		b.t.Begin = max(0, b.off(b.m.Launched)-time.Second)
+	}
 	b.incarnations = b.m.Incarnations()
 	b.controlPlane()
 	b.nodes()
