@@ -60,7 +60,9 @@ func Main(m *testing.M) {
 // A spec that skips itself fails the suite: whoever asked for the suite wants its evidence.
 func RunSuite(t *testing.T, name, variable string) {
 	if os.Getenv(variable) == "" {
-		t.Skipf("runs Spark on a real cluster: needs root; set %s=1, or call make test", variable)
+		why := fmt.Sprintf("it runs Spark on a real cluster, which needs root: set %s=1, or call make test", variable)
+		fmt.Printf("SKIPPED: all specs of the suite %s: %s\n", name, why) // Ginkgo's command shows nothing of a test that is skipped
+		t.Skip(why)
 	}
 	RegisterFailHandler(Fail)
 	suite, reporter := GinkgoConfiguration()
