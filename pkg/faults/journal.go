@@ -14,6 +14,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/sparkchaos/sparkchaos/internal/atomicfile"
 	"github.com/sparkchaos/sparkchaos/pkg/cluster"
 	"github.com/sparkchaos/sparkchaos/pkg/history"
 )
@@ -228,7 +229,7 @@ func Done(dir, id string) error {
 	if err != nil {
 		return fmt.Errorf("close undo record %s: %w", open, err)
 	}
-	return syncDirectory(dir)
+	return atomicfile.SyncDirectory(dir)
 }
 
 // Pending returns the open records of a journal's directory, oldest first; none if there is no such directory.
@@ -361,20 +362,12 @@ func writeDurably(path string, content []byte) error {
 	if err := os.Rename(writing, path+openSuffix); err != nil {
 		return errors.Join(err, os.Remove(writing))
 	}
-	return syncDirectory(filepath.Dir(path))
+	return atomicfile.SyncDirectory(filepath.Dir(path))
 }
 
 func makeDirectory(dir string) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
 	}
-	return syncDirectory(filepath.Dir(dir))
-}
-
-func syncDirectory(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
+	return atomicfile.SyncDirectory(filepath.Dir(dir))
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/sparkchaos/sparkchaos/internal/atomicfile"
 	"github.com/sparkchaos/sparkchaos/pkg/cluster"
 )
 
@@ -35,7 +36,7 @@ func TestAJournalThatIsNoDirectory(t *testing.T) {
 	if next, err := nextNumber(file); err == nil || next != 0 {
 		t.Errorf("the next number is %d, %v; want an error", next, err)
 	}
-	if err := syncDirectory(filepath.Join(file, "below")); err == nil {
+	if err := atomicfile.SyncDirectory(filepath.Join(file, "below")); err == nil {
 		t.Error("a directory that is not there was synced")
 	}
 }

@@ -10,7 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 
-	"golang.org/x/sys/unix"
+	"github.com/gofrs/flock"
 
 	"github.com/sparkchaos/sparkchaos/pkg/cluster"
 )
@@ -43,6 +43,7 @@ type ActiveRecord struct {
 type ActiveRun struct {
 	record ActiveRecord
 	path   string
+	lock   *flock.Flock
 	file   *os.File
 	size   int // of the record as it was written last
 }
@@ -56,20 +57,19 @@ func (a ActiveRuns) Register(record ActiveRecord) (*ActiveRun, error) {
 	run := &ActiveRun{record: record, path: path}
 	// The name is locked before it appears under its final name: nobody can take it for a dead run's.
 	temporary := path + ".new"
-	file, err := os.OpenFile(temporary, os.O_CREATE|os.O_TRUNC|os.O_RDWR, 0o600)
-	if err != nil {
+	var err error
+	if run.lock, run.file, err = lockRecord(temporary, os.O_CREATE|os.O_TRUNC|os.O_RDWR); err != nil {
 		return nil, fmt.Errorf("record that run %s is active: %w", record.RunID, err)
 	}
-	run.file = file
-	err = unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB)
-	if err == nil {
-		err = run.write()
+	if run.file == nil {
+		return nil, fmt.Errorf("record that run %s is active: another process writes %s", record.RunID, temporary)
 	}
+	err = run.write()
 	if err == nil {
 		err = os.Rename(temporary, path)
 	}
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("record that run %s is active: %w", record.RunID, err), file.Close(), os.Remove(temporary))
+		return nil, errors.Join(fmt.Errorf("record that run %s is active: %w", record.RunID, err), run.close(), os.Remove(temporary))
 	}
 	return run, nil
 }
@@ -129,7 +129,23 @@ func (r *ActiveRun) Forget() error {
 }
 
 // Release lets go of the record; without Forget before, the next command cleans up after the run.
-func (r *ActiveRun) Release() { _ = r.file.Close() } // closing unlocks
+func (r *ActiveRun) Release() { _ = r.close() } // the kernel unlocks even if closing fails
+
+func (r *ActiveRun) close() error { return errors.Join(r.file.Close(), r.lock.Close()) }
+
+// lockRecord opens and locks a record without waiting. The file is nil if another process has it.
+func lockRecord(path string, flag int) (*flock.Flock, *os.File, error) {
+	lock := flock.New(path, flock.SetFlag(flag), flock.SetPermissions(0o600))
+	locked, err := lock.TryLock()
+	if err != nil || !locked {
+		return nil, nil, errors.Join(err, lock.Close())
+	}
+	file, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		return nil, nil, errors.Join(err, lock.Close())
+	}
+	return lock, file, nil
+}
 
 // Dead returns the records of runs whose process has ended without cleaning up. Each is held until it is released, so
 // that two commands do not clean up after one run.
@@ -160,44 +176,44 @@ func (a ActiveRuns) Dead() ([]*ActiveRun, error) {
 
 // hold locks a record, or returns nil if its run lives or has forgotten it meanwhile.
 func hold(path string) (*ActiveRun, error) {
-	file, err := os.OpenFile(path, os.O_RDWR, 0)
+	lock, file, err := lockRecord(path, os.O_RDWR)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil // forgotten meanwhile
 	}
 	if err != nil {
 		return nil, fmt.Errorf("look for runs to clean up: %w", err)
 	}
-	err = unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB)
-	if errors.Is(err, unix.EWOULDBLOCK) {
-		return nil, file.Close() // its run lives
+	if file == nil {
+		return nil, nil // its run lives
 	}
+	run := &ActiveRun{path: path, lock: lock, file: file}
 	// Whoever held the lock until now may have removed the file.
-	if err == nil && !stillAt(path, file) {
-		return nil, file.Close()
+	if !run.stillThere() {
+		return nil, run.close()
 	}
-	run := &ActiveRun{path: path, file: file}
-	var content []byte
-	if err == nil {
-		content, err = io.ReadAll(file)
-	}
+	content, err := io.ReadAll(file)
 	if err == nil {
 		run.size = len(content)
 		err = json.Unmarshal(content, &run.record)
 	}
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("the record %s of a run cannot be read: %w; look at its nodes with `sparkchaos cluster status`, then delete the file", path, err), file.Close())
+		return nil, errors.Join(fmt.Errorf("the record %s of a run cannot be read: %w; look at its nodes with `sparkchaos cluster status`, then delete the file", path, err), run.close())
 	}
 	return run, nil
 }
 
-// stillAt reports whether path names the open file.
-func stillAt(path string, file *os.File) bool {
-	opened, err := file.Stat()
+// stillThere reports whether the path names the file that was locked and opened.
+func (r *ActiveRun) stillThere() bool {
+	locked, err := r.lock.Stat()
 	if err != nil {
 		return false
 	}
-	named, err := os.Stat(path)
-	return err == nil && os.SameFile(opened, named)
+	opened, err := r.file.Stat()
+	if err != nil {
+		return false
+	}
+	named, err := os.Stat(r.path)
+	return err == nil && os.SameFile(locked, named) && os.SameFile(opened, named)
 }
 
 // Record returns what is known of the run.

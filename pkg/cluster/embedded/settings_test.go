@@ -140,7 +140,7 @@ func TestRecordsSurviveAndDamageIsNamed(t *testing.T) {
 	if _, err := d.load(); err == nil || !strings.Contains(err.Error(), "cluster down") {
 		t.Errorf("damaged: %v", err)
 	}
-	left, err := filepath.Glob(filepath.Join(d.root, ".new-*"))
+	left, err := filepath.Glob(filepath.Join(d.root, ".*"))
 	if err != nil || len(left) > 0 {
 		t.Errorf("temporary files are left: %v, %v", left, err)
 	}

@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/sparkchaos/sparkchaos/internal/atomicfile"
 )
 
 // Read reads a file that Write has written. That there is none is fs.ErrNotExist.
@@ -33,35 +35,14 @@ func Write(path string, value any) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return fmt.Errorf("write a cluster's state: %w", err)
 	}
-	temporary, err := os.CreateTemp(filepath.Dir(path), temporaryPrefix+"*")
-	if err != nil {
-		return fmt.Errorf("write a cluster's state: %w", err)
-	}
-	_, err = temporary.Write(append(content, '\n'))
-	err = errors.Join(err, temporary.Sync(), temporary.Close())
-	if err == nil {
-		err = os.Rename(temporary.Name(), path)
-	}
-	if err != nil {
-		return fmt.Errorf("write the state file %s: %w", path, errors.Join(err, os.Remove(temporary.Name())))
-	}
-	if err := syncDirectory(filepath.Dir(path)); err != nil {
+	if err := atomicfile.WriteDurably(path, append(content, '\n'), 0o600); err != nil {
 		return fmt.Errorf("write the state file %s: %w", path, err)
 	}
 	return nil
 }
 
-// syncDirectory makes the names in a directory outlive a loss of power, as a file's own Sync does its content.
-func syncDirectory(path string) error {
-	directory, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	return errors.Join(directory.Sync(), directory.Close())
-}
-
-// temporaryPrefix begins the names of files that Write has not finished.
-const temporaryPrefix = ".new-"
+// formerPrefix begins the names of files that earlier versions have not finished.
+const formerPrefix = ".new-"
 
 // OnlyHolds returns the names in a cluster's directory, of which the record is missing. If there is any other than those that are known to be made
 // there, the directory is somebody else's and the error names it.
@@ -73,7 +54,7 @@ func OnlyHolds(directory, record string, known ...string) ([]string, error) {
 	var names []string
 	for _, entry := range entries {
 		name := entry.Name()
-		if strings.HasPrefix(name, temporaryPrefix) {
+		if strings.HasPrefix(name, formerPrefix) || atomicfile.Unfinished(name, append(known, record)...) {
 			continue
 		}
 		if !slices.Contains(known, name) {

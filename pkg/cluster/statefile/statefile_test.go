@@ -92,7 +92,7 @@ func TestTheRecordIsRemovedLast(t *testing.T) {
 func TestOnlyHolds(t *testing.T) {
 	t.Parallel()
 	directory := t.TempDir()
-	for _, file := range []string{"shared", ".new-1"} {
+	for _, file := range []string{"shared", ".new-1", ".cluster.json42"} {
 		if err := os.WriteFile(filepath.Join(directory, file), nil, 0o600); err != nil {
 			t.Fatal(err)
 		}
