@@ -15,18 +15,23 @@ type Doing[W any] struct {
 // Doings are what an implementation can do to its workers.
 type Doings[W any] map[Action]Doing[W]
 
-// Turn waits until nobody else acts on the cluster, and returns what ends that.
+// Turn waits until nobody else acts on the cluster, and returns a function that lets others act.
 type Turn func(context.Context) (end func(), err error)
 
 // Find finds the worker of a name, and the state that it is in.
 type Find[W any] func(ctx context.Context, name string) (W, Node, error)
 
-// Do does an action to a node, as Cluster.Do promises: one at a time, refused where it makes no sense, and with a bound.
+// Do does an action to a node, as Cluster.Do promises.
 func (d Doings[W]) Do(ctx context.Context, action Action, node string, turn Turn, find Find[W]) (Evidence, error) {
 	doing, ok := d[action]
 	if !ok {
-		return Evidence{}, fmt.Errorf("nobody can %q a node: expected one of %v", action, Actions())
+		return Evidence{}, fmt.Errorf("unsupported action %q: expected one of %v", action, Actions())
 	}
+	return doing.On(ctx, action, node, turn, find)
+}
+
+// On does the action to a node: one at a time, refused where it makes no sense, and with a bound.
+func (d Doing[W]) On(ctx context.Context, action Action, node string, turn Turn, find Find[W]) (Evidence, error) {
 	if err := CheckNode(node); err != nil {
 		return Evidence{}, err
 	}
@@ -42,10 +47,10 @@ func (d Doings[W]) Do(ctx context.Context, action Action, node string, turn Turn
 	if why := action.Refusal(state); why != "" {
 		return Evidence{}, fmt.Errorf("%s of node %s: %s; nothing was changed", action, node, why)
 	}
-	ctx, cancel := context.WithTimeoutCause(ctx, doing.Limit, fmt.Errorf("the effect was not seen within %v", doing.Limit))
+	ctx, cancel := context.WithTimeoutCause(ctx, d.Limit, fmt.Errorf("the effect was not seen within %v", d.Limit))
 	defer cancel()
 	e := Evidence{Action: action, Node: node, Begun: time.Now()}
-	if err := doing.Do(ctx, worker, &e); err != nil {
+	if err := d.Do(ctx, worker, &e); err != nil {
 		return e, fmt.Errorf("%s of node %s: %w", action, node, err)
 	}
 	return e, nil

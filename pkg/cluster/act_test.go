@@ -25,8 +25,8 @@ func TestDo(t *testing.T) {
 		steps  []string // what was done, in order
 	}{
 		{name: "done", action: PowerOff, state: Node{Power: On}, steps: []string{"turn", "find w", "do w", "end"}},
-		{name: "an action that nobody can do", action: "explode", want: `nobody can "explode" a node`},
-		{name: "one that this cluster cannot", action: Freeze, want: `nobody can "freeze" a node`},
+		{name: "an action that nobody can do", action: "explode", want: `unsupported action "explode"`},
+		{name: "one that this cluster cannot", action: Freeze, want: `unsupported action "freeze"`},
 		{name: "no turn", action: PowerOff, turn: broken, want: "broken", steps: []string{"turn"}},
 		{name: "no such node", action: PowerOff, find: broken, want: "broken", steps: []string{"turn", "find w", "end"}},
 		{name: "so already", action: PowerOff, state: Node{Power: Off}, want: "power-off of node w: it is off; nothing was changed", steps: []string{"turn", "find w", "end"}},

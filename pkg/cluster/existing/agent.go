@@ -91,14 +91,14 @@ func (c *Cluster) startAgents(ctx context.Context, run string) error {
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, agentTimeout, fmt.Errorf("not all of them run within %v", agentTimeout))
 	defer cancel()
-	err = cluster.Poll(ctx, func(ctx context.Context) (bool, string) {
+	err = cluster.PollEvery(ctx, lookPause, func(ctx context.Context) (bool, string) {
 		workers, err := c.workers(ctx)
 		if err != nil {
-			return later(ctx, err.Error())
+			return false, err.Error()
 		}
 		running, waiting, err := c.agentPods(ctx)
 		if err != nil {
-			return later(ctx, err.Error())
+			return false, err.Error()
 		}
 		var missing []string
 		for _, worker := range workers {
@@ -109,7 +109,7 @@ func (c *Cluster) startAgents(ctx context.Context, run string) error {
 		if len(missing) == 0 {
 			return true, ""
 		}
-		return later(ctx, fmt.Sprintf("none runs on %s %s", strings.Join(missing, ", "), strings.Join(waiting, ", ")))
+		return false, fmt.Sprintf("none runs on %s %s", strings.Join(missing, ", "), strings.Join(waiting, ", "))
 	})
 	if err != nil {
 		return fmt.Errorf("start the agents (image %s): %w", c.options.Image, err)
@@ -176,14 +176,14 @@ func (c *Cluster) ask(ctx context.Context, node string, args ...string) (answer,
 	ctx, cancel := context.WithTimeoutCause(ctx, agentPatience, fmt.Errorf("it did not answer within %v", agentPatience))
 	defer cancel()
 	var a answer
-	err := cluster.Poll(ctx, func(ctx context.Context) (bool, string) {
+	err := cluster.PollEvery(ctx, lookPause, func(ctx context.Context) (bool, string) {
 		running, waiting, err := c.agentPods(ctx)
 		if err != nil {
-			return later(ctx, err.Error())
+			return false, err.Error()
 		}
 		pod, ok := running[node]
 		if !ok {
-			return later(ctx, fmt.Sprintf("no agent runs there; %s", strings.Join(waiting, ", ")))
+			return false, fmt.Sprintf("no agent runs there; %s", strings.Join(waiting, ", "))
 		}
 		trying, cancel := context.WithTimeout(ctx, agentPatience/3)
 		defer cancel()
@@ -191,7 +191,7 @@ func (c *Cluster) ask(ctx context.Context, node string, args ...string) (answer,
 		a.out, err = podexec.Run(trying, c.config, c.client, podexec.Place{Namespace: Namespace, Pod: pod, Container: agentName}, append([]string{agentProgram, "node"}, args...)...)
 		a.answered = time.Now()
 		if err != nil {
-			return later(ctx, err.Error())
+			return false, err.Error()
 		}
 		return true, ""
 	})

@@ -37,7 +37,8 @@ func (c *Cluster) Do(ctx context.Context, action cluster.Action, node string) (c
 		before, err := c.machine(ctx, name)
 		return before, before, err
 	}
-	doings := cluster.Doings[cluster.Node]{action: {Limit: command.bound() + effectTimeout, Do: func(ctx context.Context, before cluster.Node, e *cluster.Evidence) error {
+	doing := cluster.Doing[cluster.Node]{Limit: command.bound() + effectTimeout}
+	doing.Do = func(ctx context.Context, before cluster.Node, e *cluster.Evidence) error {
 		if err := c.MayAct(ctx); err != nil {
 			return fmt.Errorf("nothing was done: %w", err)
 		}
@@ -48,8 +49,8 @@ func (c *Cluster) Do(ctx context.Context, action cluster.Action, node string) (c
 			return fmt.Errorf("the command ended well, and yet: %w", err)
 		}
 		return c.awaitKubernetes(ctx, e)
-	}}}
-	return doings.Do(ctx, action, node, turn, find)
+	}
+	return doing.On(ctx, action, node, turn, find)
 }
 
 func (c *Cluster) command(action cluster.Action) (Command, bool) {
@@ -89,22 +90,16 @@ func (c *Cluster) awaitMachine(ctx context.Context, e *cluster.Evidence, before 
 	if ended, undoes := e.Action.Undoes(); undoes {
 		what = fmt.Sprintf("%s is not in effect any more", ended)
 	}
-	return e.Await(ctx, what, byCommand, func(ctx context.Context) (bool, string) {
+	return e.AwaitEvery(ctx, lookPause, what, byCommand, func(ctx context.Context) (bool, string) {
 		now, err := c.machine(ctx, e.Node)
 		if err != nil {
-			return later(ctx, err.Error())
+			return false, err.Error()
 		}
 		if e.Action.Achieved(before, now) {
 			return true, ""
 		}
-		return later(ctx, fmt.Sprintf("%+v", now))
+		return false, fmt.Sprintf("%+v", now)
 	})
-}
-
-// later waits a little before the next look.
-func later(ctx context.Context, seen string) (bool, string) {
-	_ = pause(ctx, lookPause) // whoever polls sees that the time is over
-	return false, seen
 }
 
 // awaitKubernetes waits until the node's kubelet has missed two renewals of its lease, or has renewed it again.
@@ -114,13 +109,13 @@ func (c *Cluster) awaitKubernetes(ctx context.Context, e *cluster.Evidence) erro
 	if _, undoes := e.Action.Undoes(); !undoes {
 		what, seen = "kubelet renews the node's lease no more", lease.Silent
 	}
-	return e.Await(ctx, what, byLease, func(ctx context.Context) (bool, string) {
+	return e.AwaitEvery(ctx, lookPause, what, byLease, func(ctx context.Context) (bool, string) {
 		if err := lease.Look(ctx, c.client, time.Now); err != nil {
-			return later(ctx, err.Error())
+			return false, err.Error()
 		}
 		if seen() {
 			return true, ""
 		}
-		return later(ctx, lease.String())
+		return false, lease.String()
 	})
 }
