@@ -33,6 +33,8 @@ func NewRoot() *cobra.Command {
 		newDoctorCommand(os.Getenv),
 		newExplainCommand(),
 		newImageCommand(os.Getenv),
+		newImportCommand(),
+		newInitCommand(),
 		newKindCommand(os.Getenv),
 		newLintCommand(),
 		newListCommand(),
