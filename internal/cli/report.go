@@ -45,7 +45,7 @@ directory instead: junit.xml, verdict.json, report.md, report.html.`,
 				return openReport(command, args[0], verdict, info, startBrowser(getenv))
 			}
 			if out != "" {
-				kept := func(f report.Format) bool { return slices.Contains(report.Kept(), f) }
+				kept := func(f report.Format) bool { _, is := f.File(); return is }
 				printed := slices.DeleteFunc(slices.Clone(chosen), kept)
 				files := slices.DeleteFunc(chosen, func(f report.Format) bool { return !kept(f) })
 				if err := report.WriteFiles(out, verdict, info, files...); err != nil {

@@ -16,6 +16,7 @@ import (
 	"github.com/sparkchaos/sparkchaos/internal/assembly"
 	"github.com/sparkchaos/sparkchaos/internal/printable"
 	"github.com/sparkchaos/sparkchaos/internal/testbed"
+	"github.com/sparkchaos/sparkchaos/pkg/check"
 	"github.com/sparkchaos/sparkchaos/pkg/cluster"
 	"github.com/sparkchaos/sparkchaos/pkg/plan"
 	"github.com/sparkchaos/sparkchaos/pkg/report"
@@ -33,6 +34,7 @@ type runFlags struct {
 	repeat      int
 	allowed     testbed.Allowances
 	wait        time.Duration
+	reports     ciReports
 }
 
 // defaultCluster is the name of a cluster when the user gives none.
@@ -52,7 +54,9 @@ since when; with --wait it waits for the cluster instead.
 
 Exit codes: pass 0, violation 1, inconclusive 2, cluster or environment error 3, clean-up incomplete 4, usage 64,
 interrupted 130. With several runs, the exit code is that of the worst one, in this order: violation, error, inconclusive,
-clean-up incomplete, pass.`,
+clean-up incomplete, pass.
+
+In a step of GitHub Actions, where GITHUB_STEP_SUMMARY is set, the summary of the step and annotations tell of all runs.`,
 		Example: `  sparkchaos run driver-node-power-off
   sparkchaos run scenarios/*.yaml --seed 7
   sparkchaos run --plan runs/latest/plan.yaml --repeat 5`,
@@ -77,6 +81,7 @@ clean-up incomplete, pass.`,
 	f.IntVar(&flags.repeat, "repeat", 1, "how often to run each scenario")
 	addAllowances(&flags.allowed, f)
 	addWait(f, &flags.wait)
+	flags.reports.addFlags(f)
 	flags.cluster.addFlags(f, cluster.ToReach, cluster.ToRun)
 	return command
 }
@@ -181,25 +186,42 @@ func carryOutAll(command *cobra.Command, getenv func(string) string, planned []p
 	}
 	defer func() { _ = lab.Close() }() // no run leaves anything to be removed by it
 	defer sayKept(lab, flags.keepCluster, show)
+	worst, runs := carryOutEach(command, getenv, lab, planned, flags.repeat, show)
+	if err := flags.reports.write(command.OutOrStdout(), getenv, runs); err != nil {
+		worst = worst.or(outcome{code: ExitError, err: err})
+	}
+	switch {
+	case ctx.Err() != nil:
+		return withCode(ExitInterrupted, worst.interrupted())
+	case worst.err != nil:
+		return withCode(worst.code, worst.err)
+	default:
+		return exitWith(worst.code)
+	}
+}
+
+// carryOutEach runs the plans one after the other until the command is interrupted.
+func carryOutEach(
+	command *cobra.Command, getenv func(string) string, lab *sparkchaos.Cluster, planned []plannedRun, repeat int, show *progress,
+) (outcome, []report.Run) {
 	worst := outcome{code: ExitPass}
+	var runs []report.Run
 	for _, one := range planned {
-		for n := 1; n <= flags.repeat; n++ {
-			if flags.repeat > 1 {
-				one.repetition = report.Repetition{Number: n, Of: flags.repeat}
+		for n := 1; n <= repeat; n++ {
+			if repeat > 1 {
+				one.repetition = report.Repetition{Number: n, Of: repeat}
 			}
-			if flags.repeat > 1 || len(planned) > 1 {
-				show.Say("run %s, %d of %d", one.plan.Scenario.Name, n, flags.repeat)
+			if repeat > 1 || len(planned) > 1 {
+				show.Say("run %s, %d of %d", one.plan.Scenario.Name, n, repeat)
 			}
-			worst = worst.or(carryOut(command, getenv, lab, one))
-			if ctx.Err() != nil {
-				return withCode(ExitInterrupted, worst.interrupted())
+			result, run := carryOut(command, getenv, lab, one)
+			worst, runs = worst.or(result), append(runs, run)
+			if command.Context().Err() != nil {
+				return worst, runs
 			}
 		}
 	}
-	if worst.err != nil {
-		return withCode(worst.code, worst.err)
-	}
-	return exitWith(worst.code)
+	return worst, runs
 }
 
 // refused explains why a cluster cannot be used.
@@ -252,17 +274,18 @@ func (o outcome) interrupted() error {
 }
 
 // carryOut runs one plan and prints the verdict.
-func carryOut(command *cobra.Command, getenv func(string) string, lab *sparkchaos.Cluster, one plannedRun) outcome {
+func carryOut(command *cobra.Command, getenv func(string) string, lab *sparkchaos.Cluster, one plannedRun) (outcome, report.Run) {
 	verdict, err := lab.Carry(command.Context(), sparkchaos.Planned{
 		Plan: one.plan, Scenario: one.scenario, Beside: one.beside, Repetition: one.repetition,
 	})
-	if verdict.Directory == "" {
-		return outcome{code: ExitError, err: err}
+	if verdict.Directory == "" { // reports of all runs must not look as if it had never been asked for
+		failed := check.RunVerdict{Scenario: one.plan.Scenario.Name, Seed: one.plan.Seed, Verdict: check.Error, Reason: fmt.Sprint(err)}
+		return outcome{code: ExitError, err: err}, report.Run{Verdict: failed}
 	}
 	if err == nil {
 		err = printRun(command, getenv, verdict)
 	}
-	return outcomeOf(verdict, err)
+	return outcomeOf(verdict, err), report.Run{Verdict: verdict.RunVerdict, Info: verdict.Info}
 }
 
 func printRun(command *cobra.Command, getenv func(string) string, verdict sparkchaos.Verdict) error {

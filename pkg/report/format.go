@@ -20,18 +20,21 @@ const (
 	JSON     Format = "json"
 	Markdown Format = "md"
 	HTML     Format = "html"
+	CTRF     Format = "ctrf"
+	GitHub   Format = "github"
 )
 
 // definition is how the reports of a format are made and kept.
 type definition struct {
 	format Format
-	file   string // its name in a run directory; empty if it is only printed
+	file   string // its name; empty if it is only printed
+	asked  bool   // made when it is asked for, and not for each run
 	render func(check.RunVerdict, RunInfo, Style) ([]byte, error)
 }
 
 // definitions returns all formats. A new one needs a line here and a file with its definition.
 func definitions() []definition {
-	return []definition{tableFormat(), junitFormat(), jsonFormat(), markdownFormat(), htmlFormat()}
+	return []definition{tableFormat(), junitFormat(), jsonFormat(), markdownFormat(), htmlFormat(), ctrfFormat(), githubFormat()}
 }
 
 func defined(format Format) (definition, error) {
@@ -52,11 +55,11 @@ func Formats() []Format {
 	return formats
 }
 
-// Kept returns the formats that are kept in files of a run directory.
+// Kept returns the formats that are kept in files of each run directory.
 func Kept() []Format {
 	return slices.DeleteFunc(Formats(), func(f Format) bool {
-		_, kept := f.File()
-		return !kept
+		d, err := defined(f)
+		return err != nil || d.file == "" || d.asked
 	})
 }
 
@@ -73,7 +76,7 @@ func ParseFormats(list string) ([]Format, error) {
 	return formats, nil
 }
 
-// File returns the name under which a format is kept in a run directory, or false if it is only printed.
+// File returns the name of the file that a format is kept in, or false if it is only printed.
 func (f Format) File() (string, bool) {
 	d, err := defined(f)
 	return d.file, err == nil && d.file != ""

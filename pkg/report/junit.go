@@ -142,10 +142,10 @@ func junitSuiteOf(plan planRuns) (junitSuite, error) {
 func junitCaseOf(c runCase) junitCase {
 	worst := c.worst()
 	made := junitCase{Class: c.class, Name: c.name, Properties: junitCaseProperties(c)}
-	if worst.group == "run" && worst.name == "verdict" {
+	if c.isVerdict() {
 		made.Time = junitSeconds(c.took().Seconds())
 	}
-	problem := &junitProblem{Message: c.message(), Type: worst.verdict, Text: junitProblemText(worst)}
+	problem := &junitProblem{Message: c.message(), Type: worst.verdict, Text: problemText(worst)}
 	switch worst.outcome {
 	case failing:
 		made.Failure = problem
@@ -175,7 +175,7 @@ func (made *junitCase) addReruns(c runCase) {
 	}
 	flaky := len(bad) < len(c.attempts)
 	for i, a := range bad {
-		rerun := junitRerun{Message: a.reason, Type: a.verdict, Trace: junitOutput{"run " + clean(a.run.Verdict.RunID) + "\n" + junitProblemText(a)}}
+		rerun := junitRerun{Message: a.reason, Type: a.verdict, Trace: junitOutput{"run " + clean(a.run.Verdict.RunID) + "\n" + problemText(a)}}
 		switch {
 		case flaky && a.outcome == failing:
 			made.FlakyFailures = append(made.FlakyFailures, rerun)
@@ -190,7 +190,7 @@ func (made *junitCase) addReruns(c runCase) {
 	}
 }
 
-func junitProblemText(a attempt) string {
+func problemText(a attempt) string {
 	text := strings.Join(junitLines(a.entry), "\n")
 	if reason := clean(a.run.Verdict.Reason); reason != "" && reason != a.reason {
 		text += "\nThe run: " + reason
@@ -211,8 +211,17 @@ func attachments(run Run) []string {
 	return lines
 }
 
-// junitCaseProperties returns what was measured, and which events show it.
+// junitCaseProperties returns the properties of a case; nil if there are none.
 func junitCaseProperties(c runCase) *junitList {
+	all := caseProperties(c)
+	if len(all) == 0 {
+		return nil
+	}
+	return &junitList{all}
+}
+
+// caseProperties returns what was measured, and which events show it.
+func caseProperties(c runCase) []junitProperty {
 	worst := c.worst()
 	var all []junitProperty
 	add := func(name, value string) {
@@ -239,10 +248,7 @@ func junitCaseProperties(c runCase) *junitList {
 		add("events", eventNumber(f.Evidence))
 		add("proof", strings.Join(worst.proof, "; "))
 	}
-	if len(all) == 0 {
-		return nil
-	}
-	return &junitList{all}
+	return all
 }
 
 func junitLines(e entry) []string {

@@ -307,7 +307,7 @@ func TestWriteAndLoad(t *testing.T) {
 
 func TestParseFormats(t *testing.T) {
 	t.Parallel()
-	got, err := ParseFormats("table, junit,json,md,html")
+	got, err := ParseFormats("table, junit,json,md,html,ctrf,github")
 	if diff := cmp.Diff(Formats(), got); diff != "" || err != nil {
 		t.Errorf("%v\n%s", err, diff)
 	}

@@ -156,6 +156,11 @@ func (c runCase) bad() []attempt {
 	return slices.DeleteFunc(slices.Clone(c.attempts), func(a attempt) bool { return a.outcome == green })
 }
 
+// isVerdict reports whether the case is the run as a whole.
+func (c runCase) isVerdict() bool {
+	return c.attempts[0].group == "run" && c.attempts[0].name == "verdict"
+}
+
 // message says what is wrong with a case, and in how many runs.
 func (c runCase) message() string {
 	reason := c.worst().reason
