@@ -32,6 +32,7 @@ func NewRoot() *cobra.Command {
 		newComponentsCommand(os.Getenv),
 		newDoctorCommand(os.Getenv),
 		newExplainCommand(),
+		newGateCommand(os.Getenv),
 		newImageCommand(os.Getenv),
 		newImportCommand(),
 		newInitCommand(),
