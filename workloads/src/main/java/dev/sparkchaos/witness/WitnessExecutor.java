@@ -24,8 +24,17 @@ final class WitnessExecutor implements ExecutorPlugin {
   private void start(PluginContext plugin, String incarnation) {
     Identity identity = Identity.ofExecutor(System.getenv(), plugin.executorID(), incarnation);
     witness = Witness.start(identity, Settings.of(plugin.conf(), System.getenv()), plugin.conf().get("spark.app.id", ""));
-    witness.observe(() -> witness.write(WitnessRecord.of(RecordType.EXECUTOR_STARTED).detail("host", plugin.hostname())));
+    witness.observe(() -> witness.write(WitnessRecord.of(RecordType.EXECUTOR_STARTED).detail("host", host(plugin))));
     witness.observe(() -> evidence = LogEvidence.attach(witness));
+  }
+
+  private static String host(PluginContext plugin) {
+    try {
+      return plugin.hostname();
+    } catch (NullPointerException e) {
+      // Spark asks for the address of a server that executors outside of tests do not have.
+      return System.getenv("SPARK_LOCAL_IP");
+    }
   }
 
   @Override

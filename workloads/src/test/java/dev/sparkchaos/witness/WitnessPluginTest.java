@@ -252,6 +252,8 @@ class WitnessPluginTest {
       assertEquals("app-1", record.path("appID").asText());
     }
     assertEquals(1, ofType(records, "executorStarted").size());
+    assertEquals("127.0.0.1", detail(ofType(records, "executorStarted").get(0), "host"));
+    assertEquals(List.of(), ofType(records, "witnessTrouble"));
     assertEquals(1, ofType(records, "executorStopping").size());
   }
 
@@ -271,7 +273,7 @@ class WitnessPluginTest {
 
     @Override
     public String hostname() {
-      return "h";
+      throw new NullPointerException("as Spark's own in an executor");
     }
 
     @Override
