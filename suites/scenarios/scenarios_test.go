@@ -29,8 +29,18 @@ var _ = BeforeSuite(func() {
 })
 
 var _ = DescribeTable("shipped scenarios", func(_ SpecContext, s *scenario.Scenario) {
-	support.RunShipped(s, runs, name)
+	support.RunShipped(s, runs, clusterOf(s))
 }, support.Entries(withoutChaosMesh))
 
 // withoutChaosMesh leaves out the scenarios that have a suite of their own.
 func withoutChaosMesh(s *scenario.Scenario) bool { return !support.ThroughChaosMesh(s) }
+
+// clusterOf returns the name of the cluster that a scenario runs on: that of this process, or one of its own if it asks for another timing.
+func clusterOf(s *scenario.Scenario) string {
+	if s.Spec.Cluster.Timing.Name == scenario.TimingFast {
+		return name
+	}
+	own := name + "-own"
+	DeferCleanup(func() { support.Down(own, "embedded") })
+	return own
+}
