@@ -47,7 +47,9 @@ export interface Raw { raw: string[]; prev: number[]; logs: { name: string; cut:
 async function unpack<T>(id: string): Promise<T> {
   const element = document.getElementById(id);
   if (!element) throw new Error(`there is no data "${id}" in this page`);
-  const packed = Uint8Array.from(atob(element.textContent ?? ""), (c) => c.charCodeAt(0));
+  const text = atob(element.textContent ?? "");
+  const packed = new Uint8Array(text.length);
+  for (let i = 0; i < text.length; i++) packed[i] = text.charCodeAt(i);
   const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("gzip"));
   return (await new Response(stream).json()) as T;
 }
@@ -81,7 +83,7 @@ export async function readRun(): Promise<Run> {
   });
   return {
     base: c.base, begin: c.begin, end: Math.max(1, c.end), lanes, faults: c.faults ?? [], phases: c.phases ?? [], overlaps: c.overlaps ?? [],
-    series: c.series, proofs: c.proofs ?? [], whole: c.whole, events, place: new Map(events.map((e, i) => [e.seq, i])),
+    series: { step: c.series.step, tasks: c.series.tasks ?? [], executors: c.series.executors ?? [], beats: c.series.beats ?? [] }, proofs: c.proofs ?? [], whole: c.whole, events, place: new Map(events.map((e, i) => [e.seq, i])),
   };
 }
 

@@ -126,7 +126,7 @@ class App {
     else if (invariant) this.showProof(invariant[1]);
     else this.view.highlight([]);
     this.root.dataset.events = [...this.view.chosen].join(" ");
-    if (event || invariant) document.getElementById("timeline")?.scrollIntoView({ block: "nearest" });
+    if (event || invariant) reveal(document.getElementById("timeline"));
   }
 
   private showEvent(seq: number): void {
@@ -247,6 +247,12 @@ class App {
   }
 }
 
+// reveal scrolls to an element unless its begin is in sight.
+function reveal(element: HTMLElement | null): void {
+  const top = element?.getBoundingClientRect().top ?? 0;
+  if (top < 0 || top > innerHeight * 0.6) element?.scrollIntoView();
+}
+
 function decode(hash: string): string {
   try {
     return decodeURIComponent(hash);
@@ -255,9 +261,18 @@ function decode(hash: string): string {
   }
 }
 
+// painted waits until the browser has shown the page, which decides the verdict without this script; a page in the background is not shown.
+function painted(): Promise<void> {
+  return new Promise((done) => {
+    setTimeout(done, 400);
+    requestAnimationFrame(() => setTimeout(done, 0));
+  });
+}
+
 async function main(): Promise<void> {
   const root = document.getElementById("app");
   if (!root || !document.getElementById("data")) return;
+  await painted();
   const begin = performance.now();
   const app = new App(await readRun(), root);
   app.start();
