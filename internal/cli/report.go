@@ -14,7 +14,7 @@ import (
 )
 
 func newReportCommand(getenv func(string) string) *cobra.Command {
-	var formats, out string
+	var formats, out, endpoint string
 	var open bool
 	command := &cobra.Command{
 		Use:   "report RUNDIR",
@@ -23,11 +23,16 @@ func newReportCommand(getenv func(string) string) *cobra.Command {
 The exit code is 0 if the report could be made, whatever the verdict is.
 
 Several formats are printed one after the other. With --out, all formats but the table are written to files in that
-directory instead: junit.xml, verdict.json, report.md, report.html.`,
+directory instead: junit.xml, verdict.json, report.md, report.html …
+
+The formats chrome, perfetto and otlp are traces of the run: for chrome://tracing, for ui.perfetto.dev, and as OTLP/JSON. With --otlp-endpoint
+the trace is sent by OTLP/HTTP as well. Sent again, it is the same trace with the same spans.`,
 		Example: `  sparkchaos report runs/latest
   sparkchaos report runs/latest --open
   sparkchaos report runs/latest --format junit > junit.xml
-  sparkchaos report runs/latest --format table,junit,md --out build/reports`,
+  sparkchaos report runs/latest --format table,junit,md --out build/reports
+  sparkchaos report runs/latest --format perfetto > run.pftrace
+  sparkchaos report runs/latest --otlp-endpoint http://localhost:4318`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(command *cobra.Command, args []string) error {
 			chosen, err := report.ParseFormats(formats)
@@ -39,6 +44,9 @@ directory instead: junit.xml, verdict.json, report.md, report.html.`,
 				return withCode(ExitUsage, err)
 			}
 			if err != nil {
+				return err
+			}
+			if err := sendTrace(command, endpoint, verdict, info); err != nil {
 				return err
 			}
 			if open {
@@ -59,6 +67,7 @@ directory instead: junit.xml, verdict.json, report.md, report.html.`,
 	command.Flags().StringVar(&formats, "format", string(report.Table), "one or more of "+formatNames()+", separated by commas")
 	command.Flags().BoolVar(&open, "open", false, "write report.html into the run directory and open it in a browser")
 	command.Flags().StringVar(&out, "out", "", "a directory that exists, for all formats but the table")
+	command.Flags().StringVar(&endpoint, "otlp-endpoint", "", "send a trace of the run to this receiver by OTLP/HTTP")
 	return command
 }
 

@@ -30,6 +30,7 @@ func NewRoot() *cobra.Command {
 		newCleanupCommand(os.Getenv),
 		newClusterCommand(os.Getenv),
 		newComponentsCommand(os.Getenv),
+		newDiffCommand(),
 		newDoctorCommand(os.Getenv),
 		newExplainCommand(),
 		newGateCommand(os.Getenv),

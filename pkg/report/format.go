@@ -8,6 +8,7 @@ import (
 
 	"github.com/sparkchaos/sparkchaos/internal/atomicfile"
 	"github.com/sparkchaos/sparkchaos/pkg/check"
+	"github.com/sparkchaos/sparkchaos/pkg/report/trace"
 )
 
 // Format is one form of a report.
@@ -22,6 +23,9 @@ const (
 	HTML     Format = "html"
 	CTRF     Format = "ctrf"
 	GitHub   Format = "github"
+	Chrome   Format = "chrome"
+	Perfetto Format = "perfetto"
+	OTLP     Format = "otlp"
 )
 
 // definition is how the reports of a format are made and kept.
@@ -34,7 +38,11 @@ type definition struct {
 
 // definitions returns all formats. A new one needs a line here and a file with its definition.
 func definitions() []definition {
-	return []definition{tableFormat(), junitFormat(), jsonFormat(), markdownFormat(), htmlFormat(), ctrfFormat(), githubFormat()}
+	return []definition{
+		tableFormat(), junitFormat(), jsonFormat(), markdownFormat(), htmlFormat(), ctrfFormat(), githubFormat(),
+		traceFormat(Chrome, "trace.chrome.json", (*trace.Run).Chrome), traceFormat(Perfetto, "trace.pftrace", (*trace.Run).Perfetto),
+		traceFormat(OTLP, "trace.otlp.json", (*trace.Run).OTLP),
+	}
 }
 
 func defined(format Format) (definition, error) {

@@ -3,6 +3,7 @@ package report
 import (
 	"bytes"
 	"encoding/xml"
+	"errors"
 	"flag"
 	"io"
 	"os"
@@ -307,7 +308,7 @@ func TestWriteAndLoad(t *testing.T) {
 
 func TestParseFormats(t *testing.T) {
 	t.Parallel()
-	got, err := ParseFormats("table, junit,json,md,html,ctrf,github")
+	got, err := ParseFormats("table, junit,json,md,html,ctrf,github,chrome,perfetto,otlp")
 	if diff := cmp.Diff(Formats(), got); diff != "" || err != nil {
 		t.Errorf("%v\n%s", err, diff)
 	}
@@ -331,7 +332,7 @@ func FuzzDecodeVerdict(f *testing.F) {
 			return
 		}
 		for _, format := range Formats() {
-			if _, err := Render(format, verdict, RunInfo{Directory: "r"}, Style{Width: 80, Color: true}); err != nil {
+			if _, err := Render(format, verdict, RunInfo{Directory: "r"}, Style{Width: 80, Color: true}); err != nil && !errors.Is(err, errNoHistory) {
 				t.Errorf("%s: %v", format, err)
 			}
 		}
