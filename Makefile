@@ -82,6 +82,10 @@ versitygw: build
 test-workloads: system-packages ## Run the tests of the witness plugin and of the applications, inside a small Spark
 	mvn --batch-mode --quiet --file workloads/pom.xml verify
 
+.PHONY: test-spark-versions
+test-spark-versions: system-packages ## Run the witness in a small Spark of each supported version, from PyPI's pyspark; needs Python with pip
+	scripts/test-spark-versions
+
 .PHONY: programs
 programs: system-packages components versitygw chaos-mesh images ## Build into the cache all that the tests of clusters need
 
