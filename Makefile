@@ -50,7 +50,10 @@ run: system-packages components images ## Judge SCENARIO (default: driver-node-p
 
 .PHONY: test
 test: export SPARKCHAOS_BROWSER_TESTS := 1
+# The pictures of report.html that the browser tests take, for people to look at.
+test: export SPARKCHAOS_SCREENSHOTS := $(CURDIR)/$(BIN)/screenshots
 test: system-packages ## Run all tests but the scenarios of tier nightly; needs root for those with clusters
+	@mkdir -p $(BIN)/screenshots
 	@scripts/steps test-unit test-staging test-workloads programs test-cluster
 
 .PHONY: test-full
