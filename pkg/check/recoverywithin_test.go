@@ -9,6 +9,7 @@ import (
 
 	"github.com/sparkchaos/sparkchaos/pkg/history"
 	"github.com/sparkchaos/sparkchaos/pkg/history/historytest"
+	"github.com/sparkchaos/sparkchaos/pkg/scenario"
 )
 
 // executorKilled tells a story in which executor 2 of the first driver is killed and replaced; nothing else happens.
@@ -62,6 +63,22 @@ func TestRecoveryWithin(t *testing.T) {
 		{name: "an executor killed", want: Pass, measure: "7s", twist: executorKilled},
 		{name: "an executor killed, back too late", args: args{"executorsBack": "4s"}, want: Violation, measure: "executors back 4.5s", twist: executorKilled},
 	})
+}
+
+func TestTheLongestRecoveryThatIsAllowed(t *testing.T) {
+	t.Parallel()
+	s := scenario.Duration(time.Second)
+	each := RecoveryArgs{Detection: s, Eviction: 2 * s, Rescheduling: 4 * s, DriverStart: 8 * s, ExecutorsBack: 16 * s, FirstProgress: 32 * s}
+	total := each
+	total.Total = 100 * s
+	for name, tt := range map[string]struct {
+		bounds RecoveryArgs
+		want   time.Duration
+	}{"each phase": {each, 63 * second}, "a total above them": {total, 100 * second}} {
+		if got := tt.bounds.longest(); got != tt.want {
+			t.Errorf("%s: %s, want %s", name, got, tt.want)
+		}
+	}
 }
 
 func TestRecoveryPhases(t *testing.T) {

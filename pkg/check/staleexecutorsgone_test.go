@@ -29,6 +29,7 @@ func TestStaleExecutorsGone(t *testing.T) {
 		{name: "counted from the driver's last sign of life", want: Pass, measure: "5s", twist: zombie(25 * second)},
 		{name: "ended before their driver", want: Pass, measure: "0s", says: "none of the 2 executors", twist: zombie(35 * second)},
 		{name: "counted from the fault, if the driver never reported", want: Pass, measure: "20s", twist: func(s *historytest.Story) { s.Drivers[0].Started = 0 }},
+		{name: "a clock was put wrong by a fault", want: Inconclusive, twist: adding(skewClock)},
 		{name: "the replaced driver had no executor", want: Inconclusive, says: "no executor could become stale", twist: func(s *historytest.Story) {
 			s.Drivers[0].Executors = nil
 		}},

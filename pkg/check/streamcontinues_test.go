@@ -49,6 +49,14 @@ func TestQueriesContinue(t *testing.T) {
 		{name: "a second query that the next driver went on with", want: Pass, twist: secondQuery("d1", "d2")},
 		{name: "a second query of the first driver that the last one dropped", want: Inconclusive, says: "query other, which incarnation 2 (pod driver-d2) ran, was gone on with", twist: and(secondQuery("d1", "d2"), thirdDriver)},
 		{name: "a second query with other offsets in its batch of the same number", want: Pass, twist: secondQueryAt(4)},
+		{name: "the batch under way, and an entry of it that cannot be read", want: Pass, twist: structuredStream().but(func(s *stream) {
+			s.batches[5].to, s.batches[6].from = 260, 260
+			s.batches[4].committed = 0
+			s.extra = func(b *historytest.Builder) {
+				id := int64(4)
+				say(b, 9*second, "d1", history.Ledger, &id, map[string]string{"key": "batch/4", "value": "200-many"})
+			}
+		})},
 		{name: "no first batch", want: Inconclusive, says: "every batch was reported", twist: structuredStream().but(func(s *stream) { s.batches = s.batches[1:] })},
 		{name: "nothing completed after the fault", want: Inconclusive, says: "no later incarnation", twist: structuredStream().but(func(s *stream) { s.batches = s.batches[:5] })},
 		{name: "no fault", want: Inconclusive, says: "nothing to continue", twist: both(structuredStream().told(), withoutFault)},
