@@ -143,10 +143,12 @@ var _ = Describe("bad luck", Label("badluck"), func() {
 
 	It("without the witness's HTTP the nodes' disks decide", func(ctx SpecContext) {
 		// An address of the cluster's network that nobody has: requests fall into silence.
-		// Without the witness no anchor tells that Spark has started: the fault comes late enough for that.
-		late := strings.Replace(support.Strike("nodePowerOff"), "delay: 1s", "delay: 6s", 1)
-		h := start(strings.Replace(fmt.Sprintf(support.Short, late, "      spark.sparkchaos.witness.url: http://172.30.0.250:9"),
-			"  - completes", "  - atMostOneDriver: {overlap: 0s}\n  - applicationIdsUnique: {}\n  - completes", 1))
+		// Without the witness no anchor tells that Spark has started: the fault comes late enough for that on a busy machine, and the work
+		// lasts until then on a quiet one.
+		late := strings.Replace(support.Strike("nodePowerOff"), "delay: 1s", "delay: 15s", 1)
+		scenario := fmt.Sprintf(support.Short, late, "      spark.sparkchaos.witness.url: http://172.30.0.250:9")
+		scenario = strings.Replace(scenario, "--task-ms=500", "--task-ms=3000", 1)
+		h := start(strings.Replace(scenario, "  - completes", "  - atMostOneDriver: {overlap: 0s}\n  - applicationIdsUnique: {}\n  - completes", 1))
 		Expect(h.Wait()).To(Succeed(), h.Output.String())
 		history, err := os.ReadFile(filepath.Join(h.Directory(), "history.ndjson"))
 		Expect(err).NotTo(HaveOccurred())
