@@ -3,7 +3,6 @@ package internal_test
 
 import (
 	"bytes"
-	"compress/gzip"
 	"encoding/json"
 	"go/ast"
 	"go/parser"
@@ -19,6 +18,7 @@ import (
 
 	"github.com/sparkchaos/sparkchaos/pkg/check"
 	"github.com/sparkchaos/sparkchaos/pkg/history"
+	"github.com/sparkchaos/sparkchaos/pkg/history/historytest"
 	"github.com/sparkchaos/sparkchaos/pkg/report"
 )
 
@@ -287,26 +287,15 @@ func TestReadmeShowsARealViolation(t *testing.T) {
 // recordedControl returns the history of a control's run, without what its plan says of the failure that is expected.
 func recordedControl(t *testing.T, name string) io.Reader {
 	t.Helper()
-	file, err := os.Open(filepath.Join(top, "pkg", "check", "testdata", "recorded", name+".ndjson.gz"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = file.Close() }() // opened for reading only
-	unpacked, err := gzip.NewReader(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	content, err := io.ReadAll(unpacked)
-	if err != nil {
-		t.Fatal(err)
-	}
+	content := historytest.Unpack(t, filepath.Join(top, "pkg", "check", "testdata", "recorded", name+".ndjson.gz"))
 	first, rest, _ := bytes.Cut(content, []byte("\n"))
 	var event map[string]any
 	if err := json.Unmarshal(first, &event); err != nil {
 		t.Fatal(err)
 	}
 	delete(event["data"].(map[string]any)["plan"].(map[string]any), "control")
-	if first, err = json.Marshal(event); err != nil {
+	first, err := json.Marshal(event)
+	if err != nil {
 		t.Fatal(err)
 	}
 	return bytes.NewReader(slices.Concat(first, []byte("\n"), rest))

@@ -12,6 +12,7 @@ import (
 	"github.com/sparkchaos/sparkchaos/pkg/cluster"
 	"github.com/sparkchaos/sparkchaos/pkg/cluster/clustertest"
 	"github.com/sparkchaos/sparkchaos/pkg/cluster/locks"
+	"github.com/sparkchaos/sparkchaos/pkg/cluster/locks/lockstest"
 )
 
 // ownState gives the program a state and a cache of its own; the tests that use it cannot be parallel.
@@ -21,20 +22,6 @@ func ownState(t *testing.T) (state string) {
 	t.Setenv("SPARKCHAOS_STATE", state)
 	t.Setenv("SPARKCHAOS_CACHE", filepath.Join(t.TempDir(), "cache"))
 	return state
-}
-
-// held has another holder of a cluster, such as another process is.
-func held(t *testing.T, state, kind, name string) *locks.Held {
-	t.Helper()
-	h, err := locks.In(state, kind).Hold(t.Context(), name, cluster.Holding("run of some-scenario"), 0, func(cluster.Holder) {})
-	if err == nil {
-		err = h.Note("r-other")
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(h.Release)
-	return h
 }
 
 func TestNamesOfClustersAreAMatterOfUsage(t *testing.T) {
@@ -76,7 +63,7 @@ func TestAClusterThatIsHeldIsLeftToItsRun(t *testing.T) {
 	state := ownState(t)
 	runs := filepath.Join(t.TempDir(), "runs")
 	for _, kind := range []string{"embedded", "kind"} {
-		held(t, state, kind, "lab")
+		lockstest.Held(t, state, kind, "lab")
 		for _, args := range [][]string{
 			{"run", "driver-node-power-off", "--cluster-name", "lab", "--out", runs},
 			{"run", "driver-node-power-off", "--cluster-name", "lab", "--out", runs, "--wait=1s"},
@@ -133,7 +120,7 @@ func TestClusterListShowsAllKinds(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	held(t, state, "kind", "lab")
+	lockstest.Held(t, state, "kind", "lab")
 	code, out, said := run(t.Context(), NewRoot(), "cluster", "ls", "-o", "json")
 	var got []listedCluster
 	if err := json.Unmarshal([]byte(out), &got); err != nil || code != ExitPass {

@@ -1,8 +1,7 @@
 package cli
 
 import (
-	"compress/gzip"
-	"io"
+	"bytes"
 	"os"
 	"path/filepath"
 	"strings"
@@ -10,10 +9,11 @@ import (
 
 	"github.com/sparkchaos/sparkchaos/pkg/check"
 	"github.com/sparkchaos/sparkchaos/pkg/history"
+	"github.com/sparkchaos/sparkchaos/pkg/history/historytest"
 	"github.com/sparkchaos/sparkchaos/pkg/report"
 )
 
-// recordedRun returns a run directory with a recorded history, judged.
+// storedRun returns a run directory with a recorded history, judged.
 func storedRun(t *testing.T, name string) string {
 	t.Helper()
 	directory := filepath.Join(t.TempDir(), "20260102T030405-"+name+"-1")
@@ -23,20 +23,8 @@ func storedRun(t *testing.T, name string) string {
 
 func putRecordedRun(t *testing.T, directory, name string) {
 	t.Helper()
-	packed, err := os.Open(filepath.Join("..", "..", "pkg", "check", "testdata", "recorded", name+".ndjson.gz"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = packed.Close() }() // opened for reading only
-	unpacked, err := gzip.NewReader(packed)
-	if err != nil {
-		t.Fatal(err)
-	}
-	content, err := io.ReadAll(unpacked)
-	if err != nil {
-		t.Fatal(err)
-	}
-	verdict, err := check.Judge(t.Context(), history.NewReader(strings.NewReader(string(content))))
+	content := historytest.Unpack(t, filepath.Join("..", "..", "pkg", "check", "testdata", "recorded", name+".ndjson.gz"))
+	verdict, err := check.Judge(t.Context(), history.NewReader(bytes.NewReader(content)))
 	if err != nil {
 		t.Fatal(err)
 	}

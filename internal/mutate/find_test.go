@@ -4,12 +4,11 @@ import (
 	"bytes"
 	"flag"
 	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
+	"github.com/sparkchaos/sparkchaos/internal/golden"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -34,7 +33,7 @@ func TestOperators(t *testing.T) {
 				fmt.Fprintf(&got, "%s\n", m)
 			}
 			fmt.Fprintf(&got, "%d do not build\n", w.dropped)
-			compare(t, filepath.Join("testdata", "operators", strings.TrimSuffix(name, ".go")+".golden"), got.Bytes())
+			golden.Compare(t, filepath.Join("testdata", "operators", strings.TrimSuffix(name, ".go")+".golden"), got.Bytes(), *update)
 		})
 	}
 	all := []operator{
@@ -44,22 +43,6 @@ func TestOperators(t *testing.T) {
 		if !seen[op] {
 			t.Errorf("no file has a mutant of the operator %s", op)
 		}
-	}
-}
-
-func compare(t *testing.T, golden string, got []byte) {
-	t.Helper()
-	if *update {
-		if err := os.WriteFile(golden, got, 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(golden)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), string(got)); diff != "" {
-		t.Errorf("%s (-want +got):\n%s", golden, diff)
 	}
 }
 

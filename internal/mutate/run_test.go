@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/sparkchaos/sparkchaos/internal/golden"
 )
 
 // TestRun tries the mutants of the package in testdata/sample, whose tests notice some of them.
@@ -23,7 +25,7 @@ func TestRun(t *testing.T) {
 		t.Fatalf("got %v, expected that the score is below the threshold\n%s", err, &log)
 	}
 	times := regexp.MustCompile(`; \S+ in all, \S+ a mutant`)
-	compare(t, "testdata/sample.golden", times.ReplaceAll(out.Bytes(), []byte("; T in all, T a mutant")))
+	golden.Compare(t, "testdata/sample.golden", times.ReplaceAll(out.Bytes(), []byte("; T in all, T a mutant")), *update)
 
 	data, err := os.ReadFile(results)
 	if err != nil {

@@ -7,8 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-
+	"github.com/sparkchaos/sparkchaos/internal/golden"
 	"github.com/sparkchaos/sparkchaos/pkg/anchor"
 	"github.com/sparkchaos/sparkchaos/pkg/check"
 	faultcatalogue "github.com/sparkchaos/sparkchaos/pkg/faults/catalogue"
@@ -32,19 +31,7 @@ func checkGolden(t *testing.T, file string, imported Imported) *scenario.Scenari
 	if err != nil {
 		t.Errorf("the scenario is not valid: %v\n%s", err, got)
 	}
-	golden := filepath.Join("testdata", file)
-	if *update {
-		if err := os.WriteFile(golden, got, 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(golden)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), string(got)); diff != "" {
-		t.Errorf("%s (-want +got):\n%s", golden, diff)
-	}
+	golden.Compare(t, filepath.Join("testdata", file), got, *update)
 	return s
 }
 

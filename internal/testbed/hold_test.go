@@ -8,26 +8,13 @@ import (
 
 	"github.com/sparkchaos/sparkchaos/pkg/cluster"
 	"github.com/sparkchaos/sparkchaos/pkg/cluster/locks"
+	"github.com/sparkchaos/sparkchaos/pkg/cluster/locks/lockstest"
 	"github.com/sparkchaos/sparkchaos/pkg/runner"
 )
 
-// held has another holder of a cluster, such as another process is.
-func held(t *testing.T, state, kind, name string) *locks.Held {
-	t.Helper()
-	h, err := locks.In(state, kind).Hold(t.Context(), name, cluster.Holding("run of some-scenario"), 0, func(cluster.Holder) {})
-	if err == nil {
-		err = h.Note("r-other")
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(h.Release)
-	return h
-}
-
 func TestOneThatWaitsForTheClusterShowsIt(t *testing.T) {
 	state := t.TempDir()
-	other := held(t, state, "embedded", "lab")
+	other := lockstest.Held(t, state, "embedded", "lab")
 	clusters := struct {
 		*locks.Holds
 		cluster.Provider

@@ -2,13 +2,13 @@ package check
 
 import (
 	"bytes"
-	"compress/gzip"
-	"io"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/sparkchaos/sparkchaos/pkg/history/historytest"
 )
 
 // auditedCase is a history that an audit made to get a wrong verdict.
@@ -31,24 +31,6 @@ func auditedCases(t *testing.T, folder string) []auditedCase {
 	return cases
 }
 
-func unpack(t *testing.T, path string) []byte {
-	t.Helper()
-	file, err := os.Open(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = file.Close() }()
-	reader, err := gzip.NewReader(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	content, err := io.ReadAll(reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return content
-}
-
 // Each history that an audit found to be judged wrongly gets a right verdict, and the same bytes each time.
 func TestAuditedHistories(t *testing.T) {
 	t.Parallel()
@@ -57,7 +39,7 @@ func TestAuditedHistories(t *testing.T) {
 	for _, tt := range auditedCases(t, folder) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			content := unpack(t, filepath.Join(folder, tt.name+".ndjson.gz"))
+			content := historytest.Unpack(t, filepath.Join(folder, tt.name+".ndjson.gz"))
 			v := judgeBytes(t, content)
 			words.add(tt.name, append([]Result{{Invariant: "all", Verdict: v.Verdict, Message: v.Reason}}, v.Results...)...)
 			if !slices.Contains(tt.right, string(v.Verdict)) {

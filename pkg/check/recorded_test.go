@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/sparkchaos/sparkchaos/pkg/history"
+	"github.com/sparkchaos/sparkchaos/pkg/history/historytest"
 )
 
 // thin names run directories, separated by commas, whose histories are to be kept in testdata/recorded.
@@ -42,7 +43,7 @@ func TestRecordedHistories(t *testing.T) {
 		name, want, _ := strings.Cut(line, "\t")
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			v := judgeBytes(t, unpack(t, filepath.Join("testdata/recorded", name+".ndjson.gz")))
+			v := judgeBytes(t, historytest.Unpack(t, filepath.Join("testdata/recorded", name+".ndjson.gz")))
 			if got := summary(v); got != want {
 				t.Errorf("judged %s\nwant   %s\n%s", got, want, v.Reason)
 			}

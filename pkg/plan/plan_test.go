@@ -13,6 +13,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/sparkchaos/sparkchaos/internal/golden"
 	"github.com/sparkchaos/sparkchaos/pkg/cluster"
 	"github.com/sparkchaos/sparkchaos/pkg/launcher/components"
 	"github.com/sparkchaos/sparkchaos/pkg/scenario"
@@ -60,34 +61,16 @@ func mustMarshal(t testing.TB, p *Plan) []byte {
 	return data
 }
 
-func golden(t *testing.T, file string, got []byte) {
-	t.Helper()
-	path := filepath.Join("testdata", file)
-	if *update {
-		if err := os.WriteFile(path, got, 0o644); err != nil {
-			t.Fatal(err)
-		}
-		return
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), string(got)); diff != "" {
-		t.Errorf("%s (-want +got; -update writes it):\n%s", path, diff)
-	}
-}
-
 func TestGoldenPlans(t *testing.T) {
 	t.Parallel()
 	for name, s := range inputs(t) {
 		p := mustPlan(t, s, 7)
-		golden(t, name+".plan.yaml", mustMarshal(t, p))
+		golden.Compare(t, filepath.Join("testdata", name+".plan.yaml"), mustMarshal(t, p), *update)
 		var explained bytes.Buffer
 		if err := Explain(&explained, p, fakeCatalogue(), components.All()); err != nil {
 			t.Fatal(err)
 		}
-		golden(t, name+".explain.txt", explained.Bytes())
+		golden.Compare(t, filepath.Join("testdata", name+".explain.txt"), explained.Bytes(), *update)
 	}
 }
 

@@ -3,7 +3,6 @@ package report
 import (
 	"encoding/json"
 	"fmt"
-	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -11,8 +10,9 @@ import (
 	"testing"
 	"unicode/utf8"
 
-	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
+
+	"github.com/sparkchaos/sparkchaos/internal/golden"
 )
 
 // ctrfObjects are the members that the schema of CTRF requires and allows, by the path of the object.
@@ -98,19 +98,7 @@ func TestGoldenOfCIFormats(t *testing.T) {
 			if s.name != "pass" && s.name != "violation" && s.name != "not-landed" {
 				continue
 			}
-			path, content := filepath.Join("testdata", s.name+ending), render(t, format, s, Style{})
-			if *update {
-				if err := os.WriteFile(path, []byte(content), 0o644); err != nil {
-					t.Fatal(err)
-				}
-			}
-			want, err := os.ReadFile(path)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if diff := cmp.Diff(string(want), content); diff != "" {
-				t.Errorf("%s (-want +got):\n%s", path, diff)
-			}
+			golden.Compare(t, filepath.Join("testdata", s.name+ending), []byte(render(t, format, s, Style{})), *update)
 		}
 	}
 }

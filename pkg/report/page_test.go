@@ -1,9 +1,8 @@
 package report
 
 import (
-	"compress/gzip"
+	"bytes"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -12,25 +11,14 @@ import (
 
 	"github.com/sparkchaos/sparkchaos/pkg/check"
 	"github.com/sparkchaos/sparkchaos/pkg/history"
+	"github.com/sparkchaos/sparkchaos/pkg/history/historytest"
 )
 
 // recordedRun makes a run directory of a recorded history.
 func recordedRun(t testing.TB, directory, name string) (check.RunVerdict, RunInfo) {
 	t.Helper()
-	packed, err := os.Open(filepath.Join("..", "check", "testdata", "recorded", name+".ndjson.gz"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = packed.Close() }() // opened for reading only
-	unpacked, err := gzip.NewReader(packed)
-	if err != nil {
-		t.Fatal(err)
-	}
-	content, err := io.ReadAll(unpacked)
-	if err != nil {
-		t.Fatal(err)
-	}
-	verdict, err := check.Judge(t.Context(), history.NewReader(strings.NewReader(string(content))))
+	content := historytest.Unpack(t, filepath.Join("..", "check", "testdata", "recorded", name+".ndjson.gz"))
+	verdict, err := check.Judge(t.Context(), history.NewReader(bytes.NewReader(content)))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -17,6 +17,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/olekukonko/tablewriter/pkg/twwidth"
 
+	"github.com/sparkchaos/sparkchaos/internal/golden"
 	"github.com/sparkchaos/sparkchaos/internal/printable"
 	"github.com/sparkchaos/sparkchaos/pkg/check"
 )
@@ -41,19 +42,7 @@ func TestGolden(t *testing.T) {
 				"txt": render(t, Table, s, Style{Width: 100}), "xml": render(t, JUnit, s, Style{}),
 				"md": render(t, Markdown, s, Style{}),
 			} {
-				path := filepath.Join("testdata", s.name+"."+name)
-				if *update {
-					if err := os.WriteFile(path, []byte(content), 0o644); err != nil {
-						t.Fatal(err)
-					}
-				}
-				want, err := os.ReadFile(path)
-				if err != nil {
-					t.Fatal(err)
-				}
-				if diff := cmp.Diff(string(want), content); diff != "" {
-					t.Errorf("%s (-want +got):\n%s", path, diff)
-				}
+				golden.Compare(t, filepath.Join("testdata", s.name+"."+name), []byte(content), *update)
 			}
 		})
 	}

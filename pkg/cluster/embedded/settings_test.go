@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/sparkchaos/sparkchaos/internal/golden"
 	"github.com/sparkchaos/sparkchaos/pkg/cluster"
 	"github.com/sparkchaos/sparkchaos/pkg/cluster/embedded/network"
 )
@@ -32,22 +33,7 @@ func TestSettings(t *testing.T) {
 		"kubelet.yaml": kubelet, "kube-proxy.yaml": proxy, "containerd.toml": containerdConfig("docker.io/sparkchaos/pause:1"),
 		"pods.conflist": cniConfig(network.NodePodCIDR(1)), "Corefile": corefile(), "hosts": hostsFile(2), "dbus.conf": dbusConfig(),
 	} {
-		file := filepath.Join("testdata", name)
-		if *update {
-			if err := os.MkdirAll("testdata", 0o755); err != nil {
-				t.Fatal(err)
-			}
-			if err := os.WriteFile(file, []byte(got), 0o600); err != nil {
-				t.Fatal(err)
-			}
-		}
-		want, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if diff := cmp.Diff(string(want), got); diff != "" {
-			t.Errorf("%s:\n%s", name, diff)
-		}
+		golden.Compare(t, filepath.Join("testdata", name), []byte(got), *update)
 	}
 }
 

@@ -19,27 +19,11 @@ import (
 	"k8s.io/client-go/kubernetes/fake"
 	"sigs.k8s.io/yaml"
 
+	"github.com/sparkchaos/sparkchaos/internal/golden"
 	"github.com/sparkchaos/sparkchaos/pkg/cluster"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
-
-func golden(t *testing.T, name, got string) {
-	t.Helper()
-	file := filepath.Join("testdata", name)
-	if *update {
-		if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), got); diff != "" {
-		t.Errorf("%s (-want +got):\n%s", file, diff)
-	}
-}
 
 func TestConfigurationSaysWhatTheOptionsSay(t *testing.T) {
 	t.Parallel()
@@ -52,7 +36,7 @@ func TestConfigurationSaysWhatTheOptionsSay(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		golden(t, name+".yaml", string(text))
+		golden.Compare(t, filepath.Join("testdata", name+".yaml"), text, *update)
 	}
 }
 
@@ -130,7 +114,7 @@ func TestRoutingScript(t *testing.T) {
 	t.Parallel()
 	nodes := []container{someNode("lab-control-plane", "172.18.0.2"), someNode("lab-worker", "172.18.0.3"), someNode("lab-worker2", "")}
 	ranges := map[string]string{"lab-control-plane": "10.244.0.0/24", "lab-worker": "10.244.1.0/24", "lab-worker2": "10.244.2.0/24"}
-	golden(t, "routing.sh", routingScript(nodes[1], nodes, ranges))
+	golden.Compare(t, filepath.Join("testdata", "routing.sh"), []byte(routingScript(nodes[1], nodes, ranges)), *update)
 }
 
 func TestDiskShowsTheVolumeAlone(t *testing.T) {

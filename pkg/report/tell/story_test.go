@@ -2,44 +2,23 @@ package tell_test
 
 import (
 	"bytes"
-	"compress/gzip"
 	"flag"
 	"fmt"
-	"io"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-
+	"github.com/sparkchaos/sparkchaos/internal/golden"
 	"github.com/sparkchaos/sparkchaos/pkg/check"
 	"github.com/sparkchaos/sparkchaos/pkg/history"
+	"github.com/sparkchaos/sparkchaos/pkg/history/historytest"
 	"github.com/sparkchaos/sparkchaos/pkg/report/tell"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
 
 const corpus = "../../check/testdata"
-
-func unpack(t *testing.T, path string) []byte {
-	t.Helper()
-	file, err := os.Open(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = file.Close() }() // opened for reading only
-	unpacked, err := gzip.NewReader(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	content, err := io.ReadAll(unpacked)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return content
-}
 
 func told(t *testing.T, content []byte) (tell.Story, check.RunVerdict) {
 	t.Helper()
@@ -78,20 +57,8 @@ func TestStoriesOfRecordedHistories(t *testing.T) {
 		name := strings.TrimSuffix(filepath.Base(file), ".ndjson.gz")
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			story, _ := told(t, unpack(t, file))
-			got, golden := text(story), filepath.Join("testdata", name+".txt")
-			if *update {
-				if err := os.WriteFile(golden, []byte(got), 0o644); err != nil {
-					t.Fatal(err)
-				}
-			}
-			want, err := os.ReadFile(golden)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if diff := cmp.Diff(string(want), got); diff != "" {
-				t.Errorf("-want +got:\n%s", diff)
-			}
+			story, _ := told(t, historytest.Unpack(t, file))
+			golden.Compare(t, filepath.Join("testdata", name+".txt"), []byte(text(story)), *update)
 		})
 	}
 }
@@ -106,7 +73,7 @@ func TestStoriesAreWholeSentencesWithKnownEvents(t *testing.T) {
 	for _, file := range files {
 		t.Run(filepath.Base(file), func(t *testing.T) {
 			t.Parallel()
-			story, verdict := told(t, unpack(t, file))
+			story, verdict := told(t, historytest.Unpack(t, file))
 			if len(story.Lead) == 0 || len(story.Paragraphs) < 3 {
 				t.Fatalf("%d sentences lead, %d paragraphs", len(story.Lead), len(story.Paragraphs))
 			}
@@ -130,7 +97,7 @@ func TestStoriesAreWholeSentencesWithKnownEvents(t *testing.T) {
 
 func TestEveryPrefixOfAHistoryHasAStory(t *testing.T) {
 	t.Parallel()
-	lines := bytes.SplitAfter(unpack(t, filepath.Join(corpus, "recorded", "driver-node-power-off.ndjson.gz")), []byte("\n"))
+	lines := bytes.SplitAfter(historytest.Unpack(t, filepath.Join(corpus, "recorded", "driver-node-power-off.ndjson.gz")), []byte("\n"))
 	for n := 1; n < len(lines); n += 97 {
 		story, verdict := told(t, bytes.Join(lines[:n], nil))
 		if verdict.Verdict == check.Pass || !strings.Contains(text(story), "The history has no end") {
@@ -162,7 +129,7 @@ func TestRecoveriesAddUp(t *testing.T) {
 
 func TestCostAgainstTheBaseline(t *testing.T) {
 	t.Parallel()
-	content := unpack(t, filepath.Join(corpus, "recorded", "driver-node-power-off.ndjson.gz"))
+	content := historytest.Unpack(t, filepath.Join(corpus, "recorded", "driver-node-power-off.ndjson.gz"))
 	with := bytes.Replace(content, []byte(`"type":"baselineResult","data":{`), []byte(`"type":"baselineResult","data":{"took":30000000000,`), 1)
 	if bytes.Equal(with, content) {
 		t.Fatal("the history has no baseline")

@@ -2,9 +2,6 @@ package timeline_test
 
 import (
 	"bytes"
-	"compress/gzip"
-	"io"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -13,25 +10,14 @@ import (
 
 	"github.com/sparkchaos/sparkchaos/pkg/check"
 	"github.com/sparkchaos/sparkchaos/pkg/history"
+	"github.com/sparkchaos/sparkchaos/pkg/history/historytest"
 	"github.com/sparkchaos/sparkchaos/pkg/report/tell"
 	"github.com/sparkchaos/sparkchaos/pkg/report/timeline"
 )
 
 func laidOut(t *testing.T, path string) (*timeline.Timeline, check.RunVerdict) {
 	t.Helper()
-	file, err := os.Open(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = file.Close() }() // opened for reading only
-	unpacked, err := gzip.NewReader(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	content, err := io.ReadAll(unpacked)
-	if err != nil {
-		t.Fatal(err)
-	}
+	content := historytest.Unpack(t, path)
 	verdict, err := check.Judge(t.Context(), history.NewReader(bytes.NewReader(content)))
 	if err != nil {
 		t.Fatal(err)

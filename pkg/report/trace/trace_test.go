@@ -2,7 +2,6 @@ package trace_test
 
 import (
 	"bytes"
-	"compress/gzip"
 	"encoding/hex"
 	"encoding/json"
 	"flag"
@@ -11,7 +10,6 @@ import (
 	"math"
 	"net/http"
 	"net/http/httptest"
-	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -19,11 +17,12 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
 	"google.golang.org/protobuf/encoding/protowire"
 
+	"github.com/sparkchaos/sparkchaos/internal/golden"
 	"github.com/sparkchaos/sparkchaos/pkg/check"
 	"github.com/sparkchaos/sparkchaos/pkg/history"
+	"github.com/sparkchaos/sparkchaos/pkg/history/historytest"
 	"github.com/sparkchaos/sparkchaos/pkg/report/tell"
 	"github.com/sparkchaos/sparkchaos/pkg/report/trace"
 )
@@ -46,18 +45,7 @@ func recorded(t *testing.T) map[string]*trace.Run {
 
 func read(t *testing.T, file string) *trace.Run {
 	t.Helper()
-	packed, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	unpacked, err := gzip.NewReader(bytes.NewReader(packed))
-	if err != nil {
-		t.Fatal(err)
-	}
-	content, err := io.ReadAll(unpacked)
-	if err != nil {
-		t.Fatal(err)
-	}
+	content := historytest.Unpack(t, file)
 	verdict, err := check.Judge(t.Context(), history.NewReader(bytes.NewReader(content)))
 	if err != nil {
 		t.Fatal(err)
@@ -85,19 +73,7 @@ func TestGolden(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		golden := filepath.Join("testdata", example+"."+name+".json")
-		if *update {
-			if err := os.WriteFile(golden, got, 0o644); err != nil {
-				t.Fatal(err)
-			}
-		}
-		want, err := os.ReadFile(golden)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if diff := cmp.Diff(string(want), string(got)); diff != "" {
-			t.Errorf("%s (-want +got):\n%s", golden, diff)
-		}
+		golden.Compare(t, filepath.Join("testdata", example+"."+name+".json"), got, *update)
 	}
 }
 
