@@ -89,6 +89,10 @@ func (f *Finding) assumeContinued(incarnations model.Incarnations, b model.Drive
 
 func (f *Finding) queriesContinue(incarnations model.Incarnations, blows []model.DriverLoss) Result {
 	queries := lives(f.model, incarnations)
+	ledger := ledgerRanges{}
+	if len(queries) == 1 { // its entries do not name the query of a batch
+		ledger = rangesOf(f.model, incarnations)
+	}
 	resumed := 0
 	for _, name := range slices.Sorted(maps.Keys(queries)) {
 		lives := queries[name]
@@ -97,7 +101,7 @@ func (f *Finding) queriesContinue(incarnations model.Incarnations, blows []model
 				return *r
 			}
 		}
-		if r := f.broken(lives); r != nil {
+		if r := f.broken(lives, ledger); r != nil {
 			return *r
 		}
 		resumed += f.citeResumptions(lives)
@@ -143,21 +147,21 @@ type told struct {
 }
 
 // broken returns a violation if the batches of a query's runs do not follow each other.
-func (f *Finding) broken(lives []life) *Result {
+func (f *Finding) broken(lives []life, ledger ledgerRanges) *Result {
 	var last *told
 	unknown := 0
 	for _, l := range lives {
 		for _, batch := range l.CompletedBatches() {
 			next := told{batch, l}
 			switch {
-			case last == nil && next.ID > 0, last != nil && next.ID > last.ID+1 && !bridged(f.model, *last, next):
+			case last == nil && next.ID > 0, last != nil && next.ID > last.ID+1 && !ledger.bridges(*last, next):
 				unknown++
 			case last != nil:
 				if r := f.follows(*last, next); r != nil {
 					return r
 				}
 			}
-			if r := f.reruns(lives, next); r != nil {
+			if r := f.reruns(lives, ledger, next); r != nil {
 				return r
 			}
 			last = &next
@@ -183,20 +187,20 @@ func (f *Finding) follows(last, next told) *Result {
 	}
 }
 
-// bridged reports whether the ledger knows the one batch that is missing between two others, and they follow each other by
+// bridges reports whether the ledger knows the one batch that is missing between two others, and they follow each other by
 // it: a driver may die between a batch's commit and the report of it.
-func bridged(m *model.Model, last, next told) bool {
+func (l ledgerRanges) bridges(last, next told) bool {
 	if next.ID != last.ID+2 {
 		return false
 	}
-	between, known := ledgerRange(m, last.ID+1, last.by.of)
+	between, known := l[batchOf{last.by.of.UID, last.ID + 1}]
 	from, ok := plainOffset(last.To)
 	to, ok2 := plainOffset(next.From)
 	return known && ok && ok2 && between == offsets{from, to}
 }
 
 // reruns returns a violation if an earlier run put the batch into the ledger with other offsets.
-func (f *Finding) reruns(lives []life, next told) *Result {
+func (f *Finding) reruns(lives []life, ledger ledgerRanges, next told) *Result {
 	from, ok := plainOffset(next.From)
 	to, ok2 := plainOffset(next.To)
 	if next.From == "" {
@@ -206,7 +210,7 @@ func (f *Finding) reruns(lives []life, next told) *Result {
 		return nil
 	}
 	for _, l := range lives {
-		before, known := ledgerRange(f.model, next.ID, l.of)
+		before, known := ledger[batchOf{l.of.UID, next.ID}]
 		if l.of.Number >= next.by.of.Number || !known || before == (offsets{from, to}) {
 			continue
 		}
@@ -223,21 +227,31 @@ func (f *Finding) reruns(lives []life, next told) *Result {
 	return nil
 }
 
-// ledgerRange returns the range of offsets with which an incarnation put a batch into the ledger. A ledger does not name the query of a
-// batch, so it tells nothing of an application with several queries.
-func ledgerRange(m *model.Model, batch int64, by *model.Incarnation) (offsets, bool) {
-	if len(lives(m, m.Incarnations())) > 1 {
-		return offsets{}, false
-	}
-	for _, e := range entries(m, model.Incarnations{by}, keyBatch) {
-		if e.batch != batch {
+// batchOf is a batch that an incarnation, known by its UID, put into the ledger.
+type batchOf struct {
+	incarnation string
+	batch       int64
+}
+
+// ledgerRanges are the offsets of batches in the ledger.
+type ledgerRanges map[batchOf]offsets
+
+// rangesOf returns the offsets with which incarnations first put each batch into the ledger, where they can be read.
+func rangesOf(m *model.Model, incarnations model.Incarnations) ledgerRanges {
+	ranges, seen := ledgerRanges{}, map[batchOf]bool{}
+	for _, e := range entries(m, incarnations, keyBatch) {
+		key := batchOf{e.writer.UID, e.batch}
+		if seen[key] {
 			continue
 		}
+		seen[key] = true
 		from, err := e.numbered("from")
 		to, err2 := e.numbered("to")
-		return offsets{from, to}, err == nil && err2 == nil
+		if err == nil && err2 == nil {
+			ranges[key] = offsets{from, to}
+		}
 	}
-	return offsets{}, false
+	return ranges
 }
 
 // plainOffset reads the word source's offset, {"offset":N}.
