@@ -26,24 +26,23 @@ func checkPlainSecrets(w Workload, report report) {
 
 // plainArguments returns the indexes of arguments that hold a secret: --password=…, password=…, or what follows --password.
 func plainArguments(args []string) []int {
-	secret := secretName()
 	var all []int
 	named := false // by the argument before
 	for i, arg := range args {
 		name, value, assigned := strings.Cut(arg, "=")
 		option := strings.HasPrefix(arg, "-")
-		switch {
-		case assigned && secret.MatchString(name) && plain(value), named && !option && plain(arg):
+		if assigned && secretName(name) && plain(value) || named && !option && plain(arg) {
 			all = append(all, i)
 		}
-		named = option && !assigned && secret.MatchString(name)
+		named = option && !assigned && secretName(name)
 	}
 	return all
 }
 
-// secretName matches the names of arguments and variables that Spark would not show if they were settings.
-func secretName() *regexp.Regexp {
-	return regexp.MustCompile(strings.ReplaceAll(RedactionPattern, "[.]?", "[._-]?"))
+// secretName reports whether Spark would not show the value of an argument or a variable of that name if it were a setting, whose names have
+// dots where these have dashes and underscores.
+func secretName(name string) bool {
+	return regexp.MustCompile(RedactionPattern).MatchString(strings.NewReplacer("-", ".", "_", ".").Replace(name))
 }
 
 // plain reports whether a value is more than a reference to a variable, as Kubernetes expands it.
@@ -57,12 +56,11 @@ func plainVariables(template *PodTemplate) []string {
 	if template == nil || json.Unmarshal(template.JSON(), &t) != nil {
 		return nil // reported already
 	}
-	secret := secretName()
 	var all []string
 	for at, containers := range map[string][]corev1.Container{"containers": t.Spec.Containers, "initContainers": t.Spec.InitContainers} {
 		for i, container := range containers {
 			for j, variable := range container.Env {
-				if secret.MatchString(variable.Name) && plain(variable.Value) {
+				if secretName(variable.Name) && plain(variable.Value) {
 					all = append(all, fmt.Sprintf("spec.%s[%d].env[%d].value", at, i, j))
 				}
 			}
