@@ -3,6 +3,7 @@ package report
 import (
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path"
 	"path/filepath"
@@ -152,20 +153,11 @@ func facts(verdict check.RunVerdict, info RunInfo) [][2]string {
 		all = append(all, [2]string{v.name, v.version})
 	}
 	for _, facts := range []map[string]string{info.Environment.Timing, info.Environment.Machine} {
-		for _, name := range sorted(facts) {
+		for _, name := range slices.Sorted(maps.Keys(facts)) {
 			all = append(all, [2]string{name, facts[name]})
 		}
 	}
 	return append(all, [2]string{"events", fmt.Sprint(verdict.Events)}, [2]string{"history sha256", orUnknown(verdict.HistorySHA256)})
-}
-
-func sorted(m map[string]string) []string {
-	var names []string
-	for name := range m {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	return names
 }
 
 // maxPrevious is the number of runs of a scenario that a report shows.
@@ -213,13 +205,10 @@ func previousRun(parent string, entry fs.DirEntry, of check.RunVerdict, here str
 			return html.Previous{}, false
 		}
 	}
-	one := html.Previous{
+	return html.Previous{
 		Name: name, Verdict: string(verdict.Verdict), Tone: tone(outcomeOf(verdict.Verdict)), Link: path.Join("..", name, HTMLFile), Here: name == here,
-	}
-	for _, r := range tell.Recoveries(verdict) {
-		one.Recovery = max(one.Recovery, r.Total)
-	}
-	return one, true
+		Recovery: tell.Longest(tell.Recoveries(verdict)),
+	}, true
 }
 
 // The bounds of the logs that a report holds, in bytes.

@@ -30,13 +30,7 @@ type Run struct {
 }
 
 // Recovery returns the longest recovery of the run; 0 if it has none.
-func (r Run) Recovery() time.Duration {
-	var longest time.Duration
-	for _, one := range r.Recoveries {
-		longest = max(longest, one.Total)
-	}
-	return longest
-}
+func (r Run) Recovery() time.Duration { return tell.Longest(r.Recoveries) }
 
 // maxDepth is how far below the directory of runs a run directory may be: suites keep those of parallel processes apart.
 const maxDepth = 3

@@ -34,6 +34,15 @@ func Recoveries(verdict check.RunVerdict) []Recovery {
 	return all
 }
 
+// Longest returns how long the longest of some recoveries took; 0 if there is none.
+func Longest(recoveries []Recovery) time.Duration {
+	var longest time.Duration
+	for _, r := range recoveries {
+		longest = max(longest, r.Total)
+	}
+	return longest
+}
+
 // add appends a phase. It begins where the one that ended with its first event did, else with the fault.
 func (r *Recovery) add(phase check.Phase) {
 	added := Phase{Phase: phase}
