@@ -227,19 +227,7 @@ export class View {
     g.fillStyle = this.colours.get(colourOf(s.state));
     g.fillRect(x, top, w, height);
     if (hatched.has(s.state)) {
-      g.save();
-      g.beginPath();
-      g.rect(x, top, w, height);
-      g.clip();
-      g.strokeStyle = this.colours.get("ink");
-      g.globalAlpha = 0.35;
-      g.beginPath();
-      for (let k = x - height; k < x + w; k += 6) {
-        g.moveTo(k, top + height);
-        g.lineTo(k + height, top);
-      }
-      g.stroke();
-      g.restore();
+      hatch(g, [x, top, w, height], 6, this.colours.get("ink"), 0.35);
     }
     if (!s.low && w > 34) {
       g.fillStyle = this.colours.get("ink");
@@ -267,19 +255,7 @@ export class View {
       if (o.to < this.from || o.from > this.to) continue;
       const y = this.y(o.lanes[0]);
       const height = this.y(o.lanes[1]) + rowHeight - y;
-      g.save();
-      g.beginPath();
-      g.rect(x, y, w, height);
-      g.clip();
-      g.strokeStyle = this.colours.get("bad");
-      g.globalAlpha = 0.45;
-      g.beginPath();
-      for (let k = x - height; k < x + w; k += 9) {
-        g.moveTo(k, y + height);
-        g.lineTo(k + height, y);
-      }
-      g.stroke();
-      g.restore();
+      hatch(g, [x, y, w, height], 9, this.colours.get("bad"), 0.45);
       g.strokeStyle = this.colours.get("bad");
       g.lineWidth = 2;
       g.strokeRect(x, y, w, height);
@@ -406,4 +382,21 @@ function fit(g: CanvasRenderingContext2D, text: string, width: number): string {
   let most = Math.min(text.length, Math.ceil(width / 4));
   while (most > 1 && g.measureText(`${text.slice(0, most)}\u2026`).width > width) most--;
   return most > 1 ? `${text.slice(0, most)}\u2026` : "";
+}
+
+// hatch fills a rectangle (x, y, width, height) with strokes a step apart, which tell it from others without colour.
+function hatch(g: CanvasRenderingContext2D, [x, y, w, h]: [number, number, number, number], step: number, colour: string, alpha: number): void {
+  g.save();
+  g.beginPath();
+  g.rect(x, y, w, h);
+  g.clip();
+  g.strokeStyle = colour;
+  g.globalAlpha = alpha;
+  g.beginPath();
+  for (let k = x - h; k < x + w; k += step) {
+    g.moveTo(k, y + h);
+    g.lineTo(k + h, y);
+  }
+  g.stroke();
+  g.restore();
 }
