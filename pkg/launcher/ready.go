@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/kubernetes"
@@ -55,4 +57,26 @@ func DeploymentLacks(ctx context.Context, client kubernetes.Interface, server *a
 		return fmt.Sprintf("%d of %d pods are ready", now.Status.ReadyReplicas, replicas), nil
 	}
 	return "", nil
+}
+
+// PodLacks returns in words what keeps a pod from being ready; empty if nothing does.
+func PodLacks(pod corev1.Pod) string {
+	for _, condition := range pod.Status.Conditions {
+		switch {
+		case condition.Type == corev1.PodReady && condition.Status == corev1.ConditionTrue:
+			return ""
+		case condition.Type == corev1.PodScheduled && condition.Status == corev1.ConditionFalse:
+			return fmt.Sprintf("pod %s is not scheduled: %s", pod.Name, condition.Message)
+		}
+	}
+	state := fmt.Sprintf("pod %s is %s", PodState(pod), pod.Status.Phase)
+	for _, container := range slices.Concat(pod.Status.InitContainerStatuses, pod.Status.ContainerStatuses) {
+		if waiting := container.State.Waiting; waiting != nil {
+			state += fmt.Sprintf(", %s %s", waiting.Reason, waiting.Message)
+		}
+		if ended := container.LastTerminationState.Terminated; ended != nil {
+			state += fmt.Sprintf(", it ended %d times, last with exit code %d", container.RestartCount, ended.ExitCode)
+		}
+	}
+	return state
 }

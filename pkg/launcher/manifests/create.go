@@ -208,15 +208,8 @@ func podsOf(ctx context.Context, client kubernetes.Interface, m made) string {
 	}
 	words := ""
 	for _, pod := range pods.Items {
-		for _, condition := range pod.Status.Conditions {
-			if condition.Type == corev1.PodScheduled && condition.Status == corev1.ConditionFalse {
-				words += fmt.Sprintf("; pod %s is not scheduled: %s", pod.Name, condition.Message)
-			}
-		}
-		for _, container := range append(pod.Status.InitContainerStatuses, pod.Status.ContainerStatuses...) {
-			if waiting := container.State.Waiting; waiting != nil && waiting.Reason != "" {
-				words += fmt.Sprintf("; container %s of pod %s waits: %s %s", container.Name, pod.Name, waiting.Reason, waiting.Message)
-			}
+		if lacks := launcher.PodLacks(pod); lacks != "" {
+			words += "; " + lacks
 		}
 	}
 	return words

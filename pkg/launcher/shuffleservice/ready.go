@@ -8,7 +8,6 @@ import (
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
-	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
 
@@ -52,7 +51,7 @@ func lacking(ctx context.Context, client kubernetes.Interface, service *appsv1.D
 	}
 	var states []string
 	for _, pod := range pods.Items {
-		if state := unready(pod); state != "" {
+		if state := launcher.PodLacks(pod); state != "" {
 			states = append(states, state)
 			portTaken = portTaken || strings.Contains(state, "free ports")
 		}
@@ -63,26 +62,4 @@ func lacking(ctx context.Context, client kubernetes.Interface, service *appsv1.D
 		lacks += ": " + strings.Join(states, "; ")
 	}
 	return lacks, portTaken, nil
-}
-
-// unready says what keeps a pod from being ready; empty if nothing does.
-func unready(pod corev1.Pod) string {
-	for _, condition := range pod.Status.Conditions {
-		switch {
-		case condition.Type == corev1.PodReady && condition.Status == corev1.ConditionTrue:
-			return ""
-		case condition.Type == corev1.PodScheduled && condition.Status == corev1.ConditionFalse:
-			return fmt.Sprintf("pod %s is not scheduled: %s", pod.Name, condition.Message)
-		}
-	}
-	state := fmt.Sprintf("pod %s is %s", launcher.PodState(pod), pod.Status.Phase)
-	for _, container := range pod.Status.ContainerStatuses {
-		if waiting := container.State.Waiting; waiting != nil {
-			state += fmt.Sprintf(", %s %s", waiting.Reason, waiting.Message)
-		}
-		if ended := container.LastTerminationState.Terminated; ended != nil {
-			state += fmt.Sprintf(", it ended %d times, last with exit code %d", container.RestartCount, ended.ExitCode)
-		}
-	}
-	return state
 }
