@@ -27,6 +27,7 @@ func NewRoot() *cobra.Command {
 	root := newGroup("sparkchaos", "Does a Spark application on Kubernetes survive losing its nodes and pods?",
 		newChaosMeshCommand(os.Getenv),
 		newCheckCommand(os.Getenv),
+		newAdviseCommand(os.Getenv),
 		newCleanupCommand(os.Getenv),
 		newClusterCommand(os.Getenv),
 		newComponentsCommand(os.Getenv),

@@ -162,7 +162,12 @@ func planRun(arg string, flags runFlags) (plannedRun, error) {
 	if err != nil {
 		return plannedRun{}, err
 	}
-	s, err := scenario.Load(arg, text, catalogue(), flags.allowed.Options()...)
+	return planText(arg, assembly.BesideOf(arg, shipped), text, flags)
+}
+
+// planText plans a run of a scenario; file is its name for messages, beside the directory of the files that it names.
+func planText(file, beside string, text []byte, flags runFlags) (plannedRun, error) {
+	s, err := scenario.Load(file, text, catalogue(), flags.allowed.Options()...)
 	if err != nil {
 		return plannedRun{}, withCode(ExitUsage, err)
 	}
@@ -170,7 +175,7 @@ func planRun(arg string, flags runFlags) (plannedRun, error) {
 	if err != nil {
 		return plannedRun{}, err
 	}
-	one := plannedRun{plan: p, scenario: text, beside: assembly.BesideOf(arg, shipped)}
+	one := plannedRun{plan: p, scenario: text, beside: beside}
 	return one, errors.Join(withCode(ExitUsage, flags.allowed.Check(p.Workload, one.beside)), assembly.CheckArtifacts(p.Workload, one.beside))
 }
 

@@ -14,6 +14,7 @@ import (
 	"github.com/sparkchaos/sparkchaos/internal/regular"
 	"github.com/sparkchaos/sparkchaos/internal/wording"
 	"github.com/sparkchaos/sparkchaos/pkg/check"
+	"github.com/sparkchaos/sparkchaos/pkg/report/advise"
 	"github.com/sparkchaos/sparkchaos/pkg/report/html"
 	"github.com/sparkchaos/sparkchaos/pkg/report/tell"
 	"github.com/sparkchaos/sparkchaos/pkg/report/timeline"
@@ -43,6 +44,7 @@ func renderHTML(verdict check.RunVerdict, info RunInfo, _ Style) ([]byte, error)
 		page.Story, page.Description, page.Fast = tell.Of(record, verdict), record.Plan.Scenario.Description, record.Plan.Timing() == "fast"
 		page.Timeline, page.Record = timeline.Of(record, verdict, collector.Beats), collector
 		page.Figures = figures(record, verdict)
+		page.Delays, page.Advices = explained(record)
 		page.Logs = logs(record, info.Directory)
 		proofs = record.Proofs
 	}
@@ -59,6 +61,21 @@ func renderHTML(verdict check.RunVerdict, info RunInfo, _ Style) ([]byte, error)
 		}
 	}
 	return html.Render(page)
+}
+
+// explained returns why the recoveries took so long, and what would help. A plan that cannot be read is told by the verdict.
+func explained(record *tell.Record) (delays []html.Delay, advices []string) {
+	advice, err := advise.Of(record.Model)
+	if err != nil {
+		return nil, nil
+	}
+	for _, d := range advice.Delays {
+		delays = append(delays, html.Delay{Delay: d, Predicted: d.Expected.String()})
+	}
+	for _, a := range advice.Advices {
+		advices = append(advices, adviceSentence(a))
+	}
+	return delays, advices
 }
 
 func tone(o outcome) html.Tone {

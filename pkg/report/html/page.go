@@ -14,6 +14,7 @@ import (
 
 	"github.com/sparkchaos/sparkchaos/internal/printable"
 	"github.com/sparkchaos/sparkchaos/internal/wording"
+	"github.com/sparkchaos/sparkchaos/pkg/report/advise"
 	"github.com/sparkchaos/sparkchaos/pkg/report/tell"
 	"github.com/sparkchaos/sparkchaos/pkg/report/timeline"
 )
@@ -69,6 +70,12 @@ type Previous struct {
 	Here                bool          // it is the run of the page
 }
 
+// Delay is a part of a recovery with what its settings predict, in words.
+type Delay struct {
+	advise.Delay
+	Predicted string
+}
+
 // Log is the end of the log of a pod.
 type Log struct {
 	Name string // of the pod
@@ -87,6 +94,8 @@ type Page struct {
 	Invariants                                    []Invariant
 	Faults                                        []Fault
 	Recoveries                                    []tell.Recovery
+	Delays                                        []Delay  // why the recoveries took so long
+	Advices                                       []string // what would help
 	Facts                                         [][2]string
 	Previous                                      []Previous
 	Timeline                                      *timeline.Timeline // nil: the history is not there
