@@ -25,11 +25,10 @@ const (
 	oldestVersion = 1
 )
 
-// The endings of a record's file: while it is written, while it is open, after the undoing was proven.
+// The endings of a record's file: while it is open, after the undoing was proven.
 const (
-	writingSuffix = ".writing"
-	openSuffix    = ".json"
-	doneSuffix    = ".done"
+	openSuffix = ".json"
+	doneSuffix = ".done"
 )
 
 // Record holds everything that another process needs to undo a fault.
@@ -154,7 +153,7 @@ func (j *Journal) Write(r Record) (Record, error) {
 	if err != nil {
 		return Record{}, fmt.Errorf("undo record of fault %s: %w", r.Fault, err)
 	}
-	if err := writeDurably(filepath.Join(j.dir, r.ID), append(line, '\n')); err != nil {
+	if err := atomicfile.WriteDurably(filepath.Join(j.dir, r.ID+openSuffix), append(line, '\n'), 0o600); err != nil {
 		return Record{}, fmt.Errorf("undo record of fault %s: %w", r.Fault, err)
 	}
 	j.next++
@@ -342,27 +341,6 @@ func nextNumber(dir string) (int, error) {
 		}
 	}
 	return next, nil
-}
-
-// writeDurably makes path+openSuffix appear with its whole content or not at all, and returns when a loss of power
-// cannot take it away any more.
-func writeDurably(path string, content []byte) error {
-	writing := path + writingSuffix
-	file, err := os.OpenFile(writing, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = file.Write(content)
-	if err == nil {
-		err = file.Sync()
-	}
-	if err = errors.Join(err, file.Close()); err != nil {
-		return errors.Join(err, os.Remove(writing))
-	}
-	if err := os.Rename(writing, path+openSuffix); err != nil {
-		return errors.Join(err, os.Remove(writing))
-	}
-	return atomicfile.SyncDirectory(filepath.Dir(path))
 }
 
 func makeDirectory(dir string) error {

@@ -156,8 +156,10 @@ func TestCorruptRecords(t *testing.T) {
 func TestARecordThatWasBeingWrittenIsOfNoInjection(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	if err := os.WriteFile(filepath.Join(dir, "0001-x"+writingSuffix), []byte(`{"ver`), 0o600); err != nil {
-		t.Fatal(err)
+	for _, name := range []string{".0001-x.json123456", "0001-x.writing"} { // the latter by former versions
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(`{"ver`), 0o600); err != nil {
+			t.Fatal(err)
+		}
 	}
 	if records, err := Pending(dir, testUndos()); len(records) != 0 || err != nil {
 		t.Errorf("got %v, %v", records, err)
