@@ -13,13 +13,10 @@ import (
 type Option func(*settings)
 
 // settings are what options choose.
-type settings struct {
-	testbed.Settings
-	vocabulary Vocabulary
-}
+type settings struct{ testbed.Settings }
 
 // Use has scenarios name what a catalogue has, and a clean-up undo by its kinds of undo.
-func Use(catalogue Vocabulary) Option { return func(s *settings) { s.vocabulary = catalogue } }
+func Use(catalogue Vocabulary) Option { return func(s *settings) { s.Words = catalogue.words } }
 
 // RunsIn has run directories made in a directory; without it in "runs".
 func RunsIn(directory string) Option { return func(s *settings) { s.Runs = directory } }
@@ -64,9 +61,7 @@ func AllowFile(paths ...string) Option {
 }
 
 // AllowPlainSecrets accepts settings in clear text whose keys say that they are secrets.
-func AllowPlainSecrets() Option {
-	return func(s *settings) { s.Allowances.PlainSecrets = true }
-}
+func AllowPlainSecrets() Option { return func(s *settings) { s.Allowances.PlainSecrets = true } }
 
 // CommandLine names what a run is for to others that find its cluster held, the flags that name the cluster again, and the command line that
 // cleans up after a run that was killed.

@@ -1,33 +1,28 @@
 package sparkchaos
 
 import (
-	"bytes"
 	"context"
-	"fmt"
 
 	"github.com/sparkchaos/sparkchaos/internal/testbed"
 	"github.com/sparkchaos/sparkchaos/pkg/check"
-	"github.com/sparkchaos/sparkchaos/pkg/plan"
 	"github.com/sparkchaos/sparkchaos/pkg/report"
+	"github.com/sparkchaos/sparkchaos/pkg/runner"
 	"github.com/sparkchaos/sparkchaos/pkg/scenario"
 	"github.com/sparkchaos/sparkchaos/when"
 )
 
 // Trial is a scenario with what is to be different about it. It is a value: each method returns another one.
-type Trial struct {
-	trial testbed.Trial
-	own   []check.Definition
-}
+type Trial struct{ trial testbed.Trial }
 
 // Scenario is a shipped scenario by its name, such as driver-node-power-off.
-func Scenario(name string) Trial { return Trial{trial: testbed.Trial{Argument: name}} }
+func Scenario(name string) Trial { return Trial{testbed.Trial{Argument: name}} }
 
 // File is a scenario in a file.
-func File(path string) Trial { return Trial{trial: testbed.Trial{Argument: path}} }
+func File(path string) Trial { return Trial{testbed.Trial{Argument: path}} }
 
 // NewScenario is a scenario that has nothing yet but its name, a DNS label: what Application, Inject, Expect and Change make of it.
 func NewScenario(name, description string) Trial {
-	return Trial{trial: testbed.Trial{Name: name, Description: description}}
+	return Trial{testbed.Trial{Name: name, Description: description}}
 }
 
 // Seed decides every random choice; without it one is picked, which the plan and every report name.
@@ -69,10 +64,7 @@ func By(means string) FaultOption { return func(f *scenario.Fault) { f.By = mean
 // run without faults gets one.
 func (t Trial) Expect(invariants ...check.Expectation) Trial {
 	for _, invariant := range invariants {
-		if invariant.Definition != nil {
-			t.own = append(t.own[:len(t.own):len(t.own)], *invariant.Definition)
-		}
-		t.trial = t.trial.Expect(invariant.Expectation)
+		t.trial = t.trial.Expect(invariant)
 	}
 	return t
 }
@@ -86,41 +78,19 @@ func (t Trial) Change(change func(*scenario.Scenario)) Trial {
 // Run carries out a scenario and judges what was recorded. It returns an error if there is nothing to judge; all other trouble is part of the
 // verdict. Faults are undone in any case.
 func (c *Cluster) Run(ctx context.Context, t Trial) (Verdict, error) {
-	vocabulary := c.vocabulary
-	for _, own := range t.own {
-		vocabulary = vocabulary.with(own)
-	}
-	if vocabulary.err != nil {
-		return Verdict{}, vocabulary.err
-	}
-	bed := c.bed.With(vocabulary.own)
-	run, err := bed.Decide(t.trial)
-	if err != nil {
-		return Verdict{}, err
-	}
-	return carry(ctx, bed, run)
+	return verdict(c.bed.Run(ctx, t.trial))
 }
 
 // Planned is a run of which everything is decided.
-type Planned struct {
-	Plan     *plan.Plan
-	Scenario []byte            // as it was written; nil if only the plan is known
-	Beside   string            // directory of the scenario's file; empty if it was shipped
-	Given    map[string]string // paths of files that the scenario names, beside those in its directory
-	// Repetition says which of several runs of the plan this one is; zero if there is one alone.
-	Repetition report.Repetition
-}
+type Planned = testbed.Planned
 
 // Carry is Run for what is planned already. What cannot be judged or written is an error, which comes with what is known of the run.
 func (c *Cluster) Carry(ctx context.Context, p Planned) (Verdict, error) {
-	return carry(ctx, c.bed, testbed.Run(p))
+	return verdict(c.bed.Carry(ctx, p))
 }
 
-func carry(ctx context.Context, bed *testbed.Testbed, run testbed.Run) (Verdict, error) {
-	finished, verdict, info, err := bed.Carry(ctx, run)
-	return Verdict{
-		RunVerdict: verdict, Directory: string(finished.Directory), Info: info, Trouble: finished.Err, LeftBehind: finished.LeftBehind,
-	}, err
+func verdict(finished runner.Finished, of check.RunVerdict, info report.RunInfo, err error) (Verdict, error) {
+	return Verdict{RunVerdict: of, Directory: string(finished.Directory), Info: info, Trouble: finished.Err, LeftBehind: finished.LeftBehind}, err
 }
 
 // Verdict is what a run came to.
@@ -141,34 +111,14 @@ func (v Verdict) Passed() bool {
 
 // Table shows the verdict to a person: a table, the evidence of what did not hold, and the line that runs it again.
 func (v Verdict) Table() string {
-	var out bytes.Buffer
-	table, err := report.Render(report.Table, v.RunVerdict, v.Info, report.Style{})
-	if err != nil {
-		table = []byte(err.Error() + "\n")
-	}
-	out.Write(table)
-	if v.Trouble != nil {
-		fmt.Fprintf(&out, "trouble: %v\n", v.Trouble)
-	}
-	if v.LeftBehind != nil {
-		fmt.Fprintf(&out, "left behind: %v\n", v.LeftBehind)
-	}
-	fmt.Fprintf(&out, "run directory: %s\n", v.Directory)
-	return out.String()
+	return testbed.Table(v.RunVerdict, v.Info, v.Directory, v.Trouble, v.LeftBehind)
 }
 
 // Judge judges the record in a run directory again. The same record gives the same verdict. Invariants of one's own are those of the catalogue.
 func Judge(ctx context.Context, directory string, catalogue Vocabulary) (Verdict, error) {
-	if catalogue.err != nil {
-		return Verdict{}, catalogue.err
-	}
-	verdict, err := testbed.Judge(ctx, directory, catalogue.own)
+	verdict, info, err := testbed.Judge(ctx, directory, catalogue.words)
 	if err != nil {
 		return Verdict{}, err
-	}
-	info := report.RunInfo{Directory: directory}
-	if _, loaded, err := report.Load(directory); err == nil { // else nothing but the history is there that could be read
-		info = loaded
 	}
 	return Verdict{RunVerdict: verdict, Directory: directory, Info: info}, nil
 }

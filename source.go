@@ -1,55 +1,35 @@
 package sparkchaos
 
 import (
-	"fmt"
-
 	"github.com/sparkchaos/sparkchaos/internal/testbed"
 	"github.com/sparkchaos/sparkchaos/pkg/cluster"
 	"github.com/sparkchaos/sparkchaos/pkg/cluster/existing"
-	"github.com/sparkchaos/sparkchaos/pkg/cluster/kinds"
 )
 
 // Source says which cluster is meant: one that is made on this machine, or one that exists.
-type Source struct {
-	target   testbed.Target
-	existing *existing.Settings // nil for a cluster of this machine
-	err      error
-}
+type Source struct{ source testbed.Source }
 
 // SourceOption changes a Source.
 type SourceOption func(*Source)
 
-// defaultName is the name of a cluster when nobody gives one.
-const defaultName = "sparkchaos"
-
 // Embedded is a cluster of Linux namespaces on this machine, with as many nodes for pods. It needs root, and Main.
-func Embedded(workers int, options ...SourceOption) Source { return made("embedded", workers, options) }
+func Embedded(workers int, options ...SourceOption) Source {
+	return Source{testbed.Made("embedded", workers)}.with(options)
+}
 
 // Kind is a cluster whose nodes are containers of Docker or Podman, with as many nodes for pods. It needs root.
-func Kind(workers int, options ...SourceOption) Source { return made("kind", workers, options) }
-
-func made(name string, workers int, options []SourceOption) Source {
-	for _, kind := range kinds.All() {
-		if kind.Name == name {
-			return Of(kind, defaultName).with(append([]SourceOption{func(s *Source) { s.target.Workers = workers }}, options...))
-		}
-	}
-	return Source{err: fmt.Errorf("this sparkchaos has no clusters of the kind %s", name)}
+func Kind(workers int, options ...SourceOption) Source {
+	return Source{testbed.Made("kind", workers)}.with(options)
 }
 
 // Existing is a cluster that somebody else made, reached by a context of the kubeconfig. It is worked on only if AllowContext names the
 // context, too, and only if the option Allow or Yes allows what is shown of it. Images must name that of the program that runs in pods.
 func Existing(context string, options ...SourceOption) Source {
-	settings := &existing.Settings{Context: context}
-	s := Of(settings.Entry(), context)
-	s.existing = settings
-	return s.with(options)
+	return Source{testbed.Existing(context)}.with(options)
 }
 
 // Of is a cluster of a kind whose options are set already; name is that of the cluster.
-func Of(kind cluster.Kind, name string) Source {
-	return Source{target: testbed.Target{Kind: kind, Name: name, Timing: cluster.Fast()}}
-}
+func Of(kind cluster.Kind, name string) Source { return Source{testbed.Of(kind, name)} }
 
 func (s Source) with(options []SourceOption) Source {
 	for _, change := range options {
@@ -59,10 +39,10 @@ func (s Source) with(options []SourceOption) Source {
 }
 
 // Name names a cluster of this machine; several live side by side.
-func Name(name string) SourceOption { return func(s *Source) { s.target.Name = name } }
+func Name(name string) SourceOption { return func(s *Source) { s.source.Name = name } }
 
 // Timing decides how soon a cluster of this machine notices a dead node; without it, in about four seconds.
-func Timing(timing cluster.Timing) SourceOption { return func(s *Source) { s.target.Timing = timing } }
+func Timing(timing cluster.Timing) SourceOption { return func(s *Source) { s.source.Timing = timing } }
 
 // AllowContext says that the cluster of a context may be worked on.
 func AllowContext(name string) SourceOption {
@@ -105,11 +85,5 @@ func NodeActions(file string) SourceOption {
 }
 
 func onExisting(change func(*existing.Settings)) SourceOption {
-	return func(s *Source) {
-		if s.existing == nil {
-			s.err = fmt.Errorf("an option of existing clusters was given for a cluster of the kind %s", s.target.Kind.Name)
-			return
-		}
-		change(s.existing)
-	}
+	return func(s *Source) { s.source.OnExisting(change) }
 }

@@ -18,15 +18,22 @@ package sparkchaos
 
 import (
 	"context"
+	"os"
 
 	"github.com/sparkchaos/sparkchaos/internal/testbed"
 	"github.com/sparkchaos/sparkchaos/pkg/cluster"
+	"github.com/sparkchaos/sparkchaos/pkg/cluster/kinds"
 )
 
 // Cluster is a cluster that runs are carried out on, one at a time.
-type Cluster struct {
-	bed        *testbed.Testbed
-	vocabulary Vocabulary
+type Cluster struct{ bed *testbed.Testbed }
+
+// Main must be called before anything else by the main function, or by TestMain, of a program that makes embedded clusters: the machines of a
+// cluster are processes of the same program. In such a process it does the machine's work and exits; in any other it returns at once.
+func Main() {
+	if code, ok := kinds.Main(os.Args); ok {
+		os.Exit(code)
+	}
 }
 
 // Start makes a cluster, or takes the running one of that name if it is as it is to be, and keeps other runs away from it until Close. What
@@ -56,22 +63,15 @@ func Reserve(ctx context.Context, source Source, options ...Option) (*Cluster, e
 
 // Prepare puts together what runs on a cluster work with. It touches and keeps away nothing.
 func Prepare(source Source, options ...Option) (*Cluster, error) {
-	if source.err != nil {
-		return nil, source.err
-	}
-	s := settings{Settings: testbed.Defaults()}
+	s := settings{testbed.Defaults()}
 	for _, choose := range options {
 		choose(&s)
 	}
-	if s.vocabulary.err != nil {
-		return nil, s.vocabulary.err
-	}
-	s.Own = s.vocabulary.own
-	bed, err := testbed.New(source.target, s.Settings)
+	bed, err := testbed.New(source.source, s.Settings)
 	if err != nil {
 		return nil, err
 	}
-	return &Cluster{bed: bed, vocabulary: s.vocabulary}, nil
+	return &Cluster{bed}, nil
 }
 
 // Close removes the cluster if Start made it and it is not to be kept, and lets other runs have it.

@@ -31,6 +31,9 @@ func Succeeded(err error) Result {
 	return Done()
 }
 
+// Reason returns why it is not so yet: what was seen instead. It is nil for a look that is Done or Failed.
+func (r Result) Reason() error { return r.reason }
+
 // Until looks at once and then every so often until a look is Done, for which it returns nil, or Failed, for which it returns that
 // error. If the context ends first, it returns the last reason together with the context's error.
 func Until(ctx context.Context, every time.Duration, look func(context.Context) Result) error {

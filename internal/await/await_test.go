@@ -56,6 +56,24 @@ func TestUntil(t *testing.T) {
 	}
 }
 
+func TestReason(t *testing.T) {
+	t.Parallel()
+	missing := errors.New("not there")
+	for name, tt := range map[string]struct {
+		result await.Result
+		want   error
+	}{
+		"done":           {await.Done(), nil},
+		"failed":         {await.Failed(missing), nil},
+		"not yet":        {await.NotYet(missing), missing},
+		"may still pass": {await.Succeeded(missing), missing},
+	} {
+		if got := tt.result.Reason(); !errors.Is(got, tt.want) {
+			t.Errorf("%s: the reason is %v, want %v", name, got, tt.want)
+		}
+	}
+}
+
 // TestUntilLooksOnceEvenIfTheTimeIsOver has the context end before the first look.
 func TestUntilLooksOnceEvenIfTheTimeIsOver(t *testing.T) {
 	t.Parallel()

@@ -3,6 +3,8 @@ package testbed
 import (
 	"context"
 	"errors"
+	"fmt"
+	"strings"
 
 	"github.com/sparkchaos/sparkchaos/internal/assembly"
 	"github.com/sparkchaos/sparkchaos/internal/regular"
@@ -12,16 +14,24 @@ import (
 	"github.com/sparkchaos/sparkchaos/pkg/runner"
 )
 
-// With returns the testbed for scenarios that may name something else beside the shipped catalogue.
-func (t *Testbed) With(own runner.Own) *Testbed {
+// Run carries out a trial, of which it decides what is left open, as Carry does.
+func (t *Testbed) Run(ctx context.Context, trial Trial) (runner.Finished, check.RunVerdict, report.RunInfo, error) {
+	words := t.settings.Words.having(trial.own)
+	if words.Err != nil {
+		return runner.Finished{}, check.RunVerdict{}, report.RunInfo{}, words.Err
+	}
 	with := *t
-	with.base.Own = own
-	return &with
+	with.base.Own = words.Own
+	run, err := with.decide(trial)
+	if err != nil {
+		return runner.Finished{}, check.RunVerdict{}, report.RunInfo{}, err
+	}
+	return with.Carry(ctx, run)
 }
 
 // Carry carries out a run, judges what was recorded, and writes the reports. What cannot be judged or written is an error, which comes with
 // what is known of the run.
-func (t *Testbed) Carry(ctx context.Context, run Run) (runner.Finished, check.RunVerdict, report.RunInfo, error) {
+func (t *Testbed) Carry(ctx context.Context, run Planned) (runner.Finished, check.RunVerdict, report.RunInfo, error) {
 	options := t.base
 	options.Plan, options.Scenario, options.Underway = run.Plan, run.Scenario, &runner.Underway{}
 	options.Repetition = run.Repetition
@@ -37,7 +47,7 @@ func (t *Testbed) Carry(ctx context.Context, run Run) (runner.Finished, check.Ru
 		return finished, check.RunVerdict{}, report.RunInfo{}, err
 	}
 	directory := string(finished.Directory)
-	verdict, err := Judge(context.WithoutCancel(ctx), directory, options.Own) // an interrupted run is judged and reported, too
+	verdict, err := judge(context.WithoutCancel(ctx), directory, options.Own) // an interrupted run is judged and reported, too
 	if err != nil {
 		return finished, verdict, report.RunInfo{}, err
 	}
@@ -54,12 +64,42 @@ func writeReports(directory string, verdict check.RunVerdict) (report.RunInfo, e
 	return info, report.WriteFiles(directory, verdict, info, report.Kept()...)
 }
 
-// Judge judges the record in a run directory. The same record gives the same verdict.
-func Judge(ctx context.Context, directory string, own runner.Own) (check.RunVerdict, error) {
+// Judge judges the record in a run directory, and returns what else is known of the run.
+func Judge(ctx context.Context, directory string, words Words) (check.RunVerdict, report.RunInfo, error) {
+	info := report.RunInfo{Directory: directory}
+	if words.Err != nil {
+		return check.RunVerdict{}, info, words.Err
+	}
+	verdict, err := judge(ctx, directory, words.Own)
+	if _, loaded, unknown := report.Load(directory); unknown == nil { // else nothing but the history is there that could be read
+		info = loaded
+	}
+	return verdict, info, err
+}
+
+func judge(ctx context.Context, directory string, own runner.Own) (check.RunVerdict, error) {
 	file, err := regular.Open(runner.Directory(directory).History()) // a pipe, say, would be waited for for ever
 	if err != nil {
 		return check.RunVerdict{}, err
 	}
 	defer func() { _ = file.Close() }() // opened for reading only
 	return check.Judge(ctx, history.NewReader(file), own.Invariants...)
+}
+
+// Table shows a verdict, and how its run went, to a person.
+func Table(verdict check.RunVerdict, info report.RunInfo, directory string, trouble, left error) string {
+	var out strings.Builder
+	table, err := report.Render(report.Table, verdict, info, report.Style{})
+	if err != nil {
+		table = []byte(err.Error() + "\n")
+	}
+	out.Write(table)
+	if trouble != nil {
+		fmt.Fprintf(&out, "trouble: %v\n", trouble)
+	}
+	if left != nil {
+		fmt.Fprintf(&out, "left behind: %v\n", left)
+	}
+	fmt.Fprintf(&out, "run directory: %s\n", directory)
+	return out.String()
 }

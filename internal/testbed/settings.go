@@ -27,7 +27,7 @@ type Settings struct {
 	Runs       string              // directory of run directories
 	Keep       bool                // a cluster that was made
 	Progress   runner.Progress
-	Own        runner.Own    // what scenarios may name beside the shipped catalogue
+	Words      Words         // that scenarios may use
 	Patience   time.Duration // how long a cluster is waited for that another run has
 	Purpose    string        // what the cluster is held for, for others that find it held
 	Flags      []string      // that name the cluster again on the command line

@@ -29,7 +29,11 @@ type Testbed struct {
 }
 
 // New puts together what runs on a cluster work with. It touches and keeps away nothing.
-func New(target Target, s Settings) (*Testbed, error) {
+func New(source Source, s Settings) (*Testbed, error) {
+	target := source.Target
+	if err := errors.Join(source.Err, s.Words.Err); err != nil {
+		return nil, err
+	}
 	t := &Testbed{target: target, settings: s, release: func() {}}
 	state, unknown := paths.State(s.Getenv)
 	cache, unknown2 := paths.Cache(s.Getenv)
@@ -51,7 +55,7 @@ func New(target Target, s Settings) (*Testbed, error) {
 		WitnessJar: assembly.WitnessJar(cache, s.Progress),
 		Baselines:  filepath.Join(cache, "baselines"),
 		ChaosMesh:  assembly.ChaosMeshOn(assembly.ImagesOf(cache), assembly.ReferencesOf(clusters), s.say),
-		Variable:   s.Allowances.variable(os.LookupEnv), Own: s.Own,
+		Variable:   s.Allowances.variable(os.LookupEnv), Own: s.Words.Own,
 		Active: runner.ActiveRuns{Dir: filepath.Join(state, "runs")}, Progress: s.Progress, Version: assembly.Version(),
 	}
 	return t, t.usePulledImages(clusters)

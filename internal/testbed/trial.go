@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/sparkchaos/sparkchaos/internal/assembly"
+	"github.com/sparkchaos/sparkchaos/pkg/check"
 	"github.com/sparkchaos/sparkchaos/pkg/plan"
 	"github.com/sparkchaos/sparkchaos/pkg/report"
 	"github.com/sparkchaos/sparkchaos/pkg/scenario"
@@ -21,11 +22,12 @@ type Trial struct {
 	Name, Description string
 	Seed              uint64 // zero: one is picked
 
-	changes []func(*scenario.Scenario, *Run) error
+	changes []func(*scenario.Scenario, *Planned) error
+	own     []check.Definition // of invariants that are expected
 }
 
-// Run is a run of which everything is decided.
-type Run struct {
+// Planned is a run of which everything is decided.
+type Planned struct {
 	Plan     *plan.Plan
 	Scenario []byte            // as it was written; nil if only the plan is known
 	Beside   string            // directory of the scenario's file; empty if it was shipped
@@ -34,14 +36,14 @@ type Run struct {
 	Repetition report.Repetition
 }
 
-func (t Trial) change(change func(*scenario.Scenario, *Run) error) Trial {
+func (t Trial) change(change func(*scenario.Scenario, *Planned) error) Trial {
 	t.changes = append(slices.Clip(t.changes), change)
 	return t
 }
 
 // Change returns the trial with anything of the scenario changed.
 func (t Trial) Change(change func(*scenario.Scenario)) Trial {
-	return t.change(func(s *scenario.Scenario, _ *Run) error {
+	return t.change(func(s *scenario.Scenario, _ *Planned) error {
 		change(s)
 		return nil
 	})
@@ -49,7 +51,7 @@ func (t Trial) Change(change func(*scenario.Scenario)) Trial {
 
 // Application returns the trial with another application: a jar of the image if it begins with "local:", else one of this machine.
 func (t Trial) Application(jar, mainClass string, args []string) Trial {
-	return t.change(func(s *scenario.Scenario, run *Run) error {
+	return t.change(func(s *scenario.Scenario, run *Planned) error {
 		w := &s.Spec.Workload
 		if w.Application.Name == "" {
 			w.Application.Name = "app"
@@ -83,9 +85,12 @@ func (t Trial) Inject(fault scenario.Fault) Trial {
 }
 
 // Expect returns the trial with one more expectation, which replaces one of the same invariant.
-func (t Trial) Expect(expected scenario.Expectation) Trial {
+func (t Trial) Expect(expected check.Expectation) Trial {
+	if expected.Definition != nil {
+		t.own = append(slices.Clip(t.own), *expected.Definition)
+	}
 	return t.Change(func(s *scenario.Scenario) {
-		s.Spec.Expect = replaced(s.Spec.Expect, expected, func(e scenario.Expectation) string { return e.Name })
+		s.Spec.Expect = replaced(s.Spec.Expect, expected.Expectation, func(e scenario.Expectation) string { return e.Name })
 	})
 }
 
@@ -100,12 +105,12 @@ func replaced[T any](all []T, one T, name func(T) string) []T {
 	return all
 }
 
-// Decide decides everything that a trial leaves open, for the cluster, and refuses what was not allowed.
-func (t *Testbed) Decide(trial Trial) (Run, error) {
+// decide decides everything that a trial leaves open, for the cluster, and refuses what was not allowed.
+func (t *Testbed) decide(trial Trial) (Planned, error) {
 	entries := t.base.Own.Catalogue()
 	s, run, err := trial.scenario(entries, t.settings.Allowances.Options())
 	if err != nil {
-		return Run{}, err
+		return Planned{}, err
 	}
 	if t.target.Workers > 0 {
 		s.Spec.Cluster.Workers = t.target.Workers
@@ -113,40 +118,40 @@ func (t *Testbed) Decide(trial Trial) (Run, error) {
 	}
 	for _, change := range trial.changes {
 		if err := change(s, &run); err != nil {
-			return Run{}, fmt.Errorf("scenario %s: %w", s.Metadata.Name, err)
+			return Planned{}, fmt.Errorf("scenario %s: %w", s.Metadata.Name, err)
 		}
 	}
 	needsBaseline(s, entries)
 	if run.Scenario, err = scenario.Marshal(s); err != nil {
-		return Run{}, err
+		return Planned{}, err
 	}
 	can, err := t.target.Kind.Can()
 	if err != nil {
-		return Run{}, err
+		return Planned{}, err
 	}
 	if trial.Seed == 0 {
 		trial.Seed = uint64(rand.Uint32()) + 1
 	}
 	if run.Plan, err = plan.New(s, trial.Seed, can, entries); err != nil {
-		return Run{}, err
+		return Planned{}, err
 	}
 	return run, t.settings.Allowances.Check(run.Plan.Workload, run.Beside)
 }
 
 // scenario returns the scenario that a trial begins with.
-func (t Trial) scenario(entries scenario.Catalogue, how []scenario.Option) (*scenario.Scenario, Run, error) {
+func (t Trial) scenario(entries scenario.Catalogue, how []scenario.Option) (*scenario.Scenario, Planned, error) {
 	if t.Argument == "" {
 		return &scenario.Scenario{
 			APIVersion: scenario.APIVersion, Kind: scenario.Kind,
 			Metadata: scenario.Metadata{Name: t.Name, Description: t.Description},
-		}, Run{}, nil
+		}, Planned{}, nil
 	}
 	text, shipped, err := assembly.ReadScenario(t.Argument)
 	if err != nil {
-		return nil, Run{}, err
+		return nil, Planned{}, err
 	}
 	s, err := scenario.Load(t.Argument, text, entries, how...)
-	return s, Run{Beside: assembly.BesideOf(t.Argument, shipped)}, err
+	return s, Planned{Beside: assembly.BesideOf(t.Argument, shipped)}, err
 }
 
 // needsBaseline asks for a baseline if an invariant of the scenario is judged against one.

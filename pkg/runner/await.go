@@ -8,11 +8,15 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
+	"github.com/sparkchaos/sparkchaos/internal/await"
 	"github.com/sparkchaos/sparkchaos/pkg/anchor"
 	"github.com/sparkchaos/sparkchaos/pkg/model"
 	"github.com/sparkchaos/sparkchaos/pkg/plan"
 	"github.com/sparkchaos/sparkchaos/pkg/scenario"
 )
+
+// lookAgain is how often the runner looks at what no watch reports.
+const lookAgain = 500 * time.Millisecond
 
 // seen is what was seen last, for progress; it is written and read by different goroutines.
 type seen struct {
@@ -33,6 +37,22 @@ func (s *seen) String() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.text
+}
+
+// until looks again and again for as long as atMost until a look is done or failed, and shows what was seen last meanwhile.
+func (r *run) until(ctx context.Context, what string, atMost time.Duration, look func(context.Context) await.Result) error {
+	ctx, cancel := context.WithTimeout(ctx, atMost)
+	defer cancel()
+	last := newSeen("")
+	done := r.Progress.Await(what, atMost, last.String)
+	defer done()
+	return await.Until(ctx, lookAgain, func(ctx context.Context) await.Result {
+		found := look(ctx)
+		if reason := found.Reason(); reason != nil {
+			last.set(reason.Error())
+		}
+		return found
+	})
 }
 
 // awaited is the anchor of a step, from when the run begins to look for it.

@@ -13,9 +13,9 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/kubernetes"
 
+	"github.com/sparkchaos/sparkchaos/internal/await"
 	"github.com/sparkchaos/sparkchaos/pkg/cluster"
 	"github.com/sparkchaos/sparkchaos/pkg/faults"
 	"github.com/sparkchaos/sparkchaos/pkg/history"
@@ -207,30 +207,33 @@ func (r *run) contentsLeft(ctx context.Context) ([]history.Object, error) {
 	return found, nil
 }
 
+// volumePatience is how long the volumes of a run may take to be deleted once its claims are.
+const volumePatience = 20 * time.Second
+
 // volumesLeft waits a little: volumes are deleted after the claims that held them.
 func (r *run) volumesLeft(ctx context.Context) ([]history.Object, error) {
 	var found []history.Object
-	var trouble error
-	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
-	defer cancel()
-	_ = wait.PollUntilContextCancel(ctx, 200*time.Millisecond, true, func(ctx context.Context) (bool, error) {
+	err := r.until(ctx, "volumes to be deleted", volumePatience, func(ctx context.Context) await.Result {
 		volumes, err := r.client.CoreV1().PersistentVolumes().List(ctx, metav1.ListOptions{})
-		if err != nil && found != nil {
-			return false, nil // the time is up: what was seen last counts
-		}
-		found, trouble = nil, err
 		if err != nil {
-			return false, nil
+			return await.NotYet(fmt.Errorf("list the volumes: %w", err))
 		}
+		found = nil
 		for _, volume := range volumes.Items {
 			claim := volume.Spec.ClaimRef
 			if claim != nil && (claim.Namespace == r.id || claim.Namespace == r.baselineID()) && !r.stock(volume) {
 				found = append(found, history.Object{Kind: "PersistentVolume", Name: volume.Name, UID: string(volume.UID)})
 			}
 		}
-		return len(found) == 0, nil
+		if len(found) > 0 {
+			return await.NotYet(fmt.Errorf("%d volumes are left", len(found)))
+		}
+		return await.Done()
 	})
-	return found, trouble
+	if found != nil {
+		return found, nil // the time is up: what was seen last counts
+	}
+	return nil, err
 }
 
 // stock reports whether a volume was there before the run and is retained: it is the cluster's own, and whoever runs that

@@ -11,8 +11,8 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/util/wait"
 
+	"github.com/sparkchaos/sparkchaos/internal/await"
 	"github.com/sparkchaos/sparkchaos/pkg/cluster"
 	"github.com/sparkchaos/sparkchaos/pkg/faults/nodeobject"
 	"github.com/sparkchaos/sparkchaos/pkg/history"
@@ -142,24 +142,34 @@ func (r *run) observeBefore(ctx context.Context) error {
 
 // awaitReadyNodes looks again for a while if nothing is wrong but that nodes are not Ready: they may just have been booted.
 func (r *run) awaitReadyNodes(ctx context.Context, found workers) (workers, error) {
-	ctx, cancel := context.WithTimeout(ctx, readyPatience)
-	defer cancel()
+	if found.booting() == "" {
+		return found, nil
+	}
 	var trouble error
-	_ = wait.PollUntilContextCancel(ctx, 500*time.Millisecond, true, func(ctx context.Context) (bool, error) {
-		waits := slices.ContainsFunc(found.states, func(s history.NodeState) bool { return s.Machine == machineRunning && !s.Ready })
-		if !waits {
-			return true, nil
-		}
+	_ = r.until(ctx, "nodes to be Ready", readyPatience, func(ctx context.Context) await.Result {
 		seen, err := r.lookAtNodes(ctx)
-		if err == nil {
-			found = seen
+		if ctx.Err() != nil { // the time is up: what was seen last counts
+			return await.NotYet(err)
 		}
-		if trouble = err; ctx.Err() != nil { // the time is up: what was seen last counts
-			trouble = nil
+		if trouble = err; err != nil {
+			return await.NotYet(err)
 		}
-		return false, nil
+		found = seen
+		if node := found.booting(); node != "" {
+			return await.NotYet(fmt.Errorf("node %s is not Ready", node))
+		}
+		return await.Done()
 	})
 	return found, trouble
+}
+
+// booting returns the name of a node that is not Ready though its machine runs; empty if there is none.
+func (w workers) booting() string {
+	i := slices.IndexFunc(w.states, func(s history.NodeState) bool { return s.Machine == machineRunning && !s.Ready })
+	if i < 0 {
+		return ""
+	}
+	return w.states[i].Name
 }
 
 // unhealthy returns what is wrong with the cluster's nodes and what mends it.

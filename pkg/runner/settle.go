@@ -10,8 +10,8 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/util/wait"
 
+	"github.com/sparkchaos/sparkchaos/internal/await"
 	"github.com/sparkchaos/sparkchaos/pkg/faults"
 	"github.com/sparkchaos/sparkchaos/pkg/launcher"
 	"github.com/sparkchaos/sparkchaos/pkg/model"
@@ -181,17 +181,10 @@ const applicationPods = launcher.RoleLabel + " in (" + launcher.RoleDriver + ","
 // watchAftermath waits until no driver and no executor runs any more, for as long at most as the invariants need: what is
 // still there then is judged from the record.
 func (r *run) watchAftermath(ctx context.Context) {
-	atMost := r.waits().Aftermath.Time
-	ctx, cancel := context.WithTimeout(ctx, atMost)
-	defer cancel()
-	running := newSeen("")
-	done := r.Progress.Await("drivers and executors to end", atMost, running.String)
-	defer done()
-	_ = wait.PollUntilContextCancel(ctx, 500*time.Millisecond, true, func(ctx context.Context) (bool, error) {
+	_ = r.until(ctx, "drivers and executors to end", r.waits().Aftermath.Time, func(ctx context.Context) await.Result {
 		pods, err := r.client.CoreV1().Pods(r.id).List(ctx, metav1.ListOptions{LabelSelector: applicationPods})
 		if err != nil {
-			running.set(err.Error())
-			return false, nil
+			return await.NotYet(err)
 		}
 		count := 0
 		for _, pod := range pods.Items {
@@ -199,7 +192,9 @@ func (r *run) watchAftermath(ctx context.Context) {
 				count++
 			}
 		}
-		running.set(fmt.Sprintf("%d pods", count))
-		return count == 0, nil
+		if count > 0 {
+			return await.NotYet(fmt.Errorf("%d pods run", count))
+		}
+		return await.Done()
 	})
 }

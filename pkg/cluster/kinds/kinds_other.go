@@ -12,6 +12,9 @@ import (
 	"github.com/sparkchaos/sparkchaos/pkg/cluster"
 )
 
+// Main does nothing: only Linux has embedded clusters.
+func Main([]string) (code int, ok bool) { return 0, false }
+
 // local are the kinds whose clusters are made on Linux alone. What can be done to them is known here, too: runs on them can be planned.
 func local() []cluster.Kind {
 	return []cluster.Kind{unavailable("embedded", "made on this machine, without Docker"), unavailable("kind", "nodes are containers")}
