@@ -63,8 +63,8 @@ func AllowFile(paths ...string) Option {
 // AllowPlainSecrets accepts settings in clear text whose keys say that they are secrets.
 func AllowPlainSecrets() Option { return func(s *settings) { s.Allowances.PlainSecrets = true } }
 
-// CommandLine names what a run is for to others that find its cluster held, the flags that name the cluster again, and the command line that
-// cleans up after a run that was killed.
+// CommandLine names what a run is for to others that find its cluster held, the flags that name the cluster again, and the command line
+// that cleans up after a run that was killed.
 func CommandLine(purpose string, flags []string, cleanUp string) Option {
 	return func(s *settings) { s.Purpose, s.Flags, s.CleanUp = purpose, flags, cleanUp }
 }

@@ -226,7 +226,8 @@ func TestANameIsAddedToACatalogueOnce(t *testing.T) {
 		`fault "nodeQuarantine"`: sparkchaos.Fault(nodeQuarantine()), `kind of undo "quarantine"`: sparkchaos.Undo(quarantineUndo()),
 		`anchor "driverBusy"`: sparkchaos.Anchor(tasksOfDriver()), `invariant "driverSeen"`: sparkchaos.Invariant(driverSeen()),
 	} {
-		_, err := sparkchaos.Prepare(sparkchaos.Of(fakeworld.New(t, fakeworld.Script{}).Kind(), "c"), sparkchaos.Use(teamCatalogue().With(addition)))
+		source := sparkchaos.Of(fakeworld.New(t, fakeworld.Script{}).Kind(), "c")
+		_, err := sparkchaos.Prepare(source, sparkchaos.Use(teamCatalogue().With(addition)))
 		if err == nil || !strings.Contains(err.Error(), name+" cannot be added") {
 			t.Errorf("%s: %v", name, err)
 		}

@@ -75,22 +75,25 @@ func (t Trial) Change(change func(*scenario.Scenario)) Trial {
 	return t
 }
 
-// Run carries out a scenario and judges what was recorded. It returns an error if there is nothing to judge; all other trouble is part of the
-// verdict. Faults are undone in any case.
+// Run carries out a scenario and judges what was recorded. It returns an error if there is nothing to judge; all other trouble is part of
+// the verdict. Faults are undone in any case.
 func (c *Cluster) Run(ctx context.Context, t Trial) (Verdict, error) {
 	return verdict(c.bed.Run(ctx, t.trial))
 }
 
-// Planned is a run of which everything is decided.
-type Planned = testbed.Planned
+// Planned is a run of which everything is decided: its Plan; the Scenario as it was written, and the directory Beside its file; the paths
+// of other files that are Given; and which Repetition of the plan it is.
+type Planned testbed.Planned
 
 // Carry is Run for what is planned already. What cannot be judged or written is an error, which comes with what is known of the run.
 func (c *Cluster) Carry(ctx context.Context, p Planned) (Verdict, error) {
-	return verdict(c.bed.Carry(ctx, p))
+	return verdict(c.bed.Carry(ctx, testbed.Planned(p)))
 }
 
 func verdict(finished runner.Finished, of check.RunVerdict, info report.RunInfo, err error) (Verdict, error) {
-	return Verdict{RunVerdict: of, Directory: string(finished.Directory), Info: info, Trouble: finished.Err, LeftBehind: finished.LeftBehind}, err
+	v := Verdict{RunVerdict: of, Directory: string(finished.Directory), Info: info}
+	v.Trouble, v.LeftBehind = finished.Err, finished.LeftBehind
+	return v, err
 }
 
 // Verdict is what a run came to.
@@ -114,7 +117,8 @@ func (v Verdict) Table() string {
 	return testbed.Table(v.RunVerdict, v.Info, v.Directory, v.Trouble, v.LeftBehind)
 }
 
-// Judge judges the record in a run directory again. The same record gives the same verdict. Invariants of one's own are those of the catalogue.
+// Judge judges the record in a run directory again. The same record gives the same verdict. Invariants of one's own are those of the
+// catalogue.
 func Judge(ctx context.Context, directory string, catalogue Vocabulary) (Verdict, error) {
 	verdict, info, err := testbed.Judge(ctx, directory, catalogue.words)
 	if err != nil {

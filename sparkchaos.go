@@ -1,5 +1,5 @@
-// Package sparkchaos tests whether Spark applications on Kubernetes survive the loss of nodes and pods: it launches an application on a real
-// cluster, injects faults, records what happens and judges the record.
+// Package sparkchaos tests whether Spark applications on Kubernetes survive the loss of nodes and pods: it launches an application on a
+// real cluster, injects faults, records what happens and judges the record.
 //
 // Start makes or finds a cluster and keeps other runs away from it. Cluster.Run carries out a scenario and returns a Verdict:
 //
@@ -28,8 +28,9 @@ import (
 // Cluster is a cluster that runs are carried out on, one at a time.
 type Cluster struct{ bed *testbed.Testbed }
 
-// Main must be called before anything else by the main function, or by TestMain, of a program that makes embedded clusters: the machines of a
-// cluster are processes of the same program. In such a process it does the machine's work and exits; in any other it returns at once.
+// Main must be called before anything else by the main function, or by TestMain, of a program that makes embedded clusters: the machines
+// of a cluster are processes of the same program. In such a process it does the machine's work and exits; in any other it returns at
+// once.
 func Main() {
 	if code, ok := kinds.Main(os.Args); ok {
 		os.Exit(code)
@@ -77,8 +78,8 @@ func Prepare(source Source, options ...Option) (*Cluster, error) {
 // Close removes the cluster if Start made it and it is not to be kept, and lets other runs have it.
 func (c *Cluster) Close() error { return c.bed.Close() }
 
-// CleanUp cleans up after all runs of this machine that were killed, on clusters of every kind, and after runs of any machine on the cluster
-// if others use it, too. Faults of one's own are undone if the catalogue has the kinds by which they are.
+// CleanUp cleans up after all runs of this machine that were killed, on clusters of every kind, and after runs of any machine on the
+// cluster if others use it, too. Faults of one's own are undone if the catalogue has the kinds by which they are.
 func (c *Cluster) CleanUp(ctx context.Context) error { return c.bed.CleanUp(ctx) }
 
 // CleanUpError is the error of Start, Reserve and CleanUp when something is left that killed runs did or made.

@@ -23,11 +23,12 @@ type Target struct {
 
 // Settings are what the user of a testbed chooses. The zero value of a field forbids or hides what it is about.
 type Settings struct {
+	Words // that scenarios may use
+
 	Getenv     func(string) string // has the places of cache and state
 	Runs       string              // directory of run directories
 	Keep       bool                // a cluster that was made
 	Progress   runner.Progress
-	Words      Words         // that scenarios may use
 	Patience   time.Duration // how long a cluster is waited for that another run has
 	Purpose    string        // what the cluster is held for, for others that find it held
 	Flags      []string      // that name the cluster again on the command line
