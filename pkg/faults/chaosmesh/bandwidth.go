@@ -144,27 +144,14 @@ func bytesOf(rate float64) string { return fmt.Sprintf("%.0f kB", rate/1000) }
 
 // flood sends all that it can from the pod's network namespace to its node for a second and returns how many bytes a second went out.
 func flood(ctx context.Context, env faults.Env, target chaosTarget) (float64, error) {
-	if len(target.Pod.Running) == 0 {
-		return 0, fmt.Errorf("pod %s has no running container from which the network could be looked at", target.Object.Name)
-	}
-	begin, err := inContainer(target.Pod.Running[0])
-	if err != nil {
-		return 0, err
-	}
-	script := begin + fmt.Sprintf(`inside() { nsenter --net=/proc/$pid/ns/net -- "$@"; }
-flood() { local gateway; gateway=$(inside ip route show default | cut -d' ' -f3)
-  inside timeout 1 bash -c "exec 3<>/dev/udp/$gateway/%d; while :; do printf %%1400s x >&3; done" 2>/dev/null; }
-sent() { inside cat /proc/net/dev | tr ':' ' ' | while read -r name _ _ _ _ _ _ _ _ bytes _; do [ "$name" = eth0 ] && echo "$bytes"; done; }
-before=$(sent); begun=$(date +%%s%%N); flood; ended=$(date +%%s%%N); after=$(sent)
-echo sent $((after - before)) $((ended - begun))`, probePort)
-	output, err := env.Chaos.OnNode(ctx, target.Node, script)
+	output, err := lookInside(ctx, env, target, "flood.sh", map[string]string{"port": strconv.Itoa(probePort)})
 	if err != nil {
 		return 0, fmt.Errorf("look how fast pod %s sends: %w", target.Object.Name, err)
 	}
 	return parseSent(output)
 }
 
-// parseSent reads what the flood's script printed, in bytes a second.
+// parseSent reads what flood.sh printed, in bytes a second.
 func parseSent(output string) (float64, error) {
 	var sent, nanoseconds int64
 	if _, err := fmt.Sscanf(output, "sent %d %d\n", &sent, &nanoseconds); err != nil || sent < 0 || nanoseconds <= 0 {

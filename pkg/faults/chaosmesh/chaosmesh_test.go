@@ -76,7 +76,7 @@ func TestParseAnswers(t *testing.T) {
 func TestInContainerRefusesWhatIsNoID(t *testing.T) {
 	t.Parallel()
 	for _, bad := range []string{"", "abc", "containerd://", "containerd://x; rm -rf /", fmt.Sprintf("containerd://%s", "$(true)")} {
-		if _, err := inContainer(bad); err == nil {
+		if _, err := inContainer(bad, "busy.sh", nil); err == nil {
 			t.Errorf("%q is accepted", bad)
 		}
 	}

@@ -36,43 +36,18 @@ func (a answers) median() time.Duration {
 	return sorted[len(sorted)/2]
 }
 
-// inContainer begins a script that has in pid the PID of the first process of a container, by its ID.
-func inContainer(container string) (string, error) {
-	_, id, found := strings.Cut(container, "://")
-	if !found || strings.Trim(id, "0123456789abcdef") != "" || id == "" {
-		return "", fmt.Errorf("container ID %q is none that a container runtime gives", container)
-	}
-	return "pid=$(grep -ls " + id + " /proc/[0-9]*/cgroup | cut -d/ -f3 | sort -n | head -n1); " +
-		"[ -n \"$pid\" ] || { echo 'no process of the container is left' >&2; exit 3; }; ", nil
-}
-
 // probe asks the peer several times from the target's network namespace.
 func probe(ctx context.Context, env faults.Env, target chaosTarget, times int) (answers, error) {
-	if len(target.Pod.Running) == 0 {
-		return answers{}, fmt.Errorf("pod %s has no running container from which the network could be looked at", target.Object.Name)
-	}
-	begin, err := inContainer(target.Pod.Running[0])
-	if err != nil {
-		return answers{}, err
-	}
-	script := begin + fmt.Sprintf(`for i in $(seq %d); do
-  begun=$(date +%%s%%N)
-  said=$(nsenter --net=/proc/$pid/ns/net -- timeout %g bash -c 'exec 3<>/dev/tcp/%s/%d' 2>&1); code=$?
-  ended=$(date +%%s%%N)
-  case "$code $said" in
-    "0 "*|*refused*) echo answered $((ended - begun)) ;;
-    124*) echo silent ;;
-    *) echo "probe failed with $code: $said" >&2; exit 4 ;;
-  esac
-done`, times, silentAfter.Seconds(), target.Peer.Address, probePort)
-	output, err := env.Chaos.OnNode(ctx, target.Node, script)
+	output, err := lookInside(ctx, env, target, "connect.sh", map[string]string{
+		"times": strconv.Itoa(times), "silent_after": fmt.Sprint(silentAfter.Seconds()), "peer": target.Peer.Address, "port": strconv.Itoa(probePort),
+	})
 	if err != nil {
 		return answers{}, fmt.Errorf("look at the network from pod %s to %s: %w", target.Object.Name, target.Peer.Address, err)
 	}
 	return parseAnswers(output)
 }
 
-// parseAnswers reads what the probe's script printed.
+// parseAnswers reads what connect.sh printed.
 func parseAnswers(output string) (answers, error) {
 	var a answers
 	for line := range strings.Lines(output) {

@@ -125,24 +125,9 @@ func (s stressChaos) Over(ctx context.Context, env faults.Env, target chaosTarge
 	return cluster.Observation{What: "no such process of the container is left", How: stressHow, At: env.Now()}, nil
 }
 
-// processes returns the processes of the container with that name whose CPU time goes on, as "NAME (PID)".
+// processes returns the processes of the container with that name whose CPU time goes on, as "NAME(PID)".
 func (s stressChaos) processes(ctx context.Context, env faults.Env, target chaosTarget) ([]string, error) {
-	if len(target.Pod.Running) == 0 {
-		return nil, fmt.Errorf("pod %s has no running container", target.Object.Name)
-	}
-	_, id, _ := strings.Cut(target.Pod.Running[0], "://")
-	if _, err := inContainer(target.Pod.Running[0]); err != nil {
-		return nil, err
-	}
-	script := fmt.Sprintf(`look() { for p in $(grep -ls %s /proc/[0-9]*/cgroup | cut -d/ -f3); do
-  name=$(cat /proc/$p/comm 2>/dev/null) || continue
-  case "$name" in %s*) echo "$name ($p) $(sed 's/.*) //' /proc/$p/stat 2>/dev/null | cut -d' ' -f12,13)" ;; esac
-done; }
-look > /tmp/stress.$$; sleep 1; look > /tmp/stress2.$$
-join -j 1 <(sed 's/ (/(/; s/) /) /' /tmp/stress.$$ | sort) <(sed 's/ (/(/' /tmp/stress2.$$ | sort) | while read -r process u1 s1 u2 s2; do
-  [ $((u2 + s2)) -gt $((u1 + s1)) ] && echo "$process"
-done; rm -f /tmp/stress.$$ /tmp/stress2.$$; true`, id, s.process)
-	output, err := env.Chaos.OnNode(ctx, target.Node, script)
+	output, err := lookInside(ctx, env, target, "busy.sh", map[string]string{"process": s.process})
 	if err != nil {
 		return nil, fmt.Errorf("look at the processes of pod %s: %w", target.Object.Name, err)
 	}
