@@ -101,6 +101,7 @@ func Render(format Format, verdict check.RunVerdict, info RunInfo, style Style) 
 
 // WriteFiles writes the given formats into a directory; each file appears whole or not at all.
 func WriteFiles(directory string, verdict check.RunVerdict, info RunInfo, formats ...Format) error {
+	info = info.sharing(verdict)
 	for _, format := range formats {
 		name, kept := format.File()
 		if !kept {

@@ -34,11 +34,11 @@ func renderHTML(verdict check.RunVerdict, info RunInfo, _ Style) ([]byte, error)
 	if info.Interrupted {
 		page.Tone = html.Unsure
 	}
-	collector := html.NewCollector(evidence(verdict))
-	record, err := info.record(collector.Observe)
+	read, err := info.reading(verdict)
 	if err != nil {
 		return nil, err
 	}
+	record, collector := read.record, read.collector
 	var proofs map[string][]string
 	if record != nil {
 		page.Story, page.Description, page.Fast = tell.Of(record, verdict), record.Plan.Scenario.Description, record.Plan.Timing() == "fast"

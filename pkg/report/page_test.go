@@ -38,6 +38,34 @@ func recordedRun(t testing.TB, directory, name string) (check.RunVerdict, RunInf
 	return verdict, info
 }
 
+// TestReportsOfARunReadItsHistoryOnce takes the history away once it was read.
+func TestReportsOfARunReadItsHistoryOnce(t *testing.T) {
+	t.Parallel()
+	directory := t.TempDir()
+	verdict, info := recordedRun(t, directory, "driver-node-power-off")
+	alone := map[Format]string{}
+	for _, format := range Kept() {
+		content, err := Render(format, verdict, info, Style{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		alone[format] = string(content)
+	}
+	together := info.sharing(verdict)
+	if _, err := together.reading(verdict); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(filepath.Join(directory, HistoryFile)); err != nil {
+		t.Fatal(err)
+	}
+	for _, format := range Kept() {
+		content, err := Render(format, verdict, together, Style{})
+		if err != nil || string(content) != alone[format] {
+			t.Errorf("%s is not what it is if the history is read for it alone (%v)", format, err)
+		}
+	}
+}
+
 func TestHTMLOfARecordedRun(t *testing.T) {
 	t.Parallel()
 	runs := t.TempDir()

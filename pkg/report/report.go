@@ -38,6 +38,8 @@ type RunInfo struct {
 	Took time.Duration
 	// Began is when the run began, by the clock of the machine that recorded it; zero if the history does not say so.
 	Began time.Time
+
+	shared func() (reading, error) // reads the history once for several reports; nil: each of them reads it
 }
 
 // Environment is environment.json: what a run ran on. Maps are written in the order of their keys.

@@ -15,6 +15,7 @@ import (
 	"unicode"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 	"github.com/olekukonko/tablewriter/pkg/twwidth"
 
 	"github.com/sparkchaos/sparkchaos/internal/golden"
@@ -268,7 +269,7 @@ func TestWriteAndLoad(t *testing.T) {
 	if diff := cmp.Diff(violated(), verdict); diff != "" || err != nil {
 		t.Errorf("%v\n%s", err, diff)
 	}
-	if diff := cmp.Diff(RunInfo{Directory: directory}, loaded); diff != "" {
+	if diff := cmp.Diff(RunInfo{Directory: directory}, loaded, cmpopts.IgnoreUnexported(RunInfo{})); diff != "" {
 		t.Error(diff)
 	}
 	content, err := EncodeEnvironment(info().Environment)

@@ -8,17 +8,48 @@ import (
 	"io/fs"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 
 	"github.com/sparkchaos/sparkchaos/internal/regular"
 	"github.com/sparkchaos/sparkchaos/internal/table"
 	"github.com/sparkchaos/sparkchaos/pkg/check"
 	"github.com/sparkchaos/sparkchaos/pkg/history"
+	"github.com/sparkchaos/sparkchaos/pkg/report/html"
 	"github.com/sparkchaos/sparkchaos/pkg/report/tell"
 )
 
-// record reads the history of the run directory; nil if there is none, or none that this release reads: reports then show the verdict alone.
+// reading is what reports take from a history.
+type reading struct {
+	record    *tell.Record // nil if there is no history, or none that this release reads: reports then show the verdict alone
+	collector *html.Collector
+}
+
+// sharing returns info for several reports of a verdict, which read the history once.
+func (i RunInfo) sharing(verdict check.RunVerdict) RunInfo {
+	alone := i
+	i.shared = sync.OnceValues(func() (reading, error) {
+		collector := html.NewCollector(evidence(verdict))
+		record, err := alone.record(collector.Observe)
+		return reading{record: record, collector: collector}, err
+	})
+	return i
+}
+
+// reading returns what the report of a verdict takes from the history.
+func (i RunInfo) reading(verdict check.RunVerdict) (reading, error) {
+	if i.shared == nil {
+		i = i.sharing(verdict)
+	}
+	return i.shared()
+}
+
+// record reads the history of the run directory; nil if there is none, or none that this release reads.
 func (i RunInfo) record(each func(*history.Event)) (*tell.Record, error) {
+	if i.shared != nil && each == nil {
+		shared, err := i.shared()
+		return shared.record, err
+	}
 	file, err := regular.Open(filepath.Join(i.Directory, HistoryFile))
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.EINVAL) { // EINVAL: no file can have such a name
 		return nil, nil
