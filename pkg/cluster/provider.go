@@ -38,7 +38,8 @@ type Kind struct {
 	Foreign bool
 	// Unavailable is why the kind cannot be used on this operating system; nil if it can.
 	Unavailable error
-	// AddFlags adds the flags that a use of clusters takes. What they are set to holds for all functions below.
+	// AddFlags adds the flags of one use of clusters. It is called once for each use that a command makes of them, with the same flags:
+	// ToPlan, or ToReach and with it ToRun, ToMake or both. What the flags are set to holds for all functions below.
 	AddFlags func(flags *pflag.FlagSet, use Use)
 	// ClusterName returns the name by which Provider.Open finds the cluster that somebody called name. The error is an *OptionError.
 	ClusterName func(name string) (string, error)
@@ -58,7 +59,7 @@ type Use int
 // The uses.
 const (
 	ToPlan  Use = iota // what can be done to a cluster is asked, of none in particular
-	ToReach            // a cluster that exists is looked at, or acted on
+	ToReach            // a cluster that exists is looked at, or acted on; it has the flags of ToPlan, too
 	ToRun              // what a run needs beside ToReach
 	ToMake             // a cluster is made by itself
 )
