@@ -86,6 +86,7 @@ func TestShippedScenarios(t *testing.T) {
 		"noop-power-off":                          {EndsIn: "inconclusive", NotLanded: []string{"lose-driver-node"}},
 		"shuffle-service-without-local-directory": {EndsIn: "violation", Violated: []string{"shuffleSurvives"}},
 		"shuffle-without-service":                 {EndsIn: "violation", Violated: []string{"shuffleSurvives"}},
+		"spark-submit-driver-node-power-off":      {EndsIn: "violation", Violated: []string{"driverRescheduled"}},
 		"staging-memory":                          {EndsIn: "violation", Violated: []string{"stagedArtifactsSurvive"}},
 		"side-effects-of-a-restart":               {EndsIn: "violation", Violated: []string{"resultEqualsBaseline"}},
 		"stale-executors-stock":                   {EndsIn: "violation", Violated: []string{"staleExecutorsGone"}},

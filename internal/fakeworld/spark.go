@@ -73,15 +73,20 @@ func (w *World) start(pod *corev1.Pod) *process {
 		<-ctx.Done()
 		return false
 	}
-	owner := metav1.GetControllerOf(pod)
-	switch {
-	case w.script.Idle || owner == nil:
-	case pod.Labels[launcher.RoleLabel] == launcher.RoleDriver:
-		w.incarnations[owner.UID]++
-		p.incarnation = w.incarnations[owner.UID]
+	owner := pod.UID // of a bare pod
+	if by := metav1.GetControllerOf(pod); by != nil {
+		owner = by.UID
+	}
+	switch role := pod.Labels[launcher.RoleLabel]; {
+	case w.script.Idle:
+	case role == launcher.RoleSubmitter:
+		main = p.submit
+	case role == launcher.RoleDriver:
+		w.incarnations[owner]++
+		p.incarnation = w.incarnations[owner]
 		main = p.drive
-	case pod.Labels[launcher.RoleLabel] == launcher.RoleExecutor:
-		p.driver = w.processes[owner.UID]
+	case role == launcher.RoleExecutor:
+		p.driver = w.processes[owner]
 		main = p.execute
 	}
 	go func() {
@@ -90,6 +95,30 @@ func (w *World) start(pod *corev1.Pod) *process {
 		p.succeeded.Store(main(ctx))
 	}()
 	return p
+}
+
+// submit is spark-submit in cluster mode: it makes the driver's pod from its template, and a ConfigMap with the executors'.
+func (p *process) submit(context.Context) bool {
+	const driver, executor = "driver-pod-template.yaml", "executor-pod-template.yaml"
+	args := p.pod.Spec.Containers[0].Args
+	object, err := p.world.API.Get(fakekube.ConfigMaps(), p.pod.Namespace, p.pod.Spec.Volumes[0].ConfigMap.Name)
+	if err != nil {
+		return false
+	}
+	templates := typed[corev1.ConfigMap](object).Data
+	pod := &corev1.Pod{}
+	if err := yaml.Unmarshal([]byte(templates[driver]), pod); err != nil {
+		return false
+	}
+	pod.Name, pod.Namespace = value(args, "spark.kubernetes.driver.pod.name="), p.pod.Namespace
+	pod.Spec.Containers[0].Args = args
+	made := &corev1.ConfigMap{
+		ObjectMeta: metav1.ObjectMeta{Name: pod.Name + "-podspec", Namespace: pod.Namespace}, Data: map[string]string{executor: templates[executor]},
+	}
+	pod.Spec.Volumes = append(pod.Spec.Volumes, corev1.Volume{Name: "podspec", VolumeSource: corev1.VolumeSource{
+		ConfigMap: &corev1.ConfigMapVolumeSource{LocalObjectReference: corev1.LocalObjectReference{Name: made.Name}},
+	}})
+	return makeObject(p.world.API, fakekube.ConfigMaps(), made) == nil && makeObject(p.world.API, fakekube.Pods(), pod) == nil
 }
 
 // drive is Spark's driver. It returns whether the application did its work.

@@ -224,7 +224,7 @@ func harnessOwn(key string) string {
 	case slices.Contains([]string{"spark.master", "spark.kubernetes.namespace", "spark.kubernetes.context"}, key):
 		return "each run has a cluster and a namespace of its own"
 	case key == "spark.submit.deployMode":
-		return "the driver runs in a pod of a Job, in client mode"
+		return "the driver runs in a pod of a Job, in client mode; launcher: spark-submit has spark-submit make it in cluster mode, a bare Pod that nothing replaces"
 	case slices.Contains([]string{"spark.app.id", "spark.kubernetes.driver.pod.name", "spark.kubernetes.executor.podNamePrefix"}, key):
 		return "fixed names would make the second driver clash with the first"
 	case slices.Contains([]string{"spark.driver.host", "spark.driver.port", "spark.driver.bindAddress"}, key):

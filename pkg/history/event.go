@@ -176,10 +176,14 @@ type StagingData struct {
 // WorkloadData defines how the workload's objects are recognised in the events that follow.
 type WorkloadData struct {
 	Namespace  string `json:"namespace"`
-	DriverKind string `json:"driverKind"` // "Job" or "Pod"
-	DriverName string `json:"driverName"` // of the Job, or of the bare Pod
-	DriverUID  string `json:"driverUID"`  // of the Job, or of the bare Pod
-	RunLabel   string `json:"runLabel"`   // value of the label sparkchaos.dev/run that all pods of the run carry
+	DriverKind string `json:"driverKind"` // of what keeps a driver running: "Job"; "Pod" if nothing does
+	DriverName string `json:"driverName"` // of the object of that kind
+	DriverUID  string `json:"driverUID"`  // of the object of that kind; empty if it did not exist yet
+	// DriverSelector selects drivers' pods by their labels; empty: they are those of the Job, or the bare Pod of the name.
+	DriverSelector string `json:"driverSelector,omitempty"`
+	// LaunchedBy is the object that was created to launch the application; empty in histories of older releases.
+	LaunchedBy Object `json:"launchedBy,omitzero"`
+	RunLabel   string `json:"runLabel"` // value of the label sparkchaos.dev/run that all pods of the run carry
 	Image      string `json:"image"`
 	ImageID    string `json:"imageID"`
 }

@@ -118,8 +118,9 @@ func (s *shape) add(key, value string) {
 	}
 }
 
-// policy returns the policy for a run and what binds it.
-func policy(env Environment, s shape) (*admissionv1.ValidatingAdmissionPolicy, *admissionv1.ValidatingAdmissionPolicyBinding) {
+// policy returns the policy for a run and what binds it. It is not about what the trusted service accounts create, which run none of the
+// workload's code.
+func policy(env Environment, s shape, trusted []string) (*admissionv1.ValidatingAdmissionPolicy, *admissionv1.ValidatingAdmissionPolicyBinding) {
 	fail, equivalent := admissionv1.Fail, admissionv1.Equivalent
 	meta := ObjectMeta(env, policyName(env.Namespace))
 	meta.Namespace = ""
@@ -137,9 +138,8 @@ func policy(env Environment, s shape) (*admissionv1.ValidatingAdmissionPolicy, *
 				}}},
 			},
 			MatchConditions: []admissionv1.MatchCondition{{
-				Name: "of-the-run",
-				Expression: fmt.Sprintf("request.userInfo.username.startsWith(%q) || object.metadata.?name.orValue('') == %q",
-					"system:serviceaccount:"+env.Namespace+":", policyProbe),
+				Name:       "of-the-run",
+				Expression: fmt.Sprintf("%s || object.metadata.?name.orValue('') == %q", ofTheRun(env, trusted), policyProbe),
 			}},
 			Variables: []admissionv1.Variable{
 				{Name: "run", Expression: "object.metadata.?labels[?" + strconv.Quote(RunLabel) + "].orValue('')"},
@@ -159,6 +159,20 @@ func policy(env Environment, s shape) (*admissionv1.ValidatingAdmissionPolicy, *
 		},
 	}
 	return p, binding
+}
+
+// ofTheRun is the expression for a request of a service account of the run, other than the trusted ones.
+func ofTheRun(env Environment, trusted []string) string {
+	prefix := "system:serviceaccount:" + env.Namespace + ":"
+	expression := fmt.Sprintf("request.userInfo.username.startsWith(%q)", prefix)
+	if len(trusted) == 0 {
+		return expression
+	}
+	names := make([]string, 0, len(trusted))
+	for _, name := range trusted {
+		names = append(names, prefix+name)
+	}
+	return fmt.Sprintf("(%s && !(request.userInfo.username in %s))", expression, list(names...))
 }
 
 // validations are what a pod must be like. What has been made may change in nothing but its labels and annotations.
@@ -291,13 +305,13 @@ func ApplyPolicy(ctx context.Context, client kubernetes.Interface, o *Objects) e
 // AwaitPolicy returns once the policy is in force: the API server learns of it a moment after it was created. It asks for
 // a pod that the policy refuses, without making it. An UnrestrictedError says that no refusal came.
 func AwaitPolicy(ctx context.Context, client kubernetes.Interface, o *Objects) error {
-	_, spec := o.driver()
+	main := o.Driver.Spec.Containers[0]
 	no := false
 	probe := &corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{Name: policyProbe, Namespace: o.Namespace.Name},
 		Spec: corev1.PodSpec{
 			AutomountServiceAccountToken: &no, RestartPolicy: corev1.RestartPolicyNever,
-			Containers: []corev1.Container{{Name: "probe", Image: spec.Containers[0].Image, Resources: spec.Containers[0].Resources}},
+			Containers: []corev1.Container{{Name: "probe", Image: main.Image, Resources: main.Resources}},
 		},
 	}
 	last := errors.New("a pod that it refuses was accepted")

@@ -79,16 +79,21 @@ func applicationSettings(a scenario.Application) map[string]string {
 	return s
 }
 
-// applicationLists are the settings by which Spark gets what an application needs beside its main file.
-func applicationLists(a scenario.Application, artifacts string) []ListSetting {
+// applicationLists are the settings by which Spark gets what an application needs beside its main file. In cluster mode spark-submit would
+// look for the driver's files in its own pod.
+func applicationLists(a scenario.Application, artifacts string, inCluster bool) []ListSetting {
 	var lists []ListSetting
+	handed := distributed
+	if inCluster {
+		handed = located
+	}
 	for _, list := range []struct {
 		key   string
 		files []string
 		where func(file, artifacts string) string
 	}{
-		{"spark.submit.pyFiles", a.PyFiles, distributed},
-		{"spark.archives", a.Archives, distributed},
+		{"spark.submit.pyFiles", a.PyFiles, handed},
+		{"spark.archives", a.Archives, handed},
 		{"spark.jars", a.Jars, located},
 		{"spark.jars.packages", a.Packages, func(name, _ string) string { return name }},
 	} {

@@ -18,7 +18,7 @@ func commandOf(t *testing.T, w scenario.Workload) []string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	args := o.DriverJob.Spec.Template.Spec.Containers[0].Args
+	args := o.Driver.Spec.Containers[0].Args
 	for i := len(args) - 1; i >= 0; i-- {
 		if args[i] == "--conf" {
 			return args[i+2:]
@@ -69,7 +69,7 @@ func TestPythonHasRoomBesideTheHeap(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	limit := o.DriverJob.Spec.Template.Spec.Containers[0].Resources.Limits.Memory()
+	limit := o.Driver.Spec.Containers[0].Resources.Limits.Memory()
 	if want := int64(2800) << 20; limit.Value() != want {
 		t.Errorf("the driver's limit is %d bytes, want %d", limit.Value(), want)
 	}

@@ -22,22 +22,22 @@ func ApplyComponents(ctx context.Context, client kubernetes.Interface, o *Object
 	return nil
 }
 
-// ApplyDriver creates the driver, once the components are ready, and returns how the workload is recognised in what
+// ApplyDriver creates what launches the application, once the components are ready, and returns how the workload is recognised in what
 // follows (without ImageID, which only a node knows).
 func ApplyDriver(ctx context.Context, client kubernetes.Interface, o *Objects) (history.WorkloadData, error) {
-	driver, spec := o.driver()
-	launched := history.WorkloadData{
-		Namespace:  o.Namespace.Name,
-		DriverKind: kindOf(driver),
-		DriverName: driver.GetName(),
-		RunLabel:   o.Namespace.Labels[RunLabel],
-		Image:      spec.Containers[0].Image,
+	launched := o.Launching.Workload
+	launched.Namespace, launched.RunLabel = o.Namespace.Name, o.Namespace.Labels[RunLabel]
+	launched.Image = o.Driver.Spec.Containers[0].Image
+	for _, object := range o.Launching.Objects {
+		made, err := Create(ctx, client, object)
+		if err != nil {
+			return launched, err
+		}
+		launched.LaunchedBy = history.Object{Kind: kindOf(object), Namespace: made.GetNamespace(), Name: made.GetName(), UID: string(made.GetUID())}
 	}
-	made, err := Create(ctx, client, driver)
-	if err != nil {
-		return launched, err
+	if by := launched.LaunchedBy; by.Kind == launched.DriverKind {
+		launched.DriverUID = by.UID
 	}
-	launched.DriverUID = string(made.GetUID())
 	return launched, nil
 }
 

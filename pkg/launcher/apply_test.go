@@ -82,6 +82,7 @@ func TestApplyCreatesInOrder(t *testing.T) {
 		want := history.WorkloadData{
 			Namespace: "run-1", DriverKind: tc.kind, DriverName: "wordcount-driver", DriverUID: "uid-of-wordcount-driver",
 			RunLabel: environment().RunID, Image: environment().Image,
+			LaunchedBy: history.Object{Kind: tc.kind, Namespace: "run-1", Name: "wordcount-driver", UID: "uid-of-wordcount-driver"},
 		}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("workload (-want +got):\n%s", diff)

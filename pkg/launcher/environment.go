@@ -1,6 +1,6 @@
-// Package launcher turns a workload into Kubernetes objects: the driver as a Job (or as a bare Pod, for comparison) that
-// runs stock Spark in client mode, and executors that belong to the driver's pod. Rendering is pure; Apply and Delete are
-// all that touches a cluster.
+// Package launcher turns a workload into Kubernetes objects: what launches its driver (by default a Job that runs stock
+// Spark in client mode), and executors that belong to the driver's pod. Rendering is pure; Apply and Delete are all that
+// touches a cluster.
 package launcher
 
 import (

@@ -3,7 +3,6 @@ package launcher
 import (
 	"context"
 
-	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/client-go/kubernetes"
 
@@ -24,10 +23,13 @@ const (
 )
 
 func SettingsOf(w scenario.Workload, env Environment, components []Component) map[string]string {
-	return settingsOf(w, env, "image", extensionsOf(Launch{Workload: w, Env: env, Image: "image"}, components))
+	l := Launch{Workload: w, Env: env, Image: "image"}
+	by, err := LauncherOf(w)
+	if err != nil {
+		panic(err)
+	}
+	return settingsOf(by, l, extensionsOf(l, components))
 }
-
-func (o *Objects) Driver() (Object, corev1.PodSpec) { return o.driver() }
 
 func JoinList(separator string, lists ...string) string    { return joinList(separator, lists...) }
 func Rules(settings map[string]string) []rbacv1.PolicyRule { return rules(settings) }

@@ -82,6 +82,15 @@ func TestGolden(t *testing.T) {
 		{"sql", func(w *scenario.Workload, _ *Environment) {
 			w.Application = scenario.Application{Name: "report", Main: "local:///opt/app/report.sql", Args: []string{"--database", "sales"}}
 		}, 10},
+		{"spark-submit", func(w *scenario.Workload, _ *Environment) {
+			bySparkSubmit(w)
+			w.Application.Args = append(w.Application.Args, "$(SPARKCHAOS_SOURCE_URL)")
+			w.Conf = plainConf(map[string]string{"spark.example.source": "$(SPARKCHAOS_SOURCE_HOST):$(SPARKCHAOS_SOURCE_PORT)"})
+		}, 13},
+		{"spark-submit-staged", func(w *scenario.Workload, _ *Environment) {
+			*w = stagedWordCount()
+			bySparkSubmit(w)
+		}, 20},
 		{"shuffle-service", func(w *scenario.Workload, _ *Environment) {
 			w.ShuffleService = scenario.ShuffleService{Enabled: true, LocalDirectory: scenario.LocalDirectoryNode}
 		}, 11},
@@ -103,6 +112,12 @@ func TestGolden(t *testing.T) {
 			checkMounts(t, o)
 		})
 	}
+}
+
+// bySparkSubmit has spark-submit make the driver.
+func bySparkSubmit(w *scenario.Workload) {
+	w.Launcher = scenario.LauncherSparkSubmit
+	w.Driver.Kind, w.Driver.PodReplacementPolicy, w.Driver.BackoffLimit = "", "", nil
 }
 
 // checkManifests reads the manifests as an API server does that refuses unknown fields, the executors' template too.
@@ -135,12 +150,7 @@ func checkMounts(t *testing.T, o *Objects) {
 	if err := yaml.Unmarshal([]byte(o.ConfigMap.Data[TemplateFile]), &executor); err != nil {
 		t.Fatal(err)
 	}
-	pods := []corev1.PodSpec{executor.Spec}
-	if o.DriverPod != nil {
-		pods = append(pods, o.DriverPod.Spec)
-	} else {
-		pods = append(pods, o.DriverJob.Spec.Template.Spec)
-	}
+	pods := append([]corev1.PodSpec{executor.Spec, o.Driver.Spec}, o.Launching.Pods...)
 	for _, pod := range pods {
 		volumes := map[string]bool{}
 		for _, volume := range pod.Volumes {

@@ -35,7 +35,7 @@ const (
 	claimSize = "1Gi"
 )
 
-// Objects are all that a run creates, to be created in the order of the fields. Exactly one of DriverJob and DriverPod is set.
+// Objects are all that a run creates, to be created in the order of the fields.
 type Objects struct {
 	Namespace      *corev1.Namespace
 	Policy         *admissionv1.ValidatingAdmissionPolicy        // of the pods that the driver may create
@@ -47,17 +47,21 @@ type Objects struct {
 	SecretConf     *corev1.Secret                // of the workload's secret settings, whose values FillSecretConf fills in; nil if it has none
 	Claim          *corev1.PersistentVolumeClaim // nil when the workload's storage is a directory on each node's own disk
 	Members        []Member                      // what the workload has of each component
-	DriverJob      *batchv1.Job
-	DriverPod      *corev1.Pod
+	Launching      Launching                     // what launches the application
+	Driver         corev1.PodTemplateSpec        // the driver's pod, whoever makes it
 }
 
 // Render returns the objects for a workload whose defaults are filled in, with what it has of the given components. It is
 // pure: the same arguments give the same objects. It fails with everything that is wrong with the arguments.
 func Render(w scenario.Workload, env Environment, components []Component) (*Objects, error) {
 	l := Launch{Workload: w, Env: env, Image: cmp.Or(w.Image, env.Image)}
+	by, err := LauncherOf(w)
+	if err != nil {
+		return nil, err
+	}
 	problems := append(env.problems(), workloadProblems(l, components)...)
 	extensions := extensionsOf(l, components)
-	l.Settings = settingsOf(w, env, l.Image, extensions)
+	l.Settings = settingsOf(by, l, extensions)
 	memory, err := driverMemory(l.Settings)
 	problems = append(problems, err, storageProblem(w.Storage, env))
 	cpu, err := resource.ParseQuantity(w.Driver.Cores)
@@ -80,20 +84,17 @@ func Render(w scenario.Workload, env Environment, components []Component) (*Obje
 	o := frame(w.Storage, env, rules(l.Settings))
 	o.Members = members
 	allowed.foreignClaims = claimsOf(o.components())
-	o.Policy, o.PolicyBinding = policy(env, allowed)
 	o.ConfigMap.Data = map[string]string{templateFile: string(template)}
 	o.SecretConf = confSecret(w, env)
-	driver, err := driverTemplate(l, extensions, cpu, memory)
+	if o.Driver, err = driverTemplate(by, l, extensions, cpu, memory); err != nil {
+		return nil, err
+	}
+	o.Launching, err = by.Launching(Draft{Launch: l, Artifacts: artifactsOf(extensions), Driver: o.Driver, Files: o.ConfigMap.Data})
 	if err != nil {
 		return nil, err
 	}
-	meta := ObjectMeta(env, w.Application.Name+"-driver")
-	if w.Driver.Kind == KindPod {
-		o.DriverPod = driverPod(meta, driver)
-	} else if o.DriverJob, err = driverJob(w, meta, driver); err != nil {
-		return nil, err
-	}
-	o.Namespace.Labels["pod-security.kubernetes.io/enforce"] = podSecurityLevel(allowed, append(podsOf(o.components()), driver.Spec)...)
+	o.Policy, o.PolicyBinding = policy(env, allowed, o.Launching.Accounts)
+	o.Namespace.Labels["pod-security.kubernetes.io/enforce"] = podSecurityLevel(allowed, slices.Concat(podsOf(o.components()), o.Launching.Pods)...)
 	return o, nil
 }
 
@@ -142,8 +143,7 @@ func NewRoleBinding(env Environment, role, account string) *rbacv1.RoleBinding {
 
 // YAML returns the manifests in the order in which they are to be created, as kubectl apply takes them.
 func (o *Objects) YAML() ([]byte, error) {
-	driver, _ := o.driver()
-	objects := slices.Concat([]Object{o.Namespace, o.Policy, o.PolicyBinding}, o.frame(), o.components(), []Object{driver})
+	objects := slices.Concat([]Object{o.Namespace, o.Policy, o.PolicyBinding}, o.frame(), o.components(), o.Launching.Objects)
 	var all []byte
 	for i, object := range objects {
 		if i > 0 {
@@ -170,14 +170,6 @@ func manifest(object any) ([]byte, error) {
 	}
 	delete(fields, "status")
 	return yaml.Marshal(fields)
-}
-
-// driver returns the driver's object, and its pod.
-func (o *Objects) driver() (Object, corev1.PodSpec) {
-	if o.DriverPod != nil {
-		return o.DriverPod, o.DriverPod.Spec
-	}
-	return o.DriverJob, o.DriverJob.Spec.Template.Spec
 }
 
 // frame returns what the driver needs in its namespace, in the order in which it is to be created.
@@ -233,6 +225,21 @@ func claimsOf(objects []Object) []string {
 	return names
 }
 
+// driverProblems returns what is impossible in a driver that the harness makes.
+func driverProblems(w scenario.Workload) []error {
+	kind, policy := w.Driver.Kind, batchv1.PodReplacementPolicy(w.Driver.PodReplacementPolicy)
+	switch {
+	case scenario.LauncherOf(w) != scenario.LauncherJob:
+		return nil
+	case kind != KindJob && kind != KindPod:
+		return []error{fmt.Errorf("workload: driver.kind is %q, want %s or %s", kind, KindJob, KindPod)}
+	case kind == KindJob && !slices.Contains([]batchv1.PodReplacementPolicy{"", batchv1.TerminatingOrFailed, batchv1.Failed}, policy):
+		return []error{fmt.Errorf("workload: driver.podReplacementPolicy is %q, want %s or %s", policy, batchv1.TerminatingOrFailed, batchv1.Failed)}
+	default:
+		return nil
+	}
+}
+
 // workloadProblems returns what is missing or impossible in a workload. What a scenario may write at all is checked
 // where scenarios are loaded.
 func workloadProblems(l Launch, components []Component) []error {
@@ -252,17 +259,7 @@ func workloadProblems(l Launch, components []Component) []error {
 	if l.Image == "" {
 		wrong("image is missing: neither the workload nor the environment names one")
 	}
-	switch w.Driver.Kind {
-	case KindJob:
-		switch p := batchv1.PodReplacementPolicy(w.Driver.PodReplacementPolicy); p {
-		case "", batchv1.TerminatingOrFailed, batchv1.Failed:
-		default:
-			wrong("driver.podReplacementPolicy is %q, want %s or %s", p, batchv1.TerminatingOrFailed, batchv1.Failed)
-		}
-	case KindPod:
-	default:
-		wrong("driver.kind is %q, want %s or %s", w.Driver.Kind, KindJob, KindPod)
-	}
+	problems = append(problems, driverProblems(w)...)
 	if w.Executors.Instances < 1 || w.Executors.Cores < 1 {
 		wrong("executors are %d with %d cores, want at least 1 each", w.Executors.Instances, w.Executors.Cores)
 	}

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 
 	. "github.com/sparkchaos/sparkchaos/pkg/launcher"
@@ -43,7 +44,7 @@ func TestTemplateAddsToTheDriver(t *testing.T) {
 			{"name": "spark-kubernetes-driver", "env": [{"name": "REGION", "value": "north"}], "volumeMounts": [{"name": "scratch", "mountPath": "/scratch"}]}
 		]}}`, `{}`)
 	plain := withTemplates(t, `{}`, `{}`)
-	got, before := o.DriverJob.Spec.Template, plain.DriverJob.Spec.Template
+	got, before := o.Driver, plain.Driver
 	want := *before.DeepCopy()
 	want.Labels["team"] = "data"
 	want.Spec.PriorityClassName = "high"
@@ -75,9 +76,9 @@ func TestJobOverlay(t *testing.T) {
 		t.Fatal(err)
 	}
 	plain := withTemplates(t, `{}`, `{}`)
-	want := plain.DriverJob.DeepCopy()
+	want := plain.Launching.Objects[0].(*batchv1.Job).DeepCopy()
 	want.Spec.ActiveDeadlineSeconds, want.Spec.TTLSecondsAfterFinished = pointer[int64](600), pointer[int32](60)
-	if diff := cmp.Diff(want, o.DriverJob); diff != "" {
+	if diff := cmp.Diff(Object(want), o.Launching.Objects[0]); diff != "" {
 		t.Errorf("the Job (-want +got):\n%s", diff)
 	}
 }
@@ -91,7 +92,7 @@ func TestTemplateCannotReplaceWhatIsThere(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	spec := o.DriverJob.Spec.Template.Spec
+	spec := o.Driver.Spec
 	main := spec.Containers[0]
 	refused := func(what string, parts corev1.PodSpec) {
 		encoded, err := json.Marshal(map[string]any{"spec": parts})

@@ -5,7 +5,6 @@ import (
 	"slices"
 	"strconv"
 
-	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -18,6 +17,9 @@ const (
 	confVolume   = "conf"
 	sharedVolume = "shared"
 )
+
+// driverBindAddress is the variable from which Spark's entry point takes the address at which the driver listens.
+const driverBindAddress = "SPARK_DRIVER_BIND_ADDRESS"
 
 // FieldVariable is a variable that Kubernetes fills with a field of the pod.
 func FieldVariable(name, field string) corev1.EnvVar {
@@ -51,7 +53,7 @@ func driverEnv(env Environment, extensions []Extension) []corev1.EnvVar {
 	vars := slices.Concat(identity(extensions), []corev1.EnvVar{
 		FieldVariable("POD_NAME", "metadata.name"),
 		FieldVariable("POD_IP", "status.podIP"),
-		FieldVariable("SPARK_DRIVER_BIND_ADDRESS", "status.podIP"),
+		FieldVariable(driverBindAddress, "status.podIP"),
 		{Name: "SPARKCHAOS_RUN_ID", Value: env.RunID},
 	})
 	if env.Source.URL != "" {
@@ -139,8 +141,8 @@ func driverLabels(env Environment) map[string]string {
 }
 
 // driverTemplate is the driver's pod with what the scenario adds to it.
-func driverTemplate(l Launch, extensions []Extension, cpu, memory resource.Quantity) (corev1.PodTemplateSpec, error) {
-	made := corev1.PodTemplateSpec{ObjectMeta: metav1.ObjectMeta{Labels: driverLabels(l.Env)}, Spec: driverSpec(l, extensions, cpu, memory)}
+func driverTemplate(by Launcher, l Launch, extensions []Extension, cpu, memory resource.Quantity) (corev1.PodTemplateSpec, error) {
+	made := corev1.PodTemplateSpec{ObjectMeta: metav1.ObjectMeta{Labels: driverLabels(l.Env)}, Spec: driverSpec(by, l, extensions, cpu, memory)}
 	merged, err := withTemplate(made, l.Workload.Driver.Template)
 	if err != nil {
 		return merged, fmt.Errorf("workload: driver.template: %w", err)
@@ -148,25 +150,10 @@ func driverTemplate(l Launch, extensions []Extension, cpu, memory resource.Quant
 	return merged, nil
 }
 
-// driverSpec is the driver's pod: the entry point's driver mode, which is spark-submit in client mode.
-func driverSpec(l Launch, extensions []Extension, cpu, memory resource.Quantity) corev1.PodSpec {
+// driverSpec is the driver's pod as its launcher needs it.
+func driverSpec(by Launcher, l Launch, extensions []Extension, cpu, memory resource.Quantity) corev1.PodSpec {
 	w, env := l.Workload, l.Env
 	vs, mounts := volumes(w, env, extensions)
-	vs = append(vs, corev1.Volume{Name: confVolume, VolumeSource: corev1.VolumeSource{
-		ConfigMap: &corev1.ConfigMapVolumeSource{LocalObjectReference: corev1.LocalObjectReference{Name: configMapName}},
-	}})
-	mounts = append(mounts, corev1.VolumeMount{Name: confVolume, MountPath: confDirectory, ReadOnly: true})
-	var secretArgs []string
-	if len(scenario.SecretConf(w)) > 0 {
-		volume, mount := confSecretVolume()
-		vs, mounts = append(vs, volume), append(mounts, mount)
-		secretArgs = confSecretArgs()
-	}
-	args := slices.Concat(
-		[]string{"driver"},
-		secretArgs,
-		confArgs(l.Settings),
-		applicationArgs(w.Application, artifactsOf(extensions)))
 	grace := int64(30)
 	spec := corev1.PodSpec{
 		ServiceAccountName:            serviceAccountName,
@@ -178,7 +165,6 @@ func driverSpec(l Launch, extensions []Extension, cpu, memory resource.Quantity)
 			Name:            scenario.DriverContainer,
 			Image:           l.Image,
 			ImagePullPolicy: env.ImagePullPolicy(),
-			Args:            args,
 			Env:             driverEnv(env, extensions),
 			Resources: corev1.ResourceRequirements{
 				Requests: corev1.ResourceList{corev1.ResourceCPU: cpu, corev1.ResourceMemory: memory},
@@ -187,6 +173,7 @@ func driverSpec(l Launch, extensions []Extension, cpu, memory resource.Quantity)
 			VolumeMounts: mounts,
 		}},
 	}
+	by.Driver(&spec, l, artifactsOf(extensions))
 	spec.Affinity = beside(w.Driver.Beside, env)
 	extend(&spec, RoleDriver, extensions)
 	if w.Driver.NodeName != "" {
@@ -194,37 +181,4 @@ func driverSpec(l Launch, extensions []Extension, cpu, memory resource.Quantity)
 		spec.NodeSelector = map[string]string{corev1.LabelHostname: w.Driver.NodeName}
 	}
 	return spec
-}
-
-// driverJob runs the driver's pod and replaces it when it is lost.
-func driverJob(w scenario.Workload, meta metav1.ObjectMeta, driver corev1.PodTemplateSpec) (*batchv1.Job, error) {
-	one := int32(1)
-	job := &batchv1.Job{
-		TypeMeta:   metav1.TypeMeta{APIVersion: "batch/v1", Kind: KindJob},
-		ObjectMeta: meta,
-		Spec: batchv1.JobSpec{
-			Parallelism:  &one,
-			Completions:  &one,
-			BackoffLimit: w.Driver.BackoffLimit,
-			Template:     driver,
-		},
-	}
-	if policy := batchv1.PodReplacementPolicy(w.Driver.PodReplacementPolicy); policy != "" {
-		job.Spec.PodReplacementPolicy = &policy
-	}
-	if w.Driver.Job == nil {
-		return job, nil
-	}
-	merged, err := merge(job.Spec, w.Driver.Job.JSON())
-	if err != nil {
-		return nil, fmt.Errorf("workload: driver.job: %w", err)
-	}
-	job.Spec = merged
-	return job, nil
-}
-
-// driverPod runs the driver without anything that would replace it.
-func driverPod(meta metav1.ObjectMeta, driver corev1.PodTemplateSpec) *corev1.Pod {
-	meta.Labels, meta.Annotations = driver.Labels, driver.Annotations
-	return &corev1.Pod{TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: KindPod}, ObjectMeta: meta, Spec: driver.Spec}
 }

@@ -40,7 +40,7 @@ func TestSecretSettingsStandInTheSecretAlone(t *testing.T) {
 				t.Errorf("%s is not in the Secret: %q", value, o.SecretConf.StringData)
 			}
 		}
-		_, spec := o.Driver()
+		spec := o.Driver.Spec
 		args := spec.Containers[0].Args
 		for key := range values {
 			if strings.Contains(strings.Join(args, " "), key+"=") {
@@ -82,7 +82,7 @@ func mounts(spec corev1.PodSpec, secret, path string) bool {
 func TestWithoutSecretsNothingChanges(t *testing.T) {
 	t.Parallel()
 	o := render(t, wordCount())
-	_, spec := o.Driver()
+	spec := o.Driver.Spec
 	if o.SecretConf != nil || strings.Contains(strings.Join(spec.Containers[0].Args, " "), "--properties-file") {
 		t.Errorf("secret %v, arguments %q", o.SecretConf, spec.Containers[0].Args)
 	}

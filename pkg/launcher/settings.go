@@ -19,16 +19,17 @@ const (
 // settingsOf works out Spark's settings: the user's conf wins over the launcher's own and the components'. Lists that both
 // must be in (plugins, class paths) are joined. All of them go onto the driver's command line, where they win over the
 // spark-defaults.conf that an image may bring; secret ones are left out, see secretconf.go.
-func settingsOf(w scenario.Workload, env Environment, image string, extensions []Extension) map[string]string {
-	s := staticSettings(w, env, image)
-	maps.Copy(s, podSettings())
+func settingsOf(by Launcher, l Launch, extensions []Extension) map[string]string {
+	w := l.Workload
+	s := staticSettings(w, l.Env, l.Image)
+	maps.Copy(s, by.Settings(l))
 	maps.Copy(s, applicationSettings(w.Application))
 	for _, extension := range extensions {
 		maps.Copy(s, extension.Settings)
 	}
 	own := scenario.PlainConf(w)
 	maps.Copy(s, own)
-	lists := applicationLists(w.Application, artifactsOf(extensions))
+	lists := applicationLists(w.Application, artifactsOf(extensions), s[deployMode] == clusterMode)
 	for _, extension := range extensions {
 		lists = append(lists, extension.Lists...)
 	}
@@ -37,18 +38,6 @@ func settingsOf(w scenario.Workload, env Environment, image string, extensions [
 	}
 	hideSecrets(s, scenario.SecretConf(w))
 	return s
-}
-
-// podSettings are the settings that differ from one driver pod to the next; Kubernetes fills in the variables. The
-// executors' names begin with the driver pod's, so no two incarnations ask for the same name.
-func podSettings() map[string]string {
-	return map[string]string{
-		"spark.master":                            "k8s://https://$(KUBERNETES_SERVICE_HOST):$(KUBERNETES_SERVICE_PORT)",
-		"spark.kubernetes.driver.pod.name":        "$(POD_NAME)",
-		"spark.kubernetes.executor.podNamePrefix": "$(POD_NAME)",
-		"spark.driver.host":                       "$(POD_IP)",
-		"spark.driver.bindAddress":                "$(POD_IP)",
-	}
 }
 
 func staticSettings(w scenario.Workload, env Environment, image string) map[string]string {

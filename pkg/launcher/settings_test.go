@@ -155,7 +155,7 @@ func TestDriverMemory(t *testing.T) {
 			t.Errorf("Render with %v: %v", tc.conf, err)
 			continue
 		}
-		resources := o.DriverJob.Spec.Template.Spec.Containers[0].Resources
+		resources := o.Driver.Spec.Containers[0].Resources
 		request, limit := resources.Requests.Memory().String(), resources.Limits.Memory().String()
 		if request != tc.want || limit != tc.want {
 			t.Errorf("driver memory with %v: request %s, limit %s, want %s", tc.conf, request, limit, tc.want)
@@ -243,7 +243,7 @@ func TestRenderTakesTheWorkloadsJarWhenNoneIsNamed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	args := strings.Join(o.DriverJob.Spec.Template.Spec.Containers[0].Args, " ")
+	args := strings.Join(o.Driver.Spec.Containers[0].Args, " ")
 	if !strings.HasSuffix(args, " --class dev.sparkchaos.workloads.WordCount local:///opt/spark/workloads/workloads.jar --partitions=24 --task-ms=500") {
 		t.Errorf("the driver's arguments end otherwise: %s", args)
 	}

@@ -21,7 +21,7 @@ func sharedVolumes(t *testing.T, o *Objects) []corev1.VolumeSource {
 		t.Fatal(err)
 	}
 	var found []corev1.VolumeSource
-	for _, spec := range []corev1.PodSpec{o.DriverJob.Spec.Template.Spec, template.Spec} {
+	for _, spec := range []corev1.PodSpec{o.Driver.Spec, template.Spec} {
 		for _, volume := range spec.Volumes {
 			if volume.Name == SharedVolume {
 				found = append(found, volume.VolumeSource)

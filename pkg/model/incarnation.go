@@ -7,6 +7,8 @@ import (
 	"slices"
 	"time"
 
+	"k8s.io/apimachinery/pkg/labels"
+
 	"github.com/sparkchaos/sparkchaos/internal/wording"
 )
 
@@ -118,6 +120,9 @@ func (m *Model) isDriver(pod *Pod) bool {
 	w := m.Workload
 	if pod.Namespace != w.Namespace {
 		return false
+	}
+	if m.drivers != nil {
+		return pod.Owner.Kind != "Pod" && m.drivers.Matches(labels.Set(pod.Labels))
 	}
 	if w.DriverKind == "Job" {
 		return pod.Owner.Kind == "Job" && pod.Owner.UID == w.DriverUID

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"time"
 
+	"k8s.io/apimachinery/pkg/labels"
+
 	"github.com/sparkchaos/sparkchaos/internal/wording"
 	"github.com/sparkchaos/sparkchaos/pkg/history"
 )
@@ -86,8 +88,9 @@ type Model struct {
 	base     time.Time
 	Launched Moment
 	Workload history.WorkloadData
-	Last     Moment // the newest event
-	Ended    Moment // of the run; Never if the harness was killed
+	drivers  labels.Selector // of the drivers' pods; nil: they are known by the Job or the name
+	Last     Moment          // the newest event
+	Ended    Moment          // of the run; Never if the harness was killed
 	End      history.RunEndData
 	Events   int64
 
@@ -312,6 +315,19 @@ func (m *Model) once(first Moment, at Moment, what string) bool {
 	return false
 }
 
+// selectDrivers takes in by which labels the drivers' pods are known.
+func (m *Model) selectDrivers() error {
+	if m.Workload.DriverSelector == "" {
+		return nil
+	}
+	selector, err := labels.Parse(m.Workload.DriverSelector)
+	if err != nil {
+		return fmt.Errorf("the selector of the drivers' pods: %w", err)
+	}
+	m.drivers = selector
+	return nil
+}
+
 func (m *Model) observeHarness(e *history.Event, at Moment) error {
 	switch e.Type {
 	case history.RunStarted:
@@ -329,6 +345,7 @@ func (m *Model) observeHarness(e *history.Event, at Moment) error {
 		}
 		if m.once(m.Launched, at, "the workload was launched") {
 			m.Launched, m.Workload = at, workload
+			return m.selectDrivers()
 		}
 	case history.LoadMeasured:
 		load := Load{At: at}

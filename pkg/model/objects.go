@@ -28,6 +28,7 @@ type Pod struct {
 	Owner                history.Object
 	Role                 string // label spark-role
 	Component            string // label sparkchaos.dev/role: driver, executor, stagingServer or shuffleService
+	Labels               map[string]string
 	Application          string // label spark-app-selector
 	ExecutorID           string // label spark-exec-id
 	Created              time.Time
@@ -138,7 +139,7 @@ func (m *Model) observePod(e *history.Event, at Moment) error {
 		m.Pods[uid] = pod
 	}
 	pod.Role, pod.Application, pod.ExecutorID = object.Metadata.Labels[labelRole], object.Metadata.Labels[labelApplication], object.Metadata.Labels[labelExecutorID]
-	pod.Component = object.Metadata.Labels[labelComponent]
+	pod.Component, pod.Labels = object.Metadata.Labels[labelComponent], object.Metadata.Labels
 	if object.Spec.NodeName != "" {
 		pod.Node = object.Spec.NodeName
 		pod.Placed.KeepEarlier(at)

@@ -52,7 +52,7 @@ func (e *explainer) cluster(c Cluster) {
 func (e *explainer) workload(w scenario.Workload) {
 	e.line("Application: %s, %s%s.", w.Application.Name, application(w.Application), inImage(w))
 	e.line("Driver: %s, heap %s, CPU %s; Kubernetes evicts it %ds after its node is NotReady or unreachable%s.",
-		driverKind(w.Driver), w.Driver.Memory, w.Driver.Cores, value(w.Driver.TolerationSeconds), on(w.Driver.NodeName))
+		driver(w), w.Driver.Memory, w.Driver.Cores, value(w.Driver.TolerationSeconds), on(w.Driver.NodeName))
 	e.line("Executors: %d with %s each, heap %s, CPU %s; Kubernetes evicts them %ds after their node is NotReady or unreachable.",
 		w.Executors.Instances, counted(w.Executors.Cores, "core"), w.Executors.Memory, w.Executors.RequestCores, value(w.Executors.TolerationSeconds))
 	e.templates(w)
@@ -141,15 +141,13 @@ func storage(kind string) string {
 	}
 }
 
-func driverKind(d scenario.Driver) string {
-	if d.Kind == scenario.DriverPod {
-		return "a bare Pod, which is never replaced"
+// driver describes what the driver is, in the words of its launcher.
+func driver(w scenario.Workload) string {
+	by, err := launcher.LauncherOf(w)
+	if err != nil {
+		return w.Launcher // which no scenario that was loaded has
 	}
-	when := "only when it has ended, so that there are never two drivers"
-	if d.PodReplacementPolicy == scenario.TerminatingOrFailed {
-		when = "as soon as it is being deleted, so that there may be two drivers for a while"
-	}
-	return fmt.Sprintf("a Job that replaces its pod at most %s, %s (%s)", counted(int(value(d.BackoffLimit)), "time"), when, d.PodReplacementPolicy)
+	return by.Explain(w)
 }
 
 func (e *explainer) steps(p *Plan) {

@@ -3,6 +3,7 @@ package runner
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -114,14 +115,21 @@ func completion() (anchor.Anchor, error) {
 
 // failed reports whether the workload has ended without success, so that nobody waits for what cannot come.
 func failed(m *model.Model) bool {
-	if m.Launched.Never() || m.Workload.DriverUID == "" {
+	if m.Launched.Never() {
 		return false
 	}
 	if !m.Job().Failed.Never() {
 		return true
 	}
-	bare := m.Pods[m.Workload.DriverUID]
-	return bare != nil && (!bare.Deleted.Never() || bare.Phase == string(corev1.PodFailed))
+	if m.Workload.DriverKind != scenario.DriverPod {
+		return false
+	}
+	for _, incarnation := range slices.Backward(m.Incarnations()) {
+		if bare := incarnation.Pod; bare != nil {
+			return !bare.Deleted.Never() || bare.Phase == string(corev1.PodFailed)
+		}
+	}
+	return false
 }
 
 // pause waits for a delay of the plan.

@@ -320,7 +320,7 @@ func TestFailureIsTheWorkloadsOwn(t *testing.T) {
 	event := func(kind, uid, data string) history.Event {
 		return history.Event{Seq: 2, Source: history.Kubernetes, Type: history.Modified, Object: &history.Object{Kind: kind, UID: uid}, Data: json.RawMessage(data)}
 	}
-	launched := history.Event{Seq: 1, Source: history.Harness, Type: history.WorkloadLaunched, Data: json.RawMessage(`{"driverUID":"u"}`)}
+	launched := history.Event{Seq: 1, Source: history.Harness, Type: history.WorkloadLaunched, Data: json.RawMessage(`{"driverUID":"u","driverName":"d","driverKind":"Pod"}`)}
 	failedJob := `{"status":{"conditions":[{"type":"Failed","status":"True"}]}}`
 	for name, tt := range map[string]struct {
 		event history.Event

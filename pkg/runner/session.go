@@ -174,18 +174,46 @@ func (s *session) awaitDriver(ctx context.Context, launched history.WorkloadData
 			}
 			pod := *incarnation.Pod
 			seen.set(podState(pod))
-			if reason := cannotStart(pod); reason != "" {
-				return false, fmt.Errorf("the driver cannot start: image %s on node %s: %s; load it into the cluster (`sparkchaos cluster load`) "+
-					"or correct spec.workload.image", launched.Image, pod.Node, reason)
+			if err := startable("the driver", pod, launched); err != nil {
+				return false, err
 			}
 			if !pod.Initialising.Never() || !pod.Running.Never() || !pod.Finished.Never() {
 				return true, nil
 			}
 		}
-		return false, nil
+		return false, s.launcherFails(m, launched)
 	}, func() error {
 		return fmt.Errorf("the driver did not start within %v; last seen: %s", startTimeout, seen)
 	})
+}
+
+// startable returns an error if a pod's containers will never start.
+func startable(what string, pod model.Pod, launched history.WorkloadData) error {
+	reason := cannotStart(pod)
+	if reason == "" {
+		return nil
+	}
+	return fmt.Errorf("%s cannot start: image %s on node %s: %s; load it into the cluster (`sparkchaos cluster load`) "+
+		"or correct spec.workload.image", what, launched.Image, pod.Node, reason)
+}
+
+// launcherFails returns an error if what launches the application makes no driver any more.
+func (s *session) launcherFails(m *model.Model, launched history.WorkloadData) error {
+	by := launched.LaunchedBy
+	name := by.Kind + " " + by.Name + ", which launches the driver,"
+	for _, pod := range m.Pods {
+		if pod.Owner.UID != by.UID {
+			continue
+		}
+		if err := startable(name, *pod, launched); err != nil {
+			return err
+		}
+	}
+	job := m.Jobs[by.UID]
+	if job == nil || job.Failed.Never() {
+		return nil
+	}
+	return fmt.Errorf("%s has failed (%s): there is no driver; the logs of its pods are in %s", name, job.Reason, s.logs.directory.Name())
 }
 
 func podState(pod model.Pod) string {

@@ -58,6 +58,7 @@ func Default(s *Scenario) {
 	}
 	fill(&s.Spec.Settle, Duration(defaultSettle))
 	defaultDriver(&s.Spec.Workload.Driver)
+	launchOf(s.Spec.Workload).fill(&s.Spec.Workload)
 	executors := &s.Spec.Workload.Executors
 	fill(&executors.Instances, defaultInstances)
 	fill(&executors.Cores, 1)
@@ -73,14 +74,9 @@ func Default(s *Scenario) {
 }
 
 func defaultDriver(driver *Driver) {
-	fill(&driver.Kind, DriverJob)
 	fill(&driver.Memory, defaultMemory)
 	fill(&driver.Cores, defaultRequest)
 	fillPointer(&driver.TolerationSeconds, defaultTolerationSeconds)
-	if driver.Kind == DriverJob {
-		fill(&driver.PodReplacementPolicy, TerminatingOrFailed)
-		fillPointer(&driver.BackoffLimit, defaultBackoffLimit)
-	}
 }
 
 // Resolve returns the knobs that a timing stands for, each of them set.

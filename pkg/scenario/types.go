@@ -65,6 +65,7 @@ type Knobs struct {
 type Workload struct {
 	Application    Application          `json:"application"`
 	Image          string               `json:"image,omitempty" pattern:"^[^\\s]+$" like:"registry.example/spark:4.1.0"` // the user's own image instead of the one built here; official entry point's contract
+	Launcher       string               `json:"launcher,omitempty" enum:"job|spark-submit"`                              // who makes the driver: job (default), a Job of the run with Spark in client mode; spark-submit, which in cluster mode makes a bare Pod that nothing replaces
 	Driver         Driver               `json:"driver,omitempty"`
 	Executors      Executors            `json:"executors,omitempty"`
 	StagingServer  StagingServer        `json:"stagingServer,omitempty"`
@@ -77,7 +78,7 @@ type Workload struct {
 
 // Driver is how the driver is run.
 type Driver struct {
-	Kind                 string       `json:"kind,omitempty" enum:"Job|Pod"`                                                 // Job (default) or Pod
+	Kind                 string       `json:"kind,omitempty" enum:"Job|Pod"`                                                 // Job (default) or Pod; for launcher: job
 	PodReplacementPolicy string       `json:"podReplacementPolicy,omitempty" enum:"TerminatingOrFailed|Failed"`              // TerminatingOrFailed (default): available, two drivers may overlap; Failed: never two, may wait for ever. Job only
 	BackoffLimit         *int32       `json:"backoffLimit,omitempty" min:"0" max:"1000"`                                     // how many failed pods the Job replaces; Job only; default 6
 	TolerationSeconds    *int64       `json:"tolerationSeconds,omitempty" min:"0" max:"86400"`                               // for not-ready and unreachable nodes; default 2

@@ -17,7 +17,7 @@ type report func(path, format string, args ...any)
 // decoded are empty and are passed over; they were reported already.
 func validate(s *Scenario, catalogue Catalogue, how options, report report) {
 	validateTiming(s.Spec.Cluster.Timing, report)
-	validateDriver(s.Spec.Workload.Driver, report)
+	launchOf(s.Spec.Workload).check(s.Spec.Workload, report)
 	checkOverlays(s.Spec.Workload, report)
 	checkManifests(s.Spec.Workload, report)
 	for _, c := range components() {

@@ -55,7 +55,7 @@ func executorOf(t *testing.T, w scenario.Workload) (corev1.PodSpec, map[string]s
 		t.Fatal(err)
 	}
 	settings := map[string]string{}
-	for _, arg := range o.DriverJob.Spec.Template.Spec.Containers[0].Args {
+	for _, arg := range o.Driver.Spec.Containers[0].Args {
 		if key, value, ok := strings.Cut(arg, "="); ok {
 			settings[key] = value
 		}

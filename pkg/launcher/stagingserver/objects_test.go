@@ -48,7 +48,7 @@ func TestTheServersIdentityIsInNoOtherObject(t *testing.T) {
 	if diff := cmp.Diff(secrets, server.identity.StringData); diff != "" {
 		t.Errorf("the server's secret (-want +got):\n%s", diff)
 	}
-	for _, text := range []string{server.deployment.String(), server.service.String(), o.DriverJob.String(), o.ConfigMap.String()} {
+	for _, text := range []string{server.deployment.String(), server.service.String(), o.Driver.String(), o.ConfigMap.String()} {
 		if strings.Contains(text, server.trust.uploadToken) || strings.Contains(text, string(server.trust.key)) {
 			t.Errorf("an object holds what is secret: %s", text)
 		}

@@ -54,7 +54,7 @@ func TestWhoeverReportsGetsTheTokenFromTheSecret(t *testing.T) {
 	if err := yaml.Unmarshal([]byte(o.ConfigMap.Data["executor-pod-template.yaml"]), &template); err != nil {
 		t.Fatal(err)
 	}
-	driver := o.DriverJob.Spec.Template.Spec
+	driver := o.Driver.Spec
 	for name, container := range map[string]corev1.Container{
 		"driver": driver.Containers[0], "driver's init container": driver.InitContainers[0],
 		"executor": template.Spec.Containers[0], "executor's init container": template.Spec.InitContainers[0],
@@ -67,7 +67,7 @@ func TestWhoeverReportsGetsTheTokenFromTheSecret(t *testing.T) {
 		}
 	}
 	// Whatever is recorded of objects has none of the token: the secret is no kind that is.
-	for name, object := range map[string]any{"job": o.DriverJob, "config map": o.ConfigMap, "deployment": server.deployment} {
+	for name, object := range map[string]any{"driver": o.Launching.Objects, "config map": o.ConfigMap, "deployment": server.deployment} {
 		encoded, err := json.Marshal(object)
 		if err != nil {
 			t.Fatal(err)
