@@ -82,7 +82,7 @@ func job(conditions ...string) history.Event {
 
 // said is a record of an incarnation's driver.
 func said(eventType, incarnation string, change func(*history.WitnessRecord)) history.Event {
-	r := history.WitnessRecord{Type: eventType, Role: "driver", PodUID: incarnation, Incarnation: incarnation}
+	r := history.WitnessRecord{Seq: 1000, WallMicros: 1, Type: eventType, Role: "driver", PodUID: incarnation, Incarnation: incarnation}
 	change(&r)
 	return event(history.Witness, eventType, nil, r)
 }

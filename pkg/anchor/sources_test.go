@@ -25,7 +25,7 @@ func about(kind string, e history.Event) history.Event {
 }
 
 func artifacts(eventType, role, pod string) history.Event {
-	r := history.WitnessRecord{Type: eventType, Role: role, PodName: pod, PodUID: pod + history.ArtifactsWriter, Seq: 1}
+	r := history.WitnessRecord{Type: eventType, Role: role, PodName: pod, PodUID: pod + history.ArtifactsWriter, Seq: 1, WallMicros: 1}
 	if eventType != history.ArtifactsFetching {
 		r.Seq = 2
 	}

@@ -51,10 +51,19 @@ func checkApplicationIDs(m *model.Model) Result {
 		return f.Inconclusive("the application id of %d of %d incarnations is known, too few to compare", known, len(incarnations))
 	}
 	f.Assume(known >= len(running(incarnations)), "the application id of every incarnation that ran is known")
+	if hidden := unreported(incarnations); len(hidden) > 0 {
+		f.AssumeDisks(m.NodesOf(hidden), "that a driver may have run on")
+	}
 	for _, id := range slices.SortedFunc(maps.Keys(owners), func(a, b string) int { return owners[a].Number - owners[b].Number }) {
 		f.Cite(tells[id], "%s has the application id %s", owners[id], id)
 	}
 	return f.Held("%s of the driver: %s, all different", wording.Count(known, "incarnation"), wording.Count(len(owners), "application id"))
+}
+
+// unreported returns the incarnations of which nothing shows that they ran: a fault may have hidden it.
+func unreported(incarnations model.Incarnations) model.Incarnations {
+	ran := running(incarnations)
+	return slices.DeleteFunc(slices.Clone(incarnations), func(i *model.Incarnation) bool { return slices.Contains(ran, i) })
 }
 
 // applicationIDs returns the ids of an incarnation and what tells each: its own records, else the label of its executors.

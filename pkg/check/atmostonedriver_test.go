@@ -104,6 +104,7 @@ func TestAtMostOneDriver(t *testing.T) {
 		{name: "a clock that was put back hides no overlap", want: Violation, measure: "9.6s", twist: skewedDriver(-30*second, "http")},
 		{name: "a clock that was put ahead makes none", want: Pass, measure: "0s", twist: func(s *historytest.Story) {
 			s.FaultKind, s.Drivers[0].Silent = "nodeTaint", 20*second
+			s.Drivers[0].Finished, s.Drivers[0].Deleted = 24*second, 25*second
 			s.Extra = func(b *historytest.Builder) {
 				skewClock(b)
 				tellWrongly(b, 20*second+second/10, 24*second, 30*second, "http")
@@ -148,6 +149,7 @@ func tellWrongly(b *historytest.Builder, from, to, offset time.Duration, via str
 func skewedDriver(offset time.Duration, via string) func(*historytest.Story) {
 	return func(s *historytest.Story) {
 		s.FaultKind = "nodeTaint"
+		s.Drivers[0].Finished, s.Drivers[0].Deleted = 12*second, 13*second
 		s.Extra = func(b *historytest.Builder) {
 			skewClock(b)
 			tellWrongly(b, 26*second, 35*second+second/2, offset, via)

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -177,15 +178,58 @@ func TestBaselinesOfOthers(t *testing.T) {
 		"another seed":                {inputs(`"seed":7`, `"seed":8`), "", true, "it was made with the seed 8, the run has 7"},
 		"no seed":                     {inputs(`"seed":7`, `"seed":0`), "", true, ""},
 	} {
-		m := model.New()
-		m.Run.Plan, m.Run.Seed = json.RawMessage(plan), 7
-		m.Workload.Image, m.Workload.ImageID = "i", "sha256:1"
+		m := baselineModel(plan)
 		digest := sha256.Sum256(c.inputs)
 		key := hex.EncodeToString(digest[:8])
 		if c.key != "" {
 			key = c.key
 		}
 		m.Baseline = &history.BaselineData{Inputs: c.inputs, Key: key, Cached: c.cached}
+		if got := foreignBaseline(m); (got == "") != (c.want == "") || !strings.HasPrefix(got, c.want) {
+			t.Errorf("%s: got %q, want %q", name, got, c.want)
+		}
+	}
+}
+
+// baselineModel is a model of a run of a plan that knows its image and seed.
+func baselineModel(plan string) *model.Model {
+	m := model.New()
+	m.Run.Plan, m.Run.Seed = json.RawMessage(plan), 7
+	m.Workload.Image, m.Workload.ImageID = "i", "sha256:1"
+	return m
+}
+
+// What decides a result beside the application and its settings makes a baseline another one's, too.
+func TestBaselinesOfOtherSurroundings(t *testing.T) {
+	t.Parallel()
+	const template = `{"spec":{"hostNetwork":true}}`
+	plan := func(argument, template string) string {
+		return `{"workload":{"application":{"args":["` + argument + `"]},"driver":{"template":` + template + `}}}`
+	}
+	inputs := func(argument, template, artifacts string, seed int) json.RawMessage {
+		return json.RawMessage(`{"application":{"args":["` + argument + `"]},"image":"i","imageID":"sha256:1","seed":` + strconv.Itoa(seed) +
+			`,"artifacts":"` + artifacts + `","driverTemplate":` + template + `}`)
+	}
+	const source = "--source=$(SPARKCHAOS_SOURCE_HOST)"
+	for name, c := range map[string]struct {
+		plan   string
+		inputs json.RawMessage
+		staged string
+		want   string
+	}{
+		"the same":                           {plan("a", template), inputs("a", template, "aabb", 0), "aabb", ""},
+		"no template, null":                  {plan("a", "null"), inputs("a", "null", "", 0), "", ""},
+		"another template":                   {plan("a", template), inputs("a", "{}", "", 0), "", "its template of the driver's pod is another one"},
+		"other artifacts":                    {plan("a", "null"), inputs("a", "null", "aabb", 0), "ccdd", "it was made with other artifacts"},
+		"without artifacts":                  {plan("a", "null"), inputs("a", "null", "", 0), "ccdd", "it was made with other artifacts"},
+		"artifacts and manifests":            {plan("a", "null"), inputs("a", "null", "eeffccdd", 0), "ccdd", ""},
+		"reads the source with this seed":    {plan(source, "null"), inputs(source, "null", "", 7), "", ""},
+		"reads the source with unknown seed": {plan(source, "null"), inputs(source, "null", "", 0), "", "it was made with the seed 0, the run has 7"},
+	} {
+		m := baselineModel(c.plan)
+		m.Artifacts.Upload.SHA256 = c.staged
+		digest := sha256.Sum256(c.inputs)
+		m.Baseline = &history.BaselineData{Inputs: c.inputs, Key: hex.EncodeToString(digest[:8])}
 		if got := foreignBaseline(m); (got == "") != (c.want == "") || !strings.HasPrefix(got, c.want) {
 			t.Errorf("%s: got %q, want %q", name, got, c.want)
 		}

@@ -32,16 +32,20 @@ func completed(m *model.Model) (well, badly model.Moment, reason string) {
 		job := m.Job()
 		return job.Complete, job.Failed, job.Reason
 	}
-	for _, incarnation := range m.Incarnations() {
-		if incarnation.Pod == nil || incarnation.Pod.Finished.Never() {
+	all := m.Incarnations()
+	for _, incarnation := range all {
+		pod := incarnation.Pod
+		if pod == nil || pod.Finished.Never() {
 			continue
 		}
-		if incarnation.Pod.Succeeded {
-			well.KeepEarlier(incarnation.Pod.Finished)
+		if pod.Succeeded {
+			well.KeepEarlier(pod.Finished)
 			continue
 		}
-		badly.KeepEarlier(incarnation.Pod.Finished)
-		reason = "pod " + incarnation.Name + " Failed"
+		// One that was replaced, or whose owner may replace it, did not fail for good.
+		if incarnation.Number == len(all) && pod.Owner.UID == "" {
+			badly, reason = pod.Finished, "pod "+incarnation.Name+" Failed"
+		}
 	}
 	return well, badly, reason
 }

@@ -27,6 +27,7 @@ func (c *control) assess(judged Verdict, results []Result, m *model.Model, intac
 	switch c.endsIn {
 	case Violation:
 		wrong = append(wrong, c.wrongViolations(results)...)
+		wrong = append(wrong, other...)
 	case Inconclusive:
 		wrong = append(wrong, c.wrongLandings(m)...)
 		wrong = append(wrong, c.wrongViolations(results)...)

@@ -62,6 +62,9 @@ func checkRescheduled(m *model.Model, within time.Duration) Result {
 		if took.Most > slowest.Most {
 			slowest = took
 		}
+		if next.Pod.Added.Before(b.Fault.Began) {
+			f.Assume(false, "%s was created because of fault %s (it was there before)", next, b.Fault.Name)
+		}
 		f.Cite(b.Fault.Began, "fault %s hits %s on %s", b.Fault.Name, b.Driver, b.Driver.Node)
 		f.Cite(next.Pod.Running, "%s runs on %s", next, next.Node)
 	}

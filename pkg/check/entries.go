@@ -39,7 +39,7 @@ func entries(m *model.Model, incarnations model.Incarnations, kind string) []ent
 			continue
 		}
 		for _, commit := range commits {
-			if writer := writers[commit.Incarnation]; writer != nil {
+			if writer := writers[commit.Incarnation]; writer != nil && writes(m, commit) {
 				all = append(all, entry{Commit: commit, batch: batch, writer: writer})
 			}
 		}

@@ -53,7 +53,7 @@ func checkNames(m *model.Model) Result {
 	f.Measured = wording.Count(len(byName), "name") + " by " + wording.Count(len(askers), "incarnation")
 	f.AssumeWitnessed(incarnations)
 	nameless := namelessRefusals(m, incarnations)
-	f.Assume(nameless == 0, "each refusal of a name that is taken says which name (not %d)", nameless)
+	f.Assume(nameless == 0, "each refusal says why, and which name it is about if that is taken (not %d)", nameless)
 	if untold := untoldRefusals(m, incarnations); untold > 0 {
 		f.Assume(false, "each refusal was told (%d were held back)", untold)
 	}
@@ -122,11 +122,12 @@ func strangeRefusals(m *model.Model, incarnations model.Incarnations) []string {
 	return slices.Compact(strange)
 }
 
-// namelessRefusals counts the refusals of names that are taken which do not say which name.
+// namelessRefusals counts the refusals that do not say why, or not which name is taken.
 func namelessRefusals(m *model.Model, incarnations model.Incarnations) int {
 	n := 0
 	for _, refusal := range m.Refused {
-		if code, err := strconv.Atoi(refusal.Code); err == nil && code == 409 && refusal.Name == "" && asked(incarnations, refusal) {
+		code, err := strconv.Atoi(refusal.Code)
+		if (err != nil || code == 409 && refusal.Name == "") && asked(incarnations, refusal) {
 			n++
 		}
 	}

@@ -85,6 +85,9 @@ func healthy(m *model.Model, incarnation *model.Incarnation) []keepable {
 		if e.lost.Never() { // a driver that loses all at once may end before it removes any
 			e.lost = taken(pod, incarnation.Driver.Alive.Last())
 		}
+		if e.lost.Never() && !pod.Succeeded && pod.Finished.Before(incarnation.Driver.Alive.Last()) { // and the driver did not notice
+			e.lost = pod.Finished
+		}
 		var explained bool
 		if explained, e.beside = struck(m, incarnation, pod, e.lost); explained {
 			continue
@@ -111,10 +114,14 @@ func outOfService(m *model.Model, incarnation *model.Incarnation) model.Moment {
 // taken returns when somebody took a pod away from a driver that gave its last sign of life at a moment: it was marked for deletion, or its
 // object was gone without that, as one that is deleted without any grace is.
 func taken(pod *model.Pod, last model.Moment) model.Moment {
-	if pod.Terminating.Never() && pod.Finished.Never() && pod.Deleted.Before(last) {
+	switch {
+	case !pod.Terminating.Never():
+		return pod.Terminating
+	case pod.Finished.Never() && pod.Deleted.Before(last):
 		return pod.Deleted
+	default:
+		return model.Moment{}
 	}
-	return pod.Terminating
 }
 
 // struck reports whether a fault explains that a driver lost an executor, and names one that may explain it: it hit the executor but takes nothing

@@ -27,19 +27,19 @@ func foreign(m *model.Model) []string {
 		node := m.Nodes[name]
 		for i, change := range node.Changes {
 			lost := i > 0 && change.Status != "True" && node.Changes[i-1].Status == "True"
-			if lost && !disturbedBy(m, name, "", change.At) && !unheard(m, node, i) {
+			if lost && !lostBy(m, node, i) && !unheard(m, node, i) {
 				add(change.At, "node %s was not Ready any more (%s)", name, change.Status)
 			}
 		}
 		for _, mark := range node.Marks {
-			if !disturbedBy(m, name, "", mark.At) {
+			if !disturbedBy(m, name, "", mark.At, anyFault) {
 				add(mark.At, "node %s %s", name, mark.What)
 			}
 		}
 	}
 	for _, uid := range slices.Sorted(maps.Keys(m.Pods)) {
 		pod := m.Pods[uid]
-		if m.Belongs(pod) && pod.Disrupted != "" && !disturbedBy(m, pod.Node, pod.UID, pod.DisruptedAt) {
+		if m.Belongs(pod) && pod.Disrupted != "" && !disturbedBy(m, pod.Node, pod.UID, pod.DisruptedAt, anyFault) {
 			add(pod.DisruptedAt, "pod %s on node %s was taken away (%s)", pod.Name, pod.Node, pod.Disrupted)
 		}
 	}
@@ -66,9 +66,37 @@ func unheard(m *model.Model, node *model.Node, change int) bool {
 	return len(m.Blind(lost.At.At.Add(-settling), lost.At.At.Add(nearby), "Node", "Lease")) > 0
 }
 
+// lostBy reports whether a fault explains that a node was lost: one that may silence it, or that takes its object away. When the node was Ready again
+// for a while after the fault was undone, that is over.
+func lostBy(m *model.Model, node *model.Node, change int) bool {
+	lost := node.Changes[change]
+	return disturbedBy(m, node.Name, "", lost.At, func(f *model.Fault) bool {
+		if lost.Status != "Deleted" && !f.MaySilence() {
+			return false
+		}
+		if !f.Undone() {
+			return true
+		}
+		back := f.Recovered
+		for _, earlier := range node.Changes[:change] {
+			if earlier.Status == "True" && earlier.At.At.After(back.At) {
+				back = earlier.At
+				break
+			}
+		}
+		return !lost.At.At.After(back.At.Add(restless))
+	})
+}
+
+// restless is how long after a node came back from a fault it may be lost once more because of it: kubelets that boot report late.
+const restless = time.Minute
+
+// anyFault takes each fault for one that may explain what happened.
+func anyFault(*model.Fault) bool { return true }
+
 // disturbedBy reports whether a fault that was aimed at a node, or at a pod, explains what happened to it at a moment. Before the launch
 // everything is as the run found it. What a fault did may show long after it was undone, so only its begin counts.
-func disturbedBy(m *model.Model, node, uid string, at model.Moment) bool {
+func disturbedBy(m *model.Model, node, uid string, at model.Moment, may func(*model.Fault) bool) bool {
 	if at.At.Before(m.Launched.At) {
 		return true
 	}
@@ -77,7 +105,7 @@ func disturbedBy(m *model.Model, node, uid string, at model.Moment) bool {
 		if begun.Never() || !f.Began.Never() && f.Began.Before(begun) {
 			begun = f.Began
 		}
-		if begun.Never() || begun.At.After(at.At.Add(nearby)) {
+		if begun.Never() || begun.At.After(at.At.Add(nearby)) || !may(f) {
 			return false
 		}
 		for _, target := range f.Named {

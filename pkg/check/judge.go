@@ -101,6 +101,9 @@ func (e *Evaluation) Verdict(record Record) RunVerdict {
 	v.Verdict, v.Reason = conclude(m, v.Results, slices.Concat(broken, unlanded, other))
 	if plan.control != nil {
 		wrong := slices.Concat(unlandedBut(m, plan, plan.control.notLanded), missedAnchors(m), other, e.undecided(plan, v.Results))
+		if plan.control.endsIn == Violation { // the application is to suffer from its faults, and may do so in more ways than one
+			wrong = slices.Concat(neverLanded(m, plan, nil), missedFaults(m, plan))
+		}
 		v.Control = plan.control.assess(v.Verdict, v.Results, m, intact, wrong)
 		v.Verdict, v.Reason = v.Control.conclude(v.Reason)
 	}
@@ -241,12 +244,7 @@ func unlanded(m *model.Model, plan plan) []string {
 
 // unlandedBut is unlanded without the faults that are named, and without missed anchors.
 func unlandedBut(m *model.Model, plan plan, but []string) []string {
-	var why []string
-	for _, name := range plan.injects {
-		if fault := m.Fault(name); !slices.Contains(but, name) && (fault == nil || fault.Landed.Never()) {
-			why = append(why, fmt.Sprintf("fault %s did not land: %s", name, failure(fault)))
-		}
-	}
+	why := neverLanded(m, plan, but)
 	for _, fault := range m.Faults {
 		if !fault.Landed.Never() && (!fault.NotRecovered.Never() && !fault.Undone() || plan.recovers[fault.Name] && fault.Recovered.Never()) {
 			why = append(why, fmt.Sprintf("fault %s was not recovered: %s", fault.Name, failure(fault)))
@@ -255,6 +253,17 @@ func unlandedBut(m *model.Model, plan plan, but []string) []string {
 	for _, fault := range m.Faults {
 		if fault.Lapsed != "" {
 			why = append(why, fmt.Sprintf("fault %s landed, but did not hold until it was undone: %s", fault.Name, fault.Lapsed))
+		}
+	}
+	return why
+}
+
+// neverLanded returns which faults of the plan did not land, without those that are named.
+func neverLanded(m *model.Model, plan plan, but []string) []string {
+	var why []string
+	for _, name := range plan.injects {
+		if fault := m.Fault(name); !slices.Contains(but, name) && (fault == nil || fault.Landed.Never()) {
+			why = append(why, fmt.Sprintf("fault %s did not land: %s", name, failure(fault)))
 		}
 	}
 	return why

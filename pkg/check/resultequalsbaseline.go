@@ -1,6 +1,7 @@
 package check
 
 import (
+	"bytes"
 	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
@@ -10,6 +11,7 @@ import (
 	"maps"
 	"reflect"
 	"slices"
+	"strings"
 
 	"github.com/sparkchaos/sparkchaos/internal/wording"
 	"github.com/sparkchaos/sparkchaos/pkg/history"
@@ -84,6 +86,9 @@ func foreignBaseline(m *model.Model) string {
 			Application json.RawMessage `json:"application"`
 			Executors   json.RawMessage `json:"executors"`
 			Conf        json.RawMessage `json:"conf"`
+			Driver      struct {
+				Template json.RawMessage `json:"template"`
+			} `json:"driver"`
 		} `json:"workload"`
 	}
 	if err := errors.Join(json.Unmarshal(b.Inputs, &made), json.Unmarshal(m.Run.Plan, &run)); err != nil {
@@ -96,6 +101,7 @@ func foreignBaseline(m *model.Model) string {
 		{"application", made.Application, run.Workload.Application},
 		{"executors", made.Executors, run.Workload.Executors},
 		{"conf", made.Conf, run.Workload.Conf},
+		{"template of the driver's pod", made.DriverTemplate, run.Workload.Driver.Template},
 	} {
 		if !sameJSON(part.made, part.runs) {
 			return "its " + part.name + " is another one"
@@ -104,7 +110,11 @@ func foreignBaseline(m *model.Model) string {
 	if made.Image != m.Workload.Image || made.ImageID != m.Workload.ImageID {
 		return fmt.Sprintf("it was made with the image %s %s, the run has %s %s", made.Image, made.ImageID, m.Workload.Image, m.Workload.ImageID)
 	}
-	if made.Seed != 0 && made.Seed != m.Run.Seed {
+	if staged := m.Artifacts.Upload.SHA256; staged != "" && !strings.Contains(made.Artifacts, staged) {
+		return fmt.Sprintf("it was made with other artifacts, %.12q instead of %.12q", made.Artifacts, staged)
+	}
+	readsSource := bytes.Contains(slices.Concat(run.Workload.Application, run.Workload.Conf), []byte("$(SPARKCHAOS_SOURCE_"))
+	if (readsSource || made.Seed != 0) && made.Seed != m.Run.Seed {
 		return fmt.Sprintf("it was made with the seed %d, the run has %d", made.Seed, m.Run.Seed)
 	}
 	return ""
@@ -133,7 +143,7 @@ func ownCommits(m *model.Model) (map[string][]model.Commit, []string) {
 			if m.Launched.Never() || c.At.At.Before(m.LaunchBegan()) {
 				continue
 			}
-			if !writers[c.Incarnation] {
+			if !writers[c.Incarnation] || !writes(m, c) {
 				strangers = append(strangers, c.Pod)
 				continue
 			}
@@ -147,6 +157,15 @@ func ownCommits(m *model.Model) (map[string][]model.Commit, []string) {
 		}
 	}
 	return own, wording.Distinct(strangers)
+}
+
+// writes reports whether a commit was written by the incarnation that it names, or by an executor of it.
+func writes(m *model.Model, c model.Commit) bool {
+	if c.PodUID == c.Incarnation {
+		return true
+	}
+	pod := m.Pods[c.PodUID]
+	return pod != nil && pod.Owner.Kind == "Pod" && pod.Owner.UID == c.Incarnation
 }
 
 // certainlyWrong returns a violation if the last value of the last driver that committed a result is not the baseline's, all of whose records

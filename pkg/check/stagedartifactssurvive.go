@@ -30,6 +30,9 @@ func checkArtifacts(m *model.Model) Result {
 		return f.Inconclusive("no artifacts were uploaded")
 	}
 	f.Cite(a.Uploaded, "artifacts are uploaded, sha256 %.12s…", a.Upload.SHA256)
+	if !f.Assume(a.Upload.SHA256 != "", "the hash of what was uploaded is known") {
+		return f.Inconclusive("the history does not say what was uploaded, so nothing can be compared with it")
+	}
 	fault, server := stagingBlow(m)
 	if server != nil {
 		f.Cite(fault.Began, "fault %s takes away the staging server's pod %s on %s", fault.Name, server.Name, server.Node)
@@ -69,6 +72,8 @@ func checkArtifacts(m *model.Model) Result {
 func (f *Finding) failedFetch(fetch model.Fetch) (Result, bool) {
 	wanted := f.model.Artifacts.Upload.SHA256
 	switch {
+	case !concerns(f.model, fetch):
+		return Result{}, false
 	case fetch.Outcome == history.ArtifactsRefused:
 		f.Measured = "refused"
 		f.Cite(fetch.At, "%s is refused: %s", fetch, fetch.Error)
@@ -112,15 +117,23 @@ func fetches(m *model.Model) []model.Fetch {
 // lastFetch returns the last fetch of what was uploaded that succeeded after a time, of those that are wanted (nil: all); nil if there is none.
 func lastFetch(m *model.Model, by string, since time.Time, wanted func(model.Fetch) bool) *model.Fetch {
 	for _, fetch := range slices.Backward(fetches(m)) {
-		if fetch.By == by && fetch.Outcome == history.ArtifactsFetched && fetch.At.At.After(since) && uploaded(m, fetch) && (wanted == nil || wanted(fetch)) {
+		if fetch.By == by && fetch.At.At.After(since) && received(m, fetch) && (wanted == nil || wanted(fetch)) {
 			return &fetch
 		}
 	}
 	return nil
 }
 
-// uploaded reports whether a fetch was one of what was uploaded before the launch.
-func uploaded(m *model.Model, fetch model.Fetch) bool {
+// received reports whether a fetch gave what was uploaded before the launch, which its hash shows.
+func received(m *model.Model, fetch model.Fetch) bool {
+	return fetch.Outcome == history.ArtifactsFetched && fetch.SHA256 == m.Artifacts.Upload.SHA256 && concerns(m, fetch)
+}
+
+// concerns reports whether a fetch asked for what was uploaded before the launch, for this application: others may be served, too.
+func concerns(m *model.Model, fetch model.Fetch) bool {
+	if pod := m.Pods[fetch.PodUID]; pod != nil && !m.Belongs(pod) {
+		return false
+	}
 	return fetch.ID == "" || m.Artifacts.Upload.ResourceID == "" || fetch.ID == m.Artifacts.Upload.ResourceID
 }
 
@@ -128,7 +141,7 @@ func uploaded(m *model.Model, fetch model.Fetch) bool {
 func fetched(m *model.Model) int {
 	n := 0
 	for _, fetch := range m.Artifacts.Fetches {
-		if fetch.Outcome == history.ArtifactsFetched {
+		if received(m, fetch) {
 			n++
 		}
 	}

@@ -35,7 +35,8 @@ type stale struct {
 	seen   model.Moment // the last event that shows it, or its begin
 	until  time.Time    // until when it would have been seen
 	// unheard: it never reported, and a fault hid what happened on its node. frozen: a fault made it stand still when its records were read.
-	unheard, frozen bool
+	// podless: only its records are known.
+	unheard, frozen, podless bool
 }
 
 func checkStale(m *model.Model, within time.Duration) Result {
@@ -122,7 +123,7 @@ func staleExecutors(m *model.Model, f *Finding, incarnations model.Incarnations)
 		for _, s := range executorEnds(m, incarnation, died) {
 			s.driver, s.died = incarnation, died
 			all = append(all, s)
-			if m.HeldWithin(s.node, died.At, s.until) {
+			if s.podless || m.HeldWithin(s.node, died.At, s.until) {
 				nodes = append(nodes, s.node)
 			}
 		}
@@ -130,7 +131,7 @@ func staleExecutors(m *model.Model, f *Finding, incarnations model.Incarnations)
 		processes = append(append(processes, incarnation.Driver), m.ExecutorProcesses(incarnation)...)
 	}
 	f.AssumeClocks(processes...)
-	f.AssumeDisks(wording.Distinct(nodes), "that a fault held or that a replaced driver ran on")
+	f.AssumeDisks(wording.Distinct(nodes), "that a fault held, or that a replaced driver or an executor without a pod ran on")
 	return all
 }
 
@@ -182,7 +183,7 @@ func executorEnds(m *model.Model, incarnation *model.Incarnation, died model.Mom
 		gone := m.Silence(process)
 		all = append(all, stale{
 			name: process.PodName, node: process.Node, gone: gone, seen: process.Alive.Last(), until: m.ReadUntil(process),
-			frozen: gone.Never() && m.Frozen(process),
+			frozen: gone.Never() && m.Frozen(process), podless: true,
 		})
 	}
 	slices.SortStableFunc(all, func(a, b stale) int { return cmp.Compare(a.name, b.name) })

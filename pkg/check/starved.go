@@ -51,11 +51,29 @@ type loadSeen struct {
 	late     time.Duration
 }
 
-// load returns how busy the machine was in a time.
+// load returns how busy the busiest machine was in a time, of those that were measured.
 func load(m *model.Model, from, to time.Time) loadSeen {
+	var busiest loadSeen
+	machines := map[string]bool{}
+	for _, load := range m.Loads {
+		if machines[load.Data.Node] {
+			continue
+		}
+		machines[load.Data.Node] = true
+		seen := loadOf(m, load.Data.Node, from, to)
+		busiest = loadSeen{max(busiest.runnable, seen.runnable), max(busiest.cpu, seen.cpu), max(busiest.late, seen.late)}
+	}
+	return busiest
+}
+
+// loadOf returns how busy a node was in a time; the machine of the harness if it is empty.
+func loadOf(m *model.Model, node string, from, to time.Time) loadSeen {
 	var seen loadSeen
 	var total time.Duration
 	for _, load := range m.Loads {
+		if load.Data.Node != node {
+			continue
+		}
 		begin := load.At.At.Add(-load.Data.For)
 		shared := model.Earlier(load.At, model.Moment{At: to}).At.Sub(model.Later(model.Moment{At: begin}, model.Moment{At: from}).At)
 		if shared <= 0 || load.Data.CPUs < 1 {

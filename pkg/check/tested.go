@@ -23,6 +23,12 @@ func untested(m *model.Model, plan plan) []string {
 			why = append(why, fmt.Sprintf("fault %s is not in the plan", fault.Name))
 		}
 	}
+	return slices.Concat(why, missedFaults(m, plan), m.Unexplained())
+}
+
+// missedFaults returns which faults of the plan landed and hit nothing of the application while it ran.
+func missedFaults(m *model.Model, plan plan) []string {
+	var why []string
 	for _, name := range plan.injects {
 		if fault := m.Fault(name); fault != nil && !fault.Landed.Never() {
 			if missed := missedApplication(m, fault); missed != "" {
@@ -30,13 +36,16 @@ func untested(m *model.Model, plan plan) []string {
 			}
 		}
 	}
-	return append(why, m.Unexplained()...)
+	return why
 }
 
 // missedApplication returns why a fault that landed hit nothing of the application while it ran; empty if it did.
 func missedApplication(m *model.Model, fault *model.Fault) string {
 	if m.Launched.Never() || fault.Began.At.Before(m.Launched.At) {
 		return "before the workload was launched"
+	}
+	if horizon := m.Horizon(); fault.Began.At.After(horizon.At) {
+		return fmt.Sprintf("only after the end of what was observed of the application, at %s", wording.Duration(m.Offset(horizon)))
 	}
 	switch over := over(m); {
 	case over.Never():

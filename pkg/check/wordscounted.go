@@ -181,8 +181,11 @@ func (f *Finding) assumeInLedger(incarnations model.Incarnations, last counted) 
 	for _, name := range slices.Sorted(maps.Keys(queries)) {
 		for _, l := range queries[name] {
 			for _, batch := range l.CompletedBatches() {
-				if to, ok := plainOffset(batch.To); ok && to > last.to {
+				switch to, ok := plainOffset(batch.To); {
+				case ok && to > last.to:
 					missing = append(missing, fmt.Sprintf("batch %d of %s, up to offset %d", batch.ID, l.of, to))
+				case !ok && batch.ID > last.batch: // of a source whose offsets are not numbers
+					missing = append(missing, fmt.Sprintf("batch %d of %s, up to %s", batch.ID, l.of, batch.To))
 				}
 			}
 		}

@@ -11,6 +11,7 @@ import (
 	"hash"
 	"io"
 	"iter"
+	"time"
 )
 
 // VersionError is returned for a history of a format that this package does not read.
@@ -34,7 +35,7 @@ const (
 	Torn       ProblemKind = "torn"       // the last line has no end, as a killed harness or a full disk leaves it
 	Unreadable ProblemKind = "unreadable" // a line in the middle is no event; it was skipped
 	Hole       ProblemKind = "hole"       // sequence numbers are missing
-	OutOfOrder ProblemKind = "outOfOrder" // a sequence number is not above the one before
+	OutOfOrder ProblemKind = "outOfOrder" // a sequence number is not above the one before, or the time is earlier
 	AfterEnd   ProblemKind = "afterEnd"   // events follow runEnded
 )
 
@@ -57,6 +58,7 @@ type Reader struct {
 	line     int64
 	events   int64
 	last     int64
+	offset   time.Duration // of the event before
 	ended    bool
 	done     error
 	problems []HistoryProblem
@@ -112,7 +114,10 @@ func (r *Reader) checkOrder(event *Event) {
 		r.problem(OutOfOrder, "line %d has event %d after event %d", r.line, event.Seq, r.last)
 	case event.Seq != r.last+1:
 		r.problem(Hole, "line %d has event %d after event %d: %d events are missing", r.line, event.Seq, r.last, event.Seq-r.last-1)
+	case event.Offset < r.offset:
+		r.problem(OutOfOrder, "line %d has event %d at %s, the one before it is from %s: the clock of a run never goes back", r.line, event.Seq, event.Offset, r.offset)
 	}
+	r.offset = max(r.offset, event.Offset)
 	if r.ended {
 		r.problem(AfterEnd, "line %d has event %d (%s/%s) after the end of the run", r.line, event.Seq, event.Source, event.Type)
 	}

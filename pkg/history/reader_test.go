@@ -41,7 +41,7 @@ func readAll(r *Reader) ([]int64, error) {
 
 func TestReaderTellsDamage(t *testing.T) {
 	t.Parallel()
-	end := `{"seq":2,"offset":1,"wall":"2026-01-02T03:04:05Z","source":"harness","type":"runEnded"}` + "\n"
+	end := `{"seq":2,"offset":2000,"wall":"2026-01-02T03:04:05Z","source":"harness","type":"runEnded"}` + "\n"
 	tests := []struct {
 		name string
 		in   string

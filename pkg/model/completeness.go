@@ -1,6 +1,7 @@
 package model
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -109,9 +110,10 @@ type writer struct {
 func (m *Model) wrote(r *history.WitnessRecord) bool {
 	w := m.writers[r.PodUID]
 	if w == nil {
-		w = &writer{name: r.PodName, node: r.Node, digests: digests{}}
+		w = &writer{digests: digests{}}
 		m.writers[r.PodUID] = w
 	}
+	w.name, w.node = cmp.Or(w.name, r.PodName), cmp.Or(w.node, r.Node)
 	fresh := w.numbers.add(r.Seq, r.WallMicros, r.Type == history.Heartbeat)
 	digest := digestOf(r)
 	if before, known := w.digests.put(r.Seq, digest); known && before != digest {
@@ -155,7 +157,7 @@ func (m *Model) incompleteDisk(node string) string {
 	files, open := 0, false
 	for _, uid := range slices.Sorted(maps.Keys(m.writers)) {
 		w := m.writers[uid]
-		if w.node != node {
+		if m.nodeOf(uid, w) != node {
 			continue
 		}
 		files++
@@ -183,6 +185,14 @@ func (m *Model) incompleteDisk(node string) string {
 		return fmt.Sprintf("its disk gave %d records, the history has %d", data.Records, known)
 	}
 	return ""
+}
+
+// nodeOf returns the node on whose disk a process wrote: its pod's, or the one that its records name.
+func (m *Model) nodeOf(uid string, w *writer) string {
+	if pod := m.Pods[strings.TrimSuffix(uid, history.ArtifactsWriter)]; pod != nil && pod.Node != "" {
+		return pod.Node
+	}
+	return w.node
 }
 
 // lostOnTheWay returns which records a disk held and the history lacks; empty if it has all of them.

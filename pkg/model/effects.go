@@ -64,6 +64,9 @@ func (f *Fault) Does(effect history.Effect) bool { return f.does(effect) }
 // does reports whether the fault has an effect.
 func (f *Fault) does(effect history.Effect) bool { return slices.Contains(f.effects(), effect) }
 
+// mayDo reports whether the fault has an effect, or may have it: a fault that says nothing of its effects may have any.
+func (f *Fault) mayDo(effect history.Effect) bool { return f.does(effect) || len(f.effects()) == 0 }
+
 // afterwards is how long after a fault was undone what ends may still have ended because of it.
 const afterwards = 5 * time.Second
 
@@ -126,6 +129,9 @@ func (p *Pod) takenAway(since time.Time) Moment {
 	}
 	return ended
 }
+
+// MaySilence reports whether a fault may make a node look lost: it silences it, or starves its kubelet, or does not say what it does.
+func (f *Fault) MaySilence() bool { return f.SilencesNode() || f.mayDo(slows) }
 
 // SilencesNode reports whether Kubernetes sees the fault as a node that is not Ready any more. Where pods alone are taken away, nothing
 // is to be detected on the node.

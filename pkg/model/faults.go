@@ -42,15 +42,8 @@ func (m *Model) observeFault(e *history.Event, at Moment) error {
 		fault = &Fault{Name: data.Fault, Kind: data.Kind}
 		m.Faults = append(m.Faults, fault)
 	}
-	if len(data.Effects) > 0 {
-		fault.Effects = data.Effects
-	}
-	if len(data.Targets) > 0 {
-		fault.Leaves = data.LeavesRunning || len(fault.effects()) == 1 && fault.does(marks)
-		fault.Named = data.Targets
-		if !fault.Leaves {
-			fault.Targets = data.Targets
-		}
+	if fault.Landed.Never() { // what a fault hit, and how, is what its landing proved
+		fault.aimedAt(data)
 	}
 	if why := data.Detail[history.DidNotHold]; why != "" && !fault.Landed.Never() {
 		fault.Lapsed = why
@@ -65,8 +58,12 @@ func (m *Model) observeFault(e *history.Event, at Moment) error {
 		if !m.once(fault.Landed, at, "fault "+data.Fault+" landed") {
 			return nil
 		}
+		for _, earlier := range []Moment{fault.DidNotLand, fault.Recovered} {
+			m.contradiction(data.Fault, earlier, at)
+		}
 		fault.Landed, fault.Began = at, m.began(fault, at, e.Wall, data.Began)
 	case history.FaultDidNotLand:
+		m.contradiction(data.Fault, fault.Landed, at)
 		fault.DidNotLand.KeepEarlier(at)
 		fault.Reason = data.Reason
 	case history.FaultRecovered:
@@ -74,8 +71,34 @@ func (m *Model) observeFault(e *history.Event, at Moment) error {
 	case history.FaultNotRecovered:
 		fault.NotRecovered.KeepLater(at)
 		fault.Reason = data.Reason
+	case history.FaultJournaled, history.FaultRecovering:
+	default:
+		return fmt.Errorf("faults have no such event")
 	}
 	return nil
+}
+
+// aimedAt notes the targets of a fault and what it does to them.
+func (f *Fault) aimedAt(data history.FaultData) {
+	if len(data.Effects) > 0 {
+		f.Effects = data.Effects
+	}
+	if len(data.Targets) == 0 {
+		return
+	}
+	f.Leaves, f.Targets = data.LeavesRunning || len(f.effects()) == 1 && f.does(marks), nil
+	f.Named = data.Targets
+	if !f.Leaves {
+		f.Targets = data.Targets
+	}
+}
+
+// contradiction notes that two events about a fault exclude each other: a fault that landed cannot have failed to land, or have been undone
+// before.
+func (m *Model) contradiction(fault string, earlier, at Moment) {
+	if !earlier.Never() {
+		m.trouble(at, "event %d about fault %s contradicts event %d: a fault lands once, before it is undone, or not at all", at.Seq, fault, earlier.Seq)
+	}
 }
 
 // began returns when a fault that landed began to act: after its injection was begun, and before it was proven. The fault knows the wall
@@ -150,14 +173,14 @@ func (f *Fault) Until() time.Time {
 // cut off or stood still, or the node's kubelet did. What the API server says of its pods is worth nothing then.
 func (m *Model) HidWithin(node string, from, to time.Time) bool {
 	return slices.ContainsFunc(m.Faults, func(f *Fault) bool {
-		hides := !f.does(endsProcesses) && (f.does(cutsNetwork) || f.does(pauses) || f.does(silences))
-		return hides && !f.Landed.Never() && f.Node() == node && !f.Began.At.After(to) && f.Until().After(from)
+		hides := !f.does(endsProcesses) && (f.mayDo(cutsNetwork) || f.does(pauses) || f.does(silences))
+		return hides && !f.Landed.Never() && f.Hits("", node) && !f.Began.At.After(to) && f.Until().After(from)
 	})
 }
 
 // HeldWithin reports whether a fault held a node at any time between two.
 func (m *Model) HeldWithin(node string, from, to time.Time) bool {
 	return slices.ContainsFunc(m.Faults, func(f *Fault) bool {
-		return !f.Landed.Never() && f.Node() == node && !f.Began.At.After(to) && f.Until().After(from)
+		return !f.Landed.Never() && f.Hits("", node) && !f.Began.At.After(to) && f.Until().After(from)
 	})
 }

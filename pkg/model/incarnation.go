@@ -228,8 +228,8 @@ func (m *Model) Landed() []*Fault {
 // deadAlready reports whether a fault hit a node whose processes an earlier one had ended for as long as it lasted.
 func (m *Model) deadAlready(fault *Fault) bool {
 	node := fault.Node()
-	return node != "" && slices.ContainsFunc(m.Faults, func(f *Fault) bool {
-		earlier := !f.Landed.Never() && f.Node() == node && f.Began.At.Before(fault.Began.At)
+	return node != "" && len(fault.Targets) == 1 && slices.ContainsFunc(m.Faults, func(f *Fault) bool {
+		earlier := !f.Landed.Never() && f.Hits("", node) && f.Began.At.Before(fault.Began.At)
 		return f != fault && earlier && f.does(endsProcesses) && f.Until().After(fault.Began.At)
 	})
 }

@@ -12,7 +12,7 @@ import (
 // unless a fault explains it that makes processes stand still: a JVM that stops for its garbage, or is starved of CPU, lives.
 func (m *Model) Life(p *Process) Spans {
 	return m.life(p, func(from, to Moment) Spans {
-		if m.paused(p, from.At, to.At) {
+		if m.paused(p, from.At, to.At) || m.mayBePaused(p, from.At, to.At) {
 			return nil
 		}
 		return Spans{{From: from, To: to}}
@@ -73,6 +73,22 @@ func (m *Model) paused(p *Process, from, to time.Time) bool {
 	return m.held(p, from, to, pauses)
 }
 
+// mayBePaused reports whether a process may have stood still because of a fault of which nobody knows: one that does not say what it does, or one
+// that was injected and not proven to have landed.
+func (m *Model) mayBePaused(p *Process, from, to time.Time) bool {
+	return slices.ContainsFunc(m.Faults, func(f *Fault) bool {
+		unproven := f.Landed.Never() && !f.Injecting.Never()
+		if !f.mayDo(pauses) || !f.Hits(p.PodUID, p.Node) || !unproven && len(f.effects()) > 0 {
+			return false
+		}
+		began := f.Began
+		if unproven {
+			began = f.Injecting
+		}
+		return !began.Never() && began.At.Before(to) && f.Until().After(from)
+	})
+}
+
 // held reports whether a fault with one of the effects was in effect on a process at any time between two.
 func (m *Model) held(p *Process, from, to time.Time, effects ...history.Effect) bool {
 	return slices.ContainsFunc(m.Faults, func(f *Fault) bool {
@@ -87,6 +103,9 @@ func (m *Model) PossibleLife(i *Incarnation) Spans {
 	if i.Pod == nil || i.Pod.Running.Never() || len(all) == 0 {
 		return all
 	}
+	if gone := i.Pod.Gone(); m.outlives(gone, i.Driver) {
+		all[len(all)-1].To = gone
+	}
 	started := Moment{Seq: i.Pod.Running.Seq, At: i.Pod.Running.Earliest()}
 	if placed := i.Pod.Placed; started.At.After(all[0].From.At) && !placed.Never() {
 		// It was seen to run only after its first record, and its container may have started as much earlier as times of objects are exact.
@@ -97,6 +116,22 @@ func (m *Model) PossibleLife(i *Incarnation) Spans {
 	}
 	return all
 }
+
+// outlives reports whether a pod ran on for long after the last sign of life of its JVM, and ended at gone: the application's main may have gone
+// on without Spark, or only its heartbeats had stopped. Where a fault ended the JVM, or hid the node, the API server does not know.
+func (m *Model) outlives(gone Moment, p *Process) bool {
+	last := p.Alive.Last()
+	if gone.Never() || gone.Earliest().Sub(last.At) <= toldLate+m.Slack(p) {
+		return false
+	}
+	return !slices.ContainsFunc(m.Faults, func(f *Fault) bool {
+		hit := !f.Landed.Never() && f.SilencesNode() && f.Hits(p.PodUID, p.Node)
+		return hit && !f.Began.At.After(gone.At) && f.Until().After(last.At.Add(-StillAlive))
+	})
+}
+
+// toldLate is how long after the end of a container the API server may tell of it where nothing is wrong.
+const toldLate = 5 * time.Second
 
 // ReadUntil returns until when the records of a process can be known: its node's disk was read, or the witness closed.
 func (m *Model) ReadUntil(p *Process) time.Time {

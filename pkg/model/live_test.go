@@ -115,7 +115,7 @@ func TestProgressIsKeptIfAskedFor(t *testing.T) {
 	t.Parallel()
 	one := int64(1)
 	record := func(seq int64, eventType string, change func(*history.WitnessRecord)) history.Event {
-		r := history.WitnessRecord{Type: eventType, Role: RoleDriver, PodUID: "d", Incarnation: "d", Seq: seq, Detail: map[string]string{}}
+		r := history.WitnessRecord{Type: eventType, Role: RoleDriver, PodUID: "d", Incarnation: "d", Seq: seq, WallMicros: 1_000_000 + seq, Detail: map[string]string{}}
 		change(&r)
 		return eventOf(t, r)
 	}

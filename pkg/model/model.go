@@ -3,6 +3,7 @@ package model
 import (
 	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -228,6 +229,9 @@ func (m *Model) Observe(e *history.Event) {
 		err = m.observeHarness(e, at)
 	case history.Staging:
 		err = m.observeStaging(e, at)
+	case history.Node:
+	default:
+		err = errors.New("events have no such source")
 	}
 	if err != nil {
 		m.Unreadable[subject(e)]++
@@ -258,6 +262,9 @@ func (m *Model) observeKubernetes(e *history.Event, at Moment) error {
 	}
 	if e.Type == history.Gap || e.Type == history.Outage {
 		return m.observeGap(e, at)
+	}
+	if e.Type != history.Added && e.Type != history.Modified && e.Type != history.Deleted {
+		return errors.New("objects have no such event")
 	}
 	if m.cleaning() {
 		return nil // what the harness does to its own objects is no evidence about the application

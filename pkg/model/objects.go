@@ -94,15 +94,24 @@ func (d metadata) owner() history.Object {
 
 // deletionAsked adds to the moment at which an object was seen to be marked for deletion the time at which that was asked for. The grace may
 // have been made shorter since, and older recorders left it out; then the time is the latest that is possible, which narrows nothing down.
-func (d metadata) deletionAsked(at Moment) Moment {
+func (m *Model) deletionAsked(d metadata, at Moment) Moment {
 	switch {
 	case d.Grace != nil:
-		return at.notBefore(d.DeletionTimestamp.Add(-time.Duration(*d.Grace)*time.Second), Clock{})
+		return m.stamped(at, d.DeletionTimestamp.Add(-time.Duration(*d.Grace)*time.Second))
 	case at.Since.IsZero():
-		return at.notBefore(*d.DeletionTimestamp, Clock{})
+		return m.stamped(at, *d.DeletionTimestamp)
 	default:
 		return at
 	}
+}
+
+// stamped adds to a moment at which an object was seen a time that the API server or a controller wrote into it. Where the cluster has clocks of
+// its own nobody asked theirs: then the time may be right, and does not make one later that nobody saw.
+func (m *Model) stamped(at Moment, told time.Time) Moment {
+	if m.Run.ClusterKind == kindExisting && !at.Since.IsZero() {
+		return at
+	}
+	return at.notBefore(told, Clock{})
 }
 
 // condition is a condition of a node or a job.
@@ -150,7 +159,7 @@ func (m *Model) observePod(e *history.Event, at Moment) error {
 	}
 	pod.Added.KeepEarlier(at)
 	if object.Metadata.DeletionTimestamp != nil {
-		pod.Terminating.KeepEarlier(object.Metadata.deletionAsked(at))
+		pod.Terminating.KeepEarlier(m.deletionAsked(object.Metadata, at))
 	}
 	switch pod.Phase {
 	case "Running":
@@ -347,7 +356,7 @@ func (m *Model) observeNode(e *history.Event, at Moment) error {
 	status, changed := "Unknown", at
 	for _, c := range object.Status.Conditions {
 		if c.Type == "Ready" {
-			status, changed = c.Status, at.notBefore(c.Transition, Clock{})
+			status, changed = c.Status, m.stamped(at, c.Transition)
 		}
 	}
 	if e.Type == history.Deleted {
@@ -431,9 +440,9 @@ func (m *Model) observeJob(e *history.Event, at Moment) error {
 	for _, c := range object.Status.Conditions {
 		switch {
 		case c.Type == "Complete" && c.Status == "True":
-			job.Complete.KeepEarlier(at.notBefore(object.Status.CompletionTime, Clock{}))
+			job.Complete.KeepEarlier(m.stamped(at, object.Status.CompletionTime))
 		case c.Type == "Failed" && c.Status == "True":
-			job.Failed.KeepEarlier(at.notBefore(c.Transition, Clock{}))
+			job.Failed.KeepEarlier(m.stamped(at, c.Transition))
 			job.Reason = c.Reason
 		}
 	}

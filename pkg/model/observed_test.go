@@ -2,6 +2,7 @@ package model
 
 import (
 	"encoding/json"
+	"strings"
 	"testing"
 	"time"
 
@@ -128,6 +129,24 @@ func TestWhatTheObjectItselfTells(t *testing.T) {
 	} {
 		if got := c.seen.notBefore(c.told, c.clock); got != c.want {
 			t.Errorf("%s: got %v, want %v", name, got, c.want)
+		}
+	}
+}
+
+// TestTheClockOfTheAPIServer narrows down when something happened that was seen late only where the clock that tells it is the harness's own.
+func TestTheClockOfTheAPIServer(t *testing.T) {
+	t.Parallel()
+	late := ms(10_000)
+	late.Since = ms(2_000).At
+	for kind, c := range map[string]struct{ seen, want Moment }{
+		"embedded":           {late, Moment{Seq: late.Seq, At: late.At, Since: ms(7_000).At}},
+		"existing":           {late, late},
+		"existing, not late": {ms(10_000), Moment{Seq: late.Seq, At: late.At, Since: ms(7_000).At}},
+	} {
+		m := New()
+		m.Run.ClusterKind, _, _ = strings.Cut(kind, ",")
+		if got := m.stamped(c.seen, ms(7_000).At); got != c.want {
+			t.Errorf("%s: got %v, want %v", kind, got, c.want)
 		}
 	}
 }

@@ -2,6 +2,8 @@ package model
 
 import (
 	"cmp"
+	"errors"
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -75,6 +77,7 @@ type Ledger struct {
 type Commit struct {
 	Value       string
 	Pod         string // the writer's name
+	PodUID      string // the writer's
 	Node        string
 	Incarnation string
 	Detail      map[string]string // whatever else the application tells of it
@@ -85,6 +88,9 @@ type Commit struct {
 func (m *Model) observeWitness(e *history.Event, at Moment) error {
 	r := &m.record
 	if err := m.decoder.Decode(e.Data, r); err != nil {
+		return err
+	}
+	if err := m.identify(r); err != nil {
 		return err
 	}
 	moment := m.told(r, at.Seq)
@@ -120,6 +126,28 @@ func (m *Model) observeWitness(e *history.Event, at Moment) error {
 		}
 	}
 	m.observeDeeds(r, moment)
+	return nil
+}
+
+// identify checks that a record says who wrote it and when, and as which of the writer's records. Its node is that of the pod if it names none.
+func (m *Model) identify(r *history.WitnessRecord) error {
+	switch {
+	case r.PodUID == "":
+		return errors.New("the record does not say the UID of the pod that wrote it")
+	case r.Seq <= 0:
+		return fmt.Errorf("the record of pod %s has the number %d, and records are counted from 1", r.PodUID, r.Seq)
+	case r.WallMicros <= 0:
+		return fmt.Errorf("record %d of pod %s does not say when it was written", r.Seq, r.PodUID)
+	}
+	if r.Node != "" {
+		return nil
+	}
+	if pod := m.Pods[strings.TrimSuffix(r.PodUID, history.ArtifactsWriter)]; pod != nil {
+		r.Node = pod.Node
+	}
+	if w := m.writers[r.PodUID]; w != nil && r.Node == "" {
+		r.Node = w.node
+	}
 	return nil
 }
 
@@ -160,9 +188,8 @@ func (m *Model) process(r *history.WitnessRecord) *Process {
 		}
 		m.Processes[r.PodUID] = p
 	}
-	if p.Incarnation == "" {
-		p.Incarnation = r.Incarnation
-	}
+	p.Incarnation = cmp.Or(p.Incarnation, r.Incarnation)
+	p.Node = cmp.Or(p.Node, r.Node)
 	return p
 }
 
@@ -239,7 +266,7 @@ func (m *Model) observeDeeds(r *history.WitnessRecord, at Moment) {
 		m.Ledger.known[id] = true
 		key := r.Detail["key"]
 		m.Ledger.Commits[key] = append(m.Ledger.Commits[key],
-			Commit{Value: r.Detail["value"], Pod: r.PodName, Node: r.Node, Incarnation: r.Incarnation, Detail: r.Detail, At: at, Record: r.Seq})
+			Commit{Value: r.Detail["value"], Pod: r.PodName, PodUID: r.PodUID, Node: r.Node, Incarnation: r.Incarnation, Detail: r.Detail, At: at, Record: r.Seq})
 	case history.PodCreateRefused:
 		if m.refusedRecords[id] {
 			return

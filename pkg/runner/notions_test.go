@@ -167,7 +167,7 @@ func driverOfAnchor(t *testing.T, content []byte) string {
 	for _, uid := range []string{"d1", "d2", "d9"} {
 		m, events := modelOf(t, content)
 		m.Observe(&history.Event{Seq: int64(len(events)) + 1, Source: history.Witness, Type: history.ExecutorRegistered,
-			Data: []byte(`{"type":"executorRegistered","role":"driver","podUID":"` + uid + `","incarnation":"` + uid + `","executorID":"1"}`)})
+			Data: []byte(`{"seq":1,"wallMicros":1,"type":"executorRegistered","role":"driver","podUID":"` + uid + `","incarnation":"` + uid + `","executorID":"1"}`)})
 		if reached, _ := a.Reached(m, 0); reached {
 			return uid
 		}
