@@ -31,6 +31,11 @@ func Jobs() schema.GroupVersionResource {
 	return schema.GroupVersionResource{Group: "batch", Version: "v1", Resource: "jobs"}
 }
 
+// SparkApplications is the resource of kubeflow's operator.
+func SparkApplications() schema.GroupVersionResource {
+	return schema.GroupVersionResource{Group: "sparkoperator.k8s.io", Version: "v1beta2", Resource: "sparkapplications"}
+}
+
 // AdmissionPolicies is the resource of admission policies or of their bindings.
 func AdmissionPolicies(resource string) schema.GroupVersionResource {
 	return schema.GroupVersionResource{Group: "admissionregistration.k8s.io", Version: "v1", Resource: resource}
@@ -50,12 +55,13 @@ func kinds() map[schema.GroupVersionResource]kind {
 			"secrets": {"Secret", true}, "services": {"Service", true},
 			"serviceaccounts": {"ServiceAccount", true}, "persistentvolumeclaims": {"PersistentVolumeClaim", true},
 		},
-		{Group: "apps", Version: "v1"}:                {"deployments": {"Deployment", true}, "daemonsets": {"DaemonSet", true}},
-		{Group: "batch", Version: "v1"}:               {"jobs": {"Job", true}},
-		{Group: "coordination.k8s.io", Version: "v1"}: {"leases": {"Lease", true}},
-		{Group: "networking.k8s.io", Version: "v1"}:   {"networkpolicies": {"NetworkPolicy", true}},
-		{Group: "policy", Version: "v1"}:              {"poddisruptionbudgets": {"PodDisruptionBudget", true}},
-		{Group: "storage.k8s.io", Version: "v1"}:      {"storageclasses": {name: "StorageClass"}},
+		{Group: "apps", Version: "v1"}:                      {"deployments": {"Deployment", true}, "daemonsets": {"DaemonSet", true}},
+		{Group: "batch", Version: "v1"}:                     {"jobs": {"Job", true}},
+		{Group: "coordination.k8s.io", Version: "v1"}:       {"leases": {"Lease", true}},
+		{Group: "networking.k8s.io", Version: "v1"}:         {"networkpolicies": {"NetworkPolicy", true}},
+		{Group: "policy", Version: "v1"}:                    {"poddisruptionbudgets": {"PodDisruptionBudget", true}},
+		{Group: "sparkoperator.k8s.io", Version: "v1beta2"}: {"sparkapplications": {"SparkApplication", true}},
+		{Group: "storage.k8s.io", Version: "v1"}:            {"storageclasses": {name: "StorageClass"}},
 		{Group: "rbac.authorization.k8s.io", Version: "v1"}: {
 			"roles": {"Role", true}, "rolebindings": {"RoleBinding", true},
 		},

@@ -112,7 +112,7 @@ func (w *World) begin(t testing.TB) (end func()) {
 	}))
 	ctx, stop := context.WithCancel(context.Background())
 	var components sync.WaitGroup
-	for _, component := range []func(){w.lookAsKubelets, w.lookAsNodeController, w.lookAsScheduler, w.lookAsJobController} {
+	for _, component := range []func(){w.lookAsKubelets, w.lookAsNodeController, w.lookAsScheduler, w.lookAsJobController, w.lookAsOperator} {
 		components.Go(func() {
 			for ctx.Err() == nil {
 				component()

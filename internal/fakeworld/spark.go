@@ -15,6 +15,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/yaml"
 
 	"github.com/sparkchaos/sparkchaos/internal/fakekube"
@@ -28,6 +29,8 @@ type Script struct {
 	// Working is called when a driver has executors and has done its first tasks; it commits its result when the call returns.
 	// incarnation counts from 1.
 	Working func(ctx context.Context, namespace string, incarnation int)
+	// Fails reports whether a driver ends without success once it has done its tasks.
+	Fails func(incarnation int) bool
 	// Idle lets all pods do nothing, for a world that nobody observes.
 	Idle bool
 }
@@ -73,7 +76,7 @@ func (w *World) start(pod *corev1.Pod) *process {
 		<-ctx.Done()
 		return false
 	}
-	owner := pod.UID // of a bare pod
+	owner := types.UID(pod.Namespace) // of bare pods, of which each namespace has one at a time
 	if by := metav1.GetControllerOf(pod); by != nil {
 		owner = by.UID
 	}
@@ -111,14 +114,23 @@ func (p *process) submit(context.Context) bool {
 		return false
 	}
 	pod.Name, pod.Namespace = value(args, "spark.kubernetes.driver.pod.name="), p.pod.Namespace
+	return p.world.makeDriver(pod, args, templates[executor]) == nil
+}
+
+// makeDriver makes a driver's pod in cluster mode, with a ConfigMap that holds the executors' template.
+func (w *World) makeDriver(pod *corev1.Pod, args []string, executor string) error {
 	pod.Spec.Containers[0].Args = args
 	made := &corev1.ConfigMap{
-		ObjectMeta: metav1.ObjectMeta{Name: pod.Name + "-podspec", Namespace: pod.Namespace}, Data: map[string]string{executor: templates[executor]},
+		ObjectMeta: metav1.ObjectMeta{GenerateName: pod.Name + "-", Namespace: pod.Namespace}, Data: map[string]string{"template": executor},
+	}
+	object, err := w.API.Create(fakekube.ConfigMaps(), untyped(made))
+	if err != nil {
+		return err
 	}
 	pod.Spec.Volumes = append(pod.Spec.Volumes, corev1.Volume{Name: "podspec", VolumeSource: corev1.VolumeSource{
-		ConfigMap: &corev1.ConfigMapVolumeSource{LocalObjectReference: corev1.LocalObjectReference{Name: made.Name}},
+		ConfigMap: &corev1.ConfigMapVolumeSource{LocalObjectReference: corev1.LocalObjectReference{Name: object.GetName()}},
 	}})
-	return makeObject(p.world.API, fakekube.ConfigMaps(), made) == nil && makeObject(p.world.API, fakekube.Pods(), pod) == nil
+	return makeObject(w.API, fakekube.Pods(), pod)
 }
 
 // drive is Spark's driver. It returns whether the application did its work.
@@ -152,7 +164,7 @@ func (p *process) drive(ctx context.Context) bool {
 	if p.world.script.Working != nil {
 		p.world.script.Working(ctx, p.pod.Namespace, p.incarnation)
 	}
-	if ctx.Err() != nil {
+	if ctx.Err() != nil || p.world.script.Fails != nil && p.world.script.Fails(p.incarnation) {
 		return false
 	}
 	p.report.tell(ctx, history.WitnessRecord{Type: history.Ledger, Detail: map[string]string{"key": "wordcount", "value": result}})

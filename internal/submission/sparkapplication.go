@@ -25,13 +25,20 @@ func SparkApplication(text []byte) (Imported, error) {
 	t.take("status")
 	switch {
 	case strings.HasPrefix(version, "sparkoperator.k8s.io/"):
+		i.launcher(scenario.LauncherSparkApplication)
 		err = i.kubeflow(t.below("spec"))
 	case strings.HasPrefix(version, "spark.apache.org/"):
+		i.launcher(scenario.LauncherApacheSparkApplication)
 		err = i.apache(t.below("spec"))
 	default:
 		err = fmt.Errorf("SparkApplications of %s are not known, want sparkoperator.k8s.io/v1beta2 or spark.apache.org/v1", orNothing(version))
 	}
 	return i.ended(t, err)
+}
+
+// launcher tells how the operator itself can make the driver.
+func (i *Imported) launcher(name string) {
+	i.note("Here a Job makes the driver. Where the operator is installed, launcher: %s with driver.restartPolicy has it make the driver.", name)
 }
 
 func orNothing(text string) string {

@@ -6,7 +6,7 @@ import (
 )
 
 func applicationCompletedKind() Kind {
-	return kindOf("applicationCompleted", "The driver's Job is complete, or the bare driver Pod has succeeded.", toComplete, None{},
+	return kindOf("applicationCompleted", "The driver's Job or the operator's application is complete, or the bare driver Pod has succeeded.", toComplete, None{},
 		func(None) string { return "the application has completed" },
 		func(None) Anchor { return applicationCompleted{} })
 }

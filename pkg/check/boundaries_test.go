@@ -279,6 +279,12 @@ func TestBarePodsAreNotMadeAnew(t *testing.T) {
 		"of a Job that failed": {func(m *model.Model, _ *model.Pod) {
 			m.Workload.DriverKind, m.Jobs["j"] = "Job", &model.Job{Failed: ms(5_000), Reason: "BackoffLimitExceeded"}
 		}, Violation, "its Job failed 4s after the fault (BackoffLimitExceeded)"},
+		"an operator's": {func(m *model.Model, p *model.Pod) {
+			p.Terminating, m.Workload.DriverKind = ms(4_000), "SparkApplication"
+		}, Inconclusive, "before the bound"},
+		"of an operator that gave up": {func(m *model.Model, _ *model.Pod) {
+			m.Workload.DriverKind, m.Jobs["j"] = "SparkApplication", &model.Job{Failed: ms(5_000), Reason: "driver pod not found"}
+		}, Violation, "its SparkApplication failed 4s after the fault (driver pod not found)"},
 		"of a Job that completed": {func(m *model.Model, _ *model.Pod) {
 			m.Workload.DriverKind, m.Jobs["j"] = "Job", &model.Job{Failed: ms(5_000), Complete: ms(4_000)}
 		}, Inconclusive, "before the bound"},

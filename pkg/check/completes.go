@@ -15,7 +15,7 @@ import (
 func completes() Definition {
 	return Definition{
 		Name:     "completes",
-		Doc:      "The application ends well (the driver's Job is Complete, a bare driver pod Succeeded) within the bound, counted from its launch, and its last driver has done work: a job, a task, a batch or a commit.",
+		Doc:      "The application ends well (the driver's Job or the operator's application is complete, a bare driver pod Succeeded) within the bound, counted from its launch, and its last driver has done work: a job, a task, a batch or a commit.",
 		Args:     func() any { return &WithinArgs{} },
 		Problems: withinProblems,
 		Bound:    boundSince(scenario.SinceLaunch),
@@ -28,7 +28,7 @@ func completes() Definition {
 
 // completed returns when the application ended well, and when and why it failed for good.
 func completed(m *model.Model) (well, badly model.Moment, reason string) {
-	if m.Workload.DriverKind == "Job" {
+	if m.Kept() {
 		job := m.Job()
 		return job.Complete, job.Failed, job.Reason
 	}
@@ -59,11 +59,11 @@ func checkCompletes(m *model.Model, within time.Duration) Result {
 	f.Cite(m.Launched, "the workload was launched")
 	well, badly, reason := completed(m)
 	switch {
-	case !well.Never() && !badly.Never() && m.Workload.DriverKind == "Job":
+	case !well.Never() && !badly.Never() && m.Kept():
 		f.Cite(well, "the application ended well")
 		f.Cite(badly, "the application failed: %s", reason)
-		f.Assume(false, "the Job had one end: it cannot be complete and have failed")
-		return f.Inconclusive("the Job is told to be complete and to have failed, which excludes each other")
+		f.Assume(false, "the %s had one end: it cannot be complete and have failed", m.Workload.DriverKind)
+		return f.Inconclusive("the %s is told to be complete and to have failed, which excludes each other", m.Workload.DriverKind)
 	case !well.Never():
 		took := m.Lapse(m.Launched, well)
 		f.Cite(well, "the application ended well")

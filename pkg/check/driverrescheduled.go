@@ -121,11 +121,11 @@ func notRescheduled(m *model.Model, incarnations model.Incarnations, b model.Dri
 	f.Bound, f.Measured = wording.Duration(within), "never"
 	f.Cite(b.Fault.Began, "fault %s hits %s on %s", b.Fault.Name, b.Driver, b.Driver.Node)
 	if job := m.Job(); !job.Failed.Never() && job.Complete.Never() {
-		f.Cite(job.Failed, "the driver's Job has failed for good: %s", job.Reason)
-		return f.Proven("no new incarnation of the driver came after fault %s, and none will: its Job failed %s after the fault (%s)",
-			b.Fault.Name, wording.Duration(job.Failed.At.Sub(b.Fault.Began.At)), job.Reason)
+		f.Cite(job.Failed, "the driver's %s has failed for good: %s", m.Workload.DriverKind, job.Reason)
+		return f.Proven("no new incarnation of the driver came after fault %s, and none will: its %s failed %s after the fault (%s)",
+			b.Fault.Name, m.Workload.DriverKind, wording.Duration(job.Failed.At.Sub(b.Fault.Began.At)), job.Reason)
 	}
-	if gone := b.Driver.Pod.EndedSince(b.Fault.Began.At); m.Workload.DriverKind != "Job" && b.Driver.Pod.Owner.UID == "" && !gone.Never() {
+	if gone := b.Driver.Pod.EndedSince(b.Fault.Began.At); !m.Kept() && b.Driver.Pod.Owner.UID == "" && !gone.Never() {
 		f.Cite(gone, "pod %s, which nothing would make anew, is marked for deletion or has ended", b.Driver.Name)
 		return f.Violated("no new incarnation of the driver came after fault %s, and none will: %s was a bare pod", b.Fault.Name, b.Driver.Name)
 	}

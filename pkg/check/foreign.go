@@ -44,7 +44,7 @@ func foreign(m *model.Model) []string {
 		}
 	}
 	if job := m.Job(); !job.Deleted.Never() {
-		add(job.Deleted, "the driver's Job was deleted")
+		add(job.Deleted, "the driver's %s was deleted", m.Workload.DriverKind)
 	}
 	return why
 }

@@ -46,6 +46,12 @@ func kinds(namespace string) []kind {
 	}
 }
 
+// Watched is a kind of object that is recorded beside those that always are.
+type Watched struct {
+	Kind     string // as in Object.Kind
+	Resource schema.GroupVersionResource
+}
+
 // Recorder writes what the API server says into a history: nodes, their leases, and the jobs, pods, events, leases,
 // config maps and volume claims of one namespace. Of each object it keeps only the last state. A broken watch is resumed
 // where it was; an Outage event says that it took a second or longer, a Gap event that something may have been missed.
@@ -66,12 +72,15 @@ type Recorder struct {
 	synced  chan struct{}  // closed when waiting is empty
 }
 
-// NewRecorder returns a Recorder that writes the nodes and the objects of namespace into log.
-func NewRecorder(client dynamic.Interface, log *Writer, namespace string) *Recorder {
+// NewRecorder returns a Recorder that writes the nodes and the objects of namespace, those of more kinds too, into log.
+func NewRecorder(client dynamic.Interface, log *Writer, namespace string, more ...Watched) *Recorder {
 	r := &Recorder{
 		client: client, log: log, kinds: kinds(namespace), synced: make(chan struct{}),
 		// The API server may be what a fault disturbs: try again soon, since a recovery is timed by what is seen here.
 		backoff: wait.Backoff{Duration: 50 * time.Millisecond, Factor: 2, Jitter: 0.1, Steps: 10, Cap: time.Second},
+	}
+	for _, w := range more {
+		r.kinds = append(r.kinds, kind{name: w.Kind, resource: w.Resource, namespace: namespace})
 	}
 	r.waiting = make(map[kind]error, len(r.kinds))
 	for _, k := range r.kinds {

@@ -5,6 +5,9 @@ import (
 	"slices"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/kubernetes"
 
 	"github.com/sparkchaos/sparkchaos/pkg/history"
@@ -23,13 +26,13 @@ func ApplyComponents(ctx context.Context, client kubernetes.Interface, o *Object
 }
 
 // ApplyDriver creates what launches the application, once the components are ready, and returns how the workload is recognised in what
-// follows (without ImageID, which only a node knows).
-func ApplyDriver(ctx context.Context, client kubernetes.Interface, o *Objects) (history.WorkloadData, error) {
+// follows (without ImageID, which only a node knows). The second client creates what only the cluster knows.
+func ApplyDriver(ctx context.Context, client kubernetes.Interface, custom dynamic.Interface, o *Objects) (history.WorkloadData, error) {
 	launched := o.Launching.Workload
 	launched.Namespace, launched.RunLabel = o.Namespace.Name, o.Namespace.Labels[RunLabel]
 	launched.Image = o.Driver.Spec.Containers[0].Image
 	for _, object := range o.Launching.Objects {
-		made, err := Create(ctx, client, object)
+		made, err := createLaunching(ctx, client, custom, o.Launching.Resource, object)
 		if err != nil {
 			return launched, err
 		}
@@ -39,6 +42,16 @@ func ApplyDriver(ctx context.Context, client kubernetes.Interface, o *Objects) (
 		launched.DriverUID = by.UID
 	}
 	return launched, nil
+}
+
+// createLaunching creates one object of what launches an application.
+func createLaunching(
+	ctx context.Context, client kubernetes.Interface, custom dynamic.Interface, resource schema.GroupVersionResource, object Object,
+) (Object, error) {
+	if application, ok := object.(*unstructured.Unstructured); ok {
+		return createCustom(ctx, custom, resource, application)
+	}
+	return Create(ctx, client, object)
 }
 
 // FullName is namespace/name, or the name alone.

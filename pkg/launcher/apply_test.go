@@ -50,7 +50,7 @@ func apply(ctx context.Context, client kubernetes.Interface, o *Objects) (histor
 	if err := ApplyComponents(ctx, client, o); err != nil {
 		return history.WorkloadData{}, err
 	}
-	return ApplyDriver(ctx, client, o)
+	return ApplyDriver(ctx, client, nil, o)
 }
 
 func TestApplyCreatesInOrder(t *testing.T) {

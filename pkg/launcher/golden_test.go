@@ -87,6 +87,18 @@ func TestGolden(t *testing.T) {
 			w.Application.Args = append(w.Application.Args, "$(SPARKCHAOS_SOURCE_URL)")
 			w.Conf = plainConf(map[string]string{"spark.example.source": "$(SPARKCHAOS_SOURCE_HOST):$(SPARKCHAOS_SOURCE_PORT)"})
 		}, 13},
+		{"spark-application", func(w *scenario.Workload, _ *Environment) {
+			byOperator(w, scenario.LauncherSparkApplication, scenario.RestartOnFailure)
+			w.Application.Args = append(w.Application.Args, "$(SPARKCHAOS_SOURCE_URL)")
+		}, 10},
+		{"spark-application-python", func(w *scenario.Workload, _ *Environment) {
+			byOperator(w, scenario.LauncherSparkApplication, scenario.RestartNever)
+			w.Application = scenario.Application{Name: "etl", Main: "local:///opt/app/etl.py", PyFiles: []string{"https://example.com/helpers.zip"}}
+			w.Driver.Template, w.Driver.NodeName = mustTemplate(`{"spec": {"priorityClassName": "high"}}`), "worker-2"
+		}, 10},
+		{"apache-spark-application", func(w *scenario.Workload, _ *Environment) {
+			byOperator(w, scenario.LauncherApacheSparkApplication, scenario.RestartAlways)
+		}, 10},
 		{"spark-submit-staged", func(w *scenario.Workload, _ *Environment) {
 			*w = stagedWordCount()
 			bySparkSubmit(w)
@@ -120,12 +132,59 @@ func bySparkSubmit(w *scenario.Workload) {
 	w.Driver.Kind, w.Driver.PodReplacementPolicy, w.Driver.BackoffLimit = "", "", nil
 }
 
+// byOperator has an operator make the driver.
+func byOperator(w *scenario.Workload, launcher, restartPolicy string) {
+	w.Launcher = launcher
+	w.Driver.Kind, w.Driver.PodReplacementPolicy, w.Driver.RestartPolicy = "", "", restartPolicy
+	if restartPolicy != scenario.RestartOnFailure {
+		w.Driver.BackoffLimit = nil
+	}
+}
+
+func mustTemplate(text string) *scenario.PodTemplate {
+	template, err := scenario.NewPodTemplate(text)
+	if err != nil {
+		panic(err)
+	}
+	return template
+}
+
+// checkApplication reads the pod templates of an operator's resource as strictly.
+func checkApplication(t *testing.T, text string) {
+	t.Helper()
+	var application struct {
+		Spec map[string]any `json:"spec"`
+	}
+	if err := yaml.Unmarshal([]byte(text), &application); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range [][]string{{"driver", "template"}, {"executor", "template"}, {"driverSpec", "podTemplateSpec"}, {"executorSpec", "podTemplateSpec"}} {
+		role, ok := application.Spec[path[0]].(map[string]any)
+		if !ok {
+			continue
+		}
+		template, err := yaml.Marshal(role[path[1]])
+		if err != nil {
+			t.Fatal(err)
+		}
+		var pod corev1.PodTemplateSpec
+		if err := yaml.UnmarshalStrict(template, &pod); err != nil || len(pod.Spec.Containers) == 0 {
+			t.Errorf("%s: %v, with %d containers", strings.Join(path, "."), err, len(pod.Spec.Containers))
+		}
+	}
+}
+
 // checkManifests reads the manifests as an API server does that refuses unknown fields, the executors' template too.
 func checkManifests(t *testing.T, manifests []byte, want int) {
 	t.Helper()
 	decoder := serializer.NewCodecFactory(scheme.Scheme, serializer.EnableStrict).UniversalDeserializer()
 	kinds := 0
 	for text := range strings.SplitSeq(string(manifests), "---\n") {
+		if strings.Contains(text, "\nkind: SparkApplication\n") {
+			checkApplication(t, text)
+			kinds++
+			continue
+		}
 		object, _, err := decoder.Decode([]byte(text), nil, nil)
 		if err != nil {
 			t.Errorf("%v in\n%s", err, text)

@@ -6,6 +6,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/sparkchaos/sparkchaos/pkg/history"
 	"github.com/sparkchaos/sparkchaos/pkg/scenario"
@@ -27,7 +28,7 @@ type Launcher interface {
 
 // Launchers returns all launchers, in the order of their names in scenarios.
 func Launchers() []Launcher {
-	return []Launcher{byJob{}, bySparkSubmit{}}
+	return []Launcher{byJob{}, bySparkSubmit{}, byKubeflow(), byApache()}
 }
 
 // LauncherOf returns the launcher of a workload.
@@ -50,10 +51,11 @@ type Draft struct {
 
 // Launching is what is created to launch a workload, once its components are ready.
 type Launching struct {
-	Objects  []Object             // in the order in which they are created; the last one launches the application
-	Pods     []corev1.PodSpec     // those of the Objects and the drivers'
-	Accounts []string             // service accounts whose pods are no executors, so that the run's admission policy is not about them
-	Workload history.WorkloadData // by what drivers are recognised, without what is known only once they are made
+	Objects  []Object                    // in the order in which they are created; the last one launches the application
+	Resource schema.GroupVersionResource // of an object whose kind only the cluster knows; the zero one if there is none
+	Pods     []corev1.PodSpec            // those of the Objects and the drivers'
+	Accounts []string                    // service accounts whose pods are no executors, so that the run's admission policy is not about them
+	Workload history.WorkloadData        // by what drivers are recognised, without what is known only once they are made
 }
 
 // account is a service account with rights of its own in a run's namespace.

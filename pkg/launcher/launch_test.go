@@ -7,6 +7,11 @@ import (
 	"github.com/google/go-cmp/cmp"
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	dynamicfake "k8s.io/client-go/dynamic/fake"
 	"k8s.io/client-go/kubernetes/fake"
 
 	"github.com/sparkchaos/sparkchaos/pkg/history"
@@ -100,5 +105,79 @@ func TestArgumentsReachTheDriverAsTheyAre(t *testing.T) {
 	}
 	if resources := o.Driver.Spec.Containers[0].Resources; !cmp.Equal(resources, corev1.ResourceRequirements{}) {
 		t.Errorf("the template has resources %v, which Spark sets", resources)
+	}
+}
+
+func TestAnOperatorIsAskedForBeforeTheLaunch(t *testing.T) {
+	t.Parallel()
+	w := wordCount()
+	byOperator(&w, scenario.LauncherSparkApplication, scenario.RestartNever)
+	client := fake.NewClientset()
+	err := Refused(client, w)
+	for _, want := range []string{"kubeflow's spark-operator", "serves no sparkoperator.k8s.io/v1beta2", "launcher: job"} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("got %v, want %q in it", err, want)
+		}
+	}
+	client.Resources = []*metav1.APIResourceList{{GroupVersion: "sparkoperator.k8s.io/v1beta2"}}
+	if err := Refused(client, w); err != nil {
+		t.Errorf("with the operator's API: %v", err)
+	}
+	if err := Refused(client, wordCount()); err != nil {
+		t.Errorf("a Job: %v", err)
+	}
+}
+
+func TestTheApplicationOfAnOperatorIsCreatedAndWatched(t *testing.T) {
+	t.Parallel()
+	w := wordCount()
+	byOperator(&w, scenario.LauncherSparkApplication, scenario.RestartOnFailure)
+	resource := Watched(w)[0].Resource
+	custom := dynamicfake.NewSimpleDynamicClientWithCustomListKinds(runtime.NewScheme(), map[schema.GroupVersionResource]string{resource: "SparkApplicationList"})
+	got, err := ApplyDriver(t.Context(), fake.NewClientset(), custom, render(t, w))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got.DriverKind != "SparkApplication" || got.DriverName != "wordcount" || got.DriverSelector == "" {
+		t.Errorf("the workload is known by %+v", got)
+	}
+	made, err := custom.Resource(resource).Namespace("run-1").Get(t.Context(), "wordcount", metav1.GetOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	policy, _, _ := unstructured.NestedMap(made.Object, "spec", "restartPolicy")
+	want := map[string]any{
+		"type": "OnFailure", "onFailureRetries": int64(6), "onFailureRetryInterval": int64(5),
+		"onSubmissionFailureRetries": int64(6), "onSubmissionFailureRetryInterval": int64(5),
+	}
+	if diff := cmp.Diff(want, policy); diff != "" {
+		t.Errorf("restart policy (-want +got):\n%s", diff)
+	}
+	if len(Watched(wordCount())) != 0 {
+		t.Error("a Job is watched twice")
+	}
+}
+
+func TestALauncherSaysWhatTheDriverIs(t *testing.T) {
+	t.Parallel()
+	for want, change := range map[string]func(w *scenario.Workload){
+		"a Job that replaces its pod at most 6 times, as soon as it is being deleted, so that there may be two drivers for a while (TerminatingOrFailed)": func(*scenario.Workload) {},
+		"a bare Pod, which spark-submit makes in cluster mode and which is never replaced":                                                                bySparkSubmit,
+		"a Pod of kubeflow's spark-operator, which starts it again at most 6 times when it has failed (restartPolicy OnFailure)": func(w *scenario.Workload) {
+			byOperator(w, scenario.LauncherSparkApplication, scenario.RestartOnFailure)
+		},
+		"a Pod of Apache's spark-kubernetes-operator, which never starts it again (restartPolicy Never)": func(w *scenario.Workload) {
+			byOperator(w, scenario.LauncherApacheSparkApplication, scenario.RestartNever)
+		},
+	} {
+		w := wordCount()
+		change(&w)
+		by, err := LauncherOf(w)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := by.Explain(w); got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
 	}
 }

@@ -122,7 +122,8 @@ func (m *Model) isDriver(pod *Pod) bool {
 		return false
 	}
 	if m.drivers != nil {
-		return pod.Owner.Kind != "Pod" && m.drivers.Matches(labels.Set(pod.Labels))
+		another := w.DriverUID != "" && pod.Owner.UID != "" && pod.Owner.UID != w.DriverUID
+		return pod.Owner.Kind != "Pod" && !another && m.drivers.Matches(labels.Set(pod.Labels))
 	}
 	if w.DriverKind == "Job" {
 		return pod.Owner.Kind == "Job" && pod.Owner.UID == w.DriverUID

@@ -279,6 +279,8 @@ func (m *Model) observeKubernetes(e *history.Event, at Moment) error {
 		return m.observeNode(e, at)
 	case "Job":
 		return m.observeJob(e, at)
+	case "SparkApplication":
+		return m.observeApplication(e, at)
 	case "Event":
 		return m.observeEvent(e, at)
 	default:

@@ -409,8 +409,9 @@ func (n *Node) observeMarks(bootID string, taints []taint, at Moment) {
 	n.taints = known
 }
 
-// Job is what was seen of a Job.
+// Job is what was seen of a Job, or of the application of an operator.
 type Job struct {
+	State    string // as an operator calls it, by its last word; empty for a Job
 	Complete Moment
 	Failed   Moment
 	Deleted  Moment // the object is marked for deletion, or gone
@@ -449,7 +450,8 @@ func (m *Model) observeJob(e *history.Event, at Moment) error {
 	return nil
 }
 
-// Job returns the driver's Job; one of which nothing was seen if it is none of those in the history.
+// Job returns what keeps the driver running, a Job or an operator's application; one of which nothing was seen if it is none of those in
+// the history.
 func (m *Model) Job() Job {
 	if job := m.Jobs[m.Workload.DriverUID]; job != nil {
 		return *job

@@ -73,16 +73,22 @@ func followLogs(ctx context.Context, client kubernetes.Interface, live *live, di
 	return l, nil
 }
 
-// podName is what a pod's log is asked for by.
-type podName struct{ namespace, name string }
+// podName is what a pod's log is asked for by, and the file that keeps it: pods of one name follow each other where a name is fixed.
+type podName struct{ namespace, name, file string }
 
 // started returns the pods whose containers have started and that are not known, and makes them known.
 func started(m *model.Model, known map[string]bool) []podName {
 	var begun []podName
 	for uid, pod := range m.Pods {
 		if !known[uid] && pod.Deleted.Never() && (!pod.Running.Never() || !pod.Finished.Never()) {
+			file := pod.Name
+			for other := range known {
+				if m.Pods[other].Name == pod.Name {
+					file = pod.Name + "-" + uid
+				}
+			}
 			known[uid] = true
-			begun = append(begun, podName{pod.Namespace, pod.Name})
+			begun = append(begun, podName{pod.Namespace, pod.Name, file})
 		}
 	}
 	return begun
@@ -91,7 +97,7 @@ func started(m *model.Model, known map[string]bool) []podName {
 // follow copies one pod's log until it ends. A log that cannot be had is replaced by the reason: it is for people, no
 // verdict depends on it.
 func (l *podLogs) follow(ctx context.Context, pod podName) {
-	file, err := l.directory.OpenFile(pod.name+".log", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	file, err := l.directory.OpenFile(pod.file+".log", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
 		return
 	}

@@ -54,8 +54,10 @@ type recording struct {
 }
 
 // startRecording returns when everything has been listed once: from then on nothing is missed.
-func startRecording(ctx context.Context, client dynamic.Interface, log *history.Writer, namespace string) (*recording, error) {
-	recorder := history.NewRecorder(client, log, namespace)
+func startRecording(
+	ctx context.Context, client dynamic.Interface, log *history.Writer, namespace string, more ...history.Watched,
+) (*recording, error) {
+	recorder := history.NewRecorder(client, log, namespace, more...)
 	running, stop := context.WithCancel(context.WithoutCancel(ctx))
 	r := &recording{stop: stop, done: make(chan error, 1)}
 	go func() { r.done <- recorder.Run(running) }()

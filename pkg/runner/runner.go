@@ -344,6 +344,9 @@ func (r *run) prepareCluster(ctx context.Context) error {
 	if r.dynamic, err = dynamic.NewForConfig(config); err != nil {
 		return fmt.Errorf("reach the API server of cluster %s: %w", c.Name(), err)
 	}
+	if err := launcher.Refused(r.client, r.Plan.Workload); err != nil {
+		return err
+	}
 	if err := r.writeEnvironment(); err != nil {
 		return err
 	}

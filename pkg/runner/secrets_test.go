@@ -128,7 +128,7 @@ func TestNoSecretStandsInARunDirectory(t *testing.T) {
 	if err := launcher.ApplyComponents(t.Context(), client, objects); err != nil {
 		t.Fatal(err)
 	}
-	launched, err := launcher.ApplyDriver(t.Context(), client, objects)
+	launched, err := launcher.ApplyDriver(t.Context(), client, nil, objects)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -50,7 +50,7 @@ func (s *session) open(ctx context.Context) (err error) {
 			return err
 		}
 	}
-	if s.recording, err = startRecording(ctx, r.dynamic, s.log, s.id); err != nil {
+	if s.recording, err = startRecording(ctx, r.dynamic, s.log, s.id, launcher.Watched(r.Plan.Workload)...); err != nil {
 		return err
 	}
 	if s.witness, err = startWitnessing(ctx, r.cluster, r.components, s.log, s.id, r.Plan.Seed, s.problem); err != nil {
@@ -100,7 +100,7 @@ func (s *session) launch(ctx context.Context, w scenario.Workload) error {
 	if err := s.applyComponents(ctx, objects); err != nil {
 		return err
 	}
-	launched, err := launcher.ApplyDriver(ctx, s.run.client, objects)
+	launched, err := launcher.ApplyDriver(ctx, s.run.client, s.run.dynamic, objects)
 	if err != nil {
 		return err
 	}
@@ -180,6 +180,9 @@ func (s *session) awaitDriver(ctx context.Context, launched history.WorkloadData
 			if !pod.Initialising.Never() || !pod.Running.Never() || !pod.Finished.Never() {
 				return true, nil
 			}
+		}
+		if by := m.Jobs[launched.LaunchedBy.UID]; by != nil && by.State != "" && len(m.Incarnations()) == 0 {
+			seen.set(fmt.Sprintf("no driver pod; %s %s is %s", launched.LaunchedBy.Kind, launched.LaunchedBy.Name, by.State))
 		}
 		return false, s.launcherFails(m, launched)
 	}, func() error {

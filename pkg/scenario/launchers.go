@@ -12,6 +12,16 @@ import (
 const (
 	LauncherJob         = "job"          // a Job of the run, in whose pod Spark runs in client mode
 	LauncherSparkSubmit = "spark-submit" // spark-submit in cluster mode, which makes a bare pod
+
+	LauncherSparkApplication       = "sparkApplication"       // kubeflow's operator
+	LauncherApacheSparkApplication = "apacheSparkApplication" // Apache's operator
+)
+
+// When an operator starts an application again.
+const (
+	RestartAlways    = "Always"
+	RestartOnFailure = "OnFailure"
+	RestartNever     = "Never"
 )
 
 // launch is what the format of scenarios knows of a launcher. How it launches is package launcher's; see launcher.Launcher.
@@ -23,7 +33,9 @@ type launch struct {
 
 // launchers lists them, the default first.
 func launchers() []launch {
-	return []launch{byJob(), bySparkSubmit()}
+	return []launch{
+		byJob(), bySparkSubmit(), byOperator(LauncherSparkApplication, "kubeflow's operator"), byOperator(LauncherApacheSparkApplication, "Apache's operator"),
+	}
 }
 
 // LauncherOf returns who launches a workload.
@@ -59,7 +71,10 @@ func byJob() launch {
 				fillPointer(&driver.BackoffLimit, defaultBackoffLimit)
 			}
 		},
-		check: func(w Workload, report report) { validateDriver(w.Driver, report) },
+		check: func(w Workload, report report) {
+			validateDriver(w.Driver, report)
+			refuseRestartPolicy(w, report)
+		},
 	}
 }
 
@@ -68,8 +83,43 @@ func bySparkSubmit() launch {
 		name: LauncherSparkSubmit,
 		fill: func(*Workload) {},
 		check: func(w Workload, report report) {
-			checkClusterMode(w, "spark-submit makes a bare Pod in cluster mode", report)
+			const why = "spark-submit makes a bare Pod in cluster mode"
+			checkClusterMode(w, why, report)
+			refuseBackoffLimit(w, why, report)
+			refuseRestartPolicy(w, report)
 		},
+	}
+}
+
+func byOperator(name, operator string) launch {
+	return launch{
+		name: name,
+		fill: func(w *Workload) {
+			fill(&w.Driver.RestartPolicy, RestartNever)
+			if w.Driver.RestartPolicy == RestartOnFailure {
+				fillPointer(&w.Driver.BackoffLimit, defaultBackoffLimit)
+			}
+		},
+		check: func(w Workload, report report) {
+			checkClusterMode(w, operator+" makes it", report)
+			if w.Driver.RestartPolicy != RestartOnFailure {
+				refuseBackoffLimit(w, operator+" counts failures with restartPolicy: OnFailure alone", report)
+			}
+		},
+	}
+}
+
+// refuseBackoffLimit refuses a limit where nothing counts failed drivers.
+func refuseBackoffLimit(w Workload, why string, report report) {
+	if w.Driver.BackoffLimit != nil {
+		report("spec.workload.driver.backoffLimit", "is how many failed drivers are replaced, but %s; leave it out", why)
+	}
+}
+
+// refuseRestartPolicy refuses what operators alone know.
+func refuseRestartPolicy(w Workload, report report) {
+	if w.Driver.RestartPolicy != "" {
+		report("spec.workload.driver.restartPolicy", "is for an operator; leave it out or write launcher: %s", LauncherSparkApplication)
 	}
 }
 
@@ -81,8 +131,7 @@ func checkClusterMode(w Workload, why string, report report) {
 		name  string
 		given bool
 	}{
-		{"kind", driver.Kind != ""}, {"podReplacementPolicy", driver.PodReplacementPolicy != ""},
-		{"backoffLimit", driver.BackoffLimit != nil}, {"job", driver.Job != nil},
+		{"kind", driver.Kind != ""}, {"podReplacementPolicy", driver.PodReplacementPolicy != ""}, {"job", driver.Job != nil},
 	} {
 		if field.given {
 			report(at+"driver."+field.name, "is for a driver that sparkchaos makes, but %s; leave it out or write launcher: job", why)

@@ -64,8 +64,8 @@ type Knobs struct {
 // Workload is the Spark application and the components around it.
 type Workload struct {
 	Application    Application          `json:"application"`
-	Image          string               `json:"image,omitempty" pattern:"^[^\\s]+$" like:"registry.example/spark:4.1.0"` // the user's own image instead of the one built here; official entry point's contract
-	Launcher       string               `json:"launcher,omitempty" enum:"job|spark-submit"`                              // who makes the driver: job (default), a Job of the run with Spark in client mode; spark-submit, which in cluster mode makes a bare Pod that nothing replaces
+	Image          string               `json:"image,omitempty" pattern:"^[^\\s]+$" like:"registry.example/spark:4.1.0"`            // the user's own image instead of the one built here; official entry point's contract
+	Launcher       string               `json:"launcher,omitempty" enum:"job|spark-submit|sparkApplication|apacheSparkApplication"` // who makes the driver: job (default), a Job of the run with Spark in client mode; spark-submit, which in cluster mode makes a bare Pod that nothing replaces; sparkApplication, kubeflow's operator; apacheSparkApplication, Apache's operator. The operator must be installed in the cluster, and watch all namespaces
 	Driver         Driver               `json:"driver,omitempty"`
 	Executors      Executors            `json:"executors,omitempty"`
 	StagingServer  StagingServer        `json:"stagingServer,omitempty"`
@@ -80,7 +80,8 @@ type Workload struct {
 type Driver struct {
 	Kind                 string       `json:"kind,omitempty" enum:"Job|Pod"`                                                 // Job (default) or Pod; for launcher: job
 	PodReplacementPolicy string       `json:"podReplacementPolicy,omitempty" enum:"TerminatingOrFailed|Failed"`              // TerminatingOrFailed (default): available, two drivers may overlap; Failed: never two, may wait for ever. Job only
-	BackoffLimit         *int32       `json:"backoffLimit,omitempty" min:"0" max:"1000"`                                     // how many failed pods the Job replaces; Job only; default 6
+	BackoffLimit         *int32       `json:"backoffLimit,omitempty" min:"0" max:"1000"`                                     // how many failed drivers are replaced: by the Job, or by an operator with restartPolicy: OnFailure; default 6
+	RestartPolicy        string       `json:"restartPolicy,omitempty" enum:"Always|OnFailure|Never"`                         // when an operator starts the application again; Always: also one that succeeded; default Never. For launcher: sparkApplication and apacheSparkApplication
 	TolerationSeconds    *int64       `json:"tolerationSeconds,omitempty" min:"0" max:"86400"`                               // for not-ready and unreachable nodes; default 2
 	Memory               string       `json:"memory,omitempty" pattern:"^[1-9][0-9]*[kmgt]$" like:"512m"`                    // of the JVM's heap, as Spark writes it: 512m
 	Cores                string       `json:"cores,omitempty" pattern:"^([0-9]+(\\.[0-9]{1,3})?|[0-9]+m)$" like:"\"0.5\""`   // CPU request, as Kubernetes writes it: "0.5"

@@ -50,7 +50,7 @@ func CostOf(m *model.Model) Cost {
 
 // ending returns when the application ended, and whether it ended well; Never if it did not end.
 func ending(m *model.Model) (model.Moment, bool) {
-	if m.Workload.DriverKind == "Job" {
+	if m.Kept() {
 		job := m.Job()
 		if !job.Complete.Never() {
 			return job.Complete, true

@@ -256,9 +256,10 @@ func machine(f *model.Fault) State {
 }
 
 func (b *builder) application() {
-	if job := b.m.Job(); b.m.Workload.DriverKind == "Job" {
-		b.add(Lane{Group: Application, Name: "Job " + b.m.Workload.DriverName, Key: "job", Spans: b.spans([]change{
-			{b.m.Launched, Active, "the Job has not ended"}, {job.Complete, Succeeded, "the Job is complete"}, {job.Failed, Failed, "the Job failed: " + job.Reason},
+	if job, kind := b.m.Job(), b.m.Workload.DriverKind; b.m.Kept() {
+		b.add(Lane{Group: Application, Name: kind + " " + b.m.Workload.DriverName, Key: "job", Spans: b.spans([]change{
+			{b.m.Launched, Active, "the " + kind + " has not ended"}, {job.Complete, Succeeded, "the " + kind + " is complete"},
+			{job.Failed, Failed, "the " + kind + " failed: " + job.Reason},
 		}, job.Deleted)})
 	}
 	for _, i := range b.incarnations {
