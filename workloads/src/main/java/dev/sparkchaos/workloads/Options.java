@@ -45,6 +45,11 @@ public final class Options {
     public String text(String name) {
       return (String) values.get(name);
     }
+
+    /** The value of an option with a parser of its own, as that returned it. */
+    public Object value(String name) {
+      return values.get(name);
+    }
   }
 
   private final String program;
