@@ -70,6 +70,9 @@ func ShuffleSurvives(recomputed string) check.Expectation {
 // ResultEqualsBaseline expects the result to be that of a run without faults.
 func ResultEqualsBaseline() check.Expectation { return plain("resultEqualsBaseline") }
 
+// OutputFilesOnce expects the files of the workload's outputs to be those of one write each.
+func OutputFilesOnce() check.Expectation { return plain("outputFilesOnce") }
+
 // Completes expects the application to complete within a bound from its launch.
 func Completes(within time.Duration) check.Expectation { return bounded("completes", within) }
 

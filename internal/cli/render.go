@@ -33,6 +33,7 @@ printed: the secret "spark-secret-conf" needs the key secret.properties, a prope
 				return err
 			}
 			scenario.Default(s)
+			s.Spec.Workload.Output = nil // nobody reads it
 			if env.RunID == "" {
 				env.RunID = s.Metadata.Name
 			}

@@ -87,6 +87,8 @@ func TestShippedScenarios(t *testing.T) {
 		"shuffle-service-without-local-directory": {EndsIn: "violation", Violated: []string{"shuffleSurvives"}},
 		"shuffle-without-service":                 {EndsIn: "violation", Violated: []string{"shuffleSurvives"}},
 		"spark-submit-driver-node-power-off":      {EndsIn: "violation", Violated: []string{"driverRescheduled"}},
+		"output-appended":                         {EndsIn: "violation", Violated: []string{"resultEqualsBaseline", "outputFilesOnce"}},
+		"output-partition-lost":                   {EndsIn: "violation", Violated: []string{"resultEqualsBaseline", "outputFilesOnce"}},
 		"staging-memory":                          {EndsIn: "violation", Violated: []string{"stagedArtifactsSurvive"}},
 		"side-effects-of-a-restart":               {EndsIn: "violation", Violated: []string{"resultEqualsBaseline"}},
 		"stale-executors-stock":                   {EndsIn: "violation", Violated: []string{"staleExecutorsGone"}},

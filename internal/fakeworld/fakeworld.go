@@ -32,6 +32,7 @@ import (
 
 	"github.com/sparkchaos/sparkchaos/internal/fakekube"
 	"github.com/sparkchaos/sparkchaos/pkg/cluster"
+	"github.com/sparkchaos/sparkchaos/pkg/launcher"
 )
 
 // What the components of a fake world take for their work. A real cluster takes seconds.
@@ -150,7 +151,12 @@ func (w *World) apiOptions() fakekube.Options {
 			}
 			return nil
 		},
-		Logs: func(_, pod string) string { return "the log of " + pod + "\n" },
+		Logs: func(namespace, pod string) string {
+			if pod == launcher.OutputReaderName && w.script.Outputs != nil {
+				return w.script.Outputs(namespace)
+			}
+			return "the log of " + pod + "\n"
+		},
 	}
 }
 

@@ -31,6 +31,8 @@ type Script struct {
 	Working func(ctx context.Context, namespace string, incarnation int)
 	// Fails reports whether a driver ends without success once it has done its tasks.
 	Fails func(incarnation int) bool
+	// Outputs returns the log of the pod that reads the application's outputs.
+	Outputs func(namespace string) string
 	// Idle lets all pods do nothing, for a world that nobody observes.
 	Idle bool
 }
@@ -81,6 +83,8 @@ func (w *World) start(pod *corev1.Pod) *process {
 		owner = by.UID
 	}
 	switch role := pod.Labels[launcher.RoleLabel]; {
+	case role == launcher.RoleOutputReader:
+		main = func(context.Context) bool { return true }
 	case w.script.Idle:
 	case role == launcher.RoleSubmitter:
 		main = p.submit

@@ -44,7 +44,7 @@ const expectations = `  faults:
   - applicationIdsUnique: {}
   - completes: {within: 30m}
   - nothingLeftBehind: {}
-  # For one whose result can be compared write baseline: true, and here
+  # To compare its results write baseline: true, into workload.output what it writes, and here
   # - resultEqualsBaseline: {}
   settle: 20m # how long it may take after the last fault
 `

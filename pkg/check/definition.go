@@ -24,6 +24,8 @@ type Definition struct {
 	Doc  string // one sentence
 	// Baseline says that it is judged against a run without faults, which the scenario must then ask for.
 	Baseline bool
+	// Files says that it is judged from files of the workload's outputs, of which the scenario must then name one.
+	Files bool
 	// Args returns a pointer to new arguments with their defaults.
 	Args func() any
 	// Problems returns what is wrong with decoded arguments; nil when nothing can be.
@@ -80,6 +82,7 @@ func Definitions() []Definition {
 		wordsCounted(),
 		shuffleSurvives(),
 		resultEqualsBaseline(),
+		outputFilesOnce(),
 		completes(),
 		recoveryWithin(),
 		nothingLeftBehind(),
@@ -97,7 +100,7 @@ func Entries(own ...Definition) []scenario.Entry {
 
 // Entry returns the invariant for a scenario's catalogue.
 func (d Definition) Entry() scenario.Entry {
-	return scenario.Entry{Name: d.Name, Doc: d.Doc, Args: d.Args, Check: d.Problems, Baseline: d.Baseline, Bound: d.Bound}
+	return scenario.Entry{Name: d.Name, Doc: d.Doc, Args: d.Args, Check: d.Problems, Baseline: d.Baseline, Files: d.Files, Bound: d.Bound}
 }
 
 // expectation is one entry of a plan's expect list: the invariant's name and its arguments as JSON.
@@ -110,7 +113,7 @@ type expectation struct {
 func (e expectation) needsFault(definitions []Definition) bool {
 	for _, d := range definitions {
 		if d.Name == e.name {
-			return !d.Baseline && (d.Bound == nil || d.Bound(d.Args()).Since != scenario.SinceLaunch)
+			return !d.Baseline && !d.Files && (d.Bound == nil || d.Bound(d.Args()).Since != scenario.SinceLaunch)
 		}
 	}
 	return false

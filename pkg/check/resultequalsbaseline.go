@@ -22,13 +22,27 @@ func resultEqualsBaseline() Definition {
 	return Definition{
 		Name: "resultEqualsBaseline", Baseline: true,
 		Doc: "The application committed the results of the run without faults: nothing lost, nothing else, and no result twice with different values. " +
+			"The outputs that the workload names have the rows of that run: none lost, doubled, changed or new. " +
 			"A second incarnation may commit the same value again, which is reported and is no violation; if both were alive at the time, the result may stand twice, and the verdict is inconclusive.",
 		Args: func() any { return &NoArgs{} },
 		New:  func(any) Checker { return CheckerFunc(checkResult) },
 	}
 }
 
+// checkResult compares what the application committed, and the outputs that the workload names.
 func checkResult(m *model.Model) Result {
+	outputs := plannedOutputs(m)
+	switch {
+	case len(outputs) == 0:
+		return checkLedger(m)
+	case m.Baseline != nil && len(m.Baseline.Results) == 0:
+		return checkOutputs(m, outputs)
+	default:
+		return joined([]Result{checkLedger(m), checkOutputs(m, outputs)})
+	}
+}
+
+func checkLedger(m *model.Model) Result {
 	f := NewFinding(m)
 	if !f.Assume(m.Baseline != nil && len(m.Baseline.Results) > 0, "the baseline has results") {
 		return f.Inconclusive("there is no result of a run without faults to compare with")
@@ -89,6 +103,7 @@ func foreignBaseline(m *model.Model) string {
 			Driver      struct {
 				Template json.RawMessage `json:"template"`
 			} `json:"driver"`
+			Output json.RawMessage `json:"output"`
 		} `json:"workload"`
 	}
 	if err := errors.Join(json.Unmarshal(b.Inputs, &made), json.Unmarshal(m.Run.Plan, &run)); err != nil {
@@ -102,6 +117,7 @@ func foreignBaseline(m *model.Model) string {
 		{"executors", made.Executors, run.Workload.Executors},
 		{"conf", made.Conf, run.Workload.Conf},
 		{"template of the driver's pod", made.DriverTemplate, run.Workload.Driver.Template},
+		{"output", made.Output, run.Workload.Output},
 	} {
 		if !sameJSON(part.made, part.runs) {
 			return "its " + part.name + " is another one"

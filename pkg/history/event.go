@@ -65,6 +65,7 @@ const (
 	AnchorMissed     = "anchorMissed"     // Data is AnchorData; the run becomes inconclusive
 	ClocksMeasured   = "clocksMeasured"   // Data is ClocksData
 	BaselineResult   = "baselineResult"   // Data is BaselineData
+	OutputRead       = "outputRead"       // Data is OutputData: what a pod, the event's object, read of an output after the application had ended
 	ClusterObserved  = "clusterObserved"  // Data is ClusterData: the nodes before the launch, and once more before the clean-up
 	LoadMeasured     = "loadMeasured"     // Data is LoadData: how busy the machine was on which the harness runs
 	RecordConflict   = "recordConflict"   // Data is ConflictData: two witness records have one number and differ; somebody tampered with one
@@ -188,7 +189,7 @@ type WorkloadData struct {
 	ImageID    string `json:"imageID"`
 }
 
-// PhaseData names a phase of the run: preflight, cluster, baseline, launch, faults, settle, recover, collect, cleanup.
+// PhaseData names a phase of the run: preflight, cluster, baseline, launch, faults, settle, outputs, recover, collect, cleanup.
 type PhaseData struct {
 	Phase string `json:"phase"`
 	Error string `json:"error,omitempty"`
@@ -257,6 +258,8 @@ type BaselineData struct {
 	Inputs json.RawMessage `json:"inputs,omitempty"`
 	// Took is the time from the launch to the end of the application; 0 in histories and caches of older releases.
 	Took time.Duration `json:"took,omitempty"`
+	// Outputs are those that the workload names, as they were read after the run without faults.
+	Outputs []OutputData `json:"outputs,omitempty"`
 }
 
 // BaselineInputs is everything that decides the result of a workload without faults. Values from Secrets are named, not spelled out.
@@ -270,6 +273,8 @@ type BaselineInputs struct {
 	Artifacts   string          `json:"artifacts"` // digest of what the staging server serves; empty without
 	// DriverTemplate is what the scenario adds to the driver's pod; nil for nothing.
 	DriverTemplate json.RawMessage `json:"driverTemplate,omitempty"`
+	// Output is what of the workload's outputs is read, and how; nil for none.
+	Output json.RawMessage `json:"output,omitempty"`
 }
 
 // CollectionData records how much of the witness's evidence on the nodes' disks was read.

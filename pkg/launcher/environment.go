@@ -51,6 +51,7 @@ type Environment struct {
 	LocalStorageClass string            // of volumes on one node's disk, for workloads with that storage; empty means the cluster's default class
 	Witness           Witness
 	Source            Source
+	OutputJar         []byte // of the reader of outputs, which is in the witness's jar; needed if the workload names outputs
 	Words             *Words // served by a witness in the cluster, which Witness and Source are then; nil if pods reach the harness
 
 	// The following are absolute paths on each node's own disk; they must exist and be writable for every user.

@@ -46,9 +46,11 @@ type Objects struct {
 	ConfigMap      *corev1.ConfigMap             // the executors' pod template
 	SecretConf     *corev1.Secret                // of the workload's secret settings, whose values FillSecretConf fills in; nil if it has none
 	Claim          *corev1.PersistentVolumeClaim // nil when the workload's storage is a directory on each node's own disk
+	OutputJar      *corev1.ConfigMap             // of OutputReader
 	Members        []Member                      // what the workload has of each component
 	Launching      Launching                     // what launches the application
 	Driver         corev1.PodTemplateSpec        // the driver's pod, whoever makes it
+	OutputReader   *corev1.Pod                   // to be created once the application has ended; nil if the workload names no outputs
 }
 
 // Render returns the objects for a workload whose defaults are filled in, with what it has of the given components. It is
@@ -68,6 +70,8 @@ func Render(w scenario.Workload, env Environment, components []Component) (*Obje
 	if err != nil {
 		problems = append(problems, fmt.Errorf("workload: driver.cores %q: want a number of cores like 0.5: %w", w.Driver.Cores, err))
 	}
+	jar, err := readerJar(w, env)
+	problems = append(problems, err)
 	members, unmade := partsOf(l, components)
 	if err := errors.Join(append(problems, unmade...)...); err != nil {
 		return nil, err
@@ -82,7 +86,7 @@ func Render(w scenario.Workload, env Environment, components []Component) (*Obje
 	}
 	allowed := shapeOf(executor.Spec, l.Settings)
 	o := frame(w.Storage, env, rules(l.Settings))
-	o.Members = members
+	o.OutputJar, o.Members = jar, members
 	allowed.foreignClaims = claimsOf(o.components())
 	o.ConfigMap.Data = map[string]string{templateFile: string(template)}
 	o.SecretConf = confSecret(w, env)
@@ -91,6 +95,9 @@ func Render(w scenario.Workload, env Environment, components []Component) (*Obje
 	}
 	o.Launching, err = by.Launching(Draft{Launch: l, Artifacts: artifactsOf(extensions), Driver: o.Driver, Files: o.ConfigMap.Data})
 	if err != nil {
+		return nil, err
+	}
+	if o.OutputReader, err = outputReader(l, extensions, cpu, memory); err != nil {
 		return nil, err
 	}
 	o.Policy, o.PolicyBinding = policy(env, allowed, o.Launching.Accounts)
@@ -180,6 +187,9 @@ func (o *Objects) frame() []Object {
 	}
 	if o.Claim != nil {
 		objects = append(objects, o.Claim)
+	}
+	if o.OutputJar != nil {
+		objects = append(objects, o.OutputJar)
 	}
 	return objects
 }

@@ -292,10 +292,10 @@ func (m *Model) mayHaveRun(i *Incarnation) bool {
 }
 
 // Belongs reports whether a pod is part of the application: a driver of it, an executor of one of those, or a component that it uses. The
-// witness is the harness's; other applications may have drivers and executors in the same namespace.
+// witness and the reader of outputs are the harness's; other applications may have drivers and executors in the same namespace.
 func (m *Model) Belongs(pod *Pod) bool {
 	switch {
-	case pod.Namespace != m.Workload.Namespace || pod.Component == roleWitness:
+	case pod.Namespace != m.Workload.Namespace || pod.Component == roleWitness || pod.Component == roleOutputReader:
 		return false
 	case pod.Component != "" || m.isDriver(pod):
 		return true
@@ -309,4 +309,7 @@ func (m *Model) Belongs(pod *Pod) bool {
 	return p != nil && p.Role == RoleDriver
 }
 
-const roleWitness = "witness"
+const (
+	roleWitness      = "witness"
+	roleOutputReader = "outputReader"
+)

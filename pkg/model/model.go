@@ -106,6 +106,8 @@ type Model struct {
 	Artifacts Artifacts
 	Progress  *Progress // nil if it is not kept
 
+	Outputs map[string]Output // of the application, by name
+
 	Baseline       *history.BaselineData
 	BaselineAt     Moment
 	Clocks         map[string]Clock // by node; nil if nobody asked them, as where all nodes have one clock
@@ -195,6 +197,7 @@ func New(options ...Option) *Model {
 		Collected: map[string]*Collection{}, phases: map[string]Moment{}, refusedRecords: map[recordID]bool{},
 		Unreadable: map[string]int{}, unplaced: map[string]Unplaced{}, skewed: map[string]bool{}, injectedAhead: map[string]time.Duration{}, Streams: newStreams(),
 		Artifacts: Artifacts{Begun: map[string]Fetch{}, known: map[recordID]bool{}},
+		Outputs:   map[string]Output{},
 		Ledger:    Ledger{known: map[recordID]bool{}, Commits: map[string][]Commit{}},
 	}
 	for _, option := range options {
@@ -383,6 +386,8 @@ func (m *Model) observeHarness(e *history.Event, at Moment) error {
 		}
 		m.Baseline, m.BaselineAt = &history.BaselineData{}, at
 		return json.Unmarshal(e.Data, m.Baseline)
+	case history.OutputRead:
+		return m.observeOutput(e, at)
 	case history.ClocksMeasured:
 		return m.observeClocks(e, at)
 	case history.DisksCollected:

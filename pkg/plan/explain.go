@@ -60,6 +60,7 @@ func (e *explainer) workload(w scenario.Workload) {
 	for _, sentence := range launcher.Explain(e.components, w) {
 		e.line("%s", sentence)
 	}
+	e.outputs(w.Output)
 	e.taken(w)
 	e.line("Spark's settings: profile %s.", w.Profile)
 	for _, key := range slices.Sorted(maps.Keys(w.Conf)) {
@@ -82,6 +83,27 @@ func (e *explainer) templates(w scenario.Workload) {
 	if w.Executors.Template != nil {
 		e.line("The scenario adds to the executors' pods: %s.", strings.Join(w.Executors.Template.Fields(), ", "))
 	}
+}
+
+// outputs tells what is read once the application has ended.
+func (e *explainer) outputs(outputs []scenario.Output) {
+	for _, o := range outputs {
+		how := "row by row"
+		if o.Compare == scenario.CompareKeys {
+			how = "by " + strings.Join(o.Keys, ", ")
+		}
+		if len(o.Ignore) > 0 {
+			how += " without " + strings.Join(o.Ignore, ", ")
+		}
+		e.line("Output: %s%s, read once the application has ended, in a Spark of its image, and compared %s.", o.Name(), inFormat(o.Format), how)
+	}
+}
+
+func inFormat(format string) string {
+	if format == "" {
+		return ""
+	}
+	return " (" + format + ")"
 }
 
 // taken lists the values that the workload gets from the machine on which the run is started.

@@ -57,13 +57,14 @@ func (r *run) baseline(ctx context.Context) error {
 		r.Progress.Say("%v: it is made anew", err)
 	}
 	r.Progress.Say("running the workload once without faults")
-	results, took, err := r.runBaseline(ctx)
-	if err != nil {
+	made := history.BaselineData{RunID: r.id, Key: key, Inputs: inputs}
+	if err := r.runBaseline(ctx, &made); err != nil {
 		return err
 	}
-	made := history.BaselineData{Results: results, RunID: r.id, Key: key, Inputs: inputs, Took: took}
-	if err := writeBaseline(file, made); err != nil {
-		return err
+	if !slices.ContainsFunc(made.Outputs, func(o history.OutputData) bool { return o.Error != "" }) {
+		if err := writeBaseline(file, made); err != nil {
+			return err
+		}
 	}
 	return r.tell(history.BaselineResult, made)
 }
@@ -88,6 +89,11 @@ func (r *run) baselineInputs() (json.RawMessage, error) {
 			continue
 		}
 		if *part.encoded, err = json.Marshal(part.value); err != nil {
+			return nil, fmt.Errorf("inputs of the baseline: %w", err)
+		}
+	}
+	if len(w.Output) > 0 {
+		if inputs.Output, err = json.Marshal(w.Output); err != nil {
 			return nil, fmt.Errorf("inputs of the baseline: %w", err)
 		}
 	}
@@ -121,7 +127,7 @@ func readBaseline(file, key string) (history.BaselineData, error) {
 		return data, fmt.Errorf("the cached baseline %s is damaged: %w", file, err)
 	}
 	switch {
-	case len(data.Results) == 0:
+	case len(data.Results) == 0 && len(data.Outputs) == 0:
 		return data, fmt.Errorf("the cached baseline %s is damaged: it has no results", file)
 	case len(data.Inputs) == 0:
 		return data, fmt.Errorf("the cached baseline %s is of an older release: it does not say which inputs it belongs to", file)
@@ -145,43 +151,50 @@ func writeBaseline(file string, data history.BaselineData) error {
 	return nil
 }
 
-// runBaseline is a session of its own with a history of its own, in which the results stand. It returns how long the application took, too.
-func (r *run) runBaseline(ctx context.Context) (results map[string]string, took time.Duration, err error) {
+// runBaseline is a session of its own with a history of its own, in which the results stand. It fills them in, with how long the application
+// took.
+func (r *run) runBaseline(ctx context.Context, made *history.BaselineData) (err error) {
 	log, live, err := createHistory(r.directory.Baseline())
 	if err != nil {
-		return nil, 0, err
+		return err
 	}
 	defer func() { err = errors.Join(err, log.Close()) }()
 	session, err := r.openSession(ctx, r.baselineID(), log, live)
 	if err != nil {
-		return nil, 0, err
+		return err
 	}
 	defer func() {
 		err = errors.Join(err, session.close(), removeSession(context.WithoutCancel(ctx), r.cluster, r.client, session.id, launcher.Empty))
 	}()
 	if err := session.launch(ctx, r.Plan.Workload); err != nil {
-		return nil, 0, err
+		return err
 	}
 	ending, err := session.awaitEnding(ctx, baselineTimeout, nil)
 	if err != nil {
-		return nil, 0, err
+		return err
+	}
+	if ending.completed {
+		if made.Outputs, err = session.readOutputs(ctx); err != nil {
+			return err
+		}
 	}
 	if err := session.collect(ctx); err != nil {
-		return nil, 0, err
+		return err
 	}
 	if !ending.completed {
-		return nil, 0, fmt.Errorf("without faults, the application %s (its log is in %s): there is nothing to compare a run with faults to", ending, session.logs.directory.Name())
+		return fmt.Errorf("without faults, the application %s (its log is in %s): there is nothing to compare a run with faults to", ending, session.logs.directory.Name())
 	}
 	live.read(func(m *model.Model) {
-		results = ledger(m)
+		made.Results = ledger(m)
 		if complete := m.Job().Complete; !complete.Never() {
-			took = complete.At.Sub(m.Launched.At)
+			made.Took = complete.At.Sub(m.Launched.At)
 		}
 	})
-	if len(results) == 0 {
-		return nil, 0, errors.New("the workload completed without committing a result to the ledger: there is nothing to compare; commit one (dev.sparkchaos.witness.Ledger) or set baseline: false")
+	if len(made.Results) == 0 && len(made.Outputs) == 0 {
+		return errors.New("the workload completed without committing a result to the ledger, and names no output: there is nothing to compare; " +
+			"write into spec.workload.output what it writes, commit a result (dev.sparkchaos.witness.Ledger) or set baseline: false")
 	}
-	return results, took, nil
+	return nil
 }
 
 // ledger returns what a workload committed, the last value of each key by the writers' clocks: a record that came late,

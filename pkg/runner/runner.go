@@ -31,6 +31,7 @@ const (
 	PhaseLaunch    = "launch"
 	PhaseFaults    = "faults"
 	PhaseSettle    = "settle"
+	PhaseOutputs   = "outputs"
 	PhaseRecover   = "recover"
 	PhaseCollect   = "collect"
 	PhaseCleanUp   = "cleanup"
@@ -223,7 +224,10 @@ func (r *run) carryOut(ctx context.Context) error {
 	if err := r.phase(ctx, PhaseFaults, r.injectFaults); err != nil {
 		return err
 	}
-	return r.phase(ctx, PhaseSettle, r.settle)
+	if err := r.phase(ctx, PhaseSettle, r.settle); err != nil || len(r.Plan.Workload.Output) == 0 {
+		return err
+	}
+	return r.phase(ctx, PhaseOutputs, r.outputs)
 }
 
 // phase runs one phase of the plan and tells the history of it. Without a history nothing is begun: no one could judge

@@ -32,6 +32,7 @@ type session struct {
 	logs      *podLogs
 	launched  time.Time         // when the driver's object was made
 	members   []launcher.Member // what the workload has of each component
+	reader    *corev1.Pod       // of the application's outputs, to be made once it has ended; nil if it has none
 }
 
 // openSession begins to record before anything exists that could be missed.
@@ -104,7 +105,7 @@ func (s *session) launch(ctx context.Context, w scenario.Workload) error {
 	if err != nil {
 		return err
 	}
-	s.launched = time.Now()
+	s.launched, s.reader = time.Now(), objects.OutputReader
 	launched.ImageID = s.run.image.Digest
 	if _, err := s.log.Append(history.Harness, history.WorkloadLaunched, nil, launched); err != nil {
 		return err
@@ -148,7 +149,7 @@ func (s *session) environment() launcher.Environment {
 		StorageClass: classes.Shared, LocalStorageClass: classes.Local,
 		NodeDirectory: nodeDirectory(s.id), ShuffleDirectory: shuffleDirectory(s.id),
 		Witness: launcher.Witness{URL: s.witness.url, Directory: s.witness.directory, Secured: true, Jar: s.run.witnessJar},
-		Source:  s.witness.source, Words: s.witness.words,
+		Source:  s.witness.source, Words: s.witness.words, OutputJar: s.run.witnessJar,
 	}
 	if s.run.image.Archive != "" {
 		env.PullPolicy = corev1.PullNever

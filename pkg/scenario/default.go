@@ -69,6 +69,7 @@ func Default(s *Scenario) {
 		c.fill(&s.Spec.Workload)
 	}
 	fill(&s.Spec.Workload.Storage, defaultDisk)
+	s.Spec.Workload.Output = defaultOutputs(s.Spec.Workload.Output)
 	fill(&s.Spec.Workload.Profile, defaultProfile)
 	applyProfile(&s.Spec.Workload)
 }

@@ -220,7 +220,7 @@ func (c templateCheck) volume(at string, volume corev1.Volume) {
 func reservedContainers() []string { return []string{"fetch-artifacts"} }
 
 func reservedVolumes() []string {
-	return []string{"shared", "witness", "witness-jar", "conf", "spark-secret-conf", "artifacts", "artifacts-secret"}
+	return []string{"shared", "witness", "witness-jar", "output-reader", "conf", "spark-secret-conf", "artifacts", "artifacts-secret"}
 }
 
 func reservedVariable(name string) bool {
@@ -230,7 +230,7 @@ func reservedVariable(name string) bool {
 }
 
 func reservedPath(path string) bool {
-	for _, own := range []string{"/shared", "/witness", "/etc/sparkchaos", "/etc/sparkchaos-secret", "/opt/sparkchaos", "/opt/sparkchaos-witness", "/etc/sparkchaos-artifacts"} {
+	for _, own := range []string{"/shared", "/witness", "/etc/sparkchaos", "/etc/sparkchaos-secret", "/opt/sparkchaos", "/opt/sparkchaos-witness", "/opt/sparkchaos-output", "/etc/sparkchaos-artifacts"} {
 		if path == own || strings.HasPrefix(path, own+"/") {
 			return true
 		}

@@ -71,6 +71,7 @@ type Workload struct {
 	StagingServer  StagingServer        `json:"stagingServer,omitempty"`
 	ShuffleService ShuffleService       `json:"shuffleService,omitempty"`
 	Manifests      []string             `json:"manifests,omitempty" like:"minio.yaml"`      // files beside the scenario with Kubernetes objects that the application needs: they are created in the run's namespace, awaited before the driver starts, and removed with it
+	Output         []Output             `json:"output,omitempty"`                           // what the application writes, as resultEqualsBaseline and outputFilesOnce judge it
 	Storage        string               `json:"storage,omitempty" enum:"shared|local|node"` // what /shared is made of: shared (default) is seen by all nodes; local is a volume on the disk of the first driver's node, and only there can be mounted; node is a directory on each node's own disk, another one on each
 	Profile        string               `json:"profile,omitempty" enum:"stock|resilient"`   // what Spark's settings begin with: resilient (default) notices a lost node within half a minute, stock leaves Spark's defaults
 	Conf           map[string]ConfValue `json:"conf,omitempty"`                             // any Spark setting; wins over the profile's and the launcher's own. A secret value is given as {fromEnv: NAME} or {fromFile: PATH}
@@ -174,6 +175,7 @@ type Entry struct {
 	By       []string                // faults: the means by which it can be brought about, the preferred first; nil: built-in ones alone
 	Instant  bool                    // faults: nothing is left to be undone afterwards (a killed pod), so recover is refused
 	Baseline bool                    // invariants: judged against the baseline, so the scenario must ask for one
+	Files    bool                    // invariants: judged from files of the workload's outputs, so it must name one
 	// Bound returns until when a run must go on to judge an invariant: before that, what has not happened may still come.
 	// Nil: it never needs more time than the application takes.
 	Bound func(args any) Bound

@@ -20,6 +20,7 @@ func validate(s *Scenario, catalogue Catalogue, how options, report report) {
 	launchOf(s.Spec.Workload).check(s.Spec.Workload, report)
 	checkOverlays(s.Spec.Workload, report)
 	checkManifests(s.Spec.Workload, report)
+	checkOutputs(s.Spec.Workload, how.plainSecrets, report)
 	for _, c := range components() {
 		c.check(s.Spec.Workload, report)
 	}
@@ -157,6 +158,9 @@ func validateExpectations(s *Scenario, catalogue Catalogue, report report) {
 		}
 		if entry, _ := Find(catalogue.Invariants, expectation.Name); entry.Baseline && !s.Spec.Baseline {
 			report(at+"."+expectation.Name, "compares with the baseline, but there is none; write spec.baseline: true")
+		}
+		if entry, _ := Find(catalogue.Invariants, expectation.Name); entry.Files && !slices.ContainsFunc(s.Spec.Workload.Output, Output.HasFiles) {
+			report(at+"."+expectation.Name, "judges the files of the workload's outputs, but none has a path; see spec.workload.output")
 		}
 		for _, reference := range references(expectation.Args) {
 			if !slices.ContainsFunc(s.Spec.Faults, func(f Fault) bool { return f.Name == reference.name }) {

@@ -218,6 +218,17 @@ func (b *Builder) Pod(at time.Duration, eventType string, pod Pod) {
 	})
 }
 
+// Output adds what a pod read of an output of the application, for which it was made two seconds before.
+func (b *Builder) Output(at time.Duration, data history.OutputData) {
+	pod := Pod{
+		UID: "reader", Name: "output-reader", Namespace: Namespace, Node: "n3", Phase: "Running",
+		Labels: map[string]string{"sparkchaos.dev/role": "outputReader"},
+	}
+	b.Pod(at-2*time.Second, history.Added, pod)
+	object := &history.Object{Kind: "Pod", Namespace: pod.Namespace, Name: pod.Name, UID: pod.UID}
+	b.Add(at, history.Harness, history.OutputRead, object, data)
+}
+
 // Job adds a state of a Job with the conditions that are True.
 func (b *Builder) Job(at time.Duration, eventType, namespace, uid string, conditions ...string) {
 	list := []any{}

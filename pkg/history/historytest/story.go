@@ -50,7 +50,8 @@ type Executor struct {
 // the rest as it is.
 type Story struct {
 	Plan      any
-	Baseline  map[string]string // nil: there was none
+	Baseline  map[string]string    // nil: there was none
+	Outputs   []history.OutputData // of the baseline, if there was one
 	Drivers   []Driver
 	FaultKind string
 	Targets   []history.Object
@@ -160,7 +161,7 @@ func (s *Story) Bytes() ([]byte, error) {
 		b.Node(100*time.Millisecond, history.Added, node, "True")
 	}
 	if s.Baseline != nil {
-		b.Harness(200*time.Millisecond, history.BaselineResult, history.BaselineData{Results: s.Baseline, RunID: "baseline"})
+		b.Harness(200*time.Millisecond, history.BaselineResult, history.BaselineData{Results: s.Baseline, RunID: "baseline", Outputs: s.Outputs})
 	}
 	b.Harness(300*time.Millisecond, history.PhaseStarted, history.PhaseData{Phase: "launch"})
 	b.Harness(500*time.Millisecond, history.WorkloadLaunched, history.WorkloadData{

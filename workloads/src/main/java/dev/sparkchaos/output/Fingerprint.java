@@ -50,11 +50,10 @@ final class Fingerprint {
       throw new IllegalArgumentException("it has no column to compare");
     }
     rows.createOrReplaceTempView(DATA);
-    List<String> shown = output.keys.isEmpty() ? Collections.emptyList() : output.keys;
     String all = hash(columns);
     String key = output.keys.isEmpty() ? all : hash(columns.stream().filter(c -> output.keys.contains(c.name())).collect(Collectors.toList()));
     spark
-        .sql("SELECT " + key + " AS k, " + all + " AS v, " + text(shown) + " AS t FROM " + DATA)
+        .sql("SELECT " + key + " AS k, " + all + " AS v, " + text(output.keys) + " AS t FROM " + DATA)
         .createOrReplaceTempView(HASHED);
   }
 
@@ -101,8 +100,7 @@ final class Fingerprint {
   }
 
   void write(JsonGenerator json) throws IOException {
-    StringBuilder sums = new StringBuilder("SELECT count(*), " + sum("v") + " FROM " + HASHED);
-    Row rows = spark.sql(sums.toString()).collectAsList().get(0);
+    Row rows = spark.sql("SELECT count(*), " + sum("v") + " FROM " + HASHED).collectAsList().get(0);
     json.writeNumberField("rows", rows.getLong(0));
     json.writeStringField("sum", rows.getString(1));
     writeColumns(json);
