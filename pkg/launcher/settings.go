@@ -29,6 +29,11 @@ func settingsOf(by Launcher, l Launch, extensions []Extension) map[string]string
 	}
 	own := scenario.PlainConf(w)
 	maps.Copy(s, own)
+	for key, value := range eventLogSettings(s, l.Env) {
+		if _, given := own[key]; !given {
+			s[key] = value
+		}
+	}
 	lists := applicationLists(w.Application, artifactsOf(extensions), s[deployMode] == clusterMode)
 	for _, extension := range extensions {
 		lists = append(lists, extension.Lists...)
@@ -38,6 +43,20 @@ func settingsOf(by Launcher, l Launch, extensions []Extension) map[string]string
 	}
 	hideSecrets(s, scenario.SecretConf(w))
 	return s
+}
+
+// eventLogSettings let a driver whose workload asks for Spark's event log write it beside the records of the witness, on its node's own disk,
+// from where the harness gets it even if the node is lost: in one file that can be read however it ends.
+func eventLogSettings(s map[string]string, env Environment) map[string]string {
+	if s["spark.eventLog.enabled"] != "true" || env.Witness.Directory == "" {
+		return nil
+	}
+	return map[string]string{
+		"spark.eventLog.dir":             "file://" + WitnessDirectory,
+		"spark.eventLog.overwrite":       "true", // a driver may have the application id of the one before it
+		"spark.eventLog.rolling.enabled": "false",
+		"spark.eventLog.compress":        "false",
+	}
 }
 
 func staticSettings(w scenario.Workload, env Environment, image string) map[string]string {

@@ -257,3 +257,26 @@ func plainConf(settings map[string]string) map[string]scenario.ConfValue {
 	}
 	return conf
 }
+
+func TestTheEventLogGoesToTheNodesDisk(t *testing.T) {
+	t.Parallel()
+	where := func(env Environment, conf map[string]string) string {
+		w := wordCount()
+		w.Conf = plainConf(conf)
+		return SettingsOf(w, env, components.All())["spark.eventLog.dir"]
+	}
+	noDisk := environment()
+	noDisk.Witness.Directory = ""
+	enabled := map[string]string{"spark.eventLog.enabled": "true"}
+	for want, got := range map[string]string{
+		"file:///witness": where(environment(), enabled),
+		"s3a://logs":      where(environment(), map[string]string{"spark.eventLog.enabled": "true", "spark.eventLog.dir": "s3a://logs"}),
+	} {
+		if got != want {
+			t.Errorf("the event log goes to %q, want %q", got, want)
+		}
+	}
+	if got := where(noDisk, enabled) + where(environment(), nil); got != "" {
+		t.Errorf("nobody asked for an event log on a disk that can be read, and it goes to %q", got)
+	}
+}

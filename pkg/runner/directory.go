@@ -34,6 +34,9 @@ func (d Directory) Environment() string { return d.file("environment.json") }
 // Logs is the directory of the logs of drivers, executors and the cluster's components.
 func (d Directory) Logs() string { return d.file("logs") }
 
+// EventLogs is the directory of the event logs of Spark's drivers, if the scenario asks for them.
+func (d Directory) EventLogs() string { return d.file("eventlogs") }
+
 // Undo is the directory of the undo records.
 func (d Directory) Undo() string { return d.file("undo") }
 

@@ -270,6 +270,11 @@ func (s *session) collectNode(ctx context.Context, node string) error {
 	} else if err != nil {
 		return err // of the history, or an interrupt
 	}
-	_, err = s.log.Append(history.Harness, history.DisksCollected, &history.Object{Kind: "Node", Name: node}, data)
-	return err
+	if _, err = s.log.Append(history.Harness, history.DisksCollected, &history.Object{Kind: "Node", Name: node}, data); err != nil {
+		return err
+	}
+	if disk != nil {
+		s.keepEventLogs(reading, node, disk)
+	}
+	return nil
 }
