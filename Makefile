@@ -58,7 +58,7 @@ test: system-packages ## Run all tests but the scenarios of tier nightly; needs 
 
 .PHONY: test-full
 test-full: export LABELS :=
-test-full: test ## Run all tests and all scenarios; about two hours on 2 cores
+test-full: test test-install ## Run all tests and all scenarios; about two hours on 2 cores
 
 .PHONY: test-unit
 test-unit: ## Run the tests that need neither root nor components, with the race detector
@@ -102,6 +102,10 @@ test-cluster: programs ## Run the tests that start clusters; needs root
 .PHONY: test-example
 test-example: system-packages components images ## Run the suite in examples/ginkgo, as a team's own, on an embedded cluster; needs root
 	cd examples/ginkgo && go vet ./... && go test -v -count=1 -timeout 40m ./...
+
+.PHONY: test-install
+test-install: system-packages components images ## Install the program without a checkout, from a module proxy, and run a scenario; needs root
+	SPARKCHAOS_INSTALL_TESTS=1 go test -v -count=1 -timeout 60m ./internal/installtest
 
 .PHONY: test-kind-smoke
 test-kind-smoke: export KIND_SMOKE := 1

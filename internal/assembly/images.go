@@ -50,13 +50,9 @@ func ReferencesOf(provider cluster.Provider) cluster.References {
 	return cluster.References{}
 }
 
-// ImagesOf is where images are built from and kept; an installed program that is used anywhere has no checkout.
+// ImagesOf is where images are built from and kept: from a checkout, or from the source of the installed program's own module.
 func ImagesOf(cache string) image.Env {
-	checkout, err := components.FindSource(".")
-	if err != nil {
-		checkout = ""
-	}
-	return image.Env{Cache: cache, Checkout: checkout}
+	return image.Env{Cache: cache, Checkout: components.Checkout("")}
 }
 
 // ImageNamed is an image that the nodes get by themselves.

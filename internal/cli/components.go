@@ -33,14 +33,14 @@ func newComponentsBuildCommand(getenv func(string) string) *cobra.Command {
 		Args:      cobra.OnlyValidArgs,
 		Short:     "Build what is missing in the cache, once per machine",
 		Long: `Build the components that the cache lacks, from the Go module proxy, as the nested modules below components/ of
-a checkout pin them. Without names that is what clusters need; what only tests need (versitygw) is built by name. A build appears in the cache as a whole or not at all; two builders wait for each other.
+a checkout pin them, or those that are embedded in this program. Without names that is what clusters need; what only tests need (versitygw) is built by name. A build appears in the cache as a whole or not at all; two builders wait for each other.
 The cache is $` + paths.CacheVariable + `, or "sparkchaos" in the user's cache directory.`,
 		RunE: func(command *cobra.Command, names []string) error {
 			cache, err := paths.Cache(getenv)
 			if err != nil {
 				return err
 			}
-			root, err := components.FindSource(source)
+			root, err := components.Source(source, cache)
 			if err != nil {
 				return withCode(ExitUsage, err)
 			}
@@ -49,7 +49,7 @@ The cache is $` + paths.CacheVariable + `, or "sparkchaos" in the user's cache d
 			})
 		},
 	}
-	command.Flags().StringVar(&source, "source", ".", "a checkout of sparkchaos, or a directory in one")
+	command.Flags().StringVar(&source, "source", "", "a checkout of sparkchaos, or a directory in one (default: the one around the working directory, or what is embedded in this program)")
 	return command
 }
 

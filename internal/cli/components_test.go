@@ -58,7 +58,7 @@ func TestComponentsFailures(t *testing.T) {
 		code        ExitCode
 		message     string
 	}{
-		"nothing built":          {cache, []string{"path", "kubectl"}, ExitError, "make components"},
+		"nothing built":          {cache, []string{"path", "kubectl"}, ExitError, "sparkchaos setup"},
 		"no home":                {nil, []string{"list"}, ExitError, "SPARKCHAOS_CACHE"},
 		"unknown format":         {cache, []string{"list", "-o", "yaml"}, ExitUsage, `--output is "yaml"; expected table or json`},
 		"outside of a checkout":  {cache, []string{"build", "--source", "/"}, ExitUsage, "--source CHECKOUT"},

@@ -76,7 +76,7 @@ func newImageBuildCommand(getenv func(string) string) *cobra.Command {
 			return writeImageTable(command.OutOrStdout(), built)
 		},
 	}
-	command.Flags().StringVar(&source, "source", ".", "a checkout of sparkchaos, or a directory in one; only the images spark and pod need it")
+	command.Flags().StringVar(&source, "source", "", "a checkout of sparkchaos, or a directory in one (default: the one around the working directory, or the source of this program's own module)")
 	return command
 }
 
@@ -91,11 +91,7 @@ func imageEnv(getenv func(string) string, source string, progress io.Writer) (im
 	if err != nil {
 		return image.Env{}, err
 	}
-	checkout, err := components.FindSource(source)
-	if err != nil {
-		checkout = ""
-	}
-	return image.Env{Cache: cache, Checkout: checkout, Progress: func(p image.Progress) { printImageProgress(progress, p) }}, nil
+	return image.Env{Cache: cache, Checkout: components.Checkout(source), Progress: func(p image.Progress) { printImageProgress(progress, p) }}, nil
 }
 
 func printImageProgress(out io.Writer, p image.Progress) {
@@ -118,7 +114,7 @@ func newImageListCommand(getenv func(string) string) *cobra.Command {
 		Short: "List the images in the cache",
 		Args:  cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
-			env, err := imageEnv(getenv, ".", command.ErrOrStderr())
+			env, err := imageEnv(getenv, "", command.ErrOrStderr())
 			if err != nil {
 				return err
 			}

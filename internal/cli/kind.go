@@ -35,7 +35,7 @@ networking.disableDefaultCNI and a CNI configuration on each node.`,
 			if err != nil {
 				return err
 			}
-			if err := buildNodeComponents(ctx, env, progress); err != nil {
+			if err := buildNodeComponents(ctx, env, source, progress); err != nil {
 				return err
 			}
 			archive, err := image.KindNode(ctx, env)
@@ -48,17 +48,14 @@ networking.disableDefaultCNI and a CNI configuration on each node.`,
 			return loadIntoEngine(ctx, archive, progress)
 		},
 	}
-	command.Flags().StringVar(&source, "source", ".", "a checkout of sparkchaos, or a directory in one; needed when components are not in the cache")
+	command.Flags().StringVar(&source, "source", "", "a checkout of sparkchaos, or a directory in one (default: the one around the working directory, or what belongs to this program)")
 	command.Flags().BoolVar(&load, "load", true, "load the image into Docker, or Podman, if it answers")
 	return command
 }
 
-// buildNodeComponents builds what the node image is made of and the cache lacks. Outside of a checkout nothing can be
-// built; then the image says what is missing.
-func buildNodeComponents(ctx context.Context, env image.Env, progress io.Writer) error {
-	if env.Checkout == "" {
-		return nil
-	}
+// buildNodeComponents builds what the node image is made of and the cache lacks, from a checkout that a directory lies in or from what is
+// embedded in this program.
+func buildNodeComponents(ctx context.Context, env image.Env, from string, progress io.Writer) error {
 	all, err := components.Components()
 	if err != nil {
 		return err
@@ -67,7 +64,11 @@ func buildNodeComponents(ctx context.Context, env image.Env, progress io.Writer)
 	if len(missing) == 0 {
 		return nil
 	}
-	return components.Build(ctx, components.Options{Source: env.Checkout, Cache: env.Cache, Only: needed, Progress: progress})
+	source, err := components.Source(from, env.Cache)
+	if err != nil {
+		return err
+	}
+	return components.Build(ctx, components.Options{Source: source, Cache: env.Cache, Only: needed, Progress: progress})
 }
 
 // nodeComponents names the components that the node image is made of, and those of them that the cache lacks.

@@ -47,6 +47,7 @@ func NewRoot() *cobra.Command {
 		newRunCommand(os.Getenv),
 		newSchemaCommand(),
 		newServeCommand(),
+		newSetupCommand(os.Getenv),
 		newShowCommand(),
 		stagingcli.New(),
 		newTellCommand(os.Getenv),

@@ -242,7 +242,7 @@ func TestLocateNamesWhatIsMissingAndTheCommand(t *testing.T) {
 	if err == nil {
 		t.Fatal("an empty cache has everything")
 	}
-	wants := []string{"make components", "sparkchaos components build"}
+	wants := []string{"sparkchaos setup"}
 	for _, recipe := range Recipes() {
 		if recipe.OnDemand {
 			if strings.Contains(err.Error(), recipe.Name) {

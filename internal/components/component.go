@@ -4,12 +4,9 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
-	"path"
 	"path/filepath"
-	"strings"
 
 	"golang.org/x/mod/modfile"
 )
@@ -129,43 +126,14 @@ func key(recipe Recipe, version string, module fs.FS) (string, error) {
 	for _, extra := range recipe.extras() {
 		write("extra", extra)
 	}
-	err := fs.WalkDir(module, ".", func(name string, entry fs.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
-		// The go command ignores these too; editors leave such files behind.
-		if base := path.Base(name); name != "." && (strings.HasPrefix(base, ".") || strings.HasPrefix(base, "_")) {
-			if entry.IsDir() {
-				return fs.SkipDir
-			}
-			return nil
-		}
-		if entry.IsDir() {
-			return nil
-		}
-		sum, err := sumOf(module, name)
-		if err != nil {
-			return err
-		}
+	err := eachFile(module, ".", func(name string, data []byte) error {
+		sum := sha256.Sum256(data)
 		write("file", name)
-		write("sum", sum)
+		write("sum", hex.EncodeToString(sum[:]))
 		return nil
 	})
 	if err != nil {
 		return "", err
-	}
-	return hex.EncodeToString(digest.Sum(nil)), nil
-}
-
-func sumOf(module fs.FS, name string) (string, error) {
-	file, err := module.Open(name)
-	if err != nil {
-		return "", err
-	}
-	defer file.Close()
-	digest := sha256.New()
-	if _, err := io.Copy(digest, file); err != nil {
-		return "", fmt.Errorf("%s: %w", name, err)
 	}
 	return hex.EncodeToString(digest.Sum(nil)), nil
 }

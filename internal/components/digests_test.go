@@ -48,7 +48,7 @@ func TestChangedBuildsAreNotUsed(t *testing.T) {
 				t.Fatal(err)
 			}
 			_, err := locate(h.components, h.cache)
-			if err == nil || !strings.Contains(err.Error(), tc.want) || !strings.Contains(err.Error(), "make components") {
+			if err == nil || !strings.Contains(err.Error(), tc.want) || !strings.Contains(err.Error(), "sparkchaos setup") {
 				t.Errorf("locate = %v, want an error with %q and what to do", err, tc.want)
 			}
 			progress, err := h.build(t.Context(), t)

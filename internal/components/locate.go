@@ -43,10 +43,10 @@ func LocateOnDemand(cache string, program Program) (string, error) {
 			continue
 		}
 		if !component.Built(cache) {
-			return "", fmt.Errorf("%s is not built: nothing in %s; run \"sparkchaos components build %s\" in a checkout of sparkchaos", component, component.Bin(cache), component.Name)
+			return "", fmt.Errorf("%s is not built: nothing in %s; run \"sparkchaos components build %s\"", component, component.Bin(cache), component.Name)
 		}
 		if err := component.verify(cache); err != nil {
-			return "", fmt.Errorf("%w; run \"sparkchaos components build %s\" in a checkout of sparkchaos, which mends it", err, component.Name)
+			return "", fmt.Errorf("%w; run \"sparkchaos components build %s\", which builds it again", err, component.Name)
 		}
 		return filepath.Join(component.Bin(cache), string(program)), nil
 	}
@@ -83,7 +83,7 @@ func locate(components []Component, cache string) (Set, error) {
 		}
 	}
 	if len(problems) > 0 {
-		return Set{}, fmt.Errorf("%w\nbuild what is missing or damaged, once per machine: \"make components\" in a checkout of sparkchaos, or \"sparkchaos components build --source CHECKOUT\"", errors.Join(problems...))
+		return Set{}, fmt.Errorf("%w\nbuild what is missing or damaged, once per machine: \"sparkchaos setup\"", errors.Join(problems...))
 	}
 	return Set{cache: cache, components: components}, nil
 }

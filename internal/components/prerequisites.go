@@ -11,7 +11,7 @@ import (
 )
 
 // installation is the command that installs what the distribution must provide.
-const installation = "as root on Debian run \"scripts/install-system-packages\" of the checkout; elsewhere install a C compiler with the C library's headers, pkg-config (or pkgconf) and the development files of libseccomp (libseccomp-devel on Fedora, libseccomp on Arch, libseccomp-dev on Alpine)"
+const installation = "as root on Debian run \"sparkchaos setup\"; elsewhere install a C compiler with the C library's headers, pkg-config (or pkgconf) and the development files of libseccomp (libseccomp-devel on Fedora, libseccomp on Arch, libseccomp-dev on Alpine)"
 
 // checkPrerequisites reports, before anything is built, everything that the machine lacks.
 func checkPrerequisites(ctx context.Context, components []Component) error {

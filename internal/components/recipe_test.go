@@ -2,6 +2,7 @@ package components
 
 import (
 	"bytes"
+	"errors"
 	"flag"
 	"os"
 	"path/filepath"
@@ -26,11 +27,18 @@ func TestLockIsCurrent(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	modules, err := packModules(os.DirFS(checkout))
+	if err != nil {
+		t.Fatal(err)
+	}
 	if *update {
-		if err := os.WriteFile("components.lock", want, 0o644); err != nil {
+		if err := errors.Join(os.WriteFile("components.lock", want, 0o644), os.WriteFile("modules.txtar", modules, 0o644)); err != nil {
 			t.Fatal(err)
 		}
 		return
+	}
+	if !bytes.Equal(modules, embeddedModules) {
+		t.Errorf("modules.txtar is not current, %s", renewal)
 	}
 	if diff := cmp.Diff(string(want), embeddedLock); diff != "" {
 		t.Errorf("components.lock is not current, %s (-want +got):\n%s", renewal, diff)

@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"time"
 
@@ -214,8 +215,35 @@ func (c *Cluster) RESTConfig() (*rest.Config, error) {
 	return config, nil
 }
 
-// buildComponents finds what `make components` built.
+// components finds what was built before.
 func (p Provider) components() (components.Set, error) { return components.Locate(p.Cache) }
+
+// build returns the components, and builds first what the cache lacks: that takes minutes, once per machine.
+func (p Provider) build(ctx context.Context) (components.Set, error) {
+	if set, err := p.components(); err == nil {
+		return set, nil
+	}
+	source, err := components.Source("", p.Cache)
+	if err != nil {
+		return components.Set{}, err
+	}
+	lines := lineWriter(p.Progress)
+	if err := components.Build(ctx, components.Options{Source: source, Cache: p.Cache, Progress: lines}); err != nil {
+		return components.Set{}, err
+	}
+	return p.components()
+}
+
+// lineWriter passes on each line that is written to it as a whole.
+type lineWriter func(line string)
+
+// Write implements io.Writer. Builders write whole lines.
+func (w lineWriter) Write(text []byte) (int, error) {
+	for line := range strings.Lines(string(text)) {
+		w(strings.TrimRight(line, "\n"))
+	}
+	return len(text), nil
+}
 
 // imageEnv is how archives are built or found.
 func (p Provider) imageEnv() image.Env {

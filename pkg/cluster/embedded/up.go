@@ -49,7 +49,7 @@ func (p Provider) Up(ctx context.Context, options Options) (Started, error) {
 	if err := errors.Join(checkMain(os.Getenv), checkHost()); err != nil {
 		return Started{}, err
 	}
-	set, err := p.components()
+	set, err := p.build(ctx)
 	if err != nil {
 		return Started{}, err
 	}

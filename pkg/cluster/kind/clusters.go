@@ -141,11 +141,7 @@ func (c Clusters) nodeImage(ctx context.Context, engine Engine) (string, error) 
 
 // lastMade returns the node image that was made last on this machine.
 func lastMade(env cluster.Environment) (image.Archive, error) {
-	checkout, err := components.FindSource(".")
-	if err != nil {
-		checkout = "" // an installed program that is used anywhere has none
-	}
-	return image.LastKindNode(image.Env{Cache: env.Cache, Checkout: checkout})
+	return image.LastKindNode(image.Env{Cache: env.Cache, Checkout: components.Checkout("")})
 }
 
 // Open implements cluster.Provider. Its context is its own: a run that was interrupted must find its cluster, too.
