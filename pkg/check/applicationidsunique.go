@@ -11,7 +11,8 @@ import (
 func applicationIdsUnique() Definition {
 	return Definition{
 		Name: "applicationIdsUnique",
-		Doc:  "No two incarnations of the driver have the same Spark application id (label spark-app-selector): with the same one they count, and delete, each other's executors.",
+		Doc: "No two incarnations of the driver have the same Spark application id (label spark-app-selector): with the same one they count, " +
+			"and delete, each other's executors.",
 		Args: func() any { return &NoArgs{} },
 		New:  func(any) Checker { return CheckerFunc(checkApplicationIDs) },
 	}

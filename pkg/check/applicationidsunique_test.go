@@ -10,7 +10,8 @@ func TestApplicationIDsUnique(t *testing.T) {
 	t.Parallel()
 	runInvariant(t, "applicationIdsUnique", args{}, []invariantCase{
 		{name: "different", want: Pass, measure: "2 ids for 2 incarnations", shows: []string{"spark-1", "spark-2"}},
-		{name: "the same", want: Violation, says: "the same application id spark-1", twist: func(s *historytest.Story) { s.Drivers[1].Application = "spark-1" }},
+		{name: "the same", want: Violation, says: "the same application id spark-1",
+			twist: func(s *historytest.Story) { s.Drivers[1].Application = "spark-1" }},
 		{name: "the same by the executors' label alone", want: Violation, twist: func(s *historytest.Story) {
 			s.Drivers[1].Application, s.Drivers[1].Started = "spark-1", 0
 		}},

@@ -17,7 +17,8 @@ func (f *Finding) AssumeDisks(nodes []string, what string) bool {
 func (f *Finding) assumeUnbroken(w Window, kind string) {
 	for _, gap := range f.model.Blind(w.From, w.To, kind) {
 		if !gap.Outage {
-			f.Assume(false, "no change of a %s was missed (those of %s until %s were)", strings.ToLower(kind), wording.Duration(gap.Data.For), wording.Duration(f.model.Offset(gap.At)))
+			f.Assume(false, "no change of a %s was missed (those of %s until %s were)", strings.ToLower(kind), wording.Duration(gap.Data.For),
+				wording.Duration(f.model.Offset(gap.At)))
 		}
 	}
 }

@@ -17,7 +17,8 @@ type OverlapArgs struct {
 func atMostOneDriver() Definition {
 	return Definition{
 		Name: "atMostOneDriver",
-		Doc:  "Never are two incarnations of the driver alive at the same time for longer than overlap, by their own heartbeats, those on the disks of lost nodes included.",
+		Doc: "Never are two incarnations of the driver alive at the same time for longer than overlap, by their own heartbeats, those on the " +
+			"disks of lost nodes included.",
 		Args: func() any { return &OverlapArgs{} },
 		New: func(args any) Checker {
 			bound := time.Duration(args.(*OverlapArgs).Overlap)
@@ -47,12 +48,14 @@ func checkOverlap(m *model.Model, bound time.Duration) Result {
 		longest := longestOf(least)
 		f.citeOverlap(least[longest], pairs[longest])
 		a, b := pairs[longest][0], pairs[longest][1]
-		return f.Proven("%s and %s were alive at the same time for %s in all, more than %s", a, b, wording.Duration(total), wording.Duration(bound))
+		return f.Proven("%s and %s were alive at the same time for %s in all, more than %s", a, b, wording.Duration(total),
+			wording.Duration(bound))
 	}
 	if model.Covered(most) > bound {
 		longest := longestOf(most)
 		f.citeOverlap(most[longest], mostPairs[longest])
-		return f.Inconclusive("%s and %s were alive at the same time for %s to %s in all, %s is allowed: their clocks are not known well enough, or one had not reported yet",
+		return f.Inconclusive("%s and %s were alive at the same time for %s to %s in all, %s is allowed: their clocks are not known well "+
+			"enough, or one had not reported yet",
 			mostPairs[longest][0], mostPairs[longest][1], wording.Duration(total), wording.Duration(model.Covered(most)), wording.Duration(bound))
 	}
 	struck := m.Succession(incarnations)
@@ -65,7 +68,8 @@ func checkOverlap(m *model.Model, bound time.Duration) Result {
 			f.Cite(incarnation.Driver.Alive.Last(), "%s gives its last sign of life", incarnation)
 		}
 	}
-	return f.Held("the incarnations of the driver were alive together for %s, at most %s is allowed", wording.Duration(model.Covered(most)), wording.Duration(bound))
+	return f.Held("the incarnations of the driver were alive together for %s, at most %s is allowed", wording.Duration(model.Covered(most)),
+		wording.Duration(bound))
 }
 
 func longestOf(all []model.Overlap) int {
@@ -114,8 +118,8 @@ func (f *Finding) AssumeWitnessed(incarnations model.Incarnations) {
 	f.Assume(f.model.SawAll("Pod"), "no change of a pod was missed")
 }
 
-// allOverlaps returns the times in which two drivers were alive, and which: for certain although their clocks are not known exactly, or those that
-// are possible.
+// allOverlaps returns the times in which two drivers were alive, and which: for certain although their clocks are not known exactly, or
+// those that are possible.
 func allOverlaps(m *model.Model, ran model.Incarnations, possible bool) ([]model.Overlap, [][2]*model.Incarnation) {
 	var all []model.Overlap
 	var pairs [][2]*model.Incarnation
@@ -137,7 +141,8 @@ func allOverlaps(m *model.Model, ran model.Incarnations, possible bool) ([]model
 	return all, pairs
 }
 
-// comparable reports whether two lives prove anything beside each other: both are drivers of this application, and their clocks can be compared.
+// comparable reports whether two lives prove anything beside each other: both are drivers of this application, and their clocks can be
+// compared.
 func comparable(m *model.Model, a, b *model.Incarnation) bool {
 	return a.Pod != nil && b.Pod != nil && (a.Node == b.Node || m.ClockKnown(a.Driver) && m.ClockKnown(b.Driver))
 }

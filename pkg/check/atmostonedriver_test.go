@@ -68,13 +68,15 @@ func TestAtMostOneDriver(t *testing.T) {
 		}},
 		{name: "its pod was seen, and is another Job's", want: Pass, twist: func(s *historytest.Story) {
 			s.Extra = func(b *historytest.Builder) {
-				b.Pod(29*second, history.Added, historytest.Pod{UID: "d3", Name: "ghost", Namespace: historytest.Namespace, OwnerKind: "Job", Owner: "another", Node: "n3", Phase: "Running"})
+				b.Pod(29*second, history.Added, historytest.Pod{UID: "d3", Name: "ghost", Namespace: historytest.Namespace, OwnerKind: "Job",
+					Owner: "another", Node: "n3", Phase: "Running"})
 				b.Beats(30*second, 31*second, history.WitnessRecord{Role: "driver", PodUID: "d3", PodName: "ghost", Node: "n3", Incarnation: "d3"})
 			}
 		}},
 		{name: "the baseline's driver does not count", want: Pass, twist: func(s *historytest.Story) {
 			s.Extra = func(b *historytest.Builder) {
-				b.Witness(52*second, 100*1e6, history.WitnessRecord{Type: history.Heartbeat, Role: "driver", PodUID: "old", PodName: "old", Node: "n3", Via: "disk"})
+				b.Witness(52*second, 100*1e6, history.WitnessRecord{Type: history.Heartbeat, Role: "driver", PodUID: "old", PodName: "old",
+					Node: "n3", Via: "disk"})
 			}
 		}},
 		{name: "the dead node's disk was not read", want: Inconclusive, twist: unreadDisk, says: "n1"},
@@ -83,21 +85,31 @@ func TestAtMostOneDriver(t *testing.T) {
 			unreadDisk(s)
 			zombie(36 * second)(s)
 		}},
-		{name: "a driver that never reported", want: Inconclusive, says: "driver-d1", twist: func(s *historytest.Story) { s.Drivers[0].Started = 0 }},
-		{name: "the nodes' clocks were asked and agree", want: Pass, measure: "0s", twist: clocks(map[string]time.Duration{"n1": 900 * time.Millisecond, "n2": -50 * time.Millisecond}, 0)},
-		{name: "clocks that are wrong are corrected", want: Pass, measure: "0s", twist: clocks(map[string]time.Duration{"n1": 20 * second, "n2": -20 * second}, 0)},
-		{name: "wrong clocks hide no overlap", want: Violation, measure: "2.1s", twist: both(zombie(28*second), clocks(map[string]time.Duration{"n1": -10 * second, "n2": 10 * second}, 0))},
-		{name: "clocks that nobody knows well", want: Inconclusive, says: "that of node n2 is uncertain by 1.2s", twist: clocks(map[string]time.Duration{"n1": 0, "n2": 0}, 1200*time.Millisecond)},
-		{name: "an overlap that the clocks' uncertainty may have made", want: Inconclusive, says: "not known well enough", twist: both(zombie(26400*time.Millisecond), clocks(map[string]time.Duration{"n1": 0, "n2": 0}, 300*time.Millisecond))},
-		{name: "an overlap that it may have hidden", want: Inconclusive, says: "not known well enough", twist: both(zombie(24*second), clocks(map[string]time.Duration{"n1": 0, "n2": 0}, 300*time.Millisecond))},
-		{name: "an overlap that it cannot have made", want: Violation, twist: both(zombie(36*second), clocks(map[string]time.Duration{"n1": 0, "n2": 0}, 900*time.Millisecond))},
+		{name: "a driver that never reported", want: Inconclusive, says: "driver-d1",
+			twist: func(s *historytest.Story) { s.Drivers[0].Started = 0 }},
+		{name: "the nodes' clocks were asked and agree", want: Pass, measure: "0s",
+			twist: clocks(map[string]time.Duration{"n1": 900 * time.Millisecond, "n2": -50 * time.Millisecond}, 0)},
+		{name: "clocks that are wrong are corrected", want: Pass, measure: "0s",
+			twist: clocks(map[string]time.Duration{"n1": 20 * second, "n2": -20 * second}, 0)},
+		{name: "wrong clocks hide no overlap", want: Violation, measure: "2.1s",
+			twist: both(zombie(28*second), clocks(map[string]time.Duration{"n1": -10 * second, "n2": 10 * second}, 0))},
+		{name: "clocks that nobody knows well", want: Inconclusive, says: "that of node n2 is uncertain by 1.2s",
+			twist: clocks(map[string]time.Duration{"n1": 0, "n2": 0}, 1200*time.Millisecond)},
+		{name: "an overlap that the clocks' uncertainty may have made", want: Inconclusive, says: "not known well enough",
+			twist: both(zombie(26400*time.Millisecond), clocks(map[string]time.Duration{"n1": 0, "n2": 0}, 300*time.Millisecond))},
+		{name: "an overlap that it may have hidden", want: Inconclusive, says: "not known well enough",
+			twist: both(zombie(24*second), clocks(map[string]time.Duration{"n1": 0, "n2": 0}, 300*time.Millisecond))},
+		{name: "an overlap that it cannot have made", want: Violation,
+			twist: both(zombie(36*second), clocks(map[string]time.Duration{"n1": 0, "n2": 0}, 900*time.Millisecond))},
 		{name: "a clock was not asked", want: Inconclusive, says: "not n1", twist: clocks(map[string]time.Duration{"n2": 0}, 0)},
-		{name: "a new driver whose container had started and that had not reported yet", want: Inconclusive, says: "had not reported yet", twist: zombie(25 * second)},
+		{name: "a new driver whose container had started and that had not reported yet", want: Inconclusive, says: "had not reported yet",
+			twist: zombie(25 * second)},
 		{name: "a clock that is wrong", want: Inconclusive, says: "clocks", twist: func(s *historytest.Story) {
 			s.FaultKind, s.Drivers[0].Started = "nodeTaint", 0
 			s.Extra = func(b *historytest.Builder) {
 				for at := 3 * second; at <= 10*second; at += second / 10 {
-					b.Witness(at, at+20*second, history.WitnessRecord{Type: history.Heartbeat, Role: "driver", PodUID: "d1", PodName: "driver-d1", Node: "n1", Incarnation: "d1"})
+					b.Witness(at, at+20*second, history.WitnessRecord{Type: history.Heartbeat, Role: "driver", PodUID: "d1", PodName: "driver-d1",
+						Node: "n1", Incarnation: "d1"})
 				}
 			}
 		}},
@@ -110,7 +122,8 @@ func TestAtMostOneDriver(t *testing.T) {
 				tellWrongly(b, 20*second+second/10, 24*second, 30*second, "http")
 			}
 		}},
-		{name: "records of a wrong clock that nobody saw arrive", want: Inconclusive, says: "no process whose clock a fault put wrong", twist: skewedDriver(-30*second, "disk")},
+		{name: "records of a wrong clock that nobody saw arrive", want: Inconclusive, says: "no process whose clock a fault put wrong",
+			twist: skewedDriver(-30*second, "disk")},
 		{name: "struck and never replaced", want: Inconclusive, says: "only one", twist: withoutReplacement},
 		{name: "never struck", want: Pass, twist: func(s *historytest.Story) {
 			withoutFault(s)

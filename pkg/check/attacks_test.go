@@ -31,31 +31,37 @@ func planned(name string) map[string]any {
 func TestContradictoryFaults(t *testing.T) {
 	t.Parallel()
 	judgeRuns(t, []runCase{
-		{name: "landed, and then it did not", want: Inconclusive, says: "contradicts", twist: faultEvent(12*second, history.FaultDidNotLand, nil)},
-		{name: "undone before it landed", want: Inconclusive, says: "contradicts", twist: faultEvent(10100*time.Millisecond, history.FaultRecovered, nil)},
-		{name: "an event that no fault has", want: Inconclusive, says: "faults have no such event", twist: faultEvent(12*second, "exploded", nil)},
+		{name: "landed, and then it did not", want: Inconclusive, says: "contradicts",
+			twist: faultEvent(12*second, history.FaultDidNotLand, nil)},
+		{name: "undone before it landed", want: Inconclusive, says: "contradicts",
+			twist: faultEvent(10100*time.Millisecond, history.FaultRecovered, nil)},
+		{name: "an event that no fault has", want: Inconclusive, says: "faults have no such event",
+			twist: faultEvent(12*second, "exploded", nil)},
 		{name: "its recovery names another target", want: Pass, twist: faultEvent(40*second, history.FaultRecovering, func(d *history.FaultData) {
 			d.Targets = []history.Object{{Kind: "Node", Name: "elsewhere"}}
 		})},
-		{name: "its recovery names other effects, which would not have cost the driver", want: Pass, twist: faultEvent(40*second, history.FaultRecovering, func(d *history.FaultData) {
-			d.Effects = []history.Effect{history.MarksNode}
-		})},
-		{name: "another fault lands on an idle node, and its recovery names the driver's", plan: planned("second"), want: Inconclusive, says: "hit nothing of the application", twist: adding(func(b *historytest.Builder) {
-			data := history.FaultData{Fault: "second", Kind: "nodeFreeze", Targets: []history.Object{{Kind: "Node", Name: "n9"}}}
-			b.Fault(30*second, history.FaultInjecting, data)
-			b.Fault(31*second, history.FaultLanded, data)
-			data.Targets = []history.Object{{Kind: "Node", Name: "n2"}}
-			b.Fault(33*second, history.FaultRecovered, data)
-		})},
-		{name: "it lands when the harness cleans up an application that never ends", plan: historytest.Expect("atMostOneDriver", args{}), want: Inconclusive, says: "only after the end of what was observed", twist: func(s *historytest.Story) {
-			s.Began, s.Landed, s.NotReady, s.Recovered, s.Completed = 55*second, 56*second, 0, 58*second, 0
-			s.Drivers = s.Drivers[:1]
-			d := &s.Drivers[0]
-			d.Silent, d.Terminating, d.Finished, d.Deleted = 53*second, 0, 0, 0
-			for i := range d.Executors {
-				d.Executors[i].Silent, d.Executors[i].Finished, d.Executors[i].Deleted = 53*second, 0, 0
-			}
-		}},
+		{name: "its recovery names other effects, which would not have cost the driver", want: Pass,
+			twist: faultEvent(40*second, history.FaultRecovering, func(d *history.FaultData) {
+				d.Effects = []history.Effect{history.MarksNode}
+			})},
+		{name: "another fault lands on an idle node, and its recovery names the driver's", plan: planned("second"), want: Inconclusive,
+			says: "hit nothing of the application", twist: adding(func(b *historytest.Builder) {
+				data := history.FaultData{Fault: "second", Kind: "nodeFreeze", Targets: []history.Object{{Kind: "Node", Name: "n9"}}}
+				b.Fault(30*second, history.FaultInjecting, data)
+				b.Fault(31*second, history.FaultLanded, data)
+				data.Targets = []history.Object{{Kind: "Node", Name: "n2"}}
+				b.Fault(33*second, history.FaultRecovered, data)
+			})},
+		{name: "it lands when the harness cleans up an application that never ends", plan: historytest.Expect("atMostOneDriver", args{}),
+			want: Inconclusive, says: "only after the end of what was observed", twist: func(s *historytest.Story) {
+				s.Began, s.Landed, s.NotReady, s.Recovered, s.Completed = 55*second, 56*second, 0, 58*second, 0
+				s.Drivers = s.Drivers[:1]
+				d := &s.Drivers[0]
+				d.Silent, d.Terminating, d.Finished, d.Deleted = 53*second, 0, 0, 0
+				for i := range d.Executors {
+					d.Executors[i].Silent, d.Executors[i].Finished, d.Executors[i].Deleted = 53*second, 0, 0
+				}
+			}},
 	})
 }
 
@@ -65,7 +71,8 @@ func TestEventsThatSayTooLittle(t *testing.T) {
 	record := func(change func(*history.WitnessRecord)) func(*historytest.Story) {
 		return adding(func(b *historytest.Builder) {
 			r := history.WitnessRecord{
-				Seq: 5000, WallMicros: historytest.Epoch().Add(40 * second).UnixMicro(), Type: history.Ledger, Role: "driver", PodUID: "d2", PodName: "driver-d2", Node: "n2",
+				Seq: 5000, WallMicros: historytest.Epoch().Add(40 * second).UnixMicro(), Type: history.Ledger, Role: "driver", PodUID: "d2",
+				PodName: "driver-d2", Node: "n2",
 				Incarnation: "d2", Via: "http", Detail: map[string]string{"key": "wordcount", "value": "sha256:dead"},
 			}
 			change(&r)
@@ -73,13 +80,18 @@ func TestEventsThatSayTooLittle(t *testing.T) {
 		})
 	}
 	judgeRuns(t, []runCase{
-		{name: "a record without a number", want: Inconclusive, says: "records are counted from 1", twist: record(func(r *history.WitnessRecord) { r.Seq = -1 })},
-		{name: "a record without a writer", want: Inconclusive, says: "does not say the UID of the pod", twist: record(func(r *history.WitnessRecord) { r.PodUID = "" })},
-		{name: "a record without a time", want: Inconclusive, says: "does not say when it was written", twist: record(func(r *history.WitnessRecord) { r.WallMicros = 0 })},
-		{name: "a source that nobody knows", want: Inconclusive, says: "events have no such source", twist: adding(func(b *historytest.Builder) { b.Add(20*second, "kubernets", history.Modified, nil, nil) })},
-		{name: "an event of an object that nobody knows", want: Inconclusive, says: "objects have no such event", twist: adding(func(b *historytest.Builder) {
-			b.Add(20*second, history.Kubernetes, "vanished", &history.Object{Kind: "Pod", Name: "p", UID: "p"}, args{"metadata": args{"uid": "p"}})
-		})},
+		{name: "a record without a number", want: Inconclusive, says: "records are counted from 1",
+			twist: record(func(r *history.WitnessRecord) { r.Seq = -1 })},
+		{name: "a record without a writer", want: Inconclusive, says: "does not say the UID of the pod",
+			twist: record(func(r *history.WitnessRecord) { r.PodUID = "" })},
+		{name: "a record without a time", want: Inconclusive, says: "does not say when it was written",
+			twist: record(func(r *history.WitnessRecord) { r.WallMicros = 0 })},
+		{name: "a source that nobody knows", want: Inconclusive, says: "events have no such source",
+			twist: adding(func(b *historytest.Builder) { b.Add(20*second, "kubernets", history.Modified, nil, nil) })},
+		{name: "an event of an object that nobody knows", want: Inconclusive, says: "objects have no such event",
+			twist: adding(func(b *historytest.Builder) {
+				b.Add(20*second, history.Kubernetes, "vanished", &history.Object{Kind: "Pod", Name: "p", UID: "p"}, args{"metadata": args{"uid": "p"}})
+			})},
 	})
 }
 
@@ -97,16 +109,18 @@ func TestDriversThatOutliveTheirHeartbeats(t *testing.T) {
 	runInvariant(t, "atMostOneDriver", args{}, []invariantCase{
 		{name: "its pod ends at once", twist: drained(11 * second), want: Pass, measure: "0s"},
 		{name: "its pod ends late, and before the next one", twist: drained(22 * second), want: Pass, measure: "0s"},
-		{name: "its pod runs beside the next one", twist: drained(36 * second), want: Inconclusive, says: "were alive at the same time for 0s to 11"},
+		{name: "its pod runs beside the next one", twist: drained(36 * second), want: Inconclusive,
+			says: "were alive at the same time for 0s to 11"},
 		{name: "its node lost its power", twist: func(s *historytest.Story) { s.Drivers[0].Finished = 42 * second }, want: Pass, measure: "0s"},
 		{name: "a pause under a fault that says nothing of its effects proves no overlap", want: Inconclusive, twist: func(s *historytest.Story) {
 			s.FaultKind = "somethingOfOurOwn"
 			thaws(s)
 		}},
-		{name: "a pause under a freeze that was not proven to have landed proves no overlap", want: Inconclusive, twist: func(s *historytest.Story) {
-			s.FaultKind, s.NotLanded = "nodeFreeze", "nobody could look"
-			thaws(s)
-		}},
+		{name: "a pause under a freeze that was not proven to have landed proves no overlap", want: Inconclusive,
+			twist: func(s *historytest.Story) {
+				s.FaultKind, s.NotLanded = "nodeFreeze", "nobody could look"
+				thaws(s)
+			}},
 		{name: "a pause under a fault that does something else is life", want: Violation, twist: func(s *historytest.Story) {
 			s.FaultKind = "nodeIsolate"
 			thaws(s)
@@ -131,7 +145,8 @@ func TestApplicationIDsOfHiddenDrivers(t *testing.T) {
 		s.Drivers[0].Running, s.Drivers[0].Started, s.Drivers[0].Executors = 0, 0, nil
 		s.Extra = func(b *historytest.Builder) {
 			b.Pod(1100*time.Millisecond, history.Modified, historytest.Pod{
-				UID: "d1", Name: "driver-d1", Namespace: historytest.Namespace, Node: "n1", OwnerKind: "Job", Owner: historytest.JobUID, Phase: "Pending",
+				UID: "d1", Name: "driver-d1", Namespace: historytest.Namespace, Node: "n1", OwnerKind: "Job", Owner: historytest.JobUID,
+				Phase: "Pending",
 			})
 		}
 	}
@@ -145,7 +160,8 @@ func TestApplicationIDsOfHiddenDrivers(t *testing.T) {
 func TestReplacementsThatWereThereBefore(t *testing.T) {
 	t.Parallel()
 	runInvariant(t, "driverRescheduled", args{"within": "60s"}, []invariantCase{
-		{name: "created before the fault", want: Inconclusive, says: "it was there before", twist: func(s *historytest.Story) { s.Drivers[1].Created = 8 * second }},
+		{name: "created before the fault", want: Inconclusive, says: "it was there before",
+			twist: func(s *historytest.Story) { s.Drivers[1].Created = 8 * second }},
 		{name: "created after the fault", want: Pass},
 	})
 }
@@ -173,12 +189,14 @@ func TestStaleExecutorsWithoutPods(t *testing.T) {
 	t.Parallel()
 	podless := func(s *historytest.Story) {
 		s.Extra = func(b *historytest.Builder) {
-			b.Beats(7*second, 15*second, history.WitnessRecord{Role: "executor", PodUID: "e9", PodName: "exec-9", Node: "n3", AppID: "spark-1", ExecutorID: "9", Incarnation: "d1"})
+			b.Beats(7*second, 15*second, history.WitnessRecord{Role: "executor", PodUID: "e9", PodName: "exec-9", Node: "n3", AppID: "spark-1",
+				ExecutorID: "9", Incarnation: "d1"})
 		}
 	}
 	runInvariant(t, "staleExecutorsGone", args{"within": "30s"}, []invariantCase{
 		{name: "all records are known", twist: podless, want: Pass},
-		{name: "its node's disk was not read", twist: both(podless, func(s *historytest.Story) { s.Collected[2].Errors = []string{"timeout"} }), want: Inconclusive, says: "n3"},
+		{name: "its node's disk was not read", twist: both(podless, func(s *historytest.Story) { s.Collected[2].Errors = []string{"timeout"} }),
+			want: Inconclusive, says: "n3"},
 	})
 }
 
@@ -188,7 +206,8 @@ func TestCommitsInTheNameOfADriver(t *testing.T) {
 	from := func(uid string) func(*historytest.Story) {
 		return adding(func(b *historytest.Builder) {
 			b.Witness(40*second, 40*second, history.WitnessRecord{
-				Type: history.Ledger, Role: "executor", PodUID: uid, PodName: "pod-" + uid, Node: "n2", Incarnation: "d2", Detail: map[string]string{"key": "wordcount", "value": "sha256:feed"},
+				Type: history.Ledger, Role: "executor", PodUID: uid, PodName: "pod-" + uid, Node: "n2", Incarnation: "d2",
+				Detail: map[string]string{"key": "wordcount", "value": "sha256:feed"},
 			})
 		})
 	}
@@ -217,13 +236,15 @@ func TestWhatAFaultExplainsOfANode(t *testing.T) {
 	}
 	judgeRuns(t, []runCase{
 		{name: "lost once more as it boots", want: Pass, twist: both(early, lostAgain(20*second))},
-		{name: "lost once more long after it was back", want: Inconclusive, says: "node n1 was not Ready any more", twist: both(both(early, later), lostAgain(120*second))},
-		{name: "a node that is only cordoned is lost", plan: planned("cordon"), want: Inconclusive, says: "node n3 was not Ready any more", twist: adding(func(b *historytest.Builder) {
-			data := history.FaultData{Fault: "cordon", Kind: "nodeCordon", Targets: []history.Object{{Kind: "Node", Name: "n3"}}}
-			b.Fault(30*second, history.FaultInjecting, data)
-			b.Fault(31*second, history.FaultLanded, data)
-			b.Node(33*second, history.Modified, "n3", "Unknown")
-		})},
+		{name: "lost once more long after it was back", want: Inconclusive, says: "node n1 was not Ready any more",
+			twist: both(both(early, later), lostAgain(120*second))},
+		{name: "a node that is only cordoned is lost", plan: planned("cordon"), want: Inconclusive, says: "node n3 was not Ready any more",
+			twist: adding(func(b *historytest.Builder) {
+				data := history.FaultData{Fault: "cordon", Kind: "nodeCordon", Targets: []history.Object{{Kind: "Node", Name: "n3"}}}
+				b.Fault(30*second, history.FaultInjecting, data)
+				b.Fault(31*second, history.FaultLanded, data)
+				b.Node(33*second, history.Modified, "n3", "Unknown")
+			})},
 	})
 }
 
@@ -239,9 +260,10 @@ func TestControlsWithoutTheirFault(t *testing.T) {
 	judgeRuns(t, []runCase{
 		{name: "its fault costs the driver", plan: control(), twist: sameID, want: Pass, says: "ended as expected"},
 		{name: "its fault did not land", plan: control(), twist: both(sameID, notLanded), want: Violation, says: "did not land"},
-		{name: "its fault hit nothing", plan: control(), want: Violation, says: "hit nothing of the application", twist: both(sameID, func(s *historytest.Story) {
-			s.Targets, s.NotReady = []history.Object{{Kind: "Node", Name: "n9"}}, 0
-		})},
+		{name: "its fault hit nothing", plan: control(), want: Violation, says: "hit nothing of the application",
+			twist: both(sameID, func(s *historytest.Story) {
+				s.Targets, s.NotReady = []history.Object{{Kind: "Node", Name: "n9"}}, 0
+			})},
 	})
 }
 
@@ -266,9 +288,11 @@ func TestBarePodsThatAreReplaced(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			pod := historytest.Pod{UID: "d1", Name: "driver", Namespace: "ns", Node: "n1", Phase: "Running", OwnerKind: "SparkApplication", Owner: tt.owner}
+			pod := historytest.Pod{UID: "d1", Name: "driver", Namespace: "ns", Node: "n1", Phase: "Running", OwnerKind: "SparkApplication",
+				Owner: tt.owner}
 			b.Harness(0, history.RunStarted, run)
-			b.Harness(second, history.WorkloadLaunched, history.WorkloadData{Namespace: "ns", DriverKind: "Pod", DriverName: "driver", DriverUID: "d1"})
+			b.Harness(second, history.WorkloadLaunched,
+				history.WorkloadData{Namespace: "ns", DriverKind: "Pod", DriverName: "driver", DriverUID: "d1"})
 			b.Pod(2*second, history.Added, pod)
 			pod.Phase = "Failed"
 			b.Pod(10*second, history.Modified, pod)
@@ -278,7 +302,8 @@ func TestBarePodsThatAreReplaced(t *testing.T) {
 				pod.Phase = tt.next
 				b.Pod(30*second, history.Modified, pod)
 				b.Witness(20*second, 20*second, history.WitnessRecord{
-					Type: history.TaskEnded, Role: "driver", PodUID: "d2", PodName: "driver", Node: "n1", Incarnation: "d2", Detail: map[string]string{"reason": "Success"},
+					Type: history.TaskEnded, Role: "driver", PodUID: "d2", PodName: "driver", Node: "n1", Incarnation: "d2",
+					Detail: map[string]string{"reason": "Success"},
 				})
 			}
 			b.Harness(40*second, history.RunEnded, history.RunEndData{})
@@ -316,9 +341,12 @@ func TestFetchesThatGaveSomethingElse(t *testing.T) {
 	}
 	runInvariant(t, "stagedArtifactsSurvive", args{}, []invariantCase{
 		{name: "the right bytes", twist: fetched(func(*history.StagingData) {}), want: Pass},
-		{name: "nobody looked at the bytes", twist: fetched(func(d *history.StagingData) { d.SHA256 = "" }), want: Inconclusive, says: "could not fetch the artifacts after the fault"},
-		{name: "another upload is refused", twist: fetched(func(d *history.StagingData) { d.ResourceID, d.Error = "b2", "unknown" }), want: Inconclusive, says: "could not fetch the artifacts after the fault"},
-		{name: "this upload is refused", twist: fetched(func(d *history.StagingData) { d.Error = "unknown" }), want: Violation, says: "could not fetch the artifacts that were uploaded"},
+		{name: "nobody looked at the bytes", twist: fetched(func(d *history.StagingData) { d.SHA256 = "" }), want: Inconclusive,
+			says: "could not fetch the artifacts after the fault"},
+		{name: "another upload is refused", twist: fetched(func(d *history.StagingData) { d.ResourceID, d.Error = "b2", "unknown" }),
+			want: Inconclusive, says: "could not fetch the artifacts after the fault"},
+		{name: "this upload is refused", twist: fetched(func(d *history.StagingData) { d.Error = "unknown" }), want: Violation,
+			says: "could not fetch the artifacts that were uploaded"},
 	})
 }
 

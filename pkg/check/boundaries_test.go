@@ -28,13 +28,17 @@ func TestHowAFaultEnded(t *testing.T) {
 		fault model.Fault
 		want  Landed
 	}{
-		"landed and undone":        {model.Fault{Landed: ms(5), Recovered: ms(9)}, Landed{Landed: true, Recovered: true, Evidence: 5}},
-		"undone at the second try": {model.Fault{Landed: ms(5), NotRecovered: ms(7), Recovered: ms(9), Reason: "busy"}, Landed{Landed: true, Recovered: true, Evidence: 5}},
-		"not undone":               {model.Fault{Landed: ms(5), NotRecovered: ms(9), Reason: " busy "}, Landed{Landed: true, Reason: "busy", Evidence: 5}},
-		"undone, then not":         {model.Fault{Landed: ms(5), Recovered: ms(7), NotRecovered: ms(9), Reason: "busy"}, Landed{Landed: true, Reason: "busy", Evidence: 5}},
-		"still there":              {model.Fault{Landed: ms(5), Reason: "old"}, Landed{Landed: true, Evidence: 5}},
-		"not landed":               {model.Fault{DidNotLand: ms(5)}, Landed{Reason: "the history does not say why"}},
-		"it lapsed":                {model.Fault{Landed: ms(5), Lapsed: "it thawed", Recovered: ms(9)}, Landed{Landed: true, Lapsed: true, Recovered: true, Reason: "it thawed", Evidence: 5}},
+		"landed and undone": {model.Fault{Landed: ms(5), Recovered: ms(9)}, Landed{Landed: true, Recovered: true, Evidence: 5}},
+		"undone at the second try": {model.Fault{Landed: ms(5), NotRecovered: ms(7), Recovered: ms(9), Reason: "busy"},
+			Landed{Landed: true, Recovered: true, Evidence: 5}},
+		"not undone": {model.Fault{Landed: ms(5), NotRecovered: ms(9), Reason: " busy "},
+			Landed{Landed: true, Reason: "busy", Evidence: 5}},
+		"undone, then not": {model.Fault{Landed: ms(5), Recovered: ms(7), NotRecovered: ms(9), Reason: "busy"},
+			Landed{Landed: true, Reason: "busy", Evidence: 5}},
+		"still there": {model.Fault{Landed: ms(5), Reason: "old"}, Landed{Landed: true, Evidence: 5}},
+		"not landed":  {model.Fault{DidNotLand: ms(5)}, Landed{Reason: "the history does not say why"}},
+		"it lapsed": {model.Fault{Landed: ms(5), Lapsed: "it thawed", Recovered: ms(9)},
+			Landed{Landed: true, Lapsed: true, Recovered: true, Reason: "it thawed", Evidence: 5}},
 	} {
 		if diff := gocmp.Diff(c.want, landing(&c.fault)); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", name, diff)
@@ -82,18 +86,19 @@ func TestStandInsAtTheirBoundaries(t *testing.T) {
 		early              bool
 		may, does          bool
 	}{
-		"asked promptly":                                      {at(10_000), at(15_000), at(20_000), false, false, false},
-		"asked late, after the old one ended":                 {at(10_000), at(20_000), at(19_999), false, true, true},
-		"asked late, the old one ended promptly":              {at(10_000), at(20_000), at(15_000), false, false, false},
-		"asked late, but before the old one ended":            {at(10_000), at(19_999), at(20_000), false, false, false},
-		"asked late, and the old one is there":                {at(10_000), at(15_001), never, false, true, true},
-		"never asked":                                         {at(10_000), never, at(15_001), false, true, true},
-		"never asked, at the end":                             {at(25_000), never, never, false, false, false},
-		"never asked, just before the end":                    {at(24_999), never, never, false, true, true},
-		"asked late, as it was seen":                          {at(10_000), [2]int64{20_000, 10_500}, at(19_999), false, true, false},
-		"lost just before, as it was seen":                    {[2]int64{19_000, 10_000}, at(20_000), at(19_999), false, true, false},
-		"the old one ended late, as it was seen":              {at(10_000), at(20_000), [2]int64{19_999, 11_000}, false, true, false},
-		"seen late, and too late in any case":                 {[2]int64{10_000, 9_000}, [2]int64{20_000, 15_500}, [2]int64{15_400, 15_100}, false, true, true},
+		"asked promptly":                           {at(10_000), at(15_000), at(20_000), false, false, false},
+		"asked late, after the old one ended":      {at(10_000), at(20_000), at(19_999), false, true, true},
+		"asked late, the old one ended promptly":   {at(10_000), at(20_000), at(15_000), false, false, false},
+		"asked late, but before the old one ended": {at(10_000), at(19_999), at(20_000), false, false, false},
+		"asked late, and the old one is there":     {at(10_000), at(15_001), never, false, true, true},
+		"never asked":                              {at(10_000), never, at(15_001), false, true, true},
+		"never asked, at the end":                  {at(25_000), never, never, false, false, false},
+		"never asked, just before the end":         {at(24_999), never, never, false, true, true},
+		"asked late, as it was seen":               {at(10_000), [2]int64{20_000, 10_500}, at(19_999), false, true, false},
+		"lost just before, as it was seen":         {[2]int64{19_000, 10_000}, at(20_000), at(19_999), false, true, false},
+		"the old one ended late, as it was seen":   {at(10_000), at(20_000), [2]int64{19_999, 11_000}, false, true, false},
+		"seen late, and too late in any case": {[2]int64{10_000, 9_000}, [2]int64{20_000, 15_500}, [2]int64{15_400, 15_100},
+			false, true, true},
 		"asked a little before the loss was seen":             {at(10_000), at(9_900), at(20_000), true, true, false},
 		"asked a little before, and the old one is gone, too": {at(10_000), at(9_900), at(12_000), true, false, false},
 	} {
@@ -113,13 +118,14 @@ func TestWhatAControlMustNotLand(t *testing.T) {
 		notLanded []string
 		want      []string
 	}{
-		"none is named":        {nil, nil, []string{"it does not say which faults must not land (control.notLanded)"}},
-		"tried in vain":        {[]*model.Fault{{Name: "f", Injecting: ms(5), DidNotLand: ms(6)}}, []string{"f"}, nil},
-		"refused at once":      {[]*model.Fault{{Name: "f", DidNotLand: ms(6)}}, []string{"f"}, nil},
-		"never tried":          {nil, []string{"f"}, []string{"fault f was never injected"}},
-		"planned alone":        {[]*model.Fault{{Name: "f"}}, []string{"f"}, []string{"fault f was never injected"}},
-		"landed":               {[]*model.Fault{{Name: "f", Injecting: ms(5), Landed: ms(6)}}, []string{"f"}, []string{"fault f landed"}},
-		"nobody knows":         {[]*model.Fault{{Name: "f", Injecting: ms(5)}}, []string{"f"}, []string{"nothing shows that fault f did not land"}},
+		"none is named":   {nil, nil, []string{"it does not say which faults must not land (control.notLanded)"}},
+		"tried in vain":   {[]*model.Fault{{Name: "f", Injecting: ms(5), DidNotLand: ms(6)}}, []string{"f"}, nil},
+		"refused at once": {[]*model.Fault{{Name: "f", DidNotLand: ms(6)}}, []string{"f"}, nil},
+		"never tried":     {nil, []string{"f"}, []string{"fault f was never injected"}},
+		"planned alone":   {[]*model.Fault{{Name: "f"}}, []string{"f"}, []string{"fault f was never injected"}},
+		"landed":          {[]*model.Fault{{Name: "f", Injecting: ms(5), Landed: ms(6)}}, []string{"f"}, []string{"fault f landed"}},
+		"nobody knows": {[]*model.Fault{{Name: "f", Injecting: ms(5)}}, []string{"f"},
+			[]string{"nothing shows that fault f did not land"}},
 		"one of two is tried,": {[]*model.Fault{{Name: "g", DidNotLand: ms(6)}}, []string{"f", "g"}, []string{"fault f was never injected"}},
 	} {
 		m := model.New()
@@ -141,7 +147,8 @@ func TestPlansThatAreNotUnderstood(t *testing.T) {
 		"two in one":         {`{"expect":[{"completes":{},"driverKept":{}}]}`, "names 2 invariants"},
 		"a step of no fault": {`{"steps":[{"id":"s","action":"inject"}]}`, `step "s" names no fault`},
 		"an unknown action":  {`{"steps":[{"id":"s","fault":"f","action":"pause"}]}`, `has the action "pause"`},
-		"sound":              {`{"apiVersion":"sparkchaos.dev/v1alpha1","kind":"Plan","steps":[{"fault":"f","action":"inject"},{"fault":"f","action":"recover"}],"expect":[{"driverKept":{}}]}`, ""},
+		"sound": {`{"apiVersion":"sparkchaos.dev/v1alpha1","kind":"Plan","steps":[{"fault":"f","action":"inject"},` +
+			`{"fault":"f","action":"recover"}],"expect":[{"driverKept":{}}]}`, ""},
 	} {
 		m := model.New()
 		m.Run.Plan = json.RawMessage(c.plan)
@@ -173,10 +180,12 @@ func TestBaselinesOfOthers(t *testing.T) {
 		"another application":         {inputs(`"jar":"a"`, `"jar":"b"`), "", true, "its application is another one"},
 		"other executors":             {inputs(`"count":2`, `"count":3`), "", false, "its executors is another one"},
 		"other settings":              {inputs(`"k":"v"`, `"k":"w"`), "", true, "its conf is another one"},
-		"another image":               {inputs(`"image":"i"`, `"image":"j"`), "", true, "it was made with the image j sha256:1, the run has i sha256:1"},
-		"another build of it":         {inputs("sha256:1", "sha256:2"), "", true, "it was made with the image i sha256:2, the run has i sha256:1"},
-		"another seed":                {inputs(`"seed":7`, `"seed":8`), "", true, "it was made with the seed 8, the run has 7"},
-		"no seed":                     {inputs(`"seed":7`, `"seed":0`), "", true, ""},
+		"another image": {inputs(`"image":"i"`, `"image":"j"`), "", true,
+			"it was made with the image j sha256:1, the run has i sha256:1"},
+		"another build of it": {inputs("sha256:1", "sha256:2"), "", true,
+			"it was made with the image i sha256:2, the run has i sha256:1"},
+		"another seed": {inputs(`"seed":7`, `"seed":8`), "", true, "it was made with the seed 8, the run has 7"},
+		"no seed":      {inputs(`"seed":7`, `"seed":0`), "", true, ""},
 	} {
 		m := baselineModel(plan)
 		digest := sha256.Sum256(c.inputs)
@@ -217,14 +226,16 @@ func TestBaselinesOfOtherSurroundings(t *testing.T) {
 		staged string
 		want   string
 	}{
-		"the same":                           {plan("a", template), inputs("a", template, "aabb", 0), "aabb", ""},
-		"no template, null":                  {plan("a", "null"), inputs("a", "null", "", 0), "", ""},
-		"another template":                   {plan("a", template), inputs("a", "{}", "", 0), "", "its template of the driver's pod is another one"},
-		"other artifacts":                    {plan("a", "null"), inputs("a", "null", "aabb", 0), "ccdd", "it was made with other artifacts"},
-		"without artifacts":                  {plan("a", "null"), inputs("a", "null", "", 0), "ccdd", "it was made with other artifacts"},
-		"artifacts and manifests":            {plan("a", "null"), inputs("a", "null", "eeffccdd", 0), "ccdd", ""},
-		"reads the source with this seed":    {plan(source, "null"), inputs(source, "null", "", 7), "", ""},
-		"reads the source with unknown seed": {plan(source, "null"), inputs(source, "null", "", 0), "", "it was made with the seed 0, the run has 7"},
+		"the same":          {plan("a", template), inputs("a", template, "aabb", 0), "aabb", ""},
+		"no template, null": {plan("a", "null"), inputs("a", "null", "", 0), "", ""},
+		"another template": {plan("a", template), inputs("a", "{}", "", 0), "",
+			"its template of the driver's pod is another one"},
+		"other artifacts":                 {plan("a", "null"), inputs("a", "null", "aabb", 0), "ccdd", "it was made with other artifacts"},
+		"without artifacts":               {plan("a", "null"), inputs("a", "null", "", 0), "ccdd", "it was made with other artifacts"},
+		"artifacts and manifests":         {plan("a", "null"), inputs("a", "null", "eeffccdd", 0), "ccdd", ""},
+		"reads the source with this seed": {plan(source, "null"), inputs(source, "null", "", 7), "", ""},
+		"reads the source with unknown seed": {plan(source, "null"), inputs(source, "null", "", 0), "",
+			"it was made with the seed 0, the run has 7"},
 	} {
 		m := baselineModel(c.plan)
 		m.Artifacts.Upload.SHA256 = c.staged
@@ -274,8 +285,10 @@ func TestBarePodsAreNotMadeAnew(t *testing.T) {
 		"deleted":                {func(_ *model.Model, p *model.Pod) { p.Terminating = ms(4_000) }, Violation, "was a bare pod"},
 		"still there":            {func(*model.Model, *model.Pod) {}, Inconclusive, "before the bound"},
 		"ended before the fault": {func(_ *model.Model, p *model.Pod) { p.Terminating = ms(900) }, Inconclusive, "before the bound"},
-		"owned by something":     {func(_ *model.Model, p *model.Pod) { p.Terminating, p.Owner.UID = ms(4_000), "rs" }, Inconclusive, "before the bound"},
-		"a Job's":                {func(m *model.Model, p *model.Pod) { p.Terminating, m.Workload.DriverKind = ms(4_000), "Job" }, Inconclusive, "before the bound"},
+		"owned by something": {func(_ *model.Model, p *model.Pod) { p.Terminating, p.Owner.UID = ms(4_000), "rs" }, Inconclusive,
+			"before the bound"},
+		"a Job's": {func(m *model.Model, p *model.Pod) { p.Terminating, m.Workload.DriverKind = ms(4_000), "Job" }, Inconclusive,
+			"before the bound"},
 		"of a Job that failed": {func(m *model.Model, _ *model.Pod) {
 			m.Workload.DriverKind, m.Jobs["j"] = "Job", &model.Job{Failed: ms(5_000), Reason: "BackoffLimitExceeded"}
 		}, Violation, "its Job failed 4s after the fault (BackoffLimitExceeded)"},
@@ -293,7 +306,8 @@ func TestBarePodsAreNotMadeAnew(t *testing.T) {
 		m.Workload, m.Ended = history.WorkloadData{DriverKind: "Pod", DriverUID: "j"}, ms(10_000)
 		victim := driverAt(m, 1, "n1", 500)
 		c.change(m, victim.Pod)
-		r := notRescheduled(m, model.Incarnations{victim}, model.DriverLoss{Fault: landedFault("nodePowerOff", "n1", 1_000, 0), Driver: victim}, 9*second)
+		r := notRescheduled(m, model.Incarnations{victim}, model.DriverLoss{Fault: landedFault("nodePowerOff", "n1", 1_000, 0), Driver: victim},
+			9*second)
 		if r.Verdict != c.want || !strings.Contains(r.Message, c.says) {
 			t.Errorf("%s: %s: %s, want %s with %q", name, r.Verdict, r.Message, c.want, c.says)
 		}

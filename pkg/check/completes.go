@@ -14,8 +14,9 @@ import (
 
 func completes() Definition {
 	return Definition{
-		Name:     "completes",
-		Doc:      "The application ends well (the driver's Job or the operator's application is complete, a bare driver pod Succeeded) within the bound, counted from its launch, and its last driver has done work: a job, a task, a batch or a commit.",
+		Name: "completes",
+		Doc: "The application ends well (the driver's Job or the operator's application is complete, a bare driver pod Succeeded) within " +
+			"the bound, counted from its launch, and its last driver has done work: a job, a task, a batch or a commit.",
 		Args:     func() any { return &WithinArgs{} },
 		Problems: withinProblems,
 		Bound:    boundSince(scenario.SinceLaunch),
@@ -71,7 +72,8 @@ func checkCompletes(m *model.Model, within time.Duration) Result {
 			f.assumeWork(well)
 		}
 		w := Window{From: m.Launched.At, To: well.At, Bound: within}
-		return f.Within(took, w, fmt.Sprintf("the application ended well after %s", took), fmt.Sprintf("the application took %s, longer than %s", took, wording.Duration(within)))
+		return f.Within(took, w, fmt.Sprintf("the application ended well after %s", took),
+			fmt.Sprintf("the application took %s, longer than %s", took, wording.Duration(within)))
 	case !badly.Never():
 		f.Measured = "failed"
 		f.Cite(badly, "the application failed: %s", reason)
@@ -85,7 +87,8 @@ func checkCompletes(m *model.Model, within time.Duration) Result {
 		w := Window{From: m.Launched.At, To: end.At, Least: waited, Bound: within, Kinds: []string{m.Workload.DriverKind, "Pod"}}
 		return f.Late(w, "the application had not ended %s after its launch%s", wording.Duration(waited), keptOpen(m))
 	}
-	return f.Inconclusive("the application was watched for %s after its launch, less than the bound, and had not ended%s", wording.Duration(waited), keptOpen(m))
+	return f.Inconclusive("the application was watched for %s after its launch, less than the bound, and had not ended%s",
+		wording.Duration(waited), keptOpen(m))
 }
 
 // assumeWork states that the application did something before it ended well: an exit code of 0 is no work.
@@ -100,7 +103,8 @@ func (f *Finding) assumeWork(well model.Moment) {
 			f.Assume(true, "the incarnation that completed did work: a job, a task, a batch or a commit")
 			return
 		}
-		f.Assume(false, "the incarnation that completed did work: a job, a task, a batch or a commit (nothing of the kind is known of %s)", incarnation)
+		f.Assume(false, "the incarnation that completed did work: a job, a task, a batch or a commit (nothing of the kind is known of %s)",
+			incarnation)
 		return
 	}
 	f.Assume(false, "an incarnation of the driver completed (none is known that did, at event %d)", well.Seq)
@@ -130,13 +134,15 @@ func work(m *model.Model, i *model.Incarnation) []model.Moment {
 // because its node is away. Empty if nothing of the kind is known.
 func keptOpen(m *model.Model) string {
 	all := m.Incarnations()
-	succeeded := slices.ContainsFunc(all, func(i *model.Incarnation) bool { return i.Pod != nil && i.Pod.Succeeded && !i.Pod.Finished.Never() })
+	succeeded := slices.ContainsFunc(all,
+		func(i *model.Incarnation) bool { return i.Pod != nil && i.Pod.Succeeded && !i.Pod.Finished.Never() })
 	if !succeeded {
 		return ""
 	}
 	for _, i := range all {
 		if i.Pod != nil && !i.Pod.Terminating.Never() && i.Pod.Gone().Never() {
-			return fmt.Sprintf("; a driver has succeeded, but pod %s on node %s is still being deleted, and its Job is complete only when it is gone: recover the fault of that node earlier", i.Name, cmp.Or(i.Node, "none"))
+			return fmt.Sprintf("; a driver has succeeded, but pod %s on node %s is still being deleted, and its Job is complete only when it is "+
+				"gone: recover the fault of that node earlier", i.Name, cmp.Or(i.Node, "none"))
 		}
 	}
 	return ""

@@ -22,10 +22,13 @@ func TestCompletes(t *testing.T) {
 		{name: "failed", want: Violation, measure: "failed", says: "Because", twist: failed},
 		{name: "never", want: Violation, measure: "never", twist: func(s *historytest.Story) { s.Completed = 0 }},
 		{name: "not yet", args: args{"within": "10m"}, want: Inconclusive, twist: func(s *historytest.Story) { s.Completed = 0 }},
-		{name: "nothing was seen any more, from before the bound", want: Inconclusive, twist: both(func(s *historytest.Story) { s.Completed = 0 }, blindSince(30*second))},
-		{name: "late, while nothing was seen of Jobs", args: args{"within": "44s"}, want: Inconclusive, says: "nothing was seen at the time when it was decided", twist: adding(func(b *historytest.Builder) {
-			b.Add(44900*time.Millisecond, history.Kubernetes, history.Gap, &history.Object{Kind: "Job"}, history.GapData{Reason: "expired", For: 10 * second})
-		})},
+		{name: "nothing was seen any more, from before the bound", want: Inconclusive,
+			twist: both(func(s *historytest.Story) { s.Completed = 0 }, blindSince(30*second))},
+		{name: "late, while nothing was seen of Jobs", args: args{"within": "44s"}, want: Inconclusive,
+			says: "nothing was seen at the time when it was decided", twist: adding(func(b *historytest.Builder) {
+				b.Add(44900*time.Millisecond, history.Kubernetes, history.Gap, &history.Object{Kind: "Job"},
+					history.GapData{Reason: "expired", For: 10 * second})
+			})},
 		{name: "complete, after it had failed", want: Inconclusive, says: "excludes each other", twist: adding(func(b *historytest.Builder) {
 			b.Job(40*second, history.Modified, historytest.Namespace, historytest.JobUID, "Failed")
 		})},
@@ -35,9 +38,10 @@ func TestCompletes(t *testing.T) {
 				b.Job(30*second, history.Modified, historytest.Namespace, "other", "Complete")
 			}
 		}},
-		{name: "kept open by a pod that never goes", want: Violation, says: "pod driver-d1 on node n1 is still being deleted", twist: func(s *historytest.Story) {
-			s.Drivers[0].Finished, s.Drivers[0].Deleted, s.Completed = 0, 0, 0
-		}},
+		{name: "kept open by a pod that never goes", want: Violation, says: "pod driver-d1 on node n1 is still being deleted",
+			twist: func(s *historytest.Story) {
+				s.Drivers[0].Finished, s.Drivers[0].Deleted, s.Completed = 0, 0, 0
+			}},
 		{name: "no driver that could have completed", want: Inconclusive, says: "none is known that did", twist: func(s *historytest.Story) {
 			s.Drivers = nil
 		}},
@@ -78,10 +82,12 @@ func TestCompletesBarePod(t *testing.T) {
 				t.Fatal(err)
 			}
 			b.Harness(0, history.RunStarted, run)
-			b.Harness(second, history.WorkloadLaunched, history.WorkloadData{Namespace: "ns", DriverKind: "Pod", DriverName: "driver", DriverUID: "d1"})
+			b.Harness(second, history.WorkloadLaunched,
+				history.WorkloadData{Namespace: "ns", DriverKind: "Pod", DriverName: "driver", DriverUID: "d1"})
 			b.Pod(2*second, history.Added, historytest.Pod{UID: "d1", Name: "driver", Namespace: "ns", Node: "n1", Phase: "Running"})
 			b.Pod(30*second, history.Modified, historytest.Pod{UID: "d1", Name: "driver", Namespace: "ns", Node: "n1", Phase: tt.phase})
-			task := history.WitnessRecord{Type: history.TaskEnded, Role: "driver", PodUID: "d1", PodName: "driver", Node: "n1", Incarnation: "d1", Detail: map[string]string{"reason": "Success"}}
+			task := history.WitnessRecord{Type: history.TaskEnded, Role: "driver", PodUID: "d1", PodName: "driver", Node: "n1", Incarnation: "d1",
+				Detail: map[string]string{"reason": "Success"}}
 			b.Witness(20*second, 20*second, task)
 			b.Harness(40*second, history.RunEnded, history.RunEndData{})
 			content, err := b.Bytes()

@@ -9,7 +9,8 @@ import (
 func driverKept() Definition {
 	return Definition{
 		Name: "driverKept",
-		Doc: "A fault that was not aimed at the driver does not cost it: the first incarnation of the driver is the only one, and it was never deleted, evicted or failed " +
+		Doc: "A fault that was not aimed at the driver does not cost it: the first incarnation of the driver is the only one, and it was " +
+			"never deleted, evicted or failed " +
 			"before the application had ended.",
 		Args: func() any { return &NoArgs{} },
 		New:  func(any) Checker { return CheckerFunc(checkDriverKept) },

@@ -12,8 +12,9 @@ import (
 
 func driverRescheduled() Definition {
 	return Definition{
-		Name:     "driverRescheduled",
-		Doc:      "After a fault cost the application its driver, a new incarnation runs on another node within the bound, counted from the moment at which the fault began to act; a Pending pod does not count.",
+		Name: "driverRescheduled",
+		Doc: "After a fault cost the application its driver, a new incarnation runs on another node within the bound, counted from the " +
+			"moment at which the fault began to act; a Pending pod does not count.",
 		Args:     func() any { return &WithinArgs{} },
 		Problems: withinProblems,
 		Bound:    boundSince(scenario.SinceFault),
@@ -98,7 +99,8 @@ func crashed(m *model.Model, b model.DriverLoss, next *model.Incarnation) *Resul
 	f.Cite(b.Fault.Began, "fault %s hits %s on %s", b.Fault.Name, b.Driver, b.Driver.Node)
 	f.Cite(next.Pod.Running, "%s runs on %s", next, next.Node)
 	f.Cite(gone, "%s has ended", next)
-	r := f.Inconclusive("%s ran for %s and ended; Spark never reported from it, so nothing shows that it was a driver", next, wording.Duration(gone.At.Sub(next.Pod.Running.At)))
+	r := f.Inconclusive("%s ran for %s and ended; Spark never reported from it, so nothing shows that it was a driver", next,
+		wording.Duration(gone.At.Sub(next.Pod.Running.At)))
 	return &r
 }
 
@@ -110,7 +112,8 @@ func rescheduledLate(m *model.Model, b model.DriverLoss, next *model.Incarnation
 	w := Window{From: b.Fault.Began.At, To: next.Pod.Running.At, Bound: within}
 	// One that ran and was gone again in a gap would not be known.
 	f.assumeUnbroken(w, "Pod")
-	return f.Within(took, w, "", fmt.Sprintf("the new incarnation of the driver ran %s after fault %s, later than %s", took, b.Fault.Name, wording.Duration(within)))
+	return f.Within(took, w, "", fmt.Sprintf("the new incarnation of the driver ran %s after fault %s, later than %s", took, b.Fault.Name,
+		wording.Duration(within)))
 }
 
 // notRescheduled judges that no new incarnation ran: a violation if none can come any more, or the bound is over.
@@ -132,7 +135,8 @@ func notRescheduled(m *model.Model, incarnations model.Incarnations, b model.Dri
 	if waited <= within {
 		f.Measured = ""
 		f.Cite(end, "the record of pods ends")
-		return f.Inconclusive("the record of pods ends %s after fault %s, before the bound, and no new incarnation ran yet", wording.Duration(waited), b.Fault.Name)
+		return f.Inconclusive("the record of pods ends %s after fault %s, before the bound, and no new incarnation ran yet",
+			wording.Duration(waited), b.Fault.Name)
 	}
 	w := Window{From: b.Fault.Began.At, To: end.At, Least: waited, Bound: within, Kinds: []string{"Pod"}}
 	next := incarnations.After(b.Driver)

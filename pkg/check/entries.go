@@ -45,7 +45,8 @@ func entries(m *model.Model, incarnations model.Incarnations, kind string) []ent
 		}
 	}
 	slices.SortFunc(all, func(a, b entry) int {
-		return cmp.Or(cmp.Compare(a.batch, b.batch), cmp.Compare(a.writer.Number, b.writer.Number), a.At.At.Compare(b.At.At), cmp.Compare(a.Record, b.Record))
+		return cmp.Or(cmp.Compare(a.batch, b.batch), cmp.Compare(a.writer.Number, b.writer.Number), a.At.At.Compare(b.At.At),
+			cmp.Compare(a.Record, b.Record))
 	})
 	return all
 }

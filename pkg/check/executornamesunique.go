@@ -13,7 +13,8 @@ import (
 func executorNamesUnique() Definition {
 	return Definition{
 		Name: "executorNamesUnique",
-		Doc:  "No name of an executor's pod is asked for twice, by different incarnations of the driver least of all; a name that the API server refused because it exists (409) counts as asked for.",
+		Doc: "No name of an executor's pod is asked for twice, by different incarnations of the driver least of all; a name that the API " +
+			"server refused because it exists (409) counts as asked for.",
 		Args: func() any { return &NoArgs{} },
 		New:  func(any) Checker { return CheckerFunc(checkNames) },
 	}

@@ -33,10 +33,12 @@ func refused(driver, name, code string) func(*historytest.Story) {
 func TestExecutorNamesUnique(t *testing.T) {
 	t.Parallel()
 	runInvariant(t, "executorNamesUnique", args{}, []invariantCase{
-		{name: "prefix by incarnation", want: Pass, measure: "4 names by 2 incarnations", shows: []string{"driver-d1-exec-1", "driver-d2-exec-1"}},
-		{name: "fixed prefix, the old pods gone already", want: Violation, measure: "fixed-exec-1 asked for 2 times", twist: func(s *historytest.Story) {
-			s.Drivers[0].Prefix, s.Drivers[1].Prefix = "fixed", "fixed"
-		}},
+		{name: "prefix by incarnation", want: Pass, measure: "4 names by 2 incarnations",
+			shows: []string{"driver-d1-exec-1", "driver-d2-exec-1"}},
+		{name: "fixed prefix, the old pods gone already", want: Violation, measure: "fixed-exec-1 asked for 2 times",
+			twist: func(s *historytest.Story) {
+				s.Drivers[0].Prefix, s.Drivers[1].Prefix = "fixed", "fixed"
+			}},
 		{name: "fixed prefix, hidden by Spark that skips the ids", want: Violation, twist: func(s *historytest.Story) {
 			s.Drivers[0].Prefix, s.Drivers[1].Prefix = "fixed", "fixed"
 			s.Drivers[1].Executors[0].ID, s.Drivers[1].Executors[1].ID = "3", "4"

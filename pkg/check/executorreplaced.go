@@ -12,7 +12,8 @@ import (
 func executorReplaced() Definition {
 	return Definition{
 		Name: "executorReplaced",
-		Doc: "For each executor that a fault cost the live driver another one, which was asked for after the loss, is registered, all of them at the same time, within the bound, counted from the moment at which the fault began to act; " +
+		Doc: "For each executor that a fault cost the live driver another one, which was asked for after the loss, is registered, all of them " +
+			"at the same time, within the bound, counted from the moment at which the fault began to act; " +
 			"a pod's object alone is no executor.",
 		Args:     func() any { return &WithinArgs{} },
 		Problems: withinProblems,
@@ -80,7 +81,8 @@ func notReplaced(m *model.Model, lost []*model.ExecutorLoss, back model.Moment, 
 		took := m.Lapse(fault.Began, back)
 		w.To = back.At
 		f.Cite(back, "as many executors have registered anew, only now")
-		return f.Within(took, w, "", fmt.Sprintf("the executors lost to fault %s were replaced after %s, later than %s", fault.Name, took, wording.Duration(within)))
+		return f.Within(took, w, "", fmt.Sprintf("the executors lost to fault %s were replaced after %s, later than %s", fault.Name, took,
+			wording.Duration(within)))
 	}
 	served := driver.Driver.Alive.Last()
 	if stopping := driver.Stopping(); !stopping.Never() {
@@ -90,7 +92,8 @@ func notReplaced(m *model.Model, lost []*model.ExecutorLoss, back model.Moment, 
 	f.Cite(served, "%s was in service until now", driver)
 	if waited <= within {
 		f.Measured = ""
-		return f.Inconclusive("%s ended %s after fault %s, before the bound, and its executors were not replaced yet", driver, wording.Duration(waited), fault.Name)
+		return f.Inconclusive("%s ended %s after fault %s, before the bound, and its executors were not replaced yet", driver,
+			wording.Duration(waited), fault.Name)
 	}
 	w.Least = waited
 	return f.Late(w, "of the executors lost to fault %s not all were replaced in %s", fault.Name, wording.Duration(waited))
@@ -100,7 +103,8 @@ func notReplaced(m *model.Model, lost []*model.ExecutorLoss, back model.Moment, 
 func (f *Finding) assumeAskedAfter(lost []*model.ExecutorLoss) {
 	for _, l := range lost {
 		if l.Unsure {
-			f.Assume(false, "executor %s, which took the place of %s, was asked for after the fault (its pod was seen late)", l.Replacement.ID, l.Pod.Name)
+			f.Assume(false, "executor %s, which took the place of %s, was asked for after the fault (its pod was seen late)", l.Replacement.ID,
+				l.Pod.Name)
 		}
 	}
 }

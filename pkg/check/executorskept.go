@@ -10,7 +10,8 @@ import (
 func executorsKept() Definition {
 	return Definition{
 		Name: "executorsKept",
-		Doc: "A driver that replaced another one keeps the executors that no fault hit: none is removed because an executor of the other one ended, or because the other driver deleted it, " +
+		Doc: "A driver that replaced another one keeps the executors that no fault hit: none is removed because an executor of the other one " +
+			"ended, or because the other driver deleted it, " +
 			"as happens to drivers that share an application id.",
 		Args: func() any { return &NoArgs{} },
 		New:  func(any) Checker { return CheckerFunc(checkKept) },
@@ -48,7 +49,8 @@ func checkKept(m *model.Model) Result {
 	if own != nil {
 		f.Cite(own.lost, "executor %s is lost", own.ID)
 		if own.beside != "" {
-			return f.Inconclusive("executor %s was lost beside fault %s, which need not have cost it; nothing shows that another incarnation had to do with it", own.ID, own.beside)
+			return f.Inconclusive("executor %s was lost beside fault %s, which need not have cost it; nothing shows that another incarnation had "+
+				"to do with it", own.ID, own.beside)
 		}
 		return f.Inconclusive("executor %s was lost, which no fault hit; nothing shows that another incarnation had to do with it", own.ID)
 	}
@@ -104,7 +106,8 @@ func healthy(m *model.Model, incarnation *model.Incarnation) []keepable {
 func outOfService(m *model.Model, incarnation *model.Incarnation) model.Moment {
 	ends := incarnation.Driver.Stopping
 	for _, fault := range m.Landed() {
-		if fault.Takes() && fault.Hits(incarnation.UID, incarnation.Node) && fault.Began.At.After(incarnation.Created()) && fault.Until().After(incarnation.Created()) {
+		if fault.Takes() && fault.Hits(incarnation.UID, incarnation.Node) && fault.Began.At.After(incarnation.Created()) &&
+			fault.Until().After(incarnation.Created()) {
 			ends.KeepEarlier(fault.Began)
 		}
 	}
@@ -124,8 +127,8 @@ func taken(pod *model.Pod, last model.Moment) model.Moment {
 	}
 }
 
-// struck reports whether a fault explains that a driver lost an executor, and names one that may explain it: it hit the executor but takes nothing
-// away, or had been undone, or it hit the driver. An executor that stayed counts only if no fault hit it.
+// struck reports whether a fault explains that a driver lost an executor, and names one that may explain it: it hit the executor but
+// takes nothing away, or had been undone, or it hit the driver. An executor that stayed counts only if no fault hit it.
 func struck(m *model.Model, driver *model.Incarnation, pod *model.Pod, lost model.Moment) (explained bool, beside string) {
 	for _, fault := range m.Landed() {
 		if !lost.Never() && !fault.Began.At.Before(lost.At) {
@@ -142,8 +145,8 @@ func struck(m *model.Model, driver *model.Incarnation, pod *model.Pod, lost mode
 	return false, beside
 }
 
-// takenBy returns a result if an earlier incarnation had to do with the loss of an executor: one of its executors with the same id ended or was
-// deleted before, or it was alive when somebody deleted the pod.
+// takenBy returns a result if an earlier incarnation had to do with the loss of an executor: one of its executors with the same id ended
+// or was deleted before, or it was alive when somebody deleted the pod.
 func (f *Finding) takenBy(incarnations model.Incarnations, driver *model.Incarnation, e keepable) *Result {
 	m := f.model
 	v := NewFinding(m)
@@ -158,7 +161,8 @@ func (f *Finding) takenBy(incarnations model.Incarnations, driver *model.Incarna
 			if old.ExecutorID != e.ID || old.Application != e.pod.Application || ended.Never() || !ended.Before(e.lost) {
 				continue
 			}
-			v.Cite(ended, "pod %s, executor %s of %s with the application id %s, ends or is marked for deletion", old.Name, old.ExecutorID, earlier, old.Application)
+			v.Cite(ended, "pod %s, executor %s of %s with the application id %s, ends or is marked for deletion", old.Name, old.ExecutorID,
+				earlier, old.Application)
 			why = "; the end of pod " + old.Name + ", executor " + e.ID + " of an earlier incarnation, came before"
 		}
 		deleted := taken(e.pod, driver.Driver.Alive.Last())

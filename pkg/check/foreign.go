@@ -13,8 +13,9 @@ import (
 // nearby is how long before its cause is told a disturbance may be seen: the two are told by different ways.
 const nearby = 2 * time.Second
 
-// foreign returns the disturbances after the launch that no fault of the run explains: a node that was lost, booted or tainted, a pod of the
-// application that Kubernetes took away, a Job that was deleted. Somebody else works on the cluster, or it is not well: what comes of that says nothing about the faults.
+// foreign returns the disturbances after the launch that no fault of the run explains: a node that was lost, booted or tainted, a pod of
+// the application that Kubernetes took away, a Job that was deleted. Somebody else works on the cluster, or it is not well: what comes of
+// that says nothing about the faults.
 func foreign(m *model.Model) []string {
 	if m.Launched.Never() {
 		return nil
@@ -66,8 +67,8 @@ func unheard(m *model.Model, node *model.Node, change int) bool {
 	return len(m.Blind(lost.At.At.Add(-settling), lost.At.At.Add(nearby), "Node", "Lease")) > 0
 }
 
-// lostBy reports whether a fault explains that a node was lost: one that may silence it, or that takes its object away. When the node was Ready again
-// for a while after the fault was undone, that is over.
+// lostBy reports whether a fault explains that a node was lost: one that may silence it, or that takes its object away. When the node was
+// Ready again for a while after the fault was undone, that is over.
 func lostBy(m *model.Model, node *model.Node, change int) bool {
 	lost := node.Changes[change]
 	return disturbedBy(m, node.Name, "", lost.At, func(f *model.Fault) bool {

@@ -110,8 +110,8 @@ func (e *Evaluation) Verdict(record Record) RunVerdict {
 	return v
 }
 
-// doubt makes of violations what the evidence is worth: one that rests on something not being seen is none in a record that may have lost it,
-// and one of a bound in time is none on a machine that was starved.
+// doubt makes of violations what the evidence is worth: one that rests on something not being seen is none in a record that may have lost
+// it, and one of a bound in time is none on a machine that was starved.
 func doubt(m *model.Model, results []Result, broken []string) []Result {
 	for i := range results {
 		r := &results[i]
@@ -206,7 +206,8 @@ func incomplete(m *model.Model, record Record) []string {
 		why = append(why, "the record has a problem: "+problem.Text)
 	}
 	for _, conflict := range m.Conflicts {
-		why = append(why, fmt.Sprintf("record %d of pod %s came twice with different content: a second process ran in the pod, or somebody wrote in its name", conflict.Seq, conflict.PodUID))
+		why = append(why, fmt.Sprintf("record %d of pod %s came twice with different content: a second process ran in the pod, or somebody "+
+			"wrote in its name", conflict.Seq, conflict.PodUID))
 	}
 	switch {
 	case m.Ended.Never():
@@ -277,7 +278,8 @@ func missedAnchors(m *model.Model) []string {
 		if seen == "" {
 			seen = "nothing"
 		}
-		why = append(why, fmt.Sprintf("the anchor of step %s did not come within %s; seen instead: %s", missed.Data.Step, wording.Duration(missed.Data.Deadline), seen))
+		why = append(why, fmt.Sprintf("the anchor of step %s did not come within %s; seen instead: %s", missed.Data.Step,
+			wording.Duration(missed.Data.Deadline), seen))
 	}
 	return why
 }

@@ -52,7 +52,8 @@ func TestWhatTheNextFaultCutsShort(t *testing.T) {
 		"no fault":          {},
 		"one that cost":     {other: model.Interference{Cut: ms(15_000).At}, cut: want},
 		"one that cost not": {other: model.Interference{Disturbed: ms(15_000).At, By: harmless}, disturbed: want},
-		"both":              {other: model.Interference{Cut: ms(60_000).At, Disturbed: ms(15_000).At, By: harmless}, cut: []string{"never begun"}, disturbed: want},
+		"both": {other: model.Interference{Cut: ms(60_000).At, Disturbed: ms(15_000).At, By: harmless},
+			cut: []string{"never begun"}, disturbed: want},
 	} {
 		var cut, disturbed []string
 		for _, s := range steps() {
@@ -79,7 +80,8 @@ func TestWorkIsItsOwn(t *testing.T) {
 	if got := work(tm.Model, tm.driver); got != nil {
 		t.Errorf("nothing was done, got %v", got)
 	}
-	tm.Ledger.Commits = map[string][]model.Commit{"k": {{Incarnation: "other", At: ms(5)}}, "l": {{Incarnation: "other", At: ms(6)}, {Incarnation: tm.driver.UID, At: ms(7)}, {Incarnation: tm.driver.UID, At: ms(8)}}}
+	tm.Ledger.Commits = map[string][]model.Commit{"k": {{Incarnation: "other", At: ms(5)}},
+		"l": {{Incarnation: "other", At: ms(6)}, {Incarnation: tm.driver.UID, At: ms(7)}, {Incarnation: tm.driver.UID, At: ms(8)}}}
 	if got := work(tm.Model, tm.driver); len(got) != 1 || got[0] != ms(7) {
 		t.Errorf("got %v, want its first commit", got)
 	}

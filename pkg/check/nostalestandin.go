@@ -15,7 +15,8 @@ const promptly = 5 * time.Second
 func noStaleStandIn() Definition {
 	return Definition{
 		Name: "noStaleStandIn",
-		Doc: "No executor pod of an earlier incarnation stands in for a lost one of the new: with the same application id and executor id the driver takes the old pod for its own, " +
+		Doc: "No executor pod of an earlier incarnation stands in for a lost one of the new: with the same application id and executor id the " +
+			"driver takes the old pod for its own, " +
 			"does not see that its executor is lost and asks for no other one until the old pod goes.",
 		Args: func() any { return &NoArgs{} },
 		New:  func(any) Checker { return CheckerFunc(checkStandIns) },
@@ -59,7 +60,8 @@ func checkStandIns(m *model.Model) Result {
 		f.Cite(lost.asked, "%s asks for another executor", lost.driver)
 	}
 	if undecided != nil {
-		return f.Inconclusive("%s lost executor %s and asked for another one %s after, and an old one with the same ids was there: whether that stood in for it was not seen at the time",
+		return f.Inconclusive("%s lost executor %s and asked for another one %s after, and an old one with the same ids was there: whether "+
+			"that stood in for it was not seen at the time",
 			undecided.driver, undecided.Name, undecided.waited(m))
 	}
 	f.Measured = "0 stand-ins for " + wording.Count(len(all), "lost executor")
@@ -144,8 +146,8 @@ func standIn(m *model.Model, incarnations model.Incarnations, lost missed) (stal
 	return stale, false
 }
 
-// stands reports whether an old pod may have stood in for a lost executor, and whether it did for certain: it was there for longer than promptly
-// after the loss, and the driver asked for another one only when it was gone. What was seen late may have been earlier.
+// stands reports whether an old pod may have stood in for a lost executor, and whether it did for certain: it was there for longer than
+// promptly after the loss, and the driver asked for another one only when it was gone. What was seen late may have been earlier.
 func stands(m *model.Model, old *model.Pod, lost missed) (may, does bool) {
 	ended := old.EndedSince(lost.lost.At)
 	stood := m.Lapse(lost.lost, orElse(ended, m.Horizon()))
@@ -185,8 +187,10 @@ func (l missed) waited(m *model.Model) model.Lapse {
 func (f *Finding) stoodIn(lost missed, old *model.Pod) Result {
 	f.Evidence, f.Narrative = nil, nil
 	until := lost.asked
-	f.Cite(old.Running, "pod %s runs as executor %s of application %s, made by an earlier incarnation", old.Name, old.ExecutorID, old.Application)
-	f.Cite(lost.Running, "pod %s runs as executor %s of application %s, too, made by %s", lost.Name, lost.ExecutorID, lost.Application, lost.driver)
+	f.Cite(old.Running, "pod %s runs as executor %s of application %s, made by an earlier incarnation", old.Name, old.ExecutorID,
+		old.Application)
+	f.Cite(lost.Running, "pod %s runs as executor %s of application %s, too, made by %s", lost.Name, lost.ExecutorID, lost.Application,
+		lost.driver)
 	f.Cite(lost.lost, "executor %s of %s is lost", lost.Name, lost.driver)
 	f.Cite(old.EndedSince(lost.lost.At), "pod %s, which stood in for it, ends or is marked for deletion", old.Name)
 	if until.Never() {
@@ -198,6 +202,7 @@ func (f *Finding) stoodIn(lost missed, old *model.Pod) Result {
 		f.Cite(until, "%s asks for another executor, only now", lost.driver)
 	}
 	w := Window{From: lost.lost.At, To: until.At, Least: until.At.Sub(lost.lost.At), Bound: promptly}
-	return f.Late(w, "%s lost executor %s and asked for no other one in %s: pod %s of an earlier incarnation, with the same application id and executor id, stood in for it",
+	return f.Late(w, "%s lost executor %s and asked for no other one in %s: pod %s of an earlier incarnation, with the same application id "+
+		"and executor id, stood in for it",
 		lost.driver, lost.Name, wording.Duration(until.At.Sub(lost.lost.At)), old.Name)
 }

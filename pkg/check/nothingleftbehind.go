@@ -13,7 +13,8 @@ import (
 func nothingLeftBehind() Definition {
 	return Definition{
 		Name: "nothingLeftBehind",
-		Doc:  "After the clean-up nothing of the run is left: the harness looked, and found nothing. An undoing that stays open because nobody could look is inconclusive.",
+		Doc: "After the clean-up nothing of the run is left: the harness looked, and found nothing. An undoing that stays open because " +
+			"nobody could look is inconclusive.",
 		Args: func() any { return &NoArgs{} },
 		New:  func(any) Checker { return CheckerFunc(checkLeftovers) },
 	}
@@ -45,7 +46,8 @@ func checkLeftovers(m *model.Model) Result {
 	if !seen {
 		names := strings.Join(named(unseen), ", ")
 		f.Cite(m.LeftoversAt, "open, and nobody could look at what it is about: %s", names)
-		return f.Inconclusive("nobody could look whether anything is left: the undoing by %s is still open; `sparkchaos cleanup` does it once the cluster answers", names)
+		return f.Inconclusive("nobody could look whether anything is left: the undoing by %s is still open; `sparkchaos cleanup` does it once "+
+			"the cluster answers", names)
 	}
 	if looked {
 		f.Cite(m.LeftoversAt, "looked for %s and found nothing", strings.Join(m.Leftovers.Checked, ", "))
@@ -57,7 +59,8 @@ func checkLeftovers(m *model.Model) Result {
 func notLookedFor(checked []string) []string {
 	var skipped []string
 	for _, what := range [][]string{
-		{history.LeftNamespaces, history.LeftContents}, {history.LeftVolumes}, {history.LeftDirectories}, {history.LeftNodes}, {history.LeftRecords},
+		{history.LeftNamespaces, history.LeftContents}, {history.LeftVolumes}, {history.LeftDirectories}, {history.LeftNodes},
+		{history.LeftRecords},
 	} {
 		if !slices.ContainsFunc(what, func(one string) bool { return slices.Contains(checked, one) }) {
 			skipped = append(skipped, what[0])

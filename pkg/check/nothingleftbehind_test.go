@@ -17,15 +17,18 @@ func TestNothingLeftBehind(t *testing.T) {
 		{name: "something, though not everything could be looked at", want: Violation, twist: func(s *historytest.Story) {
 			s.Leftovers.Found, s.Leftovers.Errors = []history.Object{{Kind: "Namespace", Name: "run-1"}}, []string{"forbidden"}
 		}},
-		{name: "an undo record is open, and somebody could look", want: Violation, says: "UndoRecord 0001-lose", twist: func(s *historytest.Story) {
-			s.Leftovers.Found = undoRecord()
-		}},
-		{name: "an undo record is open, and nobody could look", want: Inconclusive, measure: "0 left, 1 unknown", says: "the undoing by UndoRecord 0001-lose is still open; `sparkchaos cleanup` does it", twist: func(s *historytest.Story) {
-			s.Leftovers.Unseen, s.Leftovers.Errors = undoRecord(), []string{"undo record 0001-lose: docker does not answer"}
-		}, shows: []string{"open, and nobody could look at what it is about: UndoRecord 0001-lose"}},
-		{name: "one thing was seen to be left, another could not be looked at", want: Violation, measure: "1 left, 1 unknown", says: "Namespace run-1", twist: func(s *historytest.Story) {
-			s.Leftovers.Found, s.Leftovers.Unseen = []history.Object{{Kind: "Namespace", Name: "run-1"}}, undoRecord()
-		}},
+		{name: "an undo record is open, and somebody could look", want: Violation, says: "UndoRecord 0001-lose",
+			twist: func(s *historytest.Story) {
+				s.Leftovers.Found = undoRecord()
+			}},
+		{name: "an undo record is open, and nobody could look", want: Inconclusive, measure: "0 left, 1 unknown",
+			says: "the undoing by UndoRecord 0001-lose is still open; `sparkchaos cleanup` does it", twist: func(s *historytest.Story) {
+				s.Leftovers.Unseen, s.Leftovers.Errors = undoRecord(), []string{"undo record 0001-lose: docker does not answer"}
+			}, shows: []string{"open, and nobody could look at what it is about: UndoRecord 0001-lose"}},
+		{name: "one thing was seen to be left, another could not be looked at", want: Violation, measure: "1 left, 1 unknown",
+			says: "Namespace run-1", twist: func(s *historytest.Story) {
+				s.Leftovers.Found, s.Leftovers.Unseen = []history.Object{{Kind: "Namespace", Name: "run-1"}}, undoRecord()
+			}},
 		{name: "something, before the clean-up", want: Inconclusive, says: "before the clean-up had begun", twist: func(s *historytest.Story) {
 			s.Leftovers.Found, s.CleanUp = []history.Object{{Kind: "Namespace", Name: "run-1"}}, 0
 		}},
@@ -35,7 +38,8 @@ func TestNothingLeftBehind(t *testing.T) {
 			b.Harness(58*second, history.Leftovers, history.LeftoversData{Checked: []string{"undo records"}})
 		}))},
 		{name: "nobody looked", want: Inconclusive, twist: func(s *historytest.Story) { s.Leftovers = nil }},
-		{name: "looking failed", want: Inconclusive, says: "forbidden", twist: func(s *historytest.Story) { s.Leftovers.Errors = []string{"forbidden"} }},
+		{name: "looking failed", want: Inconclusive, says: "forbidden",
+			twist: func(s *historytest.Story) { s.Leftovers.Errors = []string{"forbidden"} }},
 		{name: "nothing was looked for", want: Inconclusive, twist: func(s *historytest.Story) { s.Leftovers.Checked = nil }},
 	})
 }
@@ -54,13 +58,15 @@ func TestAClusterThatDoesNotAnswerIsAnErrorAndNoViolation(t *testing.T) {
 	}{
 		{"the run ended by it", "docker does not answer", nil, Error},
 		{"the run had ended before", "", nil, Inconclusive},
-		{"the run ended by it, and something was seen to be left", "docker does not answer", []history.Object{{Kind: "Namespace", Name: "run-1"}}, Violation},
+		{"the run ended by it, and something was seen to be left", "docker does not answer",
+			[]history.Object{{Kind: "Namespace", Name: "run-1"}}, Violation},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			story := historytest.PowerOff(historytest.Expect("nothingLeftBehind", nil))
 			story.End.Error = tt.error
-			story.Leftovers = &history.LeftoversData{Checked: []string{"undo records"}, Found: tt.found, Unseen: undoRecord(), Errors: []string{"undo record 0001-lose: docker does not answer"}}
+			story.Leftovers = &history.LeftoversData{Checked: []string{"undo records"}, Found: tt.found, Unseen: undoRecord(),
+				Errors: []string{"undo record 0001-lose: docker does not answer"}}
 			if v, _ := judgeStory(t, story); v.Verdict != tt.want {
 				t.Errorf("%s: %s; want %s", v.Verdict, v.Reason, tt.want)
 			}

@@ -19,31 +19,7 @@ func ms(n int64) model.Moment {
 	return model.Moment{Seq: max(1, n), At: historytest.Epoch().Add(time.Duration(n) * time.Millisecond)}
 }
 
-// modelOf returns the model of some events.
-func modelOf(t *testing.T, tell func(*historytest.Builder)) *model.Model {
-	t.Helper()
-	b := historytest.New()
-	tell(b)
-	content, err := b.Bytes()
-	if err != nil {
-		t.Fatal(err)
-	}
-	m := model.New()
-	for _, e := range eventsOf(t, content) {
-		m.Observe(&e)
-	}
-	return m
-}
-
-// kubernetes adds an object as the API server tells it.
-func kubernetes(b *historytest.Builder, at time.Duration, eventType, kind, name string, object map[string]any) {
-	b.Add(at, history.Kubernetes, eventType, &history.Object{Kind: kind, Name: name, UID: "uid-" + name, Namespace: "ns"}, object)
-}
-
 type object = map[string]any
-
-// stamp is a time as Kubernetes writes it.
-func stamp(d time.Duration) string { return historytest.Epoch().Add(d).Format(time.RFC3339) }
 
 // nodeObject is a node with a Ready condition, a boot id and taints.
 func nodeObject(ready, boot string, taints ...string) object {
@@ -78,9 +54,10 @@ func TestForeignDisturbances(t *testing.T) {
 		if driver := labels["driver"]; driver != "" {
 			owners = ownedBy("Pod", driver)
 		}
-		kubernetes(b, 20*second, history.Added, "Pod", "e", object{
-			"metadata": object{"uid": "e", "name": "e", "namespace": namespace, "labels": labels, "ownerReferences": owners}, "spec": object{"nodeName": "n1"},
-			"status": object{"phase": "Failed", "reason": "Evicted"}})
+		b.Object(20*second, history.Added, "Pod", "e", object{
+			"metadata": object{"uid": "e", "name": "e", "namespace": namespace, "labels": labels, "ownerReferences": owners},
+			"spec":     object{"nodeName": "n1"},
+			"status":   object{"phase": "Failed", "reason": "Evicted"}})
 	}
 	executor := map[string]string{"spark-role": "executor", "driver": "d"}
 	for name, c := range map[string]struct {
@@ -89,49 +66,53 @@ func TestForeignDisturbances(t *testing.T) {
 	}{
 		"nothing": {func(*historytest.Builder) {}, nil},
 		"a node is lost, and lost again": {func(b *historytest.Builder) {
-			kubernetes(b, 20*second, history.Modified, "Node", "n1", nodeObject("Unknown", "b1"))
-			kubernetes(b, 21*second, history.Modified, "Node", "n1", nodeObject("False", "b1"))
-			kubernetes(b, 22*second, history.Modified, "Node", "n1", nodeObject("True", "b1"))
-			kubernetes(b, 23*second, history.Modified, "Node", "n1", nodeObject("", "b1"))
-			kubernetes(b, 24*second, history.Modified, "Node", "n1", nodeObject("", "b1"))
-		}, []string{"at 20s node n1 was not Ready any more (Unknown), which no fault explains", "at 23s node n1 was not Ready any more (Unknown), which no fault explains"}},
+			b.Object(20*second, history.Modified, "Node", "n1", nodeObject("Unknown", "b1"))
+			b.Object(21*second, history.Modified, "Node", "n1", nodeObject("False", "b1"))
+			b.Object(22*second, history.Modified, "Node", "n1", nodeObject("True", "b1"))
+			b.Object(23*second, history.Modified, "Node", "n1", nodeObject("", "b1"))
+			b.Object(24*second, history.Modified, "Node", "n1", nodeObject("", "b1"))
+		}, []string{"at 20s node n1 was not Ready any more (Unknown), which no fault explains",
+			"at 23s node n1 was not Ready any more (Unknown), which no fault explains"}},
 		"a node is removed": {func(b *historytest.Builder) {
-			kubernetes(b, 20*second, history.Deleted, "Node", "n1", nodeObject("True", "b1"))
+			b.Object(20*second, history.Deleted, "Node", "n1", nodeObject("True", "b1"))
 		},
 			[]string{"at 20s node n1 was not Ready any more (Deleted), which no fault explains"}},
 		"a node that was never Ready": {func(b *historytest.Builder) {
-			kubernetes(b, 20*second, history.Added, "Node", "n2", nodeObject("False", ""))
-			kubernetes(b, 21*second, history.Modified, "Node", "n2", nodeObject("Unknown", ""))
+			b.Object(20*second, history.Added, "Node", "n2", nodeObject("False", ""))
+			b.Object(21*second, history.Modified, "Node", "n2", nodeObject("Unknown", ""))
 		}, nil},
 		"a node is booted": {func(b *historytest.Builder) {
-			kubernetes(b, 20*second, history.Modified, "Node", "n1", nodeObject("True", ""))
-			kubernetes(b, 21*second, history.Modified, "Node", "n1", nodeObject("True", "b2"))
-			kubernetes(b, 22*second, history.Modified, "Node", "n1", nodeObject("True", "b2"))
+			b.Object(20*second, history.Modified, "Node", "n1", nodeObject("True", ""))
+			b.Object(21*second, history.Modified, "Node", "n1", nodeObject("True", "b2"))
+			b.Object(22*second, history.Modified, "Node", "n1", nodeObject("True", "b2"))
 		}, []string{"at 21s node n1 was booted, which no fault explains"}},
 		"a node is tainted, twice": {func(b *historytest.Builder) {
-			kubernetes(b, 20*second, history.Modified, "Node", "n1", nodeObject("True", "b1", "old:NoSchedule", "a:NoExecute", "node.kubernetes.io/not-ready:NoExecute"))
-			kubernetes(b, 21*second, history.Modified, "Node", "n1", nodeObject("True", "b1", "node.kubernetes.io/unreachable:NoExecute"))
-			kubernetes(b, 22*second, history.Modified, "Node", "n1", nodeObject("True", "b1", "a:NoExecute"))
-		}, []string{"at 20s node n1 got the taint a=v:NoExecute, which no fault explains", "at 22s node n1 got the taint a=v:NoExecute, which no fault explains"}},
+			b.Object(20*second, history.Modified, "Node", "n1",
+				nodeObject("True", "b1", "old:NoSchedule", "a:NoExecute", "node.kubernetes.io/not-ready:NoExecute"))
+			b.Object(21*second, history.Modified, "Node", "n1", nodeObject("True", "b1", "node.kubernetes.io/unreachable:NoExecute"))
+			b.Object(22*second, history.Modified, "Node", "n1", nodeObject("True", "b1", "a:NoExecute"))
+		}, []string{"at 20s node n1 got the taint a=v:NoExecute, which no fault explains",
+			"at 22s node n1 got the taint a=v:NoExecute, which no fault explains"}},
 		"a fault explains what comes after it": {func(b *historytest.Builder) {
-			kubernetes(b, 20*second, history.Modified, "Node", "n1", nodeObject("False", "b2", "x:NoExecute"))
+			b.Object(20*second, history.Modified, "Node", "n1", nodeObject("False", "b2", "x:NoExecute"))
 			evicted(b, executor, "ns")
 			fault(18*second, "nodePowerOff", node)(b)
 		}, nil},
 		"that is seen a little before it": {func(b *historytest.Builder) {
-			kubernetes(b, 18*second, history.Modified, "Node", "n1", nodeObject("False", "b1"))
+			b.Object(18*second, history.Modified, "Node", "n1", nodeObject("False", "b1"))
 			fault(20*second, "nodePowerOff", node)(b)
 		}, nil},
 		"but not what is seen long before it": {func(b *historytest.Builder) {
-			kubernetes(b, 17*second, history.Modified, "Node", "n1", nodeObject("False", "b1"))
+			b.Object(17*second, history.Modified, "Node", "n1", nodeObject("False", "b1"))
 			fault(20*second, "nodePowerOff", node)(b)
 		}, []string{"at 17s node n1 was not Ready any more (False), which no fault explains"}},
 		"nor what happens elsewhere": {func(b *historytest.Builder) {
-			kubernetes(b, 20*second, history.Modified, "Node", "n1", nodeObject("False", "b1"))
+			b.Object(20*second, history.Modified, "Node", "n1", nodeObject("False", "b1"))
 			fault(18*second, "nodePowerOff", history.Object{Kind: "Node", Name: "n2"})(b)
 			fault(18*second, "podKill", history.Object{Kind: "Pod", Name: "n1", UID: "n1"})(b)
 		}, []string{"at 20s node n1 was not Ready any more (False), which no fault explains"}},
-		"an executor is evicted": {func(b *historytest.Builder) { evicted(b, executor, "ns") }, []string{"at 20s pod e on node n1 was taken away (Evicted), which no fault explains"}},
+		"an executor is evicted": {func(b *historytest.Builder) { evicted(b, executor, "ns") },
+			[]string{"at 20s pod e on node n1 was taken away (Evicted), which no fault explains"}},
 		"by a fault on the pod": {func(b *historytest.Builder) {
 			evicted(b, executor, "ns")
 			fault(19*second, "podEvict", history.Object{Kind: "Pod", Name: "e", UID: "e"})(b)
@@ -144,30 +125,35 @@ func TestForeignDisturbances(t *testing.T) {
 			evicted(b, map[string]string{"spark-role": "executor", "driver": "other"}, "ns")
 		}, nil},
 		"the Job is deleted": {func(b *historytest.Builder) {
-			kubernetes(b, 20*second, history.Deleted, "Job", "j", object{"metadata": object{"uid": "j"}})
+			b.Object(20*second, history.Deleted, "Job", "j", object{"metadata": object{"uid": "j"}})
 		}, []string{"at 20s the driver's Job was deleted, which no fault explains"}},
 		"the Job is marked for deletion": {func(b *historytest.Builder) {
-			kubernetes(b, 20*second, history.Modified, "Job", "j", object{"metadata": object{"uid": "j", "deletionTimestamp": stamp(20 * second)}})
+			b.Object(20*second, history.Modified, "Job", "j",
+				object{"metadata": object{"uid": "j", "deletionTimestamp": historytest.Stamp(20 * second)}})
 		}, []string{"at 20s the driver's Job was deleted, which no fault explains"}},
 		"another Job is deleted": {func(b *historytest.Builder) {
-			kubernetes(b, 20*second, history.Deleted, "Job", "k", object{"metadata": object{"uid": "k"}})
+			b.Object(20*second, history.Deleted, "Job", "k", object{"metadata": object{"uid": "k"}})
 		}, nil},
 		"a pod of another namespace":  {func(b *historytest.Builder) { evicted(b, executor, "other") }, nil},
 		"a pod that is no part of it": {func(b *historytest.Builder) { evicted(b, nil, "ns") }, nil},
 		"a component": {func(b *historytest.Builder) {
 			evicted(b, map[string]string{"sparkchaos.dev/role": "stagingServer"}, "ns")
 		}, []string{"at 20s pod e on node n1 was taken away (Evicted), which no fault explains"}},
-		"the witness, which is the harness's": {func(b *historytest.Builder) { evicted(b, map[string]string{"sparkchaos.dev/role": "witness"}, "ns") }, nil},
+		"the witness, which is the harness's": {func(b *historytest.Builder) {
+			evicted(b, map[string]string{"sparkchaos.dev/role": "witness"},
+				"ns")
+		}, nil},
 		"what was so before the workload's time": {func(b *historytest.Builder) {
-			kubernetes(b, 9*second, history.Modified, "Node", "n1", nodeObject("False", "b9", "y:NoExecute"))
+			b.Object(9*second, history.Modified, "Node", "n1", nodeObject("False", "b9", "y:NoExecute"))
 		}, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			m := modelOf(t, func(b *historytest.Builder) {
-				kubernetes(b, 0, history.Added, "Node", "n1", nodeObject("True", "b1", "old:NoSchedule"))
+			m := historytest.Observed(t, model.New(), func(b *historytest.Builder) {
+				b.Object(0, history.Added, "Node", "n1", nodeObject("True", "b1", "old:NoSchedule"))
 				b.Harness(10*second, history.WorkloadLaunched, history.WorkloadData{Namespace: "ns", DriverKind: "Job", DriverUID: "j"})
-				kubernetes(b, 11*second, history.Added, "Pod", "d", object{"metadata": object{"uid": "d", "name": "d", "namespace": "ns", "ownerReferences": ownedBy("Job", "j")}})
+				b.Object(11*second, history.Added, "Pod", "d",
+					object{"metadata": object{"uid": "d", "name": "d", "namespace": "ns", "ownerReferences": ownedBy("Job", "j")}})
 				c.tell(b)
 			})
 			if diff := gocmp.Diff(c.want, foreign(m)); diff != "" {
@@ -175,9 +161,9 @@ func TestForeignDisturbances(t *testing.T) {
 			}
 		})
 	}
-	unlaunched := modelOf(t, func(b *historytest.Builder) {
-		kubernetes(b, 0, history.Added, "Node", "n1", nodeObject("True", "b1"))
-		kubernetes(b, second, history.Modified, "Node", "n1", nodeObject("False", "b1"))
+	unlaunched := historytest.Observed(t, model.New(), func(b *historytest.Builder) {
+		b.Object(0, history.Added, "Node", "n1", nodeObject("True", "b1"))
+		b.Object(second, history.Modified, "Node", "n1", nodeObject("False", "b1"))
 	})
 	if why := foreign(unlaunched); why != nil {
 		t.Errorf("nothing was launched, but %v", why)
@@ -207,18 +193,25 @@ func TestStarved(t *testing.T) {
 		w     Window
 		want  string // part of the reason; empty: it was not starved
 	}{
-		"nothing is known":               {model.New(), window(11*second, 10*second), ""},
-		"busy":                           {loaded(load(30_000, 20*second, 2, 7.8, 0.5, 0)), window(11*second, 10*second), ""},
-		"starved":                        {loaded(load(30_000, 20*second, 2, 8, 0.755, 0)), window(11*second, 10*second), "4.0 processes wanted each CPU (limit 4), CPU pressure was 76 %"},
-		"starved in half of the time":    {loaded(load(20_000, 10*second, 1, 10, 1, 0), load(30_000, 10*second, 1, 2, 0, 0)), window(11*second, 10*second), "6.0 processes wanted each CPU (limit 4), CPU pressure was 50 %"},
-		"starved before":                 {loaded(load(10_000, 10*second, 1, 50, 0, 0), load(30_000, 20*second, 1, 1, 0, 0)), window(11*second, 10*second), ""},
-		"starved after":                  {loaded(load(40_000, 10*second, 1, 50, 0, 0), load(30_000, 20*second, 1, 1, 0, 0)), window(11*second, 10*second), ""},
-		"only partly within":             {loaded(load(15_000, 10*second, 1, 8, 0, 0), load(30_000, 15*second, 1, 0, 0, 0)), window(11*second, 10*second), ""},
-		"a measurement without CPUs":     {loaded(load(30_000, 20*second, 0, 100, 1, 9*second)), window(11*second, 10*second), ""},
-		"one CPU":                        {loaded(load(30_000, 20*second, 1, 4, 0, 0)), window(11*second, 10*second), "4.0 processes"},
-		"a late timer":                   {loaded(load(20_000, 5*second, 2, 1, 0, 300*time.Millisecond), load(30_000, 5*second, 2, 1, 0, second), load(31_000, 500*time.Millisecond, 2, 1, 0, 9*second)), window(11*second, 10*second), "late by 1s (limit 1s)"},
-		"a timer that is a little late":  {loaded(load(30_000, 20*second, 2, 1, 0, 999*time.Millisecond)), window(11*second, 10*second), ""},
-		"a JVM that stood still":         {beats(11_000, 14_000, 17_500, 18_000), window(11*second, 10*second), "the JVM in pod pod stood still for 3.5s"},
+		"nothing is known": {model.New(), window(11*second, 10*second), ""},
+		"busy":             {loaded(load(30_000, 20*second, 2, 7.8, 0.5, 0)), window(11*second, 10*second), ""},
+		"starved": {loaded(load(30_000, 20*second, 2, 8, 0.755, 0)), window(11*second, 10*second),
+			"4.0 processes wanted each CPU (limit 4), CPU pressure was 76 %"},
+		"starved in half of the time": {loaded(load(20_000, 10*second, 1, 10, 1, 0), load(30_000, 10*second, 1, 2, 0, 0)),
+			window(11*second, 10*second), "6.0 processes wanted each CPU (limit 4), CPU pressure was 50 %"},
+		"starved before": {loaded(load(10_000, 10*second, 1, 50, 0, 0), load(30_000, 20*second, 1, 1, 0, 0)),
+			window(11*second, 10*second), ""},
+		"starved after": {loaded(load(40_000, 10*second, 1, 50, 0, 0), load(30_000, 20*second, 1, 1, 0, 0)),
+			window(11*second, 10*second), ""},
+		"only partly within": {loaded(load(15_000, 10*second, 1, 8, 0, 0), load(30_000, 15*second, 1, 0, 0, 0)),
+			window(11*second, 10*second), ""},
+		"a measurement without CPUs": {loaded(load(30_000, 20*second, 0, 100, 1, 9*second)), window(11*second, 10*second), ""},
+		"one CPU":                    {loaded(load(30_000, 20*second, 1, 4, 0, 0)), window(11*second, 10*second), "4.0 processes"},
+		"a late timer": {loaded(load(20_000, 5*second, 2, 1, 0, 300*time.Millisecond), load(30_000, 5*second, 2, 1, 0,
+			second), load(31_000, 500*time.Millisecond, 2, 1, 0, 9*second)), window(11*second, 10*second), "late by 1s (limit 1s)"},
+		"a timer that is a little late": {loaded(load(30_000, 20*second, 2, 1, 0, 999*time.Millisecond)), window(11*second, 10*second), ""},
+		"a JVM that stood still": {beats(11_000, 14_000, 17_500, 18_000), window(11*second, 10*second),
+			"the JVM in pod pod stood still for 3.5s"},
 		"as long as is allowed, exactly": {beats(11_000, 14_000), window(11*second, 10*second), "stood still for 3s"},
 		"for less":                       {beats(11_000, 13_999), window(11*second, 10*second), ""},
 		"from before the time on":        {beats(9_999, 14_000), window(11*second, 10*second), ""},
@@ -230,7 +223,8 @@ func TestStarved(t *testing.T) {
 		"than half as much again":        {loaded(load(30_000, 20*second, 2, 1, 0, second)), window(15*second, 10*second), "late by"},
 		"without a bound":                {loaded(load(30_000, 20*second, 1, 4, 0, 0)), window(1000*second, 0), "4.0 processes"},
 		"a time that is none":            {loaded(load(30_000, 20*second, 1, 40, 0, 0)), Window{From: ms(30_000).At, To: ms(10_000).At}, ""},
-		"a negative measurement":         {loaded(load(20_000, 10*second, 1, -100, -1, 0), load(30_000, 10*second, 1, 8, 1, 0)), window(11*second, 10*second), "4.0 processes wanted each CPU (limit 4), CPU pressure was 50 %"},
+		"a negative measurement": {loaded(load(20_000, 10*second, 1, -100, -1, 0), load(30_000, 10*second, 1, 8, 1, 0)),
+			window(11*second, 10*second), "4.0 processes wanted each CPU (limit 4), CPU pressure was 50 %"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -241,7 +235,8 @@ func TestStarved(t *testing.T) {
 		})
 	}
 	held := beats(11_000, 20_000)
-	held.Faults = []*model.Fault{{Kind: "nodeFreeze", Targets: []history.Object{{Kind: "Node", Name: "n1"}}, Landed: ms(12_500), Began: ms(12_000), Recovered: ms(19_000)}}
+	held.Faults = []*model.Fault{{Kind: "nodeFreeze", Targets: []history.Object{{Kind: "Node", Name: "n1"}}, Landed: ms(12_500),
+		Began: ms(12_000), Recovered: ms(19_000)}}
 	if got := starved(held, window(11*second, 10*second)); got != "" {
 		t.Errorf("a JVM that a fault held: got %q", got)
 	}
@@ -249,7 +244,8 @@ func TestStarved(t *testing.T) {
 
 // landedFault is a fault on a node in effect from one time to another; zero: it was not undone.
 func landedFault(kind, node string, from, to int64) *model.Fault {
-	f := &model.Fault{Name: kind, Kind: kind, Targets: []history.Object{{Kind: "Node", Name: node}}, Injecting: ms(from), Began: ms(from), Landed: ms(from + 500)}
+	f := &model.Fault{Name: kind, Kind: kind, Targets: []history.Object{{Kind: "Node", Name: node}}, Injecting: ms(from), Began: ms(from),
+		Landed: ms(from + 500)}
 	if to > 0 {
 		f.Recovered = ms(to)
 	}

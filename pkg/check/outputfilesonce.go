@@ -12,7 +12,8 @@ import (
 func outputFilesOnce() Definition {
 	return Definition{
 		Name: "outputFilesOnce", Files: true,
-		Doc: "The files of the workload's outputs are those of one write each: no directory of a write that was not finished is left (_temporary), " +
+		Doc: "The files of the workload's outputs are those of one write each: no directory of a write that was not finished is left " +
+			"(_temporary), " +
 			"and no directory has files of several writes. Where the run without faults has such directories, too, or there is none, " +
 			"and where a table says itself which of its files count, files of several writes prove nothing.",
 		Args: func() any { return &NoArgs{} },

@@ -91,7 +91,8 @@ func changedFiles(change func(*history.OutputFiles)) history.OutputData {
 
 func TestOutputsEqualTheBaselines(t *testing.T) {
 	t.Parallel()
-	rows, keyed := expectOutput("resultEqualsBaseline", args{"path": table}), expectOutput("resultEqualsBaseline", args{"path": table, "compare": "keys", "keys": []string{"id"}})
+	rows, keyed := expectOutput("resultEqualsBaseline", args{"path": table}), expectOutput("resultEqualsBaseline",
+		args{"path": table, "compare": "keys", "keys": []string{"id"}})
 	abc := fingerprintOf(0, "a", "b", "c")
 	unreadable := history.OutputData{Name: table, Error: "no such file"}
 	for _, c := range []struct {
@@ -102,18 +103,32 @@ func TestOutputsEqualTheBaselines(t *testing.T) {
 		says  string
 	}{
 		{"equal, in another order", rows, wrote(abc, fingerprintOf(0, "c", "a", "b")), Pass, "has the 3 rows of the run without faults"},
-		{"lost", rows, wrote(abc, fingerprintOf(0, "a", "c")), Violation, "output /shared/table has 2 rows, without faults it has 3 rows: 1 row lost (b)"},
+		{"lost", rows, wrote(abc, fingerprintOf(0, "a", "c")), Violation,
+			"output /shared/table has 2 rows, without faults it has 3 rows: 1 row lost (b)"},
 		{"doubled", rows, wrote(abc, fingerprintOf(0, "a", "b", "c", "b")), Violation, "1 row doubled (b stands 2 times instead of 1)"},
-		{"once instead of twice", rows, wrote(fingerprintOf(0, "a", "a"), fingerprintOf(0, "a")), Violation, "1 row lost (a stands 1 time instead of 2)"},
-		{"another row", rows, wrote(abc, fingerprintOf(0, "a", "b", "d")), Violation, "1 row lost (c); 1 row that the run without faults has not (d); columns that differ: amount"},
-		{"a changed row has a name", keyed, wrote(fingerprintOf(0, "1=a", "2=b"), fingerprintOf(0, "1=a", "2=c")), Violation, "1 row changed (2=b is now 2=c); columns that differ: amount"},
-		{"several things at once", keyed, wrote(fingerprintOf(0, "1=a", "2=b", "3=c"), fingerprintOf(0, "1=x", "3=c", "3=c")), Violation, "1 row lost (2=b); 1 row doubled (3=c stands 2 times instead of 1); 1 row changed (1=a is now 1=x)"},
-		{"nobody read it", rows, func(s *historytest.Story) { s.Outputs = []history.OutputData{abc} }, Inconclusive, "it was not read (nobody read it)"},
+		{"once instead of twice", rows, wrote(fingerprintOf(0, "a", "a"), fingerprintOf(0, "a")), Violation,
+			"1 row lost (a stands 1 time instead of 2)"},
+		{"another row", rows, wrote(abc, fingerprintOf(0, "a", "b", "d")), Violation,
+			"1 row lost (c); 1 row that the run without faults has not (d); columns that differ: amount"},
+		{"a changed row has a name", keyed, wrote(fingerprintOf(0, "1=a", "2=b"), fingerprintOf(0, "1=a", "2=c")), Violation,
+			"1 row changed (2=b is now 2=c); columns that differ: amount"},
+		{"several things at once", keyed, wrote(fingerprintOf(0, "1=a", "2=b", "3=c"), fingerprintOf(0, "1=x", "3=c", "3=c")), Violation,
+			"1 row lost (2=b); 1 row doubled (3=c stands 2 times instead of 1); 1 row changed (1=a is now 1=x)"},
+		{"nobody read it", rows, func(s *historytest.Story) { s.Outputs = []history.OutputData{abc} }, Inconclusive,
+			"it was not read (nobody read it)"},
 		{"it could not be read", rows, wrote(abc, unreadable), Inconclusive, "it was not read (no such file)"},
-		{"it could not be read without faults", rows, wrote(unreadable, abc), Inconclusive, "it is not known what it is without faults (no such file)"},
-		{"the baseline does not know it", rows, func(s *historytest.Story) { s.Extra = func(b *historytest.Builder) { b.Output(48*time.Second, abc) } }, Inconclusive, "nobody read it"},
-		{"lost, but the application did not end", rows, both(wrote(abc, fingerprintOf(0, "a")), func(s *historytest.Story) { s.Completed = 0 }), Inconclusive, "the application ended well"},
-		{"doubled, and the application did not end", rows, both(wrote(abc, fingerprintOf(0, "a", "a", "b", "c")), func(s *historytest.Story) { s.Completed = 0 }), Violation, "1 row doubled"},
+		{"it could not be read without faults", rows, wrote(unreadable, abc), Inconclusive,
+			"it is not known what it is without faults (no such file)"},
+		{"the baseline does not know it", rows, func(s *historytest.Story) {
+			s.Extra = func(b *historytest.Builder) {
+				b.Output(48*time.Second,
+					abc)
+			}
+		}, Inconclusive, "nobody read it"},
+		{"lost, but the application did not end", rows, both(wrote(abc, fingerprintOf(0, "a")), func(s *historytest.Story) { s.Completed = 0 }),
+			Inconclusive, "the application ended well"},
+		{"doubled, and the application did not end", rows,
+			both(wrote(abc, fingerprintOf(0, "a", "a", "b", "c")), func(s *historytest.Story) { s.Completed = 0 }), Violation, "1 row doubled"},
 		{"read while drivers wrote", rows, readBefore(44*time.Second, abc, fingerprintOf(0, "a")), Inconclusive, "alive"},
 		{"files of an earlier run", rows, wrote(abc, func() history.OutputData {
 			o := fingerprintOf(0, "a", "a", "b", "c")
@@ -170,8 +185,10 @@ func TestOutputFilesOnce(t *testing.T) {
 		says  string
 	}{
 		{"once", wrote(once, once), Pass, "has 4 files"},
-		{"a write that was not finished", wrote(once, temporary), Violation, "has 1 directory of writes that were not finished: batch=1/_temporary"},
-		{"files of two writes", wrote(once, shared), Violation, "1 directory with files of several writes: batch=0 (2 writes: part-0-a, part-0-b)"},
+		{"a write that was not finished", wrote(once, temporary), Violation,
+			"has 1 directory of writes that were not finished: batch=1/_temporary"},
+		{"files of two writes", wrote(once, shared), Violation,
+			"1 directory with files of several writes: batch=0 (2 writes: part-0-a, part-0-b)"},
 		{"files of two writes, as without faults", wrote(shared, shared), Inconclusive, "may do so by itself"},
 		{"files of two writes, and nobody knows whether without faults, too", func(s *historytest.Story) {
 			s.Extra = func(b *historytest.Builder) { b.Output(48*time.Second, shared) }
@@ -179,7 +196,8 @@ func TestOutputFilesOnce(t *testing.T) {
 		{"files of two writes that the table's log tells apart", wrote(once, logged), Pass, "has 4 files"},
 		{"nobody knows its files", wrote(once, without), Inconclusive, "are not known"},
 		{"not read", func(*historytest.Story) {}, Inconclusive, "nobody read it"},
-		{"left of an application that did not end", both(wrote(once, temporary), func(s *historytest.Story) { s.Completed = 0 }), Inconclusive, "the application ended well"},
+		{"left of an application that did not end", both(wrote(once, temporary), func(s *historytest.Story) { s.Completed = 0 }), Inconclusive,
+			"the application ended well"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -192,8 +210,8 @@ func TestOutputFilesOnce(t *testing.T) {
 	})
 }
 
-// TestDifferencesOfManyRows compares outputs of which only a sample is listed: what is counted is never more than what is there, and that they
-// differ is always seen.
+// TestDifferencesOfManyRows compares outputs of which only a sample is listed: what is counted is never more than what is there, and that
+// they differ is always seen.
 func TestDifferencesOfManyRows(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
@@ -217,7 +235,8 @@ func TestDifferencesOfManyRows(t *testing.T) {
 			t.Fatalf("%d lost, %d doubled: it says %q", lose, double, d)
 		}
 		exact := wantedBits == 0 && gotBits == 0
-		if d.lost.count > int64(lose) || d.doubled.count > int64(double) || exact && (d.lost.count != int64(lose) || d.doubled.count != int64(double)) {
+		if d.lost.count > int64(lose) || d.doubled.count > int64(double) || exact &&
+			(d.lost.count != int64(lose) || d.doubled.count != int64(double)) {
 			t.Fatalf("%d lost, %d doubled: it says %q", lose, double, d)
 		}
 		if d.fresh.count != 0 && exact {

@@ -156,11 +156,13 @@ func executorRecovery(m *model.Model, lost []*model.ExecutorLoss, bounds Recover
 		if !m.Nodes[node].SilentBefore(since) {
 			s.then("detection", m.Nodes[node].Lost(since), time.Duration(bounds.Detection), fmt.Sprintf("node %s is not Ready", node))
 		}
-		s.then("eviction", firstEnded(lost, since), time.Duration(bounds.Eviction), fmt.Sprintf("executor pod %s is marked for deletion or has ended", lost[0].Pod.Name))
+		s.then("eviction", firstEnded(lost, since), time.Duration(bounds.Eviction),
+			fmt.Sprintf("executor pod %s is marked for deletion or has ended", lost[0].Pod.Name))
 	} else {
 		s.then("detection", removed(driver, lost, since), time.Duration(bounds.Detection), "the driver removes the lost executor")
 	}
-	s.then(phaseExecutorsBack, model.AllReplaced(lost), time.Duration(bounds.ExecutorsBack), fmt.Sprintf("%d executors have registered anew", len(lost)))
+	s.then(phaseExecutorsBack, model.AllReplaced(lost), time.Duration(bounds.ExecutorsBack),
+		fmt.Sprintf("%d executors have registered anew", len(lost)))
 	s.then(phaseFirstProgress, firstTaskOfNew(lost), time.Duration(bounds.FirstProgress), "a new executor has ended its first task")
 	return s.servedUntil(m, lost[0].Driver)
 }

@@ -79,7 +79,8 @@ func readPlan(run history.RunData) (plan, error) {
 		return plan{}, fmt.Errorf("the plan in the history cannot be read: %w; judge it with the release that made it", err)
 	}
 	if version := cmp.Or(read.APIVersion, planVersion); version != planVersion {
-		return plan{}, fmt.Errorf("the plan in the history has the version %q, this sparkchaos reads %s: judge it with the release that made it", version, planVersion)
+		const format = "the plan in the history has the version %q, this sparkchaos reads %s: judge it with the release that made it"
+		return plan{}, fmt.Errorf(format, version, planVersion)
 	}
 	if kind := cmp.Or(read.Kind, planKind); kind != planKind {
 		return plan{}, fmt.Errorf("the plan in the history is of kind %q, want %s", kind, planKind)
@@ -103,7 +104,8 @@ func readPlan(run history.RunData) (plan, error) {
 		case "recover":
 			p.recovers[s.Fault] = true
 		default:
-			return plan{}, fmt.Errorf("the plan in the history cannot be read: step %q of fault %s has the action %q, want inject or recover", s.ID, s.Fault, s.Action)
+			return plan{}, fmt.Errorf("the plan in the history cannot be read: step %q of fault %s has the action %q, want inject or recover",
+				s.ID, s.Fault, s.Action)
 		}
 		if kinds := slices.Sorted(maps.Keys(s.Do)); len(kinds) > 0 {
 			p.kinds[s.Fault] = kinds[0]

@@ -114,7 +114,8 @@ func (s *tale) drawDriver(t *rapid.T, n int, node string, created time.Duration,
 	d.Started = drawTime(t, d.Running+500*time.Millisecond, d.Running+1500*time.Millisecond, "started")
 	d.FirstTask = d.Started + 2*second
 	for i := range rapid.IntRange(1, 3).Draw(t, "executors") {
-		d.Executors = append(d.Executors, s.drawExecutor(t, &d, i+1, rapid.SampledFrom(usable).Draw(t, "executor's node"), d.Started+300*time.Millisecond))
+		d.Executors = append(d.Executors, s.drawExecutor(t, &d, i+1, rapid.SampledFrom(usable).Draw(t, "executor's node"),
+			d.Started+300*time.Millisecond))
 	}
 	return d
 }
@@ -122,7 +123,8 @@ func (s *tale) drawDriver(t *rapid.T, n int, node string, created time.Duration,
 func (s *tale) drawExecutor(t *rapid.T, d *historytest.Driver, id int, node string, created time.Duration) historytest.Executor {
 	return historytest.Executor{
 		UID: fmt.Sprintf("%s-e%d", d.UID, id), ID: strconv.Itoa(id), Node: node, Created: created,
-		Registered: drawTime(t, created+1200*time.Millisecond, created+2*second, "registered"), Silent: taleEnd, Finished: taleEnd + 600*time.Millisecond,
+		Registered: drawTime(t, created+1200*time.Millisecond, created+2*second, "registered"), Silent: taleEnd, Finished: taleEnd +
+			600*time.Millisecond,
 	}
 }
 
@@ -171,7 +173,8 @@ func (s *tale) strikeExecutors(t *rapid.T, d *historytest.Driver, at time.Durati
 		if len(nodes) == 0 {
 			return usable
 		}
-		fault := strike{name: fmt.Sprintf("strike-%s-%d", d.UID, i), kind: "nodePowerOff", node: rapid.SampledFrom(nodes).Draw(t, "struck node"), at: at}
+		fault := strike{name: fmt.Sprintf("strike-%s-%d", d.UID, i), kind: "nodePowerOff",
+			node: rapid.SampledFrom(nodes).Draw(t, "struck node"), at: at}
 		usable = slices.DeleteFunc(slices.Clone(usable), func(n string) bool { return n == fault.node })
 		s.strikes = append(s.strikes, fault)
 		for j := range len(d.Executors) {
@@ -334,7 +337,8 @@ func (s *tale) lives(d historytest.Driver, container bool) []lifetime {
 	all := []lifetime{{int(from.Milliseconds()), int((last + 100*time.Millisecond).Milliseconds())}}
 	if beats := s.resumed[d.UID]; beats > 0 {
 		thawed := s.strikeOf(d.UID).thawed
-		all = append(all, lifetime{int(thawed.Milliseconds()), int((thawed + beats/(100*time.Millisecond)*(100*time.Millisecond) + 100*time.Millisecond).Milliseconds())})
+		all = append(all, lifetime{int(thawed.Milliseconds()),
+			int((thawed + beats/(100*time.Millisecond)*(100*time.Millisecond) + 100*time.Millisecond).Milliseconds())})
 	}
 	return all
 }
@@ -381,7 +385,8 @@ func (s *tale) checkOverlap(t fataler, got Result) {
 	case s.intact() && certain > s.overlap && got.Verdict != Violation:
 		t.Fatalf("%s, but the drivers lived together for %s, %s is allowed, and all is known: %s", got.Verdict, certain, s.overlap, got.Message)
 	case s.intact() && possible <= s.overlap && got.Verdict != Pass:
-		t.Fatalf("%s, but the drivers lived together for %s at most, %s is allowed, and all is known: %s", got.Verdict, possible, s.overlap, got.Message)
+		t.Fatalf("%s, but the drivers lived together for %s at most, %s is allowed, and all is known: %s", got.Verdict, possible, s.overlap,
+			got.Message)
 	}
 }
 
@@ -647,7 +652,8 @@ func TestAHeartbeatRemovesNoOverlap(t *testing.T) {
 		at := drawTime(t, d.Started, 46*second, "heartbeat")
 		s.extra = append(s.extra, func(b *historytest.Builder) {
 			b.Witness(at+time.Millisecond, at, history.WitnessRecord{
-				Type: history.Heartbeat, Role: "driver", PodUID: d.UID, PodName: "driver-" + d.UID, Node: d.Node, AppID: d.Application, Incarnation: d.UID,
+				Type: history.Heartbeat, Role: "driver", PodUID: d.UID, PodName: "driver-" + d.UID, Node: d.Node, AppID: d.Application,
+				Incarnation: d.UID,
 			})
 		})
 		after := bytesOf(t, s.story())

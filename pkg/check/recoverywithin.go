@@ -20,9 +20,11 @@ type RecoveryArgs struct {
 	Rescheduling scenario.Duration `json:"rescheduling,omitempty"`
 	// DriverStart is from the new pod's running until Spark has started in it.
 	DriverStart scenario.Duration `json:"driverStart,omitempty"`
-	// ExecutorsBack is from the driver's start, or from the detection of a lost executor, until as many executors are registered as before the fault.
+	// ExecutorsBack is from the driver's start, or from the detection of a lost executor, until as many executors are registered as before
+	// the fault.
 	ExecutorsBack scenario.Duration `json:"executorsBack,omitempty"`
-	// FirstProgress is from the driver's start until a first task or batch has ended in it, or from the executors' return until one of them ended a task.
+	// FirstProgress is from the driver's start until a first task or batch has ended in it, or from the executors' return until one of them
+	// ended a task.
 	FirstProgress scenario.Duration `json:"firstProgress,omitempty"`
 	// Total is from the fault's begin until the last of all phases.
 	Total scenario.Duration `json:"total,omitempty"`
@@ -36,8 +38,10 @@ func (a *RecoveryArgs) longest() time.Duration {
 
 func recoveryWithin() Definition {
 	return Definition{
-		Name:     "recoveryWithin",
-		Doc:      "Each phase of the recovery from each fault (detection, eviction, rescheduling, driverStart, executorsBack, firstProgress, and their total) ends within its bound, one bound at least; a phase without a bound is measured only. A phase that the next fault cut short is not judged.",
+		Name: "recoveryWithin",
+		Doc: "Each phase of the recovery from each fault (detection, eviction, rescheduling, driverStart, executorsBack, firstProgress, " +
+			"and their total) ends within its bound, one bound at least; a phase without a bound is measured only. A phase that the next fault " +
+			"cut short is not judged.",
 		Args:     func() any { return &RecoveryArgs{} },
 		Problems: recoveryProblems,
 		Bound: func(args any) scenario.Bound {
@@ -273,7 +277,8 @@ func (s step) lastWord() string {
 
 // total returns all phases of a fault as one, not ended as long as any of them is not.
 func total(fault *model.Fault, steps []step, bounds RecoveryArgs) step {
-	t := step{name: "total", from: fault.Began, bound: time.Duration(bounds.Total), begins: "fault " + fault.Name + " begins to act", ends: "the recovery is complete"}
+	t := step{name: "total", from: fault.Began, bound: time.Duration(bounds.Total), begins: "fault " + fault.Name + " begins to act",
+		ends: "the recovery is complete"}
 	ended := true
 	for _, s := range steps {
 		switch {

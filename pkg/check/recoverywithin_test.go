@@ -18,7 +18,8 @@ func executorKilled(s *historytest.Story) {
 	d := &s.Drivers[0]
 	d.Silent, d.Terminating, d.Finished, d.Deleted = 44*second, 0, 45*second, 0
 	d.Executors[1].Silent, d.Executors[1].Finished, d.Executors[1].Deleted = 10*second, 11*second, 12*second
-	d.Executors = append(d.Executors, historytest.Executor{UID: "e5", ID: "3", Node: "n3", Created: 13 * second, Registered: 16 * second, Silent: 44 * second, Finished: 45 * second})
+	d.Executors = append(d.Executors, historytest.Executor{UID: "e5", ID: "3", Node: "n3", Created: 13 * second, Registered: 16 * second,
+		Silent: 44 * second, Finished: 45 * second})
 	s.Drivers = s.Drivers[:1]
 	s.Extra = func(b *historytest.Builder) {
 		driver := history.WitnessRecord{Role: "driver", PodUID: "d1", PodName: "driver-d1", Node: "n1", Incarnation: "d1"}
@@ -37,31 +38,39 @@ func TestRecoveryWithin(t *testing.T) {
 		{name: "no bound", args: args{}, want: Inconclusive, says: "it could never be violated"},
 		{name: "one bound", want: Pass, measure: "21s"},
 		{name: "each within its bound", want: Pass, args: args{
-			"detection": "4s", "eviction": "1500ms", "rescheduling": "9s", "driverStart": "1500ms", "executorsBack": "3500ms", "firstProgress": "5s", "total": "21s",
+			"detection": "4s", "eviction": "1500ms", "rescheduling": "9s", "driverStart": "1500ms", "executorsBack": "3500ms",
+			"firstProgress": "5s", "total": "21s",
 		}},
 		{name: "detection late", args: args{"detection": "3s"}, want: Violation, measure: "detection 4s"},
 		{name: "eviction late", args: args{"eviction": "1s"}, want: Violation, measure: "eviction 1.5s"},
 		{name: "rescheduling late", args: args{"rescheduling": "8s"}, want: Violation, measure: "rescheduling 9s"},
 		{name: "driver start late", args: args{"driverStart": "1s"}, want: Violation, measure: "driver start 1.5s"},
 		{name: "executors back late", args: args{"executorsBack": "3s"}, want: Violation, measure: "executors back 3.5s"},
-		{name: "first progress late", args: args{"firstProgress": "4s"}, want: Violation, measure: "first progress 5s", shows: []string{"Spark has started in pod driver-d2"}},
+		{name: "first progress late", args: args{"firstProgress": "4s"}, want: Violation, measure: "first progress 5s",
+			shows: []string{"Spark has started in pod driver-d2"}},
 		{name: "total late", args: args{"total": "20s"}, want: Violation, measure: "total 21s", shows: []string{"begins to act"}},
-		{name: "one executor never came back", args: args{"executorsBack": "10s"}, want: Violation, measure: "executors back never", twist: func(s *historytest.Story) {
-			s.Drivers[1].Executors = s.Drivers[1].Executors[:1]
-		}},
-		{name: "one executor never came back, no bound", want: Inconclusive, says: "executors back was not seen to end", twist: func(s *historytest.Story) {
-			s.Drivers[1].Executors = s.Drivers[1].Executors[:1]
-		}},
-		{name: "no progress before the record ends", args: args{"firstProgress": "10m"}, want: Inconclusive, twist: func(s *historytest.Story) { s.Drivers[1].FirstTask = 0 }},
+		{name: "one executor never came back", args: args{"executorsBack": "10s"}, want: Violation, measure: "executors back never",
+			twist: func(s *historytest.Story) {
+				s.Drivers[1].Executors = s.Drivers[1].Executors[:1]
+			}},
+		{name: "one executor never came back, no bound", want: Inconclusive, says: "executors back was not seen to end",
+			twist: func(s *historytest.Story) {
+				s.Drivers[1].Executors = s.Drivers[1].Executors[:1]
+			}},
+		{name: "no progress before the record ends", args: args{"firstProgress": "10m"}, want: Inconclusive,
+			twist: func(s *historytest.Story) { s.Drivers[1].FirstTask = 0 }},
 		{name: "never complete", args: args{"total": "30s"}, want: Violation, measure: "total never", twist: withoutReplacement},
-		{name: "nothing was seen any more, from before the bound", args: args{"total": "30s"}, want: Inconclusive, twist: both(withoutReplacement, blindSince(20*second))},
+		{name: "nothing was seen any more, from before the bound", args: args{"total": "30s"}, want: Inconclusive,
+			twist: both(withoutReplacement, blindSince(20*second))},
 		{name: "a driver that never reported is replaced", want: Inconclusive, twist: func(s *historytest.Story) { s.Drivers[0].Started = 0 }},
 		{name: "no fault", want: Inconclusive, twist: withoutFault},
-		{name: "a fault that struck nothing of the application", want: Inconclusive, says: "nothing to recover from", twist: func(s *historytest.Story) {
-			s.Targets = []history.Object{{Kind: "Node", Name: "n9"}}
-		}},
+		{name: "a fault that struck nothing of the application", want: Inconclusive, says: "nothing to recover from",
+			twist: func(s *historytest.Story) {
+				s.Targets = []history.Object{{Kind: "Node", Name: "n9"}}
+			}},
 		{name: "an executor killed", want: Pass, measure: "7s", twist: executorKilled},
-		{name: "an executor killed, back too late", args: args{"executorsBack": "4s"}, want: Violation, measure: "executors back 4.5s", twist: executorKilled},
+		{name: "an executor killed, back too late", args: args{"executorsBack": "4s"}, want: Violation, measure: "executors back 4.5s",
+			twist: executorKilled},
 	})
 }
 

@@ -12,6 +12,8 @@ import (
 )
 
 // Finding is a Result that is being put together.
+//
+// A function that looks for one reason among several to end a finding returns a *Result: nil if it found none.
 type Finding struct {
 	Result
 	model *model.Model
@@ -74,7 +76,8 @@ func (f *Finding) Violated(message string, args ...any) Result {
 func (f *Finding) Late(w Window, message string, args ...any) Result {
 	if blind := f.model.Blind(w.From, w.To, w.Kinds...); len(blind) > 0 {
 		for _, gap := range blind {
-			f.Assume(false, "%ss were seen all the time (not for %s until %s: %s)", gap.Kind, wording.Duration(gap.Data.For), wording.Duration(f.model.Offset(gap.At)), gap.Data.Reason)
+			f.Assume(false, "%ss were seen all the time (not for %s until %s: %s)", gap.Kind, wording.Duration(gap.Data.For),
+				wording.Duration(f.model.Offset(gap.At)), gap.Data.Reason)
 		}
 	}
 	r := f.Violated(message, args...)

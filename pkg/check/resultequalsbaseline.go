@@ -21,9 +21,11 @@ import (
 func resultEqualsBaseline() Definition {
 	return Definition{
 		Name: "resultEqualsBaseline", Baseline: true,
-		Doc: "The application committed the results of the run without faults: nothing lost, nothing else, and no result twice with different values. " +
+		Doc: "The application committed the results of the run without faults: nothing lost, nothing else, and no result twice with different " +
+			"values. " +
 			"The outputs that the workload names have the rows of that run: none lost, doubled, changed or new. " +
-			"A second incarnation may commit the same value again, which is reported and is no violation; if both were alive at the time, the result may stand twice, and the verdict is inconclusive.",
+			"A second incarnation may commit the same value again, which is reported and is no violation; if both were alive at the time, the " +
+			"result may stand twice, and the verdict is inconclusive.",
 		Args: func() any { return &NoArgs{} },
 		New:  func(any) Checker { return CheckerFunc(checkResult) },
 	}
@@ -58,11 +60,11 @@ func checkLedger(m *model.Model) Result {
 	f.Assume(len(strangers) == 0, "each result was committed by an incarnation of this run's driver%s", wording.Except(strangers))
 	well, _, _ := completed(m)
 	for _, key := range slices.Sorted(maps.Keys(commits)) {
-		if r, differs := f.compare(key, commits[key]); differs {
+		if r := f.compare(key, commits[key]); r != nil {
 			if certain := f.certainlyWrong(wrong, commits); r.Verdict != Violation && certain != nil {
 				return *certain
 			}
-			return r
+			return *r
 		}
 	}
 	f.Assume(!well.Never(), "the application ended well")
@@ -184,8 +186,8 @@ func writes(m *model.Model, c model.Commit) bool {
 	return pod != nil && pod.Owner.Kind == "Pod" && pod.Owner.UID == c.Incarnation
 }
 
-// certainlyWrong returns a violation if the last value of the last driver that committed a result is not the baseline's, all of whose records
-// are known: what other drivers did, on whatever disk, makes it no better. foreign is why the baseline is another one's.
+// certainlyWrong returns a violation if the last value of the last driver that committed a result is not the baseline's, all of whose
+// records are known: what other drivers did, on whatever disk, makes it no better. foreign is why the baseline is another one's.
 func (f *Finding) certainlyWrong(foreign string, commits map[string][]model.Commit) *Result {
 	drivers := map[string]*model.Incarnation{}
 	for _, incarnation := range f.model.Incarnations() {
@@ -206,35 +208,37 @@ func (f *Finding) certainlyWrong(foreign string, commits map[string][]model.Comm
 		v.Assume(true, "the baseline is one of this workload and this image")
 		since := slices.DeleteFunc(f.model.Incarnations(), func(i *model.Incarnation) bool { return i.Number < drivers[last.Incarnation].Number })
 		v.AssumeDrivers(since)
-		if !v.AssumeDisks(append(f.model.NodesOf(since), last.Node), "that the last writer of "+key+", or a later driver, ran on") || len(v.unheld()) > 0 {
+		if !v.AssumeDisks(append(f.model.NodesOf(since), last.Node), "that the last writer of "+key+", or a later driver, ran on") ||
+			len(v.unheld()) > 0 {
 			continue
 		}
-		r, _ := v.compare(key, []model.Commit{last})
-		return &r
+		return v.compare(key, []model.Commit{last})
 	}
 	return nil
 }
 
-// compare returns a violation if a result differs from the baseline's or between incarnations.
-func (f *Finding) compare(key string, commits []model.Commit) (Result, bool) {
+// compare returns a violation if a result differs from the baseline's or between incarnations; nil if it does not.
+func (f *Finding) compare(key string, commits []model.Commit) *Result {
 	final := finals(commits)
 	for _, c := range final[1:] {
 		if c.Value != final[0].Value {
 			f.Cite(final[0].At, "pod %s commits %s = %s", final[0].Pod, key, final[0].Value)
 			f.Cite(c.At, "pod %s of another incarnation commits %s = %s", c.Pod, key, c.Value)
-			return f.Violated("%s was committed by two incarnations with different values: %s and %s", key, final[0].Value, c.Value), true
+			r := f.Violated("%s was committed by two incarnations with different values: %s and %s", key, final[0].Value, c.Value)
+			return &r
 		}
 	}
 	want, known := f.model.Baseline.Results[key]
 	got := final[0]
 	if known && got.Value == want {
-		return Result{}, false
+		return nil
 	}
 	f.Cite(got.At, "pod %s commits %s = %s", got.Pod, key, got.Value)
+	r := f.Violated("%s is %s, in the run without faults it is %s", key, got.Value, want)
 	if !known {
-		return f.Violated("%s = %s was committed, but the run without faults has no such result", key, got.Value), true
+		r = f.Violated("%s = %s was committed, but the run without faults has no such result", key, got.Value)
 	}
-	return f.Violated("%s is %s, in the run without faults it is %s", key, got.Value, want), true
+	return &r
 }
 
 // finals returns the last commit of each incarnation: within one life a result may be committed step by step.

@@ -36,27 +36,33 @@ func TestResultEqualsBaseline(t *testing.T) {
 			s.Drivers[1].Commits = map[string]string{"wordcount": "sha256:dead"}
 		}},
 		{name: "lost", want: Violation, says: "were lost: wordcount", twist: func(s *historytest.Story) { s.Drivers[1].Commits = nil }},
-		{name: "lost, but the application did not end", want: Inconclusive, twist: func(s *historytest.Story) { s.Drivers[1].Commits, s.Completed = nil, 0 }},
+		{name: "lost, but the application did not end", want: Inconclusive,
+			twist: func(s *historytest.Story) { s.Drivers[1].Commits, s.Completed = nil, 0 }},
 		{name: "lost, but a disk was not read", want: Inconclusive, says: "n1", twist: func(s *historytest.Story) {
 			s.Drivers[1].Commits = nil
 			unreadDisk(s)
 		}},
-		{name: "another value of the last driver, and the dead one's disk was not read", want: Violation, says: "in the run without faults it is sha256:feed", twist: func(s *historytest.Story) {
-			s.Drivers[1].Commits = map[string]string{"wordcount": "sha256:dead"}
-			unreadDisk(s)
-		}},
-		{name: "another value of the dead driver, whose disk was not read", want: Inconclusive, says: "n1", twist: and(committed(9*second, "d1", "n1", "wordcount", "sha256:dead"), func(s *historytest.Story) {
-			s.Drivers[1].Commits = nil
-			unreadDisk(s)
-		})},
+		{name: "another value of the last driver, and the dead one's disk was not read", want: Violation,
+			says: "in the run without faults it is sha256:feed", twist: func(s *historytest.Story) {
+				s.Drivers[1].Commits = map[string]string{"wordcount": "sha256:dead"}
+				unreadDisk(s)
+			}},
+		{name: "another value of the dead driver, whose disk was not read", want: Inconclusive, says: "n1",
+			twist: and(committed(9*second, "d1", "n1", "wordcount", "sha256:dead"), func(s *historytest.Story) {
+				s.Drivers[1].Commits = nil
+				unreadDisk(s)
+			})},
 		{name: "something else", want: Violation, says: "no such result", twist: committed(40*second, "d2", "n2", "more", "1")},
-		{name: "twice with different values", want: Violation, says: "two incarnations with different values", twist: committed(9*second, "d1", "n1", "wordcount", "sha256:dead")},
-		{name: "twice with equal values", want: Pass, says: "committed by more than one incarnation with equal values: wordcount", twist: committed(9*second, "d1", "n1", "wordcount", "sha256:feed")},
+		{name: "twice with different values", want: Violation, says: "two incarnations with different values",
+			twist: committed(9*second, "d1", "n1", "wordcount", "sha256:dead")},
+		{name: "twice with equal values", want: Pass, says: "committed by more than one incarnation with equal values: wordcount",
+			twist: committed(9*second, "d1", "n1", "wordcount", "sha256:feed")},
 		{name: "step by step within one life", want: Pass, twist: committed(40*second, "d2", "n2", "wordcount", "sha256:half")},
 		{name: "the baseline's own commits do not count", want: Pass, twist: func(s *historytest.Story) {
 			s.Extra = func(b *historytest.Builder) {
 				b.Witness(52*second, 0, history.WitnessRecord{
-					Type: history.Ledger, Role: "driver", PodUID: "old", Node: "n3", Via: "disk", Detail: map[string]string{"key": "wordcount", "value": "sha256:else"},
+					Type: history.Ledger, Role: "driver", PodUID: "old", Node: "n3", Via: "disk",
+					Detail: map[string]string{"key": "wordcount", "value": "sha256:else"},
 				})
 			}
 		}},

@@ -266,7 +266,8 @@ type mapBook struct {
 }
 
 func newMapBook(m *model.Model, incarnation *model.Incarnation) *mapBook {
-	b := &mapBook{driver: incarnation.Driver, pods: map[string]*model.Pod{}, runs: map[outputKey][]*model.Task{}, complete: map[string]model.Moment{}}
+	b := &mapBook{driver: incarnation.Driver, pods: map[string]*model.Pod{}, runs: map[outputKey][]*model.Task{},
+		complete: map[string]model.Moment{}}
 	for _, pod := range m.Executors(incarnation) {
 		b.pods[pod.ExecutorID] = pod
 	}
@@ -304,15 +305,16 @@ func (b *mapBook) keys() []outputKey {
 func (b *mapBook) holder(key outputKey, at model.Moment) *model.Task {
 	var last *model.Task
 	for _, task := range b.runs[key] {
-		if task.Succeeded() && task.Ended.At.Before(at.At) && (last == nil || cmp.Or(last.Ended.At.Compare(task.Ended.At), cmp.Compare(last.ID, task.ID)) < 0) {
+		if task.Succeeded() && task.Ended.At.Before(at.At) &&
+			(last == nil || cmp.Or(last.Ended.At.Compare(task.Ended.At), cmp.Compare(last.ID, task.ID)) < 0) {
 			last = task
 		}
 	}
 	return last
 }
 
-// lost reports whether the executor that had a map output was lost before it was computed again: its pod ended or was deleted, or the driver
-// removed it.
+// lost reports whether the executor that had a map output was lost before it was computed again: its pod ended or was deleted, or the
+// driver removed it.
 func (b *mapBook) lost(before, again *model.Task) bool {
 	var ends []model.Moment
 	if pod := b.pods[before.Executor]; pod != nil {

@@ -25,7 +25,8 @@ type ShuffleArgs struct {
 func shuffleSurvives() Definition {
 	return Definition{
 		Name: invariantShuffleSurvives,
-		Doc: "Of the map outputs that were complete when a fault struck an executor, its node or the node's shuffle service, none is computed again, or exactly those that the fault struck, " +
+		Doc: "Of the map outputs that were complete when a fault struck an executor, its node or the node's shuffle service, none is computed " +
+			"again, or exactly those that the fault struck, " +
 			"while tasks that started after it read the shuffle to a good end.",
 		Args: func() any { return &ShuffleArgs{} },
 		Problems: func(args any) []string {
@@ -62,22 +63,26 @@ func checkShuffle(m *model.Model, allowed string) Result {
 		if r.ownLoss() {
 			continue // a rerun that is a violation outranks it
 		}
-		if result, settled := f.judgeRerun(r, allowed); settled {
-			return result
+		if result := f.judgeRerun(r, allowed); result != nil {
+			return *result
 		}
 	}
 	if i := slices.IndexFunc(s.reruns, rerun.ownLoss); i >= 0 {
 		r := s.reruns[i]
 		f.Cite(r.task.Started, "executor %s computes %s again", r.task.Executor, r.output)
-		return f.Inconclusive("%s was computed again after executor %s, which had it, was lost, though no fault had struck that executor: what it lost cannot be laid to a fault", r.output, r.before.Executor)
+		return f.Inconclusive("%s was computed again after executor %s, which had it, was lost, though no fault had struck that executor: "+
+			"what it lost cannot be laid to a fault", r.output, r.before.Executor)
 	}
 	for _, h := range s.hits {
 		reader := h.reader(m)
-		if !f.Assume(reader != nil, "a task that started after %s had landed, where it did not strike, read the shuffle to a good end", h.fault.Name) {
-			return f.Inconclusive("no task that started after %s had landed, where it did not strike, read the shuffle to a good end, so nobody needed the map output", h.fault.Name)
+		if !f.Assume(reader != nil, "a task that started after %s had landed, where it did not strike, read the shuffle to a good end",
+			h.fault.Name) {
+			return f.Inconclusive("no task that started after %s had landed, where it did not strike, read the shuffle to a good end, so nobody "+
+				"needed the map output", h.fault.Name)
 		}
 		if left := h.notAgain(); allowed == RecomputedLost && len(left) > 0 {
-			return f.Inconclusive("%d of the %d map outputs that %s struck were not computed again: they were not lost, or were empty and not needed (whether anything is missing is for the result to show)",
+			return f.Inconclusive("%d of the %d map outputs that %s struck were not computed again: they were not lost, or were empty and not "+
+				"needed (whether anything is missing is for the result to show)",
 				len(left), len(h.struck), h.fault.Name)
 		}
 		h.cite(f, reader)
@@ -85,26 +90,32 @@ func checkShuffle(m *model.Model, allowed string) Result {
 	return f.shuffleHeld(s, allowed)
 }
 
-// judgeRerun judges a map output that was computed again; false if it may have been.
-func (f *Finding) judgeRerun(r rerun, allowed string) (Result, bool) {
+// judgeRerun judges a map output that was computed again; nil if it may have been.
+func (f *Finding) judgeRerun(r rerun, allowed string) *Result {
 	if r.after == nil {
-		return f.Inconclusive("%s was computed again before any fault struck map output: what came later cannot be laid to a fault", r.output), true
+		result := f.Inconclusive("%s was computed again before any fault struck map output: what came later cannot be laid to a fault", r.output)
+		return &result
 	}
 	if allowed == RecomputedLost && r.explained {
-		return Result{}, false
+		return nil
 	}
 	f.Cite(r.before.Ended, "executor %s has computed %s", r.before.Executor, r.output)
 	f.Cite(r.after.fault.Began, "%s strikes %s", r.after.fault.Name, r.after.what())
 	f.Cite(r.task.Started, "executor %s computes %s again", r.task.Executor, r.output)
 	if allowed == RecomputedNone {
-		return f.Violated("%s was computed again after %s, as were %d more", r.output, r.after.fault.Name, len(r.story.again())-1), true
+		result := f.Violated("%s was computed again after %s, as were %d more", r.output, r.after.fault.Name, len(r.story.again())-1)
+		return &result
 	}
-	return f.Violated("%s was computed again after %s, which had not struck it on executor %s", r.output, r.after.fault.Name, r.before.Executor), true
+	result := f.Violated("%s was computed again after %s, which had not struck it on executor %s", r.output, r.after.fault.Name,
+		r.before.Executor)
+	return &result
 }
 
 func (f *Finding) shuffleHeld(s *shuffleStory, allowed string) Result {
 	if allowed == RecomputedNone {
-		return f.Held("none of %d map outputs was computed again, though %d were struck; there were %s", s.outputs(), s.struck(), wording.Count(s.fetchFailures(), "failed fetch attempt"))
+		return f.Held("none of %d map outputs was computed again, though %d were struck; there were %s", s.outputs(), s.struck(),
+			wording.Count(s.fetchFailures(), "failed fetch attempt"))
 	}
-	return f.Held("exactly the %d of %d map outputs that were struck were computed again, after %s", s.struck(), s.outputs(), wording.Count(s.fetchFailures(), "failed fetch attempt"))
+	return f.Held("exactly the %d of %d map outputs that were struck were computed again, after %s", s.struck(), s.outputs(),
+		wording.Count(s.fetchFailures(), "failed fetch attempt"))
 }

@@ -159,7 +159,8 @@ func killed(uid, node, role string) func(*historytest.Builder) {
 // anotherDriver takes the first one's place at 41 s.
 func anotherDriver(s *historytest.Story) {
 	s.Drivers[0].Silent, s.Drivers[0].Finished, s.Drivers[0].Terminating = 40*second, 0, 40500*time.Millisecond
-	s.Drivers = append(s.Drivers, historytest.Driver{UID: "d2", Node: "n3", Application: "spark-2", Created: 41 * second, Running: 42 * second, Started: 43 * second, Silent: 44 * second})
+	s.Drivers = append(s.Drivers, historytest.Driver{UID: "d2", Node: "n3", Application: "spark-2", Created: 41 * second,
+		Running: 42 * second, Started: 43 * second, Silent: 44 * second})
 }
 
 func TestShuffleSurvivesNone(t *testing.T) {
@@ -167,26 +168,33 @@ func TestShuffleSurvivesNone(t *testing.T) {
 	e1, none := podTarget("e1"), args{"recomputed": "none"}
 	runInvariant(t, "shuffleSurvives", none, []invariantCase{
 		{name: "served without its executor", want: Pass, measure: "0 of 4 again", says: "though 2 were struck; there were 0 failed",
-			shows: []string{"all map output of shuffle 0 is there", "strikes 2 of 4", "started after it, has read"}, twist: shuffleCase(usualRun(), e1)},
-		{name: "every record twice", want: Pass, measure: "0 of 4 again", twist: shuffleCase(usualRun().with(func(r *shuffleRun) { r.twice = true }), e1)},
-		{name: "failed fetches that succeed when tried again", want: Pass, says: "there were 1 failed", twist: shuffleCase(usualRun().with(func(r *shuffleRun) {
-			r.add(taskRun{stage: 1, executor: "2", from: 21 * second, to: 23 * second, reason: "FetchFailed"})
-		}), e1)},
-		{name: "computed again", want: Violation, measure: "2 of 4 again", says: "map output 0 of shuffle 0 was computed again after lose-driver-node, as were 1 more",
+			shows: []string{"all map output of shuffle 0 is there", "strikes 2 of 4", "started after it, has read"},
+			twist: shuffleCase(usualRun(), e1)},
+		{name: "every record twice", want: Pass, measure: "0 of 4 again",
+			twist: shuffleCase(usualRun().with(func(r *shuffleRun) { r.twice = true }), e1)},
+		{name: "failed fetches that succeed when tried again", want: Pass, says: "there were 1 failed",
+			twist: shuffleCase(usualRun().with(func(r *shuffleRun) {
+				r.add(taskRun{stage: 1, executor: "2", from: 21 * second, to: 23 * second, reason: "FetchFailed"})
+			}), e1)},
+		{name: "computed again", want: Violation, measure: "2 of 4 again",
+			says:  "map output 0 of shuffle 0 was computed again after lose-driver-node, as were 1 more",
 			shows: []string{"executor 1 has computed map output 0", "strikes 2 of 4", "executor 2 computes map output 0 of shuffle 0 again"},
 			twist: shuffleCase(usualRun().with(func(r *shuffleRun) { r.again(0, "2", 25*second); r.again(2, "2", 26*second) }), e1)},
 		{name: "computed again, though nobody could end it", want: Violation, twist: shuffleCase(usualRun().with(func(r *shuffleRun) {
 			r.add(taskRun{partition: 0, executor: "2", from: 25 * second})
 		}), e1)},
-		{name: "another executor's output computed again", want: Violation, says: "map output 1", twist: shuffleCase(usualRun().with(func(r *shuffleRun) { r.again(1, "2", 25*second) }), e1)},
+		{name: "another executor's output computed again", want: Violation, says: "map output 1",
+			twist: shuffleCase(usualRun().with(func(r *shuffleRun) { r.again(1, "2", 25*second) }), e1)},
 		{name: "the node went with its output, and it survived", want: Pass, twist: shuffleCase(usualRun(), nodeTarget("n2"))},
-		{name: "an executor that is only slowed down", want: Inconclusive, says: "nothing had to survive", twist: and(shuffleCase(usualRun(), podTarget("e2")), func(s *historytest.Story) {
-			s.FaultKind = "cpuStress"
-		})},
+		{name: "an executor that is only slowed down", want: Inconclusive, says: "nothing had to survive",
+			twist: and(shuffleCase(usualRun(), podTarget("e2")), func(s *historytest.Story) {
+				s.FaultKind = "cpuStress"
+			})},
 		{name: "the service of the executor's node", want: Pass, says: "2 were struck",
 			twist: and(shuffleCase(usualRun(), podTarget("s2")), also(killed("s2", "n2", "shuffleService")))},
 		{name: "a reader beside the service reads from the disk", want: Inconclusive, says: "nobody needed",
-			twist: and(shuffleCase(usualRun().with(func(r *shuffleRun) { r.tasks[5].executor = "1" }), podTarget("s2")), also(killed("s2", "n2", "shuffleService")))},
+			twist: and(shuffleCase(usualRun().with(func(r *shuffleRun) { r.tasks[5].executor = "1" }), podTarget("s2")),
+				also(killed("s2", "n2", "shuffleService")))},
 		{name: "the service of a node without output", want: Inconclusive, says: "nothing had to survive",
 			twist: and(shuffleCase(usualRun(), podTarget("s1")), also(componentPod("s1", "n1", "shuffleService")))},
 		{name: "another pod on the executor's node", want: Inconclusive, says: "nothing had to survive",
@@ -194,43 +202,53 @@ func TestShuffleSurvivesNone(t *testing.T) {
 		{name: "a map task that failed and was tried again before", want: Pass, twist: shuffleCase(usualRun().with(func(r *shuffleRun) {
 			r.add(taskRun{partition: 0, executor: "1", from: 7 * second, to: 8 * second, reason: "ExceptionFailure"})
 		}), e1)},
-		{name: "computed again before the fault", want: Inconclusive, says: "before any fault struck", twist: shuffleCase(usualRun().with(func(r *shuffleRun) { r.again(0, "2", 15*second) }), e1)},
-		{name: "map stage not complete", want: Inconclusive, says: "nothing had to survive", twist: shuffleCase(usualRun().with(func(r *shuffleRun) { r.mapDone = 0 }), e1)},
-		{name: "map stage complete only after the fault", want: Inconclusive, says: "nothing had to survive", twist: shuffleCase(usualRun().with(func(r *shuffleRun) { r.mapDone = 21 * second }), e1)},
+		{name: "computed again before the fault", want: Inconclusive, says: "before any fault struck",
+			twist: shuffleCase(usualRun().with(func(r *shuffleRun) { r.again(0, "2", 15*second) }), e1)},
+		{name: "map stage not complete", want: Inconclusive, says: "nothing had to survive",
+			twist: shuffleCase(usualRun().with(func(r *shuffleRun) { r.mapDone = 0 }), e1)},
+		{name: "map stage complete only after the fault", want: Inconclusive, says: "nothing had to survive",
+			twist: shuffleCase(usualRun().with(func(r *shuffleRun) { r.mapDone = 21 * second }), e1)},
 		{name: "run again while the stage was not complete", want: Inconclusive, twist: shuffleCase(usualRun().with(func(r *shuffleRun) {
 			r.mapDone = 30 * second
 			r.again(0, "2", 25*second)
 		}), e1)},
-		{name: "nobody reads after the fault", want: Inconclusive, says: "nobody needed", twist: shuffleCase(usualRun().with(func(r *shuffleRun) { r.tasks = r.tasks[:5] }), e1)},
-		{name: "a reader that began before the fault had landed", want: Inconclusive, says: "nobody needed", twist: shuffleCase(usualRun().with(func(r *shuffleRun) {
-			r.tasks = r.tasks[:5]
-			r.reads("2", 21*second)
-		}), e1)},
+		{name: "nobody reads after the fault", want: Inconclusive, says: "nobody needed",
+			twist: shuffleCase(usualRun().with(func(r *shuffleRun) { r.tasks = r.tasks[:5] }), e1)},
+		{name: "a reader that began before the fault had landed", want: Inconclusive, says: "nobody needed",
+			twist: shuffleCase(usualRun().with(func(r *shuffleRun) {
+				r.tasks = r.tasks[:5]
+				r.reads("2", 21*second)
+			}), e1)},
 		{name: "a reader that failed", want: Inconclusive, says: "nobody needed", twist: shuffleCase(usualRun().with(func(r *shuffleRun) {
 			r.tasks[5].reason = "FetchFailed"
 		}), e1)},
-		{name: "a later task that reads no shuffle", want: Inconclusive, says: "nobody needed", twist: shuffleCase(usualRun().with(func(r *shuffleRun) {
-			r.tasks[5].stage = 2
-		}), e1)},
-		{name: "an executor without output", want: Inconclusive, says: "nothing had to survive", twist: shuffleCase(usualRun().with(func(r *shuffleRun) {
-			for i := range 4 {
-				r.tasks[i].executor = "2"
-			}
-		}), e1)},
+		{name: "a later task that reads no shuffle", want: Inconclusive, says: "nobody needed",
+			twist: shuffleCase(usualRun().with(func(r *shuffleRun) {
+				r.tasks[5].stage = 2
+			}), e1)},
+		{name: "an executor without output", want: Inconclusive, says: "nothing had to survive",
+			twist: shuffleCase(usualRun().with(func(r *shuffleRun) {
+				for i := range 4 {
+					r.tasks[i].executor = "2"
+				}
+			}), e1)},
 		{name: "the driver was a target, too, and lives on", want: Pass, twist: shuffleCase(usualRun(), e1, podTarget("d1"))},
-		{name: "another fault cost the driver", want: Inconclusive, says: "one driver ran to the end", twist: and(shuffleCase(usualRun(), e1), anotherDriver, also(func(b *historytest.Builder) {
-			began := historytest.Epoch().Add(40 * second)
-			b.Fault(41*second, history.FaultLanded, history.FaultData{Fault: "other", Targets: []history.Object{podTarget("d1")}, Began: &began})
-		}))},
+		{name: "another fault cost the driver", want: Inconclusive, says: "one driver ran to the end",
+			twist: and(shuffleCase(usualRun(), e1), anotherDriver, also(func(b *historytest.Builder) {
+				began := historytest.Epoch().Add(40 * second)
+				b.Fault(41*second, history.FaultLanded, history.FaultData{Fault: "other", Targets: []history.Object{podTarget("d1")}, Began: &began})
+			}))},
 		{name: "no fault", want: Inconclusive, says: "nothing had to survive", twist: and(shuffleCase(usualRun(), e1), withoutFault)},
 		{name: "a speculative map task", want: Inconclusive, says: "speculatively", twist: shuffleCase(usualRun().with(func(r *shuffleRun) {
 			r.add(taskRun{partition: 0, executor: "2", from: 10 * second, to: 12 * second, reason: "TaskKilled", speculative: true})
 		}), e1)},
-		{name: "an executor whose pod is not known", want: Inconclusive, says: `executor "9"`, twist: shuffleCase(usualRun().with(func(r *shuffleRun) { r.tasks[1].executor = "9" }), e1)},
+		{name: "an executor whose pod is not known", want: Inconclusive, says: `executor "9"`,
+			twist: shuffleCase(usualRun().with(func(r *shuffleRun) { r.tasks[1].executor = "9" }), e1)},
 		{name: "the driver's disk was not read", want: Inconclusive, says: "disk", twist: and(shuffleCase(usualRun(), e1), unreadDisk)},
-		{name: "pods unseen for a while", want: Inconclusive, says: "no change of a pod", twist: and(shuffleCase(usualRun(), e1), also(func(b *historytest.Builder) {
-			b.Add(15*second, history.Kubernetes, history.Gap, &history.Object{Kind: "Pod"}, history.GapData{Reason: "expired", For: second})
-		}))},
+		{name: "pods unseen for a while", want: Inconclusive, says: "no change of a pod",
+			twist: and(shuffleCase(usualRun(), e1), also(func(b *historytest.Builder) {
+				b.Add(15*second, history.Kubernetes, history.Gap, &history.Object{Kind: "Pod"}, history.GapData{Reason: "expired", For: second})
+			}))},
 	})
 }
 
@@ -239,17 +257,20 @@ func TestShuffleSurvivesLost(t *testing.T) {
 	n2, lost := nodeTarget("n2"), args{"recomputed": "lost"}
 	both := func(r *shuffleRun) { r.again(0, "2", 25*second); r.again(2, "2", 26*second); r.reads("2", 28*second) }
 	runInvariant(t, "shuffleSurvives", lost, []invariantCase{
-		{name: "exactly what was on the node", want: Pass, measure: "2 of 4 again", says: "exactly the 2 of 4", shows: []string{"executor 2 computes map output 0 of shuffle 0 again"},
+		{name: "exactly what was on the node", want: Pass, measure: "2 of 4 again", says: "exactly the 2 of 4",
+			shows: []string{"executor 2 computes map output 0 of shuffle 0 again"},
 			twist: shuffleCase(usualRun().with(both), n2)},
 		{name: "an executor's own, without a service", want: Pass, twist: shuffleCase(usualRun().with(both), podTarget("e1"))},
 		{name: "tried again after a failure", want: Pass, twist: shuffleCase(usualRun().with(func(r *shuffleRun) {
 			r.add(taskRun{attempt: 1, partition: 0, executor: "2", from: 23 * second, to: 24 * second, reason: "ExceptionFailure"})
 			both(r)
 		}), n2)},
-		{name: "one that was not lost, too", want: Violation, measure: "3 of 4 again", says: "map output 1 of shuffle 0 was computed again after lose-driver-node, which had not struck it on executor 2",
+		{name: "one that was not lost, too", want: Violation, measure: "3 of 4 again",
+			says:  "map output 1 of shuffle 0 was computed again after lose-driver-node, which had not struck it on executor 2",
 			shows: []string{"executor 2 has computed map output 1", "executor 2 computes map output 1 of shuffle 0 again"},
 			twist: shuffleCase(usualRun().with(func(r *shuffleRun) { both(r); r.again(1, "2", 25*second) }), n2)},
-		{name: "one whose executor failed by itself, too", want: Inconclusive, says: "map output 1 of shuffle 0 was computed again after executor 2, which had it, was lost, though no fault",
+		{name: "one whose executor failed by itself, too", want: Inconclusive,
+			says: "map output 1 of shuffle 0 was computed again after executor 2, which had it, was lost, though no fault",
 			twist: and(shuffleCase(usualRun().with(func(r *shuffleRun) { both(r); r.again(1, "1", 31*second) }), n2), func(s *historytest.Story) {
 				s.Drivers[0].Executors[1].Silent, s.Drivers[0].Executors[1].Finished = 29*second, 30*second
 			})},
@@ -261,19 +282,23 @@ func TestShuffleSurvivesLost(t *testing.T) {
 			}), n2), func(s *historytest.Story) {
 				s.Drivers[0].Executors[1].Silent, s.Drivers[0].Executors[1].Finished = 29*second, 30*second
 			})},
-		{name: "one of them twice", want: Violation, says: "map output 0", twist: shuffleCase(usualRun().with(func(r *shuffleRun) { both(r); r.again(0, "2", 29*second) }), n2)},
-		{name: "by a new service, then without a fault", want: Violation, says: "map output 0 of shuffle 0 was computed again after lose-driver-node, which had not struck it on executor 1",
+		{name: "one of them twice", want: Violation, says: "map output 0",
+			twist: shuffleCase(usualRun().with(func(r *shuffleRun) { both(r); r.again(0, "2", 29*second) }), n2)},
+		{name: "by a new service, then without a fault", want: Violation,
+			says: "map output 0 of shuffle 0 was computed again after lose-driver-node, which had not struck it on executor 1",
 			twist: and(shuffleCase(usualRun().with(func(r *shuffleRun) {
 				r.again(0, "1", 25*second)
 				r.again(2, "2", 26*second)
 				r.again(0, "2", 29*second)
 			}), podTarget("s2")), also(killed("s2", "n2", "shuffleService")))},
-		{name: "one of them not", want: Inconclusive, says: "1 of the 2 map outputs that lose-driver-node struck were not computed again", twist: shuffleCase(usualRun().with(func(r *shuffleRun) { r.again(0, "2", 25*second) }), n2)},
+		{name: "one of them not", want: Inconclusive, says: "1 of the 2 map outputs that lose-driver-node struck were not computed again",
+			twist: shuffleCase(usualRun().with(func(r *shuffleRun) { r.again(0, "2", 25*second) }), n2)},
 		{name: "one of them never to an end", want: Inconclusive, says: "1 of the 2", twist: shuffleCase(usualRun().with(func(r *shuffleRun) {
 			r.again(0, "2", 25*second)
 			r.add(taskRun{attempt: 1, partition: 2, executor: "2", from: 26 * second})
 		}), n2)},
-		{name: "before the fault", want: Inconclusive, says: "before any fault struck", twist: shuffleCase(usualRun().with(func(r *shuffleRun) { r.again(0, "2", 15*second); both(r) }), n2)},
+		{name: "before the fault", want: Inconclusive, says: "before any fault struck",
+			twist: shuffleCase(usualRun().with(func(r *shuffleRun) { r.again(0, "2", 15*second); both(r) }), n2)},
 		{name: "nobody reads after it", want: Inconclusive, says: "nobody needed", twist: shuffleCase(usualRun().with(func(r *shuffleRun) {
 			r.tasks = r.tasks[:5]
 			r.again(0, "2", 25*second)

@@ -13,7 +13,8 @@ import (
 func stagedArtifactsSurvive() Definition {
 	return Definition{
 		Name: "stagedArtifactsSurvive",
-		Doc: "What was uploaded to the staging server before a fault took away a pod of it is fetched after it, with the same secret and the same hash, by the harness and by each driver and executor " +
+		Doc: "What was uploaded to the staging server before a fault took away a pod of it is fetched after it, with the same secret and the " +
+			"same hash, by the harness and by each driver and executor " +
 			"that asks; that the server's pod is Ready again is no evidence.",
 		Args: func() any { return &NoArgs{} },
 		New:  func(any) Checker { return CheckerFunc(checkArtifacts) },
@@ -39,8 +40,8 @@ func checkArtifacts(m *model.Model) Result {
 	}
 	f.Assume(a.Again.Never(), "the artifacts were uploaded once")
 	for _, fetch := range fetches(m) {
-		if r, failed := f.failedFetch(fetch); failed {
-			return r
+		if r := f.failedFetch(fetch); r != nil {
+			return *r
 		}
 	}
 	if !f.Assume(server != nil, "a fault that landed took away a pod of the staging server after the upload") {
@@ -51,7 +52,8 @@ func checkArtifacts(m *model.Model) Result {
 	if !f.Assume(harness != nil, "the harness fetched the artifacts after the fault") {
 		if old := lastFetch(m, model.ByHarness, fault.Began.At, nil); old != nil {
 			f.Cite(old.At, "the harness fetches them from pod %s, which the fault takes away", old.Pod)
-			return f.Inconclusive("after the fault the harness fetched the artifacts only from pod %s, which the fault took away and which served them still: it is not known whether they survived", old.Pod)
+			return f.Inconclusive("after the fault the harness fetched the artifacts only from pod %s, which the fault took away and which "+
+				"served them still: it is not known whether they survived", old.Pod)
 		}
 		return f.Inconclusive("the harness could not fetch the artifacts after the fault, so it is not known whether they are still served")
 	}
@@ -64,32 +66,35 @@ func checkArtifacts(m *model.Model) Result {
 		f.Cite(driver.At, "%s fetches them on %s", driver, driver.Node)
 	}
 	f.Measured = wording.Count(fetched(m), "download")
-	return f.Held("the artifacts were fetched in %s, after fault %s too, each with the right hash", wording.Count(fetched(m), "download"), fault.Name)
+	return f.Held("the artifacts were fetched in %s, after fault %s too, each with the right hash", wording.Count(fetched(m), "download"),
+		fault.Name)
 }
 
-// failedFetch returns a violation if a fetch shows that the artifacts are not served. That the harness reaches no server
-// may be its own trouble.
-func (f *Finding) failedFetch(fetch model.Fetch) (Result, bool) {
+// failedFetch returns a violation if a fetch shows that the artifacts are not served; nil if it does not. That the harness reaches no
+// server may be its own trouble.
+func (f *Finding) failedFetch(fetch model.Fetch) *Result {
 	wanted := f.model.Artifacts.Upload.SHA256
+	var r Result
 	switch {
 	case !concerns(f.model, fetch):
-		return Result{}, false
+		return nil
 	case fetch.Outcome == history.ArtifactsRefused:
 		f.Measured = "refused"
 		f.Cite(fetch.At, "%s is refused: %s", fetch, fetch.Error)
-		return f.Proven("%s could not fetch the artifacts that were uploaded: %s", fetch, fetch.Error), true
+		r = f.Proven("%s could not fetch the artifacts that were uploaded: %s", fetch, fetch.Error)
 	case fetch.Outcome == history.ArtifactsFetched && fetch.SHA256 != "" && fetch.SHA256 != wanted:
 		f.Measured = "altered"
 		f.Cite(fetch.At, "%s receives other bytes, sha256 %.12s…", fetch, fetch.SHA256)
-		return f.Proven("%s received other bytes than were uploaded: sha256 %s instead of %s", fetch, fetch.SHA256, wanted), true
+		r = f.Proven("%s received other bytes than were uploaded: sha256 %s instead of %s", fetch, fetch.SHA256, wanted)
 	case fetch.Outcome == history.ArtifactsUnreachable && fetch.By != model.ByHarness && !f.model.Struck(fetch.PodUID, fetch.Node):
 		f.Measured = "unreachable"
 		f.Cite(fetch.At, "%s gives up: %s", fetch, fetch.Error)
 		w := Window{From: f.model.Artifacts.Begun[fetch.PodUID].At.At, To: fetch.At.At}
-		return f.Late(w, "%s could not fetch the artifacts: no staging server answered it in time: %s", fetch, fetch.Error), true
+		r = f.Late(w, "%s could not fetch the artifacts: no staging server answered it in time: %s", fetch, fetch.Error)
 	default:
-		return Result{}, false
+		return nil
 	}
+	return &r
 }
 
 // stagingBlow returns the last fault that took away a pod of the staging server that ran, after the upload, and that pod.
@@ -114,7 +119,8 @@ func fetches(m *model.Model) []model.Fetch {
 	return slices.SortedStableFunc(slices.Values(m.Artifacts.Fetches), func(x, y model.Fetch) int { return x.At.At.Compare(y.At.At) })
 }
 
-// lastFetch returns the last fetch of what was uploaded that succeeded after a time, of those that are wanted (nil: all); nil if there is none.
+// lastFetch returns the last fetch of what was uploaded that succeeded after a time, of those that are wanted (nil: all); nil if there is
+// none.
 func lastFetch(m *model.Model, by string, since time.Time, wanted func(model.Fetch) bool) *model.Fetch {
 	for _, fetch := range slices.Backward(fetches(m)) {
 		if fetch.By == by && fetch.At.At.After(since) && received(m, fetch) && (wanted == nil || wanted(fetch)) {

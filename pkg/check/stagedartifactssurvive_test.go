@@ -85,7 +85,8 @@ func TestStagedArtifactsSurvive(t *testing.T) {
 			want: Pass, says: "4 downloads",
 		},
 		{
-			name: "fetched only from the pod that an eviction takes away, before it is gone", want: Inconclusive, says: "only from pod staging-s1, which the fault took away",
+			name: "fetched only from the pod that an eviction takes away, before it is gone", want: Inconclusive,
+			says: "only from pod staging-s1, which the fault took away",
 			twist: and(uploaded(func(b staged) {
 				b.pod(25*s, "driver", "d2", "n2", history.ArtifactsFetched)
 				b.deleted("s1", 11*s, 40*s)
@@ -98,7 +99,8 @@ func TestStagedArtifactsSurvive(t *testing.T) {
 				b.pod(25*s, "driver", "d2", "n2", history.ArtifactsFetched)
 				b.deleted("s1", 11*s, 40*s)
 				b.Pod(42*s, history.Added, historytest.Pod{
-					UID: "s9", Name: "staging-s1", Namespace: historytest.Namespace, Node: "n2", Phase: "Running", Labels: map[string]string{"sparkchaos.dev/role": "stagingServer"},
+					UID: "s9", Name: "staging-s1", Namespace: historytest.Namespace, Node: "n2", Phase: "Running",
+					Labels: map[string]string{"sparkchaos.dev/role": "stagingServer"},
 				})
 				b.asks(46*s, "staging-s1")
 			}), evicting),

@@ -13,8 +13,10 @@ import (
 func staleExecutorsGone() Definition {
 	return Definition{
 		Name: "staleExecutorsGone",
-		Doc: "The executors of an incarnation that was replaced end within the bound after their driver's last sign of life, by their pods and by their own heartbeats, " +
-			"and the new incarnation uses none of them; on a node that a fault held only the heartbeats count. What the harness's own clean-up removes is not gone by itself.",
+		Doc: "The executors of an incarnation that was replaced end within the bound after their driver's last sign of life, by their pods " +
+			"and by their own heartbeats, " +
+			"and the new incarnation uses none of them; on a node that a fault held only the heartbeats count. What the harness's own clean-up " +
+			"removes is not gone by itself.",
 		Args:     func() any { return &WithinArgs{} },
 		Problems: withinProblems,
 		Bound:    boundSince(scenario.SinceDriverEnd),
@@ -74,7 +76,8 @@ func checkStale(m *model.Model, within time.Duration) Result {
 			undecided.name, undecided.driver, undecided.took(m), wording.Duration(within))
 	}
 	if len(unheard) > 0 {
-		return f.Inconclusive("nothing is known of %s, on a node on which a fault hid what happened: no record of it, and the API server's word counts for nothing there", wording.Some(unheard))
+		return f.Inconclusive("nothing is known of %s, on a node on which a fault hid what happened: no record of it, and the API server's "+
+			"word counts for nothing there", wording.Some(unheard))
 	}
 	took := worst.took(m)
 	f.Measured = took.String()
@@ -106,7 +109,8 @@ func (f *Finding) lingering(s stale, within time.Duration) Result {
 		return f.Late(w, "executor %s was still there %s after the end of its driver, %s", s.name, took, s.driver)
 	}
 	f.Cite(s.gone, "executor %s is gone, only now", s.name)
-	return f.Late(w, "executor %s was gone %s after the end of its driver, %s, later than %s", s.name, took, s.driver, wording.Duration(within))
+	return f.Late(w, "executor %s was gone %s after the end of its driver, %s, later than %s", s.name, took, s.driver,
+		wording.Duration(within))
 }
 
 // staleExecutors returns the executors of all incarnations but the last one that ran: each of them could outlive its driver.
@@ -190,8 +194,8 @@ func executorEnds(m *model.Model, incarnation *model.Incarnation, died model.Mom
 	return all
 }
 
-// endedBetween returns when an executor ended whose pod was seen to have ended at a moment, for certain not before its last sign of life. The
-// kubelet tells of an end promptly; what was seen long after that sign may have been seen late.
+// endedBetween returns when an executor ended whose pod was seen to have ended at a moment, for certain not before its last sign of life.
+// The kubelet tells of an end promptly; what was seen long after that sign may have been seen late.
 func endedBetween(last, seen model.Moment) model.Moment {
 	if !last.At.Before(seen.At) {
 		return last

@@ -11,16 +11,19 @@ func TestStaleExecutorsGone(t *testing.T) {
 	runInvariant(t, "staleExecutorsGone", args{"within": "30s"}, []invariantCase{
 		{name: "in time", want: Pass, measure: "20s", says: "all 2 executors"},
 		{name: "late", args: args{"within": "19s"}, want: Violation, measure: "20s", says: "later than 19s"},
-		{name: "the pod ended but its process lived on", want: Violation, measure: "35s", twist: func(s *historytest.Story) { s.Drivers[0].Executors[0].Silent = 45 * second }},
+		{name: "the pod ended but its process lived on", want: Violation, measure: "35s",
+			twist: func(s *historytest.Story) { s.Drivers[0].Executors[0].Silent = 45 * second }},
 		{name: "the process ended but its pod stays", want: Violation, measure: "never", twist: func(s *historytest.Story) {
 			s.Drivers[0].Executors[1].Finished, s.Drivers[0].Executors[1].Deleted = 0, 0
 		}},
-		{name: "there at the end, before the bound", args: args{"within": "10m"}, want: Inconclusive, says: "was not certainly gone by then", twist: func(s *historytest.Story) {
-			s.Drivers[0].Executors[1].Finished, s.Drivers[0].Executors[1].Deleted = 0, 0
-		}},
-		{name: "nothing was seen of pods any more, from before the bound", want: Inconclusive, says: "was not certainly gone by then", twist: both(func(s *historytest.Story) {
-			s.Drivers[0].Executors[1].Finished, s.Drivers[0].Executors[1].Deleted = 0, 0
-		}, blindSince(25*second))},
+		{name: "there at the end, before the bound", args: args{"within": "10m"}, want: Inconclusive, says: "was not certainly gone by then",
+			twist: func(s *historytest.Story) {
+				s.Drivers[0].Executors[1].Finished, s.Drivers[0].Executors[1].Deleted = 0, 0
+			}},
+		{name: "nothing was seen of pods any more, from before the bound", want: Inconclusive, says: "was not certainly gone by then",
+			twist: both(func(s *historytest.Story) {
+				s.Drivers[0].Executors[1].Finished, s.Drivers[0].Executors[1].Deleted = 0, 0
+			}, blindSince(25*second))},
 		{name: "on the dead node the silence counts, not the pod", want: Pass, measure: "20s", twist: func(s *historytest.Story) {
 			s.Drivers[0].Executors[1].Node, s.Drivers[0].Executors[1].Silent = "n1", 10*second
 			s.Drivers[0].Executors[1].Finished, s.Drivers[0].Executors[1].Deleted = 0, 58*second
@@ -28,11 +31,13 @@ func TestStaleExecutorsGone(t *testing.T) {
 		{name: "the dead node's disk was not read", want: Inconclusive, twist: unreadDisk},
 		{name: "counted from the driver's last sign of life", want: Pass, measure: "5s", twist: zombie(25 * second)},
 		{name: "ended before their driver", want: Pass, measure: "0s", says: "none of the 2 executors", twist: zombie(35 * second)},
-		{name: "counted from the fault, if the driver never reported", want: Pass, measure: "20s", twist: func(s *historytest.Story) { s.Drivers[0].Started = 0 }},
+		{name: "counted from the fault, if the driver never reported", want: Pass, measure: "20s",
+			twist: func(s *historytest.Story) { s.Drivers[0].Started = 0 }},
 		{name: "a clock was put wrong by a fault", want: Inconclusive, twist: adding(skewClock)},
-		{name: "the replaced driver had no executor", want: Inconclusive, says: "no executor could become stale", twist: func(s *historytest.Story) {
-			s.Drivers[0].Executors = nil
-		}},
+		{name: "the replaced driver had no executor", want: Inconclusive, says: "no executor could become stale",
+			twist: func(s *historytest.Story) {
+				s.Drivers[0].Executors = nil
+			}},
 		{name: "an old executor is used by the new driver", want: Violation, says: "uses executor 2", twist: func(s *historytest.Story) {
 			s.Drivers[1].Executors[1].Created = 0
 			s.Drivers[1].Executors = s.Drivers[1].Executors[:1]

@@ -15,8 +15,8 @@ const (
 	starvedSilence  = 3 * time.Second // of a JVM that beats ten times a second, while no fault held it
 )
 
-// starved returns why a violation of a bound in time may be the machine's doing; empty if it may not. What would have been late on a machine
-// as many times as fast, too, is a violation all the same.
+// starved returns why a violation of a bound in time may be the machine's doing; empty if it may not. What would have been late on a
+// machine as many times as fast, too, is a violation all the same.
 func starved(m *model.Model, w Window) string {
 	if w.To.Before(w.From) {
 		return ""
@@ -26,11 +26,14 @@ func starved(m *model.Model, w Window) string {
 	why := ""
 	switch silent, p := m.Silent(w.From, w.To); {
 	case load.runnable >= starvedRunnable:
-		why = fmt.Sprintf("the machine was starved: %.1f processes wanted each CPU (limit %.0f), CPU pressure was %.0f %%", load.runnable, starvedRunnable, 100*load.cpu)
+		why = fmt.Sprintf("the machine was starved: %.1f processes wanted each CPU (limit %.0f), CPU pressure was %.0f %%", load.runnable,
+			starvedRunnable, 100*load.cpu)
 	case load.late >= starvedTimer:
-		why = fmt.Sprintf("the machine was starved: a timer of the harness was late by %s (limit %s)", wording.Duration(load.late), wording.Duration(starvedTimer))
+		why = fmt.Sprintf("the machine was starved: a timer of the harness was late by %s (limit %s)", wording.Duration(load.late),
+			wording.Duration(starvedTimer))
 	case silent >= starvedSilence:
-		why = fmt.Sprintf("the machine was starved: the JVM in pod %s stood still for %s (limit %s), and no fault held it", p.PodName, wording.Duration(silent), wording.Duration(starvedSilence))
+		why = fmt.Sprintf("the machine was starved: the JVM in pod %s stood still for %s (limit %s), and no fault held it", p.PodName,
+			wording.Duration(silent), wording.Duration(starvedSilence))
 	}
 	if why == "" {
 		return ""

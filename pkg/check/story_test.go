@@ -150,7 +150,8 @@ func blindSince(since time.Duration) func(*historytest.Story) {
 		const end = 60 * second
 		s.Extra = func(b *historytest.Builder) {
 			for _, kind := range []string{"Pod", "Node", "Job"} {
-				b.Add(end, history.Kubernetes, history.Gap, &history.Object{Kind: kind}, history.GapData{Reason: history.GapUntilEnd + ": connection refused", For: end - since})
+				b.Add(end, history.Kubernetes, history.Gap, &history.Object{Kind: kind},
+					history.GapData{Reason: history.GapUntilEnd + ": connection refused", For: end - since})
 			}
 		}
 	}

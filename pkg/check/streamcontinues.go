@@ -13,8 +13,10 @@ import (
 func streamContinues() Definition {
 	return Definition{
 		Name: "streamContinues",
-		Doc: "After a fault struck the driver the stream goes on where it was. Structured Streaming: same query id, new run id, each batch begins at the offset at which the one before ended, " +
-			"no completed batch is run again, and the batch under way is run again with the same offsets. DStreams: a batch that is run again holds the same offsets, and no count ever falls.",
+		Doc: "After a fault struck the driver the stream goes on where it was. Structured Streaming: same query id, new run id, each batch " +
+			"begins at the offset at which the one before ended, " +
+			"no completed batch is run again, and the batch under way is run again with the same offsets. DStreams: a batch that is run again " +
+			"holds the same offsets, and no count ever falls.",
 		Args: func() any { return &NoArgs{} },
 		New:  func(any) Checker { return CheckerFunc(checkContinues) },
 	}
@@ -45,8 +47,8 @@ type life struct {
 	of *model.Incarnation
 }
 
-// lives returns the runs of each query, in the order of incarnations. Its name tells a query apart, since its id is what is to be compared; one
-// without a name is known by its id alone.
+// lives returns the runs of each query, in the order of incarnations. Its name tells a query apart, since its id is what is to be
+// compared; one without a name is known by its id alone.
 func lives(m *model.Model, incarnations model.Incarnations) map[string][]life {
 	all := map[string][]life{}
 	for _, id := range slices.Sorted(maps.Keys(m.Streams.Runs)) {
@@ -83,7 +85,8 @@ func (f *Finding) assumeContinued(incarnations model.Incarnations, b model.Drive
 			went = went || after.Query == before.Query && later[after.Driver] && len(after.CompletedBatches()) > 0
 		}
 		name := cmp.Or(before.Name, before.Query)
-		f.Assume(went, "query %s, which %s ran, was gone on with after fault %s: a later driver completed a batch of it", name, b.Driver, b.Fault.Name)
+		f.Assume(went, "query %s, which %s ran, was gone on with after fault %s: a later driver completed a batch of it", name, b.Driver,
+			b.Fault.Name)
 	}
 }
 
@@ -116,7 +119,8 @@ func (f *Finding) queriesContinue(incarnations model.Incarnations, blows []model
 			}
 		}
 		if !f.Assume(later > 0, "after fault %s a later incarnation than %s completed a batch", b.Fault.Name, b.Driver.Name) {
-			return f.Inconclusive("after fault %s no later incarnation than %s completed a batch, so nothing shows where it went on", b.Fault.Name, b.Driver)
+			return f.Inconclusive("after fault %s no later incarnation than %s completed a batch, so nothing shows where it went on", b.Fault.Name,
+				b.Driver)
 		}
 		f.assumeContinued(incarnations, b)
 	}
@@ -180,7 +184,8 @@ func (f *Finding) follows(last, next told) *Result {
 		r := v.Proven("%s ran batch %d again though batch %d was completed already", next.by.of, next.ID, last.ID)
 		return &r
 	case next.ID == last.ID+1 && next.From != last.To:
-		r := v.Proven("batch %d begins at offset %s, but batch %d ended at %s: the offsets do not follow each other", next.ID, cmp.Or(next.From, "none"), last.ID, last.To)
+		r := v.Proven("batch %d begins at offset %s, but batch %d ended at %s: the offsets do not follow each other", next.ID,
+			cmp.Or(next.From, "none"), last.ID, last.To)
 		return &r
 	default:
 		return nil

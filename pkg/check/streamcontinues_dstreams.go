@@ -43,9 +43,12 @@ func (f *Finding) stateContinues(incarnations model.Incarnations, blows []model.
 		t := &tallies[i]
 		if most != nil && (t.total < most.total || t.highest < most.highest) {
 			v := NewFinding(f.model)
-			v.Cite(most.At, "%s has counted %s up to batch %d, the highest offset is %d", most.writer, wording.Count(int(most.total), "word"), most.batch, most.highest)
-			v.Cite(t.At, "%s has counted %s up to batch %d, the highest offset is %d", t.writer, wording.Count(int(t.total), "word"), t.batch, t.highest)
-			return v.Proven("the state was reset: %s has counted %d words up to batch %d, after %d up to batch %d", t.writer, t.total, t.batch, most.total, most.batch)
+			v.Cite(most.At, "%s has counted %s up to batch %d, the highest offset is %d", most.writer, wording.Count(int(most.total), "word"),
+				most.batch, most.highest)
+			v.Cite(t.At, "%s has counted %s up to batch %d, the highest offset is %d", t.writer, wording.Count(int(t.total), "word"), t.batch,
+				t.highest)
+			return v.Proven("the state was reset: %s has counted %d words up to batch %d, after %d up to batch %d", t.writer, t.total, t.batch,
+				most.total, most.batch)
 		}
 		most = t
 	}
@@ -55,7 +58,8 @@ func (f *Finding) stateContinues(incarnations model.Incarnations, blows []model.
 		}
 	}
 	f.Measured = wording.Count(len(tallies), "batch total")
-	return f.Held("no count fell in %s over %s", wording.Count(len(tallies), "batch total"), wording.Count(len(running(incarnations)), "incarnation"))
+	return f.Held("no count fell in %s over %s", wording.Count(len(tallies), "batch total"),
+		wording.Count(len(running(incarnations)), "incarnation"))
 }
 
 // wentOn cites where the state went on after a blow; if nothing shows it, the result is inconclusive.
@@ -70,7 +74,8 @@ func (f *Finding) wentOn(tallies []tally, b model.DriverLoss) *Result {
 		}
 	}
 	if !f.Assume(last != nil && next != nil, "counts of %s and of a later incarnation are in the ledger", b.Driver.Name) {
-		r := f.Inconclusive("the ledger holds no counts of both %s and a later incarnation, so nothing shows that the state went on after fault %s", b.Driver, b.Fault.Name)
+		r := f.Inconclusive("the ledger holds no counts of both %s and a later incarnation, so nothing shows that the state went on after "+
+			"fault %s", b.Driver, b.Fault.Name)
 		return &r
 	}
 	f.Cite(last.At, "%s has counted %d words up to batch %d", last.writer, last.total, last.batch)

@@ -40,7 +40,8 @@ func (s stream) told() func(*historytest.Story) {
 	return func(story *historytest.Story) {
 		story.Extra = func(b *historytest.Builder) {
 			for _, r := range s.runs {
-				say(b, r.started, r.driver, history.QueryStarted, nil, map[string]string{"queryId": r.query, "runId": r.run, "name": cmp.Or(s.names[r.run], "wordcount")})
+				say(b, r.started, r.driver, history.QueryStarted, nil,
+					map[string]string{"queryId": r.query, "runId": r.run, "name": cmp.Or(s.names[r.run], "wordcount")})
 			}
 			for _, batch := range s.batches {
 				s.tell(b, batch)
@@ -78,8 +79,9 @@ func (s stream) tell(b *historytest.Builder, batch storyBatch) {
 	}
 	if batch.committed > 0 && batch.run != "" {
 		say(b, batch.committed, batch.driver, history.Ledger, &batch.id, map[string]string{
-			"key": keyBatch + strconv.FormatInt(batch.id, 10), "value": fmt.Sprintf("%d-%d sha256:feed total=%d distinct=9", batch.from, batch.to, batch.total),
-			"from": fmt.Sprint(batch.from), "to": fmt.Sprint(batch.to), "total": fmt.Sprint(batch.total),
+			"key":   keyBatch + strconv.FormatInt(batch.id, 10),
+			"value": fmt.Sprintf("%d-%d sha256:feed total=%d distinct=9", batch.from, batch.to, batch.total),
+			"from":  fmt.Sprint(batch.from), "to": fmt.Sprint(batch.to), "total": fmt.Sprint(batch.total),
 		})
 	}
 	if batch.committed > 0 && batch.run == "" {
@@ -144,6 +146,7 @@ func (s stream) but(change func(*stream)) func(*historytest.Story) {
 // conflict lets a driver report that another one writes to its checkpoint.
 func conflict(at time.Duration, driver string) func(*historytest.Builder) {
 	return func(b *historytest.Builder) {
-		say(b, at, driver, history.QueryEnded, nil, map[string]string{"queryId": "q", "runId": "r2", "exception": "[" + model.ConcurrentUpdate + "] Multiple streaming jobs detected for 4."})
+		say(b, at, driver, history.QueryEnded, nil, map[string]string{"queryId": "q", "runId": "r2", "exception": "[" + model.ConcurrentUpdate +
+			"] Multiple streaming jobs detected for 4."})
 	}
 }

@@ -11,8 +11,8 @@ import (
 	"github.com/sparkchaos/sparkchaos/pkg/model"
 )
 
-// untested returns why the run says nothing about the application: no fault hit it while it ran, or something that no fault explains cost it a
-// driver.
+// untested returns why the run says nothing about the application: no fault hit it while it ran, or something that no fault explains cost
+// it a driver.
 func untested(m *model.Model, plan plan) []string {
 	var why []string
 	if len(plan.injects) == 0 && len(plan.expect) > 0 {
@@ -52,7 +52,8 @@ func missedApplication(m *model.Model, fault *model.Fault) string {
 	case !fault.Began.At.Before(over.At):
 		return fmt.Sprintf("only after the application had ended, at %s", wording.Duration(m.Offset(over)))
 	case !fault.Began.At.Before(over.Earliest()):
-		return fmt.Sprintf("perhaps only after the application had ended, between %s and %s", wording.Duration(over.Earliest().Sub(m.Started.At)), wording.Duration(m.Offset(over)))
+		return fmt.Sprintf("perhaps only after the application had ended, between %s and %s",
+			wording.Duration(over.Earliest().Sub(m.Started.At)), wording.Duration(m.Offset(over)))
 	}
 	if fault.Leaves {
 		return "" // it is not meant to hit what runs

@@ -28,8 +28,10 @@ type DeliveryArgs struct {
 func wordsCounted() Definition {
 	return Definition{
 		Name: "wordsCounted",
-		Doc: "By the offsets of the source, the ledger shows each word counted exactly once, or at least once. A batch that a new driver commits again after the death of the one that committed it, with the same offsets and counts, " +
-			"counts once: a sink has to be idempotent by batch id, since Spark promises no more of foreachBatch. Committed by two drivers that were alive, or with other offsets, it counts twice.",
+		Doc: "By the offsets of the source, the ledger shows each word counted exactly once, or at least once. A batch that a new driver " +
+			"commits again after the death of the one that committed it, with the same offsets and counts, " +
+			"counts once: a sink has to be idempotent by batch id, since Spark promises no more of foreachBatch. Committed by two drivers that " +
+			"were alive, or with other offsets, it counts twice.",
 		Args: func() any { return &DeliveryArgs{} },
 		Problems: func(args any) []string {
 			if d := args.(*DeliveryArgs).Delivery; d != ExactlyOnce && d != AtLeastOnce {
@@ -77,7 +79,8 @@ func checkExactlyOnce(m *model.Model) Result {
 	f.assumeOwn(incarnations)
 	f.Assume(len(unreadable) == 0, "the ledger's batches can be read%s", wording.Except(unreadable))
 	if !f.Assume(len(batches) > 0, "the application committed batches to the ledger") {
-		return f.Inconclusive("the ledger holds no %s<id>: the application is no Structured Streaming one that counts words, or it did not get as far", keyBatch)
+		return f.Inconclusive("the ledger holds no %s<id>: the application is no Structured Streaming one that counts words, or it did not "+
+			"get as far", keyBatch)
 	}
 	if r := f.countedAgain(batches); r != nil {
 		return *r
@@ -89,7 +92,8 @@ func checkExactlyOnce(m *model.Model) Result {
 	for _, b := range m.DriverLosses(incarnations) {
 		later := slices.ContainsFunc(batches, func(c counted) bool { return c.writer.Number > b.Driver.Number })
 		if !f.Assume(later, "after fault %s a later incarnation than %s committed a batch", b.Fault.Name, b.Driver.Name) {
-			return f.Inconclusive("after fault %s no later incarnation than %s committed a batch, so nothing shows what was lost or doubled", b.Fault.Name, b.Driver)
+			return f.Inconclusive("after fault %s no later incarnation than %s committed a batch, so nothing shows what was lost or doubled",
+				b.Fault.Name, b.Driver)
 		}
 	}
 	first, last := once[0], once[len(once)-1]
@@ -99,7 +103,8 @@ func checkExactlyOnce(m *model.Model) Result {
 	f.Measured = fmt.Sprintf("%s up to batch %d", wording.Count(int(last.to), "word"), last.batch)
 	f.Cite(first.At, "%s commits batch %d with the offsets %s", first.writer, first.batch, first.offsets)
 	f.Cite(last.At, "%s commits batch %d with the offsets %s and %d words in all", last.writer, last.batch, last.offsets, last.total)
-	return f.Held("each of %d words was counted once, in %d batches, %d of which were committed again by a new driver", last.to, len(once), len(batches)-len(once))
+	return f.Held("each of %d words was counted once, in %d batches, %d of which were committed again by a new driver", last.to, len(once),
+		len(batches)-len(once))
 }
 
 // countedAgain returns a violation if a batch was committed twice, and not just again by the successor of a dead driver.
@@ -116,7 +121,8 @@ func (f *Finding) countedAgain(batches []counted) *Result {
 		v.Cite(a.At, "%s commits batch %d with the offsets %s and %d words in all", a.writer, a.batch, a.offsets, a.total)
 		v.Cite(b.At, "%s commits batch %d with the offsets %s and %d words in all", b.writer, b.batch, b.offsets, b.total)
 		if a.offsets != b.offsets || a.total != b.total {
-			r := v.Proven("batch %d was committed twice, by %s with the offsets %s and %d words, by %s with %s and %d", a.batch, a.writer, a.offsets, a.total, b.writer, b.offsets, b.total)
+			r := v.Proven("batch %d was committed twice, by %s with the offsets %s and %d words, by %s with %s and %d", a.batch, a.writer,
+				a.offsets, a.total, b.writer, b.offsets, b.total)
 			return &r
 		}
 		witness, certain := alongside(f.model, a, b)
@@ -264,11 +270,13 @@ func checkAtLeastOnce(m *model.Model) Result {
 	tallies, unreadable := tallies(m, incarnations)
 	f.Assume(len(unreadable) == 0, "the ledger's totals can be read%s", wording.Except(unreadable))
 	if !f.Assume(len(tallies) > 0, "the application committed counts to the ledger") {
-		return f.Inconclusive("the ledger holds no %s<batch>: the application is no DStream one that counts words, or it did not get as far", keyTotals)
+		return f.Inconclusive("the ledger holds no %s<batch>: the application is no DStream one that counts words, or it did not get as far",
+			keyTotals)
 	}
 	last := tallies[len(tallies)-1]
 	for _, b := range m.DriverLosses(incarnations) {
-		if !f.Assume(last.writer.Number > b.Driver.Number, "the last counts are of a later incarnation than %s, which fault %s struck", b.Driver.Name, b.Fault.Name) {
+		if !f.Assume(last.writer.Number > b.Driver.Number, "the last counts are of a later incarnation than %s, which fault %s struck",
+			b.Driver.Name, b.Fault.Name) {
 			return f.Inconclusive("the last counts are of %s, which fault %s struck: nothing shows what was lost", b.Driver, b.Fault.Name)
 		}
 	}
@@ -287,7 +295,8 @@ func checkAtLeastOnce(m *model.Model) Result {
 	}
 	if held := max(read.words, last.highest+1); last.total < held {
 		f.Cite(read.last, "the last batch with offsets is committed")
-		return f.Violated("%s were counted up to batch %d, but the batches up to it hold %d: %d are lost", wording.Count(int(last.total), "word"), last.batch, held, held-last.total)
+		return f.Violated("%s were counted up to batch %d, but the batches up to it hold %d: %d are lost",
+			wording.Count(int(last.total), "word"), last.batch, held, held-last.total)
 	}
 	f.assumeAll(last.highest + 1)
 	f.assumeCounted(incarnations, last)

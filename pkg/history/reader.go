@@ -115,7 +115,8 @@ func (r *Reader) checkOrder(event *Event) {
 	case event.Seq != r.last+1:
 		r.problem(Hole, "line %d has event %d after event %d: %d events are missing", r.line, event.Seq, r.last, event.Seq-r.last-1)
 	case event.Offset < r.offset:
-		r.problem(OutOfOrder, "line %d has event %d at %s, the one before it is from %s: the clock of a run never goes back", r.line, event.Seq, event.Offset, r.offset)
+		r.problem(OutOfOrder, "line %d has event %d at %s, the one before it is from %s: the clock of a run never goes back", r.line, event.Seq,
+			event.Offset, r.offset)
 	}
 	r.offset = max(r.offset, event.Offset)
 	if r.ended {

@@ -10,7 +10,8 @@ import (
 
 // written is a line of a history, with its end.
 func written(seq int64, source Source, eventType, data string) string {
-	return fmt.Sprintf(`{"seq":%d,"offset":1,"wall":"2026-01-02T03:04:05Z","source":%q,"type":%q,"data":%s}`+"\n", seq, source, eventType, data)
+	return fmt.Sprintf(`{"seq":%d,"offset":1,"wall":"2026-01-02T03:04:05Z","source":%q,"type":%q,"data":%s}`+"\n", seq, source, eventType,
+		data)
 }
 
 func started(seq int64) string { return written(seq, Harness, RunStarted, `{"formatVersion":1}`) }
@@ -38,9 +39,10 @@ func TestReaderTellsWhereDamageIs(t *testing.T) {
 			{Unreadable, 2, "line 2 is not an event and was skipped: invalid character 'x' looking for beginning of value"},
 			{Unreadable, 4, "line 4 is not an event and was skipped: invalid character 'y' looking for beginning of value"},
 			{Hole, 5, "line 5 has event 4 after event 2: 1 events are missing"}}},
-		{"all that follows the end", started(1) + written(2, Harness, RunEnded, `{}`) + note(3) + written(4, Kubernetes, Added, `{}`), 4, []HistoryProblem{
-			{AfterEnd, 3, "line 3 has event 3 (harness/problem) after the end of the run"},
-			{AfterEnd, 4, "line 4 has event 4 (kubernetes/added) after the end of the run"}}},
+		{"all that follows the end", started(1) + written(2, Harness, RunEnded, `{}`) + note(3) + written(4, Kubernetes, Added, `{}`), 4,
+			[]HistoryProblem{
+				{AfterEnd, 3, "line 3 has event 3 (harness/problem) after the end of the run"},
+				{AfterEnd, 4, "line 4 has event 4 (kubernetes/added) after the end of the run"}}},
 		{"the harness alone ends a run", started(1) + written(2, Witness, RunEnded, `{}`) + note(3), 3, nil},
 		{"the harness alone starts a run", written(1, Witness, RunStarted, `{"formatVersion":1}`) + note(2), 2, []HistoryProblem{
 			{NoStart, 1, "the history begins with witness/runStarted instead of harness/runStarted"}}},
@@ -48,7 +50,8 @@ func TestReaderTellsWhereDamageIs(t *testing.T) {
 			{NoStart, 1, "the history begins with harness/problem instead of harness/runStarted"}}},
 		{"the version of a later runStarted is not asked for", started(1) + written(2, Harness, RunStarted, `{"formatVersion":7}`), 2, nil},
 		{"a start that cannot be read", written(1, Harness, RunStarted, `[]`) + note(2), 2, []HistoryProblem{
-			{NoStart, 1, "the data of runStarted cannot be read: json: cannot unmarshal array into Go value of type struct { FormatVersion int \"json:\\\"formatVersion\\\"\" }"}}},
+			{NoStart, 1, "the data of runStarted cannot be read: json: cannot unmarshal array into Go value of type struct { FormatVersion int " +
+				"\"json:\\\"formatVersion\\\"\" }"}}},
 		{"nothing but rubbish", "x", 0, []HistoryProblem{
 			{Torn, 1, "the last line, 1, is torn after 1 bytes: the harness was killed or could not write"},
 			{Empty, 1, "the history has no event"}}},
@@ -106,7 +109,8 @@ func TestReaderTellsALongTornLine(t *testing.T) {
 	if _, err := readAll(r); err != nil {
 		t.Fatal(err)
 	}
-	want := []HistoryProblem{{Torn, 2, fmt.Sprintf("the last line, 2, is torn after %d bytes: the harness was killed or could not write", len(long))}}
+	want := []HistoryProblem{{Torn, 2, fmt.Sprintf("the last line, 2, is torn after %d bytes: the harness was killed or could not write",
+		len(long))}}
 	if diff := cmp.Diff(want, r.Problems()); diff != "" {
 		t.Errorf("problems (-want +got):\n%s", diff)
 	}

@@ -143,7 +143,8 @@ func TestReaderHandsOnErrors(t *testing.T) {
 func TestReaderTakesLongLines(t *testing.T) {
 	t.Parallel()
 	long := strings.Repeat("y", 2*readerBuffer)
-	in := lines(1) + fmt.Sprintf(`{"seq":2,"offset":0,"wall":"2026-01-02T03:04:05Z","source":"node","type":"x","data":%q}`, long) + "\n" + lines(3)
+	in := lines(1) + fmt.Sprintf(`{"seq":2,"offset":0,"wall":"2026-01-02T03:04:05Z","source":"node","type":"x","data":%q}`, long) + "\n" +
+		lines(3)
 	r := NewReader(strings.NewReader(in))
 	var data []json.RawMessage
 	for event, err := range r.All() {
@@ -164,7 +165,8 @@ func FuzzLine(f *testing.F) {
 		`{"seq":1,"offset":2,"wall":"2026-01-02T03:04:05Z","source":"kubernetes","type":"added","object":{"kind":"Pod","namespace":"n","name":"a","uid":"u"},"data":{"a":[1,2,{"b":"}"}]}}`,
 		`{"seq":1,"offset":2,"wall":"2026-01-02T03:04:05+01:00","source":"fault","type":"landed","object":{"kind":"Fault","name":"a"}}`,
 		`{"seq":-9223372036854775808,"offset":9223372036854775807,"wall":"2026-01-02T03:04:05.123Z","source":"","type":"x"}`,
-		`{"type":"x","seq":1e3}`, `{"seq":01}`, `null`, `{"seq":1,"offset":2,"wall":"2026-01-02T03:04:05Z","source":"\u0061","type":"é","data":null}`,
+		`{"type":"x","seq":1e3}`, `{"seq":01}`, `null`,
+		`{"seq":1,"offset":2,"wall":"2026-01-02T03:04:05Z","source":"\u0061","type":"é","data":null}`,
 		`{"seq":1,"offset":2,"wall":"2026-01-02T03:04:05Z","source":"a","type":"b","data":{},"seq":{}}`,
 		`{"seq":1,"offset":2,"wall":"2026-01-02T03:04:05Z","source":"a","type":"b","data": {} }`,
 		`{"seq":9223372036854775808,"offset":-0,"wall":"2026-13-02T03:04:05Z","source":"a","type":"b"}`,

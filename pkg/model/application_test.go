@@ -26,13 +26,14 @@ func TestTheStatesOfAnOperatorsApplication(t *testing.T) {
 		"kubeflow's completes": {[]object{kubeflow("SUCCEEDING", ""), kubeflow("COMPLETED", "")}, true, false, "", "COMPLETED"},
 		"kubeflow's fails":     {[]object{kubeflow("FAILED", "driver pod not found")}, false, true, "driver pod not found", "FAILED"},
 		"Apache's succeeds":    {[]object{apache("Succeeded", ""), apache("ResourceReleased", "")}, true, false, "", "ResourceReleased"},
-		"Apache's restarts":    {[]object{apache("Failed", "exit 1"), apache("ScheduledToRestart", ""), apache("RunningHealthy", "")}, false, false, "exit 1", "RunningHealthy"},
-		"Apache's fails":       {[]object{apache("Failed", "exit 1"), apache("ResourceReleased", "")}, false, true, "exit 1", "ResourceReleased"},
+		"Apache's restarts": {[]object{apache("Failed", "exit 1"), apache("ScheduledToRestart", ""), apache("RunningHealthy", "")}, false,
+			false, "exit 1", "RunningHealthy"},
+		"Apache's fails": {[]object{apache("Failed", "exit 1"), apache("ResourceReleased", "")}, false, true, "exit 1", "ResourceReleased"},
 	} {
-		m := modelOf(t, func(b *historytest.Builder) {
+		m := historytest.Observed(t, New(), func(b *historytest.Builder) {
 			b.Harness(time.Millisecond, history.WorkloadLaunched, history.WorkloadData{DriverKind: "SparkApplication", DriverUID: "a"})
 			for i, state := range c.states {
-				kubernetes(b, time.Duration(i+1)*second, history.Modified, "SparkApplication", "app", state)
+				b.Object(time.Duration(i+1)*second, history.Modified, "SparkApplication", "app", state)
 			}
 		})
 		job := m.Job()
@@ -53,15 +54,16 @@ func TestDriversAreFoundByLabelsAndOwner(t *testing.T) {
 	}
 	driver := object{"role": "driver"}
 	owned := func(kind, uid string) object { return object{"kind": kind, "uid": uid, "controller": true} }
-	m := modelOf(t, func(b *historytest.Builder) {
+	m := historytest.Observed(t, New(), func(b *historytest.Builder) {
 		b.Harness(time.Millisecond, history.WorkloadLaunched, history.WorkloadData{
 			Namespace: "ns", DriverKind: "SparkApplication", DriverUID: "app", DriverSelector: "role=driver",
 		})
 		for i, p := range []object{
-			pod("bare", driver, nil), pod("its", driver, owned("SparkApplication", "app")), pod("others", driver, owned("SparkApplication", "other")),
+			pod("bare", driver, nil), pod("its", driver, owned("SparkApplication", "app")),
+			pod("others", driver, owned("SparkApplication", "other")),
 			pod("executor", driver, owned("Pod", "bare")), pod("stranger", object{"role": "web"}, nil),
 		} {
-			kubernetes(b, time.Duration(i+1)*second, history.Added, "Pod", "p", p)
+			b.Object(time.Duration(i+1)*second, history.Added, "Pod", "p", p)
 		}
 	})
 	var got []string

@@ -118,8 +118,8 @@ func (m *Model) lostWhileFetching(uid string, fetch Fetch) bool {
 	return slices.ContainsFunc(m.Landed(), func(f *Fault) bool { return !m.Cost(f, pod, nil, Moment{}).Never() })
 }
 
-// ServedAnew reports whether a fetch by the harness shows that artifacts outlived the loss of a server's pod: another pod gave them, or that
-// pod after a fault had ended its processes. A pod that is being deleted, or that a fault cut off, serves what it has for a while.
+// ServedAnew reports whether a fetch by the harness shows that artifacts outlived the loss of a server's pod: another pod gave them, or
+// that pod after a fault had ended its processes. A pod that is being deleted, or that a fault cut off, serves what it has for a while.
 func (m *Model) ServedAnew(fault *Fault, server *Pod, fetch Fetch) bool {
 	if fault.does(endsProcesses) && fetch.At.At.After(fault.Landed.At) || fetch.Pod != "" && fetch.Pod != server.Name {
 		return true

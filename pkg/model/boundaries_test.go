@@ -31,16 +31,24 @@ func TestWhichFaultCostTheDriver(t *testing.T) {
 		want       []string
 		succession bool
 	}{
-		"none":                              {nil, ends(20_000), nil, false},
-		"one":                               {[]*Fault{named("a", landedFault("nodeIsolate", "n1", 10_000, 0))}, ends(20_000), []string{"a"}, true},
-		"the last one before the loss":      {[]*Fault{named("a", landedFault("nodeIsolate", "n1", 10_000, 0)), named("b", landedFault("nodeFreeze", "n1", 15_000, 0))}, ends(20_000), []string{"b"}, true},
-		"not one that began after the loss": {[]*Fault{named("a", landedFault("nodeIsolate", "n1", 10_000, 0)), named("b", landedFault("nodeFreeze", "n1", 21_000, 0))}, ends(20_000), []string{"a"}, true},
-		"on another node":                   {[]*Fault{named("a", landedFault("nodeIsolate", "n2", 10_000, 0))}, ends(20_000), nil, false},
-		"it had begun to end":               {[]*Fault{named("a", landedFault("nodeIsolate", "n1", 10_000, 0))}, both(ends(20_000), stops(9_999)), nil, false},
-		"it began to end afterwards":        {[]*Fault{named("a", landedFault("nodeIsolate", "n1", 10_000, 0))}, both(ends(20_000), stops(10_001)), []string{"a"}, true},
-		"before it ran":                     {[]*Fault{named("a", landedFault("nodeIsolate", "n1", 1_900, 0))}, ends(20_000), []string{"a"}, false},
-		"as it began to run":                {[]*Fault{named("a", landedFault("nodeIsolate", "n1", 2_000, 0))}, ends(20_000), []string{"a"}, true},
-		"on a node that was dead already":   {[]*Fault{named("a", landedFault("nodePowerOff", "n1", 10_000, 0)), named("b", landedFault("nodeIsolate", "n1", 10_200, 0))}, ends(20_000), []string{"a"}, true},
+		"none": {nil, ends(20_000), nil, false},
+		"one": {[]*Fault{named("a", landedFault("nodeIsolate", "n1", 10_000, 0))}, ends(20_000), []string{"a"},
+			true},
+		"the last one before the loss": {[]*Fault{named("a", landedFault("nodeIsolate", "n1", 10_000, 0)),
+			named("b", landedFault("nodeFreeze", "n1", 15_000, 0))}, ends(20_000), []string{"b"}, true},
+		"not one that began after the loss": {[]*Fault{named("a", landedFault("nodeIsolate", "n1", 10_000, 0)),
+			named("b", landedFault("nodeFreeze", "n1", 21_000, 0))}, ends(20_000), []string{"a"}, true},
+		"on another node": {[]*Fault{named("a", landedFault("nodeIsolate", "n2", 10_000, 0))}, ends(20_000), nil, false},
+		"it had begun to end": {[]*Fault{named("a", landedFault("nodeIsolate", "n1", 10_000, 0))},
+			both(ends(20_000), stops(9_999)), nil, false},
+		"it began to end afterwards": {[]*Fault{named("a", landedFault("nodeIsolate", "n1", 10_000, 0))},
+			both(ends(20_000), stops(10_001)), []string{"a"}, true},
+		"before it ran": {[]*Fault{named("a", landedFault("nodeIsolate", "n1", 1_900, 0))}, ends(20_000), []string{"a"},
+			false},
+		"as it began to run": {[]*Fault{named("a", landedFault("nodeIsolate", "n1", 2_000, 0))}, ends(20_000), []string{"a"},
+			true},
+		"on a node that was dead already": {[]*Fault{named("a", landedFault("nodePowerOff", "n1", 10_000, 0)),
+			named("b", landedFault("nodeIsolate", "n1", 10_200, 0))}, ends(20_000), []string{"a"}, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -91,7 +99,8 @@ func TestLandedFaults(t *testing.T) {
 		want     bool
 	}{
 		"within": {"n4", 6_000, 6_500, true}, "at its begin": {"n4", 4_000, 5_000, true}, "before": {"n4", 4_000, 4_999, false},
-		"at its end": {"n4", 7_000, 7_100, true}, "another node": {"n9", 6_000, 6_500, false}, "one that did not land": {"n1", 2_000, 3_000, false},
+		"at its end": {"n4", 7_000, 7_100, true}, "another node": {"n9", 6_000, 6_500, false},
+		"one that did not land": {"n1", 2_000, 3_000, false},
 	} {
 		if got := m.HeldWithin(c.node, ms(c.from).At, ms(c.to).At); got != c.want {
 			t.Errorf("%s: held %v, want %v", name, got, c.want)
@@ -102,16 +111,18 @@ func TestLandedFaults(t *testing.T) {
 func TestFaultsAreNoted(t *testing.T) {
 	t.Parallel()
 	node := []history.Object{{Kind: "Node", Name: "n1"}}
-	m := modelOf(t, func(b *historytest.Builder) {
+	m := historytest.Observed(t, New(), func(b *historytest.Builder) {
 		began := historytest.Epoch().Add(1500 * time.Millisecond)
-		b.Fault(second, history.FaultInjecting, history.FaultData{Fault: "f", Kind: "nodeIsolate", Targets: node, Effects: []history.Effect{history.SilencesNode}})
+		b.Fault(second, history.FaultInjecting,
+			history.FaultData{Fault: "f", Kind: "nodeIsolate", Targets: node, Effects: []history.Effect{history.SilencesNode}})
 		b.Fault(2*second, history.FaultLanded, history.FaultData{Fault: "f", Kind: "nodeIsolate", Began: &began})
 		b.Fault(3*second, history.FaultLanded, history.FaultData{Fault: "f", Kind: "nodeIsolate"})
 		b.Fault(4*second, history.FaultRecovering, history.FaultData{Fault: "f", Detail: map[string]string{history.DidNotHold: "it answered"}})
 		b.Fault(5*second, history.FaultNotRecovered, history.FaultData{Fault: "f", Reason: "busy"})
 		b.Fault(6*second, history.FaultRecovered, history.FaultData{Fault: "f"})
 		b.Fault(7*second, history.FaultInjecting, history.FaultData{Fault: "mark", Kind: "nodeCordon", Targets: node})
-		b.Fault(8*second, history.FaultRecovering, history.FaultData{Fault: "mark", Detail: map[string]string{history.DidNotHold: "never landed"}})
+		b.Fault(8*second, history.FaultRecovering,
+			history.FaultData{Fault: "mark", Detail: map[string]string{history.DidNotHold: "never landed"}})
 		b.Fault(9*second, history.FaultInjecting, history.FaultData{Fault: "spares", Kind: "nodeTaint", Targets: node, LeavesRunning: true})
 		b.Fault(10*second, history.FaultLanded, history.FaultData{Fault: ""})
 		b.Add(11*second, history.Fault, history.FaultLanded, nil, []int{1})
@@ -120,7 +131,8 @@ func TestFaultsAreNoted(t *testing.T) {
 		return Moment{Seq: seq, At: historytest.Epoch().Add(time.Duration(seconds * float64(second)))}
 	}
 	want := []*Fault{
-		{Name: "f", Kind: "nodeIsolate", Targets: node, Named: node, Effects: []history.Effect{history.SilencesNode}, Injecting: at(1, 1), Landed: at(2, 2), Began: at(2, 1.5),
+		{Name: "f", Kind: "nodeIsolate", Targets: node, Named: node, Effects: []history.Effect{history.SilencesNode}, Injecting: at(1, 1),
+			Landed: at(2, 2), Began: at(2, 1.5),
 			Lapsed: "it answered", NotRecovered: at(5, 5), Recovered: at(6, 6), Reason: "busy", Step: history.FaultRecovered},
 		{Name: "mark", Kind: "nodeCordon", Named: node, Leaves: true, Injecting: at(7, 7), Step: history.FaultRecovering},
 		{Name: "spares", Kind: "nodeTaint", Named: node, Leaves: true, Injecting: at(9, 9), Step: history.FaultInjecting},
@@ -140,7 +152,7 @@ func TestFaultsAreNoted(t *testing.T) {
 // TestDoublesCountOnce lets each record come by HTTP and by disk.
 func TestDoublesCountOnce(t *testing.T) {
 	t.Parallel()
-	m := modelOf(t, func(b *historytest.Builder) {
+	m := historytest.Observed(t, New(), func(b *historytest.Builder) {
 		for _, via := range []string{"http", "disk"} {
 			for i, r := range []history.WitnessRecord{
 				{Type: history.Ledger, Seq: 1, Detail: map[string]string{"key": "k", "value": "v"}},
@@ -173,10 +185,11 @@ func TestProcessesAreNoted(t *testing.T) {
 	detail := func(key, value string) func(*history.WitnessRecord) {
 		return func(r *history.WitnessRecord) { r.ExecutorID, r.Detail = "1", map[string]string{key: value} }
 	}
-	m := modelOf(t, func(b *historytest.Builder) {
+	m := historytest.Observed(t, New(), func(b *historytest.Builder) {
 		b.Harness(0, history.Problem, object{})
 		record(b, second+300*time.Millisecond, second, history.ApplicationStarted, func(r *history.WitnessRecord) { r.AppID = "app" })
-		record(b, 2*second+200*time.Millisecond, 2*second, history.DriverStarted, func(r *history.WitnessRecord) { r.AppID, r.Incarnation = "app", "d" })
+		record(b, 2*second+200*time.Millisecond, 2*second, history.DriverStarted,
+			func(r *history.WitnessRecord) { r.AppID, r.Incarnation = "app", "d" })
 		record(b, 3*second, 3*second, history.ExecutorRegistered, executor("1"))
 		record(b, 4*second, 4*second, history.ExecutorRegistered, executor("1"))
 		record(b, 5*second, 5*second, history.TaskEnded, detail("reason", "ExecutorLostFailure"))
@@ -185,7 +198,8 @@ func TestProcessesAreNoted(t *testing.T) {
 		record(b, 8*second, 8*second, history.JobEnded, detail("result", "succeeded"))
 		record(b, 9*second, 9*second, history.ExecutorRemoved, executor("1"))
 		record(b, 10*second, 10*second, history.ApplicationEnded, nil)
-		record(b, 11*second, 11*second, history.WitnessTrouble, func(r *history.WitnessRecord) { r.Detail = map[string]string{"what": "write", "error": "no space"} })
+		record(b, 11*second, 11*second, history.WitnessTrouble,
+			func(r *history.WitnessRecord) { r.Detail = map[string]string{"what": "write", "error": "no space"} })
 		record(b, 12*second, 12*second, history.DriverStopping, nil)
 		record(b, 12*second, 12*second, history.ExecutorRegistered, func(r *history.WitnessRecord) {
 			r.Role, r.PodUID, r.PodName, r.ExecutorID = "executor", "e", "exec", "9"
@@ -194,17 +208,21 @@ func TestProcessesAreNoted(t *testing.T) {
 	d := m.Processes["d"]
 	ends := func(m Moment) time.Duration { return m.At.Sub(historytest.Epoch()) }
 	got := map[string]time.Duration{
-		"started": ends(d.Started), "stopping": ends(d.Stopping), "job": ends(d.JobsDone), "progress": ends(d.FirstProgress), "registered": ends(d.Executors["1"].At),
-		"removed": ends(d.Executors["1"].Removed), "first task": ends(d.Executors["1"].FirstTask), "application": ends(d.Applications["app"]), "delay": d.Delay,
+		"started": ends(d.Started), "stopping": ends(d.Stopping), "job": ends(d.JobsDone), "progress": ends(d.FirstProgress),
+		"registered": ends(d.Executors["1"].At),
+		"removed":    ends(d.Executors["1"].Removed), "first task": ends(d.Executors["1"].FirstTask), "application": ends(d.Applications["app"]),
+		"delay": d.Delay,
 	}
 	want := map[string]time.Duration{
-		"started": second, "stopping": 10 * second, "job": 8 * second, "progress": 6 * second, "registered": 3 * second, "removed": 9 * second, "first task": 6 * second,
+		"started": second, "stopping": 10 * second, "job": 8 * second, "progress": 6 * second, "registered": 3 * second, "removed": 9 * second,
+		"first task":  6 * second,
 		"application": second, "delay": 0,
 	}
 	if diff := gocmp.Diff(want, got); diff != "" {
 		t.Errorf("what is known of the driver (-want +got):\n%s", diff)
 	}
-	if !d.ended || !d.Live || d.Incarnation != "d" || len(d.Executors) != 1 || d.Restarted() || !slices.Equal(d.troubles, []string{"write: no space"}) {
+	if !d.ended || !d.Live || d.Incarnation != "d" || len(d.Executors) != 1 || d.Restarted() ||
+		!slices.Equal(d.troubles, []string{"write: no space"}) {
 		t.Errorf("the driver is %+v", d)
 	}
 	if e := m.Processes["e"]; len(e.Executors) > 0 || !e.Started.Never() {
@@ -230,7 +248,8 @@ func TestReadsOfStages(t *testing.T) {
 	for name, c := range map[string]struct {
 		parents []string
 		want    bool
-	}{"its parent": {[]string{"3"}, true}, "another's": {[]string{"12"}, false}, "an unknown one": {[]string{"7"}, false}, "no number": {[]string{"x"}, false}, "the second": {[]string{"x", "7", "3"}, true}} {
+	}{"its parent": {[]string{"3"}, true}, "another's": {[]string{"12"}, false}, "an unknown one": {[]string{"7"},
+		false}, "no number": {[]string{"x"}, false}, "the second": {[]string{"x", "7", "3"}, true}} {
 		if got := (&Stage{Parents: c.parents}).Reads("s", stages); got != c.want {
 			t.Errorf("%s: got %v, want %v", name, got, c.want)
 		}

@@ -45,7 +45,8 @@ func (m *Model) observeClocks(e *history.Event, at Moment) error {
 		m.Clocks[measured.Node] = Clock{Offset: measured.Offset, Uncertainty: measured.Uncertainty}
 		for _, p := range m.Processes {
 			if p.Node == measured.Node && measured.Offset.Abs() > measured.Uncertainty {
-				m.trouble(at, "the clock of node %s was measured only after records of it had come, and it is wrong by %s", measured.Node, wording.Duration(measured.Offset.Abs()))
+				m.trouble(at, "the clock of node %s was measured only after records of it had come, and it is wrong by %s", measured.Node,
+					wording.Duration(measured.Offset.Abs()))
 				break
 			}
 		}
@@ -95,8 +96,9 @@ func (m *Model) setBack(p *Process) time.Duration {
 	return 0
 }
 
-// SureLife returns the times in which a process lived whatever its clock did. A pause of one whose node has a clock of its own may be a step
-// of that clock instead, unless records that came afterwards at once show that the clock was right: then all that follows was as much earlier.
+// SureLife returns the times in which a process lived whatever its clock did. A pause of one whose node has a clock of its own may be a
+// step of that clock instead, unless records that came afterwards at once show that the clock was right: then all that follows was as
+// much earlier.
 func (m *Model) SureLife(p *Process) Spans {
 	all := m.Life(p)
 	if m.Clocks == nil {

@@ -105,8 +105,8 @@ type writer struct {
 	conflict   bool // told already that two different records have one number
 }
 
-// wrote notes the number of a record and reports whether it came for the first time. A record that came twice may have come by both ways, and
-// then says the same; if it does not, another process wrote in the name of the first.
+// wrote notes the number of a record and reports whether it came for the first time. A record that came twice may have come by both ways,
+// and then says the same; if it does not, another process wrote in the name of the first.
 func (m *Model) wrote(r *history.WitnessRecord) bool {
 	w := m.writers[r.PodUID]
 	if w == nil {
@@ -122,7 +122,8 @@ func (m *Model) wrote(r *history.WitnessRecord) bool {
 	return fresh
 }
 
-// contradicts notes that two different records have one number, once for each process: one that was started again in place repeats them all.
+// contradicts notes that two different records have one number, once for each process: one that was started again in place repeats them
+// all.
 func (m *Model) contradicts(w *writer, r *history.WitnessRecord) {
 	told := w.conflict || slices.ContainsFunc(m.Conflicts, func(c history.ConflictData) bool { return c.PodUID == r.PodUID })
 	if !told {

@@ -2,8 +2,8 @@ package model
 
 import "github.com/sparkchaos/sparkchaos/pkg/history"
 
-// digests holds a short digest of each record of a process, so that two records with one number can be compared. It takes four bytes for each
-// record, in blocks: the numbers have few holes.
+// digests holds a short digest of each record of a process, so that two records with one number can be compared. It takes four bytes for
+// each record, in blocks: the numbers have few holes.
 type digests map[int64]*[digestBlock]uint32
 
 const digestBlock = 512

@@ -52,8 +52,8 @@ func (f *Fault) effects() []history.Effect {
 	return effectsOf(f.Kind)
 }
 
-// Takes reports whether the fault may take what it hits away from the application: it ends it, or nobody can count on it any more. Others make
-// it slow, change its clock or mark it.
+// Takes reports whether the fault may take what it hits away from the application: it ends it, or nobody can count on it any more. Others
+// make it slow, change its clock or mark it.
 func (f *Fault) Takes() bool {
 	return f.does(endsPods) || f.SilencesNode()
 }

@@ -53,7 +53,7 @@ func (m *Model) observeFault(e *history.Event, at Moment) error {
 	case history.FaultInjecting:
 		fault.Injecting.KeepEarlier(at)
 		m.injectedAhead[data.Fault] = e.Wall.Sub(at.At)
-		m.doubtClocks(data)
+		m.doubtClocks(fault, data)
 	case history.FaultLanded:
 		if !m.once(fault.Landed, at, "fault "+data.Fault+" landed") {
 			return nil
@@ -97,7 +97,8 @@ func (f *Fault) aimedAt(data history.FaultData) {
 // before.
 func (m *Model) contradiction(fault string, earlier, at Moment) {
 	if !earlier.Never() {
-		m.trouble(at, "event %d about fault %s contradicts event %d: a fault lands once, before it is undone, or not at all", at.Seq, fault, earlier.Seq)
+		m.trouble(at, "event %d about fault %s contradicts event %d: a fault lands once, before it is undone, or not at all", at.Seq, fault,
+			earlier.Seq)
 	}
 }
 
@@ -119,8 +120,8 @@ func (m *Model) began(fault *Fault, landed Moment, wall time.Time, told *time.Ti
 }
 
 // doubtClocks notes whose times are not believed from now on: nobody knows when exactly a clock was put wrong, and set right.
-func (m *Model) doubtClocks(data history.FaultData) {
-	if fault := m.Fault(data.Fault); fault == nil || !fault.does(skews) {
+func (m *Model) doubtClocks(fault *Fault, data history.FaultData) {
+	if !fault.does(skews) {
 		return
 	}
 	for _, target := range data.Targets {

@@ -1,7 +1,6 @@
 package model
 
 import (
-	"bytes"
 	"encoding/json"
 	"testing"
 	"time"
@@ -17,38 +16,12 @@ func ms(n int64) Moment {
 	return Moment{Seq: max(1, n), At: historytest.Epoch().Add(time.Duration(n) * time.Millisecond)}
 }
 
-// modelOf returns the model of some events.
-func modelOf(t *testing.T, tell func(*historytest.Builder)) *Model {
-	t.Helper()
-	b := historytest.New()
-	tell(b)
-	content, err := b.Bytes()
-	if err != nil {
-		t.Fatal(err)
-	}
-	m := New()
-	for e, err := range history.NewReader(bytes.NewReader(content)).All() {
-		if err != nil {
-			t.Fatal(err)
-		}
-		m.Observe(&e)
-	}
-	return m
-}
-
-// kubernetes adds an object as the API server tells it.
-func kubernetes(b *historytest.Builder, at time.Duration, eventType, kind, name string, object map[string]any) {
-	b.Add(at, history.Kubernetes, eventType, &history.Object{Kind: kind, Name: name, UID: "uid-" + name, Namespace: "ns"}, object)
-}
-
 type object = map[string]any
-
-// stamp is a time as Kubernetes writes it.
-func stamp(d time.Duration) string { return historytest.Epoch().Add(d).Format(time.RFC3339) }
 
 // landedFault is a fault on a node in effect from one time to another; zero: it was not undone.
 func landedFault(kind, node string, from, to int64) *Fault {
-	f := &Fault{Name: kind, Kind: kind, Targets: []history.Object{{Kind: "Node", Name: node}}, Injecting: ms(from), Began: ms(from), Landed: ms(from + 500)}
+	f := &Fault{Name: kind, Kind: kind, Targets: []history.Object{{Kind: "Node", Name: node}}, Injecting: ms(from), Began: ms(from),
+		Landed: ms(from + 500)}
 	if to > 0 {
 		f.Recovered = ms(to)
 	}
@@ -85,8 +58,9 @@ func newTeam() team {
 // executor adds an executor whose pod was made, ran and registered at times; zero: it never did.
 func (t team) executor(id, node string, made, ran, registered int64) *Pod {
 	pod := &Pod{
-		UID: "e" + id, Name: "exec-" + id, Namespace: "ns", Node: node, Owner: history.Object{Kind: "Pod", UID: t.driver.UID}, ExecutorID: id, Application: "app",
-		Added: ms(made), Placed: ms(made + 1),
+		UID: "e" + id, Name: "exec-" + id, Namespace: "ns", Node: node, Owner: history.Object{Kind: "Pod", UID: t.driver.UID}, ExecutorID: id,
+		Application: "app",
+		Added:       ms(made), Placed: ms(made + 1),
 	}
 	if ran > 0 {
 		pod.Running = ms(ran)

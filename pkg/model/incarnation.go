@@ -259,7 +259,8 @@ func (m *Model) Unexplained() []string {
 		if i == 0 || m.explained(all, all[i-1]) {
 			continue
 		}
-		why = append(why, fmt.Sprintf("no fault explains why %s, on node %s, was replaced by %s", all[i-1], cmp.Or(all[i-1].Node, "none"), incarnation))
+		why = append(why, fmt.Sprintf("no fault explains why %s, on node %s, was replaced by %s", all[i-1], cmp.Or(all[i-1].Node, "none"),
+			incarnation))
 	}
 	return why
 }

@@ -8,8 +8,8 @@ import (
 	"github.com/sparkchaos/sparkchaos/pkg/history"
 )
 
-// Life returns the times in which a process lived for certain: from each sign of life up to the next expected one. A pause is part of a life
-// unless a fault explains it that makes processes stand still: a JVM that stops for its garbage, or is starved of CPU, lives.
+// Life returns the times in which a process lived for certain: from each sign of life up to the next expected one. A pause is part of a
+// life unless a fault explains it that makes processes stand still: a JVM that stops for its garbage, or is starved of CPU, lives.
 func (m *Model) Life(p *Process) Spans {
 	return m.life(p, func(from, to Moment) Spans {
 		if m.paused(p, from.At, to.At) || m.mayBePaused(p, from.At, to.At) {
@@ -36,8 +36,9 @@ func (m *Model) life(p *Process, lived func(from, to Moment) Spans) Spans {
 	return all
 }
 
-// unpaused returns the parts of a pause between two signs of life that no fault explains: a fault that lasted a second explains one of them. What
-// is left of the pause counts only if it is longer than a silence that means nothing, for it is not known exactly when processes stood still.
+// unpaused returns the parts of a pause between two signs of life that no fault explains: a fault that lasted a second explains one of
+// them. What is left of the pause counts only if it is longer than a silence that means nothing, for it is not known exactly when
+// processes stood still.
 func (m *Model) unpaused(p *Process, from, to Moment) Spans {
 	left := Spans{{From: from, To: to}}
 	for _, f := range m.Faults {
@@ -73,8 +74,8 @@ func (m *Model) paused(p *Process, from, to time.Time) bool {
 	return m.held(p, from, to, pauses)
 }
 
-// mayBePaused reports whether a process may have stood still because of a fault of which nobody knows: one that does not say what it does, or one
-// that was injected and not proven to have landed.
+// mayBePaused reports whether a process may have stood still because of a fault of which nobody knows: one that does not say what it
+// does, or one that was injected and not proven to have landed.
 func (m *Model) mayBePaused(p *Process, from, to time.Time) bool {
 	return slices.ContainsFunc(m.Faults, func(f *Fault) bool {
 		unproven := f.Landed.Never() && !f.Injecting.Never()
@@ -117,8 +118,9 @@ func (m *Model) PossibleLife(i *Incarnation) Spans {
 	return all
 }
 
-// outlives reports whether a pod ran on for long after the last sign of life of its JVM, and ended at gone: the application's main may have gone
-// on without Spark, or only its heartbeats had stopped. Where a fault ended the JVM, or hid the node, the API server does not know.
+// outlives reports whether a pod ran on for long after the last sign of life of its JVM, and ended at gone: the application's main may
+// have gone on without Spark, or only its heartbeats had stopped. Where a fault ended the JVM, or hid the node, the API server does not
+// know.
 func (m *Model) outlives(gone Moment, p *Process) bool {
 	last := p.Alive.Last()
 	if gone.Never() || gone.Earliest().Sub(last.At) <= toldLate+m.Slack(p) {

@@ -57,16 +57,17 @@ func (p *Pod) Wanted(at time.Time) bool {
 	return (gone.Never() || !gone.At.Before(at)) && (p.Terminating.Never() || !p.Terminating.At.Before(at))
 }
 
-// MayHaveBeenLeaving reports whether a pod that was wanted at a time, as far as was seen, may have ended by then or somebody may have wanted it
-// away: the events that show it came late.
+// MayHaveBeenLeaving reports whether a pod that was wanted at a time, as far as was seen, may have ended by then or somebody may have
+// wanted it away: the events that show it came late.
 func (p *Pod) MayHaveBeenLeaving(at time.Time) bool {
 	return slices.ContainsFunc([]Moment{p.Terminating, p.Finished, p.Deleted}, func(m Moment) bool {
 		return m.At.After(at) && m.MayPrecede(at)
 	})
 }
 
-// MayPrecede reports whether something may have happened before a fault that began at a time, and not because of it. Kubernetes rounds times
-// down to whole seconds, so what a fault ended at once bears the second in which the fault began: that second alone is no reason for doubt.
+// MayPrecede reports whether something may have happened before a fault that began at a time, and not because of it. Kubernetes rounds
+// times down to whole seconds, so what a fault ended at once bears the second in which the fault began: that second alone is no reason
+// for doubt.
 func (m Moment) MayPrecede(began time.Time) bool {
 	return !m.Never() && !m.Earliest().After(began.Add(-stampPrecision))
 }

@@ -24,16 +24,20 @@ func TestLiveAndPlaced(t *testing.T) {
 		change       func(first, second *Pod)
 		live, placed string
 	}{
-		"the newest of two that run":           {func(_, _ *Pod) {}, "d2", "d2"},
-		"the newer one initialises":            {func(_, second *Pod) { second.Running, second.Phase = Moment{}, "Pending" }, "d1", "d2"},
-		"the newer one waits for a node":       {func(_, second *Pod) { second.Placed, second.Running, second.Phase = Moment{}, Moment{}, "Pending" }, "d1", "d1"},
-		"the newer one is being deleted":       {func(_, second *Pod) { second.Terminating = ms(9_000) }, "d1", "d1"},
-		"the newer one has ended":              {func(_, second *Pod) { second.Finished, second.Phase = ms(9_000), "Failed" }, "d1", "d1"},
-		"the newer one is gone":                {func(_, second *Pod) { second.Deleted = ms(9_000) }, "d1", "d1"},
-		"nobody knows whether the newer runs":  {func(_, second *Pod) { second.Phase = "Unknown" }, "d1", "d2"},
-		"the newer one initialises, no other":  {func(first, second *Pod) { first.Deleted, second.Phase = ms(9_000), "Pending" }, "", "d2"},
-		"both are gone":                        {func(first, second *Pod) { first.Deleted, second.Deleted = ms(9_000), ms(9_000) }, "", ""},
-		"both wait for a node":                 {func(first, second *Pod) { *first, *second = Pod{Phase: "Pending"}, Pod{Phase: "Pending"} }, "", ""},
+		"the newest of two that run": {func(_, _ *Pod) {}, "d2", "d2"},
+		"the newer one initialises":  {func(_, second *Pod) { second.Running, second.Phase = Moment{}, "Pending" }, "d1", "d2"},
+		"the newer one waits for a node": {func(_, second *Pod) {
+			second.Placed, second.Running, second.Phase = Moment{}, Moment{},
+				"Pending"
+		}, "d1", "d1"},
+		"the newer one is being deleted":      {func(_, second *Pod) { second.Terminating = ms(9_000) }, "d1", "d1"},
+		"the newer one has ended":             {func(_, second *Pod) { second.Finished, second.Phase = ms(9_000), "Failed" }, "d1", "d1"},
+		"the newer one is gone":               {func(_, second *Pod) { second.Deleted = ms(9_000) }, "d1", "d1"},
+		"nobody knows whether the newer runs": {func(_, second *Pod) { second.Phase = "Unknown" }, "d1", "d2"},
+		"the newer one initialises, no other": {func(first, second *Pod) { first.Deleted, second.Phase = ms(9_000), "Pending" }, "", "d2"},
+		"both are gone":                       {func(first, second *Pod) { first.Deleted, second.Deleted = ms(9_000), ms(9_000) }, "", ""},
+		"both wait for a node": {func(first, second *Pod) { *first, *second = Pod{Phase: "Pending"}, Pod{Phase: "Pending"} },
+			"", ""},
 		"the older one is the one that is new": {func(first, _ *Pod) { first.Added = ms(7_000) }, "d2", "d2"},
 	} {
 		m := New()
@@ -47,7 +51,8 @@ func TestLiveAndPlaced(t *testing.T) {
 	}
 }
 
-// TestIncarnationsAreInTheOrderOfCreation has pods whose creation and first sight differ, as after a gap, and a driver that only the witness knows.
+// TestIncarnationsAreInTheOrderOfCreation has pods whose creation and first sight differ, as after a gap, and a driver that only the
+// witness knows.
 func TestIncarnationsAreInTheOrderOfCreation(t *testing.T) {
 	t.Parallel()
 	created := func(seconds int) time.Time { return historytest.Epoch().Add(time.Duration(seconds) * time.Second) }
@@ -81,25 +86,31 @@ func TestIncarnationsAreInTheOrderOfCreation(t *testing.T) {
 func TestPodsThatDoNotStart(t *testing.T) {
 	t.Parallel()
 	waits := object{"state": object{"waiting": object{"reason": "ErrImagePull", "message": "no such image"}}}
-	runs := object{"state": object{"running": object{"startedAt": stamp(3 * second)}}}
-	ended := object{"state": object{"terminated": object{"finishedAt": stamp(4 * second)}}}
+	runs := object{"state": object{"running": object{"startedAt": historytest.Stamp(3 * second)}}}
+	ended := object{"state": object{"terminated": object{"finishedAt": historytest.Stamp(4 * second)}}}
 	for name, c := range map[string]struct {
 		status       object
 		unscheduled  string
 		waiting      []ContainerWait
 		initialising bool
 	}{
-		"no node":                  {object{"conditions": []any{object{"type": "PodScheduled", "status": "False", "message": "0/3 nodes"}}}, "0/3 nodes", nil, false},
-		"another condition":        {object{"conditions": []any{object{"type": "Ready", "status": "False", "message": "not yet"}}}, "", nil, false},
-		"a node was found":         {object{"conditions": []any{object{"type": "PodScheduled", "status": "True", "message": "n1"}}}, "", nil, false},
-		"a container waits":        {object{"containerStatuses": []any{waits, runs}}, "", []ContainerWait{{"ErrImagePull", "no such image"}}, false},
-		"an init container waits":  {object{"initContainerStatuses": []any{waits}}, "", []ContainerWait{{"ErrImagePull", "no such image"}}, false},
-		"an init container runs":   {object{"initContainerStatuses": []any{runs}, "containerStatuses": []any{waits}}, "", []ContainerWait{{"ErrImagePull", "no such image"}}, true},
+		"no node": {object{"conditions": []any{object{"type": "PodScheduled", "status": "False", "message": "0/3 nodes"}}},
+			"0/3 nodes", nil, false},
+		"another condition": {object{"conditions": []any{object{"type": "Ready", "status": "False", "message": "not yet"}}}, "", nil,
+			false},
+		"a node was found": {object{"conditions": []any{object{"type": "PodScheduled", "status": "True", "message": "n1"}}}, "", nil,
+			false},
+		"a container waits": {object{"containerStatuses": []any{waits, runs}}, "", []ContainerWait{{"ErrImagePull", "no such image"}},
+			false},
+		"an init container waits": {object{"initContainerStatuses": []any{waits}}, "", []ContainerWait{{"ErrImagePull", "no such image"}},
+			false},
+		"an init container runs": {object{"initContainerStatuses": []any{runs}, "containerStatuses": []any{waits}}, "",
+			[]ContainerWait{{"ErrImagePull", "no such image"}}, true},
 		"an init container ended":  {object{"initContainerStatuses": []any{ended}}, "", nil, true},
 		"a container runs, though": {object{"containerStatuses": []any{runs}}, "", nil, false},
 	} {
-		m := modelOf(t, func(b *historytest.Builder) {
-			kubernetes(b, second, history.Added, "Pod", "p", object{"metadata": object{"uid": "p"}, "status": c.status})
+		m := historytest.Observed(t, New(), func(b *historytest.Builder) {
+			b.Object(second, history.Added, "Pod", "p", object{"metadata": object{"uid": "p"}, "status": c.status})
 		})
 		pod := m.Pods["p"]
 		if pod.Unscheduled != c.unscheduled || pod.Initialising.Never() == c.initialising {
@@ -115,7 +126,8 @@ func TestProgressIsKeptIfAskedFor(t *testing.T) {
 	t.Parallel()
 	one := int64(1)
 	record := func(seq int64, eventType string, change func(*history.WitnessRecord)) history.Event {
-		r := history.WitnessRecord{Type: eventType, Role: RoleDriver, PodUID: "d", Incarnation: "d", Seq: seq, WallMicros: 1_000_000 + seq, Detail: map[string]string{}}
+		r := history.WitnessRecord{Type: eventType, Role: RoleDriver, PodUID: "d", Incarnation: "d", Seq: seq, WallMicros: 1_000_000 + seq,
+			Detail: map[string]string{}}
 		change(&r)
 		return eventOf(t, r)
 	}

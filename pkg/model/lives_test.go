@@ -29,10 +29,13 @@ func TestLivesWithPauses(t *testing.T) {
 		sure, possible times
 		gone           bool // as its records were read at 40 s
 	}{
-		"no fault":                 {sure: times{{1_000, 20_100}}, possible: times{{1_000, 20_100}}, gone: true},
-		"frozen all the time":      {[2]int64{5_000, 19_900}, times{{1_000, 5_100}, {20_000, 20_100}}, times{{1_000, 5_100}, {20_000, 20_100}}, true},
-		"frozen for a second":      {[2]int64{8_000, 9_000}, times{{1_000, 5_100}, {20_000, 20_100}}, times{{1_000, 8_100}, {9_000, 20_100}}, true},
-		"thawed early":             {[2]int64{5_000, 12_000}, times{{1_000, 5_100}, {20_000, 20_100}}, times{{1_000, 5_100}, {12_000, 20_100}}, true},
+		"no fault": {sure: times{{1_000, 20_100}}, possible: times{{1_000, 20_100}}, gone: true},
+		"frozen all the time": {[2]int64{5_000, 19_900}, times{{1_000, 5_100}, {20_000, 20_100}}, times{{1_000, 5_100}, {20_000, 20_100}},
+			true},
+		"frozen for a second": {[2]int64{8_000, 9_000}, times{{1_000, 5_100}, {20_000, 20_100}}, times{{1_000, 8_100}, {9_000, 20_100}},
+			true},
+		"thawed early": {[2]int64{5_000, 12_000}, times{{1_000, 5_100}, {20_000, 20_100}}, times{{1_000, 5_100}, {12_000, 20_100}},
+			true},
 		"frozen and never thawed":  {[2]int64{20_000, 0}, times{{1_000, 20_100}}, times{{1_000, 20_100}}, false},
 		"thawed long before":       {[2]int64{20_000, 30_000}, times{{1_000, 20_100}}, times{{1_000, 20_100}}, true},
 		"thawed just before":       {[2]int64{20_000, 39_500}, times{{1_000, 20_100}}, times{{1_000, 20_100}}, false},
@@ -131,7 +134,8 @@ func TestClocksThatWereSetBack(t *testing.T) {
 	for name, c := range map[string]struct {
 		back time.Duration
 		want time.Duration
-	}{"by a lot": {20 * second, 20*second - 100*time.Millisecond}, "by less than clocks may differ": {900 * time.Millisecond, 0}, "never": {0, 0}} {
+	}{"by a lot": {20 * second, 20*second - 100*time.Millisecond}, "by less than clocks may differ": {900 * time.Millisecond,
+		0}, "never": {0, 0}} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			m := New()
@@ -191,16 +195,17 @@ func TestWhenAFaultBegan(t *testing.T) {
 // What Kubernetes says of the time of a change counts if it was seen clearly later.
 func TestTimesThatKubernetesStates(t *testing.T) {
 	t.Parallel()
-	m := modelOf(t, func(b *historytest.Builder) {
+	m := historytest.Observed(t, New(), func(b *historytest.Builder) {
 		b.Harness(0, history.Problem, object{"what": "begin"})
 		node := func(at time.Duration, ready string, changed time.Duration) {
-			kubernetes(b, at, history.Modified, "Node", "n1", object{"status": object{"conditions": []any{object{"type": "Ready", "status": ready, "lastTransitionTime": stamp(changed)}}}})
+			b.Object(at, history.Modified, "Node", "n1", object{"status": object{"conditions": []any{object{"type": "Ready", "status": ready,
+				"lastTransitionTime": historytest.Stamp(changed)}}}})
 		}
 		node(2*second, "True", 1*second)
 		node(20*second, "Unknown", 14*second)
 		node(22*second, "True", 22*second)
-		kubernetes(b, 30*second, history.Modified, "Job", "job", object{"metadata": object{"uid": "j"}, "status": object{
-			"conditions": []any{object{"type": "Failed", "status": "True", "lastTransitionTime": stamp(25 * second)}}}})
+		b.Object(30*second, history.Modified, "Job", "job", object{"metadata": object{"uid": "j"}, "status": object{
+			"conditions": []any{object{"type": "Failed", "status": "True", "lastTransitionTime": historytest.Stamp(25 * second)}}}})
 	})
 	since := func(m Moment) time.Duration { return m.Earliest().Sub(historytest.Epoch()) }
 	if lost := m.Nodes["n1"].Lost(historytest.Epoch()); since(lost) != 14*second || lost.At.Sub(historytest.Epoch()) != 20*second {
@@ -213,18 +218,21 @@ func TestTimesThatKubernetesStates(t *testing.T) {
 		meta object
 		want time.Duration // zero: when it was seen
 	}{
-		"with its grace":                         {object{"deletionTimestamp": stamp(45 * second), "deletionGracePeriodSeconds": 30}, 15 * second},
-		"forced":                                 {object{"deletionTimestamp": stamp(20 * second), "deletionGracePeriodSeconds": 0}, 20 * second},
-		"the grace was left out":                 {object{"deletionTimestamp": stamp(15 * second)}, 15 * second},
-		"the grace was left out and is not over": {object{"deletionTimestamp": stamp(45 * second)}, 0},
-		"seen at once":                           {object{"deletionTimestamp": stamp(60 * second), "deletionGracePeriodSeconds": 30}, 0},
+		"with its grace": {object{"deletionTimestamp": historytest.Stamp(45 * second),
+			"deletionGracePeriodSeconds": 30}, 15 * second},
+		"forced": {object{"deletionTimestamp": historytest.Stamp(20 * second), "deletionGracePeriodSeconds": 0},
+			20 * second},
+		"the grace was left out":                 {object{"deletionTimestamp": historytest.Stamp(15 * second)}, 15 * second},
+		"the grace was left out and is not over": {object{"deletionTimestamp": historytest.Stamp(45 * second)}, 0},
+		"seen at once": {object{"deletionTimestamp": historytest.Stamp(60 * second),
+			"deletionGracePeriodSeconds": 30}, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			m := modelOf(t, func(b *historytest.Builder) {
+			m := historytest.Observed(t, New(), func(b *historytest.Builder) {
 				b.Harness(0, history.Problem, object{"what": "begin"})
 				c.meta["uid"] = "p"
-				kubernetes(b, 30*second, history.Modified, "Pod", "pod", object{"metadata": c.meta})
+				b.Object(30*second, history.Modified, "Pod", "pod", object{"metadata": c.meta})
 			})
 			want := c.want
 			if want == 0 {
@@ -283,7 +291,8 @@ func TestReplacementsSeenLate(t *testing.T) {
 // The API server's word counts for nothing where a fault hides what processes do.
 func TestNodesThatAFaultHides(t *testing.T) {
 	t.Parallel()
-	for kind, want := range map[string]bool{"nodeIsolate": true, "nodeFreeze": true, "kubeletStop": true, "nodePowerOff": false, "nodeDrain": false, "cpuStress": false} {
+	for kind, want := range map[string]bool{"nodeIsolate": true, "nodeFreeze": true, "kubeletStop": true, "nodePowerOff": false,
+		"nodeDrain": false, "cpuStress": false} {
 		m := New()
 		m.Faults = []*Fault{landedFault(kind, "n1", 10_000, 20_000)}
 		if got := m.HidWithin("n1", ms(15_000).At, ms(30_000).At); got != want {

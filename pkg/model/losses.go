@@ -122,7 +122,7 @@ func (m *Model) pair(all []*ExecutorLoss) {
 			pod := pods[e.ID]
 			since := Later(l.Fault.Began, Moment{At: l.At.At.Add(-StillAlive)}).At
 			asked := pod != nil && l.Fault.Began.Before(pod.Added) && pod.Added.At.After(l.At.At.Add(-StillAlive))
-			if e.At.Never() || taken[e] || !asked || !l.Fault.Began.Before(e.At) {
+			if taken[e] || !asked || !l.Fault.Began.Before(e.At) {
 				continue
 			}
 			taken[e], l.Replacement, l.Asked, l.Unsure = true, e, pod.Added, pod.Added.Earliest().Before(since)

@@ -169,8 +169,10 @@ func TestTogether(t *testing.T) {
 		losses []*ExecutorLoss
 		want   int64 // 0: never
 	}{
-		"one": {[]*ExecutorLoss{one(5, 0)}, 5}, "the last of two": {[]*ExecutorLoss{one(9, 0), one(5, 0)}, 9}, "one is missing": {[]*ExecutorLoss{one(9, 0), {}}, 0},
-		"the first was gone again": {[]*ExecutorLoss{one(5, 8), one(9, 0)}, 0}, "just then": {[]*ExecutorLoss{one(5, 9), one(9, 0)}, 0}, "later": {[]*ExecutorLoss{one(5, 10), one(9, 0)}, 9},
+		"one": {[]*ExecutorLoss{one(5, 0)}, 5}, "the last of two": {[]*ExecutorLoss{one(9, 0), one(5, 0)}, 9},
+		"one is missing":           {[]*ExecutorLoss{one(9, 0), {}}, 0},
+		"the first was gone again": {[]*ExecutorLoss{one(5, 8), one(9, 0)}, 0}, "just then": {[]*ExecutorLoss{one(5, 9), one(9, 0)}, 0},
+		"later": {[]*ExecutorLoss{one(5, 10), one(9, 0)}, 9},
 	} {
 		got := AllReplaced(c.losses)
 		if c.want == 0 && !got.Never() || c.want > 0 && got != ms(c.want) {
@@ -332,7 +334,8 @@ func TestWhoWasCurrent(t *testing.T) {
 	ghost := &Incarnation{Number: 4, UID: "ghost", Driver: &Process{}}
 	all := Incarnations{first, second, third, ghost}
 	for at, want := range map[int64]*Incarnation{
-		599: nil, 600: first, 1_000: first, 4_599: first, 4_999: first, 5_000: second, 8_000: second, 14_999: second, 15_000: second, 15_001: nil, 19_599: nil, 19_600: third, 25_000: third,
+		599: nil, 600: first, 1_000: first, 4_599: first, 4_999: first, 5_000: second, 8_000: second, 14_999: second, 15_000: second,
+		15_001: nil, 19_599: nil, 19_600: third, 25_000: third,
 	} {
 		if got := all.Current(ms(at).At); got != want {
 			t.Errorf("at %d ms: got %v, want %v", at, got, want)

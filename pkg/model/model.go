@@ -127,12 +127,13 @@ type Model struct {
 	writers        map[string]*writer  // by the UID in witness records
 	unplaced       map[string]Unplaced // by pod UID
 	refusedRecords map[recordID]bool
-	skewed         map[string]bool          // pods whose JVM's clock a fault put wrong, by UID
-	injectedAhead  map[string]time.Duration // by how much the wall clock was ahead of the monotonic one as the injection of a fault began, by its name
-	wantsTasks     func(history.RunData) bool
-	keepsTasks     bool // a stream has millions of them, which most invariants have no use for
-	decoder        history.WitnessDecoder
-	record         history.WitnessRecord
+	skewed         map[string]bool // pods whose JVM's clock a fault put wrong, by UID
+	// by how much the wall clock was ahead of the monotonic one as the injection of a fault began, by its name
+	injectedAhead map[string]time.Duration
+	wantsTasks    func(history.RunData) bool
+	keepsTasks    bool // a stream has millions of them, which most invariants have no use for
+	decoder       history.WitnessDecoder
+	record        history.WitnessRecord
 }
 
 // recordID recognises a witness record that came twice.
@@ -195,7 +196,8 @@ func New(options ...Option) *Model {
 		Pods: map[string]*Pod{}, Nodes: map[string]*Node{}, Processes: map[string]*Process{},
 		Jobs: map[string]*Job{}, lateUntil: map[string]gapTime{}, writers: map[string]*writer{},
 		Collected: map[string]*Collection{}, phases: map[string]Moment{}, refusedRecords: map[recordID]bool{},
-		Unreadable: map[string]int{}, unplaced: map[string]Unplaced{}, skewed: map[string]bool{}, injectedAhead: map[string]time.Duration{}, Streams: newStreams(),
+		Unreadable: map[string]int{}, unplaced: map[string]Unplaced{}, skewed: map[string]bool{}, injectedAhead: map[string]time.Duration{},
+		Streams:   newStreams(),
 		Artifacts: Artifacts{Begun: map[string]Fetch{}, known: map[recordID]bool{}},
 		Outputs:   map[string]Output{},
 		Ledger:    Ledger{known: map[recordID]bool{}, Commits: map[string][]Commit{}},
@@ -323,7 +325,8 @@ func (m *Model) once(first Moment, at Moment, what string) bool {
 	if first.Never() {
 		return true
 	}
-	m.trouble(at, "event %d tells once more that %s, which event %d did: two records were joined, or something was repeated", at.Seq, what, first.Seq)
+	m.trouble(at, "event %d tells once more that %s, which event %d did: two records were joined, or something was repeated", at.Seq, what,
+		first.Seq)
 	return false
 }
 
@@ -416,7 +419,8 @@ func (m *Model) observeCollection(e *history.Event, at Moment) error {
 	if err := json.Unmarshal(e.Data, &collection.Data); err != nil {
 		return err
 	}
-	if before := m.Collected[collection.Data.Node]; before != nil && !m.once(before.At, at, "the disk of node "+collection.Data.Node+" was read") {
+	if before := m.Collected[collection.Data.Node]; before != nil &&
+		!m.once(before.At, at, "the disk of node "+collection.Data.Node+" was read") {
 		return nil
 	}
 	m.Collected[collection.Data.Node] = collection

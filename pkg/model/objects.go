@@ -92,8 +92,9 @@ func (d metadata) owner() history.Object {
 	return history.Object{}
 }
 
-// deletionAsked adds to the moment at which an object was seen to be marked for deletion the time at which that was asked for. The grace may
-// have been made shorter since, and older recorders left it out; then the time is the latest that is possible, which narrows nothing down.
+// deletionAsked adds to the moment at which an object was seen to be marked for deletion the time at which that was asked for. The grace
+// may have been made shorter since, and older recorders left it out; then the time is the latest that is possible, which narrows nothing
+// down.
 func (m *Model) deletionAsked(d metadata, at Moment) Moment {
 	switch {
 	case d.Grace != nil:
@@ -105,8 +106,8 @@ func (m *Model) deletionAsked(d metadata, at Moment) Moment {
 	}
 }
 
-// stamped adds to a moment at which an object was seen a time that the API server or a controller wrote into it. Where the cluster has clocks of
-// its own nobody asked theirs: then the time may be right, and does not make one later that nobody saw.
+// stamped adds to a moment at which an object was seen a time that the API server or a controller wrote into it. Where the cluster has
+// clocks of its own nobody asked theirs: then the time may be right, and does not make one later that nobody saw.
 func (m *Model) stamped(at Moment, told time.Time) Moment {
 	if m.Run.ClusterKind == kindExisting && !at.Since.IsZero() {
 		return at
@@ -147,8 +148,9 @@ func (m *Model) observePod(e *history.Event, at Moment) error {
 		pod.Owner = object.Metadata.owner()
 		m.Pods[uid] = pod
 	}
-	pod.Role, pod.Application, pod.ExecutorID = object.Metadata.Labels[labelRole], object.Metadata.Labels[labelApplication], object.Metadata.Labels[labelExecutorID]
-	pod.Component, pod.Labels = object.Metadata.Labels[labelComponent], object.Metadata.Labels
+	pod.Labels = object.Metadata.Labels
+	pod.Role, pod.Component = pod.Labels[labelRole], pod.Labels[labelComponent]
+	pod.Application, pod.ExecutorID = pod.Labels[labelApplication], pod.Labels[labelExecutorID]
 	if object.Spec.NodeName != "" {
 		pod.Node = object.Spec.NodeName
 		pod.Placed.KeepEarlier(at)

@@ -16,42 +16,48 @@ import (
 func TestPodsAreNotedAsSeen(t *testing.T) {
 	t.Parallel()
 	controller, other := true, false
-	meta := object{"uid": "p", "name": "pod", "namespace": "ns", "creationTimestamp": stamp(0),
-		"labels": map[string]string{"spark-role": "executor", "spark-exec-id": "7", "spark-app-selector": "app", "sparkchaos.dev/role": "executor"},
+	meta := object{"uid": "p", "name": "pod", "namespace": "ns", "creationTimestamp": historytest.Stamp(0),
+		"labels": map[string]string{"spark-role": "executor", "spark-exec-id": "7", "spark-app-selector": "app",
+			"sparkchaos.dev/role": "executor"},
 		"ownerReferences": []any{
 			object{"kind": "Pod", "name": "no controller", "uid": "x"},
 			object{"kind": "Pod", "name": "not the controller", "uid": "y", "controller": other},
 			object{"kind": "Job", "name": "job", "uid": "j", "controller": controller},
 			object{"kind": "Job", "name": "another", "uid": "z", "controller": controller},
 		}}
-	deleting := object{"uid": "p", "deletionTimestamp": stamp(37 * second), "deletionGracePeriodSeconds": 30}
+	deleting := object{"uid": "p", "deletionTimestamp": historytest.Stamp(37 * second), "deletionGracePeriodSeconds": 30}
 	running := func(started ...time.Duration) object {
 		var all []any
 		for _, s := range started {
-			all = append(all, object{"state": object{"running": object{"startedAt": stamp(s)}}})
+			all = append(all, object{"state": object{"running": object{"startedAt": historytest.Stamp(s)}}})
 		}
 		return object{"phase": "Running", "containerStatuses": all}
 	}
 	ended := func(phase string, finished ...time.Duration) object {
 		var all []any
 		for _, f := range finished {
-			all = append(all, object{"state": object{"terminated": object{"finishedAt": stamp(f)}}})
+			all = append(all, object{"state": object{"terminated": object{"finishedAt": historytest.Stamp(f)}}})
 		}
 		return object{"phase": phase, "containerStatuses": all}
 	}
-	m := modelOf(t, func(b *historytest.Builder) {
+	m := historytest.Observed(t, New(), func(b *historytest.Builder) {
 		b.Harness(0, history.Problem, object{"what": "begin"})
-		kubernetes(b, 1*second, history.Added, "Pod", "pod", object{"metadata": meta, "status": object{"phase": "Pending"}})
-		kubernetes(b, 2*second, history.Modified, "Pod", "pod", object{"metadata": meta, "spec": object{"nodeName": "n1"}, "status": object{"phase": "Pending"}})
-		kubernetes(b, 9*second, history.Modified, "Pod", "pod", object{"metadata": meta, "spec": object{"nodeName": "n1"}, "status": running(5*second, 4*second, 6*second)})
-		kubernetes(b, 10*second, history.Modified, "Pod", "pod", object{"metadata": meta, "status": running(1 * second)})
-		kubernetes(b, 11*second, history.Modified, "Pod", "pod", object{"metadata": deleting, "status": object{"phase": "Running",
-			"conditions": []any{object{"type": "Ready", "status": "True", "reason": "no"}, object{"type": "DisruptionTarget", "status": "False", "reason": "not yet"}}}})
-		kubernetes(b, 12*second, history.Modified, "Pod", "pod", object{"metadata": deleting, "status": object{"phase": "Running",
+		b.Object(1*second, history.Added, "Pod", "pod", object{"metadata": meta, "status": object{"phase": "Pending"}})
+		b.Object(2*second, history.Modified, "Pod", "pod",
+			object{"metadata": meta, "spec": object{"nodeName": "n1"}, "status": object{"phase": "Pending"}})
+		b.Object(9*second, history.Modified, "Pod", "pod",
+			object{"metadata": meta, "spec": object{"nodeName": "n1"}, "status": running(5*second, 4*second, 6*second)})
+		b.Object(10*second, history.Modified, "Pod", "pod", object{"metadata": meta, "status": running(1 * second)})
+		b.Object(11*second, history.Modified, "Pod", "pod", object{"metadata": deleting, "status": object{"phase": "Running",
+			"conditions": []any{object{"type": "Ready", "status": "True", "reason": "no"},
+				object{"type": "DisruptionTarget", "status": "False", "reason": "not yet"}}}})
+		b.Object(12*second, history.Modified, "Pod", "pod", object{"metadata": deleting, "status": object{"phase": "Running",
 			"conditions": []any{object{"type": "DisruptionTarget", "status": "True", "reason": "EvictionByEvictionAPI"}}}})
-		kubernetes(b, 20*second, history.Modified, "Pod", "pod", object{"metadata": deleting, "status": ended("Failed", 14*second, 16*second, 15*second)})
-		kubernetes(b, 21*second, history.Deleted, "Pod", "pod", object{"metadata": deleting, "status": ended("Failed", 1*second)})
-		kubernetes(b, 22*second, history.Deleted, "Pod", "pod", object{"metadata": deleting, "status": object{"phase": "Succeeded", "reason": "Evicted"}})
+		b.Object(20*second, history.Modified, "Pod", "pod",
+			object{"metadata": deleting, "status": ended("Failed", 14*second, 16*second, 15*second)})
+		b.Object(21*second, history.Deleted, "Pod", "pod", object{"metadata": deleting, "status": ended("Failed", 1*second)})
+		b.Object(22*second, history.Deleted, "Pod", "pod",
+			object{"metadata": deleting, "status": object{"phase": "Succeeded", "reason": "Evicted"}})
 	})
 	moment := func(seq, seconds, since int64) Moment {
 		m := Moment{Seq: seq, At: historytest.Epoch().Add(time.Duration(seconds) * second)}
@@ -62,8 +68,10 @@ func TestPodsAreNotedAsSeen(t *testing.T) {
 	}
 	want := &Pod{
 		UID: "p", Name: "pod", Namespace: "ns", Node: "n1", Owner: history.Object{Kind: "Job", Name: "job", UID: "j"},
-		Created: historytest.Epoch(), Phase: "Succeeded", Added: moment(2, 1, 0), Placed: moment(3, 2, 0), Running: moment(4, 9, 4), Terminating: moment(6, 11, 7),
-		Finished: moment(8, 20, 16), Succeeded: true, Deleted: moment(9, 21, 0), Disrupted: "EvictionByEvictionAPI", DisruptedAt: moment(7, 12, 0),
+		Created: historytest.Epoch(), Phase: "Succeeded", Added: moment(2, 1, 0), Placed: moment(3, 2, 0), Running: moment(4, 9, 4),
+		Terminating: moment(6, 11, 7),
+		Finished:    moment(8, 20, 16), Succeeded: true, Deleted: moment(9, 21, 0), Disrupted: "EvictionByEvictionAPI",
+		DisruptedAt: moment(7, 12, 0),
 	}
 	if diff := gocmp.Diff(want, m.Pods["p"]); diff != "" {
 		t.Errorf("pod (-want +got):\n%s", diff)
@@ -133,7 +141,8 @@ func TestWhatTheObjectItselfTells(t *testing.T) {
 	}
 }
 
-// TestTheClockOfTheAPIServer narrows down when something happened that was seen late only where the clock that tells it is the harness's own.
+// TestTheClockOfTheAPIServer narrows down when something happened that was seen late only where the clock that tells it is the harness's
+// own.
 func TestTheClockOfTheAPIServer(t *testing.T) {
 	t.Parallel()
 	late := ms(10_000)
@@ -209,49 +218,65 @@ func TestWhatAFaultCost(t *testing.T) {
 		orderly Moment
 		want    int64 // 0: nothing
 	}{
-		"a node without power":                       {as("nodePowerOff"), there, alive(10_000), Moment{}, 10_000},
-		"its JVM went on for a moment":               {as("nodePowerOff"), there, alive(11_500), Moment{}, 11_500},
-		"for longer: the pod lived on":               {as("nodePowerOff"), there, alive(12_000), Moment{}, 0},
-		"it lived on and was deleted":                {as("nodePowerOff"), deleted, alive(12_000), Moment{}, 15_000},
-		"a JVM that never reported":                  {as("nodePowerOff"), there, nil, Moment{}, 10_000},
-		"a JVM without a sign of life":               {as("nodePowerOff"), there, &Process{}, Moment{}, 10_000},
-		"another pod's node":                         {as("nodePowerOff"), with(func(p *Pod) { p.Node = "n2" }), alive(10_000), Moment{}, 0},
-		"no pod":                                     {as("nodePowerOff"), nil, alive(10_000), Moment{}, 0},
-		"a fault that did not land":                  {unlanded, there, alive(10_000), Moment{}, 0},
-		"a container killed":                         {as("containerKill"), there, alive(10_500), Moment{}, 10_500},
-		"another container of the pod":               {as("containerKill"), deleted, alive(14_000), Moment{}, 0},
-		"a pod killed":                               {as("podKill"), deleted, alive(10_000), Moment{}, 15_000},
-		"a pod that was to be killed and lived":      {as("podKill"), there, alive(14_000), Moment{}, 0},
-		"behind a cut, and given up":                 {as("nodeIsolate"), deleted, alive(20_000), Moment{}, 15_000},
-		"behind a cut, and kept":                     {as("nodeIsolate"), there, alive(20_000), Moment{}, 0},
-		"behind a cut, and well done":                {as("nodeIsolate"), wellDone, alive(15_000), Moment{}, 0},
-		"behind a cut, and failed":                   {as("nodeIsolate"), failed, alive(15_000), Moment{}, 15_000},
-		"well done after it was to be deleted":       {as("nodeIsolate"), with(func(p *Pod) { p.Terminating, p.Finished, p.Succeeded = ms(14_000), ms(15_000), true }), alive(15_000), Moment{}, 14_000},
-		"frozen and given up":                        {as("nodeFreeze"), deleted, alive(10_000), Moment{}, 15_000},
-		"a silent kubelet":                           {as("kubeletStop"), deleted, alive(20_000), Moment{}, 15_000},
-		"slowed, and ended meanwhile":                {as("cpuStress"), deleted, alive(14_000), Moment{}, 15_000},
-		"slowed, and there":                          {as("cpuStress"), there, alive(20_000), Moment{}, 0},
-		"slowed, and ended long after":               {as("cpuStress"), with(func(p *Pod) { p.Deleted = ms(35_001) }), alive(20_000), Moment{}, 0},
-		"slowed, and ended soon after":               {as("cpuStress"), with(func(p *Pod) { p.Deleted = ms(35_000) }), alive(20_000), Moment{}, 35_000},
-		"behind a cut, and failed long after":        {as("nodeIsolate"), with(func(p *Pod) { p.Finished = ms(45_000) }), alive(45_000), Moment{}, 0},
-		"behind a cut, and never heard of again":     {as("nodeIsolate"), with(func(p *Pod) { p.Deleted = ms(45_000) }), alive(20_000), Moment{}, 45_000},
-		"frozen, and failed long after":              {as("nodeFreeze"), with(func(p *Pod) { p.Finished = ms(45_000) }), alive(45_000), Moment{}, 0},
-		"a silent kubelet, and failed long after":    {as("kubeletStop"), with(func(p *Pod) { p.Finished = ms(45_000) }), alive(45_000), Moment{}, 0},
-		"tainted, and evicted":                       {as("nodeTaint"), deleted, alive(14_000), Moment{}, 15_000},
-		"tainted, and deleted long after":            {as("nodeTaint"), with(func(p *Pod) { p.Terminating = ms(45_000) }), alive(45_000), Moment{}, 0},
-		"tainted, and failed by itself":              {as("nodeTaint"), failed, alive(15_000), Moment{}, 0},
-		"tainted, failed by itself and then deleted": {as("nodeTaint"), with(func(p *Pod) { p.Finished, p.Terminating, p.Deleted = ms(15_000), ms(16_000), ms(17_000) }), alive(15_000), Moment{}, 0},
-		"tainted, evicted and then failed":           {as("nodeTaint"), with(func(p *Pod) { p.Terminating, p.Finished = ms(15_000), ms(15_000) }), alive(15_000), Moment{}, 15_000},
-		"evicted by the kubelet":                     {as("podEvict"), with(func(p *Pod) { p.Finished, p.Disrupted = ms(15_000), "Evicted" }), alive(15_000), Moment{}, 15_000},
-		"killed at once, the object alone tells":     {as("podKill"), with(func(p *Pod) { p.Deleted = ms(15_000) }), alive(15_000), Moment{}, 15_000},
-		"a wrong clock ends nothing":                 {as("clockSkew"), deleted, alive(14_000), Moment{}, 0},
-		"a mark ends nothing":                        {as("nodeCordon"), deleted, alive(14_000), Moment{}, 0},
-		"it had ended before":                        {as("nodeIsolate"), with(func(p *Pod) { p.Terminating = ms(9_999) }), alive(9_000), Moment{}, 0},
-		"it ended just then":                         {as("nodeIsolate"), with(func(p *Pod) { p.Terminating = ms(10_000) }), alive(9_000), Moment{}, 10_000},
-		"its driver had ended in an orderly way":     {as("nodeIsolate"), deleted, alive(14_000), ms(14_999), 0},
-		"its driver ended in an orderly way after":   {as("nodeIsolate"), deleted, alive(14_000), ms(15_001), 15_000},
-		"a kind that nobody knows, with its effects": {&Fault{Kind: "other", Effects: []history.Effect{history.EndsPods}, Targets: fault.Targets, Began: fault.Began, Landed: fault.Landed}, deleted, alive(10_000), Moment{}, 15_000},
-		"the effects that it tells go first":         {&Fault{Kind: "nodePowerOff", Effects: []history.Effect{history.SkewsClock}, Targets: fault.Targets, Began: fault.Began, Landed: fault.Landed}, deleted, alive(10_000), Moment{}, 0},
+		"a node without power":                  {as("nodePowerOff"), there, alive(10_000), Moment{}, 10_000},
+		"its JVM went on for a moment":          {as("nodePowerOff"), there, alive(11_500), Moment{}, 11_500},
+		"for longer: the pod lived on":          {as("nodePowerOff"), there, alive(12_000), Moment{}, 0},
+		"it lived on and was deleted":           {as("nodePowerOff"), deleted, alive(12_000), Moment{}, 15_000},
+		"a JVM that never reported":             {as("nodePowerOff"), there, nil, Moment{}, 10_000},
+		"a JVM without a sign of life":          {as("nodePowerOff"), there, &Process{}, Moment{}, 10_000},
+		"another pod's node":                    {as("nodePowerOff"), with(func(p *Pod) { p.Node = "n2" }), alive(10_000), Moment{}, 0},
+		"no pod":                                {as("nodePowerOff"), nil, alive(10_000), Moment{}, 0},
+		"a fault that did not land":             {unlanded, there, alive(10_000), Moment{}, 0},
+		"a container killed":                    {as("containerKill"), there, alive(10_500), Moment{}, 10_500},
+		"another container of the pod":          {as("containerKill"), deleted, alive(14_000), Moment{}, 0},
+		"a pod killed":                          {as("podKill"), deleted, alive(10_000), Moment{}, 15_000},
+		"a pod that was to be killed and lived": {as("podKill"), there, alive(14_000), Moment{}, 0},
+		"behind a cut, and given up":            {as("nodeIsolate"), deleted, alive(20_000), Moment{}, 15_000},
+		"behind a cut, and kept":                {as("nodeIsolate"), there, alive(20_000), Moment{}, 0},
+		"behind a cut, and well done":           {as("nodeIsolate"), wellDone, alive(15_000), Moment{}, 0},
+		"behind a cut, and failed":              {as("nodeIsolate"), failed, alive(15_000), Moment{}, 15_000},
+		"well done after it was to be deleted": {as("nodeIsolate"),
+			with(func(p *Pod) { p.Terminating, p.Finished, p.Succeeded = ms(14_000), ms(15_000), true }), alive(15_000), Moment{}, 14_000},
+		"frozen and given up":         {as("nodeFreeze"), deleted, alive(10_000), Moment{}, 15_000},
+		"a silent kubelet":            {as("kubeletStop"), deleted, alive(20_000), Moment{}, 15_000},
+		"slowed, and ended meanwhile": {as("cpuStress"), deleted, alive(14_000), Moment{}, 15_000},
+		"slowed, and there":           {as("cpuStress"), there, alive(20_000), Moment{}, 0},
+		"slowed, and ended long after": {as("cpuStress"), with(func(p *Pod) { p.Deleted = ms(35_001) }), alive(20_000), Moment{},
+			0},
+		"slowed, and ended soon after": {as("cpuStress"), with(func(p *Pod) { p.Deleted = ms(35_000) }), alive(20_000), Moment{},
+			35_000},
+		"behind a cut, and failed long after": {as("nodeIsolate"), with(func(p *Pod) { p.Finished = ms(45_000) }), alive(45_000),
+			Moment{}, 0},
+		"behind a cut, and never heard of again": {as("nodeIsolate"), with(func(p *Pod) { p.Deleted = ms(45_000) }), alive(20_000),
+			Moment{}, 45_000},
+		"frozen, and failed long after": {as("nodeFreeze"), with(func(p *Pod) { p.Finished = ms(45_000) }), alive(45_000),
+			Moment{}, 0},
+		"a silent kubelet, and failed long after": {as("kubeletStop"), with(func(p *Pod) { p.Finished = ms(45_000) }), alive(45_000),
+			Moment{}, 0},
+		"tainted, and evicted": {as("nodeTaint"), deleted, alive(14_000), Moment{}, 15_000},
+		"tainted, and deleted long after": {as("nodeTaint"), with(func(p *Pod) { p.Terminating = ms(45_000) }), alive(45_000),
+			Moment{}, 0},
+		"tainted, and failed by itself": {as("nodeTaint"), failed, alive(15_000), Moment{}, 0},
+		"tainted, failed by itself and then deleted": {as("nodeTaint"),
+			with(func(p *Pod) { p.Finished, p.Terminating, p.Deleted = ms(15_000), ms(16_000), ms(17_000) }), alive(15_000), Moment{}, 0},
+		"tainted, evicted and then failed": {as("nodeTaint"),
+			with(func(p *Pod) { p.Terminating, p.Finished = ms(15_000), ms(15_000) }), alive(15_000), Moment{}, 15_000},
+		"evicted by the kubelet": {as("podEvict"), with(func(p *Pod) { p.Finished, p.Disrupted = ms(15_000), "Evicted" }),
+			alive(15_000), Moment{}, 15_000},
+		"killed at once, the object alone tells": {as("podKill"), with(func(p *Pod) { p.Deleted = ms(15_000) }), alive(15_000), Moment{},
+			15_000},
+		"a wrong clock ends nothing": {as("clockSkew"), deleted, alive(14_000), Moment{}, 0},
+		"a mark ends nothing":        {as("nodeCordon"), deleted, alive(14_000), Moment{}, 0},
+		"it had ended before": {as("nodeIsolate"), with(func(p *Pod) { p.Terminating = ms(9_999) }), alive(9_000),
+			Moment{}, 0},
+		"it ended just then": {as("nodeIsolate"), with(func(p *Pod) { p.Terminating = ms(10_000) }), alive(9_000),
+			Moment{}, 10_000},
+		"its driver had ended in an orderly way":   {as("nodeIsolate"), deleted, alive(14_000), ms(14_999), 0},
+		"its driver ended in an orderly way after": {as("nodeIsolate"), deleted, alive(14_000), ms(15_001), 15_000},
+		"a kind that nobody knows, with its effects": {&Fault{Kind: "other", Effects: []history.Effect{history.EndsPods},
+			Targets: fault.Targets, Began: fault.Began, Landed: fault.Landed}, deleted, alive(10_000), Moment{}, 15_000},
+		"the effects that it tells go first": {&Fault{Kind: "nodePowerOff", Effects: []history.Effect{history.SkewsClock},
+			Targets: fault.Targets, Began: fault.Began, Landed: fault.Landed}, deleted, alive(10_000), Moment{}, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -344,8 +369,9 @@ func TestTheDiskOfANode(t *testing.T) {
 				m.Processes[w.uid].Alive.Add(ms(1000 * n))
 			}
 		}
-		m.Collected["n1"] = &Collection{At: ms(50_000), Data: history.CollectionData{Node: "n1", Files: 2, Records: 6, Writers: []history.WriterData{
-			{PodUID: "a", Records: 3, First: 1, Last: 3}, {PodUID: "b", Records: 3, First: 1, Last: 3}}}}
+		m.Collected["n1"] = &Collection{At: ms(50_000),
+			Data: history.CollectionData{Node: "n1", Files: 2, Records: 6, Writers: []history.WriterData{
+				{PodUID: "a", Records: 3, First: 1, Last: 3}, {PodUID: "b", Records: 3, First: 1, Last: 3}}}}
 		if change != nil {
 			change(m)
 		}
@@ -356,22 +382,31 @@ func TestTheDiskOfANode(t *testing.T) {
 		change func(*Model)
 		want   string // empty: complete
 	}{
-		"complete":                {nil, ""},
-		"not read":                {func(m *Model) { delete(m.Collected, "n1") }, "its disk was not read"},
-		"read in part":            {func(m *Model) { disk(m).Errors = []string{"one", "two"} }, "its disk was not read in full: one (and 1 more)"},
-		"a hole":                  {func(m *Model) { m.writers["b"].numbers = numbers{{from: 1, to: 1}, {from: 3, to: 3}} }, "1 of the first 3 records of pod pod-b are missing"},
-		"a file is missing":       {func(m *Model) { disk(m).Writers = disk(m).Writers[:1] }, "the file of pod pod-b, which reported, is not on its disk"},
-		"a file is too short":     {func(m *Model) { disk(m).Writers[1].Last, disk(m).Writers[1].Records = 2, 2 }, "the file of pod pod-b ends with record 2, record 3 is known"},
-		"a file is longer":        {func(m *Model) { disk(m).Writers[1].Last, disk(m).Writers[1].Records = 4, 4 }, "its disk gave 4 records of pod pod-b up to number 4, the history has 3 up to number 3"},
-		"a file has more records": {func(m *Model) { disk(m).Writers[1].Records = 4 }, "its disk gave 4 records of pod pod-b up to number 3, the history has 3 up to number 3"},
+		"complete": {nil, ""},
+		"not read": {func(m *Model) { delete(m.Collected, "n1") }, "its disk was not read"},
+		"read in part": {func(m *Model) { disk(m).Errors = []string{"one", "two"} },
+			"its disk was not read in full: one (and 1 more)"},
+		"a hole": {func(m *Model) { m.writers["b"].numbers = numbers{{from: 1, to: 1}, {from: 3, to: 3}} },
+			"1 of the first 3 records of pod pod-b are missing"},
+		"a file is missing": {func(m *Model) { disk(m).Writers = disk(m).Writers[:1] },
+			"the file of pod pod-b, which reported, is not on its disk"},
+		"a file is too short": {func(m *Model) { disk(m).Writers[1].Last, disk(m).Writers[1].Records = 2, 2 },
+			"the file of pod pod-b ends with record 2, record 3 is known"},
+		"a file is longer": {func(m *Model) { disk(m).Writers[1].Last, disk(m).Writers[1].Records = 4, 4 },
+			"its disk gave 4 records of pod pod-b up to number 4, the history has 3 up to number 3"},
+		"a file has more records": {func(m *Model) { disk(m).Writers[1].Records = 4 },
+			"its disk gave 4 records of pod pod-b up to number 3, the history has 3 up to number 3"},
 		"a file of a stranger": {func(m *Model) {
 			disk(m).Writers = append(disk(m).Writers, history.WriterData{PodUID: "x", Records: 1, Last: 1})
 		}, "its disk gave 1 record of pod x, the history has none of them"},
-		"fewer files":                 {func(m *Model) { disk(m).Writers, disk(m).Files = nil, 1 }, "its disk gave the files of 1 processes, 2 reported"},
-		"fewer records":               {func(m *Model) { disk(m).Writers, disk(m).Records = nil, 5 }, "its disk gave 5 records, 6 are known"},
-		"an older history":            {func(m *Model) { disk(m).Writers = nil }, ""},
-		"more, in an older one":       {func(m *Model) { disk(m).Writers, disk(m).Records, disk(m).Files = nil, 9, 3 }, "its disk gave 9 records, the history has 6"},
-		"a witness that had trouble":  {func(m *Model) { m.Processes["a"].troubles = []string{"open: no space", "write: no space"} }, "the witness in pod pod-a had trouble: open: no space; write: no space"},
+		"fewer files": {func(m *Model) { disk(m).Writers, disk(m).Files = nil, 1 },
+			"its disk gave the files of 1 processes, 2 reported"},
+		"fewer records":    {func(m *Model) { disk(m).Writers, disk(m).Records = nil, 5 }, "its disk gave 5 records, 6 are known"},
+		"an older history": {func(m *Model) { disk(m).Writers = nil }, ""},
+		"more, in an older one": {func(m *Model) { disk(m).Writers, disk(m).Records, disk(m).Files = nil, 9, 3 },
+			"its disk gave 9 records, the history has 6"},
+		"a witness that had trouble": {func(m *Model) { m.Processes["a"].troubles = []string{"open: no space", "write: no space"} },
+			"the witness in pod pod-a had trouble: open: no space; write: no space"},
 		"trouble on another node":     {func(m *Model) { m.Processes["c"].troubles = []string{"open: no space"} }, ""},
 		"a writer that is no process": {func(m *Model) { delete(m.Processes, "a") }, ""},
 		"a file is too short, but the process told of its end": {func(m *Model) {
@@ -507,7 +542,7 @@ func TestClocksAreMeasured(t *testing.T) {
 		return history.ClocksData{Nodes: []history.ClockOffset{{Node: node, Offset: offset, Uncertainty: uncertainty}}}
 	}
 	beat := history.WitnessRecord{Type: history.Heartbeat, Role: "driver", PodUID: "d", PodName: "d", Node: "n1"}
-	m := modelOf(t, func(b *historytest.Builder) {
+	m := historytest.Observed(t, New(), func(b *historytest.Builder) {
 		b.Harness(0, history.ClocksMeasured, measured("n1", 3*second, 100*time.Millisecond))
 		b.Witness(2*second, 5*second, beat)
 		b.Harness(3*second, history.ClocksMeasured, measured("n1", 3*second-40*time.Millisecond, 0))
@@ -527,7 +562,7 @@ func TestClocksAreMeasured(t *testing.T) {
 		"right": {measured("n1", 0, 0), 0}, "as right as it can be known": {measured("n1", second, second), 0},
 		"wrong": {measured("n1", -second-1, second), 1}, "another node's": {measured("n2", 9*second, 0), 0},
 	} {
-		late := modelOf(t, func(b *historytest.Builder) {
+		late := historytest.Observed(t, New(), func(b *historytest.Builder) {
 			b.Witness(second, second, beat)
 			b.Harness(3*second, history.ClocksMeasured, c.data)
 		})
@@ -542,7 +577,8 @@ func TestTheWallClockOfTheHarness(t *testing.T) {
 	t.Parallel()
 	m := New()
 	for i, wall := range []time.Duration{0, second, 2*second - 700*time.Millisecond, 3 * second} {
-		m.Observe(&history.Event{Seq: int64(i + 1), Offset: time.Duration(i) * second, Wall: historytest.Epoch().Add(wall), Source: history.Harness, Type: history.Problem,
+		m.Observe(&history.Event{Seq: int64(i + 1), Offset: time.Duration(i) * second, Wall: historytest.Epoch().Add(wall),
+			Source: history.Harness, Type: history.Problem,
 			Data: json.RawMessage(`{}`)})
 	}
 	if m.drift != 700*time.Millisecond {
@@ -564,20 +600,28 @@ func TestClocksOfProcesses(t *testing.T) {
 		"asked": {func(m *Model, _ *Process) {
 			m.Clocks = map[string]Clock{"n1": {Offset: 90 * second, Uncertainty: second}}
 		}, nil, second},
-		"not asked":              {func(m *Model, _ *Process) { m.Clocks = map[string]Clock{"n2": {}} }, []string{"the clock of each node was asked (not n1)"}, 0},
-		"not asked, of others":   {func(m *Model, _ *Process) { m.Run.ClusterKind = "existing" }, []string{"the clock of each node was asked (not n1)"}, 0},
-		"uncertain":              {func(m *Model, _ *Process) { m.Clocks = map[string]Clock{"n1": {Uncertainty: second + 1}} }, []string{"the clocks agree with the harness's within 1s (not that of node n1 is uncertain by 1s)"}, second + 1},
+		"not asked": {func(m *Model, _ *Process) { m.Clocks = map[string]Clock{"n2": {}} },
+			[]string{"the clock of each node was asked (not n1)"}, 0},
+		"not asked, of others": {func(m *Model, _ *Process) { m.Run.ClusterKind = "existing" },
+			[]string{"the clock of each node was asked (not n1)"}, 0},
+		"uncertain": {func(m *Model, _ *Process) { m.Clocks = map[string]Clock{"n1": {Uncertainty: second + 1}} },
+			[]string{"the clocks agree with the harness's within 1s (not that of node n1 is uncertain by 1s)"}, second + 1},
 		"a delay that is normal": {func(_ *Model, p *Process) { p.Live, p.Delay = true, second }, nil, 0},
-		"behind":                 {func(_ *Model, p *Process) { p.Live, p.Delay = true, 2*second }, []string{"the clocks agree with the harness's within 1s (not that of pod by 2s)"}, 2 * second},
-		"ahead":                  {func(_ *Model, p *Process) { p.Live, p.Delay = true, -3*second }, []string{"the clocks agree with the harness's within 1s (not that of pod by 3s)"}, 3 * second},
-		"nobody saw it arrive":   {func(_ *Model, p *Process) { p.Delay = -3 * second }, nil, 0},
-		"put wrong by a fault":   {func(_ *Model, p *Process) { p.Untimed = 1 }, []string{"no process whose clock a fault put wrong left records whose arrival nobody saw (not pod)"}, 0},
-		"the harness's own":      {func(m *Model, _ *Process) { m.drift = 501 * time.Millisecond }, []string{"the harness's wall clock kept time (it left the monotonic clock by 501ms)"}, 501 * time.Millisecond},
-		"not by much":            {func(m *Model, _ *Process) { m.drift = 500 * time.Millisecond }, nil, 0},
+		"behind": {func(_ *Model, p *Process) { p.Live, p.Delay = true, 2*second },
+			[]string{"the clocks agree with the harness's within 1s (not that of pod by 2s)"}, 2 * second},
+		"ahead": {func(_ *Model, p *Process) { p.Live, p.Delay = true, -3*second },
+			[]string{"the clocks agree with the harness's within 1s (not that of pod by 3s)"}, 3 * second},
+		"nobody saw it arrive": {func(_ *Model, p *Process) { p.Delay = -3 * second }, nil, 0},
+		"put wrong by a fault": {func(_ *Model, p *Process) { p.Untimed = 1 },
+			[]string{"no process whose clock a fault put wrong left records whose arrival nobody saw (not pod)"}, 0},
+		"the harness's own": {func(m *Model, _ *Process) { m.drift = 501 * time.Millisecond },
+			[]string{"the harness's wall clock kept time (it left the monotonic clock by 501ms)"}, 501 * time.Millisecond},
+		"not by much": {func(m *Model, _ *Process) { m.drift = 500 * time.Millisecond }, nil, 0},
 		"all of it": {func(m *Model, p *Process) {
 			m.drift, p.Live, p.Delay = second, true, 2*second
 			m.Clocks = map[string]Clock{"n1": {Uncertainty: 3 * second}}
-		}, []string{"the clocks agree with the harness's within 1s (not that of node n1 is uncertain by 3s, that of pod by 2s)", "the harness's wall clock kept time (it left the monotonic clock by 1s)"}, 4 * second},
+		}, []string{"the clocks agree with the harness's within 1s (not that of node n1 is uncertain by 3s, that of pod by 2s)",
+			"the harness's wall clock kept time (it left the monotonic clock by 1s)"}, 4 * second},
 	} {
 		m := New()
 		p := &Process{PodUID: "p", PodName: "pod", Node: "n1"}

@@ -129,7 +129,8 @@ func (m *Model) observeWitness(e *history.Event, at Moment) error {
 	return nil
 }
 
-// identify checks that a record says who wrote it and when, and as which of the writer's records. Its node is that of the pod if it names none.
+// identify checks that a record says who wrote it and when, and as which of the writer's records. Its node is that of the pod if it names
+// none.
 func (m *Model) identify(r *history.WitnessRecord) error {
 	switch {
 	case r.PodUID == "":
@@ -266,7 +267,8 @@ func (m *Model) observeDeeds(r *history.WitnessRecord, at Moment) {
 		m.Ledger.known[id] = true
 		key := r.Detail["key"]
 		m.Ledger.Commits[key] = append(m.Ledger.Commits[key],
-			Commit{Value: r.Detail["value"], Pod: r.PodName, PodUID: r.PodUID, Node: r.Node, Incarnation: r.Incarnation, Detail: r.Detail, At: at, Record: r.Seq})
+			Commit{Value: r.Detail["value"], Pod: r.PodName, PodUID: r.PodUID, Node: r.Node, Incarnation: r.Incarnation, Detail: r.Detail, At: at,
+				Record: r.Seq})
 	case history.PodCreateRefused:
 		if m.refusedRecords[id] {
 			return
@@ -274,7 +276,8 @@ func (m *Model) observeDeeds(r *history.WitnessRecord, at Moment) {
 		m.refusedRecords[id] = true
 		before, _ := strconv.ParseInt(r.Detail["suppressed"], 10, 64)
 		m.Refused = append(m.Refused,
-			Refusal{Before: max(0, before), Driver: r.PodUID, Name: r.Detail["podName"], Code: r.Detail["code"], Message: r.Detail["message"], At: at})
+			Refusal{Before: max(0, before), Driver: r.PodUID, Name: r.Detail["podName"], Code: r.Detail["code"], Message: r.Detail["message"],
+				At: at})
 	}
 }
 

@@ -213,9 +213,10 @@ func (b *Builder) Pod(at time.Duration, eventType string, pod Pod) {
 	if pod.Deleting {
 		metadata["deletionTimestamp"] = Epoch().Add(at).Format(time.RFC3339)
 	}
-	b.Add(at, history.Kubernetes, eventType, &history.Object{Kind: "Pod", Namespace: pod.Namespace, Name: pod.Name, UID: pod.UID}, map[string]any{
-		"metadata": metadata, "spec": map[string]any{"nodeName": pod.Node}, "status": map[string]any{"phase": pod.Phase},
-	})
+	b.Add(at, history.Kubernetes, eventType, &history.Object{Kind: "Pod", Namespace: pod.Namespace, Name: pod.Name, UID: pod.UID},
+		map[string]any{
+			"metadata": metadata, "spec": map[string]any{"nodeName": pod.Node}, "status": map[string]any{"phase": pod.Phase},
+		})
 }
 
 // Output adds what a pod read of an output of the application, for which it was made two seconds before.
@@ -228,6 +229,14 @@ func (b *Builder) Output(at time.Duration, data history.OutputData) {
 	object := &history.Object{Kind: "Pod", Namespace: pod.Namespace, Name: pod.Name, UID: pod.UID}
 	b.Add(at, history.Harness, history.OutputRead, object, data)
 }
+
+// Object adds an object of namespace "ns" as the API server tells it.
+func (b *Builder) Object(at time.Duration, eventType, kind, name string, object map[string]any) {
+	b.Add(at, history.Kubernetes, eventType, &history.Object{Kind: kind, Name: name, UID: "uid-" + name, Namespace: "ns"}, object)
+}
+
+// Stamp is a time, counted from the begin of the run, as Kubernetes writes it.
+func Stamp(at time.Duration) string { return Epoch().Add(at).Format(time.RFC3339) }
 
 // Job adds a state of a Job with the conditions that are True.
 func (b *Builder) Job(at time.Duration, eventType, namespace, uid string, conditions ...string) {

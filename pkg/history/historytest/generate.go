@@ -113,7 +113,8 @@ func (b *bulk) next(w *history.Writer, at time.Duration) error {
 	case n%40 == 1:
 		_, err = w.Append(history.Kubernetes, history.Modified,
 			&history.Object{Kind: "Lease", Namespace: "kube-node-lease", Name: "n2", UID: "lease-n2"},
-			map[string]any{"metadata": map[string]any{"name": "n2", "namespace": "kube-node-lease"}, "spec": map[string]any{"renewTime": Epoch().Add(at)}})
+			map[string]any{"metadata": map[string]any{"name": "n2", "namespace": "kube-node-lease"},
+				"spec": map[string]any{"renewTime": Epoch().Add(at)}})
 	default:
 		record := b.record(at)
 		_, err = w.Append(history.Witness, record.Type, nil, record)
@@ -143,12 +144,18 @@ func processes(at time.Duration) []history.WitnessRecord {
 		from, to time.Duration
 		record   history.WitnessRecord
 	}{
-		{3000 * ms, 10000 * ms, history.WitnessRecord{Role: "driver", PodUID: "d1", PodName: "driver-d1", Node: "n1", AppID: "spark-1", Incarnation: "d1"}},
-		{6000 * ms, 29000 * ms, history.WitnessRecord{Role: "executor", PodUID: "e1", PodName: "driver-d1-exec-1", Node: "n2", AppID: "spark-1", ExecutorID: "1", Incarnation: "d1"}},
-		{6000 * ms, 29000 * ms, history.WitnessRecord{Role: "executor", PodUID: "e2", PodName: "driver-d1-exec-2", Node: "n3", AppID: "spark-1", ExecutorID: "2", Incarnation: "d1"}},
-		{26000 * ms, 44500 * ms, history.WitnessRecord{Role: "driver", PodUID: "d2", PodName: "driver-d2", Node: "n2", AppID: "spark-2", Incarnation: "d2"}},
-		{29500 * ms, 44000 * ms, history.WitnessRecord{Role: "executor", PodUID: "e3", PodName: "driver-d2-exec-1", Node: "n2", AppID: "spark-2", ExecutorID: "1", Incarnation: "d2"}},
-		{29500 * ms, 44000 * ms, history.WitnessRecord{Role: "executor", PodUID: "e4", PodName: "driver-d2-exec-2", Node: "n3", AppID: "spark-2", ExecutorID: "2", Incarnation: "d2"}},
+		{3000 * ms, 10000 * ms, history.WitnessRecord{Role: "driver", PodUID: "d1", PodName: "driver-d1", Node: "n1", AppID: "spark-1",
+			Incarnation: "d1"}},
+		{6000 * ms, 29000 * ms, history.WitnessRecord{Role: "executor", PodUID: "e1", PodName: "driver-d1-exec-1", Node: "n2", AppID: "spark-1",
+			ExecutorID: "1", Incarnation: "d1"}},
+		{6000 * ms, 29000 * ms, history.WitnessRecord{Role: "executor", PodUID: "e2", PodName: "driver-d1-exec-2", Node: "n3", AppID: "spark-1",
+			ExecutorID: "2", Incarnation: "d1"}},
+		{26000 * ms, 44500 * ms, history.WitnessRecord{Role: "driver", PodUID: "d2", PodName: "driver-d2", Node: "n2", AppID: "spark-2",
+			Incarnation: "d2"}},
+		{29500 * ms, 44000 * ms, history.WitnessRecord{Role: "executor", PodUID: "e3", PodName: "driver-d2-exec-1", Node: "n2",
+			AppID: "spark-2", ExecutorID: "1", Incarnation: "d2"}},
+		{29500 * ms, 44000 * ms, history.WitnessRecord{Role: "executor", PodUID: "e4", PodName: "driver-d2-exec-2", Node: "n3",
+			AppID: "spark-2", ExecutorID: "2", Incarnation: "d2"}},
 	} {
 		if at >= p.from && at <= p.to {
 			alive = append(alive, p.record)
@@ -161,7 +168,8 @@ func processes(at time.Duration) []history.WitnessRecord {
 func largePod() map[string]any {
 	env := []any{}
 	for i := range 40 {
-		env = append(env, map[string]any{"name": fmt.Sprintf("SPARK_JAVA_OPT_%d", i), "value": "-Dspark.some.setting.of.the.application=with-a-value"})
+		env = append(env, map[string]any{"name": fmt.Sprintf("SPARK_JAVA_OPT_%d", i),
+			"value": "-Dspark.some.setting.of.the.application=with-a-value"})
 	}
 	return map[string]any{
 		"apiVersion": "v1", "kind": "Pod",

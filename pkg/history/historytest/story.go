@@ -104,7 +104,8 @@ func PowerOff(plan any) *Story {
 				},
 			},
 			{
-				UID: "d2", Node: "n2", Application: "spark-2", Prefix: "driver-d2", Created: 24 * s, Running: 24500 * time.Millisecond, Started: 26 * s, Silent: 44500 * time.Millisecond,
+				UID: "d2", Node: "n2", Application: "spark-2", Prefix: "driver-d2", Created: 24 * s, Running: 24500 * time.Millisecond,
+				Started: 26 * s, Silent: 44500 * time.Millisecond,
 				Finished: 44600 * time.Millisecond, FirstTask: 31 * s, Commits: results, Committed: 44 * s,
 				Executors: []Executor{
 					{UID: "e3", ID: "1", Node: "n2", Created: 27 * s, Registered: 29 * s, Silent: 44 * s, Finished: 45 * s},
@@ -230,7 +231,8 @@ func (s *Story) tellFault(b *Builder) {
 
 func (d *Driver) tell(b *Builder) {
 	pod := Pod{UID: d.UID, Name: "driver-" + d.UID, Namespace: Namespace, OwnerKind: "Job", Owner: JobUID, Phase: "Pending"}
-	life{pod: pod, node: d.Node, created: d.Created, running: d.Running, terminating: d.Terminating, finished: d.Finished, deleted: d.Deleted, phase: "Succeeded"}.tell(b)
+	life{pod: pod, node: d.Node, created: d.Created, running: d.Running, terminating: d.Terminating, finished: d.Finished,
+		deleted: d.Deleted, phase: "Succeeded"}.tell(b)
 	self := history.WitnessRecord{Role: "driver", PodUID: d.UID, PodName: pod.Name, Node: d.Node, AppID: d.Application, Incarnation: d.UID}
 	if d.Started > 0 {
 		b.Witness(d.Started+time.Millisecond, d.Started, with(self, history.DriverStarted))
@@ -270,7 +272,8 @@ func (e *Executor) tell(b *Builder, d *Driver) {
 	if e.Registered > 0 {
 		running = e.Registered - time.Second
 	}
-	life{pod: pod, node: e.Node, created: e.Created, running: running, terminating: e.Terminating, finished: e.Finished, deleted: e.Deleted, phase: "Succeeded"}.tell(b)
+	life{pod: pod, node: e.Node, created: e.Created, running: running, terminating: e.Terminating, finished: e.Finished, deleted: e.Deleted,
+		phase: "Succeeded"}.tell(b)
 	if e.Registered > 0 {
 		b.Beats(e.Registered, e.Silent, history.WitnessRecord{
 			Role: "executor", PodUID: e.UID, PodName: pod.Name, Node: e.Node, AppID: d.Application, ExecutorID: e.ID, Incarnation: d.UID,
