@@ -58,7 +58,7 @@ test: system-packages ## Run all tests but the scenarios of tier nightly; needs 
 
 .PHONY: test-full
 test-full: export LABELS :=
-test-full: test test-install ## Run all tests and all scenarios; about two hours on 2 cores
+test-full: spark-images test test-install ## Run all tests and all scenarios; about two hours on 2 cores
 
 .PHONY: test-unit
 test-unit: ## Run the tests that need neither root nor components, with the race detector
@@ -137,9 +137,19 @@ jars-lock: ## Renew workloads/jars.sha256 after a change of the dependencies in 
 	go test ./internal/image -run '^TestJarsLock$$' -count=1 -timeout 60m -update
 	@git diff --stat -- workloads/jars.sha256 || true
 
+.PHONY: spark-release
+spark-release: ## Add the release VERSION of Spark to those that images are built of, with its digest; needs Python with pip
+	scripts/spark-release "$(VERSION)"
+
 .PHONY: images
 images: build ## Build the container images that scenarios use into the cache
 	$(PROGRAM) image build
+
+.PHONY: spark-images
+spark-images: system-packages build ## Build the images of other versions of Spark that nightly scenarios run in; needs root and pip
+	$(PROGRAM) image build spark --spark 3.5.9
+	$(PROGRAM) image build spark --spark 4.3.0
+	$(PROGRAM) image build spark --spark 4.3.0 --python
 
 .PHONY: lint
 lint: $(BIN)/staticcheck api ## Check formatting, go vet, staticcheck, and that the library is compatible

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -45,6 +46,7 @@ func newImageCommand(getenv func(string) string) *cobra.Command {
 
 func newImageBuildCommand(getenv func(string) string) *cobra.Command {
 	var source string
+	var variant image.SparkVariant
 	var names []string
 	for _, target := range imageTargets() {
 		names = append(names, target.name)
@@ -58,6 +60,9 @@ func newImageBuildCommand(getenv func(string) string) *cobra.Command {
 		Args:      cobra.OnlyValidArgs,
 		Short:     "Build images that are not in the cache and print where they are (without a name: those that every scenario needs)",
 		RunE: func(command *cobra.Command, names []string) error {
+			if variant != (image.SparkVariant{}) && !slices.Contains(names, "spark") {
+				return usagef("--spark and --python are of the image spark; write `sparkchaos image build spark --spark %s`", cmp.Or(variant.Version, "VERSION"))
+			}
 			env, err := imageEnv(getenv, source, command.ErrOrStderr())
 			if err != nil {
 				return err
@@ -67,7 +72,11 @@ func newImageBuildCommand(getenv func(string) string) *cobra.Command {
 				if !target.wanted(names) {
 					continue
 				}
-				archive, err := target.build(command.Context(), env)
+				build := target.build
+				if target.name == "spark" {
+					build = variant.Build
+				}
+				archive, err := build(command.Context(), env)
 				if err != nil {
 					return err
 				}
@@ -76,7 +85,10 @@ func newImageBuildCommand(getenv func(string) string) *cobra.Command {
 			return writeImageTable(command.OutOrStdout(), built)
 		},
 	}
-	command.Flags().StringVar(&source, "source", "", "a checkout of sparkchaos, or a directory in one (default: the one around the working directory, or the source of this program's own module)")
+	flags := command.Flags()
+	flags.StringVar(&source, "source", "", "a checkout of sparkchaos, or a directory in one (default: the one around the working directory, or the source of this program's own module)")
+	flags.StringVar(&variant.Version, "spark", "", "version of Spark in the image spark: "+strings.Join(image.Releases(), ", ")+" (default: the one that the workloads are built with)")
+	flags.BoolVar(&variant.Python, "python", false, "put Python and Spark's Python part into the image spark, for Python applications; needs root")
 	return command
 }
 

@@ -37,7 +37,7 @@ func (b sparkBuild) classes(ctx context.Context, base string, jars sparkJars, ru
 	if err != nil {
 		return "", err
 	}
-	key := newStageKey("spark-classes")
+	key := newStageKey(b.kind("classes"))
 	key.add("base", filepath.Base(base))
 	key.add("jars", jars.manifest)
 	key.add("runtime", filepath.Base(runtimeDir))
@@ -45,7 +45,7 @@ func (b sparkBuild) classes(ctx context.Context, base string, jars sparkJars, ru
 	key.add("platform", runtime.GOARCH)
 	key.add("format", classesFormat)
 	return b.make(ctx, stage{
-		kind: "spark-classes", key: key.sum(), why: "training run and dump",
+		kind: b.kind("classes"), key: key.sum(), why: "training run and dump",
 		build: func(ctx context.Context, dir string) error {
 			if err := needCommands("unshare", "mount", "chroot", "sh"); err != nil {
 				return err

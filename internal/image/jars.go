@@ -2,7 +2,6 @@ package image
 
 import (
 	"archive/zip"
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -28,17 +27,14 @@ type sparkJars struct {
 	layer    string // stage of the layer
 }
 
-// jars returns Spark's jars: what the workloads' pom declares as provided, without what belongs to other platforms.
+// jars returns Spark's jars, without what belongs to other platforms: what the workloads' pom declares as provided if it is of the version
+// that is wanted, else those of a release.
 func (b sparkBuild) jars(ctx context.Context) (sparkJars, error) {
-	key := newStageKey("spark-jars")
-	key.add("pom", string(b.project.pom))
-	key.add("sums", string(b.project.jars.format()))
-	key.add("platform", runtime.GOARCH)
-	key.add("format", jarsFormat)
-	dir, err := b.make(ctx, stage{
-		kind: "spark-jars", key: key.sum(), why: "mvn dependency:copy-dependencies",
-		build: func(ctx context.Context, dir string) error { return fetchJars(ctx, dir, b.project) },
-	})
+	fetch := b.mavenJars
+	if !b.own() {
+		fetch = func(ctx context.Context) (string, error) { return b.release(ctx, true) }
+	}
+	dir, err := fetch(ctx)
 	if err != nil {
 		return sparkJars{}, err
 	}
@@ -47,10 +43,10 @@ func (b sparkBuild) jars(ctx context.Context) (sparkJars, error) {
 		return sparkJars{}, err
 	}
 	jars := sparkJars{dir: filepath.Join(dir, "jars"), manifest: string(manifest)}
-	layerKey := newStageKey("spark-jars-layer")
+	layerKey := newStageKey(b.kind("jars-layer"))
 	layerKey.add("jars", jars.manifest)
 	jars.layer, err = b.make(ctx, stage{
-		kind: "spark-jars-layer", key: layerKey.sum(), why: "compress",
+		kind: b.kind("jars-layer"), key: layerKey.sum(), why: "compress",
 		build: func(_ context.Context, dir string) error {
 			entries, err := tree(path.Join(SparkHome[1:], "jars"), jars.dir)
 			if err != nil {
@@ -60,6 +56,19 @@ func (b sparkBuild) jars(ctx context.Context) (sparkJars, error) {
 		},
 	})
 	return jars, err
+}
+
+// mavenJars returns the stage with the jars of the workloads' pom and their manifest.
+func (b sparkBuild) mavenJars(ctx context.Context) (string, error) {
+	key := newStageKey("spark-jars")
+	key.add("pom", string(b.project.pom))
+	key.add("sums", string(b.project.jars.format()))
+	key.add("platform", runtime.GOARCH)
+	key.add("format", jarsFormat)
+	return b.make(ctx, stage{
+		kind: "spark-jars", key: key.sum(), why: "mvn dependency:copy-dependencies",
+		build: func(ctx context.Context, dir string) error { return fetchJars(ctx, dir, b.project) },
+	})
 }
 
 // copyJars makes Maven copy the jars of a pom into the directory all below dir.
@@ -84,26 +93,7 @@ func fetchJars(ctx context.Context, dir string, p project) error {
 	if err := p.jars.check(fetched); err != nil {
 		return err
 	}
-	entries, err := os.ReadDir(all)
-	if err != nil {
-		return err
-	}
-	kept := filepath.Join(dir, "jars")
-	if err := os.Mkdir(kept, 0o755); err != nil {
-		return err
-	}
-	var manifest bytes.Buffer
-	for _, e := range entries {
-		if foreignJar(e.Name(), runtime.GOARCH) {
-			continue
-		}
-		sum, err := keepJar(filepath.Join(all, e.Name()), filepath.Join(kept, e.Name()), runtime.GOARCH)
-		if err != nil {
-			return fmt.Errorf("%s: %w", e.Name(), err)
-		}
-		fmt.Fprintf(&manifest, "%s  %s\n", sum, e.Name())
-	}
-	if err := os.WriteFile(filepath.Join(dir, "manifest"), manifest.Bytes(), 0o644); err != nil {
+	if err := keepJars(all, dir); err != nil {
 		return err
 	}
 	return errors.Join(os.RemoveAll(all), os.Remove(filepath.Join(dir, "pom.xml")))

@@ -43,6 +43,7 @@ func (e Env) kindRootfs(ctx context.Context) (string, error) {
 type debian struct {
 	kind     string // of the stage
 	packages []string
+	key      string                  // what else decides what becomes of the tree
 	finish   func(root string) error // changes what was installed
 }
 
@@ -53,6 +54,9 @@ func (e Env) debianTree(ctx context.Context, d debian) (string, error) {
 	key.add("platform", runtime.GOARCH)
 	key.add("suite", debianSuite)
 	key.add("packages", strings.Join(d.packages, ","))
+	if d.key != "" {
+		key.add("finish", d.key)
+	}
 	return e.make(ctx, stage{kind: d.kind, key: key.sum(), why: "debootstrap " + debianSuite, build: func(ctx context.Context, dir string) error {
 		said, err := d.build(ctx, dir)
 		for _, warning := range warnings(said) {

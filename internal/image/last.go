@@ -19,18 +19,22 @@ func (e Env) remember(name string, a Archive) error {
 
 // last returns the image that was remembered last.
 func (e Env) last(name string) (Archive, error) {
+	if slices.Contains([]string{jarName(StagedJar), jarName(WitnessJar)}, name) {
+		return e.lastOf(name, name+".jar", "spark") // with which they are built
+	}
+	return e.lastOf(name, "image "+name, name)
+}
+
+// lastOf is last; build are the arguments of the command that makes what is remembered.
+func (e Env) lastOf(name, what, build string) (Archive, error) {
 	var a Archive
 	err := readJSON(e.lastFile(name), &a)
 	if err == nil && !touch(filepath.Dir(a.Path)) {
 		err = fmt.Errorf("%s: %w", a.Path, os.ErrNotExist)
 	}
 	if errors.Is(err, os.ErrNotExist) {
-		what, image := "image "+name, name
-		if slices.Contains([]string{jarName(StagedJar), jarName(WitnessJar)}, name) {
-			what, image = name+".jar", "spark" // with which they are built
-		}
 		return Archive{}, fmt.Errorf("the %s is not in the cache %s and can be built only in a checkout of sparkchaos: "+
-			"run \"sparkchaos image build %s\" there: %w", what, e.Cache, image, err)
+			"run \"sparkchaos image build %s\" there: %w", what, e.Cache, build, err)
 	}
 	return a, err
 }

@@ -1,6 +1,7 @@
 package image
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -29,8 +30,45 @@ const (
 	javaHome        = "/opt/java/openjdk"
 )
 
-// SparkReference names the image of [Spark] for a version of Spark.
-func SparkReference(version string) string { return sparkRepository + ":" + version }
+// SparkVariant is an image of Spark that can be built.
+type SparkVariant struct {
+	Version string // of Spark, as 3.5.9; empty: the one that the workloads are built with
+	Python  bool   // with Python and Spark's Python part
+}
+
+// SparkReference names the image of a variant whose version is given.
+func SparkReference(v SparkVariant) string { return sparkRepository + ":" + v.tag() }
+
+func (v SparkVariant) tag() string {
+	if v.Python {
+		return v.Version + "-python"
+	}
+	return v.Version
+}
+
+// name of the variant in the cache. That of the default is as it was when there was no other.
+func (v SparkVariant) name() string {
+	switch {
+	case v == SparkVariant{}:
+		return "spark"
+	case v.Version == "":
+		return "spark-python"
+	default:
+		return "spark-" + v.tag()
+	}
+}
+
+// Arguments are those of "sparkchaos image build" for the variant.
+func (v SparkVariant) Arguments() string {
+	words := "spark"
+	if v.Version != "" {
+		words += " --spark " + v.Version
+	}
+	if v.Python {
+		words += " --python"
+	}
+	return words
+}
 
 // StagedJar is the file name of an application that no image holds: pods have to fetch it from a staging server.
 const StagedJar = "staged-wordcount.jar"
@@ -91,24 +129,32 @@ func (e Env) rememberJars(dir string) error {
 //	Spark's jars
 //	the entry point with its configuration
 //	the archive of prepared classes, with which a JVM starts in a third of the time
+//	Python, if it is wanted, and Spark's Python part
 //	the workloads
 func Spark(ctx context.Context, env Env) (Archive, error) {
+	return SparkVariant{}.Build(ctx, env)
+}
+
+// Build returns the image of a variant, as [Spark] does that of the default. Other versions than the workloads' own are built of Spark's
+// releases, see [Releases], which takes pip instead of Maven; the workloads in them are the same.
+func (v SparkVariant) Build(ctx context.Context, env Env) (Archive, error) {
 	if err := env.check(); err != nil {
 		return Archive{}, err
 	}
 	if env.Checkout == "" {
-		return env.last("spark")
+		return env.lastOf(v.name(), "image "+v.name(), v.Arguments())
 	}
 	project, err := readProject(filepath.Join(env.Checkout, "workloads"))
 	if err != nil {
 		return Archive{}, fmt.Errorf("image of Spark: %w", err)
 	}
-	b := sparkBuild{Env: env, project: project}
+	b := sparkBuild{Env: env, project: project, variant: v}
+	b.variant.Version = cmp.Or(v.Version, project.sparkVersion)
 	archive, err := b.image(ctx)
 	if err != nil {
-		return Archive{}, fmt.Errorf("image of Spark %s: %w", project.sparkVersion, err)
+		return Archive{}, fmt.Errorf("image of Spark %s: %w", b.variant.Version, err)
 	}
-	return archive, env.remember("spark", archive)
+	return archive, errors.Join(env.remember(v.name(), archive), env.remember(b.variant.name(), archive))
 }
 
 // sparkBuild is one build of the Spark image.
@@ -116,6 +162,18 @@ type sparkBuild struct {
 	Env
 	project project
 	jdk     jdk
+	variant SparkVariant // with its version
+}
+
+// own reports whether the version is the one that the workloads are built with.
+func (b sparkBuild) own() bool { return b.variant.Version == b.project.sparkVersion }
+
+// kind names the stages that each version of Spark has of its own, so that no version takes the place of another in the cache.
+func (b sparkBuild) kind(what string) string {
+	if b.own() {
+		return "spark-" + what
+	}
+	return "spark-" + b.variant.Version + "-" + what
 }
 
 // image makes the layers from the bottom to the top and puts them together.
@@ -148,15 +206,27 @@ func (b sparkBuild) image(ctx context.Context) (Archive, error) {
 	if err != nil {
 		return Archive{}, err
 	}
+	dirs := []string{base, jars.layer, runtime, classes}
+	if b.variant.Python {
+		python, err := b.pythonLayers(ctx, base)
+		if err != nil {
+			return Archive{}, err
+		}
+		dirs = append(dirs, python...)
+	}
 	var layers []storedLayer
-	for _, dir := range []string{base, jars.layer, runtime, classes, workloads} {
+	for _, dir := range append(dirs, workloads) {
 		layer, err := openLayer(dir)
 		if err != nil {
 			return Archive{}, err
 		}
 		layers = append(layers, layer)
 	}
-	return b.archiveStage(ctx, "spark"+imageKind, SparkReference(b.project.sparkVersion), sparkConfig(), layers...)
+	kind := b.kind("image")
+	if b.variant.Python {
+		kind = b.kind("python" + imageKind)
+	}
+	return b.archiveStage(ctx, kind, SparkReference(b.variant), sparkConfig(), layers...)
 }
 
 func sparkConfig() v1.Config {

@@ -52,7 +52,7 @@ func (b sparkBuild) runtime(ctx context.Context, jars sparkJars) (string, error)
 	if err != nil {
 		return "", err
 	}
-	key := newStageKey("spark-runtime")
+	key := newStageKey(b.kind("runtime"))
 	key.add("entrypoint", filepath.Base(filepath.Dir(entrypoint)))
 	key.add("jars", jars.manifest)
 	key.add("jdk", b.jdk.version)
@@ -62,7 +62,7 @@ func (b sparkBuild) runtime(ctx context.Context, jars sparkJars) (string, error)
 		key.add(c.name, string(c.data))
 	}
 	return b.make(ctx, stage{
-		kind: "spark-runtime", key: key.sum(), why: "entry point and configuration",
+		kind: b.kind("runtime"), key: key.sum(), why: "entry point and configuration",
 		build: func(ctx context.Context, dir string) error {
 			options, err := b.moduleOptions(ctx, dir, jars, question)
 			if err != nil {
