@@ -8,6 +8,7 @@ import (
 	"github.com/sparkchaos/sparkchaos/internal/image"
 	"github.com/sparkchaos/sparkchaos/pkg/cluster"
 	"github.com/sparkchaos/sparkchaos/pkg/runner"
+	"github.com/sparkchaos/sparkchaos/pkg/scenario"
 )
 
 // CachedImage builds an image for a run, or finds the last one where there is no checkout to build from.
@@ -63,4 +64,55 @@ func ImageNamed(reference, flag, what string) func(context.Context) (runner.Imag
 		}
 		return runner.Image{Reference: reference}, nil
 	}
+}
+
+// PulledImage is ImageNamed for the image of a workload, which must not ask for one that no registry has.
+func PulledImage(reference string) func(context.Context, scenario.Workload) (runner.Image, error) {
+	return func(ctx context.Context, w scenario.Workload) (runner.Image, error) {
+		const push = "push it to a registry that the nodes reach and name it in spec.workload.image"
+		switch variant := variantOf(w); {
+		case variant != image.SparkVariant{}:
+			return runner.Image{}, cluster.Optionf("an existing cluster pulls its images: `sparkchaos image build %s` builds the one of spec.workload.spark; %s", variant.Arguments(), push)
+		default:
+			return ImageNamed(reference, "--image", "Spark's")(ctx)
+		}
+	}
+}
+
+// WorkloadImage builds the image of workloads that name none, or finds the last one where there is no checkout to build from.
+func WorkloadImage(cache string, show runner.Progress) func(context.Context, scenario.Workload) (runner.Image, error) {
+	return func(ctx context.Context, w scenario.Workload) (runner.Image, error) {
+		variant := variantOf(w)
+		if err := lacks(w, variant); err != nil {
+			return runner.Image{}, err
+		}
+		return CachedImage(variant.Build, cache, show)(ctx)
+	}
+}
+
+// variantOf returns which of the images that are built here a workload runs in.
+func variantOf(w scenario.Workload) image.SparkVariant {
+	spark := w.BuiltSpark()
+	return image.SparkVariant{Version: spark.Version, Python: spark.Python}
+}
+
+// lacks returns why an application cannot run in an image that is built here.
+func lacks(w scenario.Workload, variant image.SparkVariant) error {
+	switch language := w.Application.Language(); {
+	case language == scenario.Python && !variant.Python:
+		return cluster.Optionf("%s is a Python file, and the image that is built here has no Python without spec.workload.spark: {python: true}", w.Application.Resource())
+	case language == scenario.R:
+		return cluster.Optionf("%s is an R file, and the images that are built here have no R: name an image that has it in spec.workload.image", w.Application.Resource())
+	case language == scenario.SQL && variant.Version == "":
+		return cluster.Optionf("%s is a SQL script, and the image that is built here by default has no spark-sql: write spec.workload.spark: {version: %s}, which has it",
+			w.Application.Resource(), newest())
+	default:
+		return nil
+	}
+}
+
+// newest returns the newest release of which images are built.
+func newest() string {
+	all := image.Releases()
+	return all[len(all)-1]
 }

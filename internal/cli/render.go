@@ -41,9 +41,12 @@ printed: the secret "spark-secret-conf" needs the key secret.properties, a prope
 				env.Namespace = "sparkchaos-" + s.Metadata.Name
 			}
 			if env.Image == "" && s.Spec.Workload.Image == "" {
-				if env.Image, err = cachedSparkImage(command, getenv); err != nil {
+				if env.Image, err = cachedImage(command, getenv, s.Spec.Workload); err != nil {
 					return err
 				}
+			}
+			if !s.Spec.Workload.Witnessed() {
+				env.Witness = launcher.Witness{}
 			}
 			if env.Witness.Enabled() {
 				if env.Witness.Jar, err = cachedWitness(command, getenv); err != nil {
@@ -104,13 +107,15 @@ func cachedWitness(command *cobra.Command, getenv func(string) string) ([]byte, 
 	return os.ReadFile(jar)
 }
 
-// cachedSparkImage names the image that was built last; none is built here.
-func cachedSparkImage(command *cobra.Command, getenv func(string) string) (string, error) {
+// cachedImage names the image of a workload that was built last; none is built here.
+func cachedImage(command *cobra.Command, getenv func(string) string, w scenario.Workload) (string, error) {
 	cache, err := paths.Cache(getenv)
 	if err != nil {
 		return "", err
 	}
-	archive, err := image.Spark(command.Context(), image.Env{Cache: cache})
+	spark := w.BuiltSpark()
+	variant := image.SparkVariant{Version: spark.Version, Python: spark.Python}
+	archive, err := variant.Build(command.Context(), image.Env{Cache: cache})
 	if err != nil {
 		return "", fmt.Errorf("no image to run; build it, or name one with --image: %w", err)
 	}

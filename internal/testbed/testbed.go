@@ -51,7 +51,7 @@ func New(source Source, s Settings) (*Testbed, error) {
 	}
 	t.base = runner.Options{
 		Runs: s.Runs, ClusterName: name, Clusters: clusters, KeepCluster: s.Keep, Flags: s.Flags, CleanUp: s.CleanUp,
-		Image: assembly.CachedImage(image.Spark, cache, s.Progress), Staging: assembly.CachedImage(image.Staging, cache, s.Progress),
+		Image: assembly.WorkloadImage(cache, s.Progress), Staging: assembly.CachedImage(image.Staging, cache, s.Progress),
 		WitnessJar: assembly.WitnessJar(cache, s.Progress),
 		Baselines:  filepath.Join(cache, "baselines"),
 		ChaosMesh:  assembly.ChaosMeshOn(assembly.ImagesOf(cache), assembly.ReferencesOf(clusters), s.say),
@@ -65,7 +65,7 @@ func New(source Source, s Settings) (*Testbed, error) {
 func (t *Testbed) usePulledImages(clusters cluster.Provider) error {
 	if puller, ok := clusters.(cluster.Puller); ok {
 		references := puller.References()
-		t.base.Image = assembly.ImageNamed(references.Spark, "--image", "Spark's")
+		t.base.Image = assembly.PulledImage(references.Spark)
 		t.base.Staging = assembly.ImageNamed(references.Pod, "--pod-image", "that of the program that runs in pods")
 	}
 	clouded, ok := clusters.(cluster.Clouded)

@@ -55,10 +55,10 @@ func kinds() []Kind {
 	return []Kind{
 		driverInitializingKind(),
 		driverRunningKind(),
-		executorsRegisteredKind(),
-		stageRunningKind(),
-		tasksCompletedKind(),
-		batchCompletedKind(),
+		byWitness(executorsRegisteredKind()),
+		byWitness(stageRunningKind()),
+		byWitness(tasksCompletedKind()),
+		byWitness(batchCompletedKind()),
 		driverRescheduledKind(),
 		faultLandedKind(),
 		faultRecoveredKind(),
@@ -93,6 +93,12 @@ func kindOf[A any](name, doc string, deadline time.Duration, defaults A, phrase 
 			return build(*typed), nil
 		},
 	}
+}
+
+// byWitness marks a kind of anchor that nothing but the reports of drivers and executors shows.
+func byWitness(k Kind) Kind {
+	k.Witness = true
+	return k
 }
 
 // None are the arguments of an anchor that takes none.

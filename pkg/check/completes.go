@@ -98,6 +98,10 @@ func (f *Finding) assumeWork(well model.Moment) {
 		if incarnation.Pod != nil && !incarnation.Pod.Finished.Never() && !incarnation.Pod.Succeeded {
 			continue // it was another one that completed
 		}
+		if alone(m) {
+			f.assumeExecutorRan(incarnation)
+			return
+		}
 		for _, done := range work(m, incarnation) {
 			f.Cite(done, "%s has done work", incarnation)
 			f.Assume(true, "the incarnation that completed did work: a job, a task, a batch or a commit")
@@ -108,6 +112,24 @@ func (f *Finding) assumeWork(well model.Moment) {
 		return
 	}
 	f.Assume(false, "an incarnation of the driver completed (none is known that did, at event %d)", well.Seq)
+}
+
+// alone reports whether the workload runs without the witness.
+func alone(m *model.Model) bool {
+	p, err := readPlan(m.Run)
+	return err == nil && p.alone
+}
+
+// assumeExecutorRan states all that Kubernetes shows of an incarnation's work.
+func (f *Finding) assumeExecutorRan(incarnation *model.Incarnation) {
+	for _, pod := range f.model.Executors(incarnation) {
+		if !pod.Running.Never() {
+			f.Cite(pod.Running, "executor %s of %s runs", pod.Name, incarnation)
+			f.Assume(true, "an executor of the incarnation that completed ran (more is not known without the witness)")
+			return
+		}
+	}
+	f.Assume(false, "an executor of the incarnation that completed ran (none of %s did)", incarnation)
 }
 
 // work returns the first moments at which an incarnation had done something: a job, a task, a batch, a commit.

@@ -26,6 +26,8 @@ type Definition struct {
 	Baseline bool
 	// Files says that it is judged from files of the workload's outputs, of which the scenario must then name one.
 	Files bool
+	// Witness says that it is judged by what drivers and executors report: without the witness it is inconclusive.
+	Witness bool
 	// Args returns a pointer to new arguments with their defaults.
 	Args func() any
 	// Problems returns what is wrong with decoded arguments; nil when nothing can be.
@@ -70,23 +72,29 @@ func Definitions() []Definition {
 	return []Definition{
 		driverRescheduled(),
 		driverKept(),
-		atMostOneDriver(),
-		executorNamesUnique(),
+		byWitness(atMostOneDriver()),
+		byWitness(executorNamesUnique()),
 		applicationIdsUnique(),
-		staleExecutorsGone(),
-		stagedArtifactsSurvive(),
-		noStaleStandIn(),
-		executorsKept(),
-		executorReplaced(),
-		streamContinues(),
-		wordsCounted(),
-		shuffleSurvives(),
-		resultEqualsBaseline(),
+		byWitness(staleExecutorsGone()),
+		byWitness(stagedArtifactsSurvive()),
+		byWitness(noStaleStandIn()),
+		byWitness(executorsKept()),
+		byWitness(executorReplaced()),
+		byWitness(streamContinues()),
+		byWitness(wordsCounted()),
+		byWitness(shuffleSurvives()),
+		byWitness(resultEqualsBaseline()),
 		outputFilesOnce(),
 		completes(),
-		recoveryWithin(),
+		byWitness(recoveryWithin()),
 		nothingLeftBehind(),
 	}
+}
+
+// byWitness marks an invariant that is judged by what drivers and executors report.
+func byWitness(d Definition) Definition {
+	d.Witness = true
+	return d
 }
 
 // Entries returns the invariants for a scenario's catalogue, one's own included.
@@ -100,7 +108,7 @@ func Entries(own ...Definition) []scenario.Entry {
 
 // Entry returns the invariant for a scenario's catalogue.
 func (d Definition) Entry() scenario.Entry {
-	return scenario.Entry{Name: d.Name, Doc: d.Doc, Args: d.Args, Check: d.Problems, Baseline: d.Baseline, Files: d.Files, Bound: d.Bound}
+	return scenario.Entry{Name: d.Name, Doc: d.Doc, Args: d.Args, Check: d.Problems, Baseline: d.Baseline, Files: d.Files, Witness: d.Witness, Bound: d.Bound}
 }
 
 // expectation is one entry of a plan's expect list: the invariant's name and its arguments as JSON.
@@ -117,6 +125,11 @@ func (e expectation) needsFault(definitions []Definition) bool {
 		}
 	}
 	return false
+}
+
+// needsWitness reports whether an invariant is judged by what drivers and executors report.
+func (e expectation) needsWitness(definitions []Definition) bool {
+	return slices.ContainsFunc(definitions, func(d Definition) bool { return d.Name == e.name && d.Witness })
 }
 
 // checker makes the checker that an expectation asks for.

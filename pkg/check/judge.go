@@ -143,7 +143,7 @@ func (e *Evaluation) judge(plan plan) ([]Result, []string) {
 	results := make([]Result, 0, len(plan.expect))
 	var failed []string
 	for _, expected := range plan.expect {
-		result, err := e.ask(expected)
+		result, err := e.ask(expected, plan.alone)
 		if err != nil {
 			result = Result{Verdict: Inconclusive, Message: err.Error()}
 			failed = append(failed, err.Error())
@@ -154,11 +154,16 @@ func (e *Evaluation) judge(plan plan) ([]Result, []string) {
 	return results, failed
 }
 
-// ask asks one checker.
-func (e *Evaluation) ask(expected expectation) (result Result, err error) {
+// ask asks one checker. Without the witness, no checker is asked that judges by what it reports.
+func (e *Evaluation) ask(expected expectation, alone bool) (result Result, err error) {
 	checker, err := expected.checker(e.definitions)
 	if err != nil {
 		return Result{}, err
+	}
+	if alone && expected.needsWitness(e.definitions) {
+		f := NewFinding(e.model)
+		f.Assume(false, "drivers and executors reported to the witness")
+		return f.Inconclusive("it is judged by what drivers and executors report, and the workload runs without the witness (witness: off)"), nil
 	}
 	defer func() {
 		if reason := recover(); reason != nil {

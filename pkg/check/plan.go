@@ -10,6 +10,7 @@ import (
 	"slices"
 
 	"github.com/sparkchaos/sparkchaos/pkg/history"
+	"github.com/sparkchaos/sparkchaos/pkg/scenario"
 )
 
 // plan is what of a run's plan the judgement needs. It is read from the history, so that a history can be judged by
@@ -20,6 +21,7 @@ type plan struct {
 	kinds    map[string]string // of the faults
 	recovers map[string]bool   // faults that the plan undoes
 	control  *control
+	alone    bool // the workload runs without the witness
 }
 
 // planJSON is the plan's format. What the judgement does not need is not decoded, but known: a plan with anything else in it is one of
@@ -85,7 +87,15 @@ func readPlan(run history.RunData) (plan, error) {
 	if kind := cmp.Or(read.Kind, planKind); kind != planKind {
 		return plan{}, fmt.Errorf("the plan in the history is of kind %q, want %s", kind, planKind)
 	}
-	p := plan{kinds: map[string]string{}, recovers: map[string]bool{}}
+	var workload struct {
+		Witness string `json:"witness"`
+	}
+	if len(read.Workload) > 0 {
+		if err := json.Unmarshal(read.Workload, &workload); err != nil {
+			return plan{}, fmt.Errorf("the workload of the plan in the history cannot be read: %w", err)
+		}
+	}
+	p := plan{alone: workload.Witness == scenario.WitnessOff, kinds: map[string]string{}, recovers: map[string]bool{}}
 	for _, expected := range read.Expect {
 		if len(expected) != 1 {
 			return plan{}, fmt.Errorf("the plan in the history cannot be read: an entry of expect names %d invariants, want one", len(expected))

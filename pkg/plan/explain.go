@@ -56,6 +56,9 @@ func (e *explainer) workload(w scenario.Workload) {
 	e.line("Executors: %d with %s each, heap %s, CPU %s; Kubernetes evicts them %ds after their node is NotReady or unreachable.",
 		w.Executors.Instances, counted(w.Executors.Cores, "core"), w.Executors.Memory, w.Executors.RequestCores, value(w.Executors.TolerationSeconds))
 	e.templates(w)
+	if !w.Witnessed() {
+		e.line("Drivers and executors run without the witness: they report nothing, and only what Kubernetes says of them is judged.")
+	}
 	e.line("Storage: %s.", storage(w.Storage))
 	for _, sentence := range launcher.Explain(e.components, w) {
 		e.line("%s", sentence)
@@ -139,10 +142,20 @@ func application(a scenario.Application) string {
 }
 
 func inImage(w scenario.Workload) string {
-	if w.Image == "" {
+	switch {
+	case w.Image != "":
+		return " in the image " + w.Image
+	case w.Spark == nil:
 		return ""
 	}
-	return " in the image " + w.Image
+	words := " in the image of Spark"
+	if w.Spark.Version != "" {
+		words += " " + w.Spark.Version
+	}
+	if w.Spark.Python {
+		words += " with Python"
+	}
+	return words + " that is built here"
 }
 
 func on(node string) string {

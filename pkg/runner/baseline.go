@@ -9,11 +9,9 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"maps"
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/sparkchaos/sparkchaos/internal/atomicfile"
@@ -74,7 +72,7 @@ func (r *run) baseline(ctx context.Context) error {
 func (r *run) baselineInputs() (json.RawMessage, error) {
 	w := r.Plan.Workload
 	inputs := history.BaselineInputs{Image: r.image.Reference, ImageID: r.image.Digest}
-	if readsSource(w) {
+	if w.ReadsWords() {
 		inputs.Seed = r.Plan.Seed
 	}
 	var err error
@@ -108,12 +106,6 @@ func (r *run) baselineInputs() (json.RawMessage, error) {
 func baselineKey(inputs json.RawMessage) string {
 	digest := sha256.Sum256(inputs)
 	return hex.EncodeToString(digest[:8])
-}
-
-// readsSource reports whether a workload is given the address of the source of words.
-func readsSource(w scenario.Workload) bool {
-	given := slices.AppendSeq(slices.Clone(w.Application.Args), maps.Values(scenario.PlainConf(w)))
-	return slices.ContainsFunc(given, func(s string) bool { return strings.Contains(s, "$(SPARKCHAOS_SOURCE_") })
 }
 
 // readBaseline reads a cached result that must be of the inputs with this key.

@@ -12,6 +12,7 @@ import (
 	"github.com/sparkchaos/sparkchaos/pkg/check"
 	"github.com/sparkchaos/sparkchaos/pkg/history"
 	"github.com/sparkchaos/sparkchaos/pkg/runner"
+	"github.com/sparkchaos/sparkchaos/pkg/scenario"
 )
 
 // told tells what is awaited as a point that the run has reached.
@@ -41,9 +42,9 @@ func interruptedIn(t *testing.T, w *fakeworld.World, o runner.Options, when func
 	}
 	w.Reached, o.Progress = reached, told{reached: reached}
 	image := o.Image
-	o.Image = func(ctx context.Context) (runner.Image, error) {
+	o.Image = func(ctx context.Context, w scenario.Workload) (runner.Image, error) {
 		reached(ctx, "image")
-		return image(ctx)
+		return image(ctx, w)
 	}
 	finished, err := runner.Run(ctx, o)
 	if err != nil {

@@ -14,6 +14,7 @@ import (
 	"github.com/sparkchaos/sparkchaos/pkg/cluster"
 	"github.com/sparkchaos/sparkchaos/pkg/history"
 	"github.com/sparkchaos/sparkchaos/pkg/launcher"
+	"github.com/sparkchaos/sparkchaos/pkg/scenario"
 	"github.com/sparkchaos/sparkchaos/pkg/source"
 	"github.com/sparkchaos/sparkchaos/pkg/witness"
 )
@@ -114,14 +115,18 @@ func (w *witnessing) strangers() int {
 	return w.server.Stats().Strangers
 }
 
-// startWitnessing opens the harness's addresses inside the cluster's network.
+// startWitnessing opens the harness's addresses inside the cluster's network; none if the workload reports to nobody.
 func startWitnessing(
-	ctx context.Context, c cluster.Cluster, components []launcher.Component, log *history.Writer, id string, seed uint64, report func(history.ProblemData),
+	ctx context.Context, c cluster.Cluster, workload scenario.Workload, components []launcher.Component,
+	log *history.Writer, id string, seed uint64, report func(history.ProblemData),
 ) (*witnessing, error) {
 	w := &witnessing{directory: witnessDirectory(id), token: witness.NewToken(), heartbeats: &heartbeats{last: map[string]heartbeat{}}}
 	w.inbox = newInbox(log, w.heartbeats)
 	running, stop := context.WithCancel(context.WithoutCancel(ctx))
 	w.stop, w.running, w.servers = stop, running, &errgroup.Group{}
+	if !workload.Witnessed() {
+		return w, nil
+	}
 	listeners, err := listen(ctx, c, 3)
 	if host := witnessHost(components); host != nil && errors.Is(err, cluster.ErrUnreachable) {
 		w.words = &launcher.Words{Seed: seed, Vocabulary: vocabulary, WordsPerSecond: wordsPerSecond}

@@ -21,6 +21,7 @@ import (
 	"github.com/sparkchaos/sparkchaos/pkg/launcher"
 	"github.com/sparkchaos/sparkchaos/pkg/plan"
 	"github.com/sparkchaos/sparkchaos/pkg/report"
+	"github.com/sparkchaos/sparkchaos/pkg/scenario"
 )
 
 // The phases of a run, in their order. The history tells when each began and ended.
@@ -63,7 +64,7 @@ type Options struct {
 	Repetition  report.Repetition
 	CleanUp     string // the command line that cleans up after the run if it is killed
 	Clusters    cluster.Provider
-	Image       func(context.Context) (Image, error)                     // of workloads that name no image of their own
+	Image       func(context.Context, scenario.Workload) (Image, error)  // of workloads that name no image of their own
 	Staging     func(context.Context) (Image, error)                     // of the staging server and of what fetches from it
 	WitnessJar  func(context.Context) ([]byte, error)                    // of the plugin by which drivers and executors report
 	Components  []launcher.Component                                     // that the workload may have around its driver; nil: all that are known
@@ -302,7 +303,7 @@ func (r *run) preflight(ctx context.Context) error {
 		r.image = Image{Reference: reference}
 		return nil
 	}
-	image, err := r.Options.Image(ctx)
+	image, err := r.Options.Image(ctx, r.Plan.Workload)
 	r.image = image
 	return err
 }

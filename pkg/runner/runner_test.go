@@ -85,7 +85,9 @@ func someOptions(t *testing.T, clusters cluster.Provider) Options {
 	dir := t.TempDir()
 	return Options{
 		Plan: somePlan(), Scenario: []byte("as it was written\n"), Runs: filepath.Join(dir, "runs"), ClusterName: "c", Clusters: clusters,
-		Image:      func(context.Context) (Image, error) { return Image{Reference: "r", Digest: "d"}, nil },
+		Image: func(context.Context, scenario.Workload) (Image, error) {
+			return Image{Reference: "r", Digest: "d"}, nil
+		},
 		WitnessJar: func(context.Context) ([]byte, error) { return []byte("jar"), nil },
 		Baselines:  filepath.Join(dir, "baselines"), Active: ActiveRuns{Dir: filepath.Join(dir, "active")}, Progress: &fakeProgress{}, Version: "test",
 	}
@@ -196,7 +198,7 @@ func TestAnInterruptedRunSaysSo(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())
 	options := someOptions(t, &fakeClusters{})
-	options.Image = func(ctx context.Context) (Image, error) {
+	options.Image = func(ctx context.Context, _ scenario.Workload) (Image, error) {
 		cancel()
 		return Image{}, ctx.Err()
 	}

@@ -51,7 +51,7 @@ func secretOptions(t *testing.T, clusters cluster.Provider) Options {
 		}
 		return os.Open(path)
 	}
-	options.Staging = options.Image
+	options.Staging = func(ctx context.Context) (Image, error) { return options.Image(ctx, scenario.Workload{}) }
 	return options
 }
 

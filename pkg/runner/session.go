@@ -54,7 +54,7 @@ func (s *session) open(ctx context.Context) (err error) {
 	if s.recording, err = startRecording(ctx, r.dynamic, s.log, s.id, launcher.Watched(r.Plan.Workload)...); err != nil {
 		return err
 	}
-	if s.witness, err = startWitnessing(ctx, r.cluster, r.components, s.log, s.id, r.Plan.Seed, s.problem); err != nil {
+	if s.witness, err = startWitnessing(ctx, r.cluster, r.Plan.Workload, r.components, s.log, s.id, r.Plan.Seed, s.problem); err != nil {
 		return err
 	}
 	// A directory of its own: a bare driver pod has the same name in each session.
@@ -148,8 +148,11 @@ func (s *session) environment() launcher.Environment {
 		RunID: s.id, Namespace: s.id, Image: s.run.image.Reference, StagingImage: s.run.stagingImage.Reference, PullPolicy: corev1.PullIfNotPresent,
 		StorageClass: classes.Shared, LocalStorageClass: classes.Local,
 		NodeDirectory: nodeDirectory(s.id), ShuffleDirectory: shuffleDirectory(s.id),
-		Witness: launcher.Witness{URL: s.witness.url, Directory: s.witness.directory, Secured: true, Jar: s.run.witnessJar},
-		Source:  s.witness.source, Words: s.witness.words, OutputJar: s.run.witnessJar,
+		OutputJar: s.run.witnessJar,
+	}
+	if s.run.Plan.Workload.Witnessed() {
+		env.Witness = launcher.Witness{URL: s.witness.url, Directory: s.witness.directory, Secured: true, Jar: s.run.witnessJar}
+		env.Source, env.Words = s.witness.source, s.witness.words
 	}
 	if s.run.image.Archive != "" {
 		env.PullPolicy = corev1.PullNever
@@ -243,6 +246,9 @@ func cannotStart(pod model.Pod) string {
 // node does not give, or the witness's server failed at, keeps no other node's records from being read.
 func (s *session) collect(ctx context.Context) error {
 	errs := []error{s.witness.end()}
+	if !s.run.Plan.Workload.Witnessed() {
+		return errors.Join(errs...)
+	}
 	if strangers := s.witness.strangers(); strangers > 0 {
 		s.run.Progress.Say("the witness refused %d requests that did not show the token of the run: the workload's image has another release of the plugin, or somebody else sent them", strangers)
 	}

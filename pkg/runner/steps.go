@@ -31,7 +31,11 @@ type disturbance struct {
 // injectFaults takes each fault through its steps, the faults side by side. A fault that does not land and an anchor
 // that does not come are told in the history and end no other fault.
 func (r *run) injectFaults(ctx context.Context) error {
-	planned, err := r.disturbances(r.faultEnv(r.session.witness.heartbeats))
+	var heard faults.Heartbeats // nil without the witness, which is other evidence than none
+	if r.Plan.Workload.Witnessed() {
+		heard = r.session.witness.heartbeats
+	}
+	planned, err := r.disturbances(r.faultEnv(heard))
 	if err != nil {
 		return err
 	}

@@ -91,7 +91,7 @@ func optionsIn(t *testing.T, w *fakeworld.World, p *plan.Plan) runner.Options {
 		Plan: p, Runs: filepath.Join(dir, "runs"), Baselines: filepath.Join(dir, "baselines"),
 		Active:      runner.ActiveRuns{Dir: filepath.Join(dir, "active")},
 		ClusterName: "c", Clusters: w.Provider(), Progress: silent{}, Version: "test",
-		Image: func(ctx context.Context) (runner.Image, error) {
+		Image: func(ctx context.Context, _ scenario.Workload) (runner.Image, error) {
 			return runner.Image{Reference: "image", Digest: "sha256:1"}, ctx.Err()
 		},
 		WitnessJar: func(context.Context) ([]byte, error) { return []byte("jar"), nil },

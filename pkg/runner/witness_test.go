@@ -16,6 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/sparkchaos/sparkchaos/pkg/history"
+	"github.com/sparkchaos/sparkchaos/pkg/scenario"
 	"github.com/sparkchaos/sparkchaos/pkg/witness"
 )
 
@@ -59,7 +60,7 @@ func TestNoStrangerAndNoForgerySurvivesTheDisks(t *testing.T) {
 		"var/lib/sparkchaos/witness/r/d1-17.ndjson": &fstest.MapFile{Data: []byte(recordLine(1, "n1") + recordLine(2, "n1") + recordLine(3, "n1"))},
 	}
 	r := runOn(t, newLimitedFile(t, directory), directory, machines, fakeAPI())
-	started, err := startWitnessing(t.Context(), fakeListening{machines}, nil, r.log, "r", 1, r.session.problem)
+	started, err := startWitnessing(t.Context(), fakeListening{machines}, scenario.Workload{}, nil, r.log, "r", 1, r.session.problem)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -66,6 +66,8 @@ type Workload struct {
 	Application    Application          `json:"application"`
 	Image          string               `json:"image,omitempty" pattern:"^[^\\s]+$" like:"registry.example/spark:4.1.0"`            // the user's own image instead of the one built here; official entry point's contract
 	Launcher       string               `json:"launcher,omitempty" enum:"job|spark-submit|sparkApplication|apacheSparkApplication"` // who makes the driver: job (default), a Job of the run with Spark in client mode; spark-submit, which in cluster mode makes a bare Pod that nothing replaces; sparkApplication, kubeflow's operator; apacheSparkApplication, Apache's operator. The operator must be installed in the cluster, and watch all namespaces
+	Spark          *SparkImage          `json:"spark,omitempty"`                                                                    // which of the images that are built here it runs in; without it, that of the Spark with which the workloads are built
+	Witness        string               `json:"witness,omitempty" enum:"on|off"`                                                    // on (default): drivers and executors report what they do; off: nothing is added to the application, and only what Kubernetes says of it is judged
 	Driver         Driver               `json:"driver,omitempty"`
 	Executors      Executors            `json:"executors,omitempty"`
 	StagingServer  StagingServer        `json:"stagingServer,omitempty"`
@@ -75,6 +77,12 @@ type Workload struct {
 	Storage        string               `json:"storage,omitempty" enum:"shared|local|node"` // what /shared is made of: shared (default) is seen by all nodes; local is a volume on the disk of the first driver's node, and only there can be mounted; node is a directory on each node's own disk, another one on each
 	Profile        string               `json:"profile,omitempty" enum:"stock|resilient"`   // what Spark's settings begin with: resilient (default) notices a lost node within half a minute, stock leaves Spark's defaults
 	Conf           map[string]ConfValue `json:"conf,omitempty"`                             // any Spark setting; wins over the profile's and the launcher's own. A secret value is given as {fromEnv: NAME} or {fromFile: PATH}
+}
+
+// SparkImage chooses one of the images that are built here.
+type SparkImage struct {
+	Version string `json:"version,omitempty" pattern:"^[0-9]+\\.[0-9]+\\.[0-9]+$" like:"3.5.9"` // of Spark; "sparkchaos image build --help" lists them
+	Python  bool   `json:"python,omitempty"`                                                    // with Python, for Python applications
 }
 
 // Driver is how the driver is run.
@@ -176,6 +184,7 @@ type Entry struct {
 	Instant  bool                    // faults: nothing is left to be undone afterwards (a killed pod), so recover is refused
 	Baseline bool                    // invariants: judged against the baseline, so the scenario must ask for one
 	Files    bool                    // invariants: judged from files of the workload's outputs, so it must name one
+	Witness  bool                    // anchors and invariants: nothing but the reports of drivers and executors shows it
 	// Bound returns until when a run must go on to judge an invariant: before that, what has not happened may still come.
 	// Nil: it never needs more time than the application takes.
 	Bound func(args any) Bound

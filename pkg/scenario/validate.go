@@ -29,6 +29,8 @@ func validate(s *Scenario, catalogue Catalogue, how options, report report) {
 		checkPlainSecrets(s.Spec.Workload, report)
 	}
 	checkApplication(s.Spec.Workload.Application, report)
+	checkImage(s.Spec.Workload, report)
+	checkUnwitnessed(s.Spec, catalogue, report)
 	validateFaults(s.Spec.Faults, catalogue, report)
 	validateComponents(s.Spec, report)
 	validateExpectations(s, catalogue, report)

@@ -1,0 +1,30 @@
+package scenario
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// supported are the lines of Spark whose versions are run.
+func supported() []string { return []string{"3.4", "3.5", "4.0", "4.1", "4.2", "4.3"} }
+
+// BuiltSpark returns which of the images that are built here a workload runs in if it names none of its own.
+func (w Workload) BuiltSpark() SparkImage {
+	if w.Spark == nil {
+		return SparkImage{}
+	}
+	return *w.Spark
+}
+
+// checkImage finds images that exclude each other, and versions of Spark that are not supported.
+func checkImage(w Workload, report report) {
+	const spark = "spec.workload.spark"
+	if w.Spark != nil && w.Image != "" {
+		report(spark, "is a second image of the workload; keep one of image and spark")
+	}
+	line := regexp.MustCompile(`^[0-9]+\.[0-9]+`).FindString(w.BuiltSpark().Version)
+	if line != "" && !slices.Contains(supported(), line) {
+		report(spark+".version", "Spark %s is not supported; want one of %s", w.Spark.Version, strings.Join(supported(), ", "))
+	}
+}
