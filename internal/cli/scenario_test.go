@@ -84,6 +84,7 @@ func TestShippedScenarios(t *testing.T) {
 		"noop-node-taint":                         {EndsIn: "inconclusive", NotLanded: []string{"taint-executor-node"}},
 		"noop-pod-evict":                          {EndsIn: "inconclusive", NotLanded: []string{"evict-executor"}},
 		"noop-power-off":                          {EndsIn: "inconclusive", NotLanded: []string{"lose-driver-node"}},
+		"pyspark-appends":                         {EndsIn: "violation", Violated: []string{"resultEqualsBaseline"}},
 		"shuffle-service-without-local-directory": {EndsIn: "violation", Violated: []string{"shuffleSurvives"}},
 		"shuffle-without-service":                 {EndsIn: "violation", Violated: []string{"shuffleSurvives"}},
 		"spark-submit-driver-node-power-off":      {EndsIn: "violation", Violated: []string{"driverRescheduled"}},
