@@ -35,10 +35,12 @@ LABELS           ?= !tier:nightly
 CLUSTER_LOG      := $(BIN)/cluster-tests.log
 # How many clusters at once: while the specs of one wait for time limits, those of another work. Each needs up to 8 GiB.
 PROCS            ?= $(shell awk '/^MemAvailable/ {n = int($$2 / 8388608); print (n < 1 ? 1 : n > 2 ? 2 : n)}' /proc/meminfo)
+# How many packages are tested at once: many tests wait for time limits, so more than there are cores.
+UNIT_PACKAGES    ?= $(shell echo $$((2 * $$(nproc))))
 GINKGO           := go tool ginkgo run -v --keep-going --fail-on-empty --timeout=$(CLUSTER_TIMEOUT) --output-dir=$(BIN)
 CLUSTER_TESTS    := $(if $(filter 0,$(shell id -u)),1,)
 
-GO_DIRECTORIES := benchmarks cmd internal pkg suites components invariant sparkchaostest examples $(wildcard *.go)
+GO_DIRECTORIES := benchmarks cmd internal pkg suites components fault when invariant sparkchaostest examples $(wildcard *.go)
 
 .PHONY: help
 help: ## List the targets
@@ -54,7 +56,7 @@ test: export SPARKCHAOS_BROWSER_TESTS := 1
 test: export SPARKCHAOS_SCREENSHOTS := $(CURDIR)/$(BIN)/screenshots
 test: system-packages ## Run all tests but the scenarios of tier nightly; needs root for those with clusters
 	@mkdir -p $(BIN)/screenshots
-	@scripts/steps test-unit test-staging test-workloads programs test-cluster
+	@scripts/steps test-unit test-staging+test-workloads programs test-cluster
 
 .PHONY: test-full
 test-full: export LABELS :=
@@ -62,7 +64,7 @@ test-full: spark-images test test-install ## Run all tests and all scenarios; ab
 
 .PHONY: test-unit
 test-unit: ## Run the tests that need neither root nor components, with the race detector
-	env -u SPARKCHAOS_CLUSTER_TESTS go test -race -timeout 30m $$(go list ./... | grep -vE "/(suites|benchmarks)(/|$$$$)")
+	env -u SPARKCHAOS_CLUSTER_TESTS go test -race -p $(UNIT_PACKAGES) -timeout 30m $$(go list ./... | grep -vE "/(suites|benchmarks)(/|$$$$)")
 
 .PHONY: test-staging
 test-staging: versitygw ## Kill the staging server under load, on files and on an S3 server
@@ -98,6 +100,10 @@ test-cluster: programs ## Run the tests that start clusters; needs root
 	SPARKCHAOS_CLUSTER_TESTS=$(CLUSTER_TESTS) go test -v -count=1 -p 1 -timeout $(CLUSTER_TIMEOUT) $(CLUSTER_PACKAGES) 2>&1 | tee $(CLUSTER_LOG)
 	SPARKCHAOS_CLUSTER_TESTS=$(CLUSTER_TESTS) SPARKCHAOS_RUNS=$(CURDIR)/$(BIN)/runs \
 	  $(GINKGO) --procs=$(PROCS) --label-filter='$(LABELS)' --json-report=suites.json $(SUITES)
+
+.PHONY: test-beside
+test-beside: ## Run test-example and test-kind-smoke, at once where there is memory for two clusters; needs root
+	@scripts/steps $(if $(filter 1,$(PROCS)),test-example test-kind-smoke,test-example+test-kind-smoke)
 
 .PHONY: test-example
 test-example: system-packages components images ## Run the suite in examples/ginkgo, as a team's own, on an embedded cluster; needs root
@@ -152,12 +158,19 @@ spark-images: system-packages build ## Build the images of other versions of Spa
 	$(PROGRAM) image build spark --spark 4.3.0 --python
 
 .PHONY: lint
-lint: $(BIN)/staticcheck api ## Check formatting, go vet, staticcheck, and that the library is compatible
+lint: ## Check formatting, go vet, staticcheck, and that the library is compatible
 	@unformatted=$$(gofmt -l $(GO_DIRECTORIES)); \
 	if [[ -n $$unformatted ]]; then echo "gofmt would change these files; run gofmt -w on them:" $$unformatted >&2; exit 1; fi
+	@scripts/steps vet+staticcheck+api
+
+.PHONY: vet
+vet:
 	go vet ./...
-	$(BIN)/staticcheck ./...
 	cd examples/ginkgo && go vet ./...
+
+.PHONY: staticcheck
+staticcheck: $(BIN)/staticcheck
+	$(BIN)/staticcheck ./...
 
 .PHONY: api
 api: $(BIN)/apidiff ## Check that the library is compatible with what it was at the commit in scripts/api-baseline

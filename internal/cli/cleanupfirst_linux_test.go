@@ -36,9 +36,11 @@ func watchContext(t *testing.T) *watchedContext {
 	w := &watchedContext{kubeconfig: filepath.Join(t.TempDir(), "kubeconfig")}
 	node := corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "worker-1", UID: "uid-of-node"}}
 	answers := map[string]any{
-		"/version":                       map[string]string{"gitVersion": "v1.36.3"},
-		"/api/v1/namespaces/kube-system": corev1.Namespace{TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "Namespace"}, ObjectMeta: metav1.ObjectMeta{Name: "kube-system", UID: "uid-lab"}},
-		"/api/v1/nodes":                  corev1.NodeList{TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "NodeList"}, Items: []corev1.Node{node}},
+		"/version": map[string]string{"gitVersion": "v1.36.3"},
+		"/api/v1/namespaces/kube-system": corev1.Namespace{TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "Namespace"},
+			ObjectMeta: metav1.ObjectMeta{Name: "kube-system", UID: "uid-lab"}},
+		"/api/v1/nodes": corev1.NodeList{TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "NodeList"},
+			Items: []corev1.Node{node}},
 		"/api/v1/pods": corev1.PodList{
 			TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "PodList"},
 			Items:    []corev1.Pod{{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "web"}, Spec: corev1.PodSpec{NodeName: "worker-1"}}},
@@ -47,7 +49,8 @@ func watchContext(t *testing.T) *watchedContext {
 	server := httptest.NewServer(http.HandlerFunc(func(response http.ResponseWriter, r *http.Request) {
 		response.Header().Set("Content-Type", "application/json")
 		if strings.HasSuffix(r.URL.Path, "/selfsubjectaccessreviews") { // a question, which changes nothing
-			answer := authorizationv1.SelfSubjectAccessReview{TypeMeta: metav1.TypeMeta{APIVersion: "authorization.k8s.io/v1", Kind: "SelfSubjectAccessReview"}}
+			answer := authorizationv1.SelfSubjectAccessReview{TypeMeta: metav1.TypeMeta{APIVersion: "authorization.k8s.io/v1",
+				Kind: "SelfSubjectAccessReview"}}
 			_ = json.NewEncoder(response).Encode(answer) // who asks notices
 			return
 		}
@@ -56,13 +59,16 @@ func watchContext(t *testing.T) *watchedContext {
 			w.writes = append(w.writes, r.Method+" "+r.URL.Path)
 			w.mu.Unlock()
 			response.WriteHeader(http.StatusForbidden)
-			_ = json.NewEncoder(response).Encode(metav1.Status{TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "Status"}, Status: "Failure", Reason: metav1.StatusReasonForbidden, Code: 403}) // who asks notices
+			// who asks notices
+			_ = json.NewEncoder(response).Encode(metav1.Status{TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "Status"}, Status: "Failure",
+				Reason: metav1.StatusReasonForbidden, Code: 403})
 			return
 		}
 		answer, ok := answers[r.URL.Path]
 		if !ok {
 			response.WriteHeader(http.StatusNotFound)
-			answer = metav1.Status{TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "Status"}, Status: "Failure", Reason: metav1.StatusReasonNotFound, Code: 404}
+			answer = metav1.Status{TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "Status"}, Status: "Failure",
+				Reason: metav1.StatusReasonNotFound, Code: 404}
 		}
 		_ = json.NewEncoder(response).Encode(answer) // who asks notices
 	}))
@@ -97,7 +103,8 @@ func TestNothingIsCleanedUpBeforeTheQuestion(t *testing.T) {
 		},
 		"a run beside a run on another cluster of the name": {
 			args: []string{"run", "executor-node-cordon", "--image", "i", "--yes"}, of: cluster.Identity{UID: "uid-other"}, writes: true,
-			code: ExitError, says: []string{"kube-system has UID uid-other", "reaches the cluster whose kube-system has UID uid-lab", "remove "}, never: "cleaning up",
+			code: ExitError, says: []string{"kube-system has UID uid-other", "reaches the cluster whose kube-system has UID uid-lab", "remove "},
+			never: "cleaning up",
 		},
 		"a clean-up of another cluster of the name": {
 			args: []string{"cleanup", "--yes"}, of: cluster.Identity{UID: "uid-other"}, writes: true,
@@ -115,11 +122,11 @@ func TestNothingIsCleanedUpBeforeTheQuestion(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			state, done := t.TempDir(), filepath.Join(t.TempDir(), "done")
 			t.Setenv("SPARKCHAOS_STATE", state)
-			t.Setenv("SPARKCHAOS_CACHE", t.TempDir())
-			w := watchContext(t)
+			w := watchContext(t) // the cache is the usual one: in a new one the jar of the witness would be built again, by Maven
 			directory := runner.Directory(t.TempDir())
 			active := runner.ActiveRuns{Dir: filepath.Join(state, "runs")}
-			run, err := active.Register(runner.ActiveRecord{RunID: "r-exist", Directory: string(directory), ClusterKind: "existing", ClusterName: "default", Cluster: tt.of})
+			run, err := active.Register(runner.ActiveRecord{RunID: "r-exist", Directory: string(directory), ClusterKind: "existing",
+				ClusterName: "default", Cluster: tt.of})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -136,7 +143,8 @@ func TestNothingIsCleanedUpBeforeTheQuestion(t *testing.T) {
 				t.Fatal(err)
 			}
 			actions := filepath.Join(t.TempDir(), "actions.yaml")
-			text := "apiVersion: sparkchaos.dev/v1alpha1\nkind: NodeActions\nnodes: {command: [echo, '[{\"name\": \"worker-1\", \"power\": \"off\", \"kubelet\": false}]']}\n" +
+			text := "apiVersion: sparkchaos.dev/v1alpha1\nkind: NodeActions\nnodes: {command: [echo, '[{\"name\": \"worker-1\", \"power\": " +
+				"\"off\", \"kubelet\": false}]']}\n" +
 				"actions: {power-off: {command: [touch, '" + done + "-{node}']}, power-on: {command: [touch, '" + done + "-{node}']}}\n"
 			if err := os.WriteFile(actions, []byte(text), 0o600); err != nil {
 				t.Fatal(err)
