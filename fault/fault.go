@@ -2,8 +2,8 @@
 //
 //	sparkchaos.Scenario("wordcount").Inject("lose-node", fault.NodePowerOff(fault.NodeOfDriver()), when.ExecutorsRegistered(2))
 //
-// What each does is told by its definition in the packages below pkg/faults, and by "sparkchaos schema". Arguments that are rarely given are
-// set by functions, the last parameter of each.
+// What each does is told by its definition in the packages below pkg/faults, and by "sparkchaos schema". Arguments that are rarely given
+// are set by functions, the last parameter of each.
 package fault
 
 import (

@@ -20,7 +20,8 @@ func TestEachFaultOfTheCatalogueHasItsConstructor(t *testing.T) {
 		NodeOutOfService("lose-node"), NodeCordon(NodeOf(scenario.OfDriver)), NodeDrain(NodeOfDriver()),
 		NodeTaint(NodeOfDriver(), "example.com/maintenance", "NoExecute"),
 		PodKill(Driver()), PodEvict(AnyExecutor()), PodFailure(PodOf(scenario.OfDriver)), ContainerKill(PodNamed("p")),
-		NetworkPartition(Driver(), Executor(0)), NetworkDelay(Driver(), Executor(0), 100*time.Millisecond), NetworkLoss(Driver(), Executor(0), 50),
+		NetworkPartition(Driver(), Executor(0)), NetworkDelay(Driver(), Executor(0), 100*time.Millisecond),
+		NetworkLoss(Driver(), Executor(0), 50),
 		Bandwidth(Driver(), "1mbit"), ClockSkew(Driver(), time.Minute), CPUStress(Driver(), 2), MemoryStress(Driver(), "256MB"),
 	})
 }

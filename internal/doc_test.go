@@ -137,7 +137,8 @@ func TestDocComments(t *testing.T) {
 	for _, file := range goFiles(t) {
 		for _, d := range exported(t, file) {
 			if long := len(prose(d.doc)); long > maxDoc {
-				t.Errorf("%s: the doc comment of %s has %d bytes, at most %d are allowed: say less, or in the package comment", d.position, d.name, long, maxDoc)
+				t.Errorf("%s: the doc comment of %s has %d bytes, at most %d are allowed: say less, or in the package comment", d.position, d.name,
+					long, maxDoc)
 			}
 			if !opening(d.name).MatchString(d.doc) || noVerb.MatchString(d.doc) {
 				t.Errorf("%s: the doc comment %.60q does not begin with %s and a verb", d.position, d.doc, d.name)
@@ -150,7 +151,8 @@ func TestOpening(t *testing.T) {
 	t.Parallel()
 	for doc, want := range map[string]bool{
 		"Load reads a scenario.": true, "A Load is one.": true, "Load is one.": true, "Loads are several.": false,
-		"Reads a scenario.": false, "Load a scenario.": false, "Load of a scenario.": false, "Load and Save are two.": true, "Load, Save and Close are three.": true, "This function reads.": false,
+		"Reads a scenario.": false, "Load a scenario.": false, "Load of a scenario.": false, "Load and Save are two.": true,
+		"Load, Save and Close are three.": true, "This function reads.": false,
 	} {
 		if got := opening("Load").MatchString(doc) && !noVerb.MatchString(doc); got != want {
 			t.Errorf("%q: %v, want %v", doc, got, want)

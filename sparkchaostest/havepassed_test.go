@@ -33,8 +33,9 @@ func TestHavePassed(t *testing.T) {
 		passed bool
 		shown  []string
 	}{
-		"a pass":              {actual: verdict(check.Pass), passed: true},
-		"a violation":         {actual: verdict(check.Violation), shown: []string{"lose-the-driver", "driverKept", "pod driver-1 is deleted", "sparkchaos run --plan runs/7/plan.yaml"}},
+		"a pass": {actual: verdict(check.Pass), passed: true},
+		"a violation": {actual: verdict(check.Violation),
+			shown: []string{"lose-the-driver", "driverKept", "pod driver-1 is deleted", "sparkchaos run --plan runs/7/plan.yaml"}},
 		"inconclusive":        {actual: verdict(check.Inconclusive), shown: []string{"driverKept"}},
 		"something is left":   {actual: left, shown: []string{"a node is off"}},
 		"the run had trouble": {actual: failed, shown: []string{"no image"}},

@@ -1,5 +1,5 @@
-// Package billing_test is a suite of a team's own: it runs a Spark application on a cluster of this machine, injects a fault, and judges what
-// was recorded.
+// Package billing_test is a suite of a team's own: it runs a Spark application on a cluster of this machine, injects a fault, and judges
+// what was recorded.
 package billing_test
 
 import (

@@ -14,9 +14,10 @@ func TestDescribe(t *testing.T) {
 		info *debug.BuildInfo
 		want string
 	}{
-		"release":  {info("v1.0.0"), "v1.0.0 go1.26.0"},
-		"checkout": {info("", debug.BuildSetting{Key: "vcs.revision", Value: "abc"}, debug.BuildSetting{Key: "vcs.modified", Value: "true"}), "(devel) commit abc with uncommitted changes go1.26.0"},
-		"nothing":  {nil, "of unknown version (built without module support)"},
+		"release": {info("v1.0.0"), "v1.0.0 go1.26.0"},
+		"checkout": {info("", debug.BuildSetting{Key: "vcs.revision", Value: "abc"}, debug.BuildSetting{Key: "vcs.modified", Value: "true"}),
+			"(devel) commit abc with uncommitted changes go1.26.0"},
+		"nothing": {nil, "of unknown version (built without module support)"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -18,11 +18,14 @@ func TestUntil(t *testing.T) {
 		is    []error        // what the error is; none: there is no error
 		says  string
 	}{
-		"at once":                   {looks: []await.Result{await.Done()}, times: 1},
-		"at the third look":         {looks: []await.Result{await.NotYet(missing), await.NotYet(nil), await.Done()}, times: 3},
-		"failed":                    {looks: []await.Result{await.NotYet(missing), await.Failed(broken)}, times: 2, is: []error{broken}, says: "broken"},
-		"never, with a reason":      {looks: []await.Result{await.NotYet(missing)}, is: []error{missing, context.DeadlineExceeded}, says: "not there (gave up: context deadline exceeded)"},
-		"never, the last reason":    {looks: []await.Result{await.NotYet(broken), await.NotYet(missing)}, is: []error{missing, context.DeadlineExceeded}},
+		"at once":           {looks: []await.Result{await.Done()}, times: 1},
+		"at the third look": {looks: []await.Result{await.NotYet(missing), await.NotYet(nil), await.Done()}, times: 3},
+		"failed": {looks: []await.Result{await.NotYet(missing), await.Failed(broken)}, times: 2, is: []error{broken},
+			says: "broken"},
+		"never, with a reason": {looks: []await.Result{await.NotYet(missing)}, is: []error{missing, context.DeadlineExceeded},
+			says: "not there (gave up: context deadline exceeded)"},
+		"never, the last reason": {looks: []await.Result{await.NotYet(broken), await.NotYet(missing)},
+			is: []error{missing, context.DeadlineExceeded}},
 		"never, without any reason": {looks: []await.Result{{}}, is: []error{context.DeadlineExceeded}, says: "context deadline exceeded"},
 		"an error that may pass":    {looks: []await.Result{await.Succeeded(missing), await.Succeeded(nil)}, times: 2},
 	} {

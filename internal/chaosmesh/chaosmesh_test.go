@@ -115,7 +115,8 @@ func fakeCluster(objects ...*unstructured.Unstructured) (*Client, *dynamicfake.F
 			panic(err) // the objects are this test's own
 		}
 	}
-	return &Client{dynamic: client, kube: kubefake.NewClientset(), recoverWithin: 50 * time.Millisecond, freeWithin: 50 * time.Millisecond, startWithin: 50 * time.Millisecond}, client
+	return &Client{dynamic: client, kube: kubefake.NewClientset(), recoverWithin: 50 * time.Millisecond, freeWithin: 50 * time.Millisecond,
+		startWithin: 50 * time.Millisecond}, client
 }
 
 func partition() *unstructured.Unstructured {

@@ -149,7 +149,8 @@ func (p Parts) definitions() ([]*unstructured.Unstructured, error) {
 		return nil, err
 	}
 	if len(files) == 0 {
-		return nil, fmt.Errorf("there are no definitions of resources in %s: build the component again (`sparkchaos components build chaos-mesh`)", p.CRDs)
+		return nil, fmt.Errorf(
+			"there are no definitions of resources in %s: build the component again (`sparkchaos components build chaos-mesh`)", p.CRDs)
 	}
 	var objects []*unstructured.Unstructured
 	for _, file := range files {

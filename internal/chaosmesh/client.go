@@ -46,8 +46,9 @@ func NewClient(config *rest.Config) (*Client, error) {
 		return nil, fmt.Errorf("client for Chaos Mesh: %w", err)
 	}
 	return &Client{
-		config: config, kube: kube, dynamic: resources, recoverWithin: 20 * time.Second, freeWithin: 10 * time.Second, startWithin: 5 * time.Minute,
-		mapper: restmapper.NewDeferredDiscoveryRESTMapper(memory.NewMemCacheClient(kube.Discovery())),
+		config: config, kube: kube, dynamic: resources, recoverWithin: 20 * time.Second, freeWithin: 10 * time.Second,
+		startWithin: 5 * time.Minute,
+		mapper:      restmapper.NewDeferredDiscoveryRESTMapper(memory.NewMemCacheClient(kube.Discovery())),
 	}, nil
 }
 
@@ -111,6 +112,7 @@ func (c *Client) OnNode(ctx context.Context, node, script string) (string, error
 }
 
 func (c *Client) execute(ctx context.Context, pod, script string) (string, error) {
-	out, err := podexec.Run(ctx, c.config, c.kube, podexec.Place{Namespace: Namespace, Pod: pod, Container: daemonComponent}, "bash", "-c", script)
+	out, err := podexec.Run(ctx, c.config, c.kube, podexec.Place{Namespace: Namespace, Pod: pod, Container: daemonComponent}, "bash", "-c",
+		script)
 	return string(out), err
 }

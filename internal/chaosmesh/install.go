@@ -52,7 +52,8 @@ type ForeignError struct{ Namespace string }
 
 // Error says what was found.
 func (e *ForeignError) Error() string {
-	return fmt.Sprintf("namespace %s holds a Chaos Mesh that sparkchaos did not install (it lacks the label %s=%s): it is left as it is", e.Namespace, managedByLabel, fieldManager)
+	return fmt.Sprintf("namespace %s holds a Chaos Mesh that sparkchaos did not install (it lacks the label %s=%s): it is left as it is",
+		e.Namespace, managedByLabel, fieldManager)
 }
 
 // Install makes Chaos Mesh ready on a cluster. One that is installed already is left, whoever made it, if it works; what
@@ -90,7 +91,8 @@ func (c *Client) install(ctx context.Context, parts Parts, host cluster.ControlP
 	if err != nil {
 		return err
 	}
-	namespace := &unstructured.Unstructured{Object: map[string]any{"apiVersion": "v1", "kind": "Namespace", "metadata": map[string]any{"name": Namespace}}}
+	namespace := &unstructured.Unstructured{Object: map[string]any{"apiVersion": "v1", "kind": "Namespace",
+		"metadata": map[string]any{"name": Namespace}}}
 	if err := c.apply(ctx, append(definitions, namespace)...); err != nil {
 		return err
 	}
@@ -157,7 +159,8 @@ func (c *Client) apply(ctx context.Context, objects ...*unstructured.Unstructure
 
 // besideControlPlane starts the controller manager with the settings that the chart gives its pod, and returns the other
 // objects with its service leading there.
-func (c *Client) besideControlPlane(ctx context.Context, parts Parts, host cluster.ControlPlaneHost, objects []*unstructured.Unstructured) ([]*unstructured.Unstructured, error) {
+func (c *Client) besideControlPlane(ctx context.Context, parts Parts, host cluster.ControlPlaneHost,
+	objects []*unstructured.Unstructured) ([]*unstructured.Unstructured, error) {
 	deployments, rest := part(objects, func(o *unstructured.Unstructured) bool {
 		return o.GetKind() == "Deployment" && strings.Contains(o.GetName(), "controller-manager")
 	})
@@ -185,7 +188,8 @@ func (c *Client) besideControlPlane(ctx context.Context, parts Parts, host clust
 }
 
 // managerProgram is the pod of the deployment as a program.
-func (c *Client) managerProgram(ctx context.Context, parts Parts, host cluster.ControlPlaneHost, deployment appsv1.Deployment, objects []*unstructured.Unstructured) (cluster.Program, error) {
+func (c *Client) managerProgram(ctx context.Context, parts Parts, host cluster.ControlPlaneHost, deployment appsv1.Deployment,
+	objects []*unstructured.Unstructured) (cluster.Program, error) {
 	program := cluster.Program{Name: managerName, Path: parts.Manager, File: map[string][]byte{}}
 	pod := deployment.Spec.Template.Spec
 	if len(pod.Containers) != 1 {
@@ -216,7 +220,8 @@ func (c *Client) managerProgram(ctx context.Context, parts Parts, host cluster.C
 		}
 		program.Env = append(program.Env, variable.Name+"="+paths.Replace(value))
 	}
-	program.Env = append(program.Env, "KUBECONFIG="+path.Join(program.Directory(), "kubeconfig"), "CERTS_DIR="+paths.Replace("/etc/webhook/certs"))
+	program.Env = append(program.Env, "KUBECONFIG="+path.Join(program.Directory(), "kubeconfig"),
+		"CERTS_DIR="+paths.Replace("/etc/webhook/certs"))
 	return program, nil
 }
 
@@ -252,7 +257,8 @@ func (c *Client) kubeconfig(ctx context.Context, account, address string) ([]byt
 		return nil, err
 	}
 	return clientcmd.Write(clientcmdapi.Config{
-		Clusters:       map[string]*clientcmdapi.Cluster{"cluster": {Server: "https://" + address + ":6443", CertificateAuthorityData: config.CAData}},
+		Clusters: map[string]*clientcmdapi.Cluster{"cluster": {Server: "https://" + address + ":6443",
+			CertificateAuthorityData: config.CAData}},
 		AuthInfos:      map[string]*clientcmdapi.AuthInfo{account: {Token: token.Status.Token}},
 		Contexts:       map[string]*clientcmdapi.Context{"context": {Cluster: "cluster", AuthInfo: account, Namespace: Namespace}},
 		CurrentContext: "context",
@@ -282,8 +288,9 @@ func leadTo(address string, deployment appsv1.Deployment, objects []*unstructure
 // endpoints returns the endpoint of a service whose ports name those of the deployment's container.
 func endpoints(service corev1.Service, deployment appsv1.Deployment, address string) *discoveryv1.EndpointSlice {
 	slice := &discoveryv1.EndpointSlice{
-		TypeMeta:    metav1.TypeMeta{APIVersion: discoveryv1.SchemeGroupVersion.String(), Kind: "EndpointSlice"},
-		ObjectMeta:  metav1.ObjectMeta{Name: service.Name, Namespace: Namespace, Labels: map[string]string{discoveryv1.LabelServiceName: service.Name}},
+		TypeMeta: metav1.TypeMeta{APIVersion: discoveryv1.SchemeGroupVersion.String(), Kind: "EndpointSlice"},
+		ObjectMeta: metav1.ObjectMeta{Name: service.Name, Namespace: Namespace,
+			Labels: map[string]string{discoveryv1.LabelServiceName: service.Name}},
 		AddressType: discoveryv1.AddressTypeIPv4,
 		Endpoints:   []discoveryv1.Endpoint{{Addresses: []string{address}, Conditions: discoveryv1.EndpointConditions{Ready: ptr.To(true)}}},
 	}
@@ -297,7 +304,8 @@ func endpoints(service corev1.Service, deployment appsv1.Deployment, address str
 			}
 		}
 		if number > 0 {
-			slice.Ports = append(slice.Ports, discoveryv1.EndpointPort{Name: ptr.To(port.Name), Port: ptr.To(number), Protocol: ptr.To(corev1.ProtocolTCP)})
+			slice.Ports = append(slice.Ports, discoveryv1.EndpointPort{Name: ptr.To(port.Name), Port: ptr.To(number),
+				Protocol: ptr.To(corev1.ProtocolTCP)})
 		}
 	}
 	return slice

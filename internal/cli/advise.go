@@ -69,8 +69,10 @@ turn, and the measured difference is printed beside the predicted one. The exit 
 	f.StringVarP(&flags.output, "output", "o", "text", "text or json")
 	f.IntVar(&flags.prove, "prove", 0, "test the prediction for the change with this number, by runs on a cluster")
 	f.IntVar(&flags.repeat, "repeat", 3, "with --prove: how often to run the scenario with the change, and how often without")
-	f.StringVar(&flags.scenario, "scenario", "", "with --prove: the file that the run's scenario came from, if it uses files beside it (default: the copy in RUNDIR)")
-	f.StringVar(&flags.cluster.name, "cluster-name", defaultCluster, "with --prove: name of the cluster; if it is already running it is reused and left running")
+	f.StringVar(&flags.scenario, "scenario", "",
+		"with --prove: the file that the run's scenario came from, if it uses files beside it (default: the copy in RUNDIR)")
+	f.StringVar(&flags.cluster.name, "cluster-name", defaultCluster,
+		"with --prove: name of the cluster; if it is already running it is reused and left running")
 	f.StringVar(&flags.out, "out", "runs", "with --prove: directory in which each run gets a directory of its own")
 	flags.cluster.addKind(f, "with --prove: cluster type")
 	addAllowances(&flags.allowed, f)
@@ -79,7 +81,8 @@ turn, and the measured difference is printed beside the predicted one. The exit 
 	return command
 }
 
-func printAdvice(out io.Writer, getenv func(string) string, output string, advice advise.Report, verdict check.RunVerdict, info report.RunInfo) error {
+func printAdvice(out io.Writer, getenv func(string) string, output string, advice advise.Report, verdict check.RunVerdict,
+	info report.RunInfo) error {
 	if output == "json" {
 		encoder := json.NewEncoder(out)
 		encoder.SetEscapeHTML(false)
@@ -231,7 +234,8 @@ func (p proof) sentence(chosen advise.Advice) string {
 	before, after := median(p.without), median(p.with)
 	gained := before - after
 	off := 100 * (gained - chosen.Gain).Seconds() / chosen.Gain.Seconds()
-	return fmt.Sprintf("Measured: %s takes %s without the change and %s with it (medians of %d and %d runs): %s less. Predicted: %s less, which is off by %+.0f %%.",
+	return fmt.Sprintf("Measured: %s takes %s without the change and %s with it (medians of %d and %d runs): %s less. Predicted: %s "+
+		"less, which is off by %+.0f %%.",
 		chosen.Delay.Name, wording.Duration(before), wording.Duration(after), len(p.without), len(p.with), wording.Duration(gained), wording.Duration(chosen.Gain), off)
 }
 

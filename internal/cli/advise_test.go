@@ -21,7 +21,8 @@ func TestAdvise(t *testing.T) {
 	if code != ExitPass || message != "" {
 		t.Fatalf("exit code %d, %s", code, message)
 	}
-	for _, want := range []string{"Why it took so long", "detection after fault lose-driver-node", "its settings predict", "What would help", "[#"} {
+	for _, want := range []string{"Why it took so long", "detection after fault lose-driver-node", "its settings predict", "What would help",
+		"[#"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("no %q in:\n%s", want, out)
 		}
@@ -62,7 +63,8 @@ func stockAdvice(t *testing.T) advise.Advice {
 	if err != nil {
 		t.Fatal(err)
 	}
-	slow := strings.NewReplacer(`"spark.kubernetes.allocation.batch.delay":"200ms"`, `"spark.kubernetes.allocation.batch.delay":"5s"`).Replace(string(content))
+	slow := strings.NewReplacer(`"spark.kubernetes.allocation.batch.delay":"200ms"`,
+		`"spark.kubernetes.allocation.batch.delay":"5s"`).Replace(string(content))
 	if err := os.WriteFile(file, []byte(slow), 0o600); err != nil {
 		t.Fatal(err)
 	}

@@ -61,7 +61,8 @@ func TestCommandsNameSecretsAndShowNone(t *testing.T) {
 		{[]string{"plan", file}, []string{"fromEnv: S3A_SECRET", "fromFile: thing.txt"}},
 		{[]string{"plan", file, "-o", "json"}, []string{`"fromEnv": "S3A_SECRET"`}},
 		{[]string{"render", file, "--image=i"}, []string{"name: spark-secret-conf", "--load-spark-defaults"}},
-		{[]string{"explain", file}, []string{"AWS_SECRET, S3A_SECRET", "--allow-env", "/etc/thing.txt, thing.txt", "--allow-file", "environment variable S3A_SECRET, not shown"}},
+		{[]string{"explain", file}, []string{"AWS_SECRET, S3A_SECRET", "--allow-env", "/etc/thing.txt, thing.txt", "--allow-file",
+			"environment variable S3A_SECRET, not shown"}},
 	} {
 		code, out, stderr := cli(t, tc.args...)
 		if code != ExitPass || strings.Contains(out+stderr, canary) {
@@ -114,7 +115,8 @@ func TestPlainSecretsTakeAFlag(t *testing.T) {
 		t.Fatalf("exit code %d: %s%s", code, planned, stderr)
 	}
 	plan := writeScenario(t, planned)
-	for _, args := range [][]string{{"lint", file}, {"plan", file}, {"render", file, "--image=i"}, {"explain", file}, {"explain", "--plan", plan}} {
+	for _, args := range [][]string{{"lint", file}, {"plan", file}, {"render", file, "--image=i"}, {"explain", file},
+		{"explain", "--plan", plan}} {
 		code, out, stderr := cli(t, args...)
 		if code != ExitUsage || !strings.Contains(out+stderr, "secret.key: a secret in clear text") {
 			t.Errorf("%q: exit code %d, %s%s; want that it is refused", args, code, out, stderr)
@@ -132,7 +134,8 @@ func TestPlainSecretsTakeAFlag(t *testing.T) {
 			t.Errorf("%q: exit code %d, %s%s; want that it is refused", args, code, out, stderr)
 		}
 	}
-	if code, out, stderr := cli(t, "lint", file); code != ExitUsage || !strings.Contains(out, file+":7:44: spec.workload.conf.spark.hadoop.fs.s3a.secret.key:") {
+	if code, out, stderr := cli(t, "lint", file); code != ExitUsage ||
+		!strings.Contains(out, file+":7:44: spec.workload.conf.spark.hadoop.fs.s3a.secret.key:") {
 		t.Errorf("exit code %d, %s%s; want line and column", code, out, stderr)
 	}
 }
@@ -170,8 +173,10 @@ func clean(t *testing.T, what, text string) {
 func TestNothingFromOutsideActsOnTheTerminal(t *testing.T) {
 	t.Parallel()
 	key := writeScenario(t, "apiVersion: sparkchaos.dev/v1alpha1\nkind: Scenario\n\"\\e]0;owned\\a\\nx\": 1\n")
-	described := writeScenario(t, strings.Replace(renderedScenario, "{name: render-me}", `{name: render-me, description: "\e[31mred\u202e"}`, 1))
-	for _, args := range [][]string{{"lint", key}, {"explain", described}, {"lint", hostile}, {"plan", hostile}, {hostile}, {"explain", "--plan", hostile}} {
+	described := writeScenario(t, strings.Replace(renderedScenario, "{name: render-me}", `{name: render-me, description: "\e[31mred\u202e"}`,
+		1))
+	for _, args := range [][]string{{"lint", key}, {"explain", described}, {"lint", hostile}, {"plan", hostile}, {hostile},
+		{"explain", "--plan", hostile}} {
 		code, out, stderr := cli(t, args...)
 		clean(t, args[0], out+stderr)
 		if code != ExitPass && out+stderr == "" {

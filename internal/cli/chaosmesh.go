@@ -42,7 +42,8 @@ func newChaosMeshCommand(getenv func(string) string) *cobra.Command {
 
 func newChaosMeshInstallCommand(open func(*cobra.Command) (runner.ChaosMesh, error)) *cobra.Command {
 	return &cobra.Command{
-		Use: "install", Short: "Install Chaos Mesh, unless it works there already; a run does that by itself when its plan needs it", Args: cobra.NoArgs,
+		Use: "install", Short: "Install Chaos Mesh, unless it works there already; a run does that by itself when its plan needs it",
+		Args: cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
 			m, err := open(command)
 			if err != nil {
@@ -64,7 +65,8 @@ func newChaosMeshInstallCommand(open func(*cobra.Command) (runner.ChaosMesh, err
 
 func newChaosMeshUninstallCommand(open func(*cobra.Command) (runner.ChaosMesh, error)) *cobra.Command {
 	return &cobra.Command{
-		Use: "uninstall", Short: "Remove a Chaos Mesh that sparkchaos installed, with all its resources in the cluster; what they did is undone first", Args: cobra.NoArgs,
+		Use: "uninstall", Short: "Remove a Chaos Mesh that sparkchaos installed, with all its resources in the cluster; what they did is " +
+			"undone first", Args: cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
 			m, err := open(command)
 			if err != nil {

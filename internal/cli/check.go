@@ -117,7 +117,8 @@ func tellStrangers(command *cobra.Command, directory string, verdict check.RunVe
 		fmt.Fprintln(command.ErrOrStderr(), printable.Lines("sparkchaos: "+other))
 	}
 	if recorded, judged := verdict.Recorded, programVersion(); verify && recorded != "" && recorded != judged {
-		fmt.Fprintln(command.ErrOrStderr(), printable.Lines(fmt.Sprintf("sparkchaos: release %s recorded the run, release %s judges it", recorded, judged)))
+		fmt.Fprintln(command.ErrOrStderr(), printable.Lines(fmt.Sprintf("sparkchaos: release %s recorded the run, release %s judges it", recorded,
+			judged)))
 	}
 	if verify && len(others) > 0 {
 		return fmt.Errorf("%s is not as the run left it: %s", directory, others[0])

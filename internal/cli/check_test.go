@@ -74,9 +74,11 @@ func TestCheckAgain(t *testing.T) {
 		change  func([]byte) []byte
 		message string
 	}{
-		"identical":        {func(b []byte) []byte { return b }, ""},
-		"other verdict":    {func(b []byte) []byte { return bytes.Replace(b, []byte(`"pass"`), []byte(`"violation"`), 1) }, "it says violation, the history gives pass"},
-		"other history":    {func(b []byte) []byte { return bytes.Replace(b, []byte(`SHA256": "`), []byte(`SHA256": "0`), 1) }, "another history"},
+		"identical": {func(b []byte) []byte { return b }, ""},
+		"other verdict": {func(b []byte) []byte { return bytes.Replace(b, []byte(`"pass"`), []byte(`"violation"`), 1) },
+			"it says violation, the history gives pass"},
+		"other history": {func(b []byte) []byte { return bytes.Replace(b, []byte(`SHA256": "`), []byte(`SHA256": "0`), 1) },
+			"another history"},
 		"other details":    {func(b []byte) []byte { return bytes.Replace(b, []byte("44.5s"), []byte("4s"), 1) }, "its details are not"},
 		"cannot be read":   {func([]byte) []byte { return []byte("{") }, "not JSON"},
 		"nothing is there": {func([]byte) []byte { return nil }, "not JSON"},
@@ -155,7 +157,8 @@ func TestCheckNamesFilesOfAnotherRun(t *testing.T) {
 	tests := []struct {
 		name, file, content, says string
 	}{
-		{"another plan", planFile, "expect:\n- completes: {within: 5s}\n", "is not the plan that the history was recorded with: they differ in expect"},
+		{"another plan", planFile, "expect:\n- completes: {within: 5s}\n",
+			"is not the plan that the history was recorded with: they differ in expect"},
 		{"a plan that is none", planFile, ": :\n- x", "cannot be read"},
 		{"another scenario", scenarioFile, "kind: Scenario\n", "is not the scenario of the run"},
 	}

@@ -15,8 +15,9 @@ func runsWith(verdicts ...check.Verdict) []report.Run {
 	var runs []report.Run
 	for _, verdict := range verdicts {
 		runs = append(runs, report.Run{
-			Verdict: check.RunVerdict{Scenario: "s", Verdict: verdict, Reason: "it is so", Results: []check.Result{{Invariant: "completes", Verdict: verdict}}},
-			Info:    report.RunInfo{Directory: "runs/x"},
+			Verdict: check.RunVerdict{Scenario: "s", Verdict: verdict, Reason: "it is so",
+				Results: []check.Result{{Invariant: "completes", Verdict: verdict}}},
+			Info: report.RunInfo{Directory: "runs/x"},
 		})
 	}
 	return runs
@@ -35,7 +36,8 @@ func TestCIReportsOfAllRuns(t *testing.T) {
 	if err := reports.write(&out, getenv, runsWith(check.Pass, check.Violation)); err != nil {
 		t.Fatal(err)
 	}
-	for file, want := range map[string]string{reports.junit: `failures="2"`, reports.ctrf: `"flaky": 2`, summary: "of another command\n# sparkchaos: 2 runs: 1 violation, 1 pass\n"} {
+	for file, want := range map[string]string{reports.junit: `failures="2"`, reports.ctrf: `"flaky": 2`,
+		summary: "of another command\n# sparkchaos: 2 runs: 1 violation, 1 pass\n"} {
 		content, err := os.ReadFile(file)
 		if err != nil || !strings.Contains(string(content), want) {
 			t.Errorf("%s: %v, no %q in\n%s", file, err, want, content)

@@ -102,8 +102,10 @@ func newClusterUpCommand(getenv func(string) string, chosen *clusterChoice) *cob
 				fmt.Fprintf(out, "cluster %s runs already; nothing was changed\n", spec.Name)
 				return nil
 			}
-			fmt.Fprintf(out, "cluster %s is up after %.1fs: %d workers, timing %s\n", spec.Name, time.Since(began).Seconds(), spec.Workers, spec.Timing.Name)
-			fmt.Fprintf(out, "kubectl: sparkchaos cluster kubeconfig --cluster %s --name %s > kubeconfig; kubectl --kubeconfig kubeconfig get nodes\n", chosen.kind, spec.Name)
+			fmt.Fprintf(out, "cluster %s is up after %.1fs: %d workers, timing %s\n", spec.Name, time.Since(began).Seconds(), spec.Workers,
+				spec.Timing.Name)
+			fmt.Fprintf(out, "kubectl: sparkchaos cluster kubeconfig --cluster %s --name %s > kubeconfig; kubectl --kubeconfig kubeconfig get "+
+				"nodes\n", chosen.kind, spec.Name)
 			return nil
 		},
 	}
@@ -117,7 +119,8 @@ func newClusterUpCommand(getenv func(string) string, chosen *clusterChoice) *cob
 
 // bringUp makes a cluster, or reports that it runs already.
 func bringUp(command *cobra.Command, getenv func(string) string, chosen *clusterChoice, spec cluster.Spec) (already bool, err error) {
-	foreign := chosen.here("an existing cluster is there already: a run uses it with `sparkchaos run --cluster existing --context NAME --allow-context NAME`")
+	foreign := chosen.here(
+		"an existing cluster is there already: a run uses it with `sparkchaos run --cluster existing --context NAME --allow-context NAME`")
 	if foreign != nil {
 		return false, foreign
 	}
@@ -321,8 +324,9 @@ func newClusterLoadCommand(open openCluster) *cobra.Command {
 func newClusterLogsCommand(open openCluster) *cobra.Command {
 	var follow bool
 	command := &cobra.Command{
-		Use: "logs [NODE[/SERVICE] | SERVICE]", Short: "Print logs: of kubelet on a node, of a service of the control plane, or list what there is",
-		Args: cobra.MaximumNArgs(1),
+		Use:   "logs [NODE[/SERVICE] | SERVICE]",
+		Short: "Print logs: of kubelet on a node, of a service of the control plane, or list what there is",
+		Args:  cobra.MaximumNArgs(1),
 		RunE: func(command *cobra.Command, args []string) error {
 			c, err := open(command)
 			if err != nil {

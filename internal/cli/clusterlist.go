@@ -28,7 +28,8 @@ type listedCluster struct {
 func newClusterListCommand(getenv func(string) string) *cobra.Command {
 	var output string
 	command := &cobra.Command{
-		Use: "list", Aliases: []string{"ls"}, Short: "List the clusters of this user on this machine, of every kind that is made here", Args: cobra.NoArgs,
+		Use: "list", Aliases: []string{"ls"}, Short: "List the clusters of this user on this machine, of every kind that is made here",
+		Args: cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
 			if output != "" && output != "json" {
 				return usagef("output %q: expected json, or none for a table", output)

@@ -17,7 +17,8 @@ func TestDiff(t *testing.T) {
 	if code != ExitPass {
 		t.Fatalf("exit code %d, %s", code, message)
 	}
-	for _, want := range []string{"\nphases\n", "\nsettings\n", "plan scenario.name\n    - driver-node-power-off\n    + driver-node-drain\n", "\ncounts\n", "(none)"} {
+	for _, want := range []string{"\nphases\n", "\nsettings\n", "plan scenario.name\n    - driver-node-power-off\n    + driver-node-drain\n",
+		"\ncounts\n", "(none)"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("no %q in:\n%s", want, out)
 		}
@@ -46,7 +47,8 @@ func TestDiffAsJSONIsTheSameTheOtherWayRound(t *testing.T) {
 		t.Fatalf("%d and %d differences, %d and %d the same", len(forth.Differences), len(back.Differences), forth.Same, back.Same)
 	}
 	for _, d := range forth.Differences {
-		if d.First == d.Other || !slices.Contains(back.Differences, report.Difference{Part: d.Part, What: d.What, First: d.Other, Other: d.First}) {
+		if d.First == d.Other || !slices.Contains(back.Differences,
+			report.Difference{Part: d.Part, What: d.What, First: d.Other, Other: d.First}) {
 			t.Errorf("%+v is not the same the other way round", d)
 		}
 	}

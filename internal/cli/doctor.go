@@ -68,7 +68,8 @@ func inotifyNote(read func(string) ([]byte, error)) string {
 	if err != nil || instances >= enough {
 		return ""
 	}
-	return fmt.Sprintf("%s is %d, which all nodes of all clusters share: with too many of them kubelet fails with \"too many open files\"; fix it with `sysctl %s=%d`", setting, instances, setting, enough)
+	return fmt.Sprintf("%s is %d, which all nodes of all clusters share: with too many of them kubelet fails with \"too many open files\"; "+
+		"fix it with `sysctl %s=%d`", setting, instances, setting, enough)
 }
 
 // printDiagnoses prints what was found and reports whether any cluster type works.

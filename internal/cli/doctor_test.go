@@ -19,12 +19,15 @@ func TestPrintDiagnoses(t *testing.T) {
 	}{
 		"one of two": {
 			[]diagnosis{
-				{"embedded", cluster.Diagnosis{Lacks: errors.Join(errors.New("nft is missing: apt-get install nftables"), errors.New("root is needed"))}},
+				{"embedded", cluster.Diagnosis{Lacks: errors.Join(errors.New("nft is missing: apt-get install nftables"),
+					errors.New("root is needed"))}},
 				{"kind", cluster.Diagnosis{Notes: []string{"the nodes are containers of docker"}}},
 			}, true,
-			"embedded: does not work here\n  - nft is missing: apt-get install nftables\n  - root is needed\nkind: ready\n  the nodes are containers of docker\n",
+			"embedded: does not work here\n  - nft is missing: apt-get install nftables\n  - root is needed\nkind: ready\n  the " +
+				"nodes are containers of docker\n",
 		},
-		"none": {[]diagnosis{{"kind", cluster.Diagnosis{Lacks: errors.New("docker is not installed")}}}, false, "kind: does not work here\n  - docker is not installed\n"},
+		"none": {[]diagnosis{{"kind", cluster.Diagnosis{Lacks: errors.New("docker is not installed")}}}, false,
+			"kind: does not work here\n  - docker is not installed\n"},
 	} {
 		var out bytes.Buffer
 		if any := printDiagnoses(&out, tt.all); any != tt.any {

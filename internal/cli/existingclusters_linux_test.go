@@ -69,9 +69,12 @@ actions: {power-off: {command: [touch, "` + directory + `/done-{node}"]}, power-
 		says  []string
 		never string
 	}{
-		"not allowed":    {args: []string{"power-off", "worker-1"}, code: ExitUsage, says: []string{"context lab was not allowed"}, never: "shop/web"},
-		"nobody to ask":  {args: []string{"power-off", "worker-1", "--allow-context", "lab"}, code: ExitUsage, says: []string{"worker-1: shop/web", "--yes says that it may"}},
-		"no such worker": {args: []string{"power-off", "worker-7", "--allow-context", "lab"}, code: ExitError, says: []string{`no worker "worker-7": expected one of worker-1`}, never: "shop/web"},
+		"not allowed": {args: []string{"power-off", "worker-1"}, code: ExitUsage, says: []string{"context lab was not allowed"},
+			never: "shop/web"},
+		"nobody to ask": {args: []string{"power-off", "worker-1", "--allow-context", "lab"}, code: ExitUsage,
+			says: []string{"worker-1: shop/web", "--yes says that it may"}},
+		"no such worker": {args: []string{"power-off", "worker-7", "--allow-context", "lab"}, code: ExitError,
+			says: []string{`no worker "worker-7": expected one of worker-1`}, never: "shop/web"},
 		"only looked at": {args: []string{"list", "--allow-context", "lab"}, code: ExitPass, never: "shop/web"},
 	} {
 		code, said := runCLI(t, append(append([]string{"cluster", "node"}, tt.args...), lab...)...)

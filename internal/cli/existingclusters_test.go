@@ -23,14 +23,18 @@ func TestAnExistingClusterIsOnlyWorkedOnIfAllowed(t *testing.T) {
 		args []string
 		says string
 	}{
-		"no context":          {[]string{"run", "executor-pod-kill", "--cluster", "existing"}, "needs --context NAME"},
-		"not allowed":         {[]string{"run", "executor-pod-kill", "--cluster", "existing", "--context", "prod"}, "context prod was not allowed"},
-		"another one allowed": {[]string{"run", "executor-pod-kill", "--cluster", "existing", "--context", "prod", "--allow-context", "lab"}, "context prod was not allowed"},
-		"clean-up":            {[]string{"cleanup", "--cluster", "existing", "--context", "prod"}, "context prod was not allowed"},
-		"Chaos Mesh":          {[]string{"chaos-mesh", "status", "--cluster", "existing", "--context", "prod"}, "context prod was not allowed"},
-		"no image":            {[]string{"run", "executor-pod-kill", "--cluster", "existing", "--context", "lab", "--allow-context", "lab"}, "--pod-image is missing"},
-		"no node actions":     {[]string{"plan", "driver-node-power-off", "--cluster", "existing"}, "needs a cluster that can do power-off and power-on"},
-		"bad node actions":    {[]string{"plan", "driver-node-power-off", "--cluster", "existing", "--node-actions", file}, file + ":1:"},
+		"no context": {[]string{"run", "executor-pod-kill", "--cluster", "existing"}, "needs --context NAME"},
+		"not allowed": {[]string{"run", "executor-pod-kill", "--cluster", "existing", "--context", "prod"},
+			"context prod was not allowed"},
+		"another one allowed": {[]string{"run", "executor-pod-kill", "--cluster", "existing", "--context", "prod", "--allow-context", "lab"},
+			"context prod was not allowed"},
+		"clean-up":   {[]string{"cleanup", "--cluster", "existing", "--context", "prod"}, "context prod was not allowed"},
+		"Chaos Mesh": {[]string{"chaos-mesh", "status", "--cluster", "existing", "--context", "prod"}, "context prod was not allowed"},
+		"no image": {[]string{"run", "executor-pod-kill", "--cluster", "existing", "--context", "lab", "--allow-context", "lab"},
+			"--pod-image is missing"},
+		"no node actions": {[]string{"plan", "driver-node-power-off", "--cluster", "existing"},
+			"needs a cluster that can do power-off and power-on"},
+		"bad node actions": {[]string{"plan", "driver-node-power-off", "--cluster", "existing", "--node-actions", file}, file + ":1:"},
 	} {
 		code, said := runCLI(t, tt.args...)
 		if code != int(ExitUsage) || !strings.Contains(said, tt.says) {
@@ -53,7 +57,8 @@ actions: {power-off: {command: [off, "{node}"]}, power-on: {command: [on, "{node
 	if code, said := runCLI(t, "plan", "driver-node-power-off", "--cluster", "existing", "--node-actions", file); code != int(ExitPass) {
 		t.Errorf("power-off: %d, %s", code, said)
 	}
-	if code, said := runCLI(t, "plan", "driver-node-isolated", "--cluster", "existing", "--node-actions", file); code != int(ExitUsage) || !strings.Contains(said, "needs a cluster that can do isolate and rejoin") {
+	if code, said := runCLI(t, "plan", "driver-node-isolated", "--cluster", "existing", "--node-actions", file); code != int(ExitUsage) ||
+		!strings.Contains(said, "needs a cluster that can do isolate and rejoin") {
 		t.Errorf("isolate: %d, %s", code, said)
 	}
 }
@@ -78,7 +83,8 @@ func TestNobodyIsAskedWhereNobodyIs(t *testing.T) {
 	radius := existing.BlastRadius{Context: "lab", Nodes: []existing.NodeRadius{{Name: "worker-1", Pods: []string{"shop/web"}}}}.String()
 	var out strings.Builder
 	say := func(line string) { out.WriteString(line) }
-	if err := asker(false, say, null, &out)(t.Context(), "lab", radius); err == nil || !strings.Contains(err.Error(), "--yes says that it may") {
+	if err := asker(false, say, null, &out)(t.Context(), "lab", radius); err == nil ||
+		!strings.Contains(err.Error(), "--yes says that it may") {
 		t.Errorf("without --yes: %v", err)
 	}
 	if err := asker(true, say, null, &out)(t.Context(), "lab", radius); err != nil || strings.Count(out.String(), "shop/web") != 2 {
@@ -93,7 +99,8 @@ func TestGivenFlagsAreGivenAgain(t *testing.T) {
 	chosen.addKind(flags, "")
 	flags.Int("repeat", 1, "")
 	chosen.addFlags(flags, cluster.ToReach, cluster.ToRun)
-	if err := flags.Parse([]string{"--cluster", "existing", "--context", "a", "--allow-context", "a", "--allow-context", "b", "--repeat", "3", "-y"}); err != nil {
+	if err := flags.Parse([]string{"--cluster", "existing", "--context", "a", "--allow-context", "a", "--allow-context", "b", "--repeat", "3",
+		"-y"}); err != nil {
 		t.Fatal(err)
 	}
 	want := []string{"--allow-context=a", "--allow-context=b", "--cluster=existing", "--context=a"}

@@ -11,7 +11,8 @@ func TestGate(t *testing.T) {
 	root := t.TempDir()
 	putRecordedRun(t, filepath.Join(root, "one"), "driver-node-power-off")
 	putRecordedRun(t, filepath.Join(root, "two"), "executor-pod-kill")
-	broken := writeFile(t, "broken.yaml", "apiVersion: sparkchaos.dev/v1alpha1\nkind: Rules\nrules:\n- {name: fast, phase: {name: detection, within: 1ms}}\n")
+	broken := writeFile(t, "broken.yaml", "apiVersion: sparkchaos.dev/v1alpha1\nkind: Rules\nrules:\n- {name: fast, phase: "+
+		"{name: detection, within: 1ms}}\n")
 	wrong := writeFile(t, "wrong.yaml", "apiVersion: sparkchaos.dev/v1alpha1\nkind: Rules\nrules:\n- {name: fast}\n")
 	for name, tt := range map[string]struct {
 		args []string

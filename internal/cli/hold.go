@@ -15,7 +15,8 @@ const waitAlone = 24 * time.Hour
 
 // addWait adds the flag that has a command wait for a cluster that another run holds.
 func addWait(flags *pflag.FlagSet, wait *time.Duration) {
-	flags.DurationVar(wait, "wait", 0, "embedded, kind: if another run holds the cluster, wait for it for this long at most (--wait=10m; --wait alone: 24h) instead of failing")
+	flags.DurationVar(wait, "wait", 0, "embedded, kind: if another run holds the cluster, wait for it for this long at most (--wait=10m; "+
+		"--wait alone: 24h) instead of failing")
 	flags.Lookup("wait").NoOptDefVal = waitAlone.String()
 }
 
@@ -49,5 +50,6 @@ func sayThatKept(provider cluster.Provider, name string, keep bool, show *progre
 	if _, err := provider.Open(name); errors.Is(err, cluster.ErrNotFound) {
 		return
 	}
-	show.Say("cluster %s is kept: `sparkchaos cluster down --cluster %s --name %s` removes it, `sparkchaos cluster list` shows all", name, provider.Kind(), name)
+	show.Say("cluster %s is kept: `sparkchaos cluster down --cluster %s --name %s` removes it, `sparkchaos cluster list` shows all", name,
+		provider.Kind(), name)
 }

@@ -28,7 +28,8 @@ func TestNamesOfClustersAreAMatterOfUsage(t *testing.T) {
 	state := ownState(t)
 	for _, kind := range []string{"embedded", "kind"} {
 		for _, command := range [][]string{
-			{"cluster", "up"}, {"cluster", "down"}, {"cluster", "down", "--force"}, {"cluster", "status"}, {"cluster", "kubeconfig"}, {"cluster", "load", "x.tar"}, {"cluster", "logs"},
+			{"cluster", "up"}, {"cluster", "down"}, {"cluster", "down", "--force"}, {"cluster", "status"}, {"cluster", "kubeconfig"},
+			{"cluster", "load", "x.tar"}, {"cluster", "logs"},
 			{"cluster", "node", "list"}, {"cluster", "node", "power-off", "worker-1"},
 			{"chaos-mesh", "install"}, {"chaos-mesh", "uninstall"}, {"chaos-mesh", "status"},
 			{"run", "driver-node-power-off"},
@@ -76,7 +77,8 @@ func TestAClusterThatIsHeldIsLeftToItsRun(t *testing.T) {
 				t.Errorf("%v: exit code %d, %q; want 3, and who holds it since when", args, code, said)
 			}
 		}
-		if code, _, said := run(t.Context(), NewRoot(), "cluster", "down", "--force", "--name", "lab", "--cluster", "embedded"); code != ExitPass {
+		if code, _, said := run(t.Context(), NewRoot(), "cluster", "down", "--force", "--name", "lab", "--cluster",
+			"embedded"); code != ExitPass {
 			t.Errorf("by force: exit code %d, %q", code, said)
 		}
 	}
@@ -92,7 +94,8 @@ func TestWaitIsForClustersOfThisMachine(t *testing.T) {
 		says string
 	}{
 		{[]string{"run", "driver-node-power-off", "--wait=-1s"}, "not negative"},
-		{[]string{"run", "driver-node-power-off", "--wait", "--cluster", "existing", "--context", "c", "--allow-context", "c", "--pod-image", "i"}, "existing cluster is refused"},
+		{[]string{"run", "driver-node-power-off", "--wait", "--cluster", "existing", "--context", "c", "--allow-context", "c", "--pod-image",
+			"i"}, "existing cluster is refused"},
 	} {
 		if code, _, said := run(t.Context(), NewRoot(), tt.args...); code != ExitUsage || !strings.Contains(said, tt.says) {
 			t.Errorf("%v: exit code %d, %q; want %q", tt.args, code, said, tt.says)
@@ -103,7 +106,8 @@ func TestWaitIsForClustersOfThisMachine(t *testing.T) {
 func TestClusterListShowsAllKinds(t *testing.T) {
 	state := ownState(t)
 	t.Setenv("PATH", t.TempDir()) // no container engine
-	if code, out, said := run(t.Context(), NewRoot(), "cluster", "list"); code != ExitPass || !strings.Contains(out, "there is no cluster in "+state) {
+	if code, out, said := run(t.Context(), NewRoot(), "cluster", "list"); code != ExitPass ||
+		!strings.Contains(out, "there is no cluster in "+state) {
 		t.Errorf("without clusters: exit code %d, %q, %q", code, out, said)
 	}
 	for file, content := range map[string]string{
@@ -138,7 +142,8 @@ func TestClusterListShowsAllKinds(t *testing.T) {
 	want := []struct {
 		kind, name, state, holder string
 	}{
-		{"embedded", "damaged", "is damaged", ""}, {"embedded", "kept", "stopped", ""}, {"kind", "lab", "unknown: docker does not answer", "r-other"},
+		{"embedded", "damaged", "is damaged", ""}, {"embedded", "kept", "stopped", ""},
+		{"kind", "lab", "unknown: docker does not answer", "r-other"},
 	}
 	if len(rows) != len(want) {
 		t.Fatalf("listed are %+v", rows)
@@ -148,7 +153,8 @@ func TestClusterListShowsAllKinds(t *testing.T) {
 			t.Errorf("row %d is %+v, want %+v", i, r, w)
 		}
 	}
-	if code, out, said := run(t.Context(), NewRoot(), "cluster", "list"); code != ExitPass || !strings.Contains(out, "run r-other (process ") || !strings.Contains(out, "kept") {
+	if code, out, said := run(t.Context(), NewRoot(), "cluster", "list"); code != ExitPass ||
+		!strings.Contains(out, "run r-other (process ") || !strings.Contains(out, "kept") {
 		t.Errorf("the table: exit code %d, %q, %q", code, out, said)
 	}
 	if code, _, said := run(t.Context(), NewRoot(), "cluster", "list", "-o", "yaml"); code != ExitUsage {
@@ -179,7 +185,8 @@ func TestAKeptClusterIsTold(t *testing.T) {
 	for _, tt := range []struct{ keep, absent, told bool }{{true, false, true}, {true, true, false}, {false, false, false}} {
 		var out bytes.Buffer
 		sayThatKept(keptClusters{absent: tt.absent}, "lab", tt.keep, newProgress(&out))
-		if told := strings.Contains(out.String(), "cluster lab is kept: `sparkchaos cluster down --cluster embedded --name lab` removes it"); told != tt.told {
+		if told := strings.Contains(out.String(),
+			"cluster lab is kept: `sparkchaos cluster down --cluster embedded --name lab` removes it"); told != tt.told {
 			t.Errorf("%+v: %q", tt, out.String())
 		}
 	}

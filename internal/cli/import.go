@@ -21,7 +21,8 @@ func newImportCommand() *cobra.Command {
 	}
 	return newGroup("import", "Print a scenario for an application as it is launched today",
 		sparkSubmit,
-		newImportFileCommand("sparkapplication", "an operator launches, from its SparkApplication (kubeflow's or Apache's)", submission.SparkApplication),
+		newImportFileCommand("sparkapplication", "an operator launches, from its SparkApplication (kubeflow's or Apache's)",
+			submission.SparkApplication),
 		newImportFileCommand("job", "a Job of Kubernetes launches with spark-submit", submission.Job),
 	)
 }

@@ -21,7 +21,7 @@ func newInitCommand() *cobra.Command {
 	var image string
 	command := &cobra.Command{
 		Use:   "init FILE [--image IMAGE] [--main FILE] [-- ARGUMENT...]",
-		Short: "Write a first scenario for an application, which is asked for on a terminal if no flags say it",
+		Short: "Write a first scenario for an application; on a terminal it asks for what no flag says",
 		Args:  cobra.MinimumNArgs(1),
 		RunE: func(command *cobra.Command, args []string) error {
 			a.Args = args[1:]
@@ -38,7 +38,8 @@ func newInitCommand() *cobra.Command {
 		},
 	}
 	command.Flags().StringVar(&image, "image", "", "with Spark and the application (default: the one of sparkchaos, with Spark alone)")
-	command.Flags().StringVar(&a.Main, "main", "", "what spark-submit is given: a jar, a Python file, an R file or a SQL script; see docs/your-application.md")
+	command.Flags().StringVar(&a.Main, "main", "",
+		"what spark-submit is given: a jar, a Python file, an R file or a SQL script; see docs/your-application.md")
 	command.Flags().StringVar(&a.MainClass, "class", "", "of a jar: the class whose main is run")
 	return command
 }

@@ -30,7 +30,8 @@ func TestInitWritesAScenarioThatLints(t *testing.T) {
 	if code, _, message := run(t.Context(), NewRoot(), args...); code != ExitUsage || !strings.Contains(message, "is there already") {
 		t.Errorf("init over a file ended with %d: %s; want it refused", code, message)
 	}
-	if code, _, message := run(t.Context(), NewRoot(), "init", filepath.Join(directory, "x.yaml"), "--main", "etl.jar"); code != ExitUsage || !strings.Contains(message, "mainClass") {
+	if code, _, message := run(t.Context(), NewRoot(), "init", filepath.Join(directory, "x.yaml"), "--main", "etl.jar"); code != ExitUsage ||
+		!strings.Contains(message, "mainClass") {
 		t.Errorf("a jar without its class ended with %d: %s; want it refused", code, message)
 	}
 }
@@ -43,7 +44,8 @@ func TestAskForAnApplication(t *testing.T) {
 	if err := ask(t.Context(), answers, io.Discard, &a, &image); err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(scenario.Application{Main: "local:///opt/etl.jar", MainClass: "com.example.Etl"}, a); diff != "" || image != "example.com/etl:1" {
+	if diff := cmp.Diff(scenario.Application{Main: "local:///opt/etl.jar", MainClass: "com.example.Etl"}, a); diff != "" ||
+		image != "example.com/etl:1" {
 		t.Errorf("image %q and application (-want +got):\n%s", image, diff)
 	}
 }
@@ -62,7 +64,8 @@ func TestImportPrintsAScenario(t *testing.T) {
 	if diff := cmp.Diff(want, s.Spec.Workload.Application); diff != "" {
 		t.Errorf("application (-want +got):\n%s", diff)
 	}
-	for _, args := range [][]string{{"import", "spark-submit", "--", "--oops"}, {"import", "job", "/none.yaml"}, {"import", "sparkapplication", writeFile(t, "a.yaml", "a: b")}} {
+	for _, args := range [][]string{{"import", "spark-submit", "--", "--oops"}, {"import", "job", "/none.yaml"},
+		{"import", "sparkapplication", writeFile(t, "a.yaml", "a: b")}} {
 		if code, _, message := run(t.Context(), NewRoot(), args...); code != ExitUsage {
 			t.Errorf("%v ended with %d: %s; want an error of usage", args, code, message)
 		}

@@ -161,7 +161,8 @@ func TestALaterSignalEndsTheProcessAtOnce(t *testing.T) {
 	if took := time.Since(began); took < secondCounts {
 		t.Errorf("a signal ended it after %v already", took)
 	}
-	if want := "interrupted again: ended at once, fault lose not undone; `sparkchaos cleanup --context=lab` undoes and removes what is left"; !strings.Contains(c.err.String(), want) {
+	if want := "interrupted again: ended at once, fault lose not undone; `sparkchaos cleanup --context=lab` undoes and removes what is " +
+		"left"; !strings.Contains(c.err.String(), want) {
 		t.Errorf("said %q, want %q", c.err, want)
 	}
 }

@@ -48,7 +48,8 @@ networking.disableDefaultCNI and a CNI configuration on each node.`,
 			return loadIntoEngine(ctx, archive, progress)
 		},
 	}
-	command.Flags().StringVar(&source, "source", "", "a checkout of sparkchaos, or a directory in one (default: the one around the working directory, or what belongs to this program)")
+	command.Flags().StringVar(&source, "source", "",
+		"a checkout of sparkchaos, or a directory in one (default: the one around the working directory, or what belongs to this program)")
 	command.Flags().BoolVar(&load, "load", true, "load the image into Docker, or Podman, if it answers")
 	return command
 }

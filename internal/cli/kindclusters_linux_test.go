@@ -23,7 +23,8 @@ func TestKindNeedsAContainerEngine(t *testing.T) {
 		{"cluster", "node", "power-off", "sparkchaos-worker", "--cluster", "kind"},
 	} {
 		code, _, said := run(t.Context(), NewRoot(), args...)
-		if code != ExitError && code != ExitCleanUpLeftovers || !strings.Contains(said, "docker is not installed") || !strings.Contains(said, "podman is not installed") {
+		if code != ExitError && code != ExitCleanUpLeftovers || !strings.Contains(said, "docker is not installed") ||
+			!strings.Contains(said, "podman is not installed") {
 			t.Errorf("%v: exit code %d, %q; want that both engines are missing", args, code, said)
 		}
 	}

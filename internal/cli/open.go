@@ -15,9 +15,10 @@ import (
 	"github.com/sparkchaos/sparkchaos/pkg/report"
 )
 
-// openReport writes report.html into a run directory and shows it. Where no browser can be started, as on a server, the path that is printed
-// is all there is.
-func openReport(command *cobra.Command, directory string, verdict check.RunVerdict, info report.RunInfo, show func(address string) error) error {
+// openReport writes report.html into a run directory and shows it. Where no browser can be started, as on a server, the path that is
+// printed is all there is.
+func openReport(command *cobra.Command, directory string, verdict check.RunVerdict, info report.RunInfo,
+	show func(address string) error) error {
 	if err := report.WriteFiles(directory, verdict, info, report.HTML); err != nil {
 		return err
 	}

@@ -139,7 +139,8 @@ func (p *progress) draw() {
 		return
 	}
 	w := p.waits[len(p.waits)-1]
-	line := fmt.Sprintf("%7.1fs  … %s, for %.0fs%s; seen: %s", time.Since(p.began).Seconds(), w.what, time.Since(w.since).Seconds(), bound(" of at most ", w.atMost, ""), w.seen())
+	line := fmt.Sprintf("%7.1fs  … %s, for %.0fs%s; seen: %s", time.Since(p.began).Seconds(), w.what, time.Since(w.since).Seconds(),
+		bound(" of at most ", w.atMost, ""), w.seen())
 	if !p.terminal {
 		fmt.Fprintln(p.out, printable.Line(line))
 		return

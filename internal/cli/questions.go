@@ -42,7 +42,8 @@ func confirm(ctx context.Context, name string, in io.Reader, out io.Writer) erro
 }
 
 // questioner returns a function that asks a person whether something may be done that is not safe to do unasked.
-func questioner(ctx context.Context, yes bool, say func(format string, args ...any), in *os.File, out io.Writer) func(question string) error {
+func questioner(ctx context.Context, yes bool, say func(format string, args ...any), in *os.File,
+	out io.Writer) func(question string) error {
 	return func(question string) error {
 		if yes {
 			say("%s Yes, says --yes.", question)

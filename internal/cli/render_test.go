@@ -63,7 +63,8 @@ func TestRenderPrintsManifestsWithDefaults(t *testing.T) {
 		os.WriteFile(filepath.Join(cache, "images", "witness.json"), fmt.Appendf(nil, `{"path": %q}`, jar), 0o600)); err != nil {
 		t.Fatal(err)
 	}
-	code, out, stderr := runRenderIn(t, cache, renderedFile(t, renderedScenario), "--image=registry.example/spark:4", "--witness-url=http://h:1", "--pull-policy=Never")
+	code, out, stderr := runRenderIn(t, cache, renderedFile(t, renderedScenario), "--image=registry.example/spark:4",
+		"--witness-url=http://h:1", "--pull-policy=Never")
 	if code != ExitPass {
 		t.Fatalf("exit code %d, want 0: %s", code, stderr)
 	}
@@ -88,8 +89,10 @@ func TestRenderRefuses(t *testing.T) {
 		code       ExitCode
 		want       string
 	}{
-		{"an invalid scenario", strings.Replace(renderedScenario, "wordcount,", "wordcount, wrong: 1,", 1), []string{"--image=x"}, ExitUsage, "wrong"},
-		{"an invalid environment", renderedScenario, []string{"--image=x", "--namespace=No_Namespace", "--source-port=7"}, ExitUsage, `namespace "No_Namespace"`},
+		{"an invalid scenario", strings.Replace(renderedScenario, "wordcount,", "wordcount, wrong: 1,", 1), []string{"--image=x"}, ExitUsage,
+			"wrong"},
+		{"an invalid environment", renderedScenario, []string{"--image=x", "--namespace=No_Namespace", "--source-port=7"}, ExitUsage,
+			`namespace "No_Namespace"`},
 		{"no image", renderedScenario, nil, ExitError, "--image"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

@@ -80,7 +80,8 @@ func formatNames() string {
 	return strings.Join(names, ", ")
 }
 
-func printReports(command *cobra.Command, getenv func(string) string, formats []report.Format, verdict check.RunVerdict, info report.RunInfo) error {
+func printReports(command *cobra.Command, getenv func(string) string, formats []report.Format, verdict check.RunVerdict,
+	info report.RunInfo) error {
 	out := command.OutOrStdout()
 	style := report.StyleFor(out, getenv)
 	for _, format := range formats {

@@ -30,12 +30,14 @@ func TestReport(t *testing.T) {
 		out     []string
 		message string
 	}{
-		"table by default":    {[]string{directory}, ExitPass, []string{"│ completes", "VIOLATION", "sparkchaos run --plan " + directory}, ""},
-		"several formats":     {[]string{directory, "--format", "json,md,junit"}, ExitPass, []string{`"verdict": "violation"`, "## Invariants", "<failure"}, ""},
-		"unknown format":      {[]string{directory, "--format", "pdf"}, ExitUsage, nil, `format "pdf" is unknown`},
-		"no run directory":    {[]string{filepath.Join(directory, "absent")}, ExitUsage, nil, "sparkchaos check"},
-		"no directory for it": {[]string{directory, "--format", "junit", "--out", filepath.Join(directory, "absent")}, ExitError, nil, "write report"},
-		"no argument":         {nil, ExitUsage, nil, `expected "report RUNDIR"; got no argument`},
+		"table by default": {[]string{directory}, ExitPass, []string{"│ completes", "VIOLATION", "sparkchaos run --plan " + directory}, ""},
+		"several formats": {[]string{directory, "--format", "json,md,junit"}, ExitPass,
+			[]string{`"verdict": "violation"`, "## Invariants", "<failure"}, ""},
+		"unknown format":   {[]string{directory, "--format", "pdf"}, ExitUsage, nil, `format "pdf" is unknown`},
+		"no run directory": {[]string{filepath.Join(directory, "absent")}, ExitUsage, nil, "sparkchaos check"},
+		"no directory for it": {[]string{directory, "--format", "junit", "--out", filepath.Join(directory, "absent")}, ExitError, nil,
+			"write report"},
+		"no argument": {nil, ExitUsage, nil, `expected "report RUNDIR"; got no argument`},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -39,19 +39,23 @@ func TestExitCodes(t *testing.T) {
 		code    ExitCode
 		message string
 	}{
-		"success":                {args: valid, code: ExitPass},
-		"plain error":            {err: errors.New("no disk"), args: valid, code: ExitError, message: "sparkchaos: no disk\n"},
-		"code below a wrapping":  {err: fmt.Errorf("run: %w", withCode(ExitCleanUpLeftovers, errors.New("left"))), args: valid, code: ExitCleanUpLeftovers, message: "sparkchaos: run: left\n"},
-		"code alone":             {err: exitWith(ExitViolation), args: valid, code: ExitViolation},
-		"interrupted":            {err: fmt.Errorf("run: %w", context.Canceled), args: valid, code: ExitInterrupted, message: "sparkchaos: run: context canceled\n"},
-		"a code beats interrupt": {err: withCode(ExitCleanUpLeftovers, context.Canceled), args: valid, code: ExitCleanUpLeftovers, message: "context canceled"},
-		"no command":             {code: ExitUsage},
-		"unknown command":        {args: []string{"chidl"}, code: ExitUsage, message: `there is no command "sparkchaos chidl"; did you mean child?`},
-		"unknown flag":           {args: []string{"child", "--bogus"}, code: ExitUsage, message: "unknown flag: --bogus"},
-		"bad flag value":         {args: []string{"child", "--number=x"}, code: ExitUsage, message: `--number "x": expected a whole number`},
-		"missing flag":           {args: []string{"child"}, code: ExitUsage, message: `"needed" not set`},
-		"too many arguments":     {args: append(valid, "more"), code: ExitUsage, message: `see "sparkchaos child --help"`},
-		"help":                   {args: []string{"child", "--help"}, code: ExitPass},
+		"success":     {args: valid, code: ExitPass},
+		"plain error": {err: errors.New("no disk"), args: valid, code: ExitError, message: "sparkchaos: no disk\n"},
+		"code below a wrapping": {err: fmt.Errorf("run: %w", withCode(ExitCleanUpLeftovers, errors.New("left"))), args: valid,
+			code: ExitCleanUpLeftovers, message: "sparkchaos: run: left\n"},
+		"code alone": {err: exitWith(ExitViolation), args: valid, code: ExitViolation},
+		"interrupted": {err: fmt.Errorf("run: %w", context.Canceled), args: valid, code: ExitInterrupted,
+			message: "sparkchaos: run: context canceled\n"},
+		"a code beats interrupt": {err: withCode(ExitCleanUpLeftovers, context.Canceled), args: valid, code: ExitCleanUpLeftovers,
+			message: "context canceled"},
+		"no command": {code: ExitUsage},
+		"unknown command": {args: []string{"chidl"}, code: ExitUsage,
+			message: `there is no command "sparkchaos chidl"; did you mean child?`},
+		"unknown flag":       {args: []string{"child", "--bogus"}, code: ExitUsage, message: "unknown flag: --bogus"},
+		"bad flag value":     {args: []string{"child", "--number=x"}, code: ExitUsage, message: `--number "x": expected a whole number`},
+		"missing flag":       {args: []string{"child"}, code: ExitUsage, message: `"needed" not set`},
+		"too many arguments": {args: append(valid, "more"), code: ExitUsage, message: `see "sparkchaos child --help"`},
+		"help":               {args: []string{"child", "--help"}, code: ExitPass},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

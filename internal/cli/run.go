@@ -75,7 +75,8 @@ In a step of GitHub Actions, where GITHUB_STEP_SUMMARY is set, the summary of th
 	f.StringVar(&flags.plan, "plan", "", "run a stored plan instead of scenarios")
 	f.Uint64Var(&flags.seed, "seed", 0, "decides every random choice; 0 picks a seed, which the plan and every report name")
 	flags.cluster.addKind(f, "cluster type")
-	f.StringVar(&flags.cluster.name, "cluster-name", defaultCluster, "name of the cluster; if it is already running it is reused and left running")
+	f.StringVar(&flags.cluster.name, "cluster-name", defaultCluster,
+		"name of the cluster; if it is already running it is reused and left running")
 	f.StringVar(&flags.out, "out", "runs", "directory in which each run gets a directory of its own")
 	f.BoolVar(&flags.keepCluster, "keep-cluster", false, "do not remove the cluster that was made for the run")
 	f.IntVar(&flags.repeat, "repeat", 1, "how often to run each scenario")
@@ -121,7 +122,8 @@ func planRuns(command *cobra.Command, args []string, flags runFlags) ([]plannedR
 			return nil, err
 		}
 		beside := filepath.Dir(flags.plan)
-		return []plannedRun{{plan: p, beside: beside}}, errors.Join(withCode(ExitUsage, flags.allowed.Check(p.Workload, beside)), assembly.CheckArtifacts(p.Workload, beside))
+		return []plannedRun{{plan: p, beside: beside}}, errors.Join(withCode(ExitUsage, flags.allowed.Check(p.Workload, beside)),
+			assembly.CheckArtifacts(p.Workload, beside))
 	}
 	if flags.seed == 0 {
 		flags.seed = uint64(rand.Uint32()) + 1 // the plan and every report say which

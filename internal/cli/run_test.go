@@ -41,16 +41,21 @@ func TestOutcomeOf(t *testing.T) {
 		code     ExitCode
 		says     string
 	}{
-		"a pass":                                {verdict: check.Pass, code: ExitPass},
-		"a violation":                           {verdict: check.Violation, code: ExitViolation},
-		"a pass that could not be reported":     {verdict: check.Pass, report: broken, code: ExitError, says: "broken"},
-		"a violation that could not":            {verdict: check.Violation, report: broken, code: ExitViolation, says: "broken"},
-		"nothing that could be judged":          {report: broken, code: ExitError, says: "broken"},
-		"a run that failed is never a pass":     {verdict: check.Pass, finished: sparkchaos.Verdict{Trouble: broken}, code: ExitError, says: "broken"},
-		"a pass that left something":            {verdict: check.Pass, finished: sparkchaos.Verdict{LeftBehind: broken}, code: ExitCleanUpLeftovers, says: "sparkchaos cleanup"},
-		"a violation that left something":       {verdict: check.Violation, finished: sparkchaos.Verdict{LeftBehind: broken}, code: ExitViolation, says: "sparkchaos cleanup"},
-		"what is inconclusive left something":   {verdict: check.Inconclusive, finished: sparkchaos.Verdict{LeftBehind: broken}, code: ExitInconclusive, says: "sparkchaos cleanup"},
-		"a run that failed left something, too": {verdict: check.Error, finished: sparkchaos.Verdict{Trouble: broken, LeftBehind: broken}, code: ExitError, says: "sparkchaos cleanup"},
+		"a pass":                            {verdict: check.Pass, code: ExitPass},
+		"a violation":                       {verdict: check.Violation, code: ExitViolation},
+		"a pass that could not be reported": {verdict: check.Pass, report: broken, code: ExitError, says: "broken"},
+		"a violation that could not":        {verdict: check.Violation, report: broken, code: ExitViolation, says: "broken"},
+		"nothing that could be judged":      {report: broken, code: ExitError, says: "broken"},
+		"a run that failed is never a pass": {verdict: check.Pass, finished: sparkchaos.Verdict{Trouble: broken}, code: ExitError,
+			says: "broken"},
+		"a pass that left something": {verdict: check.Pass, finished: sparkchaos.Verdict{LeftBehind: broken},
+			code: ExitCleanUpLeftovers, says: "sparkchaos cleanup"},
+		"a violation that left something": {verdict: check.Violation, finished: sparkchaos.Verdict{LeftBehind: broken}, code: ExitViolation,
+			says: "sparkchaos cleanup"},
+		"what is inconclusive left something": {verdict: check.Inconclusive, finished: sparkchaos.Verdict{LeftBehind: broken},
+			code: ExitInconclusive, says: "sparkchaos cleanup"},
+		"a run that failed left something, too": {verdict: check.Error, finished: sparkchaos.Verdict{Trouble: broken, LeftBehind: broken},
+			code: ExitError, says: "sparkchaos cleanup"},
 	} {
 		tt.finished.RunVerdict.Verdict = tt.verdict
 		got := outcomeOf(tt.finished, tt.report)
@@ -75,7 +80,8 @@ func runCLI(t *testing.T, args ...string) (int, string) {
 func TestRunRefusesBeforeAnythingStarts(t *testing.T) {
 	t.Parallel()
 	bad := filepath.Join(t.TempDir(), "bad.yaml")
-	if err := os.WriteFile(bad, []byte("apiVersion: sparkchaos.dev/v1alpha1\nkind: Scenario\nmetadata: {name: x}\nspec: {wrong: 1}\n"), 0o600); err != nil {
+	if err := os.WriteFile(bad, []byte("apiVersion: sparkchaos.dev/v1alpha1\nkind: Scenario\nmetadata: {name: x}\nspec: {wrong: 1}\n"),
+		0o600); err != nil {
 		t.Fatal(err)
 	}
 	absent := writeFile(t, "absent.yaml", strings.ReplaceAll(secretScenario, "app.jar", "miss.jar"))
@@ -199,7 +205,8 @@ func TestFit(t *testing.T) {
 		columns int
 		want    string
 	}{
-		{"short", 80, "short"}, {"abcdef", 4, "abc"}, {"äöü…", 3, "äö"}, {"two\nlines\x1b[K", 80, "two lines[K"}, {"unknown width", 0, "unknown width"},
+		{"short", 80, "short"}, {"abcdef", 4, "abc"}, {"äöü…", 3, "äö"}, {"two\nlines\x1b[K", 80, "two lines[K"},
+		{"unknown width", 0, "unknown width"},
 	} {
 		if got := fit(tt.text, tt.columns); got != tt.want {
 			t.Errorf("fit(%q, %d) = %q, want %q", tt.text, tt.columns, got, tt.want)

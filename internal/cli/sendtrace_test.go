@@ -31,7 +31,8 @@ func TestReportSendsATrace(t *testing.T) {
 func TestReportWritesTracesIntoFiles(t *testing.T) {
 	t.Parallel()
 	directory, out := storedRun(t, "executor-pod-kill"), t.TempDir()
-	code, printed, message := run(t.Context(), newReportCommand(environment(nil)), directory, "--format", "chrome,perfetto,otlp,ctrf,github", "--out", out)
+	code, printed, message := run(t.Context(), newReportCommand(environment(nil)), directory, "--format", "chrome,perfetto,otlp,ctrf,github",
+		"--out", out)
 	if code != ExitPass || printed != "" {
 		t.Fatalf("exit code %d, %q, %q", code, message, printed)
 	}
@@ -43,7 +44,8 @@ func TestReportWritesTracesIntoFiles(t *testing.T) {
 	if err := os.Remove(filepath.Join(directory, historyFile)); err != nil {
 		t.Fatal(err)
 	}
-	if code, _, message := run(t.Context(), newReportCommand(environment(nil)), directory, "--format", "chrome"); code != ExitError || !strings.Contains(message, "a trace is made of the history") {
+	if code, _, message := run(t.Context(), newReportCommand(environment(nil)), directory, "--format", "chrome"); code != ExitError ||
+		!strings.Contains(message, "a trace is made of the history") {
 		t.Errorf("without a history: exit code %d, %q", code, message)
 	}
 }

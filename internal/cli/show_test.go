@@ -25,12 +25,13 @@ func TestShow(t *testing.T) {
 		lines   int // that are events
 		message string
 	}{
-		"with its neighbours": {[]string{"#304"}, ExitPass, []string{"> #304 ", "fault landed Fault lose-driver-node", `"action": "power-off"`}, 7, ""},
-		"alone":               {[]string{"304", "--around", "0"}, ExitPass, []string{"> #304 "}, 1, ""},
-		"two":                 {[]string{"304", "#1", "--around=1"}, ExitPass, []string{"> #304 ", "> #1 "}, 5, ""},
-		"no number":           {[]string{"x", "0"}, ExitUsage, nil, 0, `"x" is no number of an event`},
-		"not there":           {[]string{"999999"}, ExitUsage, nil, 0, "the history has no such event"},
-		"negative":            {[]string{"1", "--around=-1"}, ExitUsage, nil, 0, "--around: -1 is negative"},
+		"with its neighbours": {[]string{"#304"}, ExitPass, []string{"> #304 ", "fault landed Fault lose-driver-node", `"action": "power-off"`},
+			7, ""},
+		"alone":     {[]string{"304", "--around", "0"}, ExitPass, []string{"> #304 "}, 1, ""},
+		"two":       {[]string{"304", "#1", "--around=1"}, ExitPass, []string{"> #304 ", "> #1 "}, 5, ""},
+		"no number": {[]string{"x", "0"}, ExitUsage, nil, 0, `"x" is no number of an event`},
+		"not there": {[]string{"999999"}, ExitUsage, nil, 0, "the history has no such event"},
+		"negative":  {[]string{"1", "--around=-1"}, ExitUsage, nil, 0, "--around: -1 is negative"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -49,7 +50,8 @@ func TestShow(t *testing.T) {
 			}
 		})
 	}
-	if code, _, message := run(t.Context(), newShowCommand(), filepath.Join(directory, "absent"), "1"); code != ExitUsage || !strings.Contains(message, "give a run directory") {
+	if code, _, message := run(t.Context(), newShowCommand(), filepath.Join(directory, "absent"), "1"); code != ExitUsage ||
+		!strings.Contains(message, "give a run directory") {
 		t.Errorf("no directory: exit code %d, %q", code, message)
 	}
 }

@@ -279,7 +279,8 @@ func (b builder) summarize(components []Component) error {
 		}
 		total += size
 	}
-	b.say("%s there, %s, in %s (took %s)", count(len(components)), megabytes(total), root(b.cache), time.Since(b.begun).Round(time.Millisecond))
+	b.say("%s there, %s, in %s (took %s)", count(len(components)), megabytes(total), root(b.cache),
+		time.Since(b.begun).Round(time.Millisecond))
 	return nil
 }
 

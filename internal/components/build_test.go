@@ -224,7 +224,8 @@ func TestDamageIsNoticedAndMended(t *testing.T) {
 	if err := os.Remove(filepath.Join(h.components[0].Bin(h.cache), "greet")); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := locate(h.components, h.cache); err == nil || !strings.Contains(err.Error(), "hello v1.2.3 is damaged: no executable greet in ") {
+	if _, err := locate(h.components, h.cache); err == nil ||
+		!strings.Contains(err.Error(), "hello v1.2.3 is damaged: no executable greet in ") {
 		t.Errorf("locate = %v, want the damage named", err)
 	}
 	if _, err := h.build(t.Context(), t); err != nil {
@@ -279,7 +280,8 @@ func TestWhatIsBuiltOnDemand(t *testing.T) {
 			t.Errorf("chosen of %q (-want +got):\n%s", tc.names, diff)
 		}
 	}
-	if _, err := LocateOnDemand(t.TempDir(), VersityGW); err == nil || !strings.Contains(err.Error(), "sparkchaos components build versitygw") {
+	if _, err := LocateOnDemand(t.TempDir(), VersityGW); err == nil ||
+		!strings.Contains(err.Error(), "sparkchaos components build versitygw") {
 		t.Errorf("LocateOnDemand in an empty cache = %v, want how to build it", err)
 	}
 	if _, err := LocateOnDemand(t.TempDir(), Kubectl); err == nil || !strings.Contains(err.Error(), `"kubectl"`) {
@@ -292,15 +294,17 @@ func TestAChangedCheckoutIsRefused(t *testing.T) {
 	tests := map[string]struct {
 		file, text, want string
 	}{
-		"other files":   {file: "main.go", text: "package main\n\nfunc main() {}\n", want: "files in components/hello or its recipe changed"},
-		"other version": {file: "go.mod", text: "module example.com/hello\n\ngo 1.26.0\n\nrequire example.com/pinned v1.3.0\n", want: "the checkout pins v1.3.0, this binary was made for v1.2.3"},
+		"other files": {file: "main.go", text: "package main\n\nfunc main() {}\n", want: "files in components/hello or its recipe changed"},
+		"other version": {file: "go.mod", text: "module example.com/hello\n\ngo 1.26.0\n\nrequire example.com/pinned v1.3.0\n",
+			want: "the checkout pins v1.3.0, this binary was made for v1.2.3"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			h := newHello(t)
 			h.write(t, test.file, test.text)
-			if _, err := h.build(t.Context(), t); err == nil || !strings.Contains(err.Error(), test.want) || !strings.Contains(err.Error(), "make components-lock") {
+			if _, err := h.build(t.Context(), t); err == nil || !strings.Contains(err.Error(), test.want) ||
+				!strings.Contains(err.Error(), "make components-lock") {
 				t.Errorf("build = %v, want an error with %q that names make components-lock", err, test.want)
 			}
 		})
@@ -330,7 +334,8 @@ func TestUnknownNamesAreRefusedTogether(t *testing.T) {
 	if err == nil {
 		t.Fatal("unknown components were accepted")
 	}
-	for _, want := range []string{`no component "docker"`, `no component "kubelet"`, "runc, cni, containerd, coredns, kubernetes, versitygw, cri-tools, kubeadm and chaos-mesh"} {
+	for _, want := range []string{`no component "docker"`, `no component "kubelet"`,
+		"runc, cni, containerd, coredns, kubernetes, versitygw, cri-tools, kubeadm and chaos-mesh"} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("error lacks %q:\n%v", want, err)
 		}

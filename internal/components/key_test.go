@@ -42,8 +42,9 @@ func TestKeyFollowsFilesAndRecipe(t *testing.T) {
 		version string
 		same    bool
 	}{
-		"nothing":            {same: true},
-		"an editor's file":   {files: func(f fstest.MapFS) { f[".main.go.swp"] = &fstest.MapFile{}; f[".idea/x"] = &fstest.MapFile{} }, same: true},
+		"nothing": {same: true},
+		"an editor's file": {files: func(f fstest.MapFS) { f[".main.go.swp"] = &fstest.MapFile{}; f[".idea/x"] = &fstest.MapFile{} },
+			same: true},
 		"an ignored file":    {files: func(f fstest.MapFS) { f["_old.go"] = &fstest.MapFile{} }, same: true},
 		"a file's content":   {files: func(f fstest.MapFS) { f["go.sum"] = &fstest.MapFile{Data: []byte("other\n")} }},
 		"a file's name":      {files: func(f fstest.MapFS) { f["sub/other.go"] = f["sub/main.go"]; delete(f, "sub/main.go") }},

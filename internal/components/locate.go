@@ -43,7 +43,8 @@ func LocateOnDemand(cache string, program Program) (string, error) {
 			continue
 		}
 		if !component.Built(cache) {
-			return "", fmt.Errorf("%s is not built: nothing in %s; run \"sparkchaos components build %s\"", component, component.Bin(cache), component.Name)
+			return "", fmt.Errorf("%s is not built: nothing in %s; run \"sparkchaos components build %s\"",
+				component, component.Bin(cache), component.Name)
 		}
 		if err := component.verify(cache); err != nil {
 			return "", fmt.Errorf("%w; run \"sparkchaos components build %s\", which builds it again", err, component.Name)
@@ -140,7 +141,8 @@ func FindSource(directory string) (string, error) {
 			return candidate, nil
 		}
 		if candidate == filepath.Dir(candidate) {
-			return "", fmt.Errorf("%s is not in a checkout of sparkchaos (no go.mod of %s there or above), and components are built from one; name it with --source CHECKOUT", absolute, modulePath)
+			return "", fmt.Errorf("%s is not in a checkout of sparkchaos (no go.mod of %s there or above), and components are built from one; name "+
+				"it with --source CHECKOUT", absolute, modulePath)
 		}
 	}
 }

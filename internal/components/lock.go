@@ -47,7 +47,8 @@ func parseLock(recipes []Recipe, lock []byte) ([]Component, error) {
 			problems = append(problems, fmt.Errorf("components.lock: %q stands in it twice; %s", entry.Name, renewal))
 		}
 		if !semver.IsValid(entry.Version) || !valid.MatchString(entry.Key) {
-			problems = append(problems, fmt.Errorf("components.lock: %q has version %q and key %q, want a version and a SHA-256; %s", entry.Name, entry.Version, entry.Key, renewal))
+			problems = append(problems, fmt.Errorf("components.lock: %q has version %q and key %q, want a version and a SHA-256; %s", entry.Name,
+				entry.Version, entry.Key, renewal))
 		}
 		byName[entry.Name] = entry
 	}
@@ -88,9 +89,11 @@ func compare(fromLock, fromSource []Component) error {
 	for i, want := range fromLock {
 		got := fromSource[i]
 		if got.Version != want.Version {
-			problems = append(problems, fmt.Errorf("component %s: the checkout pins %s, this binary was made for %s; %s", want.Name, got.Version, want.Version, renewal))
+			problems = append(problems, fmt.Errorf("component %s: the checkout pins %s, this binary was made for %s; %s", want.Name, got.Version,
+				want.Version, renewal))
 		} else if got.Key != want.Key {
-			problems = append(problems, fmt.Errorf("component %s: files in components/%s or its recipe changed since this binary was made; %s", want.Name, want.Name, renewal))
+			problems = append(problems, fmt.Errorf("component %s: files in components/%s or its recipe changed since this binary was made; %s",
+				want.Name, want.Name, renewal))
 		}
 	}
 	return errors.Join(problems...)

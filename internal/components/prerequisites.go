@@ -11,7 +11,8 @@ import (
 )
 
 // installation is the command that installs what the distribution must provide.
-const installation = "as root on Debian run \"sparkchaos setup\"; elsewhere install a C compiler with the C library's headers, pkg-config (or pkgconf) and the development files of libseccomp (libseccomp-devel on Fedora, libseccomp on Arch, libseccomp-dev on Alpine)"
+const installation = "as root on Debian run \"sparkchaos setup\"; elsewhere install a C compiler with the C library's headers, pkg-config " +
+	"(or pkgconf) and the development files of libseccomp (libseccomp-devel on Fedora, libseccomp on Arch, libseccomp-dev on Alpine)"
 
 // checkPrerequisites reports, before anything is built, everything that the machine lacks.
 func checkPrerequisites(ctx context.Context, components []Component) error {
@@ -31,7 +32,8 @@ func checkPrerequisites(ctx context.Context, components []Component) error {
 		}
 		for _, library := range component.PkgConfig {
 			if output, err := exec.CommandContext(ctx, "pkg-config", "--print-errors", "--exists", library).CombinedOutput(); err != nil {
-				lacking(component, "the development files of "+library, fmt.Errorf("pkg-config --exists %s: %w: %s", library, err, bytes.TrimSpace(output)))
+				lacking(component, "the development files of "+library,
+					fmt.Errorf("pkg-config --exists %s: %w: %s", library, err, bytes.TrimSpace(output)))
 			}
 		}
 	}

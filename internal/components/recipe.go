@@ -1,5 +1,5 @@
-// Package components builds the programs of others that a cluster on this machine is made of (Kubernetes, containerd,
-// runc, the CNI plugins, CoreDNS), and those that tests need beside it, from the Go module proxy into the cache, and finds them there. What is built is
+// Package components builds the programs of others that a cluster on this machine is made of (Kubernetes, containerd, runc, the CNI
+// plugins, CoreDNS), and those that tests need beside it, from the Go module proxy into the cache, and finds them there. What is built is
 // pinned by the nested modules below components/ of the checkout: versions are read from their go.mod files.
 package components
 

@@ -91,7 +91,8 @@ func TestArguments(t *testing.T) {
 		Name: "demo", Packages: []string{".", "example.com/x/cmd/y"}, Tags: []string{"a", "b"},
 		LDFlags: []string{"-s", "-X p.v={version}", "-X p.n={major}.{minor}"},
 	}
-	want := []string{"build", "-trimpath", "-buildvcs=false", "-mod=readonly", "-tags", "a,b", "-ldflags", "-s -X p.v=v1.36.3 -X p.n=1.36", ".", "example.com/x/cmd/y"}
+	want := []string{"build", "-trimpath", "-buildvcs=false", "-mod=readonly", "-tags", "a,b", "-ldflags", "-s -X p.v=v1.36.3 -X p.n=1.36",
+		".", "example.com/x/cmd/y"}
 	if diff := cmp.Diff(want, recipe.arguments("v1.36.3")); diff != "" {
 		t.Errorf("arguments (-want +got):\n%s", diff)
 	}
@@ -126,9 +127,10 @@ func TestBadLocksAreRefusedWithAllProblems(t *testing.T) {
 		lock string
 		want []string
 	}{
-		"no JSON":      {lock: "nonsense", want: []string{"components.lock", "make components-lock"}},
-		"empty":        {lock: "[]", want: []string{`"a" is missing`, `"b" is missing`}},
-		"twice":        {lock: `[{"name":"a","version":"v1","key":"` + key + `"},{"name":"a","version":"v1","key":"` + key + `"}]`, want: []string{`"a" stands in it twice`, `"b" is missing`}},
+		"no JSON": {lock: "nonsense", want: []string{"components.lock", "make components-lock"}},
+		"empty":   {lock: "[]", want: []string{`"a" is missing`, `"b" is missing`}},
+		"twice": {lock: `[{"name":"a","version":"v1","key":"` + key + `"},{"name":"a","version":"v1","key":"` + key + `"}]`,
+			want: []string{`"a" stands in it twice`, `"b" is missing`}},
 		"unknown":      {lock: `[{"name":"c","version":"v1","key":"` + key + `"}]`, want: []string{`"c" is no component`, `"a" is missing`}},
 		"short key":    {lock: `[{"name":"a","version":"v1","key":"0a"}]`, want: []string{`"a" has version "v1" and key "0a"`}},
 		"no version":   {lock: `[{"name":"a","version":"../v1","key":"` + key + `"}]`, want: []string{`"a" has version "../v1"`}},

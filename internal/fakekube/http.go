@@ -84,7 +84,8 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	write(w, status, answer)
 }
 
-// discover answers which kinds a group and version have: /api/VERSION and /apis/GROUP/VERSION; nil if it has none, or something else is asked.
+// discover answers which kinds a group and version have: /api/VERSION and /apis/GROUP/VERSION; nil if it has none, or something else is
+// asked.
 func (a *API) discover(r *http.Request) *metav1.APIResourceList {
 	parts := strings.Split(strings.Trim(r.URL.Path, "/"), "/")
 	var group schema.GroupVersion

@@ -181,7 +181,8 @@ func (w *woven) build(ctx context.Context, dir string, packages []string) ([]*bi
 		b := &binary{path: filepath.Join(dir, fmt.Sprintf("package-%d.test", i)), dir: listed[0].Dir}
 		command := exec.CommandContext(ctx, "go", "test", "-c", "-vet=off", "-overlay", overlayFile, "-o", b.path, path)
 		if out, err := command.CombinedOutput(); err != nil {
-			return nil, fmt.Errorf("building the tests of %s with the mutants of %s: %w: %s", path, w.sources.path, err, strings.TrimSpace(string(out)))
+			return nil, fmt.Errorf("building the tests of %s with the mutants of %s: %w: %s", path, w.sources.path, err,
+				strings.TrimSpace(string(out)))
 		}
 		binaries = append(binaries, b)
 	}

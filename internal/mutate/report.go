@@ -124,7 +124,8 @@ func (r *report) print(out io.Writer) error {
 	if len(r.tried) > 0 {
 		perMutant = r.trying / time.Duration(len(r.tried))
 	}
-	_, err := fmt.Fprintf(out, "%s: score %.1f %% (threshold %g %%): %d of %d mutants noticed; %d of %d tried, %d equivalent, %d did not build; %s in all, %s a mutant\n",
+	_, err := fmt.Fprintf(out, "%s: score %.1f %% (threshold %g %%): %d of %d mutants noticed; %d of %d tried, %d equivalent, %d did not "+
+		"build; %s in all, %s a mutant\n",
 		r.target, all.score(), r.threshold, all.killed+all.timedOut, all.counted(), len(r.tried), r.total, all.equivalent, r.dropped,
 		r.took.Round(100*time.Millisecond), perMutant.Round(time.Millisecond))
 	return err

@@ -109,9 +109,10 @@ func TestRunRefuses(t *testing.T) {
 		"unknown package": {args: []string{"./testdata/none"}, want: "go list"},
 		"unknown file":    {args: []string{"./testdata/sample:other.go"}, want: "has no file other.go"},
 		"several":         {args: []string{"./selector", "./..."}, want: "expected one package"},
-		"without reason":  {list: strings.ReplaceAll(entry, "%", ""), args: []string{"./testdata/sample"}, want: "needs file, function, before and reason"},
-		"twice":           {list: strings.Repeat(entry, 2), args: []string{"./testdata/sample"}, want: "is there twice"},
-		"unknown field":   {list: "- {line: 3}\n", args: []string{"./testdata/sample"}, want: "field line not found"},
+		"without reason": {list: strings.ReplaceAll(entry, "%", ""), args: []string{"./testdata/sample"},
+			want: "needs file, function, before and reason"},
+		"twice":         {list: strings.Repeat(entry, 2), args: []string{"./testdata/sample"}, want: "is there twice"},
+		"unknown field": {list: "- {line: 3}\n", args: []string{"./testdata/sample"}, want: "field line not found"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if err := os.WriteFile(list, []byte(c.list), 0o600); err != nil {

@@ -30,7 +30,8 @@ const MaxRead = 256 << 20
 
 // New returns the command "node" with its subcommands. now is the clock that is told.
 func New(now func() time.Time) *cobra.Command {
-	group := &cobra.Command{Use: "node", Short: "What the harness does on a node of a cluster that it did not make; for its own use", Hidden: true}
+	group := &cobra.Command{Use: "node", Short: "What the harness does on a node of a cluster that it did not make; for its own use",
+		Hidden: true}
 	add := func(use, short string, do func(command *cobra.Command, args []string) error) {
 		arguments := cobra.NoArgs
 		if use != "wait" && use != "clock" {

@@ -48,7 +48,8 @@ func ReadFile(path string, most int64) ([]byte, error) {
 		content, err = io.ReadAll(io.LimitReader(file, most+1))
 	}
 	if err == nil && max(info.Size(), int64(len(content))) > most {
-		err = &fs.PathError{Op: "read", Path: path, Err: fmt.Errorf("it has more than %d bytes, which is more than such a file should have", most)}
+		err = &fs.PathError{Op: "read", Path: path,
+			Err: fmt.Errorf("it has more than %d bytes, which is more than such a file should have", most)}
 	}
 	if err := errors.Join(err, file.Close()); err != nil {
 		return nil, err

@@ -33,8 +33,9 @@ func TestOnlyRegularFilesAreRead(t *testing.T) {
 	t.Parallel()
 	directory := oddities(t)
 	for name, want := range map[string]string{
-		"file": "", "link": "", "pipe": "expected a regular file", "link-to-pipe": "expected a regular file", "link-to-device": "expected a regular file",
-		".": "expected a regular file", "missing": "no such file",
+		"file": "", "link": "", "pipe": "expected a regular file", "link-to-pipe": "expected a regular file",
+		"link-to-device": "expected a regular file",
+		".":              "expected a regular file", "missing": "no such file",
 	} {
 		content, err := ReadFile(filepath.Join(directory, name), 7)
 		if (want == "") != (err == nil) || err != nil && !strings.Contains(err.Error(), want) || err == nil && string(content) != "content" {

@@ -27,7 +27,8 @@ func TestOnlyRegularFilesBelowTheDirectoryAreOpened(t *testing.T) {
 	write(t, filepath.Join(top, "outside.txt"), "outside")
 	write(t, filepath.Join(dir, "a.txt"), "inside")
 	write(t, filepath.Join(dir, "sub", "b.txt"), "below")
-	for link, to := range map[string]string{"in.txt": "sub/b.txt", "out.txt": "../outside.txt", "abs.txt": filepath.Join(top, "outside.txt"), "dir": top} {
+	for link, to := range map[string]string{"in.txt": "sub/b.txt", "out.txt": "../outside.txt", "abs.txt": filepath.Join(top, "outside.txt"),
+		"dir": top} {
 		if err := os.Symlink(to, filepath.Join(dir, link)); err != nil {
 			t.Fatal(err)
 		}

@@ -87,7 +87,8 @@ func (s Server) Location(address string) string {
 func Credentials() []string { return slices.Sorted(maps.Keys(credentials())) }
 
 func credentials() map[string]string {
-	return map[string]string{"AWS_ACCESS_KEY_ID": "sparkchaos", "AWS_SECRET_ACCESS_KEY": "a-secret-of-tests", "AWS_EC2_METADATA_DISABLED": "true"}
+	return map[string]string{"AWS_ACCESS_KEY_ID": "sparkchaos", "AWS_SECRET_ACCESS_KEY": "a-secret-of-tests",
+		"AWS_EC2_METADATA_DISABLED": "true"}
 }
 
 // awaitListener returns when a process listens; said may be read once it has ended.

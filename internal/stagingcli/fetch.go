@@ -60,12 +60,14 @@ Exit codes: 0 fetched and unpacked, 1 refused for good, 3 not reachable in time 
 	flags.StringVar(&f.id, "id", "", "id of the bundle")
 	flags.StringVar(&f.secretFile, "secret-file", "", "file that holds the bundle's secret")
 	flags.StringVar(&f.sha256, "sha256", "", "SHA-256 of the bundle in hexadecimal; without it, the one that the server names is checked")
-	flags.StringVar(&f.into, "into", "", "directory to unpack into: it is made, below one that exists; it must not exist, or be empty and no mount point")
+	flags.StringVar(&f.into, "into", "", "directory to unpack into: it is made, below one that exists; it must not exist, or "+
+		"be empty and no mount point")
 	flags.BoolVar(&f.replace, "replace", false, "remove the directory if it exists, once the bundle is there to take its place")
 	flags.DurationVar(&f.retryFor, "retry-for", 2*time.Minute, "how long to go on trying; a download that makes progress is never cut short")
 	flags.DurationVar(&f.stall, "stall-time", 15*time.Second, "give up an attempt that brings no byte for so long")
 	flags.StringVar(&f.rate, "limit-rate", "", "read at most so many bytes a second; k, m and g stand for powers of 1024, as with curl")
-	flags.StringVar(&f.caFile, "ca-file", "", "PEM file with the authorities that the server's certificate may come from; without it those of the system")
+	flags.StringVar(&f.caFile, "ca-file", "",
+		"PEM file with the authorities that the server's certificate may come from; without it those of the system")
 	flags.Int64Var(&f.maxBytes, "max-bytes", 4<<30, "refuse a bundle of more bytes; where the size is known, from the ticket, give that")
 	flags.StringVar(&f.role, "report-role", "", "report as a driver or as an executor")
 	flags.StringVar(&f.reportDir, "report-dir", "", "directory for a file of reports")
@@ -158,5 +160,6 @@ func (f *fetchFlags) reporter(getenv func(string) string, command *cobra.Command
 	if len(problems) > 0 {
 		return nil, errors.Join(problems...)
 	}
-	return newReporter(f.role, uid, getenv("SPARKCHAOS_POD_NAME"), getenv("SPARKCHAOS_NODE_NAME"), f.reportDir, f.reportURL, getenv(witness.TokenVariable), command.ErrOrStderr()), nil
+	return newReporter(f.role, uid, getenv("SPARKCHAOS_POD_NAME"), getenv("SPARKCHAOS_NODE_NAME"), f.reportDir, f.reportURL,
+		getenv(witness.TokenVariable), command.ErrOrStderr()), nil
 }

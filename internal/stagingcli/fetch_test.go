@@ -109,12 +109,17 @@ func TestFetch(t *testing.T) {
 		kind    string
 		detail  map[string]string
 	}{
-		"at once":        {code: ExitDone, kind: history.ArtifactsFetched, detail: map[string]string{"attempts": "1", "sha256": ticket.SHA256, "status": "200"}},
-		"at last":        {failing: 2, limit: "50k", code: ExitDone, kind: history.ArtifactsFetched, detail: map[string]string{"attempts": "3"}},
-		"never":          {failing: 1 << 30, code: ExitUnreachable, kind: history.ArtifactsUnreachable, detail: map[string]string{"status": "502"}},
-		"unknown":        {change: func(t *staging.Ticket) { t.ID = "00000000-0000-4000-8000-000000000000" }, code: ExitRefused, kind: history.ArtifactsRefused, detail: map[string]string{"attempts": "1", "status": "404"}},
-		"wrong secret":   {change: func(t *staging.Ticket) { t.Secret = "x" }, code: ExitRefused, kind: history.ArtifactsRefused, detail: map[string]string{"attempts": "1", "status": "401"}},
-		"another bundle": {change: func(t *staging.Ticket) { t.SHA256 = strings.Repeat("0", 64) }, code: ExitRefused, kind: history.ArtifactsRefused, detail: map[string]string{"attempts": "1", "sha256": ticket.SHA256}},
+		"at once": {code: ExitDone, kind: history.ArtifactsFetched,
+			detail: map[string]string{"attempts": "1", "sha256": ticket.SHA256, "status": "200"}},
+		"at last": {failing: 2, limit: "50k", code: ExitDone, kind: history.ArtifactsFetched, detail: map[string]string{"attempts": "3"}},
+		"never": {failing: 1 << 30, code: ExitUnreachable, kind: history.ArtifactsUnreachable,
+			detail: map[string]string{"status": "502"}},
+		"unknown": {change: func(t *staging.Ticket) { t.ID = "00000000-0000-4000-8000-000000000000" }, code: ExitRefused,
+			kind: history.ArtifactsRefused, detail: map[string]string{"attempts": "1", "status": "404"}},
+		"wrong secret": {change: func(t *staging.Ticket) { t.Secret = "x" }, code: ExitRefused, kind: history.ArtifactsRefused,
+			detail: map[string]string{"attempts": "1", "status": "401"}},
+		"another bundle": {change: func(t *staging.Ticket) { t.SHA256 = strings.Repeat("0", 64) }, code: ExitRefused,
+			kind: history.ArtifactsRefused, detail: map[string]string{"attempts": "1", "sha256": ticket.SHA256}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			asked := ticket
@@ -132,7 +137,8 @@ func TestFetch(t *testing.T) {
 			if code != tc.code {
 				t.Errorf("exit code %d, want %d: %s", code, tc.code, said)
 			}
-			if data, err := os.ReadFile(filepath.Join(into, "app.jar")); (err == nil) != (tc.code == ExitDone) || err == nil && string(data) != "code" {
+			if data, err := os.ReadFile(filepath.Join(into, "app.jar")); (err == nil) != (tc.code == ExitDone) || err == nil &&
+				string(data) != "code" {
 				t.Errorf("unpacked: %q, %v", data, err)
 			}
 			reported := records(t, dir)
@@ -140,7 +146,8 @@ func TestFetch(t *testing.T) {
 				t.Fatalf("reported %+v, want %s and %s", reported, history.ArtifactsFetching, tc.kind)
 			}
 			last := reported[1]
-			if last.Seq != 2 || last.PodUID != "uid-1/artifacts" || last.PodName != "driver-1" || last.Node != "worker-1" || last.Role != "driver" || last.Detail["resourceID"] != asked.ID {
+			if last.Seq != 2 || last.PodUID != "uid-1/artifacts" || last.PodName != "driver-1" || last.Node != "worker-1" || last.Role != "driver" ||
+				last.Detail["resourceID"] != asked.ID {
 				t.Errorf("reported %+v", last)
 			}
 			for key, want := range tc.detail {
@@ -193,10 +200,12 @@ func TestUsage(t *testing.T) {
 		args []string
 		want []string
 	}{
-		"nothing":       {nil, []string{"name one of the commands"}},
-		"unknown":       {[]string{"fetch", "--bogus"}, []string{"--bogus"}},
-		"empty fetch":   {[]string{"fetch", "--limit-rate", "0", "--max-bytes", "0", "--ca-file", "/nonexistent"}, []string{"server", "--max-bytes", "--ca-file", "--id", "--into", "--secret-file", "--limit-rate"}},
-		"empty serve":   {[]string{"serve", "--tls-key", "k", "--clean-up", "x", "--max-uploads", "0", "--min-rate", "0", "--max-store-bytes", "-1"}, []string{"--min-rate", "--max-store-bytes", "--storage", "--tls-cert", "--clean-up", "--max-uploads"}},
+		"nothing": {nil, []string{"name one of the commands"}},
+		"unknown": {[]string{"fetch", "--bogus"}, []string{"--bogus"}},
+		"empty fetch": {[]string{"fetch", "--limit-rate", "0", "--max-bytes", "0", "--ca-file", "/nonexistent"},
+			[]string{"server", "--max-bytes", "--ca-file", "--id", "--into", "--secret-file", "--limit-rate"}},
+		"empty serve": {[]string{"serve", "--tls-key", "k", "--clean-up", "x", "--max-uploads", "0", "--min-rate", "0", "--max-store-bytes",
+			"-1"}, []string{"--min-rate", "--max-store-bytes", "--storage", "--tls-cert", "--clean-up", "--max-uploads"}},
 		"empty upload":  {[]string{"upload"}, []string{"server", "FILE", "ownerNamespace", "ownerLabels"}},
 		"bad reporting": {[]string{"fetch", "--report-dir", "x"}, []string{"--report-role"}},
 	} {

@@ -196,7 +196,8 @@ func (f *fetcher) conclude(o outcome, took time.Duration) (string, error) {
 		return history.ArtifactsRefused, failed(ExitRefused, "asking again is no use: upload again and use the new ticket; "+
 			"if the bundle was there before, the server's log says why it was removed, unless its storage is memory, which forgets")
 	case errors.As(o.err, &unavailable):
-		return history.ArtifactsUnreachable, failed(ExitUnreachable, "see whether a server is ready behind this address and reaches its storage, or give more time with --retry-for")
+		return history.ArtifactsUnreachable, failed(ExitUnreachable,
+			"see whether a server is ready behind this address and reaches its storage, or give more time with --retry-for")
 	default:
 		return history.ArtifactsUnreachable, failed(ExitUnreachable, "see that "+filepath.Dir(f.into)+" can be written and has room")
 	}

@@ -67,11 +67,14 @@ func newServeCommand() *cobra.Command {
 	}
 	flags := command.Flags()
 	flags.StringVar(&f.listen, "listen", fmt.Sprintf(":%d", staging.DefaultPort), "address and port")
-	flags.StringVar(&f.storage, "storage", "", "where bundles are kept: memory (lost when the process ends), or file:///DIRECTORY, s3://BUCKET, gs://BUCKET, azblob://CONTAINER")
+	flags.StringVar(&f.storage, "storage", "", "where bundles are kept: memory (lost when the process ends), or file:///DIRECTORY, "+
+		"s3://BUCKET, gs://BUCKET, azblob://CONTAINER")
 	flags.StringVar(&f.tlsCert, "tls-cert", "", "PEM file with the certificate to serve HTTPS with")
 	flags.StringVar(&f.tlsKey, "tls-key", "", "PEM file with the certificate's key")
-	flags.StringVar(&f.cleanUp, "clean-up", cleanUpAuto, "when bundles are removed: kubernetes (when nothing owns them), initial-access (only if never downloaded), off, or auto (kubernetes inside a pod or with --kubeconfig, else initial-access)")
-	flags.StringVar(&f.kubeconfig, "kubeconfig", "", "of the cluster that owners are looked for in; never taken from the environment, because in another cluster no bundle has an owner")
+	flags.StringVar(&f.cleanUp, "clean-up", cleanUpAuto, "when bundles are removed: kubernetes (when nothing owns them), initial-access "+
+		"(only if never downloaded), off, or auto (kubernetes inside a pod or with --kubeconfig, else initial-access)")
+	flags.StringVar(&f.kubeconfig, "kubeconfig", "",
+		"of the cluster that owners are looked for in; never taken from the environment, because in another cluster no bundle has an owner")
 	flags.DurationVar(&f.initial, "initial-access", 30*time.Minute, "how long a bundle is kept that nobody downloads")
 	flags.DurationVar(&f.every, "clean-up-every", 30*time.Second, "time between two sweeps")
 	flags.DurationVar(&f.ownerless, "clean-up-grace", time.Minute, "how long a bundle must be without owner to be removed")
@@ -81,13 +84,20 @@ func newServeCommand() *cobra.Command {
 	flags.DurationVar(&f.config.StallTime, "stall-time", time.Minute, "how long a client may stand still")
 	flags.Int64Var(&f.config.MinRate, "min-rate", 8<<10, "how many bytes a second a client must send or take")
 	flags.DurationVar(&f.config.SlowTime, "slow-time", time.Minute, "how long a client may be slower than --min-rate before it is cut off")
-	flags.IntVar(&f.config.MaxUploadsPerClient, "max-uploads-per-client", 0, "how many of --max-uploads one address may have; 0 means a quarter of them")
-	flags.Int64Var(&f.config.MaxStoreBytes, "max-store-bytes", 0, "uploads are refused with 507 when all bundles together would take more; 0 means no bound")
-	flags.Int64Var(&f.config.FreeSpaceReserve, "free-space-reserve", 256<<20, "uploads are refused with 507 when less than so many bytes would stay free on the disk; 0 means no reserve")
-	flags.StringVar(&f.tokenFile, "upload-token-file", "", "file with a token that uploads must show; without it everybody who reaches the server can upload")
-	flags.StringSliceVar(&f.config.Namespaces, "owner-namespace", nil, "take only bundles for pods in this namespace; can be repeated; without it all namespaces do")
-	flags.IntVar(&f.maxEntries, "clean-up-entries", 2000, "how many bundles one sweep looks at, beside those that had no owner in the last one; the rest follows in the next sweeps")
-	flags.StringVar(&f.metricsListen, "metrics-listen", "", "address and port for /metrics alone, by plain HTTP; without it /metrics is at --listen")
+	flags.IntVar(&f.config.MaxUploadsPerClient, "max-uploads-per-client", 0,
+		"how many of --max-uploads one address may have; 0 means a quarter of them")
+	flags.Int64Var(&f.config.MaxStoreBytes, "max-store-bytes", 0,
+		"uploads are refused with 507 when all bundles together would take more; 0 means no bound")
+	flags.Int64Var(&f.config.FreeSpaceReserve, "free-space-reserve", 256<<20,
+		"uploads are refused with 507 when less than so many bytes would stay free on the disk; 0 means no reserve")
+	flags.StringVar(&f.tokenFile, "upload-token-file", "",
+		"file with a token that uploads must show; without it everybody who reaches the server can upload")
+	flags.StringSliceVar(&f.config.Namespaces, "owner-namespace", nil,
+		"take only bundles for pods in this namespace; can be repeated; without it all namespaces do")
+	flags.IntVar(&f.maxEntries, "clean-up-entries", 2000,
+		"how many bundles one sweep looks at, beside those that had no owner in the last one; the rest follows in the next sweeps")
+	flags.StringVar(&f.metricsListen, "metrics-listen", "",
+		"address and port for /metrics alone, by plain HTTP; without it /metrics is at --listen")
 	flags.DurationVar(&f.grace, "shutdown-grace", 20*time.Second, "how long transfers may take to finish after SIGTERM")
 	return command
 }
@@ -161,7 +171,8 @@ func (f *serveFlags) serve(ctx context.Context, log *slog.Logger) (err error) {
 	if err != nil {
 		return errors.Join(err, listener.Close())
 	}
-	log.Info("serving", "address", listener.Addr().String(), "storage", stored.String(), "tls", f.tlsCert != "", "cleanUp", f.cleanUp, "uploadToken", token != "")
+	log.Info("serving", "address", listener.Addr().String(), "storage", stored.String(), "tls", f.tlsCert != "", "cleanUp", f.cleanUp,
+		"uploadToken", token != "")
 	return errors.Join(s.Serve(ctx, listener, f.grace), endMetrics())
 }
 
@@ -186,7 +197,8 @@ func (f *serveFlags) serveMetrics(handler http.Handler, log *slog.Logger) (end f
 	if err != nil {
 		return nil, fmt.Errorf("--metrics-listen: %w", err)
 	}
-	metrics := &http.Server{Handler: handler, ReadTimeout: metricsTime, WriteTimeout: metricsTime, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn)}
+	metrics := &http.Server{Handler: handler, ReadTimeout: metricsTime, WriteTimeout: metricsTime,
+		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn)}
 	ended := make(chan error, 1)
 	go func() { ended <- metrics.Serve(listener) }()
 	log.Info("serving metrics", "at", listener.Addr().String())

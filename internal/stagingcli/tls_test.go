@@ -30,7 +30,8 @@ func TestHTTPS(t *testing.T) {
 		t.Fatal(err)
 	}
 	in := func(name string) string { return filepath.Join(dir, name) }
-	for name, data := range map[string][]byte{"ca.pem": authority.Cert, "cert.pem": pair.Cert, "key.pem": pair.Key, "app.jar": []byte("code")} {
+	for name, data := range map[string][]byte{"ca.pem": authority.Cert, "cert.pem": pair.Cert, "key.pem": pair.Key,
+		"app.jar": []byte("code")} {
 		if err := os.WriteFile(in(name), data, 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -45,7 +46,8 @@ func TestHTTPS(t *testing.T) {
 	if err := os.WriteFile(in("secret"), []byte(ticket.Secret), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	fetch := []string{"fetch", "--server", address, "--id", ticket.ID, "--secret-file", in("secret"), "--into", in("bundle"), "--retry-for", "0s"}
+	fetch := []string{"fetch", "--server", address, "--id", ticket.ID, "--secret-file", in("secret"), "--into", in("bundle"), "--retry-for",
+		"0s"}
 	if code, _, said := process(t, nil, fetch...); code != ExitUnreachable || !strings.Contains(said, "certificate") {
 		t.Errorf("without trust in the authority: code %d, %s", code, said)
 	}
@@ -55,7 +57,8 @@ func TestHTTPS(t *testing.T) {
 	if code, _, said := process(t, nil, append(fetch, "--replace", "--ca-file", in("ca.pem"))...); code != ExitDone {
 		t.Errorf("fetch with --ca-file: code %d, %s", code, said)
 	}
-	if code, _, said := process(t, nil, append(fetch, "--replace", "--ca-file", in("app.jar"))...); code != ExitUsage || !strings.Contains(said, "no certificate") {
+	if code, _, said := process(t, nil, append(fetch, "--replace", "--ca-file", in("app.jar"))...); code != ExitUsage ||
+		!strings.Contains(said, "no certificate") {
 		t.Errorf("fetch with a --ca-file that is none: code %d, %s", code, said)
 	}
 	if data, err := os.ReadFile(in("bundle/app.jar")); err != nil || string(data) != "code" {

@@ -49,7 +49,8 @@ Exit codes: 0 uploaded, 1 refused, 3 the server did not take it (again may help)
 	command.Flags().StringVar(&address, "server", "", "URL of the server, such as http://staging:10000")
 	command.Flags().StringVar(&namespace, "owner-namespace", "", "namespace of the pods that the bundle is for")
 	command.Flags().StringToStringVar(&labels, "owner-label", nil, "label of the pods that the bundle is for, as name=value; can be repeated")
-	command.Flags().StringVar(&caFile, "ca-file", "", "PEM file with the authorities that the server's certificate may come from; without it those of the system")
+	command.Flags().StringVar(&caFile, "ca-file", "",
+		"PEM file with the authorities that the server's certificate may come from; without it those of the system")
 	command.Flags().StringVar(&tokenFile, "token-file", "", "file with the token that the server wants of uploads")
 	return command
 }

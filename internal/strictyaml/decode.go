@@ -188,7 +188,8 @@ func (d *Decoder) enter(node *yaml.Node) (*yaml.Node, bool) {
 	}
 	d.visits++
 	if d.visits > maxVisits || d.depth > maxDepth {
-		d.stop(node, "the document is too large or too deep once its aliases are followed; write it out, with at most %d values and %d levels", maxVisits, maxDepth)
+		d.stop(node, "the document is too large or too deep once its aliases are followed; write it out, with at most %d values and %d levels",
+			maxVisits, maxDepth)
 		return nil, false
 	}
 	for node.Kind == yaml.AliasNode && node.Alias != nil {

@@ -60,14 +60,16 @@ func TestDecodeTellsEveryProblem(t *testing.T) {
 		"fraction":          {"name: abc\ncount: 1.5\n", []string{"2:8: count: want a whole number, got the number 1.5"}},
 		"too large":         {"name: abc\ninner: {wait: 10}\n", []string{"2:15: inner.wait: 10 is too large; want at most 9"}},
 		"too small":         {"name: abc\ncount: -1\n", []string{"2:8: count: -1 is too small; want at least 0"}},
-		"overflow":          {"name: abc\ncount: 99999999999999999999\n", []string{"2:8: count: want a whole number, got the number 99999999999999999999"}},
+		"overflow": {"name: abc\ncount: 99999999999999999999\n",
+			[]string{"2:8: count: want a whole number, got the number 99999999999999999999"}},
 		"negative unsigned": {"name: abc\nbig: -1\n", []string{"2:6: big: want a whole number from 0, got the number -1"}},
 		"text for float":    {"name: abc\nratio: half\n", []string{`2:8: ratio: want a number, got the text "half"`}},
-		"no unit":           {"name: abc\nafter: 5\n", []string{`2:8: after: "5" is not a duration; write a number with its unit, like 2s, 500ms or 1m30s`}},
-		"enum":              {"name: abc\ninner: {kind: job}\n", []string{`2:15: inner.kind: "job" is not accepted; did you mean Job?`}},
-		"list for mapping":  {"name: abc\ninner: [1]\n", []string{"2:8: inner: want a mapping, got a list"}},
-		"mapping for list":  {"name: abc\nwords: {a: b}\n", []string{"2:8: words: want a list, got a mapping"}},
-		"key is a list":     {"name: abc\n? [a]\n: b\n", []string{"2:3: want a text as key, got a list"}},
+		"no unit": {"name: abc\nafter: 5\n",
+			[]string{`2:8: after: "5" is not a duration; write a number with its unit, like 2s, 500ms or 1m30s`}},
+		"enum":             {"name: abc\ninner: {kind: job}\n", []string{`2:15: inner.kind: "job" is not accepted; did you mean Job?`}},
+		"list for mapping": {"name: abc\ninner: [1]\n", []string{"2:8: inner: want a mapping, got a list"}},
+		"mapping for list": {"name: abc\nwords: {a: b}\n", []string{"2:8: words: want a list, got a mapping"}},
+		"key is a list":    {"name: abc\n? [a]\n: b\n", []string{"2:3: want a text as key, got a list"}},
 		"several": {"nam: abc\nwords: [a, 1]\nlist:\n- {kind: Bob}\n- {wait: x}\n", []string{
 			"1:1: name: missing; it must be given, for example abc",
 			"1:1: nam: unknown field; did you mean name?",
@@ -147,7 +149,8 @@ func TestHostileDocumentsAreRefusedSoon(t *testing.T) {
 		"merges that double": {"name: abc\ninner: &a {<<: [*a, *a, *a, *a]}\n", "too large or too deep"},
 		"problems without end": {"name: abc\n" + bomb[len("name: abc\n"):] + "words: [" + strings.Repeat("1,", 500) + "]\n",
 			"more than 100 problems"},
-		"aliases without end": {"name: abc\nbase: &b {" + manyKeys(900) + "}\nlist: [" + strings.Repeat("{<<: *b},", 900) + "]\n", "more than 100 problems"},
+		"aliases without end": {"name: abc\nbase: &b {" + manyKeys(900) + "}\nlist: [" + strings.Repeat("{<<: *b},", 900) + "]\n",
+			"more than 100 problems"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -204,7 +207,8 @@ func TestCustomDecodersAreAsked(t *testing.T) {
 func TestEncode(t *testing.T) {
 	t.Parallel()
 	zero := int64(0)
-	doc := fakeDocument{Name: "abc", Count: &zero, Words: []string{"true", "5", "null", "a: b", "two\nlines", ""}, Map: map[string]string{"b": "1", "a": "~"}}
+	doc := fakeDocument{Name: "abc", Count: &zero, Words: []string{"true", "5", "null", "a: b", "two\nlines", ""},
+		Map: map[string]string{"b": "1", "a": "~"}}
 	short, err := YAML(doc, false)
 	if err != nil {
 		t.Fatal(err)

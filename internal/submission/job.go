@@ -88,7 +88,8 @@ func submits(template map[string]any) (Imported, tree, error) {
 		delete(fields, "imagePullPolicy")
 		return i, image, err
 	}
-	return Imported{}, tree{}, errors.New("no container of the Job runs spark-submit, or has the argument driver of Spark's entry point; a command within a shell's script cannot be read")
+	return Imported{}, tree{}, errors.New("no container of the Job runs spark-submit, or has the argument driver of Spark's entry point; a " +
+		"command within a shell's script cannot be read")
 }
 
 // template takes over parts of a role's pods as far as a scenario takes them; nil if nothing is left.

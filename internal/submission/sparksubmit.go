@@ -27,7 +27,8 @@ func sparkSubmit(args []string, inImage bool) (Imported, error) {
 	}
 	i.Workload.Application.Main, i.Workload.Application.Args = i.beside(rest[0]), rest[1:]
 	if i.Workload.Application.Language() == "" {
-		return i, fmt.Errorf("spark-submit: %q is no application that a scenario can run: want a jar (.jar), a Python file (.py) or an R file (.R)", rest[0])
+		return i, fmt.Errorf(
+			"spark-submit: %q is no application that a scenario can run: want a jar (.jar), a Python file (.py) or an R file (.R)", rest[0])
 	}
 	i.finish()
 	return i, nil
@@ -80,9 +81,12 @@ func flags() []string {
 // options are those with one.
 func options() []string {
 	return []string{
-		"--archives", "--class", "--conf", "-c", "--deploy-mode", "--driver-class-path", "--driver-cores", "--driver-java-options", "--driver-library-path",
-		"--driver-memory", "--exclude-packages", "--executor-cores", "--executor-memory", "--files", "--jars", "--keytab", "--kill", "--master", "--name",
-		"--num-executors", "--packages", "--principal", "--properties-file", "--proxy-user", "--py-files", "--queue", "--remote", "--repositories",
+		"--archives", "--class", "--conf", "-c", "--deploy-mode", "--driver-class-path", "--driver-cores", "--driver-java-options",
+		"--driver-library-path",
+		"--driver-memory", "--exclude-packages", "--executor-cores", "--executor-memory", "--files", "--jars", "--keytab", "--kill", "--master",
+		"--name",
+		"--num-executors", "--packages", "--principal", "--properties-file", "--proxy-user", "--py-files", "--queue", "--remote",
+		"--repositories",
 		"--status", "--total-executor-cores",
 	}
 }

@@ -57,14 +57,19 @@ func TestSparkSubmit(t *testing.T) {
 	t.Parallel()
 	for file, args := range map[string][]string{
 		"submit-jar.scenario.yaml": {
-			"./bin/spark-submit", "--master", "k8s://https://example.com:6443", "--deploy-mode", "cluster", "--name", "Spark Pi", "--class", "org.apache.spark.examples.SparkPi",
-			"--conf", "spark.executor.instances=5", "--conf", "spark.kubernetes.container.image=apache/spark:4.1.0", "--executor-memory=2G", "--supervise",
+			"./bin/spark-submit", "--master", "k8s://https://example.com:6443", "--deploy-mode", "cluster", "--name", "Spark Pi", "--class",
+			"org.apache.spark.examples.SparkPi",
+			"--conf", "spark.executor.instances=5", "--conf", "spark.kubernetes.container.image=apache/spark:4.1.0", "--executor-memory=2G",
+			"--supervise",
 			"local:///opt/spark/examples/jars/spark-examples.jar", "1000", "--conf",
 		},
 		"submit-python.scenario.yaml": {
-			"--py-files", "lib/helpers.zip,s3a://code/more.egg", "--packages", "a.b:c:1.0,a.b:d:1.0", "--archives", "/home/me/env.tar.gz#env", "--driver-memory", "1gb",
-			"--files", "conf/log.properties", "-c", "spark.jars.packages=z.z:z:9", "--conf", "spark.kubernetes.driver.label.team=data", "--queue", "night",
-			"--conf", "spark.hadoop.fs.s3a.secret.key=abc", "--conf", "spark.executorEnv.DB_PASSWORD=abc", "--properties-file", "p.conf", "/home/me/etl.py", "--day=monday",
+			"--py-files", "lib/helpers.zip,s3a://code/more.egg", "--packages", "a.b:c:1.0,a.b:d:1.0", "--archives", "/home/me/env.tar.gz#env",
+			"--driver-memory", "1gb",
+			"--files", "conf/log.properties", "-c", "spark.jars.packages=z.z:z:9", "--conf", "spark.kubernetes.driver.label.team=data", "--queue",
+			"night",
+			"--conf", "spark.hadoop.fs.s3a.secret.key=abc", "--conf", "spark.executorEnv.DB_PASSWORD=abc", "--properties-file", "p.conf",
+			"/home/me/etl.py", "--day=monday",
 		},
 	} {
 		imported, err := SparkSubmit(args)
@@ -85,17 +90,26 @@ func TestWhatCannotBeRead(t *testing.T) {
 	submit := func(args ...string) error { _, err := SparkSubmit(args); return err }
 	read := func(read func([]byte) (Imported, error), text string) error { _, err := read([]byte(text)); return err }
 	for says, err := range map[string]error{
-		"spark-submit: no application: want a jar, a Python file, an R file after the options":                                                           submit("--class", "A"),
-		"spark-submit: --clas is no option of spark-submit":                                                                                              submit("--clas", "A", "a.jar"),
-		"spark-submit: --class lacks its value":                                                                                                          submit("--class"),
-		"spark-submit: --conf a: want NAME=VALUE":                                                                                                        submit("--conf", "a", "a.jar"),
-		`spark-submit: "a.txt" is no application that a scenario can run: want a jar (.jar), a Python file (.py) or an R file (.R)`:                      submit("a.txt"),
-		"the object is a Pod of v1, want a SparkApplication of sparkoperator.k8s.io or spark.apache.org":                                                 read(SparkApplication, "{apiVersion: v1, kind: Pod}"),
-		"SparkApplications of x/v1 are not known, want sparkoperator.k8s.io/v1beta2 or spark.apache.org/v1":                                              read(SparkApplication, "{apiVersion: x/v1, kind: SparkApplication}"),
-		"the object names no file to run":                                                                                                                read(SparkApplication, "{apiVersion: spark.apache.org/v1, kind: SparkApplication}"),
-		"the file has several objects; put the application into a file of its own":                                                                       read(Job, "{a: b}\n---\n{a: b}"),
-		"the object is a (nothing) of (nothing), want a Job of batch/v1":                                                                                 read(Job, "{a: b}"),
-		"no container of the Job runs spark-submit, or has the argument driver of Spark's entry point; a command within a shell's script cannot be read": read(Job, "{apiVersion: batch/v1, kind: Job}"),
+		"spark-submit: no application: want a jar, a Python file, an R file after the " +
+			"options": submit("--class", "A"),
+		"spark-submit: --clas is no option of " +
+			"spark-submit": submit("--clas", "A",
+			"a.jar"),
+		"spark-submit: --class lacks its " +
+			"value": submit("--class"),
+		"spark-submit: --conf a: want NAME=VALUE": submit("--conf", "a", "a.jar"),
+		`spark-submit: "a.txt" is no application that a scenario can run: want a jar (.jar), a Python file (.py) or an R file (.R)`: submit("a.txt"),
+		"the object is a Pod of v1, want a SparkApplication of sparkoperator.k8s.io or " +
+			"spark.apache.org": read(SparkApplication, "{apiVersion: v1, kind: Pod}"),
+		"SparkApplications of x/v1 are not known, want sparkoperator.k8s.io/v1beta2 or " +
+			"spark.apache.org/v1": read(SparkApplication, "{apiVersion: x/v1, kind: SparkApplication}"),
+		"the object names no file to run": read(SparkApplication, "{apiVersion: spark.apache.org/v1, kind: SparkApplication}"),
+		"the file has several objects; put the application into a file of its " +
+			"own": read(Job, "{a: b}\n---\n{a: b}"),
+		"the object is a (nothing) of (nothing), want a Job of " +
+			"batch/v1": read(Job, "{a: b}"),
+		"no container of the Job runs spark-submit, or has the argument driver of Spark's entry point; a command within a shell's script cannot " +
+			"be read": read(Job, "{apiVersion: batch/v1, kind: Job}"),
 	} {
 		if err == nil || err.Error() != says {
 			t.Errorf("got %v, want %s", err, says)

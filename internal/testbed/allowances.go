@@ -57,7 +57,8 @@ func (a Allowances) allowedFile(beside, name string) bool {
 }
 
 func refusedFile(name string) error {
-	return fmt.Errorf("the scenario asks for the file %s, which is not below its own directory: give --allow-file %s if it may have it", name, name)
+	return fmt.Errorf("the scenario asks for the file %s, which is not below its own directory: give --allow-file %s if it may have it", name,
+		name)
 }
 
 // Options are how a scenario is read.

@@ -15,7 +15,8 @@ func TestVariablesAndSecretFilesAreReadAsAllowed(t *testing.T) {
 	top := t.TempDir()
 	dir := filepath.Join(top, "scenario")
 	for path, content := range map[string]string{
-		filepath.Join(dir, "in.txt"): "inside\r\n\n", filepath.Join(top, "out.txt"): "two\nlines\n", filepath.Join(dir, "huge.txt"): strings.Repeat("x", maxSecretFile+1),
+		filepath.Join(dir, "in.txt"): "inside\r\n\n", filepath.Join(top, "out.txt"): "two\nlines\n",
+		filepath.Join(dir, "huge.txt"): strings.Repeat("x", maxSecretFile+1),
 	} {
 		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o700), os.WriteFile(path, []byte(content), 0o600)); err != nil {
 			t.Fatal(err)

@@ -27,8 +27,8 @@ func (t *Testbed) confirmed(ctx context.Context) error {
 	return confirming.Confirm(ctx)
 }
 
-// cleanUpBefore cleans up after runs that were killed on the cluster that is about to be used. One that belongs to others is asked for first:
-// before, nothing is done to it.
+// cleanUpBefore cleans up after runs that were killed on the cluster that is about to be used. One that belongs to others is asked for
+// first: before, nothing is done to it.
 func (t *Testbed) cleanUpBefore(ctx context.Context) error {
 	if err := t.confirmed(ctx); err != nil {
 		return err
@@ -52,8 +52,8 @@ func cleanedUp(err error) error {
 	return &CleanUpError{Err: err}
 }
 
-// CleanUp cleans up after all runs of this machine that were killed, on clusters of every kind, and after runs of any machine on the cluster
-// if others use it, too.
+// CleanUp cleans up after all runs of this machine that were killed, on clusters of every kind, and after runs of any machine on the
+// cluster if others use it, too.
 func (t *Testbed) CleanUp(ctx context.Context) error {
 	if err := t.confirmed(ctx); err != nil {
 		return err

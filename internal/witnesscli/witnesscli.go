@@ -45,10 +45,12 @@ type flags struct {
 func New(getenv func(string) string) *cobra.Command {
 	var f flags
 	command := &cobra.Command{
-		Use: "witness", Short: "Keep what drivers and executors report until the harness comes for it; for the harness's own use", Hidden: true, Args: cobra.NoArgs,
+		Use: "witness", Short: "Keep what drivers and executors report until the harness comes for it; for the harness's own use", Hidden: true,
+		Args: cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
 			if f.token = getenv(witness.TokenVariable); f.token == "" {
-				return fmt.Errorf("the environment variable %s is not set: it has the token that whoever reports, and the harness, show", witness.TokenVariable)
+				return fmt.Errorf("the environment variable %s is not set: it has the token that whoever reports, and the harness, show",
+					witness.TokenVariable)
 			}
 			return f.serve(command.Context(), slog.New(slog.NewTextHandler(command.ErrOrStderr(), nil)))
 		},

@@ -9,8 +9,9 @@ import (
 func TestQuantities(t *testing.T) {
 	t.Parallel()
 	for d, want := range map[time.Duration]string{
-		0: "0s", 1234567 * time.Nanosecond: "1ms", 9999 * time.Millisecond: "9.999s", 10 * time.Second: "10s", 9700*time.Millisecond + 44*time.Millisecond: "9.744s",
-		10*time.Second + 44*time.Millisecond: "10s", 10*time.Second + 51*time.Millisecond: "10.1s", 90 * time.Second: "1m30s",
+		0: "0s", 1234567 * time.Nanosecond: "1ms", 9999 * time.Millisecond: "9.999s", 10 * time.Second: "10s",
+		9700*time.Millisecond + 44*time.Millisecond: "9.744s",
+		10*time.Second + 44*time.Millisecond:        "10s", 10*time.Second + 51*time.Millisecond: "10.1s", 90 * time.Second: "1m30s",
 	} {
 		if got := Duration(d); got != want {
 			t.Errorf("%d ns: got %s, want %s", d, got, want)

@@ -188,73 +188,92 @@ func TestAnchors(t *testing.T) {
 				podEvent(history.Added, fakePod{uid: "z", phase: "Running", owner: [2]string{"none"}})},
 			at{}, "no pod of the driver was seen"},
 		"driverRunning: a bare pod": {
-			"driverRunning", &None{}, 0, []history.Event{launched("Pod", "p"), podEvent(history.Added, fakePod{uid: "p", node: "n1", phase: "Running", owner: [2]string{"none"}})},
+			"driverRunning", &None{}, 0, []history.Event{launched("Pod", "p"),
+				podEvent(history.Added, fakePod{uid: "p", node: "n1", phase: "Running", owner: [2]string{"none"}})},
 			at{2: {2}}, "incarnation 1 (pod pod-p) is Running on node n1"},
 		"driverRunning: after since only": {
 			"driverRunning", &None{}, 2, []history.Event{launched("Job", jobUID), running("a", "n1"), deleting("a", "n1"), running("b", "n2")},
 			at{4: {4}}, "incarnation 1 (pod pod-a) is Running on node n1 and being deleted, incarnation 2 (pod pod-b) is Running on node n2"},
 
 		"executorsRegistered: counts those of the live incarnation": {
-			"executorsRegistered", twoExecutors, 0, []history.Event{launched("Job", jobUID), running("a", "n1"), registered("a", "1"), registered("a", "2"),
+			"executorsRegistered", twoExecutors, 0, []history.Event{launched("Job", jobUID), running("a", "n1"), registered("a", "1"),
+				registered("a", "2"),
 				deleting("a", "n1"), running("b", "n2"), registered("b", "1"), registered("b", "2")},
 			at{4: {2, 3, 4}, 8: {6, 7, 8}}, "2 of 2 executors registered [1 2]; "},
 		"executorsRegistered: a record that comes twice counts once": {
-			"executorsRegistered", twoExecutors, 0, []history.Event{launched("Job", jobUID), running("a", "n1"), registered("a", "1"), registered("a", "1")},
+			"executorsRegistered", twoExecutors, 0,
+			[]history.Event{launched("Job", jobUID), running("a", "n1"), registered("a", "1"), registered("a", "1")},
 			at{}, "1 of 2 executors registered [1]; "},
 		"executorsRegistered: a removed one does not count, whatever the order": {
-			"executorsRegistered", twoExecutors, 0, []history.Event{launched("Job", jobUID), running("a", "n1"), registered("a", "1"), removed("a", "2"), registered("a", "2"), registered("a", "10")},
+			"executorsRegistered", twoExecutors, 0, []history.Event{launched("Job", jobUID), running("a", "n1"), registered("a", "1"),
+				removed("a", "2"), registered("a", "2"), registered("a", "10")},
 			at{6: {2, 3, 6}}, "2 of 2 executors registered [1 10]; "},
 		"executorsRegistered: losing one takes it back": {
-			"executorsRegistered", twoExecutors, 0, []history.Event{launched("Job", jobUID), running("a", "n1"), registered("a", "1"), registered("a", "2"), removed("a", "1")},
+			"executorsRegistered", twoExecutors, 0, []history.Event{launched("Job", jobUID), running("a", "n1"), registered("a", "1"),
+				registered("a", "2"), removed("a", "1")},
 			at{4: {2, 3, 4}}, "1 of 2 executors registered [2]; "},
 		"executorsRegistered: nothing without a live driver": {
-			"executorsRegistered", twoExecutors, 0, []history.Event{launched("Job", jobUID), registered("a", "1"), registered("a", "2"), pending("a", "n1")},
+			"executorsRegistered", twoExecutors, 0,
+			[]history.Event{launched("Job", jobUID), registered("a", "1"), registered("a", "2"), pending("a", "n1")},
 			at{}, "incarnation 1 (pod pod-a) is Pending on node n1"},
 		"executorsRegistered: the witness may be ahead of the watch": {
-			"executorsRegistered", twoExecutors, 0, []history.Event{launched("Job", jobUID), registered("a", "1"), registered("a", "2"), running("a", "n1")},
+			"executorsRegistered", twoExecutors, 0,
+			[]history.Event{launched("Job", jobUID), registered("a", "1"), registered("a", "2"), running("a", "n1")},
 			at{4: {2, 3, 4}}, "2 of 2 executors registered [1 2]; "},
 		"executorsRegistered: those of before since do not reach it": {
-			"executorsRegistered", twoExecutors, 5, []history.Event{launched("Job", jobUID), running("a", "n1"), registered("a", "1"), registered("a", "2"), registered("a", "3"),
+			"executorsRegistered", twoExecutors, 5, []history.Event{launched("Job", jobUID), running("a", "n1"), registered("a", "1"),
+				registered("a", "2"), registered("a", "3"),
 				deleting("a", "n1"), running("b", "n2"), registered("b", "1"), registered("b", "2")},
 			at{9: {7, 8, 9}}, "2 of 2 executors registered [1 2]; "},
 
 		"executorsRegistered: of a later incarnation": {
-			"executorsRegistered", &ExecutorsRegisteredArgs{AtLeast: 1, Incarnation: 2}, 0, []history.Event{launched("Job", jobUID), running("a", "n1"), registered("a", "1"),
+			"executorsRegistered", &ExecutorsRegisteredArgs{AtLeast: 1, Incarnation: 2}, 0, []history.Event{launched("Job", jobUID),
+				running("a", "n1"), registered("a", "1"),
 				deleting("a", "n1"), running("b", "n2"), registered("b", "1")},
 			at{6: {5, 6}}, "1 of 1 executor registered [1]; "},
 
 		"stageRunning: any stage, until it is completed": {
-			"stageRunning", &StageRunningArgs{}, 0, []history.Event{launched("Job", jobUID), running("a", "n1"), stage(history.StageSubmitted, "a", 0, 0), stage(history.StageCompleted, "a", 0, 0)},
+			"stageRunning", &StageRunningArgs{}, 0, []history.Event{launched("Job", jobUID), running("a", "n1"),
+				stage(history.StageSubmitted, "a", 0, 0), stage(history.StageCompleted, "a", 0, 0)},
 			at{3: {2, 3}}, "1 attempt of a stage was submitted [0], 1 is completed; "},
 		"stageRunning: one stage, in any attempt": {
-			"stageRunning", &StageRunningArgs{Stage: &one}, 0, []history.Event{launched("Job", jobUID), running("a", "n1"), stage(history.StageSubmitted, "a", 0, 0),
+			"stageRunning", &StageRunningArgs{Stage: &one}, 0, []history.Event{launched("Job", jobUID), running("a", "n1"),
+				stage(history.StageSubmitted, "a", 0, 0),
 				stage(history.StageSubmitted, "a", 1, 0), stage(history.StageCompleted, "a", 1, 0), stage(history.StageSubmitted, "a", 1, 1)},
 			at{4: {2, 4}, 6: {2, 6}}, "3 attempts of stages were submitted [0 1], 1 is completed; "},
 		"stageRunning: a dead incarnation's stage does not run": {
-			"stageRunning", &StageRunningArgs{Stage: &zero}, 0, []history.Event{launched("Job", jobUID), running("a", "n1"), deleting("a", "n1"), running("b", "n2"), stage(history.StageSubmitted, "a", 0, 0)},
+			"stageRunning", &StageRunningArgs{Stage: &zero}, 0,
+			[]history.Event{launched("Job", jobUID), running("a", "n1"), deleting("a", "n1"), running("b", "n2"),
+				stage(history.StageSubmitted, "a", 0, 0)},
 			at{}, "1 attempt of a stage was submitted [0], 0 are completed; "},
 
 		"tasksCompleted: successes, each once": {
-			"tasksCompleted", two, 0, []history.Event{taskEnded("a", 0, "Success"), taskEnded("a", 0, "Success"), taskEnded("a", 1, "ExecutorLostFailure"), taskEnded("b", 0, "Success")},
+			"tasksCompleted", two, 0, []history.Event{taskEnded("a", 0, "Success"), taskEnded("a", 0, "Success"),
+				taskEnded("a", 1, "ExecutorLostFailure"), taskEnded("b", 0, "Success")},
 			at{4: {4}}, "2 of 2 tasks that succeeded"},
 		"tasksCompleted: counts from since, and not again what came before": {
-			"tasksCompleted", two, 2, []history.Event{taskEnded("a", 0, "Success"), taskEnded("a", 1, "Success"), taskEnded("a", 1, "Success"), taskEnded("a", 2, "Success"), taskEnded("a", 3, "Success"), taskEnded("a", 4, "Success")},
+			"tasksCompleted", two, 2, []history.Event{taskEnded("a", 0, "Success"), taskEnded("a", 1, "Success"), taskEnded("a", 1, "Success"),
+				taskEnded("a", 2, "Success"), taskEnded("a", 3, "Success"), taskEnded("a", 4, "Success")},
 			at{5: {5}, 6: {5}}, "2 of 2 tasks that succeeded"},
 		"batchCompleted: each record once": {
 			"batchCompleted", two, 0, []history.Event{batch("a", 0, 7), batch("a", 0, 7), batch("b", 0, 7)},
 			at{3: {3}}, "2 of 2 batches completed"},
 
 		"driverRescheduled: Running on another node": {
-			"driverRescheduled", &None{}, 0, []history.Event{launched("Job", jobUID), pending("a", "n1"), running("a", "n1"), deleting("a", "n1"), pending("b", ""), pending("b", "n2"), running("b", "n2"), running("b", "n2")},
-			at{7: {2, 7}, 8: {2, 7}}, "incarnation 1 (pod pod-a) is Running on node n1 and being deleted, incarnation 2 (pod pod-b) is Running on node n2"},
+			"driverRescheduled", &None{}, 0, []history.Event{launched("Job", jobUID), pending("a", "n1"), running("a", "n1"), deleting("a", "n1"),
+				pending("b", ""), pending("b", "n2"), running("b", "n2"), running("b", "n2")},
+			at{7: {2, 7}, 8: {2, 7}}, "incarnation 1 (pod pod-a) is Running on node n1 and being deleted, incarnation 2 (pod " +
+				"pod-b) is Running on node n2"},
 		"driverRescheduled: not on the same node": {
 			"driverRescheduled", &None{}, 0, []history.Event{launched("Job", jobUID), running("a", "n1"), gone("a", "n1"), running("b", "n1")},
 			at{}, "incarnation 1 (pod pod-a) is Running on node n1 and gone, incarnation 2 (pod pod-b) is Running on node n1"},
 		"driverRescheduled: another node than the incarnation just before": {
-			"driverRescheduled", &None{}, 4, []history.Event{launched("Job", jobUID), running("a", "n1"), gone("a", "n1"), running("b", "n2"), gone("b", "n2"), running("c", "n1")},
+			"driverRescheduled", &None{}, 4, []history.Event{launched("Job", jobUID), running("a", "n1"), gone("a", "n1"), running("b", "n2"),
+				gone("b", "n2"), running("c", "n1")},
 			at{6: {4, 6}}, "incarnation 1"},
 		"driverRescheduled: an earlier fault's does not count": {
-			"driverRescheduled", &None{}, 4, []history.Event{launched("Job", jobUID), running("a", "n1"), gone("a", "n1"), running("b", "n2"), running("b", "n2")},
+			"driverRescheduled", &None{}, 4, []history.Event{launched("Job", jobUID), running("a", "n1"), gone("a", "n1"), running("b", "n2"),
+				running("b", "n2")},
 			at{}, "incarnation 1"},
 		"driverRescheduled: the order is that of creation": {
 			"driverRescheduled", &None{}, 0, []history.Event{launched("Job", jobUID),
@@ -263,7 +282,8 @@ func TestAnchors(t *testing.T) {
 			at{3: {3, 2}}, "incarnation 1 (pod pod-a) is Failed on node n1, incarnation 2 (pod pod-b)"},
 
 		"faultLanded": {
-			"faultLanded", &FaultArgs{Fault: "x"}, 0, []history.Event{fault(history.FaultLanded, "y", ""), fault(history.FaultInjecting, "x", ""), fault(history.FaultLanded, "x", ""), noise()[0]},
+			"faultLanded", &FaultArgs{Fault: "x"}, 0, []history.Event{fault(history.FaultLanded, "y", ""), fault(history.FaultInjecting, "x", ""),
+				fault(history.FaultLanded, "x", ""), noise()[0]},
 			at{3: {3}, 4: {3}}, "the last that was seen of the fault x is landed"},
 		"faultLanded: counts though it was before since": {
 			"faultLanded", &FaultArgs{Fault: "x"}, 9, []history.Event{fault(history.FaultLanded, "x", "")},
@@ -272,20 +292,25 @@ func TestAnchors(t *testing.T) {
 			"faultLanded", &FaultArgs{Fault: "x"}, 0, []history.Event{fault(history.FaultDidNotLand, "x", "no such node")},
 			at{}, "the last that was seen of the fault x is didNotLand: no such node"},
 		"faultRecovered": {
-			"faultRecovered", &FaultArgs{Fault: "x"}, 0, []history.Event{fault(history.FaultLanded, "x", ""), fault(history.FaultRecovered, "x", "")},
+			"faultRecovered", &FaultArgs{Fault: "x"}, 0,
+			[]history.Event{fault(history.FaultLanded, "x", ""), fault(history.FaultRecovered, "x", "")},
 			at{2: {2}}, "the last that was seen of the fault x is recovered"},
 		"faultRecovered: nothing seen": {
 			"faultRecovered", &FaultArgs{Fault: "x"}, 0, []history.Event{fault(history.FaultRecovered, "y", "")},
 			at{}, "nothing was seen of the fault x"},
 
 		"applicationCompleted: the Job is complete": {
-			"applicationCompleted", &None{}, 0, []history.Event{launched("Job", jobUID), job(), podEvent(history.Modified, fakePod{uid: "a", node: "n1", phase: "Succeeded"}), job("SuccessCriteriaMet"), job("Complete"), job("Complete")},
+			"applicationCompleted", &None{}, 0, []history.Event{launched("Job", jobUID), job(),
+				podEvent(history.Modified, fakePod{uid: "a", node: "n1",
+					phase: "Succeeded"}), job("SuccessCriteriaMet"), job("Complete"), job("Complete")},
 			at{5: {5}, 6: {5}}, "incarnation 1 (pod pod-a) is Succeeded on node n1"},
 		"applicationCompleted: a failed Job is not": {
 			"applicationCompleted", &None{}, 0, []history.Event{launched("Job", jobUID), job("Failed")},
 			at{}, "no pod of the driver was seen"},
 		"applicationCompleted: a bare pod succeeded": {
-			"applicationCompleted", &None{}, 0, []history.Event{launched("Pod", "p"), podEvent(history.Added, fakePod{uid: "p", phase: "Running", owner: [2]string{"none"}}), podEvent(history.Modified, fakePod{uid: "p", phase: "Succeeded", owner: [2]string{"none"}})},
+			"applicationCompleted", &None{}, 0, []history.Event{launched("Pod", "p"),
+				podEvent(history.Added, fakePod{uid: "p", phase: "Running", owner: [2]string{"none"}}), podEvent(history.Modified,
+					fakePod{uid: "p", phase: "Succeeded", owner: [2]string{"none"}})},
 			at{3: {3}}, "incarnation 1 (pod pod-p) is Succeeded"},
 	}
 	for name, test := range tests {
@@ -344,7 +369,8 @@ func TestEntriesAreComplete(t *testing.T) {
 			t.Errorf("%s: Args returns the same pointer twice", entry.Name)
 		}
 	}
-	want := []string{"driverInitializing", "driverRunning", "executorsRegistered", "stageRunning", "tasksCompleted", "batchCompleted", "driverRescheduled",
+	want := []string{"driverInitializing", "driverRunning", "executorsRegistered", "stageRunning", "tasksCompleted", "batchCompleted",
+		"driverRescheduled",
 		"faultLanded", "faultRecovered", "applicationCompleted"}
 	if diff := cmp.Diff(want, names); diff != "" {
 		t.Errorf("anchors (-want +got):\n%s", diff)

@@ -60,10 +60,12 @@ func TestSourcesAreToldApart(t *testing.T) {
 			"driverInitializing", &None{}, 0, []history.Event{artifacts(history.ArtifactsFetching, "executor", "e")},
 			at{}, "no driver has begun to fetch artifacts"},
 		"driverInitializing: later steps are told, they do not reach it": {
-			"driverInitializing", &None{}, 0, []history.Event{artifacts(history.ArtifactsFetching, "driver", "d"), artifacts(history.ArtifactsRefused, "driver", "d")},
+			"driverInitializing", &None{}, 0, []history.Event{artifacts(history.ArtifactsFetching, "driver", "d"),
+				artifacts(history.ArtifactsRefused, "driver", "d")},
 			at{1: {1}}, "the last that was seen of a driver's artifacts is pod d: artifactsRefused"},
 		"driverInitializing: after since only": {
-			"driverInitializing", &None{}, 1, []history.Event{artifacts(history.ArtifactsFetching, "driver", "d"), artifacts(history.ArtifactsFetching, "driver", "d2")},
+			"driverInitializing", &None{}, 1, []history.Event{artifacts(history.ArtifactsFetching, "driver", "d"),
+				artifacts(history.ArtifactsFetching, "driver", "d2")},
 			at{2: {2}}, "the last that was seen of a driver's artifacts is pod d2: artifactsFetching"},
 		"driverInitializing: another source": {
 			"driverInitializing", &None{}, 0, []history.Event{from(history.Harness, artifacts(history.ArtifactsFetching, "driver", "d"))},
@@ -72,22 +74,27 @@ func TestSourcesAreToldApart(t *testing.T) {
 		"driverRunning: a launch of another source": {
 			"driverRunning", &None{}, 0, []history.Event{from(history.Witness, launch), a}, at{}, "no pod of the driver was seen"},
 		"driverRunning: another event of the harness": {
-			"driverRunning", &None{}, 0, []history.Event{event(history.Harness, history.Problem, nil, history.WorkloadData{DriverKind: "Job", DriverUID: jobUID}), a},
+			"driverRunning", &None{}, 0, []history.Event{event(history.Harness, history.Problem, nil,
+				history.WorkloadData{DriverKind: "Job", DriverUID: jobUID}), a},
 			at{}, "no pod of the driver was seen"},
 		"driverRunning: a broken launch does not replace the one before": {
-			"driverRunning", &None{}, 0, []history.Event{launch, {Source: history.Harness, Type: history.WorkloadLaunched, Data: json.RawMessage(`{"driverUID": "x", "driverKind": 1}`)}, a},
+			"driverRunning", &None{}, 0, []history.Event{launch,
+				{Source: history.Harness, Type: history.WorkloadLaunched, Data: json.RawMessage(`{"driverUID": "x", "driverKind": 1}`)}, a},
 			at{3: {3}}, "incarnation 1 (pod pod-a) is Running on node n1, 1 event could not be read"},
 		"driverRunning: without a launch nothing is the driver's": {
-			"driverRunning", &None{}, 0, []history.Event{podEvent(history.Added, fakePod{uid: "p", phase: "Running", owner: [2]string{"Job", ""}})}, at{}, "no pod of the driver was seen"},
+			"driverRunning", &None{}, 0, []history.Event{podEvent(history.Added,
+				fakePod{uid: "p", phase: "Running", owner: [2]string{"Job", ""}})}, at{}, "no pod of the driver was seen"},
 		"driverRunning: a pod of another source": {
 			"driverRunning", &None{}, 0, []history.Event{launch, from(history.Harness, a)}, at{}, "no pod of the driver was seen"},
 		"driverRunning: an object of another kind": {
 			"driverRunning", &None{}, 0, []history.Event{launch, about("Job", a)}, at{}, "no pod of the driver was seen"},
 		"driverRunning: an owner of another kind": {
-			"driverRunning", &None{}, 0, []history.Event{launch, podEvent(history.Added, fakePod{uid: "a", phase: "Running", owner: [2]string{"ReplicaSet", jobUID}})},
+			"driverRunning", &None{}, 0, []history.Event{launch,
+				podEvent(history.Added, fakePod{uid: "a", phase: "Running", owner: [2]string{"ReplicaSet", jobUID}})},
 			at{}, "no pod of the driver was seen"},
 		"driverRunning: a pod's pod is no driver, whatever it is called": {
-			"driverRunning", &None{}, 0, []history.Event{launched("Pod", "x"), podEvent(history.Added, fakePod{uid: "x", phase: "Running", owner: [2]string{"Pod", "other"}})},
+			"driverRunning", &None{}, 0, []history.Event{launched("Pod", "x"),
+				podEvent(history.Added, fakePod{uid: "x", phase: "Running", owner: [2]string{"Pod", "other"}})},
 			at{}, "no pod of the driver was seen"},
 		"driverRunning: a pod without UID": {
 			"driverRunning", &None{}, 0, []history.Event{launch, withoutUID}, at{}, "no pod of the driver was seen"},
@@ -123,7 +130,8 @@ func TestSourcesAreToldApart(t *testing.T) {
 				said(history.ExecutorRegistered, "a", func(r *history.WitnessRecord) { r.PodUID, r.ExecutorID = "other", "1" })},
 			at{3: {2, 3}}, "1 of 1 executor registered [1]; incarnation 1 (pod pod-a) is Running on node n1"},
 		"executorsRegistered: the evidence is the newest registrations, in the order of events": {
-			"executorsRegistered", &ExecutorsRegisteredArgs{AtLeast: 2}, 0, []history.Event{launch, a, registered("a", "3"), registered("a", "2"), registered("a", "1"), registered("a", "3")},
+			"executorsRegistered", &ExecutorsRegisteredArgs{AtLeast: 2}, 0,
+			[]history.Event{launch, a, registered("a", "3"), registered("a", "2"), registered("a", "1"), registered("a", "3")},
 			at{4: {2, 3, 4}, 5: {2, 4, 5}, 6: {2, 4, 5}}, "3 of 2 executors registered [1 2 3]; incarnation 1 (pod pod-a) is Running on node n1"},
 
 		"stageRunning: a record without a number": {
@@ -137,53 +145,63 @@ func TestSourcesAreToldApart(t *testing.T) {
 			"stageRunning", &StageRunningArgs{}, 0, []history.Event{launch, a, stage(history.StageCompleted, "a", 1, 0)},
 			at{}, "0 attempts of stages were submitted [], 1 is completed; incarnation 1 (pod pod-a) is Running on node n1"},
 		"stageRunning: a record that comes again is as old as the first": {
-			"stageRunning", &StageRunningArgs{}, 3, []history.Event{launch, a, stage(history.StageSubmitted, "a", 1, 0), stage(history.StageSubmitted, "a", 1, 0)},
+			"stageRunning", &StageRunningArgs{}, 3,
+			[]history.Event{launch, a, stage(history.StageSubmitted, "a", 1, 0), stage(history.StageSubmitted, "a", 1, 0)},
 			at{}, "1 attempt of a stage was submitted [1], 0 are completed; incarnation 1 (pod pod-a) is Running on node n1"},
 		"stageRunning: without a live driver none runs": {
-			"stageRunning", &StageRunningArgs{Stage: &one}, 0, []history.Event{launch, stage(history.StageSubmitted, "a", 1, 0), deleting("a", "n1")},
+			"stageRunning", &StageRunningArgs{Stage: &one}, 0,
+			[]history.Event{launch, stage(history.StageSubmitted, "a", 1, 0), deleting("a", "n1")},
 			at{}, "1 attempt of a stage was submitted [1], 0 are completed; incarnation 1 (pod pod-a) is Running on node n1 and being deleted"},
 
 		"tasksCompleted: one that has no number, and one of another source": {
-			"tasksCompleted", &AtLeast{AtLeast: 1}, 0, []history.Event{unnumbered(history.TaskEnded), from(history.Fault, taskEnded("a", 1, "Success")),
+			"tasksCompleted", &AtLeast{AtLeast: 1}, 0, []history.Event{unnumbered(history.TaskEnded),
+				from(history.Fault, taskEnded("a", 1, "Success")),
 				{Source: history.Witness, Type: history.TaskEnded, Data: json.RawMessage(`{"taskID":1,"detail":{"reason":"Success"},"seq":"x"}`)}},
 			at{}, "0 of 1 tasks that succeeded"},
 		"batchCompleted: one that has no number, and one of another source": {
 			"batchCompleted", &AtLeast{AtLeast: 1}, 0, []history.Event{unnumbered(history.BatchCompleted), from(history.Fault, batch("a", 1, 1))},
 			at{}, "0 of 1 batches completed"},
 		"batchCompleted: each counts once, and only after since": {
-			"batchCompleted", &AtLeast{AtLeast: 2}, 1, []history.Event{batch("a", 1, 1), batch("a", 1, 1), batch("a", 2, 2), batch("a", 2, 2), batch("a", 3, 3)},
+			"batchCompleted", &AtLeast{AtLeast: 2}, 1,
+			[]history.Event{batch("a", 1, 1), batch("a", 1, 1), batch("a", 2, 2), batch("a", 2, 2), batch("a", 3, 3)},
 			at{5: {5}}, "2 of 2 batches completed"},
 
 		"driverRescheduled: one that waits for a node is not rescheduled": {
 			"driverRescheduled", &None{}, 0, []history.Event{launch, a, gone("a", "n1"), pending("b", ""), running("c", "n1")},
 			at{}, "incarnation 1 (pod pod-a) is Running on node n1 and gone, incarnation 2 (pod pod-b) is Pending, incarnation 3"},
 		"driverRescheduled: the evidence is when each was placed and ran": {
-			"driverRescheduled", &None{}, 0, []history.Event{launch, pending("a", ""), pending("a", "n1"), a, gone("a", "n1"), pending("b", "n2"), running("b", "n2"), running("b", "n2")},
+			"driverRescheduled", &None{}, 0, []history.Event{launch, pending("a", ""), pending("a", "n1"), a, gone("a", "n1"), pending("b", "n2"),
+				running("b", "n2"), running("b", "n2")},
 			at{7: {3, 7}, 8: {3, 7}}, "incarnation 1 (pod pod-a) is Running on node n1 and gone, incarnation 2 (pod pod-b) is Running on node n2"},
 
 		"faultLanded: an event of another source": {
 			"faultLanded", &FaultArgs{Fault: "x"}, 0, []history.Event{from(history.Harness, fault(history.FaultLanded, "x", ""))},
 			at{}, "nothing was seen of the fault x"},
 		"faultLanded: it stays landed, by the first event": {
-			"faultLanded", &FaultArgs{Fault: "x"}, 0, []history.Event{fault(history.FaultLanded, "x", ""), fault(history.FaultRecovering, "x", ""), fault(history.FaultLanded, "x", "")},
+			"faultLanded", &FaultArgs{Fault: "x"}, 0, []history.Event{fault(history.FaultLanded, "x", ""), fault(history.FaultRecovering, "x", ""),
+				fault(history.FaultLanded, "x", "")},
 			at{1: {1}, 2: {1}, 3: {1}}, "the last that was seen of the fault x is landed"},
 
 		"applicationCompleted: a Job of another source": {
-			"applicationCompleted", &None{}, 0, []history.Event{launch, from(history.Harness, job("Complete"))}, at{}, "no pod of the driver was seen"},
+			"applicationCompleted", &None{}, 0, []history.Event{launch,
+				from(history.Harness, job("Complete"))}, at{}, "no pod of the driver was seen"},
 		"applicationCompleted: an object of another kind": {
 			"applicationCompleted", &None{}, 0, []history.Event{launch, about("CronJob", job("Complete"))}, at{}, "no pod of the driver was seen"},
 		"applicationCompleted: an event about no object": {
-			"applicationCompleted", &None{}, 0, []history.Event{launch, {Source: history.Kubernetes, Type: history.Modified, Data: job("Complete").Data}}, at{}, "no pod of the driver was seen"},
+			"applicationCompleted", &None{}, 0, []history.Event{launch,
+				{Source: history.Kubernetes, Type: history.Modified, Data: job("Complete").Data}}, at{}, "no pod of the driver was seen"},
 		"applicationCompleted: a condition that is not true": {
-			"applicationCompleted", &None{}, 0, []history.Event{launch, event(history.Kubernetes, history.Modified, &history.Object{Kind: "Job", UID: jobUID}, map[string]any{
-				"metadata": map[string]string{"uid": jobUID},
-				"status":   map[string]any{"conditions": []map[string]string{{"type": "Complete", "status": "False"}}}})},
+			"applicationCompleted", &None{}, 0, []history.Event{launch,
+				event(history.Kubernetes, history.Modified, &history.Object{Kind: "Job", UID: jobUID}, map[string]any{
+					"metadata": map[string]string{"uid": jobUID},
+					"status":   map[string]any{"conditions": []map[string]string{{"type": "Complete", "status": "False"}}}})},
 			at{}, "no pod of the driver was seen"},
 		"applicationCompleted: the pod of a Job may succeed before the Job is complete": {
 			"applicationCompleted", &None{}, 0, []history.Event{launch, podEvent(history.Added, fakePod{uid: "a", phase: "Succeeded"})},
 			at{}, "incarnation 1 (pod pod-a) is Succeeded"},
 		"applicationCompleted: a bare pod's end is the first event that shows it": {
-			"applicationCompleted", &None{}, 0, []history.Event{launched("Pod", "p"), podEvent(history.Added, fakePod{uid: "p", phase: "Running", owner: [2]string{"none"}}),
+			"applicationCompleted", &None{}, 0, []history.Event{launched("Pod", "p"),
+				podEvent(history.Added, fakePod{uid: "p", phase: "Running", owner: [2]string{"none"}}),
 				podEvent(history.Modified, fakePod{uid: "p", phase: "Succeeded", owner: [2]string{"none"}}),
 				podEvent(history.Deleted, fakePod{uid: "p", phase: "Succeeded", owner: [2]string{"none"}})},
 			at{3: {3}, 4: {3}}, "incarnation 1 (pod pod-p) is Succeeded and gone"},

@@ -16,7 +16,7 @@ import (
 // Shared is a cluster that was not made for tests: others use it, and other harnesses may reach it from other machines.
 type Shared interface {
 	Cluster
-	// Acquire takes hold of the cluster for a run and makes what the harness needs inside of it. It fails if another harness
+	// Acquire locks the cluster for a run and makes what the harness needs inside of it. It fails if another harness
 	// holds it.
 	Acquire(ctx context.Context, run string) error
 	// Release removes what Acquire made and lets go; without Acquire it does nothing.
@@ -70,7 +70,7 @@ type Versioned interface {
 
 // Exclusive is a Provider whose clusters are held by one process of this machine at a time.
 type Exclusive interface {
-	// Hold takes hold of a cluster, whether it exists or not, until release is called or the process ends. What this process holds
+	// Hold locks a cluster, whether it exists or not, until release is called or the process ends. What this process holds
 	// already it holds on to. If another run has it, Hold waits for as long as patience lasts, and calls waiting with each holder that it
 	// has found; then it fails with a *HeldError.
 	Hold(ctx context.Context, name string, by Holder, patience time.Duration, waiting func(Holder)) (release func(), err error)

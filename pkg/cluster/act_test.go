@@ -29,9 +29,11 @@ func TestDo(t *testing.T) {
 		{name: "one that this cluster cannot", action: Freeze, want: `unsupported action "freeze"`},
 		{name: "no turn", action: PowerOff, turn: broken, want: "broken", steps: []string{"turn"}},
 		{name: "no such node", action: PowerOff, find: broken, want: "broken", steps: []string{"turn", "find w", "end"}},
-		{name: "so already", action: PowerOff, state: Node{Power: Off}, want: "power-off of node w: it is off; nothing was changed", steps: []string{"turn", "find w", "end"}},
+		{name: "so already", action: PowerOff, state: Node{Power: Off}, want: "power-off of node w: it is off; nothing was changed",
+			steps: []string{"turn", "find w", "end"}},
 		{name: "a failure keeps what was seen before", action: PowerOff, state: Node{Power: On},
-			do: func(context.Context, *Evidence) error { return broken }, want: "power-off of node w: broken", steps: []string{"turn", "find w", "do w", "end"}},
+			do: func(context.Context, *Evidence) error { return broken }, want: "power-off of node w: broken", steps: []string{"turn", "find w",
+				"do w", "end"}},
 		{name: "an effect that does not come", action: PowerOff, state: Node{Power: On}, do: func(ctx context.Context, _ *Evidence) error {
 			<-ctx.Done()
 			return context.Cause(ctx)

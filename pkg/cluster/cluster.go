@@ -27,7 +27,7 @@ const (
 	// Freeze stops every process of the node, those of its pods included; Thaw lets them go on.
 	Freeze Action = "freeze"
 	Thaw   Action = "thaw"
-	// Isolate cuts the node's link while its processes live on; Rejoin mends it with the same address.
+	// Isolate cuts the node's link while its processes live on; Rejoin restores it with the same address.
 	Isolate Action = "isolate"
 	Rejoin  Action = "rejoin"
 	// KubeletStop ends kubelet alone, its containers live on; KubeletStart starts it again.

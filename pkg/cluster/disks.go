@@ -47,8 +47,8 @@ func (c DiskChange) On(path, relative string, disks []func() (*os.Root, error)) 
 	return nil
 }
 
-// OpenRegular opens a regular file of a disk for reading. Anything else, such as a link or a pipe that a pod left in its place, is an error: it
-// would lead elsewhere, or have no end.
+// OpenRegular opens a regular file of a disk for reading. Anything else, such as a link or a pipe that a pod left in its place, is an
+// error: it would lead elsewhere, or have no end.
 func OpenRegular(disk *os.Root, relative string) (*os.File, error) {
 	info, err := disk.Lstat(relative)
 	if err != nil {
@@ -63,7 +63,8 @@ func OpenRegular(disk *os.Root, relative string) (*os.File, error) {
 		return nil, err
 	}
 	if opened, err := file.Stat(); err != nil || !os.SameFile(info, opened) {
-		return nil, errors.Join(&fs.PathError{Op: "open", Path: relative, Err: errors.New("it was replaced while it was opened")}, err, file.Close())
+		return nil, errors.Join(&fs.PathError{Op: "open", Path: relative, Err: errors.New("it was replaced while it was opened")}, err,
+			file.Close())
 	}
 	return file, nil
 }

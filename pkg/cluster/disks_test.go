@@ -59,8 +59,10 @@ func TestOnlyRegularFilesAreOpened(t *testing.T) {
 	t.Parallel()
 	base := t.TempDir()
 	secret, disk := filepath.Join(base, "secret"), filepath.Join(base, "disk")
-	if err := errors.Join(os.Mkdir(disk, 0o755), os.WriteFile(secret, []byte("of the host"), 0o600), os.WriteFile(filepath.Join(disk, "fine"), []byte("x"), 0o600),
-		os.Symlink(secret, filepath.Join(disk, "link")), os.Symlink("fine", filepath.Join(disk, "inside")), os.Mkdir(filepath.Join(disk, "directory"), 0o755),
+	if err := errors.Join(os.Mkdir(disk, 0o755), os.WriteFile(secret, []byte("of the host"), 0o600),
+		os.WriteFile(filepath.Join(disk, "fine"), []byte("x"), 0o600),
+		os.Symlink(secret, filepath.Join(disk, "link")), os.Symlink("fine", filepath.Join(disk, "inside")),
+		os.Mkdir(filepath.Join(disk, "directory"), 0o755),
 		syscall.Mkfifo(filepath.Join(disk, "pipe"), 0o600)); err != nil {
 		t.Fatal(err)
 	}
@@ -69,7 +71,8 @@ func TestOnlyRegularFilesAreOpened(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = root.Close() }()
-	for name, ok := range map[string]bool{"fine": true, "link": false, "inside": false, "directory": false, "pipe": false, "none": false, "../secret": false} {
+	for name, ok := range map[string]bool{"fine": true, "link": false, "inside": false, "directory": false, "pipe": false, "none": false,
+		"../secret": false} {
 		file, err := OpenRegular(root, name)
 		if (err == nil) != ok {
 			t.Errorf("%s: %v, want it opened %v", name, err, ok)

@@ -15,7 +15,7 @@ import (
 	"k8s.io/client-go/rest"
 )
 
-// Identity tells one cluster from another. Names do not: tools give the contexts of many clusters the same one, and a
+// Identity distinguishes one cluster from another. Names do not: tools give the contexts of many clusters the same one, and a
 // cluster can be made anew under an old name. The zero Identity is unknown.
 type Identity struct {
 	// UID is that of the namespace kube-system. Clusters whose store comes from one template or backup share it.

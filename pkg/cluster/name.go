@@ -8,8 +8,8 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation"
 )
 
-// CheckName reports what keeps a name from being that of a cluster. Every function that takes the name of a cluster calls it before anything
-// else: the name becomes part of paths, of host names and of arguments.
+// CheckName reports what keeps a name from being that of a cluster. Every function that takes the name of a cluster calls it before
+// anything else: the name becomes part of paths, of host names and of arguments.
 func CheckName(name string) error {
 	if !regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?$`).MatchString(name) {
 		return fmt.Errorf("%q cannot be a cluster's name: expected 1 to 32 of a-z, 0-9 and -, with - neither first nor last", name)
@@ -17,8 +17,8 @@ func CheckName(name string) error {
 	return nil
 }
 
-// CheckNode reports what keeps a name from being that of a node: nodes have the names of hosts. Every function that takes the name of a node
-// calls it before anything else.
+// CheckNode reports what keeps a name from being that of a node: nodes have the names of hosts. Every function that takes the name of a
+// node calls it before anything else.
 func CheckNode(name string) error {
 	if wrong := validation.IsDNS1123Subdomain(name); len(wrong) > 0 {
 		return fmt.Errorf("%q cannot be a node's name: %s", name, strings.Join(wrong, "; "))

@@ -49,7 +49,7 @@ type NodeLease struct {
 	lasts   time.Duration
 }
 
-// Look looks at the lease; now tells the time of the look.
+// Look looks at the lease; now is the time of the look.
 func (l *NodeLease) Look(ctx context.Context, client kubernetes.Interface, now func() time.Time) error {
 	lease, err := client.CoordinationV1().Leases(corev1.NamespaceNodeLease).Get(ctx, l.Node, metav1.GetOptions{})
 	if err != nil {
@@ -74,5 +74,5 @@ func (l *NodeLease) Renewed() bool { return l.renewed }
 // the lease.
 func (l *NodeLease) Silent() bool { return !l.since.IsZero() && l.looked.Sub(l.since) > l.lasts/2 }
 
-// String tells what the lease said at the last look.
+// String describes the lease as it was at the last look.
 func (l *NodeLease) String() string { return fmt.Sprintf("renewed at %v", l.last) }

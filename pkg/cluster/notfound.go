@@ -17,7 +17,8 @@ type NotFoundError struct {
 
 // Error implements error.
 func (e *NotFoundError) Error() string {
-	return fmt.Sprintf("there is no %s cluster %q in the state directory %s (each user has one of their own): `sparkchaos cluster up --cluster %s --name %s` makes it",
+	return fmt.Sprintf("there is no %s cluster %q in the state directory %s (each user has one of their own): `sparkchaos cluster up "+
+		"--cluster %s --name %s` makes it",
 		e.Kind, e.Name, e.State, e.Kind, e.Name)
 }
 

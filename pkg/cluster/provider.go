@@ -67,13 +67,13 @@ const (
 // Environment is what a program gives to the kinds of clusters.
 type Environment struct {
 	State, Cache string // directories of what runs, and of what can be built again
-	// Progress takes one line at a time that tells what goes on; nil means silence.
+	// Progress takes one line for each thing that happens; nil means silence.
 	Progress func(line string)
 	// Allow shows what may be disturbed of a cluster that others use, and returns nil if somebody allows it. Nil allows nothing.
 	Allow func(ctx context.Context, name, shown string) error
 }
 
-// Say tells what goes on.
+// Say reports what happens.
 func (e Environment) Say(line string) {
 	if e.Progress != nil {
 		e.Progress(line)
@@ -100,7 +100,7 @@ type Summary struct {
 
 // Diagnosis is what can be said of a kind of clusters on this machine.
 type Diagnosis struct {
-	Lacks error    // what keeps it from being made, each with what mends it; nil: it can be made
+	Lacks error    // what keeps it from being made, each with how to fix it; nil: it can be made
 	Notes []string // what one should know of it
 }
 

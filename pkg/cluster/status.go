@@ -14,7 +14,7 @@ type Status struct {
 	Document any
 }
 
-// StatusRow is one line of what is told of a cluster as a whole.
+// StatusRow is one line of the status of a cluster as a whole.
 type StatusRow struct{ Name, Text string }
 
 // MarshalJSON encodes the document.

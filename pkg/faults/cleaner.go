@@ -30,7 +30,7 @@ type Cleaner struct {
 	// Confirm returns nil if somebody allows what it is asked, and otherwise an error that says how to allow it. A nil
 	// Confirm allows nothing.
 	Confirm func(question string) error
-	// SettleWithin is how long a machine that was booted since the fault struck may take to be well; a minute if zero.
+	// SettleWithin is how long a machine that was booted since the fault was injected may take to be well; a minute if zero.
 	SettleWithin time.Duration
 
 	booted map[string]bool // machines that this Cleaner switched on
@@ -46,12 +46,13 @@ type OtherClusterError struct {
 	Found cluster.Identity
 }
 
-// Error tells both and what to do.
+// Error names both and what to do.
 func (e *OtherClusterError) Error() string {
-	return fmt.Sprintf("it belongs to %s, called %s, but this one is %s: nothing was touched, and the record stays open; clean up by the kubeconfig that reaches that cluster, or delete the record if it is gone for good", e.Of, e.Name, e.Found)
+	return fmt.Sprintf("it belongs to %s, called %s, but this one is %s: nothing was touched, and the record stays open; clean up by the "+
+		"kubeconfig that reaches that cluster, or delete the record if it is gone for good", e.Of, e.Name, e.Found)
 }
 
-// Undo brings back what the record's fault did, whether it struck, struck in part, not at all, or was undone already.
+// Undo recovers from the record's fault, whether it took effect, took effect in part or not at all, or was undone already.
 // The effect says what was found and done; the record stays open (see UndoPending).
 func (c *Cleaner) Undo(ctx context.Context, record Record) (Effect, error) {
 	effect, err := c.undo(ctx, record)
@@ -99,7 +100,8 @@ func (c *Cleaner) isOf(record Record) error {
 	if c.Vouched {
 		return nil
 	}
-	return c.confirm(fmt.Sprintf("the fault was done to %s, called %s, and this one, %s, has the same name: nothing proves that they are one. Undo it here?",
+	return c.confirm(fmt.Sprintf(
+		"the fault was done to %s, called %s, and this one, %s, has the same name: nothing proves that they are one. Undo it here?",
 		record.ClusterID, record.Cluster, c.Cluster))
 }
 
@@ -123,7 +125,8 @@ type Undone struct {
 // Kinds of undo that are Last come after all others, as resources of Chaos Mesh do: a node that is off keeps them from going.
 func (c *Cleaner) UndoPending(ctx context.Context, dir string) ([]Undone, error) {
 	records, unreadable := Pending(dir, c.Kinds)
-	all, err := c.undoAll(ctx, records, func(r Record) string { return filepath.Join(dir, r.ID+openSuffix) }, func(r Record) error { return Done(dir, r.ID) })
+	all, err := c.undoAll(ctx, records, func(r Record) string { return filepath.Join(dir, r.ID+openSuffix) },
+		func(r Record) error { return Done(dir, r.ID) })
 	return all, errors.Join(unreadable, err)
 }
 

@@ -12,7 +12,7 @@ import (
 	"github.com/sparkchaos/sparkchaos/pkg/history"
 )
 
-// NotLandedError is an injection that did not strike, or could not be proven to have struck.
+// NotLandedError is an injection that had no effect, or of which no effect could be proven.
 type NotLandedError struct {
 	Fault string
 	Err   error
@@ -41,7 +41,7 @@ func (e *NotRecoveredError) Error() string {
 func (e *NotRecoveredError) Unwrap() error { return e.Err }
 
 // Disturbance is one fault of a run: it takes a Fault through its states, writes the undo record before anything is
-// touched, and tells the history of each step. Its methods may be called by several goroutines; each waits for the
+// touched, and records each step in the history. Its methods may be called by several goroutines; each waits for the
 // one before it to end.
 type Disturbance struct {
 	name  string
@@ -100,7 +100,7 @@ func (d *Disturbance) State() State {
 	return d.state
 }
 
-// Preflight says what would keep the fault from striking on this cluster, before anything is started; nil if nothing is known to.
+// Preflight returns what would keep the fault from taking effect on this cluster, before anything is started; nil if nothing is known to.
 func (d *Disturbance) Preflight(ctx context.Context) error {
 	careful, ok := d.fault.(Careful)
 	if !ok {
@@ -112,7 +112,7 @@ func (d *Disturbance) Preflight(ctx context.Context) error {
 	return nil
 }
 
-// Inject resolves the target, writes the undo record, strikes and proves it. It returns a NotLandedError when the
+// Inject resolves the target, writes the undo record, injects the fault and proves its effect. It returns a NotLandedError when the
 // fault did not land, a TransitionError when it was injected before, and otherwise what cost the history an event.
 func (d *Disturbance) Inject(ctx context.Context) error {
 	d.working.Lock()
@@ -132,7 +132,7 @@ func (d *Disturbance) Inject(ctx context.Context) error {
 	if err := d.begin(); err != nil {
 		return d.didNotLand(errors.Join(err, d.abandon()))
 	}
-	if err := d.strike(ctx); err != nil {
+	if err := d.act(ctx); err != nil {
 		return err
 	}
 	d.watch = startWatch(ctx, d.fault, d.env, d.target)
@@ -160,7 +160,7 @@ func (d *Disturbance) journal() error {
 	return nil
 }
 
-// begin tells the history what is about to be done. Without a history nothing is done: no one could judge it.
+// begin records in the history what is about to be done. Without a history nothing is done: no one could judge it.
 func (d *Disturbance) begin() error {
 	if err := d.step(Journaled, history.FaultData{Detail: map[string]string{"record": d.record.ID}}); err != nil {
 		return err
@@ -177,7 +177,7 @@ func (d *Disturbance) abandon() error {
 	return err
 }
 
-func (d *Disturbance) strike(ctx context.Context) error {
+func (d *Disturbance) act(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, d.env.LandWithin+d.patience())
 	defer cancel()
 	if err := d.mayAct(ctx); err != nil { // to write the record took its time
@@ -197,7 +197,7 @@ func (d *Disturbance) strike(ctx context.Context) error {
 	return d.prove(Landed, proof)
 }
 
-// patience is what a target needs to be struck beyond the usual bound, such as the grace period of a pod.
+// patience is the time that a fault needs to take effect beyond the usual bound, such as the grace period of a pod.
 func (d *Disturbance) patience() time.Duration {
 	slow, ok := d.fault.(Patient)
 	if !ok {
@@ -312,7 +312,7 @@ func (d *Disturbance) prove(state State, proof Proof) error {
 	return d.step(state, history.FaultData{Evidence: evidence, Detail: proof.Detail})
 }
 
-// step enters a state and tells the history. The state is entered even if the history refuses the event.
+// step enters a state and records it in the history. The state is entered even if the history refuses the event.
 func (d *Disturbance) step(to State, data history.FaultData) error {
 	if err := d.enter(to); err != nil {
 		return err

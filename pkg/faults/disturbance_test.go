@@ -170,7 +170,8 @@ func TestCleanUpRecoversWhatIsActive(t *testing.T) {
 	}{
 		{name: "planned: nothing to do"},
 		{name: "landed", inject: true, events: []string{"journaled", "injecting", "landed", "recovering", "recovered"}},
-		{name: "did not land: undone to be sure", fault: fakeFault{inject: errBroken}, inject: true, events: []string{"journaled", "injecting", "didNotLand", "recovering", "recovered"}},
+		{name: "did not land: undone to be sure", fault: fakeFault{inject: errBroken}, inject: true,
+			events: []string{"journaled", "injecting", "didNotLand", "recovering", "recovered"}},
 		{name: "no target: nothing was done", fault: fakeFault{resolve: errBroken}, inject: true, events: []string{"didNotLand"}},
 	}
 	for _, test := range tests {

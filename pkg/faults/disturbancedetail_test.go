@@ -51,7 +51,8 @@ func TestADisturbanceSaysWhatItIs(t *testing.T) {
 func TestNewDisturbanceRefuses(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	if d, err := NewDisturbance("lose", "fake", func() {}, &fakeFault{}, w.env); err == nil || !strings.Contains(err.Error(), "fault lose: arguments: ") {
+	if d, err := NewDisturbance("lose", "fake", func() {}, &fakeFault{}, w.env); err == nil ||
+		!strings.Contains(err.Error(), "fault lose: arguments: ") {
 		t.Errorf("arguments that have no JSON: got %v and %v, want an error that names the fault", d, err)
 	}
 }
@@ -64,7 +65,8 @@ func TestErrorsTellTheirCause(t *testing.T) {
 	if err := d.Inject(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if err := d.Recover(t.Context()); !errors.Is(err, errBroken) || !strings.Contains(err.Error(), "fault f was not recovered: "+errBroken.Error()) {
+	if err := d.Recover(t.Context()); !errors.Is(err, errBroken) ||
+		!strings.Contains(err.Error(), "fault f was not recovered: "+errBroken.Error()) {
 		t.Errorf("got %v, want the cause", err)
 	}
 	if err := newFake(t, newWorld(t), &fakeFault{inject: errBroken}).Inject(t.Context()); !errors.Is(err, errBroken) {
@@ -84,8 +86,10 @@ func TestWhoMayNotActDoesNothing(t *testing.T) {
 		open   int
 	}{
 		{"before the record", 1, []string{"didNotLand", "recovering", "recovered"}, Recovered, nil, 0},
-		{"before the injection: the record is closed again", 2, []string{"journaled", "injecting", "didNotLand", "recovering", "recovered"}, Recovered, nil, 0},
-		{"before the recovery: the record stays open", 3, []string{"journaled", "injecting", "landed", "recovering", "notRecovered"}, NotRecovered, []string{"inject"}, 1},
+		{"before the injection: the record is closed again", 2, []string{"journaled", "injecting", "didNotLand", "recovering", "recovered"},
+			Recovered, nil, 0},
+		{"before the recovery: the record stays open", 3, []string{"journaled", "injecting", "landed", "recovering", "notRecovered"},
+			NotRecovered, []string{"inject"}, 1},
 		{"never", 9, []string{"journaled", "injecting", "landed", "recovering", "recovered"}, Recovered, []string{"inject", "recover"}, 0},
 	}
 	for _, test := range tests {
@@ -182,7 +186,8 @@ func TestARefusedEventIsTold(t *testing.T) {
 		t.Errorf("got %v, want both causes", err)
 	}
 	w = newWorld(t)
-	if err := newFake(t, w, &fakeFault{landed: other}).Inject(t.Context()); !errors.As(err, &notLanded) || errors.Is(err, errBroken) || strings.Contains(err.Error(), "\n") {
+	if err := newFake(t, w, &fakeFault{landed: other}).Inject(t.Context()); !errors.As(err, &notLanded) || errors.Is(err, errBroken) ||
+		strings.Contains(err.Error(), "\n") {
 		t.Errorf("got %v, want one cause", err)
 	}
 }
@@ -373,7 +378,8 @@ func TestCleanUpGoesOnUntilItIsDone(t *testing.T) {
 			t.Errorf("got %v in state %s, want that it is clean", err, d.State())
 		}
 	}
-	if diff := cmp.Diff([]string{"journaled", "injecting", "landed", "recovering", "notRecovered", "recovering", "recovered"}, w.emitter.Types()); diff != "" {
+	if diff := cmp.Diff([]string{"journaled", "injecting", "landed", "recovering", "notRecovered", "recovering", "recovered"},
+		w.emitter.Types()); diff != "" {
 		t.Errorf("events (-want +got):\n%s", diff)
 	}
 }

@@ -35,7 +35,8 @@ func newWorld(t *testing.T) *world {
 	dir := t.TempDir()
 	w := &world{emitter: &historytest.Emitter{Err: errBroken}, dir: dir}
 	w.env = Env{
-		Run: "run-1", Fault: "f", Kind: "a kind", ClusterKind: "embedded", Machines: fakeMachines{}, Emitter: w.emitter, Journal: openJournal(t, dir),
+		Run: "run-1", Fault: "f", Kind: "a kind", ClusterKind: "embedded", Machines: fakeMachines{}, Emitter: w.emitter,
+		Journal: openJournal(t, dir),
 		Cluster: testIdentity(), LandWithin: 20 * time.Second, RecoverWithin: 20 * time.Second, PollEvery: time.Millisecond,
 	}.WithDefaults()
 	return w

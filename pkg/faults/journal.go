@@ -43,7 +43,7 @@ type Record struct {
 	// ClusterID is what the cluster is known by, whatever its name is when the fault is undone.
 	ClusterID cluster.Identity `json:"clusterID,omitzero"`
 	Written   time.Time        `json:"written"`
-	// Object is what the fault strikes, Node the machine that is disturbed, or that carries the pod.
+	// Object is the fault's target, Node the machine that is disturbed, or that carries the pod.
 	Object history.Object `json:"object"`
 	Node   string         `json:"node,omitempty"`
 	Undo   Undo           `json:"undo,omitzero"`
@@ -57,7 +57,8 @@ type DamagedRecordError struct {
 
 // Error names the file and what to do.
 func (e *DamagedRecordError) Error() string {
-	return fmt.Sprintf("undo record %s cannot be read: %v; look for nodes that are off, frozen or isolated, bring them back, then delete the file", e.Path, e.Err)
+	return fmt.Sprintf("undo record %s cannot be read: %v; look for nodes that are off, frozen or isolated, bring them back, then "+
+		"delete the file", e.Path, e.Err)
 }
 
 // Unwrap returns the cause.

@@ -197,7 +197,8 @@ func TestValidate(t *testing.T) {
 func TestATornRecordIsNothing(t *testing.T) {
 	t.Parallel()
 	for _, content := range []string{"", "{}", `{"version":2}`} {
-		if record, err := decodeRecord([]byte(content), testUndos()); err == nil || !cmp.Equal(record, Record{}) || !strings.Contains(err.Error(), "torn after") {
+		if record, err := decodeRecord([]byte(content), testUndos()); err == nil || !cmp.Equal(record, Record{}) ||
+			!strings.Contains(err.Error(), "torn after") {
 			t.Errorf("%q gives %+v and %v, want an error", content, record, err)
 		}
 	}

@@ -76,8 +76,9 @@ func decodeUnion(content []byte) (Record, error) {
 		return Record{}, err
 	}
 	return Record{
-		Version: r.Version, ID: r.ID, Run: r.Run, Fault: r.Fault, Kind: r.Kind, ClusterKind: r.ClusterKind, Cluster: r.Cluster, ClusterID: r.ClusterID,
-		Written: r.Written, Object: r.Target.Object, Node: r.Target.Node, Undo: undo,
+		Version: r.Version, ID: r.ID, Run: r.Run, Fault: r.Fault, Kind: r.Kind, ClusterKind: r.ClusterKind, Cluster: r.Cluster,
+		ClusterID: r.ClusterID,
+		Written:   r.Written, Object: r.Target.Object, Node: r.Target.Node, Undo: undo,
 	}, nil
 }
 

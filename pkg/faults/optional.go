@@ -8,7 +8,7 @@ import (
 // What a fault may implement beyond Fault. Each family asserts in its family.go which of its faults do: a method whose name is misspelt
 // would switch the behaviour off.
 
-// Patient is a Fault whose target may need more time to be struck than Env.LandWithin, such as the grace period of a pod.
+// Patient is a Fault that may need more time to take effect than Env.LandWithin, such as the grace period of a pod.
 type Patient interface {
 	// Patience returns the time that the target may take beyond that.
 	Patience(target Target) time.Duration
@@ -16,7 +16,7 @@ type Patient interface {
 
 // Sparing is a Fault that may leave alone what runs on its target.
 type Sparing interface {
-	// LeavesRunning reports whether no pod is struck.
+	// LeavesRunning reports whether no pod is affected.
 	LeavesRunning() bool
 }
 

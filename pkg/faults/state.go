@@ -24,8 +24,8 @@ type State string
 const (
 	Planned      State = "planned"      // nothing was done yet
 	Journaled    State = "journaled"    // the undo record is on disk, nothing was done to the target
-	Injecting    State = "injecting"    // the fault acts; whether it struck is not known
-	Landed       State = "landed"       // it struck, proven from outside
+	Injecting    State = "injecting"    // the fault acts; whether it has taken effect is not known
+	Landed       State = "landed"       // it has taken effect, proven from outside
 	DidNotLand   State = "didNotLand"   // the proof failed; the target may be disturbed in part
 	Recovering   State = "recovering"   // it is being undone
 	Recovered    State = "recovered"    // it was undone, proven from outside; the undo record is closed

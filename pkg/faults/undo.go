@@ -46,7 +46,7 @@ type UndoKind struct {
 	Decode func(Record) (Undoing, error)
 }
 
-// Undoing undoes what one record tells of. All that it knows comes from the record, which may be of another process, or from a cluster
+// Undoing undoes the fault of one record. All that it knows comes from the record, which may be of another process, or from a cluster
 // that others write to as well.
 type Undoing interface {
 	// Validate returns what keeps the record from being acted on. Nothing else is called before it returned nil.
@@ -54,10 +54,10 @@ type Undoing interface {
 	// Conflicts returns what this undoing and one of another open record would both undo, such as "node a (freeze)"; empty if
 	// they have nothing in common. The other one may be of another kind.
 	Conflicts(other Undoing) string
-	// Do undoes it, whether the fault struck, struck in part, not at all, or was undone already. It is called both by the run
+	// Do undoes it, whether the fault took effect, took effect in part or not at all, or was undone already. It is called both by the run
 	// itself and by a clean-up after it.
 	Do(ctx context.Context, env UndoEnv) (Effect, error)
-	// Look looks at what the fault struck and changes nothing. An error says that whoever knows of it did not answer, so that
+	// Look looks at the fault's target and changes nothing. An error says that whoever knows of it did not answer, so that
 	// nobody can tell whether the fault is still in effect.
 	Look(ctx context.Context, env UndoEnv) error
 }
@@ -79,7 +79,7 @@ type UndoEnv struct {
 // Afterwards is what a clean-up knows when the run of the fault is over, and much may have happened since.
 type Afterwards struct {
 	Cluster cluster.Identity // the one that is cleaned up, and that the record is of
-	// SettleWithin is how long a machine that was booted since the fault struck may take to be well.
+	// SettleWithin is how long a machine that was booted since the fault was injected may take to be well.
 	SettleWithin time.Duration
 	// Booted are the machines that this clean-up switched on.
 	Booted map[string]bool
@@ -99,7 +99,8 @@ func (k UndoKinds) Decode(r Record) (Undoing, error) {
 		for _, kind := range k {
 			names = append(names, kind.Name)
 		}
-		return nil, fmt.Errorf("undo of kind %q is unknown: expected one of %v; a program whose catalogue has it can clean up", r.Undo.Kind, names)
+		return nil, fmt.Errorf("undo of kind %q is unknown: expected one of %v; a program whose catalogue has it can clean up", r.Undo.Kind,
+			names)
 	}
 	undoing, err := k[i].Decode(r)
 	if err != nil {
@@ -116,7 +117,7 @@ func (k UndoKinds) rank(u Undo) int {
 	return 0
 }
 
-// LookAt looks at what the fault of an open record struck. An error says that whoever knows of it did not answer, so that nobody can say
+// LookAt looks at the target of an open record's fault. An error says that whoever knows of it did not answer, so that nobody can say
 // whether the fault is still in effect.
 func (k UndoKinds) LookAt(ctx context.Context, env UndoEnv, record Record) error {
 	undoing, err := k.Decode(record)
@@ -124,7 +125,7 @@ func (k UndoKinds) LookAt(ctx context.Context, env UndoEnv, record Record) error
 		err = undoing.Look(ctx, env)
 	}
 	if err != nil {
-		return fmt.Errorf("look at what fault %s struck: %w", record.Fault, err)
+		return fmt.Errorf("look at the target of fault %s: %w", record.Fault, err)
 	}
 	return nil
 }
@@ -168,7 +169,7 @@ func (n nothing) Look(ctx context.Context, env UndoEnv) error {
 	return LookAtNode(ctx, env.Client, n.node)
 }
 
-// LookAtNode looks whether the API tells of a node. It is part of each Look, for what is left of every fault shows in the API: whether
+// LookAtNode looks for a node in the API. It is part of each Look, for what is left of every fault shows in the API: whether
 // the node is Ready again, how it is marked, whether a pod still ends. A node that is gone is an answer, too.
 func LookAtNode(ctx context.Context, client kubernetes.Interface, name string) error {
 	if client == nil {

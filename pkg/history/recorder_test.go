@@ -142,7 +142,8 @@ func outline(t *testing.T, content []byte) []string {
 		if err := json.Unmarshal(event.Data, &data.Object); err != nil {
 			t.Fatal(err)
 		}
-		if event.Object.UID != string(data.GetUID()) || event.Object.Kind != "Pod" || event.Object.Namespace != "ns" || event.Object.Name != data.GetName() {
+		if event.Object.UID != string(data.GetUID()) || event.Object.Kind != "Pod" || event.Object.Namespace != "ns" ||
+			event.Object.Name != data.GetName() {
 			t.Errorf("event %d says it is about %+v, its data is %v", event.Seq, event.Object, data.Object)
 		}
 		all = append(all, event.Type+" "+event.Object.UID+"@"+data.GetResourceVersion())
@@ -194,8 +195,9 @@ func TestFollower(t *testing.T) {
 		{
 			name: "an idle watch whose time is up is resumed at once: no outage but the back-off's",
 			api: &fakeAPI{
-				lists:   []func() (*unstructured.UnstructuredList, error){listOf("10")},
-				watches: []func() (watch.Interface, error){idle(4 * time.Second), stream(true, watch.Event{Type: watch.Added, Object: object("a", "11")})},
+				lists: []func() (*unstructured.UnstructuredList, error){listOf("10")},
+				watches: []func() (watch.Interface, error){idle(4 * time.Second),
+					stream(true, watch.Event{Type: watch.Added, Object: object("a", "11")})},
 			},
 			backoff: 900 * time.Millisecond,
 			want:    []string{"added a@11"},
@@ -330,8 +332,9 @@ func TestFollowerOfASilentServer(t *testing.T) {
 					kind: kind{name: "Pod", namespace: "ns"}, log: NewWriter(file, SystemClock{}), known: map[string]known{},
 					backoff: wait.Backoff{Duration: 900 * time.Millisecond}, report: func(error) {}, heard: &heard{},
 					objects: &fakeAPI{
-						lists:   []func() (*unstructured.UnstructuredList, error){listOf("10")},
-						watches: []func() (watch.Interface, error){idle(40100 * time.Millisecond), stream(true, watch.Event{Type: watch.Added, Object: object("a", "11")})},
+						lists: []func() (*unstructured.UnstructuredList, error){listOf("10")},
+						watches: []func() (watch.Interface, error){idle(40100 * time.Millisecond),
+							stream(true, watch.Event{Type: watch.Added, Object: object("a", "11")})},
 					},
 				}
 				f.heard.note(time.Now())

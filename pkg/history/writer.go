@@ -25,7 +25,7 @@ var ErrRefused = errors.New("the history does not have this event")
 // ErrClosed is returned by Append once the history was closed.
 var ErrClosed = errors.New("the history is closed")
 
-// Clock tells the time. The clocks of k8s.io/utils/clock implement it.
+// Clock returns the time. The clocks of k8s.io/utils/clock implement it.
 type Clock interface {
 	Now() time.Time
 }
@@ -159,7 +159,8 @@ func (w *Writer) encodeLine(event Event, encodeErr error) ([]byte, error) {
 // refuse writes a Problem event in place of one that cannot be written, and returns the error for Append.
 func (w *Writer) refuse(event Event, why error) error {
 	refused := fmt.Errorf("event %d, %s/%s%s: %w: %w", event.Seq, event.Source, event.Type, named(event.Object), ErrRefused, why)
-	problem := ProblemData{What: fmt.Sprintf("an event could not be written to the history: %s/%s%s", event.Source, event.Type, named(event.Object)), Error: why.Error()}
+	problem := ProblemData{What: fmt.Sprintf("an event could not be written to the history: %s/%s%s", event.Source, event.Type,
+		named(event.Object)), Error: why.Error()}
 	var err error
 	event.Source, event.Type, event.Object = Harness, Problem, nil
 	if event.Data, err = encode(problem); err != nil {

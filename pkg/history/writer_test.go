@@ -94,7 +94,8 @@ func TestWriterGivesReaderWhatWasAppended(t *testing.T) {
 	}
 	start(t, w)
 	var want []Event
-	want = append(want, mustAppend(t, w, Kubernetes, Added, &Object{Kind: "Pod", Namespace: "ns", Name: "p", UID: "u"}, map[string]string{"é": "<\n\">"}))
+	want = append(want, mustAppend(t, w, Kubernetes, Added, &Object{Kind: "Pod", Namespace: "ns", Name: "p", UID: "u"},
+		map[string]string{"é": "<\n\">"}))
 	want = append(want, mustAppend(t, w, Fault, FaultLanded, &Object{Kind: "Fault", Name: "größer"}, nil))
 	want = append(want, mustAppend(t, w, Harness, RunEnded, nil, RunEndData{}))
 	if err := w.Close(); err != nil {
@@ -182,7 +183,8 @@ func TestAnEventThatCannotBeWrittenCostsThatEvent(t *testing.T) {
 		what   string // in the Problem event
 		err    string
 	}{
-		"too large":                  {&Object{Kind: "Pod", Namespace: "ns", Name: "p"}, long, "kubernetes/modified of Pod ns/p", "at most 16777216"},
+		"too large": {&Object{Kind: "Pod", Namespace: "ns", Name: "p"}, long, "kubernetes/modified of Pod ns/p",
+			"at most 16777216"},
 		"too large an object's name": {&Object{Kind: "Pod", Name: long}, nil, "kubernetes/modified", "at most 16777216"},
 		"no JSON":                    {&Object{Kind: "Pod", Name: "p"}, func() {}, "kubernetes/modified of Pod p", "unsupported type"},
 		"broken raw JSON":            {nil, json.RawMessage("{"), "kubernetes/modified", "unexpected end"},

@@ -60,7 +60,8 @@ func fakeCatalogue() scenario.Catalogue {
 		},
 		Anchors: anchor.Entries(),
 		Invariants: []scenario.Entry{
-			{Name: "completes", Doc: "The application ends well.", Args: func() any { return &fakeBoundArgs{} }, Bound: fakeBound(scenario.SinceLaunch)},
+			{Name: "completes", Doc: "The application ends well.", Args: func() any { return &fakeBoundArgs{} },
+				Bound: fakeBound(scenario.SinceLaunch)},
 			{Name: "replaced", Doc: "It is replaced.", Args: func() any { return &fakeBoundArgs{} }, Bound: fakeBound(scenario.SinceFault)},
 			{Name: "recovers", Doc: "It recovers.", Args: func() any { return &fakeBoundArgs{} }, Bound: fakeBound(scenario.SinceFault)},
 			{Name: "gone", Doc: "The old ones are gone.", Args: func() any { return &fakeBoundArgs{} }, Bound: fakeBound(scenario.SinceDriverEnd)},

@@ -21,12 +21,17 @@ func TestMeans(t *testing.T) {
 		want string
 		why  string // or what is refused
 	}{
-		"by the machines":                {can: Capabilities{Actions: machines, ChaosMesh: true, Cloud: true}, want: scenario.ByBuiltin, why: "nothing has to be installed for it"},
-		"by the cloud":                   {can: Capabilities{ChaosMesh: true, Cloud: true}, want: scenario.ByCloud, why: "the cluster cannot do it by itself"},
-		"as the scenario asks":           {by: scenario.ByCloud, can: Capabilities{Actions: machines, ChaosMesh: true, Cloud: true}, want: scenario.ByCloud, why: "the scenario asks for it"},
-		"no cloud":                       {can: Capabilities{ChaosMesh: true}, why: "this one can do nothing\nfault stop: nodeShutdown by the cloud needs nodes that are instances of one"},
-		"no Chaos Mesh":                  {can: Capabilities{Cloud: true}, why: "needs Chaos Mesh"},
-		"what the fault does not know":   {by: scenario.ByChaosMesh, can: Capabilities{ChaosMesh: true}, why: "cannot be brought about by chaosMesh: expected one of builtin, cloud"},
+		"by the machines": {can: Capabilities{Actions: machines, ChaosMesh: true, Cloud: true}, want: scenario.ByBuiltin,
+			why: "nothing has to be installed for it"},
+		"by the cloud": {can: Capabilities{ChaosMesh: true, Cloud: true}, want: scenario.ByCloud,
+			why: "the cluster cannot do it by itself"},
+		"as the scenario asks": {by: scenario.ByCloud, can: Capabilities{Actions: machines, ChaosMesh: true, Cloud: true},
+			want: scenario.ByCloud, why: "the scenario asks for it"},
+		"no cloud": {can: Capabilities{ChaosMesh: true},
+			why: "this one can do nothing\nfault stop: nodeShutdown by the cloud needs nodes that are instances of one"},
+		"no Chaos Mesh": {can: Capabilities{Cloud: true}, why: "needs Chaos Mesh"},
+		"what the fault does not know": {by: scenario.ByChaosMesh, can: Capabilities{ChaosMesh: true},
+			why: "cannot be brought about by chaosMesh: expected one of builtin, cloud"},
 		"what the cluster does not have": {by: scenario.ByCloud, can: Capabilities{Actions: machines, ChaosMesh: true}, why: "--cloud-secret"},
 	} {
 		by, why, err := means(scenario.Fault{Name: "stop", By: tt.by}, entry, tt.can)

@@ -81,10 +81,12 @@ func choices(seed uint64, fault string) *rand.Rand {
 }
 
 // decide returns the steps of one fault.
-func decide(fault scenario.Fault, s *scenario.Scenario, choices *rand.Rand, can Capabilities, catalogue scenario.Catalogue) ([]Step, error) {
+func decide(fault scenario.Fault, s *scenario.Scenario, choices *rand.Rand, can Capabilities, catalogue scenario.Catalogue) ([]Step,
+	error) {
 	entry, known := scenario.Find(catalogue.Faults, fault.Inject.Name)
 	if !known {
-		return nil, fmt.Errorf("fault %s: %s is not in the catalogue of faults (%s)", fault.Name, fault.Inject.Name, strings.Join(scenario.Names(catalogue.Faults), ", "))
+		return nil, fmt.Errorf("fault %s: %s is not in the catalogue of faults (%s)", fault.Name, fault.Inject.Name,
+			strings.Join(scenario.Names(catalogue.Faults), ", "))
 	}
 	if chooser, ok := fault.Inject.Args.(chooser); ok {
 		chooser.Choose(s.Spec.Workload.Executors.Instances, choices.IntN)
@@ -119,7 +121,8 @@ func means(fault scenario.Fault, entry scenario.Entry, can Capabilities) (by, wh
 		known = []string{scenario.ByBuiltin}
 	}
 	if fault.By != "" && !slices.Contains(known, fault.By) {
-		return "", "", fmt.Errorf("fault %s: %s cannot be brought about by %s: expected one of %s", fault.Name, entry.Name, fault.By, strings.Join(known, ", "))
+		return "", "", fmt.Errorf("fault %s: %s cannot be brought about by %s: expected one of %s", fault.Name, entry.Name, fault.By,
+			strings.Join(known, ", "))
 	}
 	var refused []error
 	for i, by := range known {
@@ -133,7 +136,8 @@ func means(fault scenario.Fault, entry scenario.Entry, can Capabilities) (by, wh
 		case !can.ChaosMesh:
 			err = fmt.Errorf("fault %s: %s needs Chaos Mesh, which this kind of cluster cannot have", fault.Name, entry.Name)
 		case by == scenario.ByCloud && !can.Cloud:
-			err = fmt.Errorf("fault %s: %s by the cloud needs nodes that are instances of one, and the Secret by which it is reached (--cloud-secret)", fault.Name, entry.Name)
+			err = fmt.Errorf("fault %s: %s by the cloud needs nodes that are instances of one, and the Secret by which it is reached "+
+				"(--cloud-secret)", fault.Name, entry.Name)
 		}
 		if err != nil {
 			refused = append(refused, err)

@@ -29,8 +29,9 @@ type Plan struct {
 
 // Origin names the scenario that a plan was made from.
 type Origin struct {
-	Name        string            `json:"name" pattern:"^[a-z0-9]([-a-z0-9]{0,43}[a-z0-9])?$"`
-	Digest      string            `json:"digest" pattern:"^sha256:[0-9a-f]{64}$"` // of the scenario with its defaults, written as YAML: comments and layout do not count
+	Name string `json:"name" pattern:"^[a-z0-9]([-a-z0-9]{0,43}[a-z0-9])?$"`
+	// of the scenario with its defaults, written as YAML: comments and layout do not count
+	Digest      string            `json:"digest" pattern:"^sha256:[0-9a-f]{64}$"`
 	Description string            `json:"description,omitempty"`
 	Labels      map[string]string `json:"labels,omitempty"`
 }

@@ -228,7 +228,8 @@ func TestTimingsAreThoseOfTheClusters(t *testing.T) {
 		}
 		knobs := scenario.Timing{Name: name}.Resolve()
 		got := cluster.Timing{
-			Name: name, NodeStatusUpdateFrequency: time.Duration(knobs.NodeStatusUpdateFrequency), NodeLeaseDuration: time.Duration(knobs.NodeLeaseDuration),
+			Name: name, NodeStatusUpdateFrequency: time.Duration(knobs.NodeStatusUpdateFrequency),
+			NodeLeaseDuration: time.Duration(knobs.NodeLeaseDuration),
 			NodeMonitorPeriod: time.Duration(knobs.NodeMonitorPeriod), NodeMonitorGracePeriod: time.Duration(knobs.NodeMonitorGracePeriod),
 		}
 		if diff := cmp.Diff(want, got); diff != "" {

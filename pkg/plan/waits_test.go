@@ -18,7 +18,8 @@ func expecting(settle time.Duration, bounds map[string]time.Duration) *Plan {
 			p.Expect = append(p.Expect, scenario.Expectation{Name: name, Args: &fakeBoundArgs{Within: scenario.Duration(within)}})
 		}
 	}
-	p.Expect = append(p.Expect, scenario.Expectation{Name: "nothingLeftBehind", Args: &fakeNone{}}, scenario.Expectation{Name: "unheardOf", Args: &fakeNone{}})
+	p.Expect = append(p.Expect, scenario.Expectation{Name: "nothingLeftBehind", Args: &fakeNone{}},
+		scenario.Expectation{Name: "unheardOf", Args: &fakeNone{}})
 	return p
 }
 
@@ -62,7 +63,8 @@ func TestWaits(t *testing.T) {
 			Waits{Settle: 2 * minute, Aftermath: Wait{45 * second, ""}}, 2 * minute, "",
 		},
 		"a bound of nothing": {
-			2 * minute, map[string]time.Duration{"completes": 0}, minute, Waits{Settle: 2 * minute, Aftermath: Wait{45 * second, ""}}, 2 * minute, "",
+			2 * minute, map[string]time.Duration{"completes": 0}, minute, Waits{Settle: 2 * minute, Aftermath: Wait{45 * second, ""}}, 2 * minute,
+			"",
 		},
 	}
 	for name, tt := range tests {
@@ -80,7 +82,8 @@ func TestWaits(t *testing.T) {
 			if err := Explain(&text, p, fakeCatalogue(), components.All()); err != nil {
 				t.Fatal(err)
 			}
-			if tt.says == "" && (strings.Contains(text.String(), "in any case") || strings.Contains(text.String(), "watched for")) || !strings.Contains(text.String(), tt.says) {
+			if tt.says == "" && (strings.Contains(text.String(), "in any case") || strings.Contains(text.String(), "watched for")) ||
+				!strings.Contains(text.String(), tt.says) {
 				t.Errorf("it is explained as\n%s\nwant %q", text.String(), tt.says)
 			}
 		})

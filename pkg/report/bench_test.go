@@ -36,13 +36,17 @@ func podData(uid, name, owner, node, phase string, number int) map[string]any {
 	pod := map[string]any{
 		"apiVersion": "v1", "kind": "Pod",
 		"metadata": map[string]any{"uid": uid, "name": name, "namespace": "n", "creationTimestamp": "2026-01-02T03:04:05Z",
-			"resourceVersion": fmt.Sprint(number), "labels": map[string]any{"spark-exec-id": fmt.Sprint(number), "spark-role": "executor", "spark-app-selector": "spark-0123456789abcdef"},
+			"resourceVersion": fmt.Sprint(number), "labels": map[string]any{"spark-exec-id": fmt.Sprint(number), "spark-role": "executor",
+				"spark-app-selector": "spark-0123456789abcdef"},
 			"ownerReferences": []any{map[string]any{"kind": "Pod", "name": "driver", "uid": owner, "controller": true}}},
-		"spec":   map[string]any{"nodeName": node, "containers": []any{map[string]any{"name": "executor", "image": "docker.io/sparkchaos/spark:4.1.0", "env": env}}},
-		"status": map[string]any{"phase": phase, "conditions": []any{map[string]any{"type": "Ready", "status": "True", "lastTransitionTime": "2026-01-02T03:04:05Z"}}},
+		"spec": map[string]any{"nodeName": node,
+			"containers": []any{map[string]any{"name": "executor", "image": "docker.io/sparkchaos/spark:4.1.0", "env": env}}},
+		"status": map[string]any{"phase": phase,
+			"conditions": []any{map[string]any{"type": "Ready", "status": "True", "lastTransitionTime": "2026-01-02T03:04:05Z"}}},
 	}
 	if owner == "job" {
-		pod["metadata"].(map[string]any)["ownerReferences"] = []any{map[string]any{"kind": "Job", "name": "driver", "uid": "job", "controller": true}}
+		pod["metadata"].(map[string]any)["ownerReferences"] = []any{map[string]any{"kind": "Job", "name": "driver", "uid": "job",
+			"controller": true}}
 	}
 	return pod
 }
@@ -65,22 +69,27 @@ func writeSynthetic(tb testing.TB, directory string, pods int) {
 			tb.Fatal(err)
 		}
 		seq++
-		if err := encoder.Encode(history.Event{Seq: seq, Offset: at, Wall: base.Add(at), Source: source, Type: kind, Object: object, Data: encoded}); err != nil {
+		if err := encoder.Encode(history.Event{Seq: seq, Offset: at, Wall: base.Add(at), Source: source, Type: kind, Object: object,
+			Data: encoded}); err != nil {
 			tb.Fatal(err)
 		}
 	}
-	add(0, history.Harness, history.RunStarted, nil, history.RunData{FormatVersion: history.FormatVersion, RunID: "synthetic", Scenario: "synthetic", Plan: json.RawMessage(`{"steps":[],"expect":[]}`)})
+	add(0, history.Harness, history.RunStarted, nil, history.RunData{FormatVersion: history.FormatVersion, RunID: "synthetic",
+		Scenario: "synthetic", Plan: json.RawMessage(`{"steps":[],"expect":[]}`)})
 	for i := range 100 {
 		name := fmt.Sprintf("worker-%d", i)
 		add(time.Second, history.Kubernetes, history.Added, &history.Object{Kind: "Node", Name: name, UID: name},
 			map[string]any{"status": map[string]any{"conditions": []any{map[string]any{"type": "Ready", "status": "True"}}}})
 	}
-	add(time.Second, history.Harness, history.WorkloadLaunched, nil, history.WorkloadData{Namespace: "n", DriverKind: "Job", DriverName: "driver", DriverUID: "job"})
-	add(2*time.Second, history.Kubernetes, history.Added, &history.Object{Kind: "Pod", Namespace: "n", Name: "driver", UID: "driver"}, podData("driver", "driver", "job", "worker-0", "Running", 0))
+	add(time.Second, history.Harness, history.WorkloadLaunched, nil,
+		history.WorkloadData{Namespace: "n", DriverKind: "Job", DriverName: "driver", DriverUID: "job"})
+	add(2*time.Second, history.Kubernetes, history.Added, &history.Object{Kind: "Pod", Namespace: "n", Name: "driver", UID: "driver"},
+		podData("driver", "driver", "job", "worker-0", "Running", 0))
 	for i := range pods {
 		uid, name, node := fmt.Sprintf("uid-%d", i), fmt.Sprintf("driver-exec-%d", i), fmt.Sprintf("worker-%d", i%100)
 		at := 3*time.Second + time.Duration(i)*50*time.Millisecond
-		for n, state := range []struct{ kind, node, phase string }{{"added", "", "Pending"}, {"modified", node, "Pending"}, {"modified", node, "Running"}, {"modified", node, "Succeeded"}, {"deleted", node, "Succeeded"}} {
+		for n, state := range []struct{ kind, node, phase string }{{"added", "", "Pending"}, {"modified", node, "Pending"},
+			{"modified", node, "Running"}, {"modified", node, "Succeeded"}, {"deleted", node, "Succeeded"}} {
 			add(at+time.Duration(n)*time.Second, history.Kubernetes, state.kind, &history.Object{Kind: "Pod", Namespace: "n", Name: name, UID: uid},
 				podData(uid, name, "driver", state.node, state.phase, i))
 		}
@@ -94,8 +103,8 @@ func writeSynthetic(tb testing.TB, directory string, pods int) {
 	}
 }
 
-// BenchmarkReport prints how large reports are and how fast a browser shows them, and fails where a bar is missed that does not depend on how
-// busy the machine is.
+// BenchmarkReport prints how large reports are and how fast a browser shows them, and fails where a bar is missed that does not depend on
+// how busy the machine is.
 func BenchmarkReport(b *testing.B) {
 	script, err := os.Stat(filepath.Join("html", "assets", "report.js"))
 	if err != nil {
@@ -133,7 +142,8 @@ func manySpans(b *testing.B) string {
 		lane := timeline.Lane{Group: timeline.Nodes, Name: fmt.Sprintf("node %d", i)}
 		for n := range manyItems / 10 {
 			from := time.Duration(n) * time.Minute / (manyItems / 10)
-			lane.Spans = append(lane.Spans, timeline.Span{From: from, To: from + 100*time.Millisecond, State: timeline.Running, Text: "x", Events: []int64{1}})
+			lane.Spans = append(lane.Spans, timeline.Span{From: from, To: from + 100*time.Millisecond, State: timeline.Running, Text: "x",
+				Events: []int64{1}})
 		}
 		t.Lanes = append(t.Lanes, lane)
 	}

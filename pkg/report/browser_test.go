@@ -62,7 +62,8 @@ func (p *tab) hear(format string, args ...any) {
 func newTab(t testing.TB, width, height int) *tab {
 	t.Helper()
 	options := append(slices.Clone(chromedp.DefaultExecAllocatorOptions[:]),
-		chromedp.ExecPath(chromium(t)), chromedp.NoSandbox, chromedp.DisableGPU, chromedp.WindowSize(width, height), chromedp.WSURLReadTimeout(browserWait))
+		chromedp.ExecPath(chromium(t)), chromedp.NoSandbox, chromedp.DisableGPU, chromedp.WindowSize(width,
+			height), chromedp.WSURLReadTimeout(browserWait))
 	parent, stop := chromedp.NewExecAllocator(t.Context(), options...)
 	t.Cleanup(stop)
 	ctx, closeTab := chromedp.NewContext(parent)
@@ -185,7 +186,8 @@ func TestReportInABrowser(t *testing.T) {
 	})
 	t.Run("the keyboard moves and zooms", func(t *testing.T) {
 		shown := func() [2]float64 {
-			return [2]float64{value[float64](t, p, `Number(document.getElementById("app").dataset.from)`), value[float64](t, p, `Number(document.getElementById("app").dataset.to)`)}
+			return [2]float64{value[float64](t, p, `Number(document.getElementById("app").dataset.from)`),
+				value[float64](t, p, `Number(document.getElementById("app").dataset.to)`)}
 		}
 		p.run(t, chromedp.Focus("canvas.lanes", chromedp.ByQuery), chromedp.KeyEvent("0"))
 		all := shown()
@@ -200,14 +202,16 @@ func TestReportInABrowser(t *testing.T) {
 	t.Run("a link shows its event and object", func(t *testing.T) {
 		seq := verdict.Faults[0].Evidence
 		p.run(t, chromedp.Navigate(file+fmt.Sprintf("#e%d", seq)), ready(), chromedp.WaitVisible("section.event pre", chromedp.ByQuery))
-		if got := value[string](t, p, `document.querySelector("section.event").innerText`); !strings.Contains(got, fmt.Sprintf("#%d", seq)) || !strings.Contains(got, "nodePowerOff") {
+		if got := value[string](t, p, `document.querySelector("section.event").innerText`); !strings.Contains(got, fmt.Sprintf("#%d", seq)) ||
+			!strings.Contains(got, "nodePowerOff") {
 			t.Errorf("the event is %q", got)
 		}
 		p.shoot(t, "event")
 	})
 	t.Run("a search finds pods and events", func(t *testing.T) {
 		for text, want := range map[string]string{"driver 2": "1 of 1: driver 2", "executor": "1 of 4", "nothing like this": "nothing found"} {
-			p.run(t, chromedp.SetValue("#app input", text, chromedp.ByQuery), chromedp.Evaluate(`document.querySelector("#app input").dispatchEvent(new Event("input"))`, nil),
+			p.run(t, chromedp.SetValue("#app input", text, chromedp.ByQuery),
+				chromedp.Evaluate(`document.querySelector("#app input").dispatchEvent(new Event("input"))`, nil),
 				chromedp.SendKeys("#app input", kb.Enter, chromedp.ByQuery))
 			if got := value[string](t, p, `document.querySelector("#app .count").innerText`); !strings.Contains(got, want) {
 				t.Errorf("%q finds %q, want %q", text, got, want)
@@ -216,7 +220,8 @@ func TestReportInABrowser(t *testing.T) {
 	})
 	t.Run("logs are text without colours", func(t *testing.T) {
 		p.run(t, chromedp.Focus("canvas.lanes", chromedp.ByQuery), chromedp.KeyEvent("0"),
-			chromedp.Poll(`document.querySelector(".logs").textContent.includes("WARN red </script>")`, nil, chromedp.WithPollingTimeout(browserWait)))
+			chromedp.Poll(`document.querySelector(".logs").textContent.includes("WARN red </script>")`, nil,
+				chromedp.WithPollingTimeout(browserWait)))
 	})
 	p.silent(t)
 }
@@ -272,7 +277,8 @@ func TestReportOnPaper(t *testing.T) {
 		printed, _, err = page.PrintToPDF().WithPreferCSSPageSize(true).WithPrintBackground(true).Do(ctx)
 		return err
 	}))
-	if !bytes.HasPrefix(printed, []byte("%PDF")) || !bytes.Contains(printed, []byte("/MediaBox [0 0 594.9")) && !bytes.Contains(printed, []byte("/MediaBox [0 0 595")) {
+	if !bytes.HasPrefix(printed, []byte("%PDF")) || !bytes.Contains(printed, []byte("/MediaBox [0 0 594.9")) &&
+		!bytes.Contains(printed, []byte("/MediaBox [0 0 595")) {
 		t.Errorf("%d bytes are no PDF of A4", len(printed))
 	}
 	p.run(t, emulation.SetEmulatedMedia().WithMedia("print"))
@@ -306,7 +312,8 @@ func TestHostileNamesInABrowser(t *testing.T) {
 		t.Fatal(err)
 	}
 	p := newTab(t, 1400, 1000)
-	p.run(t, chromedp.Navigate(address(t, verdict, info)+fmt.Sprintf("#e%d", verdict.Results[0].Evidence[1])), ready(), chromedp.WaitVisible("section.event pre", chromedp.ByQuery))
+	p.run(t, chromedp.Navigate(address(t, verdict, info)+fmt.Sprintf("#e%d", verdict.Results[0].Evidence[1])), ready(),
+		chromedp.WaitVisible("section.event pre", chromedp.ByQuery))
 	if n := value[int](t, p, `document.images.length + document.querySelectorAll("script").length`); n != 3 {
 		t.Errorf("%d images and scripts, want the page's own 3 scripts", n)
 	}

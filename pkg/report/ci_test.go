@@ -18,12 +18,14 @@ import (
 // ctrfObjects are the members that the schema of CTRF requires and allows, by the path of the object.
 func ctrfObjects() map[string][2][]string {
 	return map[string][2][]string{
-		"":                                {{"reportFormat", "specVersion", "results"}, {"generatedBy"}},
-		"results":                         {{"tool", "summary", "tests"}, {"environment"}},
-		"results.tool":                    {{"name"}, {"version"}},
-		"results.summary":                 {{"tests", "passed", "failed", "pending", "skipped", "other", "start", "stop"}, {"flaky", "suites", "duration"}},
-		"results.environment":             {nil, {"testEnvironment", "extra"}},
-		"results.tests[]":                 {{"name", "status", "duration"}, {"rawStatus", "suite", "message", "trace", "retries", "flaky", "retryAttempts", "labels", "attachments"}},
+		"":             {{"reportFormat", "specVersion", "results"}, {"generatedBy"}},
+		"results":      {{"tool", "summary", "tests"}, {"environment"}},
+		"results.tool": {{"name"}, {"version"}},
+		"results.summary": {{"tests", "passed", "failed", "pending", "skipped", "other", "start", "stop"},
+			{"flaky", "suites", "duration"}},
+		"results.environment": {nil, {"testEnvironment", "extra"}},
+		"results.tests[]": {{"name", "status", "duration"},
+			{"rawStatus", "suite", "message", "trace", "retries", "flaky", "retryAttempts", "labels", "attachments"}},
 		"results.tests[].retryAttempts[]": {{"attempt", "status"}, {"duration", "message"}},
 		"results.tests[].attachments[]":   {{"name", "contentType", "path"}, nil},
 	}
@@ -152,7 +154,8 @@ func TestAnnotations(t *testing.T) {
 	}
 	line := regexp.MustCompile(`^::error title=[^:,\r\n]*::[^\r\n]*$`)
 	for n := range 25 {
-		runs := append(slices.Repeat([]Run{{notLanded(), info()}}, n), Run{violated(), info()}, Run{hostile(), hostileInfo()}, Run{passing(), info()})
+		runs := append(slices.Repeat([]Run{{notLanded(), info()}}, n), Run{violated(), info()}, Run{hostile(), hostileInfo()},
+			Run{passing(), info()})
 		lines := Annotations(runs)
 		if len(lines) > MaxAnnotations || len(lines) != min(n+2, MaxAnnotations) || !strings.Contains(lines[0], "violation") {
 			t.Errorf("%d runs have %d: %v", n+2, len(lines), lines)

@@ -87,15 +87,17 @@ type ctrfEnvironment struct {
 
 // ctrfFormat is a report for tools that read JSON instead of JUnit.
 func ctrfFormat() definition {
-	return definition{format: CTRF, file: "ctrf.json", asked: true, render: func(verdict check.RunVerdict, info RunInfo, _ Style) ([]byte, error) {
-		return RenderCTRF([]Run{{Verdict: verdict, Info: info}})
-	}}
+	return definition{format: CTRF, file: "ctrf.json", asked: true,
+		render: func(verdict check.RunVerdict, info RunInfo, _ Style) ([]byte, error) {
+			return RenderCTRF([]Run{{Verdict: verdict, Info: info}})
+		}}
 }
 
 // RenderCTRF returns the CTRF report of runs: a test for each case of each plan. The worst of its runs decides.
 func RenderCTRF(runs []Run) ([]byte, error) {
 	plans := byPlan(runs)
-	r := ctrfReport{Format: "CTRF", Version: ctrfVersion, GeneratedBy: "sparkchaos", Results: ctrfResults{Tool: ctrfTool{Name: "sparkchaos"}, Tests: []ctrfTest{}}}
+	r := ctrfReport{Format: "CTRF", Version: ctrfVersion, GeneratedBy: "sparkchaos",
+		Results: ctrfResults{Tool: ctrfTool{Name: "sparkchaos"}, Tests: []ctrfTest{}}}
 	r.Results.Summary.Suites = len(plans)
 	for _, plan := range plans {
 		cases, err := plan.cases()

@@ -135,7 +135,8 @@ func (p *pointList) counts(record *tell.Record) {
 	for _, each := range []struct {
 		what string
 		took time.Duration
-	}{{"application took", c.Took}, {"baseline took", c.Baseline}, {"task time lost", c.Lost}, {"longest time without progress", c.Standstill}} {
+	}{{"application took", c.Took}, {"baseline took", c.Baseline}, {"task time lost", c.Lost}, {"longest time without progress",
+		c.Standstill}} {
 		if each.took > 0 {
 			p.add("counts", each.what, wording.Duration(each.took))
 		}
@@ -144,7 +145,8 @@ func (p *pointList) counts(record *tell.Record) {
 		what string
 		n    int
 	}{
-		{"driver incarnations", len(record.Model.Incarnations())}, {"drivers lost", c.Drivers}, {"executors lost", c.Executors}, {"tasks that ended well", c.Tasks},
+		{"driver incarnations", len(record.Model.Incarnations())}, {"drivers lost", c.Drivers}, {"executors lost", c.Executors},
+		{"tasks that ended well", c.Tasks},
 		{"tasks done again", c.Again}, {"attempts that were cut", c.Cut}, {"batches", c.Batches}, {"batches done again", c.BatchesAgain},
 	} {
 		p.add("counts", each.what, fmt.Sprint(each.n))

@@ -22,13 +22,14 @@ const summaryCut = "\n\n**This summary is cut: it would be larger than GitHub sh
 
 // githubFormat is the summary of a step of GitHub Actions.
 func githubFormat() definition {
-	return definition{format: GitHub, file: "summary.md", asked: true, render: func(verdict check.RunVerdict, info RunInfo, _ Style) ([]byte, error) {
-		return RenderSummary([]Run{{Verdict: verdict, Info: info}}, MaxSummary)
-	}}
+	return definition{format: GitHub, file: "summary.md", asked: true,
+		render: func(verdict check.RunVerdict, info RunInfo, _ Style) ([]byte, error) {
+			return RenderSummary([]Run{{Verdict: verdict, Info: info}}, MaxSummary)
+		}}
 }
 
-// RenderSummary returns the summary of runs for a step of GitHub Actions: a table with the worst first, then what each run says. It has at most
-// so many bytes; what does not fit is cut off with a word.
+// RenderSummary returns the summary of runs for a step of GitHub Actions: a table with the worst first, then what each run says. It has
+// at most so many bytes; what does not fit is cut off with a word.
 func RenderSummary(runs []Run, most int) ([]byte, error) {
 	runs = slices.Clone(runs)
 	slices.SortStableFunc(runs, func(a, b Run) int {
@@ -68,7 +69,8 @@ func summaryTable(out *bytes.Buffer, runs []Run) {
 	if len(words) == 0 {
 		words = []string{"nothing was judged"}
 	}
-	fmt.Fprintf(out, "# sparkchaos: %s: %s\n\n| Scenario | Seed | Verdict | Took | Why |\n|%s\n", wording.Count(len(runs), "run"), strings.Join(words, ", "), strings.Repeat(" --- |", 5))
+	fmt.Fprintf(out, "# sparkchaos: %s: %s\n\n| Scenario | Seed | Verdict | Took | Why |\n|%s\n", wording.Count(len(runs), "run"),
+		strings.Join(words, ", "), strings.Repeat(" --- |", 5))
 	for _, run := range runs {
 		verdict := markdown(strings.ToLower(headline(run.Verdict, run.Info)))
 		if run.Verdict.Verdict != check.Pass {
@@ -105,7 +107,8 @@ func Annotations(runs []Run) []string {
 		}
 	}
 	if more := len(lines) - (MaxAnnotations - 1); more > 1 {
-		lines = append(lines[:MaxAnnotations-1], annotation("sparkchaos", fmt.Sprintf("%d more runs did not pass; the summary lists them all", more)))
+		lines = append(lines[:MaxAnnotations-1],
+			annotation("sparkchaos", fmt.Sprintf("%d more runs did not pass; the summary lists them all", more)))
 	}
 	return lines
 }

@@ -17,7 +17,8 @@ func TestAnInterruptedRunSaysSoFirst(t *testing.T) {
 		history string
 		want    bool // whether it was interrupted
 	}{
-		"interrupted":              {`{"seq":1,"type":"runStarted"}` + "\n" + `{"seq":2,"type":"runEnded","data":{"interrupted":true}}` + "\n", true},
+		"interrupted": {`{"seq":1,"type":"runStarted"}` + "\n" + `{"seq":2,"type":"runEnded","data":{"interrupted":true}}` + "\n",
+			true},
 		"interrupted after much":   {long + `{"seq":2,"type":"runEnded","data":{"interrupted":true}}` + "\n", true},
 		"ended":                    {`{"seq":2,"type":"runEnded","data":{}}` + "\n", false},
 		"an interrupt is not last": {`{"seq":1,"type":"runEnded","data":{"interrupted":true}}` + "\n" + `{"seq":2,"type":"pod"}` + "\n", false},
@@ -56,7 +57,8 @@ func TestAnInterruptedRunSaysSoFirst(t *testing.T) {
 // TestTheLineThatRunsItAgainAsksAgain leaves out what answers the question, also of runs of earlier versions.
 func TestTheLineThatRunsItAgainAsksAgain(t *testing.T) {
 	t.Parallel()
-	info := RunInfo{Directory: "runs/x", Environment: Environment{Flags: []string{"--allow-context=lab", "--yes=true", "--yes", "-y", "--context=lab"}}}
+	info := RunInfo{Directory: "runs/x", Environment: Environment{Flags: []string{"--allow-context=lab", "--yes=true", "--yes", "-y",
+		"--context=lab"}}}
 	if got, want := info.rerun(), "sparkchaos run --plan runs/x/plan.yaml --allow-context=lab --context=lab"; got != want {
 		t.Errorf("%q, want %q", got, want)
 	}
@@ -66,8 +68,9 @@ func TestTheLineThatRunsItAgainAsksAgain(t *testing.T) {
 func TestHowLongTheRunTook(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct{ history, want string }{
-		"ended": {`{"seq":1,"offset":0,"type":"runStarted"}` + "\n" + `{"seq":2,"offset":133500000000,"type":"runEnded","data":{}}` + "\n", ` time="133.500"`},
-		"torn":  {`{"seq":1,"offset":5,"type":"pod"}` + "\n" + `{"seq":2,"offset":1335000`, ""},
+		"ended": {`{"seq":1,"offset":0,"type":"runStarted"}` + "\n" + `{"seq":2,"offset":133500000000,"type":"runEnded","data":{}}` + "\n",
+			` time="133.500"`},
+		"torn": {`{"seq":1,"offset":5,"type":"pod"}` + "\n" + `{"seq":2,"offset":1335000`, ""},
 	} {
 		directory := t.TempDir()
 		if err := os.WriteFile(filepath.Join(directory, HistoryFile), []byte(tt.history), 0o600); err != nil {

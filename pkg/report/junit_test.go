@@ -25,7 +25,8 @@ type junitElement struct {
 
 func junitSchema() map[string]junitElement {
 	problem := junitElement{required: []string{"type"}, optional: []string{"message"}, text: true}
-	rerun := junitElement{required: []string{"type"}, optional: []string{"message"}, children: []string{"stackTrace", "system-out", "system-err"}}
+	rerun := junitElement{required: []string{"type"}, optional: []string{"message"},
+		children: []string{"stackTrace", "system-out", "system-err"}}
 	text := junitElement{text: true}
 	return map[string]junitElement{
 		"testsuites": {optional: []string{"name", "time", "tests", "failures", "errors"}, children: []string{"testsuite"}},
@@ -37,7 +38,8 @@ func junitSchema() map[string]junitElement {
 		"property":   {required: []string{"name", "value"}},
 		"testcase": {
 			required: []string{"name"}, optional: []string{"classname", "time"},
-			children: []string{"properties", "failure", "error", "rerunFailure", "rerunError", "flakyFailure", "flakyError", "system-out", "system-err"},
+			children: []string{"properties", "failure", "error", "rerunFailure", "rerunError", "flakyFailure", "flakyError", "system-out",
+				"system-err"},
 		},
 		"failure": problem, "error": problem, "rerunFailure": rerun, "rerunError": rerun, "flakyFailure": rerun, "flakyError": rerun,
 		"stackTrace": text, "system-out": text, "system-err": text,
@@ -263,7 +265,8 @@ func TestJUnitShowsTheProofOfAFault(t *testing.T) {
 	}
 	c := caseOf(t, decodeJUnit(t, renderRuns(t, Run{passing(), RunInfo{Directory: directory}})), "lose-driver-node")
 	want := []junitProperty{
-		{"kind", "nodePowerOff"}, {"landed", "true"}, {"recovered", "true"}, {"events", "#120"}, {"proof", "node worker-1 is off; it has no process"},
+		{"kind", "nodePowerOff"}, {"landed", "true"}, {"recovered", "true"}, {"events", "#120"},
+		{"proof", "node worker-1 is off; it has no process"},
 	}
 	if diff := cmp.Diff(want, c.Properties.All); diff != "" {
 		t.Error(diff)
@@ -280,7 +283,8 @@ func TestJUnitTellsTheCauseFirst(t *testing.T) {
 		t.Errorf("the first case is %+v", first)
 	}
 	for _, c := range cases[1:] {
-		if c.Error == nil || !strings.Contains(c.Error.Text, "The run: "+verdict.Reason) || !strings.Contains(c.Output.Text, "[[ATTACHMENT|runs/x/"+MarkdownFile+"]]") {
+		if c.Error == nil || !strings.Contains(c.Error.Text, "The run: "+verdict.Reason) ||
+			!strings.Contains(c.Output.Text, "[[ATTACHMENT|runs/x/"+MarkdownFile+"]]") {
 			t.Errorf("%s does not tell the cause, or links nothing: %+v", c.Name, c.Error)
 		}
 	}

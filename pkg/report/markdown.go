@@ -57,7 +57,8 @@ func markdownInvariants(out io.Writer, entries []entry) {
 	var rows [][]string
 	for _, e := range entries {
 		if r := e.result; r != nil {
-			rows = append(rows, []string{markdown(e.name), bold(e), markdown(r.Measured), markdown(r.Bound), markdown(e.reason), markdown(eventNumbers(r.Evidence, evidenceShown))})
+			rows = append(rows, []string{markdown(e.name), bold(e), markdown(r.Measured), markdown(r.Bound), markdown(e.reason),
+				markdown(eventNumbers(r.Evidence, evidenceShown))})
 		}
 	}
 	markdownTable(out, "Invariants", []string{"Invariant", "Verdict", "Measured", "Bound", "In words", "Evidence"}, rows)

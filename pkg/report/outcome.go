@@ -45,7 +45,8 @@ func judge(verdict check.RunVerdict) []entry {
 	if slices.ContainsFunc(entries, func(e entry) bool { return e.outcome == overall }) {
 		return entries
 	}
-	return append(entries, entry{group: "run", name: "verdict", outcome: overall, verdict: string(verdict.Verdict), reason: clean(verdict.Reason)})
+	return append(entries, entry{group: "run", name: "verdict", outcome: overall, verdict: string(verdict.Verdict),
+		reason: clean(verdict.Reason)})
 }
 
 func outcomeOf(verdict check.Verdict) outcome {

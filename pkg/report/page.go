@@ -28,7 +28,8 @@ func htmlFormat() definition {
 func renderHTML(verdict check.RunVerdict, info RunInfo, _ Style) ([]byte, error) {
 	entries := judge(verdict)
 	page := html.Page{
-		Scenario: verdict.Scenario, Verdict: headline(verdict, info), Reason: verdict.Reason, Rerun: info.rerun(), Tone: tone(outcomeOf(verdict.Verdict)),
+		Scenario: verdict.Scenario, Verdict: headline(verdict, info), Reason: verdict.Reason, Rerun: info.rerun(),
+		Tone:       tone(outcomeOf(verdict.Verdict)),
 		Recoveries: tell.Recoveries(verdict), Facts: facts(verdict, info), Previous: previous(verdict, info),
 	}
 	if info.Interrupted {
@@ -54,7 +55,8 @@ func renderHTML(verdict check.RunVerdict, info RunInfo, _ Style) ([]byte, error)
 			page.Invariants = append(page.Invariants, invariant(e))
 		case e.fault != nil:
 			page.Faults = append(page.Faults, html.Fault{
-				Name: e.name, Kind: e.fault.Kind, State: e.verdict, Reason: e.reason, Tone: tone(e.outcome), Evidence: e.fault.Evidence, Proof: proofs[e.fault.Fault],
+				Name: e.name, Kind: e.fault.Kind, State: e.verdict, Reason: e.reason, Tone: tone(e.outcome), Evidence: e.fault.Evidence,
+				Proof: proofs[e.fault.Fault],
 			})
 		case e.control != nil:
 			page.Control = e.verdict + ": " + e.reason
@@ -84,7 +86,8 @@ func tone(o outcome) html.Tone {
 
 func invariant(e entry) html.Invariant {
 	r := e.result
-	i := html.Invariant{Name: e.name, Verdict: e.verdict, Measured: r.Measured, Bound: r.Bound, Message: e.reason, Tone: tone(e.outcome), Evidence: r.Evidence}
+	i := html.Invariant{Name: e.name, Verdict: e.verdict, Measured: r.Measured, Bound: r.Bound, Message: e.reason, Tone: tone(e.outcome),
+		Evidence: r.Evidence}
 	for _, line := range r.Narrative {
 		i.Lines = append(i.Lines, html.Line{Event: line.Seq, At: line.Offset, Text: line.Text})
 	}
@@ -140,13 +143,15 @@ func figures(record *tell.Record, verdict check.RunVerdict) []html.Figure {
 	if cost.Took > 0 {
 		f := html.Figure{Name: "The application took", Value: wording.Duration(cost.Took), Note: "without faults: not known"}
 		if cost.Baseline > 0 {
-			f.Note = fmt.Sprintf("without faults %s (%+.0f %%)", wording.Duration(cost.Baseline), 100*(cost.Took.Seconds()/cost.Baseline.Seconds()-1))
+			f.Note = fmt.Sprintf("without faults %s (%+.0f %%)", wording.Duration(cost.Baseline),
+				100*(cost.Took.Seconds()/cost.Baseline.Seconds()-1))
 		}
 		all = append(all, f)
 	}
 	if cost.Tasks+cost.Cut > 0 {
 		all = append(all, html.Figure{
-			Name: "Work lost", Value: fmt.Sprintf("%.1f task-seconds", cost.Lost.Seconds()), Note: fmt.Sprintf("%s made again, %d cut off", wording.Count(cost.Again, "task"), cost.Cut),
+			Name: "Work lost", Value: fmt.Sprintf("%.1f task-seconds", cost.Lost.Seconds()),
+			Note: fmt.Sprintf("%s made again, %d cut off", wording.Count(cost.Again, "task"), cost.Cut),
 		})
 	}
 	if cost.Batches > 0 {
@@ -223,7 +228,8 @@ func previousRun(parent string, entry fs.DirEntry, of check.RunVerdict, here str
 		}
 	}
 	return html.Previous{
-		Name: name, Verdict: string(verdict.Verdict), Tone: tone(outcomeOf(verdict.Verdict)), Link: path.Join("..", name, HTMLFile), Here: name == here,
+		Name: name, Verdict: string(verdict.Verdict), Tone: tone(outcomeOf(verdict.Verdict)), Link: path.Join("..", name, HTMLFile),
+		Here:     name == here,
 		Recovery: tell.Longest(tell.Recoveries(verdict)),
 	}, true
 }

@@ -77,8 +77,10 @@ func TestHTMLOfARecordedRun(t *testing.T) {
 	verdict, info := recordedRun(t, directory, "driver-node-power-off")
 	page := render(t, HTML, sample{verdict: verdict, info: info}, Style{})
 	for _, want := range []string{
-		"PASS", "all 9 invariants held", "lost its power", "that cost driver incarnation 1", "Proof that it landed", "no process of the node is left",
-		"in all", "Not production times", "sparkchaos run --plan " + directory, "<svg class=\"overview\"", `id="data"`, `href="#invariant=atMostOneDriver"`,
+		"PASS", "all 9 invariants held", "lost its power", "that cost driver incarnation 1", "Proof that it landed",
+		"no process of the node is left",
+		"in all", "Not production times", "sparkchaos run --plan " + directory, "<svg class=\"overview\"", `id="data"`,
+		`href="#invariant=atMostOneDriver"`,
 		`href="../20260123T000000-driver-node-power-off-5/report.html"`, "task-seconds",
 	} {
 		if !strings.Contains(page, want) {
@@ -126,7 +128,8 @@ func TestLogsAreCutAtTheirBegin(t *testing.T) {
 		t.Fatal(err)
 	}
 	all := logs(record, directory)
-	if len(all) != 1 || !all[0].Cut || len(all[0].Text) > maxLog || !strings.HasSuffix(all[0].Text, "an old line\nthe last line\n") || !strings.HasPrefix(all[0].Text, "an old line\n") {
+	if len(all) != 1 || !all[0].Cut || len(all[0].Text) > maxLog || !strings.HasSuffix(all[0].Text, "an old line\nthe last line\n") ||
+		!strings.HasPrefix(all[0].Text, "an old line\n") {
 		t.Errorf("%d logs", len(all))
 	}
 	render(t, HTML, sample{verdict: verdict, info: info}, Style{})

@@ -241,7 +241,8 @@ func TestDecodeVerdictRefuses(t *testing.T) {
 		{"another version", `{"formatVersion":9}`, "format version 9: expected 1"},
 		{"unknown field", `{"formatVersion":1,"verdict":"pass","mood":"good"}`, "mood"},
 		{"unknown verdict", `{"formatVersion":1,"verdict":"skipped"}`, `verdict of the run is "skipped"`},
-		{"unknown verdict of an invariant", `{"formatVersion":1,"verdict":"pass","results":[{"invariant":"completes","verdict":"maybe"}]}`, `invariant completes is "maybe"`},
+		{"unknown verdict of an invariant", `{"formatVersion":1,"verdict":"pass","results":[{"invariant":"completes","verdict":"maybe"}]}`,
+			`invariant completes is "maybe"`},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -322,7 +323,8 @@ func FuzzDecodeVerdict(f *testing.F) {
 			return
 		}
 		for _, format := range Formats() {
-			if _, err := Render(format, verdict, RunInfo{Directory: "r"}, Style{Width: 80, Color: true}); err != nil && !errors.Is(err, errNoHistory) {
+			if _, err := Render(format, verdict, RunInfo{Directory: "r"}, Style{Width: 80, Color: true}); err != nil &&
+				!errors.Is(err, errNoHistory) {
 				t.Errorf("%s: %v", format, err)
 			}
 		}

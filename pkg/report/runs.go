@@ -117,8 +117,10 @@ func (p planRuns) numbered(all []runCase) {
 
 // wholeJudgement returns the verdict of a run and all its entries: the reason of a verdict is read first.
 func wholeJudgement(verdict check.RunVerdict) []entry {
-	whole := entry{group: "run", name: "verdict", outcome: outcomeOf(verdict.Verdict), verdict: string(verdict.Verdict), reason: clean(verdict.Reason)}
-	return append([]entry{whole}, slices.DeleteFunc(judge(verdict), func(e entry) bool { return e.group == whole.group && e.name == whole.name })...)
+	whole := entry{group: "run", name: "verdict", outcome: outcomeOf(verdict.Verdict), verdict: string(verdict.Verdict),
+		reason: clean(verdict.Reason)}
+	return append([]entry{whole}, slices.DeleteFunc(judge(verdict),
+		func(e entry) bool { return e.group == whole.group && e.name == whole.name })...)
 }
 
 // proofs returns what was observed as faults landed, by their names.

@@ -7,7 +7,8 @@ import (
 	"github.com/sparkchaos/sparkchaos/pkg/check"
 )
 
-const hostileText = "a|b`c` <script>alert(1)</script> [x](http://e) **b** _i_ # \x1b[31mred\x1b[0m \x00\x07 \u202Eright\u2069 \n| next | line |\r\n- item \xff & ]]> ' \" $x$ \uFFFE"
+const hostileText = "a|b`c` <script>alert(1)</script> [x](http://e) **b** _i_ # \x1b[31mred\x1b[0m \x00\x07 \u202Eright\u2069 \n| next | " +
+	"line |\r\n- item \xff & ]]> ' \" $x$ \uFFFE"
 
 func info() RunInfo {
 	return RunInfo{Directory: "runs/latest", Took: 61234 * time.Millisecond, Environment: Environment{
@@ -21,16 +22,19 @@ func passing() check.RunVerdict {
 		FormatVersion: VerdictFormatVersion, Verdict: check.Pass, Reason: "all 3 invariants held", Scenario: "driver-node-power-off", Seed: 42,
 		RunID: "20260102-030405-driver-node-power-off-42", HistorySHA256: strings.Repeat("ab", 32), Events: 1234,
 		Results: []check.Result{
-			{Invariant: "driverRescheduled", Verdict: check.Pass, Message: "incarnation 2 ran on worker-2 14.2s after the power-off of worker-1", Measured: "14.2s", Bound: "60s", Evidence: []int64{120, 245},
+			{Invariant: "driverRescheduled", Verdict: check.Pass, Message: "incarnation 2 ran on worker-2 14.2s after the power-off of worker-1",
+				Measured: "14.2s", Bound: "60s", Evidence: []int64{120, 245},
 				Assumptions: []check.Assumption{{What: "the fault landed", Held: true}},
 				Narrative: []check.EvidenceLine{{Seq: 120, Offset: 20 * time.Second, Text: "lose-driver-node landed: worker-1 is off"},
 					{Seq: 245, Offset: 34200 * time.Millisecond, Text: "pod wc-driver-2 is Running on worker-2"}}},
-			{Invariant: "executorNamesUnique", Verdict: check.Pass, Message: "4 names, none twice", Measured: "4 names", Evidence: []int64{50, 51, 52, 53, 60, 61, 62, 63}},
-			{Invariant: "recoveryWithin", Verdict: check.Pass, Message: "recovered in 21.5s", Measured: "21.5s", Bound: "90s", Evidence: []int64{120, 300}, Phases: []check.Phase{
-				{Fault: "lose-driver-node", Name: "detection", Duration: 8100 * time.Millisecond, Bound: 20 * time.Second, From: 120, To: 180},
-				{Fault: "lose-driver-node", Name: "eviction", Duration: 950 * time.Millisecond, From: 180, To: 200},
-				{Fault: "lose-driver-node", Name: "driver start", Duration: 12 * time.Second, Bound: 10 * time.Second, From: 200, To: 300},
-			}},
+			{Invariant: "executorNamesUnique", Verdict: check.Pass, Message: "4 names, none twice", Measured: "4 names",
+				Evidence: []int64{50, 51, 52, 53, 60, 61, 62, 63}},
+			{Invariant: "recoveryWithin", Verdict: check.Pass, Message: "recovered in 21.5s", Measured: "21.5s", Bound: "90s",
+				Evidence: []int64{120, 300}, Phases: []check.Phase{
+					{Fault: "lose-driver-node", Name: "detection", Duration: 8100 * time.Millisecond, Bound: 20 * time.Second, From: 120, To: 180},
+					{Fault: "lose-driver-node", Name: "eviction", Duration: 950 * time.Millisecond, From: 180, To: 200},
+					{Fault: "lose-driver-node", Name: "driver start", Duration: 12 * time.Second, Bound: 10 * time.Second, From: 200, To: 300},
+				}},
 		},
 		Faults: []check.Landed{{Fault: "lose-driver-node", Kind: "nodePowerOff", Landed: true, Recovered: true, Evidence: 120}},
 	}
@@ -54,7 +58,8 @@ func notLanded() check.RunVerdict {
 	for i := range v.Results {
 		v.Results[i] = check.Result{Invariant: v.Results[i].Invariant, Verdict: check.Inconclusive, Message: "the fault did not land"}
 	}
-	v.Faults = []check.Landed{{Fault: "lose-driver-node", Kind: "nodePowerOff", Reason: "node worker-1 is on with 10 processes; expected off", Recovered: true}}
+	v.Faults = []check.Landed{{Fault: "lose-driver-node", Kind: "nodePowerOff", Reason: "node worker-1 is on with 10 processes; expected off",
+		Recovered: true}}
 	return v
 }
 
@@ -82,7 +87,8 @@ func controlTooGood() check.RunVerdict {
 }
 
 func environmentError() check.RunVerdict {
-	return check.RunVerdict{FormatVersion: VerdictFormatVersion, Verdict: check.Error, Reason: "the cluster did not start: no kubelet on worker-1", Scenario: "driver-node-power-off", Seed: 7, RunID: "r", Events: 3}
+	return check.RunVerdict{FormatVersion: VerdictFormatVersion, Verdict: check.Error,
+		Reason: "the cluster did not start: no kubelet on worker-1", Scenario: "driver-node-power-off", Seed: 7, RunID: "r", Events: 3}
 }
 
 func hostile() check.RunVerdict {

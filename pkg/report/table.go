@@ -129,7 +129,8 @@ func phaseTable(out io.Writer, verdict check.RunVerdict, style Style) error {
 	for _, r := range tell.Recoveries(verdict) {
 		for _, phase := range r.Phases {
 			o, bound := phaseBound(phase.Phase)
-			t.add(o, clean(phase.Fault), clean(phase.Name), took(phase.Duration), took(phase.Adds), bound, eventNumbers([]int64{phase.From, phase.To}, 0))
+			t.add(o, clean(phase.Fault), clean(phase.Name), took(phase.Duration), took(phase.Adds), bound,
+				eventNumbers([]int64{phase.From, phase.To}, 0))
 		}
 		t.add(green, clean(r.Fault), "in all", "", took(r.Total), "", "")
 	}

@@ -30,7 +30,8 @@ func traceOf(verdict check.RunVerdict, info RunInfo) (*trace.Run, error) {
 	var phases []string
 	record, err := info.record(func(e *history.Event) {
 		var phase history.PhaseData
-		if e.Source == history.Harness && e.Type == history.PhaseStarted && json.Unmarshal(e.Data, &phase) == nil && !slices.Contains(phases, phase.Phase) {
+		if e.Source == history.Harness && e.Type == history.PhaseStarted && json.Unmarshal(e.Data, &phase) == nil &&
+			!slices.Contains(phases, phase.Phase) {
 			phases = append(phases, phase.Phase)
 		}
 	})

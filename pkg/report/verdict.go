@@ -42,7 +42,8 @@ func DecodeVerdict(content []byte) (check.RunVerdict, error) {
 		return check.RunVerdict{}, fmt.Errorf("verdict is not JSON: %w", err)
 	}
 	if version.FormatVersion != VerdictFormatVersion {
-		return check.RunVerdict{}, fmt.Errorf("verdict has format version %d: expected %d; judge the run again with sparkchaos check", version.FormatVersion, VerdictFormatVersion)
+		return check.RunVerdict{}, fmt.Errorf("verdict has format version %d: expected %d; judge the run again with sparkchaos check",
+			version.FormatVersion, VerdictFormatVersion)
 	}
 	var verdict check.RunVerdict
 	decoder := json.NewDecoder(bytes.NewReader(content))

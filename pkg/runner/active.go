@@ -197,7 +197,8 @@ func hold(path string) (*ActiveRun, error) {
 		err = json.Unmarshal(content, &run.record)
 	}
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("the record %s of a run cannot be read: %w; look at its nodes with `sparkchaos cluster status`, then delete the file", path, err), run.close())
+		return nil, errors.Join(fmt.Errorf("the record %s of a run cannot be read: %w; look at its nodes with `sparkchaos cluster status`, then "+
+			"delete the file", path, err), run.close())
 	}
 	return run, nil
 }

@@ -106,7 +106,7 @@ func (a *awaited) seen() (text string) {
 	return text
 }
 
-// completion returns the anchor that tells the end of an application that succeeded.
+// completion returns the anchor of the end of an application that succeeded.
 func completion() (anchor.Anchor, error) {
 	const name = "applicationCompleted"
 	entry, _ := scenario.Find(anchor.Entries(), name)

@@ -49,7 +49,7 @@ func (r *run) baseline(ctx context.Context) error {
 	switch {
 	case err == nil && r.image.Digest != "":
 		known.Cached = true
-		r.Progress.Say("the baseline is known from run %s", known.RunID)
+		r.Progress.Say("reusing the cached baseline of run %s; without the file %s it is measured again", known.RunID, file)
 		return r.tell(history.BaselineResult, known)
 	case err != nil && !errors.Is(err, fs.ErrNotExist):
 		r.Progress.Say("%v: it is made anew", err)

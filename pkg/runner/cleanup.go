@@ -43,7 +43,7 @@ func (o CleanUpOptions) after(ctx context.Context, run *ActiveRun) error {
 	defer run.Release()
 	record := run.Record()
 	if why := o.elsewhere(record); why != "" {
-		o.Say("run %s was ended by force, and is not cleaned up after: %s; if its cluster is gone for good, remove %s", record.RunID, why, run.path)
+		o.Say("run %s was killed, and is not cleaned up after: %s; if its cluster is gone for good, remove %s", record.RunID, why, run.path)
 		return nil
 	}
 	if record.ClusterKind != o.Clusters.Kind() {
@@ -51,12 +51,12 @@ func (o CleanUpOptions) after(ctx context.Context, run *ActiveRun) error {
 	}
 	release, held, err := holdDead(ctx, o.Clusters, record)
 	if held != "" {
-		o.Say("run %s was ended by force, and is not cleaned up after now: %s", record.RunID, held)
+		o.Say("run %s was killed, and is not cleaned up after now: %s", record.RunID, held)
 		return nil
 	}
 	if err == nil {
 		defer release()
-		o.Say("cleaning up after run %s, which was ended by force", record.RunID)
+		o.Say("cleaning up after run %s, which was killed", record.RunID)
 		err = o.cleanUp(ctx, record)
 	}
 	other := new(faults.OtherClusterError)
@@ -153,7 +153,8 @@ func (o CleanUpOptions) isOn(record ActiveRecord, found cluster.Identity, troubl
 	if _, ok := o.Clusters.(cluster.Located); ok && trouble != nil {
 		return false, trouble // it has to answer anyway
 	}
-	question := fmt.Sprintf("run %s was on %s, called %s, and this one, %s, has the same name: nothing proves that they are one. Clean up here?",
+	question := fmt.Sprintf(
+		"run %s was on %s, called %s, and this one, %s, has the same name: nothing proves that they are one. Clean up here?",
 		record.RunID, record.Cluster, record.ClusterName, found)
 	if o.Confirm == nil {
 		return false, errors.Join(fmt.Errorf("%s Nobody could be asked; nothing was done", question), trouble)
@@ -197,6 +198,7 @@ func answers(record ActiveRecord, api discovery.ServerVersionInterface) error {
 	if err == nil || errors.As(err, new(apierrors.APIStatus)) {
 		return nil
 	}
-	return fmt.Errorf("the API server of the %s cluster %s does not answer, so what the run made there could not be removed: %w; clean up again when it does. "+
-		"If the cluster is gone for good, remove it, or the file named above", record.ClusterKind, record.ClusterName, err)
+	return fmt.Errorf(
+		"the API server of the %s cluster %s does not answer, so what the run made there could not be removed: %w; clean up again when it does. "+
+			"If the cluster is gone for good, remove it, or the file named above", record.ClusterKind, record.ClusterName, err)
 }

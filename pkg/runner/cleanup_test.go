@@ -93,7 +93,8 @@ func killed(t *testing.T, active ActiveRuns, record ActiveRecord) ActiveRecord {
 	if err != nil {
 		t.Fatal(err)
 	}
-	undo := faults.Record{Run: "r", Fault: "lose", Kind: "nodePowerOff", ClusterKind: record.ClusterKind, Cluster: record.ClusterName, ClusterID: record.Cluster}
+	undo := faults.Record{Run: "r", Fault: "lose", Kind: "nodePowerOff", ClusterKind: record.ClusterKind, Cluster: record.ClusterName,
+		ClusterID: record.Cluster}
 	undo.Object, undo.Node = history.Object{Kind: "Node", Name: "n1", UID: "uid-of-node"}, "n1"
 	undo.Undo = faults.Undo{Kind: faults.UndoMachine, Data: []byte(`{"action":"power-off","boot":"boot-1"}`)}
 	if _, err := journal.Write(undo); err != nil {
@@ -143,17 +144,21 @@ func TestCleanUpDead(t *testing.T) {
 		"an old record":                      {unknown: true, left: 1, fails: "nobody allows it"},
 		"an old record, allowed":             {unknown: true, yes: true, on: true},
 		"a cluster that was made":            {record: ActiveRecord{MadeCluster: true}, removed: []string{"c"}},
-		"made, and made anew by somebody":    {record: ActiveRecord{MadeCluster: true}, other: true, left: 1, fails: "nothing was touched", yes: true},
-		"made, by an old record":             {record: ActiveRecord{MadeCluster: true}, unknown: true, left: 1, fails: "nobody allows it"},
-		"made, by an old record, allowed":    {record: ActiveRecord{MadeCluster: true}, unknown: true, yes: true, removed: []string{"c"}},
-		"made, and kept":                     {record: ActiveRecord{MadeCluster: true, KeepCluster: true}, on: true},
-		"made, and it does not answer":       {record: ActiveRecord{MadeCluster: true}, silent: true, left: 1, fails: "no API server"},
-		"kept, and it does not answer":       {record: ActiveRecord{MadeCluster: true, KeepCluster: true}, silent: true, left: 1, fails: "no API server"},
-		"being made":                         {record: ActiveRecord{Making: true}, unknown: true, removed: []string{"c"}},
-		"being made, and made by somebody":   {record: ActiveRecord{Making: true}, other: true, left: 1, fails: "nothing was touched", yes: true},
-		"of another kind":                    {record: ActiveRecord{ClusterKind: "other"}, left: 1},
-		"of another kind, before a run":      {record: ActiveRecord{ClusterKind: "other", CleanUp: "sparkchaos cleanup --x"}, only: "c", left: 1, mentions: "`sparkchaos cleanup --x` cleans up after it"},
-		"of another name, before a run":      {record: ActiveRecord{ClusterName: "d"}, only: "c", left: 1, mentions: "on the fake cluster d; `sparkchaos cleanup` cleans up after it"},
+		"made, and made anew by somebody": {record: ActiveRecord{MadeCluster: true}, other: true, left: 1, fails: "nothing was touched",
+			yes: true},
+		"made, by an old record":          {record: ActiveRecord{MadeCluster: true}, unknown: true, left: 1, fails: "nobody allows it"},
+		"made, by an old record, allowed": {record: ActiveRecord{MadeCluster: true}, unknown: true, yes: true, removed: []string{"c"}},
+		"made, and kept":                  {record: ActiveRecord{MadeCluster: true, KeepCluster: true}, on: true},
+		"made, and it does not answer":    {record: ActiveRecord{MadeCluster: true}, silent: true, left: 1, fails: "no API server"},
+		"kept, and it does not answer": {record: ActiveRecord{MadeCluster: true, KeepCluster: true}, silent: true, left: 1,
+			fails: "no API server"},
+		"being made":                       {record: ActiveRecord{Making: true}, unknown: true, removed: []string{"c"}},
+		"being made, and made by somebody": {record: ActiveRecord{Making: true}, other: true, left: 1, fails: "nothing was touched", yes: true},
+		"of another kind":                  {record: ActiveRecord{ClusterKind: "other"}, left: 1},
+		"of another kind, before a run": {record: ActiveRecord{ClusterKind: "other", CleanUp: "sparkchaos cleanup --x"}, only: "c", left: 1,
+			mentions: "`sparkchaos cleanup --x` cleans up after it"},
+		"of another name, before a run": {record: ActiveRecord{ClusterName: "d"}, only: "c", left: 1,
+			mentions: "on the fake cluster d; `sparkchaos cleanup` cleans up after it"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -232,7 +237,8 @@ func TestCleanUpTellsASilentClusterOnce(t *testing.T) {
 	})
 	reached.close()
 	err := CleanUpDead(t.Context(), cleanUpOf(active, &fakeClusters{opened: reached}))
-	if err == nil || strings.Count(err.Error(), "connection refused") != 1 || !strings.Contains(err.Error(), "the API server of the fake cluster c does not answer") {
+	if err == nil || strings.Count(err.Error(), "connection refused") != 1 ||
+		!strings.Contains(err.Error(), "the API server of the fake cluster c does not answer") {
 		t.Errorf("got %v, want one error that names the cluster", err)
 	}
 }
@@ -245,7 +251,8 @@ func TestADamagedRecordOfARunIsNoReasonToTouchAnything(t *testing.T) {
 		t.Fatal(err)
 	}
 	clusters := &fakeClusters{opened: newFakeMachines("n1")}
-	if err := CleanUpDead(t.Context(), cleanUpOf(active, clusters)); err == nil || !strings.Contains(err.Error(), "bad.json") || len(clusters.removed) > 0 {
+	if err := CleanUpDead(t.Context(), cleanUpOf(active, clusters)); err == nil || !strings.Contains(err.Error(), "bad.json") ||
+		len(clusters.removed) > 0 {
 		t.Errorf("%v, removed %v", err, clusters.removed)
 	}
 }
@@ -308,9 +315,11 @@ func TestUnderwayKnowsWhatIsLeft(t *testing.T) {
 	directory := Directory(t.TempDir())
 	machines := newFakeMachines("n1")
 	r := runOn(t, newLimitedFile(t, directory), directory, machines, fakeAPI(readyNode("n1")))
-	fault, err := catalogue.All().Disturbance("strike", "nodePowerOff", "", &machine.NodePowerOffArgs{Node: scenario.NodeSelector{Name: "n1"}}, faults.Env{
-		Run: "r", ClusterKind: "fake", Namespace: "r", Machines: machines, Client: r.client, Emitter: r.log, Journal: r.journal, PollEvery: time.Millisecond,
-	})
+	fault, err := catalogue.All().Disturbance("strike", "nodePowerOff", "", &machine.NodePowerOffArgs{Node: scenario.NodeSelector{Name: "n1"}},
+		faults.Env{
+			Run: "r", ClusterKind: "fake", Namespace: "r", Machines: machines, Client: r.client, Emitter: r.log, Journal: r.journal,
+			PollEvery: time.Millisecond,
+		})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -323,7 +332,8 @@ func TestUnderwayKnowsWhatIsLeft(t *testing.T) {
 	if err := fault.Inject(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if undoing, left := u.Undoing(), u.Left(); undoing != "undoing fault strike, then removing namespace r" || left != "fault strike not undone; namespace r not removed" {
+	if undoing, left := u.Undoing(), u.Left(); undoing != "undoing fault strike, then removing namespace r" ||
+		left != "fault strike not undone; namespace r not removed" {
 		t.Errorf("%q, %q", undoing, left)
 	}
 	if err := fault.Recover(t.Context()); err != nil || u.Left() != "namespace r not removed" {

@@ -87,7 +87,8 @@ func (f *fakeMachines) Do(_ context.Context, action cluster.Action, name string)
 		return cluster.Evidence{}, fmt.Errorf("unexpected %s", action)
 	}
 	now := time.Now()
-	return cluster.Evidence{Action: action, Node: name, Begun: now, Observations: []cluster.Observation{{What: "done", How: "told", At: now}}}, nil
+	return cluster.Evidence{Action: action, Node: name, Begun: now,
+		Observations: []cluster.Observation{{What: "done", How: "told", At: now}}}, nil
 }
 
 func (f *fakeMachines) Disk(_ context.Context, node string) (fs.FS, error) {
@@ -199,9 +200,11 @@ func TestAFullDiskKeepsNothingFromBeingUndone(t *testing.T) {
 	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "r", Labels: map[string]string{launcher.RunLabel: "r"}}}
 	client := fakeAPI(readyNode("n1"), namespace)
 	r := runOn(t, file, directory, machines, client)
-	fault, err := catalogue.All().Disturbance("strike", "nodePowerOff", "", &machine.NodePowerOffArgs{Node: scenario.NodeSelector{Name: "n1"}}, faults.Env{
-		Run: "r", ClusterKind: "fake", Namespace: "r", Machines: machines, Client: client, Emitter: r.log, Journal: r.journal, PollEvery: time.Millisecond,
-	})
+	fault, err := catalogue.All().Disturbance("strike", "nodePowerOff", "", &machine.NodePowerOffArgs{Node: scenario.NodeSelector{Name: "n1"}},
+		faults.Env{
+			Run: "r", ClusterKind: "fake", Namespace: "r", Machines: machines, Client: client, Emitter: r.log, Journal: r.journal,
+			PollEvery: time.Millisecond,
+		})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -272,9 +275,11 @@ func TestAnOpenUndoRecordIsLeftOnlyIfSomebodyCouldLook(t *testing.T) {
 			machines.disks["n1"] = fstest.MapFS{}
 			client := fakeAPI(readyNode("n1"))
 			r := runOn(t, newLimitedFile(t, directory), directory, machines, client)
-			fault, err := catalogue.All().Disturbance("strike", "nodePowerOff", "", &machine.NodePowerOffArgs{Node: scenario.NodeSelector{Name: "n1"}}, faults.Env{
-				Run: "r", ClusterKind: "fake", Namespace: "r", Machines: machines, Client: client, Emitter: r.log, Journal: r.journal, PollEvery: time.Millisecond,
-			})
+			fault, err := catalogue.All().Disturbance("strike", "nodePowerOff", "",
+				&machine.NodePowerOffArgs{Node: scenario.NodeSelector{Name: "n1"}}, faults.Env{
+					Run: "r", ClusterKind: "fake", Namespace: "r", Machines: machines, Client: client, Emitter: r.log, Journal: r.journal,
+					PollEvery: time.Millisecond,
+				})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -342,7 +347,8 @@ func TestOneDiskThatCannotBeReadKeepsNoOtherFromBeing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{`"node":"n1","files":0,"records":0,"torn":0,"errors":["the disk is broken"]`, `"node":"n2","files":0,"records":0,"torn":0,"took":`} {
+	for _, want := range []string{`"node":"n1","files":0,"records":0,"torn":0,"errors":["the disk is broken"]`,
+		`"node":"n2","files":0,"records":0,"torn":0,"took":`} {
 		if !strings.Contains(string(stored), want) {
 			t.Errorf("the history lacks %s: %s", want, stored)
 		}
@@ -529,7 +535,8 @@ func TestVolumesOfTheClusterItselfAreNotLeftBehind(t *testing.T) {
 	volume := func(name string, made time.Time, policy corev1.PersistentVolumeReclaimPolicy, namespace string) *corev1.PersistentVolume {
 		return &corev1.PersistentVolume{
 			ObjectMeta: metav1.ObjectMeta{Name: name, CreationTimestamp: metav1.NewTime(made)},
-			Spec:       corev1.PersistentVolumeSpec{PersistentVolumeReclaimPolicy: policy, ClaimRef: &corev1.ObjectReference{Namespace: namespace, Name: "shared"}},
+			Spec: corev1.PersistentVolumeSpec{PersistentVolumeReclaimPolicy: policy,
+				ClaimRef: &corev1.ObjectReference{Namespace: namespace, Name: "shared"}},
 		}
 	}
 	r := &run{id: "run-1", began: began, Options: Options{Progress: &fakeProgress{}}, client: fake.NewClientset(

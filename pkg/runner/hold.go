@@ -7,7 +7,7 @@ import (
 	"github.com/sparkchaos/sparkchaos/pkg/cluster"
 )
 
-// holdCluster takes hold of the cluster of a run, unless it is of a kind that is held in another way.
+// holdCluster locks the cluster of a run, unless it is of a kind that is held in another way.
 func holdCluster(ctx context.Context, clusters cluster.Provider, name, what string) (release func(), err error) {
 	exclusive, ok := clusters.(cluster.Exclusive)
 	if !ok {
@@ -16,7 +16,7 @@ func holdCluster(ctx context.Context, clusters cluster.Provider, name, what stri
 	return exclusive.Hold(ctx, name, cluster.Holding(what), 0, func(cluster.Holder) {})
 }
 
-// noteHold tells others which run holds the cluster.
+// noteHold shows others which run holds the cluster.
 func (r *run) noteHold() error {
 	exclusive, ok := r.Clusters.(cluster.Exclusive)
 	if !ok {
@@ -25,7 +25,7 @@ func (r *run) noteHold() error {
 	return exclusive.Note(r.ClusterName, r.id)
 }
 
-// holdDead takes hold of the cluster of a run that was killed. If another run has it by now, why says so: what the dead one left
+// holdDead locks the cluster of a run that was killed. If another run has it by now, why says so: what the dead one left
 // is cleaned up later.
 func holdDead(ctx context.Context, clusters cluster.Provider, record ActiveRecord) (release func(), why string, err error) {
 	release, err = holdCluster(ctx, clusters, record.ClusterName, "clean-up after run "+record.RunID)

@@ -21,7 +21,8 @@ type exclusiveClusters struct {
 	noted    []string
 }
 
-func (e *exclusiveClusters) Hold(_ context.Context, name string, by cluster.Holder, _ time.Duration, _ func(cluster.Holder)) (func(), error) {
+func (e *exclusiveClusters) Hold(_ context.Context, name string, by cluster.Holder, _ time.Duration, _ func(cluster.Holder)) (func(),
+	error) {
 	if e.heldBy != nil {
 		return nil, &cluster.HeldError{Kind: "fake", Cluster: name, Holder: e.heldBy}
 	}
@@ -46,7 +47,8 @@ func TestARunHoldsItsCluster(t *testing.T) {
 		t.Fatal(err)
 	}
 	id := runID("some-scenario", finished.Directory)
-	if len(clusters.by) != 1 || clusters.by[0] != "c: run of some-scenario" || clusters.released != 1 || len(clusters.noted) != 1 || clusters.noted[0] != "c: "+id {
+	if len(clusters.by) != 1 || clusters.by[0] != "c: run of some-scenario" || clusters.released != 1 || len(clusters.noted) != 1 ||
+		clusters.noted[0] != "c: "+id {
 		t.Errorf("held by %q, noted %q, released %d times; want once for run %s", clusters.by, clusters.noted, clusters.released, id)
 	}
 }

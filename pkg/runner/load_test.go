@@ -103,9 +103,10 @@ func TestLoadIsMeasured(t *testing.T) {
 		fails bool
 		want  []time.Duration // that the measurements cover
 	}{
-		"whole measurements and the rest": {12050 * time.Millisecond, false, []time.Duration{5 * time.Second, 5 * time.Second, 2050 * time.Millisecond}},
-		"too short a rest":                {5500 * time.Millisecond, false, []time.Duration{5 * time.Second}},
-		"a history that is full":          {20 * time.Second, true, []time.Duration{5 * time.Second}},
+		"whole measurements and the rest": {12050 * time.Millisecond, false,
+			[]time.Duration{5 * time.Second, 5 * time.Second, 2050 * time.Millisecond}},
+		"too short a rest":       {5500 * time.Millisecond, false, []time.Duration{5 * time.Second}},
+		"a history that is full": {20 * time.Second, true, []time.Duration{5 * time.Second}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -153,7 +154,8 @@ func TestLatenessOfTimers(t *testing.T) {
 			got = append(got, data)
 			return nil
 		})
-		want := []history.LoadData{{For: 5 * time.Second, CPUs: runtime.GOMAXPROCS(0), Runnable: 12, CPU: -1, Memory: -1, IO: -1, TimerLate: 2900 * time.Millisecond}}
+		want := []history.LoadData{{For: 5 * time.Second, CPUs: runtime.GOMAXPROCS(0), Runnable: 12, CPU: -1, Memory: -1, IO: -1,
+			TimerLate: 2900 * time.Millisecond}}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Error(diff)
 		}

@@ -86,7 +86,7 @@ func nodeState(object corev1.Node) history.NodeState {
 	return state
 }
 
-// machineState is the one word for a machine's state that tells most of it.
+// machineState returns the word that says most about a machine's state.
 func machineState(machine cluster.Node) string {
 	switch {
 	case machine.Power != cluster.On:
@@ -102,8 +102,8 @@ func machineState(machine cluster.Node) string {
 	}
 }
 
-// mends returns the action that ends a machine's state; empty if the state needs none.
-func mends(machine string) cluster.Action {
+// remedy returns the action that ends a machine's state; empty if the state needs none.
+func remedy(machine string) cluster.Action {
 	switch machine {
 	case machineOff:
 		return cluster.PowerOn
@@ -172,20 +172,22 @@ func (w workers) booting() string {
 	return w.states[i].Name
 }
 
-// unhealthy returns what is wrong with the cluster's nodes and what mends it.
+// unhealthy returns what is wrong with the cluster's nodes and how to fix it.
 func (r *run) unhealthy(found workers) error {
 	var problems []string
 	for _, state := range found.states {
 		if !slices.Contains(found.machines, state.Name) {
 			continue // a control plane, or a node that the run has no part in
 		}
-		if action := mends(state.Machine); action != "" {
+		if action := remedy(state.Machine); action != "" {
 			problems = append(problems, fmt.Sprintf("node %s is %s: `%s`", state.Name, state.Machine, r.nodeCommand(action, state.Name)))
 		} else if !state.Ready {
-			problems = append(problems, fmt.Sprintf("node %s is not Ready, though its machine runs: wait until it is, or make the cluster anew", state.Name))
+			problems = append(problems, fmt.Sprintf("node %s is not Ready, though its machine runs: wait until it is, or make the cluster anew",
+				state.Name))
 		}
 		if slices.Contains(found.marked, state.Name) {
-			problems = append(problems, fmt.Sprintf("node %s still has what a fault of another run did to it (annotation %s): `sparkchaos cleanup`", state.Name, nodeobject.UndoAnnotation))
+			problems = append(problems, fmt.Sprintf("node %s still has what a fault of another run did to it (annotation %s): `sparkchaos cleanup`",
+				state.Name, nodeobject.UndoAnnotation))
 		}
 	}
 	if len(problems) == 0 {
@@ -215,7 +217,8 @@ func (r *run) observeAfter(ctx context.Context) {
 		r.problem("look at the nodes after the run", err)
 		return
 	}
-	_ = r.tell(history.ClusterObserved, history.ClusterData{When: afterTheRun, Nodes: found.states}) // what keeps it from being written is told by end
+	// what keeps it from being written is told by end
+	_ = r.tell(history.ClusterObserved, history.ClusterData{When: afterTheRun, Nodes: found.states})
 }
 
 // nodesLeft returns the machines that the run left disturbed. What was so before the run is not its own.

@@ -64,12 +64,14 @@ func TestTheStateOfTheNodesIsRecorded(t *testing.T) {
 	}
 	r.observeAfter(t.Context())
 	first := history.NodeState{
-		Name: "n1", UID: "uid-of-n1", BootID: "boot-1", Ready: true, Unschedulable: true, Taints: []string{"example.com/x=y:NoSchedule"}, Machine: "running",
+		Name: "n1", UID: "uid-of-n1", BootID: "boot-1", Ready: true, Unschedulable: true, Taints: []string{"example.com/x=y:NoSchedule"},
+		Machine: "running",
 	}
 	second := history.NodeState{Name: "n2", UID: "uid-of-n1", Ready: true, Machine: "running"}
 	off := second
 	off.Machine, off.Disturbed = "off", true
-	want := []history.ClusterData{{When: "before", Nodes: []history.NodeState{first, second}}, {When: "after", Nodes: []history.NodeState{first, off}}}
+	want := []history.ClusterData{{When: "before", Nodes: []history.NodeState{first, second}},
+		{When: "after", Nodes: []history.NodeState{first, off}}}
 	if diff := cmp.Diff(want, observed(t, r)); diff != "" {
 		t.Errorf("recorded (-want +got):\n%s", diff)
 	}
@@ -87,11 +89,16 @@ func TestAnUnhealthyClusterIsRefused(t *testing.T) {
 		made   bool
 		want   []string // of the error; nil: it is accepted
 	}{
-		"off":             {change: func(m *cluster.Node, _ *corev1.Node) { m.Power = cluster.Off }, want: []string{"node n1 is off", "sparkchaos cluster node power-on n1 --cluster fake --name c"}},
-		"frozen":          {change: func(m *cluster.Node, _ *corev1.Node) { m.Frozen = true }, want: []string{"node n1 is frozen", "cluster node thaw n1"}},
-		"isolated":        {change: func(m *cluster.Node, _ *corev1.Node) { m.Isolated = true }, want: []string{"node n1 is isolated", "cluster node rejoin n1"}},
-		"without kubelet": {change: func(m *cluster.Node, _ *corev1.Node) { m.Kubelet = false }, want: []string{"node n1 is kubeletStopped", "cluster node kubelet-start n1"}},
-		"off and noticed": {change: func(m *cluster.Node, o *corev1.Node) { m.Power = cluster.Off; notReady(o) }, want: []string{"node n1 is off"}},
+		"off": {change: func(m *cluster.Node, _ *corev1.Node) { m.Power = cluster.Off },
+			want: []string{"node n1 is off", "sparkchaos cluster node power-on n1 --cluster fake --name c"}},
+		"frozen": {change: func(m *cluster.Node, _ *corev1.Node) { m.Frozen = true },
+			want: []string{"node n1 is frozen", "cluster node thaw n1"}},
+		"isolated": {change: func(m *cluster.Node, _ *corev1.Node) { m.Isolated = true },
+			want: []string{"node n1 is isolated", "cluster node rejoin n1"}},
+		"without kubelet": {change: func(m *cluster.Node, _ *corev1.Node) { m.Kubelet = false },
+			want: []string{"node n1 is kubeletStopped", "cluster node kubelet-start n1"}},
+		"off and noticed": {change: func(m *cluster.Node, o *corev1.Node) { m.Power = cluster.Off; notReady(o) },
+			want: []string{"node n1 is off"}},
 		"marked by a fault": {change: func(_ *cluster.Node, o *corev1.Node) {
 			o.Annotations = map[string]string{nodeobject.UndoAnnotation: "[]"}
 		}, want: []string{"node n1 still has what a fault", "sparkchaos cleanup"}},

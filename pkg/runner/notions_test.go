@@ -41,7 +41,8 @@ func instants() map[string]instant {
 	initialises := podSight{at: 2, uid: "d1", phase: "Pending", node: "n1"}
 	runs := podSight{at: 3, uid: "d1", phase: "Running", node: "n1"}
 	ending := podSight{at: 10, uid: "d1", phase: "Running", node: "n1", ending: true}
-	second := []podSight{{at: 11, uid: "d2", phase: "Pending"}, {at: 12, uid: "d2", phase: "Pending", node: "n2"}, {at: 13, uid: "d2", phase: "Running", node: "n2"}}
+	second := []podSight{{at: 11, uid: "d2", phase: "Pending"}, {at: 12, uid: "d2", phase: "Pending", node: "n2"},
+		{at: 13, uid: "d2", phase: "Running", node: "n2"}}
 	return map[string]instant{
 		"nothing was seen":                 {},
 		"Pending, without a node":          {pods: []podSight{pending}},
@@ -66,14 +67,18 @@ func instants() map[string]instant {
 		"seen first as Running and Terminating": {
 			pods: []podSight{ending}},
 		"two of the same second, the newer seen last": {
-			pods:   []podSight{{at: 3, uid: "d2", phase: "Running", node: "n1", created: 3}, {at: 4, uid: "d1", phase: "Running", node: "n2", created: 3}},
+			pods: []podSight{{at: 3, uid: "d2", phase: "Running", node: "n1", created: 3},
+				{at: 4, uid: "d1", phase: "Running", node: "n2", created: 3}},
 			anchor: "d1", check: "d1", targets: "d1"},
 		"the older one is seen last, as after a gap": {
-			pods:   []podSight{{at: 4, uid: "d2", phase: "Running", node: "n2", created: 4}, {at: 5, uid: "d1", phase: "Running", node: "n1", created: 1}},
+			pods: []podSight{{at: 4, uid: "d2", phase: "Running", node: "n2", created: 4},
+				{at: 5, uid: "d1", phase: "Running", node: "n1", created: 1}},
 			anchor: "d2", check: "d2", targets: "d2"},
-		"a bare pod": {bare: true, pods: []podSight{{at: 3, uid: "d1", phase: "Running", node: "n1", orphan: true}}, anchor: "d1", check: "d1", targets: "d1"},
+		"a bare pod": {bare: true, pods: []podSight{{at: 3, uid: "d1", phase: "Running", node: "n1", orphan: true}}, anchor: "d1", check: "d1",
+			targets: "d1"},
 		"another pod with the bare pod's name": {
-			bare: true, pods: []podSight{{at: 3, uid: "d9", name: "driver-d1", phase: "Running", node: "n1", orphan: true}}, anchor: "d9", check: "d9", targets: "d9"},
+			bare: true, pods: []podSight{{at: 3, uid: "d9", name: "driver-d1", phase: "Running", node: "n1",
+				orphan: true}}, anchor: "d9", check: "d9", targets: "d9"},
 		"a pod without owner beside a Job": {pods: []podSight{{at: 3, uid: "d1", phase: "Running", node: "n1", orphan: true}}},
 	}
 }
@@ -148,7 +153,8 @@ func TestWhoIsTheDriver(t *testing.T) {
 			t.Parallel()
 			content := tt.history(t)
 			want := map[string]string{"anchor": tt.anchor, "check": tt.check, "targets": tt.targets}
-			got := map[string]string{"anchor": driverOfAnchor(t, content), "check": driverOfCheck(t, content), "targets": driverOfTargets(t, content)}
+			got := map[string]string{"anchor": driverOfAnchor(t, content), "check": driverOfCheck(t, content),
+				"targets": driverOfTargets(t, content)}
 			if diff := cmp.Diff(want, got); diff != "" {
 				t.Errorf("the driver (-want +got):\n%s", diff)
 			}

@@ -16,7 +16,8 @@ import (
 func TestWhatLiesOutsideOfTheNamespaceGoesWithIt(t *testing.T) {
 	t.Parallel()
 	options := secretOptions(t, &fakeClusters{})
-	env := launcher.Environment{RunID: "r", Namespace: "r", Image: "i", StagingImage: "s", Witness: launcher.Witness{Directory: "/var/lib/w", Jar: []byte("jar")}}
+	env := launcher.Environment{RunID: "r", Namespace: "r", Image: "i", StagingImage: "s",
+		Witness: launcher.Witness{Directory: "/var/lib/w", Jar: []byte("jar")}}
 	objects, err := launcher.Render(options.Plan.Workload, env, components.All())
 	if err != nil {
 		t.Fatal(err)

@@ -48,7 +48,8 @@ func (p driverPod) append(t *testing.T, log *history.Writer) {
 
 func launchedJob(t *testing.T, log *history.Writer) {
 	t.Helper()
-	if _, err := log.Append(history.Harness, history.WorkloadLaunched, nil, history.WorkloadData{Namespace: "r", DriverKind: "Job", DriverUID: "job"}); err != nil {
+	if _, err := log.Append(history.Harness, history.WorkloadLaunched, nil,
+		history.WorkloadData{Namespace: "r", DriverKind: "Job", DriverUID: "job"}); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -66,18 +67,20 @@ func TestWhatKeepsAJobFromBeingComplete(t *testing.T) {
 		pods []driverPod
 		want string
 	}{
-		"the dead driver's pod alone":              {[]driverPod{dead, done}, held},
-		"in the other order":                       {[]driverPod{done, dead}, held},
-		"the new driver still runs":                {[]driverPod{dead, with(done, func(p *driverPod) { p.phase = "Running" })}, ""},
-		"the new driver failed":                    {[]driverPod{dead, with(done, func(p *driverPod) { p.phase = "Failed" })}, ""},
-		"the dead driver's pod is gone":            {[]driverPod{dead, done, with(dead, func(p *driverPod) { p.eventType = history.Deleted })}, ""},
-		"its node is not held":                     {[]driverPod{with(dead, func(p *driverPod) { p.node = "n3" }), done}, ""},
-		"nobody wants it away":                     {[]driverPod{with(dead, func(p *driverPod) { p.terminating = false }), done}, ""},
-		"it has ended":                             {[]driverPod{with(dead, func(p *driverPod) { p.phase = "Failed" }), done}, ""},
-		"another Job's":                            {[]driverPod{with(dead, func(p *driverPod) { p.job = "other" }), done}, ""},
-		"one is held, another one ends by itself":  {[]driverPod{dead, with(dead, func(p *driverPod) { p.uid, p.node = "d0", "n3" }), done}, ""},
-		"the older one succeeded, the newest runs": {[]driverPod{dead, done, with(done, func(p *driverPod) { p.uid, p.created, p.phase = "d3", 40, "Running" })}, ""},
-		"nothing was seen":                         {nil, ""},
+		"the dead driver's pod alone": {[]driverPod{dead, done}, held},
+		"in the other order":          {[]driverPod{done, dead}, held},
+		"the new driver still runs":   {[]driverPod{dead, with(done, func(p *driverPod) { p.phase = "Running" })}, ""},
+		"the new driver failed":       {[]driverPod{dead, with(done, func(p *driverPod) { p.phase = "Failed" })}, ""},
+		"the dead driver's pod is gone": {[]driverPod{dead, done, with(dead, func(p *driverPod) { p.eventType = history.Deleted })},
+			""},
+		"its node is not held":                    {[]driverPod{with(dead, func(p *driverPod) { p.node = "n3" }), done}, ""},
+		"nobody wants it away":                    {[]driverPod{with(dead, func(p *driverPod) { p.terminating = false }), done}, ""},
+		"it has ended":                            {[]driverPod{with(dead, func(p *driverPod) { p.phase = "Failed" }), done}, ""},
+		"another Job's":                           {[]driverPod{with(dead, func(p *driverPod) { p.job = "other" }), done}, ""},
+		"one is held, another one ends by itself": {[]driverPod{dead, with(dead, func(p *driverPod) { p.uid, p.node = "d0", "n3" }), done}, ""},
+		"the older one succeeded, the newest runs": {[]driverPod{dead, done,
+			with(done, func(p *driverPod) { p.uid, p.created, p.phase = "d3", 40, "Running" })}, ""},
+		"nothing was seen": {nil, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -131,14 +134,17 @@ func TestAScenarioWithoutRecoverEndsWithItsApplication(t *testing.T) {
 	completes := completing{machines, func() {
 		driverPod{eventType: history.Deleted, uid: "d1", node: "n1", phase: "Failed", terminating: true}.append(t, r.log)
 		object := &history.Object{Kind: "Job", Namespace: "r", Name: "driver", UID: "job"}
-		data := map[string]any{"metadata": map[string]any{"uid": "job"}, "status": map[string]any{"conditions": []any{map[string]any{"type": "Complete", "status": "True"}}}}
+		data := map[string]any{"metadata": map[string]any{"uid": "job"},
+			"status": map[string]any{"conditions": []any{map[string]any{"type": "Complete", "status": "True"}}}}
 		if _, err := r.log.Append(history.Kubernetes, history.Modified, object, data); err != nil {
 			t.Error(err)
 		}
 	}}
-	fault, err := catalogue.All().Disturbance("strike", "nodePowerOff", "", &machine.NodePowerOffArgs{Node: scenario.NodeSelector{Name: "n1"}}, faults.Env{
-		Run: "r", ClusterKind: "fake", Namespace: "r", Machines: completes, Client: client, Emitter: r.log, Journal: r.journal, PollEvery: time.Millisecond,
-	})
+	fault, err := catalogue.All().Disturbance("strike", "nodePowerOff", "", &machine.NodePowerOffArgs{Node: scenario.NodeSelector{Name: "n1"}},
+		faults.Env{
+			Run: "r", ClusterKind: "fake", Namespace: "r", Machines: completes, Client: client, Emitter: r.log, Journal: r.journal,
+			PollEvery: time.Millisecond,
+		})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -174,10 +180,12 @@ func TestWaitsOfARun(t *testing.T) {
 	r.Plan.Expect = []scenario.Expectation{
 		{Name: "completes", Args: &check.WithinArgs{Within: scenario.Duration(4 * time.Minute)}},
 		{Name: "staleExecutorsGone", Args: &check.WithinArgs{Within: scenario.Duration(90 * time.Second)}},
-		{Name: "recoveryWithin", Args: &check.RecoveryArgs{Detection: scenario.Duration(time.Minute), ExecutorsBack: scenario.Duration(50 * time.Second), Total: scenario.Duration(time.Minute)}},
+		{Name: "recoveryWithin", Args: &check.RecoveryArgs{Detection: scenario.Duration(time.Minute),
+			ExecutorsBack: scenario.Duration(50 * time.Second), Total: scenario.Duration(time.Minute)}},
 	}
 	got := fmt.Sprintf("%+v", r.waits())
-	if want := "{Settle:1m0s Launch:{Time:4m10s Invariant:completes} Fault:{Time:2m0s Invariant:recoveryWithin} Aftermath:{Time:1m40s Invariant:staleExecutorsGone}}"; got != want {
+	if want := "{Settle:1m0s Launch:{Time:4m10s Invariant:completes} Fault:{Time:2m0s Invariant:recoveryWithin} Aftermath:{Time:1m40s " +
+		"Invariant:staleExecutorsGone}}"; got != want {
 		t.Errorf("waits %s, want %s", got, want)
 	}
 }

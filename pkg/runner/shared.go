@@ -24,11 +24,11 @@ const (
 	// sharedLandWithin and sharedRecoverWithin bound what is done to machines by other people's commands.
 	sharedLandWithin    = 6 * time.Minute
 	sharedRecoverWithin = 10 * time.Minute
-	// cleanUpHolder is what a clean-up takes hold of a cluster for.
+	// cleanUpHolder is what a clean-up locks a cluster for.
 	cleanUpHolder = "cleanup"
 )
 
-// acquire takes hold of a cluster that others use, too, and notes how far its clocks are apart.
+// acquire locks a cluster that others use, too, and notes how far its clocks are apart.
 func (r *run) acquire(ctx context.Context) error {
 	shared, ok := r.cluster.(cluster.Shared)
 	if !ok {
@@ -116,7 +116,7 @@ func CleanUpShared(ctx context.Context, c cluster.Shared, o CleanUpOptions) erro
 		runs, err := runNamespaces(ctx, client)
 		errs = append(errs, err)
 		for _, namespace := range runs {
-			o.Say("removing namespace %s of a run that was ended by force", namespace.Name)
+			o.Say("removing namespace %s of a run that was killed", namespace.Name)
 			errs = append(errs, removeSession(ctx, c, client, namespace.Name, launcher.Delete))
 		}
 		return errors.Join(errs...)

@@ -102,8 +102,9 @@ func TestAStepWhoseAnchorDoesNotComeSaysWhatWasSeen(t *testing.T) {
 		cause    error
 		says     string
 	}{
-		"in time":                      {anchor: "driverRescheduled", deadline: 20 * time.Millisecond, says: "incarnation 1"},
-		"before the application ended": {anchor: "driverRescheduled", deadline: time.Minute, cause: errApplicationEnded, says: "the application has ended"},
+		"in time": {anchor: "driverRescheduled", deadline: 20 * time.Millisecond, says: "incarnation 1"},
+		"before the application ended": {anchor: "driverRescheduled", deadline: time.Minute, cause: errApplicationEnded,
+			says: "the application has ended"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

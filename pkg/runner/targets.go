@@ -13,7 +13,7 @@ import (
 	"github.com/sparkchaos/sparkchaos/pkg/model"
 )
 
-// targets answers from the history as it is when asked: what is not recorded cannot be struck.
+// targets finds targets in the history as it is when asked: what is not recorded cannot be a target.
 type targets struct{ live *live }
 
 // Driver returns the live driver's pod: of several that the API server shows as running, the newest. One that still
@@ -78,7 +78,7 @@ func executorID(pod *model.Pod) int {
 	return id
 }
 
-// liveIncarnation returns the driver that a fault strikes: the live one; if there is none, one that initialises on its node.
+// liveIncarnation returns the driver that a fault is injected into: the live one; if there is none, one that initialises on its node.
 func liveIncarnation(m *model.Model) (*model.Incarnation, error) {
 	all := m.Incarnations()
 	if live := all.Live(); live != nil {

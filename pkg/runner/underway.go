@@ -7,7 +7,7 @@ import (
 	"github.com/sparkchaos/sparkchaos/pkg/faults"
 )
 
-// Underway knows what a run has disturbed and made that is still to be undone and removed, for whoever interrupts it. It is safe
+// Underway knows what a run has disturbed and made that is still to be undone and removed, for those who interrupt it. It is safe
 // for concurrent use; a nil one knows nothing.
 type Underway struct {
 	mu     sync.Mutex
@@ -15,7 +15,7 @@ type Underway struct {
 	made   []string
 }
 
-// disturbs notes a fault of the run before it strikes.
+// disturbs notes a fault of the run before it is injected.
 func (u *Underway) disturbs(fault *faults.Disturbance) {
 	if u == nil {
 		return

@@ -75,7 +75,8 @@ func TestSecretsInClearTextAreRefused(t *testing.T) {
 		switch {
 		case !refused && got != nil:
 			t.Errorf("conf %s: refused: %q", conf, got)
-		case refused && (len(got) != 1 || !strings.HasPrefix(got[0], "12:") || !strings.Contains(got[0], "a secret in clear text") || !strings.Contains(got[0], "--allow-plain-secrets")):
+		case refused && (len(got) != 1 || !strings.HasPrefix(got[0], "12:") || !strings.Contains(got[0], "a secret in clear text") ||
+			!strings.Contains(got[0], "--allow-plain-secrets")):
 			t.Errorf("conf %s: got %q, want one problem in line 12", conf, got)
 		}
 		if got := problemsOf(t, text, AllowPlainSecrets()); got != nil {
@@ -89,9 +90,11 @@ func TestWhatCannotBeKeptSecretIsNoSecret(t *testing.T) {
 	t.Parallel()
 	for key, refused := range map[string]bool{
 		"spark.executorEnv.AWS_SECRET_ACCESS_KEY": true, "spark.kubernetes.executor.annotation.token": true, "spark.authenticate.secret": true,
-		"spark.ssl.rpc.keyPassword": true, "spark.ssl.keyStorePassword": true, "spark.driver.extraJavaOptions": true, "spark.executor.defaultJavaOptions": true,
-		"spark.app.name": true, "spark.master": true, "spark.plugins": true, "spark.redaction.regex": true, "spark.driver.memory": true,
-		"spark.ssl.ui.keyPassword": false, "spark.hadoop.fs.s3a.secret.key": false, "spark.sql.catalog.x.password": false, "spark.my.thing": false,
+		"spark.ssl.rpc.keyPassword": true, "spark.ssl.keyStorePassword": true, "spark.driver.extraJavaOptions": true,
+		"spark.executor.defaultJavaOptions": true,
+		"spark.app.name":                    true, "spark.master": true, "spark.plugins": true, "spark.redaction.regex": true, "spark.driver.memory": true,
+		"spark.ssl.ui.keyPassword": false, "spark.hadoop.fs.s3a.secret.key": false, "spark.sql.catalog.x.password": false,
+		"spark.my.thing": false,
 	} {
 		got := problemsOf(t, with(t, "spark.network.timeout: 20s", key+": {fromEnv: A}"))
 		if (got != nil) != refused || refused && !strings.Contains(got[0], "the value cannot be a secret") {
@@ -102,7 +105,8 @@ func TestWhatCannotBeKeptSecretIsNoSecret(t *testing.T) {
 
 func TestSecretsSurviveWritingWithoutTheirValues(t *testing.T) {
 	t.Parallel()
-	s, err := Load("f", []byte(with(t, "{spark.network.timeout: 20s}", "{spark.a: plain, spark.b: {fromEnv: B}, spark.c: {fromFile: c/d}}")), fakeCatalogue())
+	s, err := Load("f", []byte(with(t, "{spark.network.timeout: 20s}", "{spark.a: plain, spark.b: {fromEnv: B}, spark.c: {fromFile: c/d}}")),
+		fakeCatalogue())
 	if err != nil {
 		t.Fatal(err)
 	}

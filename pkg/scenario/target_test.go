@@ -52,7 +52,8 @@ func TestChooseDecidesOnlyWhatIsOpen(t *testing.T) {
 	}{
 		{"open", NodeSelector{Of: OfExecutor}, "the node of executor number 3 (counted from 0)"},
 		{"decided", NodeSelector{Of: OfExecutor, Index: &two}, "the node of executor number 2 (counted from 0)"},
-		{"off the driver's node", NodeSelector{Of: OfExecutor, Without: OfDriver}, "the node of executor number 0 (counted from 0), those on the driver's node not counted"},
+		{"off the driver's node", NodeSelector{Of: OfExecutor, Without: OfDriver},
+			"the node of executor number 0 (counted from 0), those on the driver's node not counted"},
 		{"driver", NodeSelector{Of: OfDriver}, "the node of the driver"},
 		{"manifest", NodeSelector{Of: "manifest/minio"}, "the node of manifest/minio"},
 		{"name", NodeSelector{Name: "worker-1"}, "node worker-1"},
@@ -82,9 +83,11 @@ func TestPodSelectorBeside(t *testing.T) {
 		problems int
 		want     string
 	}{
-		{"beside an executor", PodSelector{Of: OfShuffleService, Beside: OfExecutor}, 0, "the pod of the shuffle service on the node of executor number 0 (counted from 0)"},
+		{"beside an executor", PodSelector{Of: OfShuffleService, Beside: OfExecutor}, 0,
+			"the pod of the shuffle service on the node of executor number 0 (counted from 0)"},
 		{"beside the driver", PodSelector{Of: OfStagingServer, Beside: OfDriver}, 0, "the pod of the staging server on the node of the driver"},
-		{"an executor beside the driver", PodSelector{Of: OfExecutor, Beside: OfDriver}, 1, "the pod of an executor of the seed's choice on the node of the driver"},
+		{"an executor beside the driver", PodSelector{Of: OfExecutor, Beside: OfDriver}, 1,
+			"the pod of an executor of the seed's choice on the node of the driver"},
 		{"beside nothing known", PodSelector{Of: OfShuffleService, Beside: "x"}, 1, "the pod of the shuffle service on the node of the x"},
 	}
 	for _, test := range tests {

@@ -90,7 +90,8 @@ func pack(archive *tar.Writer, f *os.File) error {
 	if !info.Mode().IsRegular() {
 		return fmt.Errorf("it is not a regular file but %s", info.Mode().Type())
 	}
-	header := &tar.Header{Name: filepath.Base(f.Name()), Typeflag: tar.TypeReg, Mode: int64(plainMode(info.Mode())), Size: info.Size(), ModTime: time.Unix(0, 0), Format: tar.FormatPAX}
+	header := &tar.Header{Name: filepath.Base(f.Name()), Typeflag: tar.TypeReg, Mode: int64(plainMode(info.Mode())), Size: info.Size(),
+		ModTime: time.Unix(0, 0), Format: tar.FormatPAX}
 	if err := archive.WriteHeader(header); err != nil {
 		return err
 	}

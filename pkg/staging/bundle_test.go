@@ -248,7 +248,8 @@ func TestPrivateFilesStayPrivate(t *testing.T) {
 	dir := t.TempDir()
 	want := map[string]fs.FileMode{}
 	var files []*os.File
-	for given, kept := range map[fs.FileMode]fs.FileMode{0o600: 0o640, 0o400: 0o640, 0o640: 0o640, 0o644: 0o644, 0o700: 0o750, 0o755: 0o755, 0o666: 0o644} {
+	for given, kept := range map[fs.FileMode]fs.FileMode{0o600: 0o640, 0o400: 0o640, 0o640: 0o640, 0o644: 0o644, 0o700: 0o750, 0o755: 0o755,
+		0o666: 0o644} {
 		name := fmt.Sprintf("f%o", given)
 		want[name] = kept
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(name), 0o600); err != nil {

@@ -94,7 +94,8 @@ func (c *Client) Upload(ctx context.Context, owner Owner, bundle io.Reader) (Tic
 	<-sent
 	ticket := Ticket{ID: answer.ID, Secret: answer.Secret, SHA256: hex.EncodeToString(digest.Sum(nil)), Size: size}
 	if ticket.ID == "" || ticket.Secret == "" {
-		return Ticket{}, &UnavailableError{Op: op, Server: c.Server(), Status: http.StatusOK, Err: errors.New("the answer holds no id or no secret: is this a staging server?")}
+		return Ticket{}, &UnavailableError{Op: op, Server: c.Server(), Status: http.StatusOK,
+			Err: errors.New("the answer holds no id or no secret: is this a staging server?")}
 	}
 	return ticket, nil
 }
@@ -131,7 +132,8 @@ func (c *Client) upload(ctx context.Context, op, contentType string, body io.Rea
 	defer response.Body.Close()
 	var ticket Ticket
 	if err := json.NewDecoder(io.LimitReader(response.Body, maxAnswer)).Decode(&ticket); err != nil {
-		return Ticket{}, &UnavailableError{Op: op, Server: c.Server(), Status: response.StatusCode, Err: fmt.Errorf("the answer is no ticket: %w", err)}
+		return Ticket{}, &UnavailableError{Op: op, Server: c.Server(), Status: response.StatusCode,
+			Err: fmt.Errorf("the answer is no ticket: %w", err)}
 	}
 	return ticket, nil
 }
@@ -181,7 +183,8 @@ func (c *Client) Fetch(ctx context.Context, ticket Ticket) (io.ReadCloser, error
 	if want == "" {
 		want = digestOf(response.Header)
 	}
-	d := &download{ReadCloser: response.Body, op: op, server: c.Server(), want: want, announced: response.ContentLength, most: math.MaxInt64 - 1, digest: sha256.New()}
+	d := &download{ReadCloser: response.Body, op: op, server: c.Server(), want: want, announced: response.ContentLength,
+		most: math.MaxInt64 - 1, digest: sha256.New()}
 	if c.most > 0 {
 		d.most, d.beyond = c.most, ErrTooLarge
 	}
@@ -299,7 +302,8 @@ type download struct {
 
 // tooMuch is the error for a bundle that is larger than the client accepts.
 func (d *download) tooMuch(seen string) error {
-	return &RefusedError{Op: d.op, Server: d.server, Status: http.StatusOK, Err: d.beyond, Reason: fmt.Sprintf("%s, want at most %d bytes", seen, d.most)}
+	return &RefusedError{Op: d.op, Server: d.server, Status: http.StatusOK, Err: d.beyond,
+		Reason: fmt.Sprintf("%s, want at most %d bytes", seen, d.most)}
 }
 
 // Read implements io.Reader.
@@ -315,7 +319,8 @@ func (d *download) Read(p []byte) (int, error) {
 	case err == nil:
 		return n, nil
 	case !errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF):
-		return n, &UnavailableError{Op: d.op, Server: d.server, Status: http.StatusOK, Err: fmt.Errorf("the download broke off after %d of %d bytes: %w", d.size, d.announced, err)}
+		return n, &UnavailableError{Op: d.op, Server: d.server, Status: http.StatusOK,
+			Err: fmt.Errorf("the download broke off after %d of %d bytes: %w", d.size, d.announced, err)}
 	}
 	if got := hex.EncodeToString(d.digest.Sum(nil)); d.want != "" && got != d.want {
 		return n, &RefusedError{

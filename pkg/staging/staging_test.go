@@ -16,16 +16,17 @@ func TestParseOwner(t *testing.T) {
 		want []string // parts of the error; none: it is fine
 	}{
 		"as the original sends it": {`{"ownerNamespace":"ns","ownerLabels":{"spark-app-selector":"spark-1","spark-role":"driver"},"ownerType":"Pod"}`, nil},
-		"another type":             {`{"ownerNamespace":"ns","ownerLabels":{"a":"b"},"ownerType":"Job"}`, []string{`ownerType is "Job", want "Pod"`}},
-		"all wrong":                {`{}`, []string{"ownerType", "ownerNamespace", "ownerLabels"}},
-		"labels that match all":    {`{"ownerNamespace":"ns","ownerLabels":{},"ownerType":"Pod"}`, []string{"ownerLabels are missing"}},
-		"no label":                 {`{"ownerNamespace":"ns","ownerLabels":{"a b":"c,d"},"ownerType":"Pod"}`, []string{`label "a b"`, `"c,d"`}},
-		"path as namespace":        {`{"ownerNamespace":"../x","ownerLabels":{"a":"b"},"ownerType":"Pod"}`, []string{`ownerNamespace "../x"`}},
-		"unknown field":            {`{"ownerNamespace":"ns","ownerLabels":{"a":"b"},"ownerType":"Pod","more":1}`, []string{"more"}},
-		"two values":               {`{"ownerNamespace":"ns","ownerLabels":{"a":"b"},"ownerType":"Pod"}{}`, []string{"more follows"}},
-		"other types":              {`{"ownerNamespace":1}`, []string{"not the JSON of an owner"}},
-		"no JSON":                  {`x`, []string{"not the JSON of an owner"}},
-		"nothing":                  {``, []string{"not the JSON of an owner"}},
+		"another type": {`{"ownerNamespace":"ns","ownerLabels":{"a":"b"},"ownerType":"Job"}`,
+			[]string{`ownerType is "Job", want "Pod"`}},
+		"all wrong":             {`{}`, []string{"ownerType", "ownerNamespace", "ownerLabels"}},
+		"labels that match all": {`{"ownerNamespace":"ns","ownerLabels":{},"ownerType":"Pod"}`, []string{"ownerLabels are missing"}},
+		"no label":              {`{"ownerNamespace":"ns","ownerLabels":{"a b":"c,d"},"ownerType":"Pod"}`, []string{`label "a b"`, `"c,d"`}},
+		"path as namespace":     {`{"ownerNamespace":"../x","ownerLabels":{"a":"b"},"ownerType":"Pod"}`, []string{`ownerNamespace "../x"`}},
+		"unknown field":         {`{"ownerNamespace":"ns","ownerLabels":{"a":"b"},"ownerType":"Pod","more":1}`, []string{"more"}},
+		"two values":            {`{"ownerNamespace":"ns","ownerLabels":{"a":"b"},"ownerType":"Pod"}{}`, []string{"more follows"}},
+		"other types":           {`{"ownerNamespace":1}`, []string{"not the JSON of an owner"}},
+		"no JSON":               {`x`, []string{"not the JSON of an owner"}},
+		"nothing":               {``, []string{"not the JSON of an owner"}},
 	} {
 		_, err := ParseOwner([]byte(tc.json))
 		if (err == nil) != (tc.want == nil) {

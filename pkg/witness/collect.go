@@ -188,7 +188,8 @@ func (c *collection) open(name string) (fs.File, error) {
 	case info.Size() > c.bounds.fileBytes:
 		err = fmt.Errorf("/%s is not read: it has %d bytes, and at most %d are read of a file", name, info.Size(), c.bounds.fileBytes)
 	case info.Size() > c.left:
-		err = fmt.Errorf("/%s is not read: it has %d bytes, and of the %d that are read of a node at most %d are left", name, info.Size(), c.bounds.nodeBytes, c.left)
+		err = fmt.Errorf("/%s is not read: it has %d bytes, and of the %d that are read of a node at most %d are left", name, info.Size(),
+			c.bounds.nodeBytes, c.left)
 	default:
 		return file, nil
 	}
@@ -267,8 +268,9 @@ func (c *collection) process(podUID, name string) *processFile {
 	return known
 }
 
-// count adds a record to what its process left. It reports false for the file of another process of the same pod: the inbox would
-// take its records for other versions of the first one's. A process that opens a new file for each of its Spark contexts goes on with its numbers.
+// count adds a record to what its process left. It reports false for the file of another process of the same pod: the inbox would take
+// its records for other versions of the first one's. A process that opens a new file for each of its Spark contexts goes on with its
+// numbers.
 func (c *collection) count(name string, record history.WitnessRecord) bool {
 	known := c.process(record.PodUID, name)
 	if known.file != name {

@@ -118,8 +118,10 @@ func TestCollectSaysWhatItCouldNotRead(t *testing.T) {
 		want    []string
 	}{
 		{"no directory", fstest.MapFS{"var/x": good}, 0, []string{"witness directory is missing"}},
-		{"unreadable file", fakeBrokenDisk{fstest.MapFS{"w/a.ndjson": good, "w/b.ndjson": good}, "w/b.ndjson"}, 1, []string{"/w/b.ndjson", "input/output error"}},
-		{"unreadable directory", fakeBrokenDisk{fstest.MapFS{"w/a.ndjson": good, "w/sub/b.ndjson": good}, "w/sub"}, 1, []string{"/w/sub", "input/output error"}},
+		{"unreadable file", fakeBrokenDisk{fstest.MapFS{"w/a.ndjson": good, "w/b.ndjson": good}, "w/b.ndjson"}, 1,
+			[]string{"/w/b.ndjson", "input/output error"}},
+		{"unreadable directory", fakeBrokenDisk{fstest.MapFS{"w/a.ndjson": good, "w/sub/b.ndjson": good}, "w/sub"}, 1,
+			[]string{"/w/sub", "input/output error"}},
 		{"many errors", many, 0, []string{"line 20:", "and 5 more errors"}},
 		{
 			"two processes of one pod", fstest.MapFS{"w/a-1.ndjson": good, "w/a-2.ndjson": good}, 1,
@@ -230,7 +232,8 @@ func TestCollectReadsRegularFilesOnly(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				if data.Records != tc.records || data.Files != tc.records || len(data.Errors) != 1 || !strings.Contains(data.Errors[0], "/w/a-1.ndjson is not read: it is no regular file") {
+				if data.Records != tc.records || data.Files != tc.records || len(data.Errors) != 1 ||
+					!strings.Contains(data.Errors[0], "/w/a-1.ndjson is not read: it is no regular file") {
 					t.Errorf("collection %+v, want %d records and that the other file is no regular one", data, tc.records)
 				}
 			}
@@ -242,7 +245,8 @@ func TestCollectIsBounded(t *testing.T) {
 	t.Parallel()
 	one := text(t, record("a", 1))
 	size := int64(len(one))
-	disk := fstest.MapFS{"w/a-1.ndjson": file(one), "w/b-1.ndjson": file(text(t, record("b", 1))), "w/c-1.ndjson": file(text(t, record("c", 1)))}
+	disk := fstest.MapFS{"w/a-1.ndjson": file(one), "w/b-1.ndjson": file(text(t, record("b", 1))),
+		"w/c-1.ndjson": file(text(t, record("c", 1)))}
 	for name, tc := range map[string]struct {
 		most    bounds
 		records int
@@ -259,7 +263,8 @@ func TestCollectIsBounded(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if got := strings.Join(data.Errors, "\n"); data.Records != tc.records || (tc.want == "") != (got == "") || !strings.Contains(got, tc.want) {
+			if got := strings.Join(data.Errors, "\n"); data.Records != tc.records || (tc.want == "") != (got == "") ||
+				!strings.Contains(got, tc.want) {
 				t.Errorf("collection %+v, want %d records and errors with %q", data, tc.records, tc.want)
 			}
 		})
@@ -267,7 +272,8 @@ func TestCollectIsBounded(t *testing.T) {
 	// A file without end says that it is short.
 	grown := fakeGrowing{fstest.MapFS{"w/a-1.ndjson": file(one)}}
 	data, err := collect(t.Context(), "n", grown, "/w", NewInbox(new(fakeHistory).add), bounds{3, 10 * MaxLineBytes, 10 * MaxLineBytes})
-	if got := strings.Join(data.Errors, "\n"); err != nil || !strings.Contains(got, "it has grown") || !strings.Contains(got, "line too long") {
+	if got := strings.Join(data.Errors, "\n"); err != nil || !strings.Contains(got, "it has grown") ||
+		!strings.Contains(got, "line too long") {
 		t.Errorf("collection of a file without end: %.500v, %v", data.Errors, err)
 	}
 }
@@ -346,7 +352,8 @@ func TestCollectEndsWithItsSinkAndItsContext(t *testing.T) {
 	disk := fstest.MapFS{"w/a.ndjson": file(text(t, record("a", 1)))}
 	full := errors.New("disk full")
 	sink := fakeHistory{err: full}
-	if _, err := Collect(t.Context(), "worker-3", disk, "w", NewInbox(sink.add)); !errors.Is(err, full) || !strings.Contains(err.Error(), "worker-3") {
+	if _, err := Collect(t.Context(), "worker-3", disk, "w", NewInbox(sink.add)); !errors.Is(err, full) ||
+		!strings.Contains(err.Error(), "worker-3") {
 		t.Errorf("Collect with a failing sink = %v, want the sink's error and the node's name", err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())

@@ -45,7 +45,8 @@ func TestAFIFOCostsAnErrorAndNoHang(t *testing.T) {
 		t.Fatal(err)
 	}
 	got := strings.Join(data.Errors, "\n")
-	for _, want := range []string{"/a-1.ndjson is not read: it is no regular file", "/link-1.ndjson is not read: it is no regular file", "/sparse-1.ndjson is not read: it has 4398046511104 bytes"} {
+	for _, want := range []string{"/a-1.ndjson is not read: it is no regular file", "/link-1.ndjson is not read: it is no regular file",
+		"/sparse-1.ndjson is not read: it has 4398046511104 bytes"} {
 		if !strings.Contains(got, want) {
 			t.Errorf("errors %q, want %q", got, want)
 		}

@@ -131,7 +131,8 @@ func (b *Inbox) differs(r history.WitnessRecord, known *mark, now mark, pod *num
 		case b.conflict == nil:
 			handOn = true
 		case !now.onDisk() && b.conflicts >= maxConflicts:
-			return 0, fmt.Errorf("record %d of pod %s differs from the one that is known: %w: there were %d such conflicts", r.Seq, r.PodUID, ErrQuota, b.conflicts)
+			return 0, fmt.Errorf("record %d of pod %s differs from the one that is known: %w: there were %d such conflicts", r.Seq, r.PodUID,
+				ErrQuota, b.conflicts)
 		default:
 			if err := b.conflict(history.ConflictData{PodUID: r.PodUID, Seq: r.Seq, Node: r.Node}); err != nil {
 				return 0, err
@@ -172,7 +173,8 @@ func (b *Inbox) find(r history.WitnessRecord) (*mark, *numbers, error) {
 	marks := pod.blocks[at]
 	if marks == nil {
 		if len(pod.blocks) >= b.limits.PodBlocks || b.blocks >= b.limits.Blocks {
-			return nil, nil, fmt.Errorf("record %d of pod %s: %w: its number is too far from the %d blocks of %d numbers that this pod has, all have %d",
+			return nil, nil, fmt.Errorf(
+				"record %d of pod %s: %w: its number is too far from the %d blocks of %d numbers that this pod has, all have %d",
 				r.Seq, r.PodUID, ErrQuota, len(pod.blocks), blockNumbers, b.blocks)
 		}
 		marks = &block{}
@@ -189,9 +191,11 @@ func (b *Inbox) spend(r history.WitnessRecord, pod *numbers, size int64) error {
 	case r.Via == ViaDisk:
 		return nil
 	case pod.bytes+size > b.limits.PodBytes:
-		return fmt.Errorf("record %d of pod %s: %w: this pod has sent %d bytes of at most %d", r.Seq, r.PodUID, ErrQuota, pod.bytes, b.limits.PodBytes)
+		return fmt.Errorf("record %d of pod %s: %w: this pod has sent %d bytes of at most %d", r.Seq, r.PodUID, ErrQuota, pod.bytes,
+			b.limits.PodBytes)
 	case b.bytes+size > b.limits.Bytes:
-		return fmt.Errorf("record %d of pod %s: %w: all pods have sent %d bytes of at most %d", r.Seq, r.PodUID, ErrQuota, b.bytes, b.limits.Bytes)
+		return fmt.Errorf("record %d of pod %s: %w: all pods have sent %d bytes of at most %d", r.Seq, r.PodUID, ErrQuota, b.bytes,
+			b.limits.Bytes)
 	default:
 		return nil
 	}

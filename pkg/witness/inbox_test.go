@@ -119,7 +119,8 @@ func TestTheDiskIsBelieved(t *testing.T) {
 			[]Outcome{Accepted, Conflict}, []string{"a 7 forged http", conflict, "a 7 x disk"},
 		},
 		"a forged record came first, and the genuine one by HTTP": {
-			[]history.WitnessRecord{version("forged", ViaHTTP), version("x", ViaHTTP), version("x", ViaHTTP), version("x", ViaDisk), version("x", ViaDisk), version("forged", ViaHTTP)},
+			[]history.WitnessRecord{version("forged", ViaHTTP), version("x", ViaHTTP), version("x", ViaHTTP), version("x", ViaDisk),
+				version("x", ViaDisk), version("forged", ViaHTTP)},
 			[]Outcome{Accepted, Conflict, Conflict, Conflict, Duplicate, Conflict}, []string{"a 7 forged http", conflict, "a 7 x disk"},
 		},
 		"a forged record came second": {
@@ -254,11 +255,15 @@ func TestInboxIsBounded(t *testing.T) {
 		taken  int // of those by HTTP; the rest is refused
 		disk   int // of those from disks
 	}{
-		"pods":            {func(l *Limits) { l.Pods = 2 }, []history.WitnessRecord{record("a", 1), record("b", 1), record("c", 1)}, 2, 2},
-		"blocks":          {func(l *Limits) { l.Blocks = 2 }, []history.WitnessRecord{record("a", 1), record("a", 2), record("b", 1), record("b", 1000)}, 3, 3},
-		"blocks of a pod": {func(l *Limits) { l.PodBlocks = 2 }, []history.WitnessRecord{record("a", 1), record("a", math.MaxInt64), record("a", 1000), record("b", 1)}, 3, 3},
-		"bytes of a pod":  {func(l *Limits) { l.PodBytes = 2*one + 1 }, []history.WitnessRecord{record("a", 1), record("a", 2), record("a", 3), record("b", 1)}, 3, 4},
-		"bytes":           {func(l *Limits) { l.Bytes = 2*one + 1 }, []history.WitnessRecord{record("a", 1), record("b", 1), record("a", 2)}, 2, 3},
+		"pods": {func(l *Limits) { l.Pods = 2 }, []history.WitnessRecord{record("a", 1), record("b", 1), record("c", 1)}, 2, 2},
+		"blocks": {func(l *Limits) { l.Blocks = 2 },
+			[]history.WitnessRecord{record("a", 1), record("a", 2), record("b", 1), record("b", 1000)}, 3, 3},
+		"blocks of a pod": {func(l *Limits) { l.PodBlocks = 2 },
+			[]history.WitnessRecord{record("a", 1), record("a", math.MaxInt64), record("a", 1000), record("b", 1)}, 3, 3},
+		"bytes of a pod": {func(l *Limits) { l.PodBytes = 2*one + 1 },
+			[]history.WitnessRecord{record("a", 1), record("a", 2), record("a", 3), record("b", 1)}, 3, 4},
+		"bytes": {func(l *Limits) { l.Bytes = 2*one + 1 }, []history.WitnessRecord{record("a", 1), record("b", 1), record("a", 2)}, 2,
+			3},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -332,7 +337,8 @@ func TestInboxAgainstTheRules(t *testing.T) {
 		}
 		known := map[string]*seen{}
 		for range rapid.IntRange(1, 60).Draw(t, "records") {
-			r := record(rapid.SampledFrom([]string{"a", "b"}).Draw(t, "pod"), rapid.SampledFrom([]int64{1, 2, 127, 128, 129, math.MaxInt64}).Draw(t, "seq"))
+			r := record(rapid.SampledFrom([]string{"a", "b"}).Draw(t, "pod"),
+				rapid.SampledFrom([]int64{1, 2, 127, 128, 129, math.MaxInt64}).Draw(t, "seq"))
 			r.Type = rapid.SampledFrom([]string{"x", "y", "z"}).Draw(t, "type")
 			r.Via = rapid.SampledFrom([]string{ViaHTTP, ViaDisk}).Draw(t, "via")
 			if _, err := inbox.Take(r); err != nil {

@@ -67,7 +67,8 @@ func ParseRecord(line []byte) (history.WitnessRecord, error) {
 	case r.PodUID == "":
 		problems = append(problems, errors.New("podUID is missing"))
 	case !podUIDs.MatchString(r.PodUID):
-		problems = append(problems, fmt.Errorf("podUID is %s, want a UUID, or at most 128 letters, digits, dots, dashes and underscores, then %s for an init container",
+		problems = append(problems, fmt.Errorf(
+			"podUID is %s, want a UUID, or at most 128 letters, digits, dots, dashes and underscores, then %s for an init container",
 			quoted(r.PodUID), history.ArtifactsWriter))
 	}
 	for _, name := range []struct{ field, value string }{
@@ -103,7 +104,8 @@ func encode(r history.WitnessRecord) ([]byte, error) {
 		return nil, fmt.Errorf("encode record %d of pod %s: %w", r.Seq, r.PodUID, err)
 	}
 	if out.Len() > MaxLineBytes {
-		return nil, fmt.Errorf("record %d of pod %s: %w: %d bytes when it is written, more than %d", r.Seq, r.PodUID, ErrLineTooLong, out.Len(), MaxLineBytes)
+		return nil, fmt.Errorf("record %d of pod %s: %w: %d bytes when it is written, more than %d", r.Seq, r.PodUID, ErrLineTooLong, out.Len(),
+			MaxLineBytes)
 	}
 	return out.Bytes(), nil
 }

@@ -70,7 +70,8 @@ func TestParseRecordNamesWhatIsWrong(t *testing.T) {
 		{`{"seq":1.5}`, []string{"not a JSON object"}},
 		{`{"seq":"1"}`, []string{"not a JSON object"}},
 		{`null`, []string{"seq is 0", "wallMicros is 0", "type is missing", `role is ""`, "podUID is missing"}},
-		{`{"seq":-1,"wallMicros":-5,"role":"boss"}`, []string{"seq is -1", "wallMicros is -5", "type is missing", `role is "boss"`, "podUID is missing"}},
+		{`{"seq":-1,"wallMicros":-5,"role":"boss"}`,
+			[]string{"seq is -1", "wallMicros is -5", "type is missing", `role is "boss"`, "podUID is missing"}},
 	} {
 		_, err := ParseRecord([]byte(tc.line))
 		if err == nil {

@@ -152,7 +152,8 @@ func TestServerKeepsWhatCameBeforeTheCableWasCut(t *testing.T) {
 		t.Fatal(err)
 	}
 	whole := text(t, record("a", 1), record("a", 2))
-	fmt.Fprintf(conn, "POST %s HTTP/1.1\r\nHost: witness\r\nAuthorization: Bearer %s\r\nContent-Length: %d\r\n\r\n%s", RecordsPath, testToken, len(whole), whole[:len(whole)-10])
+	fmt.Fprintf(conn, "POST %s HTTP/1.1\r\nHost: witness\r\nAuthorization: Bearer %s\r\nContent-Length: %d\r\n\r\n%s", RecordsPath, testToken,
+		len(whole), whole[:len(whole)-10])
 	conn.Close()
 	// A server that is told to end drops what it has not begun to serve.
 	for s.Stats().Requests == 0 {
@@ -215,7 +216,8 @@ func TestStrangersAreRefusedBeforeAnythingIsRead(t *testing.T) {
 	var sink fakeHistory
 	var report fakeReport
 	s := NewServer(NewInbox(sink.add), testToken, report.add)
-	headers := []string{"", "Bearer", "Bearer ", "Bearer wrong", "Bearer " + testToken + "x", "bearer " + testToken, "Basic " + testToken, testToken}
+	headers := []string{"", "Bearer", "Bearer ", "Bearer wrong", "Bearer " + testToken + "x", "bearer " + testToken, "Basic " + testToken,
+		testToken}
 	for _, header := range headers {
 		w := httptest.NewRecorder()
 		request := httptest.NewRequest("POST", RecordsPath, unread{t})
@@ -307,7 +309,8 @@ func TestInitContainersReportAsWritersOfTheirOwn(t *testing.T) {
 	var sink fakeHistory
 	s := NewServer(NewInbox(sink.add), testToken, new(fakeReport).add)
 	uid := "0b07b0f1-aaaa-4bbb-8ccc-ddddeeeeffff"
-	if code, receipt := post(t, s, strings.NewReader(text(t, record(uid, 1), record(uid+history.ArtifactsWriter, 1)))); code != 200 || receipt.Accepted != 2 {
+	if code, receipt := post(t, s, strings.NewReader(text(t, record(uid, 1), record(uid+history.ArtifactsWriter, 1)))); code != 200 ||
+		receipt.Accepted != 2 {
 		t.Errorf("status %d, %+v, want both accepted", code, receipt)
 	}
 }
@@ -322,7 +325,8 @@ func TestWhatIsRefusedIsToldABoundedNumberOfTimes(t *testing.T) {
 		}
 	}
 	if len(report.problems) != maxTold || !strings.Contains(report.problems[maxTold-1].What, "further ones are only counted") {
-		t.Errorf("%d problems, the last one %+v; want %d and that there may be more", len(report.problems), report.problems[len(report.problems)-1], maxTold)
+		t.Errorf("%d problems, the last one %+v; want %d and that there may be more", len(report.problems),
+			report.problems[len(report.problems)-1], maxTold)
 	}
 	if stats := s.Stats(); stats.Rejected != 3*maxTold {
 		t.Errorf("%d rejected, want all counted", stats.Rejected)
@@ -352,10 +356,12 @@ func TestAConflictIsAnsweredAndTakenOnce(t *testing.T) {
 	s := NewServer(NewInbox(told.add, WithConflicts(told.conflict)), testToken, report.add)
 	forged := record("a", 1)
 	forged.Node = "elsewhere"
-	if code, receipt := post(t, s, strings.NewReader(text(t, record("a", 1), forged, record("a", 2)))); code != 409 || receipt.Accepted != 2 || receipt.Conflicts != 1 {
+	if code, receipt := post(t, s, strings.NewReader(text(t, record("a", 1), forged, record("a", 2)))); code != 409 || receipt.Accepted != 2 ||
+		receipt.Conflicts != 1 {
 		t.Errorf("status %d, %+v; want 409, 2 accepted, 1 conflict", code, receipt)
 	}
-	if diff := cmp.Diff([]string{"a 1 heartbeat http", "conflict a 1 on elsewhere", "a 2 heartbeat http"}, told.told); diff != "" || len(report.problems) > 0 {
+	if diff := cmp.Diff([]string{"a 1 heartbeat http", "conflict a 1 on elsewhere", "a 2 heartbeat http"}, told.told); diff != "" ||
+		len(report.problems) > 0 {
 		t.Errorf("told (-want +got):\n%s\nproblems %+v", diff, report.problems)
 	}
 }

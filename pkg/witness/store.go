@@ -128,7 +128,8 @@ func (s *Store) readHead() error {
 	line, _, whole := bytes.Cut(first, []byte("\n"))
 	var head storeHead
 	if err := json.Unmarshal(line, &head); err != nil || !whole || head.Store == "" {
-		return fmt.Errorf("its first line does not have the store's identity, as stores have: remove the file if nothing in it is needed: %s", quoted(string(line)))
+		return fmt.Errorf("its first line does not have the store's identity, as stores have: remove the file if nothing in it is needed: %s",
+			quoted(string(line)))
 	}
 	s.id, s.begin = head.Store, int64(len(line))+1
 	return nil

@@ -22,7 +22,8 @@ import (
 )
 
 func heartbeat(seq int64) history.WitnessRecord {
-	return history.WitnessRecord{Seq: seq, WallMicros: 1, Type: history.Heartbeat, Role: "driver", PodUID: "d1", PodName: "driver-1", Node: "n1"}
+	return history.WitnessRecord{Seq: seq, WallMicros: 1, Type: history.Heartbeat, Role: "driver", PodUID: "d1", PodName: "driver-1",
+		Node: "n1"}
 }
 
 func openStore(t *testing.T, path string) *Store {
@@ -89,7 +90,8 @@ func TestFollowSurvivesTheStoresServer(t *testing.T) {
 	ctx, stop := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	problems := make(chan history.ProblemData, 100)
-	following := Following{Reach: reach, Token: testToken, Failed: func(err error) { failures <- err }, Report: func(p history.ProblemData) { problems <- p }}
+	following := Following{Reach: reach, Token: testToken, Failed: func(err error) { failures <- err },
+		Report: func(p history.ProblemData) { problems <- p }}
 	go func() { ended <- Follow(ctx, following, NewInbox(got.take)) }()
 
 	for seq := int64(1); seq <= 3; seq++ {
@@ -178,7 +180,8 @@ func TestStoreAnswers(t *testing.T) {
 	}
 	server := httptest.NewServer(store)
 	defer server.Close()
-	for query, want := range map[string]int{"from=0": http.StatusOK, "from=9999": http.StatusRequestedRangeNotSatisfiable, "from=-1": http.StatusBadRequest, "": http.StatusBadRequest} {
+	for query, want := range map[string]int{"from=0": http.StatusOK, "from=9999": http.StatusRequestedRangeNotSatisfiable,
+		"from=-1": http.StatusBadRequest, "": http.StatusBadRequest} {
 		response, err := http.Get(server.URL + StoredPath + "?" + query)
 		if err != nil {
 			t.Fatal(err)
@@ -193,7 +196,8 @@ func TestStoreAnswers(t *testing.T) {
 }
 
 // follow follows a handler until wanted is true, and returns the failures and problems that were told.
-func follow(t *testing.T, handler http.Handler, inbox *Inbox, wanted func(failures []string, problems []history.ProblemData) bool) (failures []string, problems []history.ProblemData) {
+func follow(t *testing.T, handler http.Handler, inbox *Inbox,
+	wanted func(failures []string, problems []history.ProblemData) bool) (failures []string, problems []history.ProblemData) {
 	t.Helper()
 	server := httptest.NewServer(handler)
 	defer server.Close()
@@ -305,7 +309,8 @@ func TestAStoreKeepsWhatItAcknowledged(t *testing.T) {
 	html := heartbeat(2)
 	html.Detail = map[string]string{"html": strings.Repeat("<", MaxLineBytes-1000)}
 	for name, torn := range map[string]string{
-		"": "", "a torn record": `{"seq":`, "a torn record of megabytes": strings.Repeat("x", MaxLineBytes+5), "blocks that were never written": strings.Repeat("\x00", 1<<20),
+		"": "", "a torn record": `{"seq":`, "a torn record of megabytes": strings.Repeat("x", MaxLineBytes+5),
+		"blocks that were never written": strings.Repeat("\x00", 1<<20),
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -331,17 +336,20 @@ func TestAStoreKeepsWhatItAcknowledged(t *testing.T) {
 				t.Fatal(err)
 			}
 			if !bytes.Equal(before, after) || store.id != id {
-				t.Errorf("the file has %d bytes after the store was opened anew, want %d; its identity %q, want %q", len(after), len(before), store.id, id)
+				t.Errorf("the file has %d bytes after the store was opened anew, want %d; its identity %q, want %q", len(after), len(before), store.id,
+					id)
 			}
 			got := newFollowed()
-			follow(t, Guard(testToken, store, nil), NewInbox(got.take), func([]string, []history.ProblemData) bool { return slices.Equal(got.seqs, []int64{1, 2, 3}) })
+			follow(t, Guard(testToken, store, nil), NewInbox(got.take),
+				func([]string, []history.ProblemData) bool { return slices.Equal(got.seqs, []int64{1, 2, 3}) })
 		})
 	}
 }
 
 func TestAStoreWithoutItsHead(t *testing.T) {
 	t.Parallel()
-	for content, want := range map[string]string{"": "", `{"store":"ABC`: "", "garbage\n": "store's identity", "{}\n": "store's identity", strings.Repeat("x", 1000) + "\n": "store's identity"} {
+	for content, want := range map[string]string{"": "", `{"store":"ABC`: "", "garbage\n": "store's identity", "{}\n": "store's identity",
+		strings.Repeat("x", 1000) + "\n": "store's identity"} {
 		path := filepath.Join(t.TempDir(), "records.ndjson")
 		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
 			t.Fatal(err)

@@ -84,7 +84,10 @@ var _ = Describe("bad luck", Label("badluck"), func() {
 			h.Args[slices.Index(h.Args, name)] = other
 			h.Args = append(h.Args, "--keep-cluster")
 		})
-		Eventually(ctx, func() int { return support.ProcessOf("kube-apiserver", other) }).WithTimeout(time.Minute).WithPolling(10*time.Millisecond).ShouldNot(BeZero(), h.Output.String())
+		Eventually(ctx, func() int {
+			return support.ProcessOf("kube-apiserver",
+				other)
+		}).WithTimeout(time.Minute).WithPolling(10*time.Millisecond).ShouldNot(BeZero(), h.Output.String())
 		h.End(h.Process.Kill)
 
 		code, out := support.Sparkchaos("cleanup")
@@ -97,7 +100,8 @@ var _ = Describe("bad luck", Label("badluck"), func() {
 
 	It("a cluster that someone removes during the run is an error at once, and leaves nothing", func(ctx SpecContext) {
 		other := name + "-c"
-		h := start(fmt.Sprintf(support.Short, support.Strike("nodePowerOff"), ""), func(h *support.Process) { h.Args[slices.Index(h.Args, name)] = other })
+		h := start(fmt.Sprintf(support.Short, support.Strike("nodePowerOff"), ""),
+			func(h *support.Process) { h.Args[slices.Index(h.Args, name)] = other })
 		h.AwaitEvent(ctx, `"type":"landed"`)
 		code, out := support.Complaint("cluster", "down", "--name", other)
 		Expect(code).To(Equal(3), out)
@@ -148,7 +152,8 @@ var _ = Describe("bad luck", Label("badluck"), func() {
 		late := strings.Replace(support.Strike("nodePowerOff"), "delay: 1s", "delay: 15s", 1)
 		scenario := fmt.Sprintf(support.Short, late, "      spark.sparkchaos.witness.url: http://172.30.0.250:9")
 		scenario = strings.Replace(scenario, "--task-ms=500", "--task-ms=3000", 1)
-		h := start(strings.Replace(scenario, "  - completes", "  - atMostOneDriver: {overlap: 0s}\n  - applicationIdsUnique: {}\n  - completes", 1))
+		h := start(strings.Replace(scenario, "  - completes", "  - atMostOneDriver: {overlap: 0s}\n  - applicationIdsUnique: {}\n  - completes",
+			1))
 		Expect(h.Wait()).To(Succeed(), h.Output.String())
 		history, err := os.ReadFile(filepath.Join(h.Directory(), "history.ndjson"))
 		Expect(err).NotTo(HaveOccurred())

@@ -29,7 +29,8 @@ func TestMain(m *testing.M) { support.Main(m) }
 func TestChaosMesh(t *testing.T) { support.RunSuite(t, "Chaos Mesh", support.ClusterTests) }
 
 // partition parts the driver from an executor and joins them when the driver has completed.
-const partition = "[{name: strike, inject: {networkPartition: {pod: {of: executor, index: 0}, from: {of: driver}}}, when: {tasksCompleted: {atLeast: 2}}}]"
+const partition = "[{name: strike, inject: {networkPartition: {pod: {of: executor, index: 0}, from: {of: driver}}}, when: " +
+	"{tasksCompleted: {atLeast: 2}}}]"
 
 // The cluster of this process.
 var (
@@ -105,7 +106,8 @@ var _ = Describe("Chaos Mesh", Label("chaos-mesh"), func() {
 	}, support.Entries(thatIsInstalled))
 
 	It("cleanup frees what a run left that was killed", func(ctx SpecContext) {
-		h := support.StartProcess(name, fmt.Sprintf(support.Short, partition, ""), func(h *support.Process) { h.Args = append(h.Args, "--keep-cluster") })
+		h := support.StartProcess(name, fmt.Sprintf(support.Short, partition, ""),
+			func(h *support.Process) { h.Args = append(h.Args, "--keep-cluster") })
 		h.AwaitEvent(ctx, `"type":"landed"`)
 		h.End(h.Process.Kill)
 		Expect(h.Verdict().Verdict).NotTo(Equal(check.Pass), "a run that was killed must never pass")
@@ -120,16 +122,20 @@ var _ = Describe("Chaos Mesh", Label("chaos-mesh"), func() {
 	It("its webhook knows the kinds of clouds; without a cloud nothing more can be seen of them", func(ctx SpecContext) {
 		for kind, specs := range map[string]struct{ good, bad chaosmesh.Spec }{
 			v1alpha1.KindAWSChaos: {
-				v1alpha1.AWSChaosSpec{Action: v1alpha1.Ec2Stop, Duration: ptr.To("15m0s"), SecretName: ptr.To("cloud"), AWSSelector: v1alpha1.AWSSelector{AWSRegion: "us-east-1", Ec2Instance: "i-0"}},
+				v1alpha1.AWSChaosSpec{Action: v1alpha1.Ec2Stop, Duration: ptr.To("15m0s"), SecretName: ptr.To("cloud"),
+					AWSSelector: v1alpha1.AWSSelector{AWSRegion: "us-east-1", Ec2Instance: "i-0"}},
 				v1alpha1.AWSChaosSpec{Action: v1alpha1.DetachVolume, AWSSelector: v1alpha1.AWSSelector{AWSRegion: "us-east-1", Ec2Instance: "i-0"}},
 			},
 			v1alpha1.KindGCPChaos: {
-				v1alpha1.GCPChaosSpec{Action: v1alpha1.NodeStop, Duration: ptr.To("15m0s"), SecretName: ptr.To("cloud"), GCPSelector: v1alpha1.GCPSelector{Project: "p", Zone: "z", Instance: "i"}},
+				v1alpha1.GCPChaosSpec{Action: v1alpha1.NodeStop, Duration: ptr.To("15m0s"), SecretName: ptr.To("cloud"),
+					GCPSelector: v1alpha1.GCPSelector{Project: "p", Zone: "z", Instance: "i"}},
 				v1alpha1.GCPChaosSpec{Action: v1alpha1.DiskLoss, GCPSelector: v1alpha1.GCPSelector{Project: "p", Zone: "z", Instance: "i"}},
 			},
 			v1alpha1.KindAzureChaos: {
-				v1alpha1.AzureChaosSpec{Action: v1alpha1.AzureVmStop, Duration: ptr.To("15m0s"), AzureSelector: v1alpha1.AzureSelector{SubscriptionID: "s", ResourceGroupName: "g", VMName: "v", SecretName: ptr.To("cloud")}},
-				v1alpha1.AzureChaosSpec{Action: v1alpha1.AzureDiskDetach, AzureSelector: v1alpha1.AzureSelector{SubscriptionID: "s", ResourceGroupName: "g", VMName: "v"}},
+				v1alpha1.AzureChaosSpec{Action: v1alpha1.AzureVmStop, Duration: ptr.To("15m0s"),
+					AzureSelector: v1alpha1.AzureSelector{SubscriptionID: "s", ResourceGroupName: "g", VMName: "v", SecretName: ptr.To("cloud")}},
+				v1alpha1.AzureChaosSpec{Action: v1alpha1.AzureDiskDetach,
+					AzureSelector: v1alpha1.AzureSelector{SubscriptionID: "s", ResourceGroupName: "g", VMName: "v"}},
 			},
 		} {
 			resource := chaosmesh.Resource{Kind: kind, Namespace: "default", Name: "probe"}

@@ -110,7 +110,8 @@ var _ = Describe("existing clusters", Label("existing"), func() {
 
 		code, out = support.Elsewhere(one, "cleanup")
 		Expect(code).To(Equal(0), out)
-		Expect(out).To(And(ContainSubstring("is not cleaned up after: `sparkchaos cleanup --"), ContainSubstring("--cluster=existing")), "no context was allowed")
+		Expect(out).To(And(ContainSubstring("is not cleaned up after: `sparkchaos cleanup --"), ContainSubstring("--cluster=existing")),
+			"no context was allowed")
 		code, out = support.Elsewhere(other, slices.Concat([]string{"cleanup"}, reaching(asUser))...)
 		Expect(code).To(Equal(0), out)
 		Expect(out).To(ContainSubstring("fault strike of run"))

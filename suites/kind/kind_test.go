@@ -46,7 +46,8 @@ var _ = Describe("kind", Label("kind"), Ordered, ContinueOnFailure, func() {
 
 	for _, fault := range []string{"nodePowerOff", "nodeIsolate", "nodeFreeze"} {
 		It("cleanup undoes a run with "+fault+" that was killed", func(ctx SpecContext) {
-			h := support.StartProcess(name, fmt.Sprintf(support.Short, support.Strike(fault), ""), func(h *support.Process) { h.Args = append(h.Args, "--cluster", "kind") })
+			h := support.StartProcess(name, fmt.Sprintf(support.Short, support.Strike(fault), ""),
+				func(h *support.Process) { h.Args = append(h.Args, "--cluster", "kind") })
 			h.AwaitEvent(ctx, `"type":"landed"`)
 			h.End(h.Process.Kill)
 			Expect(h.Verdict().Verdict).NotTo(Equal(check.Pass), "a run that was killed must never pass")
@@ -79,22 +80,24 @@ var _ = Describe("kind", Label("kind"), Ordered, ContinueOnFailure, func() {
 		return // the Docker daemon belongs to somebody else
 	}
 	// The last one: without its daemon no cluster of it lives on.
-	It("an engine that ends in the middle of a run is an error, no violation, and cleanup removes the rest when it is back", Label("engine"), func(ctx SpecContext) {
-		other := name + "-e"
-		h := support.StartProcess(other, fmt.Sprintf(support.Short, support.Strike("nodePowerOff"), ""), func(h *support.Process) { h.Args = append(h.Args, "--cluster", "kind") })
-		h.AwaitEvent(ctx, `"type":"landed"`)
-		Expect(syscall.Kill(daemon, syscall.SIGKILL)).To(Succeed())
-		_ = h.Wait() // its exit code is looked at below
-		Expect(h.ProcessState.ExitCode()).To(Equal(3), h.Output.String())
-		Expect(h.Verdict().Verdict).To(Equal(check.Error), "nobody could look whether anything is left")
-		Expect(h.Output.String()).To(ContainSubstring("sparkchaos cleanup"))
+	It("an engine that ends in the middle of a run is an error, no violation, and cleanup removes the rest when it is back", Label("engine"),
+		func(ctx SpecContext) {
+			other := name + "-e"
+			h := support.StartProcess(other, fmt.Sprintf(support.Short, support.Strike("nodePowerOff"), ""),
+				func(h *support.Process) { h.Args = append(h.Args, "--cluster", "kind") })
+			h.AwaitEvent(ctx, `"type":"landed"`)
+			Expect(syscall.Kill(daemon, syscall.SIGKILL)).To(Succeed())
+			_ = h.Wait() // its exit code is looked at below
+			Expect(h.ProcessState.ExitCode()).To(Equal(3), h.Output.String())
+			Expect(h.Verdict().Verdict).To(Equal(check.Error), "nobody could look whether anything is left")
+			Expect(h.Output.String()).To(ContainSubstring("sparkchaos cleanup"))
 
-		Expect(exec.CommandContext(ctx, filepath.Join("..", "..", "scripts", "docker-for-tests"), "start").Run()).To(Succeed())
-		code, out := support.Sparkchaos("cleanup")
-		Expect(code).To(Equal(0), out)
-		code, out = support.Sparkchaos("cluster", "status", "--cluster", "kind", "--name", other)
-		Expect(code).NotTo(Equal(0), out)
-	}, SpecTimeout(support.SpecLimit))
+			Expect(exec.CommandContext(ctx, filepath.Join("..", "..", "scripts", "docker-for-tests"), "start").Run()).To(Succeed())
+			code, out := support.Sparkchaos("cleanup")
+			Expect(code).To(Equal(0), out)
+			code, out = support.Sparkchaos("cluster", "status", "--cluster", "kind", "--name", other)
+			Expect(code).NotTo(Equal(0), out)
+		}, SpecTimeout(support.SpecLimit))
 })
 
 // ownDaemon is the number of the process of a Docker daemon that was started for the tests alone.

@@ -40,7 +40,8 @@ var _ = Describe("staging on S3", Label("component:staging"), func() {
 		Expect(err).NotTo(HaveOccurred())
 		const durable = "storage: durable,"
 		Expect(string(text)).To(ContainSubstring(durable))
-		onS3 := fmt.Sprintf("%s url: %q, credentials: [%s],", durable, s3.Location(listener.Addr().String()), strings.Join(s3test.Credentials(), ", "))
+		onS3 := fmt.Sprintf("%s url: %q, credentials: [%s],", durable, s3.Location(listener.Addr().String()),
+			strings.Join(s3test.Credentials(), ", "))
 		file := filepath.Join(directory, lost+".yaml")
 		Expect(os.WriteFile(file, []byte(strings.Replace(string(text), durable, onS3, 1)), 0o600)).To(Succeed())
 		dictionary, err := fs.ReadFile(scenarios.Files(), "files/dictionary.txt")

@@ -86,7 +86,8 @@ spec:
 
 // Strike is a fault of a kind at the driver's node, undone soon after the new driver runs.
 func Strike(kind string) string {
-	return fmt.Sprintf("[{name: strike, inject: {%s: {node: {of: driver}}}, when: {driverRunning: {}, delay: 1s}, recover: {when: {driverRescheduled: {}}}}]", kind)
+	return fmt.Sprintf("[{name: strike, inject: {%s: {node: {of: driver}}}, when: {driverRunning: {}, delay: 1s}, recover: {when: "+
+		"{driverRescheduled: {}}}}]", kind)
 }
 
 // Process is sparkchaos as a process of its own, which can be killed.
@@ -106,7 +107,8 @@ func StartProcess(name, scenario string, changes ...func(*Process)) *Process {
 	file := filepath.Join(runs, "scenario.yaml")
 	Expect(os.WriteFile(file, []byte(scenario), 0o600)).To(Succeed())
 	out := filepath.Join(runs, "out")
-	p := &Process{Cmd: exec.Command(executable, "run", file, "--seed", "1", "--cluster-name", name, "--out", out), Runs: out, Output: &bytes.Buffer{}}
+	p := &Process{Cmd: exec.Command(executable, "run", file, "--seed", "1", "--cluster-name", name, "--out", out), Runs: out,
+		Output: &bytes.Buffer{}}
 	p.Env = append(os.Environ(), asProgram+"=1")
 	for _, change := range changes {
 		change(p)

@@ -85,7 +85,8 @@ func (t Taken) By(config *api.Config) []string {
 	Expect(err).NotTo(HaveOccurred())
 	Expect(file.Close()).To(Succeed())
 	Expect(clientcmd.WriteToFile(*config, file.Name())).To(Succeed())
-	return []string{"--cluster", "existing", "--kubeconfig", file.Name(), "--context", config.CurrentContext, "--allow-context", config.CurrentContext}
+	return []string{"--cluster", "existing", "--kubeconfig", file.Name(), "--context", config.CurrentContext, "--allow-context",
+		config.CurrentContext}
 }
 
 // actions writes the commands: the harness's own ones for its clusters, as those of another tool.
@@ -100,7 +101,8 @@ func (t Taken) actions(name, kind string) string {
 		command := []string{"env", asProgram + "=1", paths.StateVariable + "=" + state, executable, "cluster", "node"}
 		return existing.Command{Command: slices.Concat(command, args, []string{"--cluster", kind, "--name", name})}
 	}
-	actions := existing.NodeActions{APIVersion: "sparkchaos.dev/v1alpha1", Kind: "NodeActions", Nodes: tool("list"), Actions: map[string]existing.Command{}}
+	actions := existing.NodeActions{APIVersion: "sparkchaos.dev/v1alpha1", Kind: "NodeActions", Nodes: tool("list"),
+		Actions: map[string]existing.Command{}}
 	for _, action := range cluster.Actions() {
 		actions.Actions[string(action)] = tool(string(action), "{node}")
 	}

@@ -222,6 +222,7 @@ func (l *load) deny(ctx context.Context, ticket staging.Ticket, random source) {
 
 // figures says what was done.
 func (l *load) figures() string {
-	return fmt.Sprintf("%d uploads acknowledged (%.1f MB), %d interrupted, %d downloads verified, %d forged secrets refused, %d bundles removed by their owners",
+	return fmt.Sprintf(
+		"%d uploads acknowledged (%.1f MB), %d interrupted, %d downloads verified, %d forged secrets refused, %d bundles removed by their owners",
 		l.uploaded.Load(), float64(l.bytes.Load())/1e6, l.interrupted.Load(), l.downloaded.Load(), l.denied.Load(), l.removed.Load())
 }

@@ -50,7 +50,8 @@ func newServerProcess(t *testing.T, storage string) *serverProcess {
 // start starts the server and returns when it listens.
 func (p *serverProcess) start(flags ...string) {
 	p.t.Helper()
-	arguments := append([]string{"serve", "--listen", "127.0.0.1:0", "--storage", p.storage, "--clean-up", "initial-access", "--initial-access", "24h"}, flags...)
+	arguments := append([]string{"serve", "--listen", "127.0.0.1:0", "--storage", p.storage, "--clean-up", "initial-access",
+		"--initial-access", "24h"}, flags...)
 	command := exec.Command(os.Args[0])
 	command.Env = append(os.Environ(), serveVariable+"="+strings.Join(arguments, "\n"))
 	output, err := command.StderrPipe()

@@ -6,10 +6,12 @@ import (
 	"testing"
 )
 
-// BadNames are none of a cluster, a node or a program: most would be another path when they are joined to a directory, or an option of a command.
+// BadNames are none of a cluster, a node or a program: most would be another path when they are joined to a directory, or an option of a
+// command.
 func BadNames() []string {
 	return []string{
-		"", ".", "..", "../../victim", "a/b", "/etc", "a/../b", "a\x00", "\x00", "-", "--all", "-f", "A", "a b", "a\n", " a", "a/", "ä", "a%00", "~", "$NAME", `a\b`,
+		"", ".", "..", "../../victim", "a/b", "/etc", "a/../b", "a\x00", "\x00", "-", "--all", "-f", "A", "a b", "a\n", " a", "a/", "ä", "a%00",
+		"~", "$NAME", `a\b`,
 		strings.Repeat("a", 300),
 	}
 }

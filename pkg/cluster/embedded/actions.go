@@ -98,10 +98,11 @@ func powerOff(ctx context.Context, w *worker, e *cluster.Evidence) error {
 }
 
 func (w *worker) awaitEnd(ctx context.Context, e *cluster.Evidence) error {
-	err := e.Await(ctx, "no process of the node is left", "cgroup.procs of the node's cgroups in every hierarchy", func(context.Context) (bool, string) {
-		left := w.cluster.cgroups.Processes(w.record.Spec.Cgroup)
-		return len(left) == 0, fmt.Sprintf("processes %v", left)
-	})
+	err := e.Await(ctx, "no process of the node is left", "cgroup.procs of the node's cgroups in every hierarchy",
+		func(context.Context) (bool, string) {
+			left := w.cluster.cgroups.Processes(w.record.Spec.Cgroup)
+			return len(left) == 0, fmt.Sprintf("processes %v", left)
+		})
 	if err != nil {
 		return err
 	}
@@ -144,7 +145,8 @@ func shutdown(ctx context.Context, w *worker, e *cluster.Evidence) error {
 	if err := machine.NewRemote(w.record.Process.PID).Shutdown(ctx); err != nil {
 		return err
 	}
-	e.Observations = append(e.Observations, cluster.Observation{What: "kubelet let go of its shutdown lock and the node's services ended", How: "answer of the node's init", At: time.Now()})
+	e.Observations = append(e.Observations, cluster.Observation{What: "kubelet let go of its shutdown lock and the node's services ended",
+		How: "answer of the node's init", At: time.Now()})
 	orderly, cancel := context.WithTimeout(ctx, endTimeout)
 	defer cancel()
 	if err := w.awaitEnd(orderly, e); err != nil {

@@ -176,9 +176,11 @@ func makeVictims(b *testing.B, client kubernetes.Interface) (job, deployment str
 		PodReplacementPolicy: &policy, Template: template("job", corev1.RestartPolicyNever),
 	}}, metav1.CreateOptions{})
 	must(b, err)
-	_, err = client.AppsV1().Deployments(ns).Create(b.Context(), &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Name: "deployment"}, Spec: appsv1.DeploymentSpec{
-		Replicas: &one, Selector: &metav1.LabelSelector{MatchLabels: map[string]string{"app": "deployment"}}, Template: template("deployment", corev1.RestartPolicyAlways),
-	}}, metav1.CreateOptions{})
+	_, err = client.AppsV1().Deployments(ns).Create(b.Context(),
+		&appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Name: "deployment"}, Spec: appsv1.DeploymentSpec{
+			Replicas: &one, Selector: &metav1.LabelSelector{MatchLabels: map[string]string{"app": "deployment"}},
+			Template: template("deployment", corev1.RestartPolicyAlways),
+		}}, metav1.CreateOptions{})
 	must(b, err)
 	return "job", "deployment"
 }
@@ -205,7 +207,8 @@ func pinned(ctx context.Context, client kubernetes.Interface, deployment, node s
 		return err
 	}
 	now := int64(0)
-	if err := client.CoreV1().Pods(ns).DeleteCollection(ctx, metav1.DeleteOptions{GracePeriodSeconds: &now}, metav1.ListOptions{LabelSelector: "app=" + deployment}); err != nil {
+	if err := client.CoreV1().Pods(ns).DeleteCollection(ctx, metav1.DeleteOptions{GracePeriodSeconds: &now},
+		metav1.ListOptions{LabelSelector: "app=" + deployment}); err != nil {
 		return err
 	}
 	for {

@@ -40,7 +40,8 @@ func (c *Cluster) StartBeside(ctx context.Context, program cluster.Program) erro
 		return fmt.Errorf("program %s beside the control plane of cluster %s: %w", program.Name, c.record.Name, err)
 	}
 	return machine.NewRemote(init).Add(ctx, machine.Service{
-		Name: program.Name, Command: append([]string{filepath.Join(inside, filepath.Base(program.Path))}, program.Args...), Env: program.Env, Stop: 3 * time.Second,
+		Name: program.Name, Command: append([]string{filepath.Join(inside, filepath.Base(program.Path))}, program.Args...), Env: program.Env,
+		Stop: 3 * time.Second,
 	})
 }
 

@@ -69,7 +69,8 @@ func roles() []rbacv1.ClusterRole {
 			{APIGroups: []string{"discovery.k8s.io"}, Resources: []string{"endpointslices"}, Verbs: []string{"list", "watch"}},
 		}},
 		{ObjectMeta: metav1.ObjectMeta{Name: provisionerUser}, Rules: []rbacv1.PolicyRule{
-			{APIGroups: []string{""}, Resources: []string{"persistentvolumes"}, Verbs: append([]string{"create", "delete", "patch", "update"}, read...)},
+			{APIGroups: []string{""}, Resources: []string{"persistentvolumes"},
+				Verbs: append([]string{"create", "delete", "patch", "update"}, read...)},
 			{APIGroups: []string{""}, Resources: []string{"persistentvolumeclaims"}, Verbs: append([]string{"update", "patch"}, read...)},
 			{APIGroups: []string{"storage.k8s.io"}, Resources: []string{"storageclasses"}, Verbs: read},
 			{APIGroups: []string{""}, Resources: []string{"nodes"}, Verbs: read},
@@ -86,7 +87,8 @@ func bindings() []rbacv1.ClusterRoleBinding {
 			RoleRef:    rbacv1.RoleRef{Kind: "ClusterRole", APIGroup: rbacv1.GroupName, Name: role},
 		}
 	}
-	return []rbacv1.ClusterRoleBinding{bind(dnsUser, dnsUser), bind(provisionerUser, provisionerUser), bind(kubeletClientUser, "system:kubelet-api-admin")}
+	return []rbacv1.ClusterRoleBinding{bind(dnsUser, dnsUser), bind(provisionerUser, provisionerUser),
+		bind(kubeletClientUser, "system:kubelet-api-admin")}
 }
 
 func storageClasses() []storagev1.StorageClass {
@@ -95,12 +97,15 @@ func storageClasses() []storagev1.StorageClass {
 	names := classes()
 	return []storagev1.StorageClass{
 		{
-			ObjectMeta:  metav1.ObjectMeta{Name: names.Shared, Annotations: map[string]string{"storageclass.kubernetes.io/is-default-class": "true"}},
-			Provisioner: storage.Name, Parameters: map[string]string{storage.PlaceParameter: storage.PlaceShared}, ReclaimPolicy: &reclaim, VolumeBindingMode: &immediate,
+			ObjectMeta: metav1.ObjectMeta{Name: names.Shared,
+				Annotations: map[string]string{"storageclass.kubernetes.io/is-default-class": "true"}},
+			Provisioner: storage.Name, Parameters: map[string]string{storage.PlaceParameter: storage.PlaceShared}, ReclaimPolicy: &reclaim,
+			VolumeBindingMode: &immediate,
 		},
 		{
 			ObjectMeta:  metav1.ObjectMeta{Name: names.Local},
-			Provisioner: storage.Name, Parameters: map[string]string{storage.PlaceParameter: storage.PlaceNode}, ReclaimPolicy: &reclaim, VolumeBindingMode: &late,
+			Provisioner: storage.Name, Parameters: map[string]string{storage.PlaceParameter: storage.PlaceNode}, ReclaimPolicy: &reclaim,
+			VolumeBindingMode: &late,
 		},
 	}
 }
@@ -125,9 +130,11 @@ func dnsService() *corev1.Service {
 
 func dnsEndpoints() *discoveryv1.EndpointSlice {
 	slice := &discoveryv1.EndpointSlice{
-		ObjectMeta:  metav1.ObjectMeta{Name: "kube-dns-control-plane", Labels: map[string]string{discoveryv1.LabelServiceName: "kube-dns", discoveryv1.LabelManagedBy: "sparkchaos"}},
+		ObjectMeta: metav1.ObjectMeta{Name: "kube-dns-control-plane",
+			Labels: map[string]string{discoveryv1.LabelServiceName: "kube-dns", discoveryv1.LabelManagedBy: "sparkchaos"}},
 		AddressType: discoveryv1.AddressTypeIPv4,
-		Endpoints:   []discoveryv1.Endpoint{{Addresses: []string{network.ControlIP}, Conditions: discoveryv1.EndpointConditions{Ready: new(true)}}},
+		Endpoints: []discoveryv1.Endpoint{{Addresses: []string{network.ControlIP},
+			Conditions: discoveryv1.EndpointConditions{Ready: new(true)}}},
 	}
 	port := int32(dnsPort)
 	for name, protocol := range dnsPorts() {

@@ -80,7 +80,8 @@ func (c credentials) controlPlane() (map[string]string, error) {
 	f.add("service-accounts.key", string(private))
 	f.add("service-accounts.pub", string(public))
 	f.pair("apiserver", func() (pki.KeyPair, error) {
-		return c.authority.Server("kube-apiserver", "kubernetes", "kubernetes.default", "kubernetes.default.svc", "kubernetes.default.svc.cluster.local",
+		return c.authority.Server("kube-apiserver", "kubernetes", "kubernetes.default", "kubernetes.default.svc",
+			"kubernetes.default.svc.cluster.local",
 			"localhost", "127.0.0.1", network.APIServerIP, network.ControlIP)
 	})
 	f.pair("apiserver-kubelet", func() (pki.KeyPair, error) { return c.authority.Client(kubeletClientUser) })

@@ -74,8 +74,8 @@ func (p Provider) remove(ctx context.Context, name string) error {
 	return nil
 }
 
-// checkUnrecorded reports why a directory without a record is not removed: it holds what no start makes. The record is the first that a start
-// writes and the last that a removal takes away.
+// checkUnrecorded reports why a directory without a record is not removed: it holds what no start makes. The record is the first that a
+// start writes and the last that a removal takes away.
 func checkUnrecorded(d directory) error {
 	if _, err := os.Lstat(d.record()); !absent(err) {
 		return nil // damaged or not: what belongs to the cluster is found by its control group

@@ -34,7 +34,8 @@ func (c *Cluster) BridgeAddress(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	out, err := exec.CommandContext(ctx, "nsenter", "--target", strconv.Itoa(control), "--net", "ip", "-brief", "link", "show", network.Bridge).Output()
+	out, err := exec.CommandContext(ctx, "nsenter", "--target", strconv.Itoa(control), "--net", "ip", "-brief", "link", "show",
+		network.Bridge).Output()
 	if fields := strings.Fields(string(out)); err == nil && len(fields) > 2 {
 		return fields[2], nil
 	}

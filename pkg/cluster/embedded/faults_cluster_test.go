@@ -52,18 +52,21 @@ func workloadsReachEachOther(l *lab) {
 	spec := podSpec("serve", ":8080")
 	spec.RestartPolicy = corev1.RestartPolicyAlways
 	spec.TopologySpreadConstraints = []corev1.TopologySpreadConstraint{{
-		MaxSkew: 1, TopologyKey: corev1.LabelHostname, WhenUnsatisfiable: corev1.DoNotSchedule, LabelSelector: &metav1.LabelSelector{MatchLabels: labels},
+		MaxSkew: 1, TopologyKey: corev1.LabelHostname, WhenUnsatisfiable: corev1.DoNotSchedule,
+		LabelSelector: &metav1.LabelSelector{MatchLabels: labels},
 	}}
-	_, err := l.client.AppsV1().Deployments(ns).Create(l.Context(), &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Name: "web"}, Spec: appsv1.DeploymentSpec{
-		Replicas: &replicas, Selector: &metav1.LabelSelector{MatchLabels: labels},
-		Template: corev1.PodTemplateSpec{ObjectMeta: metav1.ObjectMeta{Labels: labels}, Spec: spec},
-	}}, metav1.CreateOptions{})
+	_, err := l.client.AppsV1().Deployments(ns).Create(l.Context(),
+		&appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Name: "web"}, Spec: appsv1.DeploymentSpec{
+			Replicas: &replicas, Selector: &metav1.LabelSelector{MatchLabels: labels},
+			Template: corev1.PodTemplateSpec{ObjectMeta: metav1.ObjectMeta{Labels: labels}, Spec: spec},
+		}}, metav1.CreateOptions{})
 	if err != nil {
 		l.Fatal(err)
 	}
-	_, err = l.client.CoreV1().Services(ns).Create(l.Context(), &corev1.Service{ObjectMeta: metav1.ObjectMeta{Name: "web"}, Spec: corev1.ServiceSpec{
-		Selector: labels, Ports: []corev1.ServicePort{{Port: 80, TargetPort: intstr.FromInt32(8080)}},
-	}}, metav1.CreateOptions{})
+	_, err = l.client.CoreV1().Services(ns).Create(l.Context(),
+		&corev1.Service{ObjectMeta: metav1.ObjectMeta{Name: "web"}, Spec: corev1.ServiceSpec{
+			Selector: labels, Ports: []corev1.ServicePort{{Port: 80, TargetPort: intstr.FromInt32(8080)}},
+		}}, metav1.CreateOptions{})
 	if err != nil {
 		l.Fatal(err)
 	}
@@ -91,7 +94,8 @@ func workloadsReachEachOther(l *lab) {
 		})
 	}
 	for _, peer := range pods {
-		answers(fmt.Sprintf("%s on %s answers by its address", peer.Name, peer.Spec.NodeName), "http://"+peer.Status.PodIP+":8080/by-address", peer.Name+" GET /by-address")
+		answers(fmt.Sprintf("%s on %s answers by its address", peer.Name, peer.Spec.NodeName), "http://"+peer.Status.PodIP+":8080/by-address",
+			peer.Name+" GET /by-address")
 	}
 	for _, name := range []string{"web", "web.default.svc.cluster.local"} {
 		answers("the Service answers by the name "+name, "http://"+name+"/by-name", "GET /by-name")
@@ -403,7 +407,8 @@ func localVolume(l *lab) {
 		}
 		for _, c := range p.Status.Conditions {
 			if c.Type == corev1.PodScheduled && c.Status == corev1.ConditionFalse {
-				return p.Status.Phase == corev1.PodPending && (strings.Contains(c.Message, "affinity") || strings.Contains(c.Message, "taint")), c.Message
+				return p.Status.Phase == corev1.PodPending &&
+					(strings.Contains(c.Message, "affinity") || strings.Contains(c.Message, "taint")), c.Message
 			}
 		}
 		return false, "no condition"

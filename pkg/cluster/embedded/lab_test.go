@@ -162,8 +162,9 @@ func (l *lab) eventually(what string, condition func() (bool, string)) {
 	}
 }
 
-// eventuallyReady waits until Kubernetes takes a node for ready, or no more. One that boots is ready only once kubelet has told of the new boot, and the
-// taints of the time before are gone: until a node's silence is noticed it is still shown as it was, and what is then placed on it is evicted.
+// eventuallyReady waits until Kubernetes takes a node for ready, or no more. One that boots is ready only once kubelet has told of the
+// new boot, and the taints of the time before are gone: until a node's silence is noticed it is still shown as it was, and what is then
+// placed on it is evicted.
 func (l *lab) eventuallyReady(node string, want bool) {
 	l.Helper()
 	l.eventually(fmt.Sprintf("node %s Ready: %v", node, want), func() (bool, string) {
@@ -391,7 +392,8 @@ func machines(t *testing.T, cluster string) []string {
 		command, _ := os.ReadFile(filepath.Join(process, "cmdline")) // ended meanwhile: not one of them
 		groups, _ := os.ReadFile(filepath.Join(process, "cgroup"))
 		// Between fork and exec the child by which an init starts a service has init's own command line, and is in init's group.
-		if strings.HasPrefix(string(command), "sparkchaos-machine\x00") && strings.Contains(string(groups), "/sparkchaos/"+cluster+"-") && firstOfItsNamespace(process) {
+		if strings.HasPrefix(string(command), "sparkchaos-machine\x00") && strings.Contains(string(groups), "/sparkchaos/"+cluster+"-") &&
+			firstOfItsNamespace(process) {
 			found = append(found, entry.Name())
 		}
 	}

@@ -91,10 +91,12 @@ func (d directory) load() (record, error) {
 		return record{}, fmt.Errorf("%w; `sparkchaos cluster down --name %s` removes the cluster without needing it", err, name)
 	}
 	if r.Version != recordVersion {
-		return record{}, fmt.Errorf("%s has version %d, expected %d: another sparkchaos wrote it; remove that cluster with the sparkchaos that made it, or `cluster down` with this one", d.record(), r.Version, recordVersion)
+		return record{}, fmt.Errorf("%s has version %d, expected %d: another sparkchaos wrote it; remove that cluster with the sparkchaos that "+
+			"made it, or `cluster down` with this one", d.record(), r.Version, recordVersion)
 	}
 	if r.Name != name {
-		return record{}, fmt.Errorf("the state file %s is damaged: it is of the cluster %q, expected %q; `sparkchaos cluster down --name %s` removes the cluster without needing it", d.record(), r.Name, name, name)
+		return record{}, fmt.Errorf("the state file %s is damaged: it is of the cluster %q, expected %q; `sparkchaos cluster down --name %s` "+
+			"removes the cluster without needing it", d.record(), r.Name, name, name)
 	}
 	return r, nil
 }

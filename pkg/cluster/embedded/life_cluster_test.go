@@ -70,7 +70,8 @@ func killProgram(t *testing.T, program, cluster, machine string) {
 	for _, file := range commands {
 		command, _ := os.ReadFile(file) // ended meanwhile: not the one
 		groups, _ := os.ReadFile(filepath.Join(filepath.Dir(file), "cgroup"))
-		if !strings.HasPrefix(string(command), program+"\x00") || !strings.Contains(string(groups), cluster) || !strings.Contains(string(groups), machine) {
+		if !strings.HasPrefix(string(command), program+"\x00") || !strings.Contains(string(groups), cluster) ||
+			!strings.Contains(string(groups), machine) {
 			continue
 		}
 		var pid int
@@ -175,7 +176,8 @@ func identities(l *lab) {
 		{"worker-1", "kube-proxy", "system:kube-proxy"},
 	} {
 		client := l.clientOf(filepath.Join(machineFiles(component.machine), component.name+".kubeconfig"))
-		review, err := client.AuthenticationV1().SelfSubjectReviews().Create(l.Context(), &authenticationv1.SelfSubjectReview{}, metav1.CreateOptions{})
+		review, err := client.AuthenticationV1().SelfSubjectReviews().Create(l.Context(), &authenticationv1.SelfSubjectReview{},
+			metav1.CreateOptions{})
 		if err != nil {
 			l.Errorf("%s: %v", component.name, err)
 			continue

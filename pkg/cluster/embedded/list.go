@@ -8,7 +8,7 @@ import (
 	"github.com/sparkchaos/sparkchaos/pkg/cluster"
 )
 
-// Summary tells of a cluster what its files and the processes of its machines say. It changes nothing; what cannot be found out is part of the
+// Summary describes a cluster by its files and the processes of its machines. It changes nothing; what cannot be found out is part of the
 // state.
 func (p Provider) Summary(name string) cluster.Summary {
 	s := cluster.Summary{Name: name}

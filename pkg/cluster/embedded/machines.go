@@ -125,7 +125,8 @@ func (b builder) worker(i int, c credentials, d directory, reserved map[string]s
 }
 
 // boot starts a machine of the cluster and records its process before anything runs in it.
-func (c *Cluster) boot(ctx context.Context, m machineRecord, listeners []*net.TCPListener, connect func(pid int) error) (machineRecord, error) {
+func (c *Cluster) boot(ctx context.Context, m machineRecord, listeners []*net.TCPListener, connect func(pid int) error) (machineRecord,
+	error) {
 	m.Orderly = false
 	process, err := machine.Boot{
 		Spec: m.Spec, Executable: c.provider.Executable, Log: c.directory.machineLog(m.Spec.Name), Listeners: listeners, Cgroups: c.cgroups,
@@ -157,7 +158,8 @@ func (c *Cluster) controlPID() (int, error) {
 		return 0, err
 	}
 	if !m.Process.Alive() {
-		return 0, fmt.Errorf("the control plane of cluster %s does not run%s: `sparkchaos cluster down --name %s`, then `up`", c.record.Name, c.rebooted(), c.record.Name)
+		return 0, fmt.Errorf("the control plane of cluster %s does not run%s: `sparkchaos cluster down --name %s`, then `up`", c.record.Name,
+			c.rebooted(), c.record.Name)
 	}
 	return m.Process.PID, nil
 }

@@ -116,7 +116,8 @@ func (p Provider) Open(name string) (*Cluster, error) {
 		return nil, &cluster.NotFoundError{Kind: Kind, Name: name, State: p.State}
 	}
 	if absent(err) {
-		return nil, fmt.Errorf("the cluster %s has no state file: `sparkchaos cluster down --name %s` removes what is left of it: %w", name, name, err)
+		return nil, fmt.Errorf("the cluster %s has no state file: `sparkchaos cluster down --name %s` removes what is left of it: %w", name, name,
+			err)
 	}
 	if err != nil {
 		return nil, err
@@ -165,7 +166,8 @@ func (p Provider) Names() ([]string, error) {
 // CheckRoot reports whether this process may make machines at all.
 func CheckRoot() error {
 	if os.Geteuid() != 0 {
-		return fmt.Errorf("the embedded cluster needs root, this is user %d: run it with sudo (its namespaces keep the host untouched)", os.Geteuid())
+		return fmt.Errorf("the embedded cluster needs root, this is user %d: run it with sudo (its namespaces keep the host untouched)",
+			os.Geteuid())
 	}
 	return nil
 }

@@ -47,10 +47,13 @@ func TestDownRemovesOnlyWhatIsKnown(t *testing.T) {
 		files   map[string]string
 		refused string // part of the error; empty: it is removed
 	}{
-		"what a start made, without a record": {files: map[string]string{"kubeconfig": "", "disks/worker-1/etc/hostname": "", "machines/worker-1.json": "{", ".new-1": ""}},
-		"a damaged record":                    {files: map[string]string{"cluster.json": "{ not JSON"}},
-		"somebody's file":                     {files: map[string]string{"thesis.txt": "years of work"}, refused: "holds thesis.txt and no cluster.json"},
-		"somebody's file beside ours":         {files: map[string]string{"disks/x": "", "thesis.txt": ""}, refused: "holds thesis.txt and no cluster.json"},
+		"what a start made, without a record": {files: map[string]string{"kubeconfig": "", "disks/worker-1/etc/hostname": "",
+			"machines/worker-1.json": "{", ".new-1": ""}},
+		"a damaged record": {files: map[string]string{"cluster.json": "{ not JSON"}},
+		"somebody's file": {files: map[string]string{"thesis.txt": "years of work"},
+			refused: "holds thesis.txt and no cluster.json"},
+		"somebody's file beside ours": {files: map[string]string{"disks/x": "", "thesis.txt": ""},
+			refused: "holds thesis.txt and no cluster.json"},
 	} {
 		state := t.TempDir()
 		d := filepath.Join(state, "clusters", "lab")
@@ -131,13 +134,15 @@ func TestLogsAreThoseOfServicesAlone(t *testing.T) {
 	}
 	logs := filepath.Join(d.disk("worker-1"), "var/log/sparkchaos")
 	clustertest.Place(t, filepath.Join(logs, "kubelet.log"), "begin"+strings.Repeat("x", maxLogCopy))
-	err := errors.Join(os.Symlink(secret, filepath.Join(logs, "stolen.log")), syscall.Mkfifo(filepath.Join(logs, "endless.log"), 0o600), os.Mkdir(filepath.Join(logs, "directory.log"), 0o755))
+	err := errors.Join(os.Symlink(secret, filepath.Join(logs, "stolen.log")), syscall.Mkfifo(filepath.Join(logs, "endless.log"), 0o600),
+		os.Mkdir(filepath.Join(logs, "directory.log"), 0o755))
 	if err != nil {
 		t.Fatal(err)
 	}
 	// All logs of another node are a link to a directory of the host.
 	clustertest.Place(t, filepath.Join(base, "host", "stolen.log"), "of the host")
-	if err := errors.Join(os.MkdirAll(filepath.Join(d.disk("worker-2"), "var/log"), 0o755), os.Symlink(filepath.Join(base, "host"), filepath.Join(d.disk("worker-2"), "var/log/sparkchaos"))); err != nil {
+	if err := errors.Join(os.MkdirAll(filepath.Join(d.disk("worker-2"), "var/log"), 0o755),
+		os.Symlink(filepath.Join(base, "host"), filepath.Join(d.disk("worker-2"), "var/log/sparkchaos"))); err != nil {
 		t.Fatal(err)
 	}
 	c := &Cluster{directory: d, record: record{Name: "lab"}}

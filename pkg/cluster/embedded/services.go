@@ -48,7 +48,8 @@ func apiServices() []machine.Service {
 			Command: []string{
 				"etcd", "--data-dir=/var/lib/etcd", "--name=etcd",
 				"--listen-client-urls=http://127.0.0.1:2379", "--advertise-client-urls=http://127.0.0.1:2379",
-				"--listen-peer-urls=http://127.0.0.1:2380", "--initial-advertise-peer-urls=http://127.0.0.1:2380", "--initial-cluster=etcd=http://127.0.0.1:2380",
+				"--listen-peer-urls=http://127.0.0.1:2380", "--initial-advertise-peer-urls=http://127.0.0.1:2380",
+				"--initial-cluster=etcd=http://127.0.0.1:2380",
 				// The store dies with this machine, so nothing is gained by waiting for its disk.
 				"--unsafe-no-fsync", "--log-level=warn",
 			},
@@ -63,12 +64,15 @@ func apiServices() []machine.Service {
 				"--authorization-mode=Node,RBAC", "--enable-admission-plugins=NodeRestriction",
 				"--client-ca-file=" + kubernetesFile("ca.crt"),
 				"--tls-cert-file=" + kubernetesFile("apiserver.crt"), "--tls-private-key-file=" + kubernetesFile("apiserver.key"),
-				"--kubelet-client-certificate=" + kubernetesFile("apiserver-kubelet.crt"), "--kubelet-client-key=" + kubernetesFile("apiserver-kubelet.key"),
+				"--kubelet-client-certificate=" + kubernetesFile("apiserver-kubelet.crt"),
+				"--kubelet-client-key=" + kubernetesFile("apiserver-kubelet.key"),
 				"--kubelet-certificate-authority=" + kubernetesFile("ca.crt"), "--kubelet-preferred-address-types=InternalIP",
 				"--service-account-issuer=https://kubernetes.default.svc.cluster.local",
-				"--service-account-key-file=" + kubernetesFile("service-accounts.pub"), "--service-account-signing-key-file=" + kubernetesFile("service-accounts.key"),
+				"--service-account-key-file=" + kubernetesFile("service-accounts.pub"),
+				"--service-account-signing-key-file=" + kubernetesFile("service-accounts.key"),
 				"--requestheader-client-ca-file=" + kubernetesFile("front-proxy-ca.crt"), "--requestheader-allowed-names=front-proxy",
-				"--requestheader-username-headers=X-Remote-User", "--requestheader-group-headers=X-Remote-Group", "--requestheader-extra-headers-prefix=X-Remote-Extra-",
+				"--requestheader-username-headers=X-Remote-User", "--requestheader-group-headers=X-Remote-Group",
+				"--requestheader-extra-headers-prefix=X-Remote-Extra-",
 				"--proxy-client-cert-file=" + kubernetesFile("front-proxy.crt"), "--proxy-client-key-file=" + kubernetesFile("front-proxy.key"),
 				// Webhooks are pods: there is no kube-proxy here, but there are routes to them.
 				"--enable-aggregator-routing=true",
@@ -80,7 +84,8 @@ func apiServices() []machine.Service {
 
 // controlServices run the rest of the control plane.
 func controlServices(timing cluster.Timing) []machine.Service {
-	client := []string{"--kube-api-qps=300", "--kube-api-burst=600", "--leader-elect=false", "--authentication-skip-lookup=true", "--profiling=false"}
+	client := []string{"--kube-api-qps=300", "--kube-api-burst=600", "--leader-elect=false", "--authentication-skip-lookup=true",
+		"--profiling=false"}
 	identity := func(name string) []string {
 		file := kubernetesFile(name + ".kubeconfig")
 		return []string{"--kubeconfig=" + file, "--authentication-kubeconfig=" + file, "--authorization-kubeconfig=" + file}
@@ -95,7 +100,8 @@ func controlServices(timing cluster.Timing) []machine.Service {
 		{Name: "kube-controller-manager", Command: manager, After: []string{apiReady}},
 		{Name: "kube-scheduler", Command: scheduler, After: []string{apiReady}},
 		{Name: "coredns", Command: []string{"coredns", "-conf", kubernetesFile("Corefile")}, After: []string{apiReady}},
-		{Name: "volume-provisioner", Command: []string{"/proc/1/exe"}, Env: []string{provisionerVariable + "=" + kubernetesFile("volume-provisioner.kubeconfig")}, After: []string{apiReady}},
+		{Name: "volume-provisioner", Command: []string{"/proc/1/exe"},
+			Env: []string{provisionerVariable + "=" + kubernetesFile("volume-provisioner.kubeconfig")}, After: []string{apiReady}},
 	}
 }
 
@@ -124,8 +130,10 @@ func corefile() string {
 func nodeServices(name, ip string) []machine.Service {
 	return []machine.Service{
 		{Name: "dbus", Command: []string{"dbus-daemon", "--config-file=/etc/dbus-1/machine.conf", "--nofork", "--nopidfile"}, Ready: busReady},
-		{Name: containerdService, Command: []string{"containerd", "--config=/etc/containerd/config.toml"}, Ready: containerdReady, Stop: 5 * time.Second},
-		{Name: "kube-proxy", Command: []string{"kube-proxy", "--config=" + kubernetesFile("kube-proxy.yaml"), "--hostname-override=" + name}, After: []string{apiReady}},
+		{Name: containerdService, Command: []string{"containerd", "--config=/etc/containerd/config.toml"}, Ready: containerdReady,
+			Stop: 5 * time.Second},
+		{Name: "kube-proxy", Command: []string{"kube-proxy", "--config=" + kubernetesFile("kube-proxy.yaml"), "--hostname-override=" + name},
+			After: []string{apiReady}},
 		{
 			Name: kubeletService,
 			Command: []string{
@@ -188,7 +196,8 @@ func kubeletConfig(timing cluster.Timing, cgroup string, reserved map[string]str
 		// What of the host kubelet would otherwise insist on or change.
 		"failSwapOn": false, "protectKernelDefaults": false, "localStorageCapacityIsolation": false,
 		// The disk is the host's: how full that is says nothing about this node.
-		"evictionHard":                map[string]string{"imagefs.available": "0%", "nodefs.available": "0%", "nodefs.inodesFree": "0%", "imagefs.inodesFree": "0%", "memory.available": "0%"},
+		"evictionHard": map[string]string{"imagefs.available": "0%", "nodefs.available": "0%", "nodefs.inodesFree": "0%",
+			"imagefs.inodesFree": "0%", "memory.available": "0%"},
 		"imageGCHighThresholdPercent": 100,
 		"serializeImagePulls":         false, "registerNode": true,
 		"podPidsLimit": limit, "containerLogMaxSize": "10Mi", "containerLogMaxFiles": 5,

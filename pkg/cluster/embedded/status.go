@@ -42,7 +42,7 @@ type MachineStatus struct {
 	Services     []machine.ServiceStatus `json:"services,omitempty"`
 }
 
-// Status looks at the cluster from outside and asks whoever answers. It changes nothing and fails only if the files
+// Status looks at the cluster from outside and asks those of its programs that answer. It changes nothing and fails only if the files
 // of the cluster cannot be read.
 func (c *Cluster) Status(ctx context.Context) (Status, error) {
 	status := Status{
@@ -86,7 +86,8 @@ func (c *Cluster) state() string {
 
 func (c *Cluster) machineStatus(ctx context.Context, m machineRecord, control int) MachineStatus {
 	name := m.Spec.Name
-	status := MachineStatus{Node: c.look(m, control), Disk: c.directory.disk(name), Logs: c.directory.disk(name) + machine.LogDirectory, ShutDown: m.Orderly}
+	status := MachineStatus{Node: c.look(m, control), Disk: c.directory.disk(name), Logs: c.directory.disk(name) + machine.LogDirectory,
+		ShutDown: m.Orderly}
 	status.Memory, _ = machine.PSS(c.cgroups.Processes(m.Spec.Cgroup)) // processes that end meanwhile have none
 	if m.Number == 0 {
 		status.Isolated, status.Address = false, controlAddress

@@ -45,7 +45,8 @@ type templates struct {
 
 // store returns a directory with the store's data.
 func (t templates) store(ctx context.Context) (string, error) {
-	specs, err := json.Marshal([]any{apiServices(), roles(), bindings(), storageClasses(), dnsService().Spec.ClusterIP, t.components.Versions()})
+	specs, err := json.Marshal([]any{apiServices(), roles(), bindings(), storageClasses(), dnsService().Spec.ClusterIP,
+		t.components.Versions()})
 	if err != nil {
 		return "", fmt.Errorf("key of the store's template: %w", err)
 	}
@@ -77,7 +78,8 @@ type scratch struct {
 
 // make returns the template of a kind for a content, filling it in a scratch machine when it is not there yet. Two at
 // once are serialised; what an interrupted one left is swept.
-func (t templates) make(ctx context.Context, kind string, content []byte, fill func(context.Context, scratch) (string, error)) (string, error) {
+func (t templates) make(ctx context.Context, kind string, content []byte, fill func(context.Context, scratch) (string, error)) (string,
+	error) {
 	digest := sha256.Sum256(append([]byte(templateVersion+kind), content...))
 	key := kind + "-" + hex.EncodeToString(digest[:6])
 	final := filepath.Join(t.provider.Cache, "templates", key)
@@ -129,7 +131,8 @@ func (t templates) builder(s scratch) builder {
 	return builder{name: "template", cgroup: s.cgroup, disks: s.disk, components: t.components}
 }
 
-func (t templates) boot(ctx context.Context, s scratch, spec machine.Spec, listeners []*net.TCPListener, connect func(int) error) (machine.Process, error) {
+func (t templates) boot(ctx context.Context, s scratch, spec machine.Spec, listeners []*net.TCPListener,
+	connect func(int) error) (machine.Process, error) {
 	spec.Bound = true
 	return machine.Boot{
 		Spec: spec, Executable: t.provider.Executable, Log: s.machineLog(spec.Name), Listeners: listeners, Cgroups: t.cgroups,
@@ -152,7 +155,8 @@ func (t templates) fillStore(ctx context.Context, s scratch) error {
 		return err
 	}
 	defer func() { _ = listener.Close() }() // the machine holds its own
-	process, err := t.boot(ctx, s, spec, []*net.TCPListener{listener}, func(pid int) error { return network.SetUpControlPlane(pid, network.Plan{}) })
+	process, err := t.boot(ctx, s, spec, []*net.TCPListener{listener},
+		func(pid int) error { return network.SetUpControlPlane(pid, network.Plan{}) })
 	if err != nil {
 		return err
 	}
@@ -315,7 +319,8 @@ func copyAny(source, target string, info fs.FileInfo) error {
 	case info.Mode().IsRegular():
 		return errors.Join(copyFile(source, target), copyOwner(target, info))
 	default:
-		return fmt.Errorf("%s is neither file, directory nor link: the template cannot be copied to another file system; put state and cache on the same one", source)
+		return fmt.Errorf("%s is neither file, directory nor link: the template cannot be copied to another file system; put state and "+
+			"cache on the same one", source)
 	}
 }
 

@@ -259,7 +259,8 @@ func (s *start) writeKubeconfig(c *Cluster, credentials credentials) error {
 }
 
 func (s *start) builder(c *Cluster) builder {
-	b := builder{name: c.record.Name, workers: c.record.Workers, timing: c.record.Timing, cgroup: c.record.Cgroup, disks: c.directory.disk, components: s.components}
+	b := builder{name: c.record.Name, workers: c.record.Workers, timing: c.record.Timing, cgroup: c.record.Cgroup, disks: c.directory.disk,
+		components: s.components}
 	if c.cgroups.Has("pids") { // without the controller kubelet could start no pod that has a limit
 		b.podPIDs = maxPodPIDs
 	}

@@ -44,7 +44,8 @@ func (c *Cluster) agents(run string, workers []corev1.Node) *appsv1.DaemonSet {
 					// On each node, whatever a fault does to it.
 					Tolerations: []corev1.Toleration{{Operator: corev1.TolerationOpExists}},
 					Affinity:    on(workers),
-					Volumes:     []corev1.Volume{{Name: "host", VolumeSource: corev1.VolumeSource{HostPath: &corev1.HostPathVolumeSource{Path: HostDirectory, Type: &made}}}},
+					Volumes: []corev1.Volume{{Name: "host",
+						VolumeSource: corev1.VolumeSource{HostPath: &corev1.HostPathVolumeSource{Path: HostDirectory, Type: &made}}}},
 					Containers: []corev1.Container{{
 						Name: agentName, Image: c.options.Image, ImagePullPolicy: corev1.PullIfNotPresent, Args: []string{"node", "wait"},
 						SecurityContext: &corev1.SecurityContext{
@@ -119,7 +120,8 @@ func (c *Cluster) startAgents(ctx context.Context, run string) error {
 
 // agentPods returns the names of the agents' pods whose container runs, by their nodes, and why others do not.
 func (c *Cluster) agentPods(ctx context.Context) (running map[string]string, waiting []string, err error) {
-	pods, err := c.client.CoreV1().Pods(Namespace).List(ctx, metav1.ListOptions{LabelSelector: "app.kubernetes.io/name=sparkchaos-" + agentName})
+	pods, err := c.client.CoreV1().Pods(Namespace).List(ctx,
+		metav1.ListOptions{LabelSelector: "app.kubernetes.io/name=sparkchaos-" + agentName})
 	if err != nil {
 		return nil, nil, fmt.Errorf("look for the agents: %w", err)
 	}
@@ -188,7 +190,8 @@ func (c *Cluster) ask(ctx context.Context, node string, args ...string) (answer,
 		trying, cancel := context.WithTimeout(ctx, agentPatience/3)
 		defer cancel()
 		a.asked = time.Now()
-		a.out, err = podexec.Run(trying, c.config, c.client, podexec.Place{Namespace: Namespace, Pod: pod, Container: agentName}, append([]string{agentProgram, "node"}, args...)...)
+		a.out, err = podexec.Run(trying, c.config, c.client, podexec.Place{Namespace: Namespace, Pod: pod, Container: agentName},
+			append([]string{agentProgram, "node"}, args...)...)
 		a.answered = time.Now()
 		if err != nil {
 			return false, err.Error()

@@ -72,10 +72,11 @@ func (b BlastRadius) Only(node string) BlastRadius {
 	return b
 }
 
-// String tells a person what may be disturbed.
+// String describes to a person what may be disturbed.
 func (b BlastRadius) String() string {
 	var text strings.Builder
-	fmt.Fprintf(&text, "On context %s (%s) these nodes and everything on them may be disturbed, %d in all:\n", b.Context, b.Server, len(b.Nodes))
+	fmt.Fprintf(&text, "On context %s (%s) these nodes and everything on them may be disturbed, %d in all:\n", b.Context, b.Server,
+		len(b.Nodes))
 	others := 0
 	for _, node := range b.Nodes {
 		fmt.Fprintf(&text, "  %s: %s\n", node.Name, orNone(strings.Join(node.Pods, ", ")))
@@ -90,7 +91,7 @@ func (b BlastRadius) String() string {
 		for _, action := range b.Actions {
 			words = append(words, string(action))
 		}
-		actions = "machines can be struck by " + strings.Join(words, ", ")
+		actions = "faults of machines: " + strings.Join(words, ", ")
 	}
 	fmt.Fprintf(&text, "%d pods of others run there; %s.\n", others, actions)
 	if b.Workload != "" {
@@ -109,5 +110,6 @@ func (c *Cluster) WorkloadRights(ctx context.Context) (string, error) {
 	if len(missing) == 0 {
 		return creates + "a policy restricts them to unprivileged executors", nil
 	}
-	return creates + "nothing restricts them, so that it can become root on every node, as the user may not " + strings.Join(missing, ", "), nil
+	return creates + "nothing restricts them, so that it can become root on every node, as the user may not " + strings.Join(missing,
+		", "), nil
 }

@@ -93,7 +93,8 @@ func (s *Settings) addReach(flags *pflag.FlagSet) {
 	flags.StringVar(&s.Images.ChaosMesh, "chaos-mesh-image", "",
 		"existing: image of Chaos Mesh's programs, (build it with 'sparkchaos image build chaos-mesh'; default: the chart's own)")
 	flags.StringVar(&s.Images.ChaosMeshPause, "chaos-mesh-pause-image", "",
-		"existing: image that containers run while their pod is made to fail (build it with 'sparkchaos image build pause'; default: Chaos Mesh's own)")
+		"existing: image that containers run while their pod is made to fail (build it with 'sparkchaos image build "+
+			"pause'; default: Chaos Mesh's own)")
 	flags.BoolVar(&s.ControlPlane, "include-control-plane", false, "existing: faults may also be injected into control plane nodes")
 }
 
@@ -367,7 +368,8 @@ func (c Clusters) Make(ctx context.Context, spec cluster.Spec) (cluster.Cluster,
 		return nil, false, err
 	}
 	if len(radius.Nodes) < spec.Workers {
-		return nil, false, fmt.Errorf("context %s has %d workers, the plan needs %d at least", c.settings.Context, len(radius.Nodes), spec.Workers)
+		return nil, false, fmt.Errorf("context %s has %d workers, the plan needs %d at least", c.settings.Context, len(radius.Nodes),
+			spec.Workers)
 	}
 	return opened, false, nil
 }

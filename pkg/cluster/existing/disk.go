@@ -101,7 +101,8 @@ func (d disk) Open(name string) (fs.File, error) {
 	case !info.Mode().IsRegular():
 		return nil, &fs.PathError{Op: "open", Path: name, Err: fmt.Errorf("expected a regular file, found one of mode %v", info.Mode())}
 	case info.Size() > nodecli.MaxRead:
-		return nil, &fs.PathError{Op: "open", Path: name, Err: fmt.Errorf("it has %d bytes, and at most %d are read", info.Size(), nodecli.MaxRead)}
+		return nil, &fs.PathError{Op: "open", Path: name,
+			Err: fmt.Errorf("it has %d bytes, and at most %d are read", info.Size(), nodecli.MaxRead)}
 	}
 	content, err := d.cluster.onNode(d.ctx, d.node, "read", "/"+name)
 	if err != nil {

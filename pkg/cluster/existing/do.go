@@ -27,7 +27,8 @@ const (
 func (c *Cluster) Do(ctx context.Context, action cluster.Action, node string) (cluster.Evidence, error) {
 	command, ok := c.command(action)
 	if !ok {
-		return cluster.Evidence{}, fmt.Errorf("%s of node %s: context %s has no command for it; it has some for %v", action, node, c.options.Context, c.Can())
+		return cluster.Evidence{}, fmt.Errorf("%s of node %s: context %s has no command for it; it has some for %v", action, node,
+			c.options.Context, c.Can())
 	}
 	turn := func(context.Context) (func(), error) {
 		c.acting.Lock()
@@ -79,7 +80,8 @@ func (c *Cluster) machine(ctx context.Context, name string) (cluster.Node, error
 
 func (c *Cluster) noWorker(name string, names []string) error {
 	if c.unconfirmed(name) {
-		return fmt.Errorf("node %s of context %s joined, or was made anew, after it was confirmed which nodes may be disturbed: it is left alone", name, c.options.Context)
+		return fmt.Errorf("node %s of context %s joined, or was made anew, after it was confirmed which nodes may be disturbed: it is left alone",
+			name, c.options.Context)
 	}
 	return fmt.Errorf("context %s has no worker %q: expected one of %s", c.options.Context, name, strings.Join(names, ", "))
 }

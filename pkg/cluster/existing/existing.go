@@ -102,7 +102,8 @@ func loadConfig(kubeconfig, name string) (*rest.Config, error) {
 	}
 	if _, ok := all.Contexts[name]; !ok {
 		names := slices.Sorted(maps.Keys(all.Contexts))
-		return nil, fmt.Errorf("the kubeconfig (%s) has no context %q: it has %s", strings.Join(rules.GetLoadingPrecedence(), ", "), name, orNone(strings.Join(names, ", ")))
+		return nil, fmt.Errorf("the kubeconfig (%s) has no context %q: it has %s", strings.Join(rules.GetLoadingPrecedence(), ", "), name,
+			orNone(strings.Join(names, ", ")))
 	}
 	config, err := clientcmd.NewNonInteractiveClientConfig(*all, name, &clientcmd.ConfigOverrides{}, rules).ClientConfig()
 	if err != nil {
@@ -130,7 +131,8 @@ func (c *Cluster) reach(ctx context.Context) error {
 	if ctx.Err() != nil {
 		err = context.Cause(ctx)
 	}
-	return fmt.Errorf("the API server of context %s, %s, cannot be reached: %w; look whether `kubectl --context %s version` can", c.options.Context, c.config.Host, err, c.options.Context)
+	return fmt.Errorf("the API server of context %s, %s, cannot be reached: %w; look whether `kubectl --context %s version` can",
+		c.options.Context, c.config.Host, err, c.options.Context)
 }
 
 // Name is the context's.
@@ -149,7 +151,8 @@ func (c *Cluster) StorageClasses() cluster.StorageClasses { return c.options.Sto
 func (c *Cluster) Load(_ context.Context, archive string) error { return c.noLoading(archive) }
 
 func (c *Cluster) noLoading(archive string) error {
-	return fmt.Errorf("the image archive %s is brought to no node of context %s: its nodes pull images by themselves; push it to a registry that they reach and name it with --image", archive, c.options.Context)
+	return fmt.Errorf("the image archive %s is brought to no node of context %s: its nodes pull images by themselves; push it to a registry "+
+		"that they reach and name it with --image", archive, c.options.Context)
 }
 
 // Listen opens a TCP socket at the address that the user said pods reach, or fails with cluster.ErrUnreachable.

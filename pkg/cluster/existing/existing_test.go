@@ -37,7 +37,8 @@ func TestNodes(t *testing.T) {
 		apiNode("control-1", labelled("node-role.kubernetes.io/control-plane")), apiNode("control-2", tainted("node-role.kubernetes.io/master")),
 	}
 	byAPI := []cluster.Node{
-		{Name: "worker-1", Power: cluster.On, Kubelet: true, Address: "10.0.0.7", BootID: "api-boot"}, {Name: "worker-2", Power: cluster.Off, Address: "10.0.0.7"},
+		{Name: "worker-1", Power: cluster.On, Kubelet: true, Address: "10.0.0.7", BootID: "api-boot"},
+		{Name: "worker-2", Power: cluster.Off, Address: "10.0.0.7"},
 	}
 	for name, tt := range map[string]struct {
 		change   func(*fakeLab)
@@ -47,13 +48,15 @@ func TestNodes(t *testing.T) {
 	}{
 		"as the API sees them": {change: func(l *fakeLab) { l.options.Actions = nil }, want: byAPI},
 		"as the command sees them": {
-			machines: []cluster.Node{machine("worker-1", cluster.On, "b1"), machine("worker-2", cluster.On, "b2"), machine("control-1", cluster.On, "b3")},
+			machines: []cluster.Node{machine("worker-1", cluster.On, "b1"), machine("worker-2", cluster.On, "b2"),
+				machine("control-1", cluster.On, "b3")},
 			want: []cluster.Node{
 				{Name: "worker-1", Power: cluster.On, Kubelet: true, Address: "10.0.0.7", BootID: "b1"},
 				{Name: "worker-2", Power: cluster.On, Kubelet: true, Address: "10.0.0.7", BootID: "b2"},
 			},
 		},
-		"the command knows not all": {machines: []cluster.Node{machine("worker-1", cluster.On, "b1")}, says: "says nothing of the machines of nodes worker-2"},
+		"the command knows not all": {machines: []cluster.Node{machine("worker-1", cluster.On, "b1")},
+			says: "says nothing of the machines of nodes worker-2"},
 		"with the control plane": {
 			change: func(l *fakeLab) { l.options.Actions, l.options.ControlPlane = nil, true },
 			want: []cluster.Node{
@@ -99,7 +102,8 @@ func TestDo(t *testing.T) {
 	if diff := cmp.Diff([]string{"power-off is in effect", "kubelet renews the node's lease no more"}, seen); diff != "" {
 		t.Errorf("power-off was observed as (-want +got):\n%s", diff)
 	}
-	if _, err := lab.Do(context.Background(), cluster.PowerOff, "worker-1"); err == nil || !strings.Contains(err.Error(), "it is off; nothing was changed") {
+	if _, err := lab.Do(context.Background(), cluster.PowerOff, "worker-1"); err == nil ||
+		!strings.Contains(err.Error(), "it is off; nothing was changed") {
 		t.Errorf("power-off of what is off: %v", err)
 	}
 	off.Store(false)
@@ -124,8 +128,10 @@ func TestAnExitCodeIsNoEvidence(t *testing.T) {
 		lives bool // kubelet goes on renewing its lease
 		says  string
 	}{
-		"the machine is still on":            {after: []cluster.Node{machine("worker-1", cluster.On, "b1")}, says: "the command ended well, and yet: expected to see that power-off is in effect"},
-		"Kubernetes still hears of the node": {after: []cluster.Node{machine("worker-1", cluster.Off, "")}, lives: true, says: "expected to see that kubelet renews the node's lease no more"},
+		"the machine is still on": {after: []cluster.Node{machine("worker-1", cluster.On, "b1")},
+			says: "the command ended well, and yet: expected to see that power-off is in effect"},
+		"Kubernetes still hears of the node": {after: []cluster.Node{machine("worker-1", cluster.Off, "")}, lives: true,
+			says: "expected to see that kubelet renews the node's lease no more"},
 	} {
 		const long = 60 // seconds: no pause of the fake kubelet is taken for silence
 		lab := newFakeLab(t, apiNode("worker-1"), nodeLease("worker-1", long))
@@ -182,14 +188,16 @@ func TestWhatWasConfirmedIsHeldTo(t *testing.T) {
 	withUID := func(uid types.UID) func(*corev1.Node) { return func(node *corev1.Node) { node.UID = uid } }
 	lab := newFakeLab(t, apiNode("worker-1", withUID("u1")), apiNode("worker-2", withUID("u2")))
 	lab.has(t, machine("worker-1", cluster.On, "b1"), machine("worker-2", cluster.On, "b2"), machine("worker-3", cluster.On, "b3"))
-	lab.will(t, cluster.PowerOff, machine("worker-1", cluster.Off, ""), machine("worker-2", cluster.Off, ""), machine("worker-3", cluster.Off, ""))
+	lab.will(t, cluster.PowerOff, machine("worker-1", cluster.Off, ""), machine("worker-2", cluster.Off, ""),
+		machine("worker-3", cluster.Off, ""))
 	radius, err := lab.BlastRadius(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
 	lab.Confine(radius)
 	nodes := corev1.SchemeGroupVersion.WithResource("nodes")
-	if err := errors.Join(lab.client.Tracker().Add(apiNode("worker-3", withUID("u3"))), lab.client.Tracker().Update(nodes, apiNode("worker-2", withUID("u4")), "")); err != nil {
+	if err := errors.Join(lab.client.Tracker().Add(apiNode("worker-3", withUID("u3"))),
+		lab.client.Tracker().Update(nodes, apiNode("worker-2", withUID("u4")), "")); err != nil {
 		t.Fatal(err)
 	}
 	seen, err := lab.Nodes(t.Context())
@@ -197,14 +205,16 @@ func TestWhatWasConfirmedIsHeldTo(t *testing.T) {
 		t.Errorf("workers: %+v, %v", seen, err)
 	}
 	for _, name := range []string{"worker-2", "worker-3"} {
-		if _, err := lab.Do(t.Context(), cluster.PowerOff, name); err == nil || !strings.Contains(err.Error(), "after it was confirmed which nodes may be disturbed") {
+		if _, err := lab.Do(t.Context(), cluster.PowerOff, name); err == nil ||
+			!strings.Contains(err.Error(), "after it was confirmed which nodes may be disturbed") {
 			t.Errorf("%s: %v", name, err)
 		}
 		if _, err := lab.Disk(t.Context(), name); err == nil {
 			t.Errorf("the disk of %s is read", name)
 		}
 	}
-	if left := lab.agents("run-1", mustWorkers(t, lab)).Spec.Template.Spec.Affinity.NodeAffinity.RequiredDuringSchedulingIgnoredDuringExecution.NodeSelectorTerms; len(left) != 1 {
+	if left := lab.agents("run-1", mustWorkers(t,
+		lab)).Spec.Template.Spec.Affinity.NodeAffinity.RequiredDuringSchedulingIgnoredDuringExecution.NodeSelectorTerms; len(left) != 1 {
 		t.Errorf("agents go to %+v", left)
 	}
 }
@@ -250,7 +260,8 @@ func TestDoWithoutCommands(t *testing.T) {
 	t.Parallel()
 	lab := newFakeLab(t, apiNode("worker-1"))
 	lab.options.Actions = nil
-	if _, err := lab.Do(context.Background(), cluster.Freeze, "worker-1"); err == nil || !strings.Contains(err.Error(), "has no command for it") {
+	if _, err := lab.Do(context.Background(), cluster.Freeze, "worker-1"); err == nil ||
+		!strings.Contains(err.Error(), "has no command for it") {
 		t.Errorf("freeze: %v", err)
 	}
 }
@@ -258,7 +269,8 @@ func TestDoWithoutCommands(t *testing.T) {
 func TestBlastRadius(t *testing.T) {
 	t.Parallel()
 	pod := func(namespace, name, node string, phase corev1.PodPhase) *corev1.Pod {
-		return &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name}, Spec: corev1.PodSpec{NodeName: node}, Status: corev1.PodStatus{Phase: phase}}
+		return &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name}, Spec: corev1.PodSpec{NodeName: node},
+			Status: corev1.PodStatus{Phase: phase}}
 	}
 	lab := newFakeLab(t, apiNode("worker-1"), apiNode("worker-2"), apiNode("control", labelled("node-role.kubernetes.io/control-plane")),
 		pod("shop", "web-2", "worker-1", corev1.PodRunning), pod("db", "store-0", "worker-1", corev1.PodRunning),
@@ -272,7 +284,7 @@ func TestBlastRadius(t *testing.T) {
   worker-1: db/store-0, shop/web-2
   worker-2: none
 Left alone, as part of the control plane: control
-2 pods of others run there; machines can be struck by power-off.
+2 pods of others run there; faults of machines: power-off.
 `
 	if diff := cmp.Diff(want, radius.String()); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
@@ -288,8 +300,9 @@ Left alone, as part of the control plane: control
 func TestTheQuestionSaysWhatAWorkloadCanDo(t *testing.T) {
 	t.Parallel()
 	for denied, want := range map[string]string{
-		"":       "a policy restricts them to unprivileged executors.",
-		"create": "it can become root on every node, as the user may not create validatingadmissionpolicies, create validatingadmissionpolicybindings.",
+		"": "a policy restricts them to unprivileged executors.",
+		"create": "it can become root on every node, as the user may not create validatingadmissionpolicies, create " +
+			"validatingadmissionpolicybindings.",
 	} {
 		lab := newFakeLab(t, apiNode("worker-1"))
 		lab.client.PrependReactor("create", "selfsubjectaccessreviews", func(action clienttesting.Action) (bool, runtime.Object, error) {
@@ -325,7 +338,8 @@ func TestMissingPermissionsAreListedWithARole(t *testing.T) {
 	if err == nil {
 		t.Fatal("nothing is missing")
 	}
-	for _, want := range []string{"may not create namespaces, create pods/exec, update leases;", "kind: ClusterRole", "- pods/exec", "- namespaces"} {
+	for _, want := range []string{"may not create namespaces, create pods/exec, update leases;", "kind: ClusterRole", "- pods/exec",
+		"- namespaces"} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("%q is not in:\n%v", want, err)
 		}
@@ -377,10 +391,12 @@ func TestAgentsHaveNoMoreRightsThanTheyNeed(t *testing.T) {
 	t.Parallel()
 	pod := newFakeLab(t).agents("run-1", nil).Spec.Template.Spec
 	security := pod.Containers[0].SecurityContext
-	if diff := cmp.Diff(&corev1.Capabilities{Drop: []corev1.Capability{"ALL"}, Add: []corev1.Capability{"DAC_OVERRIDE", "FOWNER"}}, security.Capabilities); diff != "" {
+	if diff := cmp.Diff(&corev1.Capabilities{Drop: []corev1.Capability{"ALL"}, Add: []corev1.Capability{"DAC_OVERRIDE", "FOWNER"}},
+		security.Capabilities); diff != "" {
 		t.Errorf("capabilities (-want +got):\n%s", diff)
 	}
-	if security.Privileged != nil || *security.AllowPrivilegeEscalation || !*security.ReadOnlyRootFilesystem || *pod.AutomountServiceAccountToken || security.SeccompProfile.Type != corev1.SeccompProfileTypeRuntimeDefault {
+	if security.Privileged != nil || *security.AllowPrivilegeEscalation || !*security.ReadOnlyRootFilesystem ||
+		*pod.AutomountServiceAccountToken || security.SeccompProfile.Type != corev1.SeccompProfileTypeRuntimeDefault {
 		t.Errorf("the agent may do more than it needs: %+v", security)
 	}
 }

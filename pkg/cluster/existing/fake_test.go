@@ -103,7 +103,8 @@ func (l *fakeLab) renewing(t *testing.T, name string, seconds int32, stopped *at
 			}
 			if !stopped.Load() {
 				// The tracker alone: a fake kubelet needs no client.
-				_ = l.client.Tracker().Update(coordinationv1.SchemeGroupVersion.WithResource("leases"), nodeLease(name, seconds), corev1.NamespaceNodeLease)
+				_ = l.client.Tracker().Update(coordinationv1.SchemeGroupVersion.WithResource("leases"), nodeLease(name, seconds),
+					corev1.NamespaceNodeLease)
 			}
 		}
 	}()

@@ -36,12 +36,13 @@ type HeldError struct {
 
 // Error names the other one.
 func (e *HeldError) Error() string {
-	return fmt.Sprintf("context %s is held by %s since %s: two harnesses would disturb each other's runs; wait until it has ended", e.Context, e.Holder, e.Since.Format(time.DateTime))
+	return fmt.Sprintf("context %s is held by %s since %s: two harnesses would disturb each other's runs; wait until it has ended", e.Context,
+		e.Holder, e.Since.Format(time.DateTime))
 }
 
-// hold is the time for which a harness has the cluster to itself. client-go's leader election does not serve: it cannot renew the lease on
-// demand, as MayAct must right before a fault acts; it takes a former hold of the same identity for its own; it waits for its turn, and does
-// not tell who holds the lease; and its clock stands still while the machine sleeps.
+// hold is the time for which a harness has the cluster to itself. client-go's leader election does not serve: it cannot renew the lease
+// on demand, as MayAct must right before a fault acts; it takes a former hold of the same identity for its own; it waits for its turn,
+// and does not tell who holds the lease; and its clock stands still while the machine sleeps.
 type hold struct {
 	stop context.CancelFunc
 	done chan struct{}
@@ -56,7 +57,8 @@ type hold struct {
 }
 
 func newHold(taken *coordinationv1.Lease, stop context.CancelFunc) *hold {
-	h := &hold{stop: stop, done: make(chan struct{}), holder: *taken.Spec.HolderIdentity, acquired: taken.Spec.AcquireTime.Time, renewed: wallClock()}
+	h := &hold{stop: stop, done: make(chan struct{}), holder: *taken.Spec.HolderIdentity, acquired: taken.Spec.AcquireTime.Time,
+		renewed: wallClock()}
 	h.holding, h.lose = context.WithCancelCause(context.Background())
 	return h
 }
@@ -205,7 +207,8 @@ func (c *Cluster) makeNamespace(ctx context.Context) error {
 		return fmt.Errorf("make namespace %s: %w", Namespace, err)
 	}
 	if there.Labels[managedByLabel] != managedBy {
-		return fmt.Errorf("namespace %s of context %s was not made by sparkchaos (it has no label %s=%s), so it is left alone", Namespace, c.options.Context, managedByLabel, managedBy)
+		return fmt.Errorf("namespace %s of context %s was not made by sparkchaos (it has no label %s=%s), so it is left alone", Namespace,
+			c.options.Context, managedByLabel, managedBy)
 	}
 	return nil
 }
@@ -269,7 +272,8 @@ func (c *Cluster) takeLease(ctx context.Context, run string) error {
 	leases := c.client.CoordinationV1().Leases(Namespace)
 	held, err := leases.Get(ctx, leaseName, metav1.GetOptions{})
 	if apierrors.IsNotFound(err) {
-		held, err = leases.Create(ctx, &coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{Name: leaseName, Namespace: Namespace}}, metav1.CreateOptions{})
+		held, err = leases.Create(ctx, &coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{Name: leaseName, Namespace: Namespace}},
+			metav1.CreateOptions{})
 	}
 	if err != nil {
 		return fmt.Errorf("lease %s/%s: %w", Namespace, leaseName, err)

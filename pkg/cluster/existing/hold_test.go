@@ -132,7 +132,8 @@ func TestUndoStore(t *testing.T) {
 // acquired is a lab that holds its cluster, with the harness's own namespace.
 func acquired(t *testing.T) *fakeLab {
 	t.Helper()
-	lab := newFakeLab(t, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: Namespace, UID: "namespace-1", Labels: map[string]string{managedByLabel: managedBy}}}, apiNode("worker-1"))
+	lab := newFakeLab(t, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: Namespace, UID: "namespace-1",
+		Labels: map[string]string{managedByLabel: managedBy}}}, apiNode("worker-1"))
 	if err := lab.takeLease(t.Context(), "run-1"); err != nil {
 		t.Fatal(err)
 	}
@@ -195,7 +196,8 @@ func TestReleaseRenewsTheLeaseUntilItsLastStep(t *testing.T) {
 	if err := <-ended; err != nil {
 		t.Fatal(err)
 	}
-	if len(deleted) != 1 || !renewing || deleted[0].DeleteOptions.Preconditions == nil || *deleted[0].DeleteOptions.Preconditions.UID != "namespace-1" {
+	if len(deleted) != 1 || !renewing || deleted[0].DeleteOptions.Preconditions == nil ||
+		*deleted[0].DeleteOptions.Preconditions.UID != "namespace-1" {
 		t.Errorf("the namespace was removed by %+v while renewing: %v; want its UID as the precondition", deleted, renewing)
 	}
 	if err := lab.Release(context.Background()); err != nil {
@@ -207,7 +209,8 @@ func TestReleaseRenewsTheLeaseUntilItsLastStep(t *testing.T) {
 func TestAClusterThatAnotherHarnessTookIsLeftToIt(t *testing.T) {
 	t.Parallel()
 	for name, at := range map[string]struct{ verb, resource string }{
-		"before": {}, "while the agents go": {"delete", "daemonsets"}, "when undo records are looked for": {"list", "configmaps"}, "at the last step": {"get", "namespaces"},
+		"before": {}, "while the agents go": {"delete", "daemonsets"}, "when undo records are looked for": {"list", "configmaps"},
+		"at the last step": {"get", "namespaces"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -274,7 +277,8 @@ func TestNothingIsDoneOnceTheLeaseIsLost(t *testing.T) {
 		t.Fatalf("held, and yet: %v", err)
 	}
 	lab.takenBy(t, "another one")
-	if _, err := lab.Do(t.Context(), cluster.PowerOff, "worker-1"); err == nil || !strings.Contains(err.Error(), "nothing was done: the lease "+Namespace+"/"+leaseName+" was taken by another harness") {
+	if _, err := lab.Do(t.Context(), cluster.PowerOff, "worker-1"); err == nil ||
+		!strings.Contains(err.Error(), "nothing was done: the lease "+Namespace+"/"+leaseName+" was taken by another harness") {
 		t.Errorf("power-off: %v", err)
 	}
 	if nodes, err := lab.Nodes(t.Context()); err != nil || nodes[0].Power != cluster.On {

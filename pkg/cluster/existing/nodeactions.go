@@ -27,7 +27,7 @@ type NodeActions struct {
 	APIVersion string `json:"apiVersion" enum:"sparkchaos.dev/v1alpha1"`
 	Kind       string `json:"kind" enum:"NodeActions"`
 	// Nodes prints the states of the machines: a JSON list of objects with the fields name, power (on or off), frozen, isolated,
-	// kubelet (whether it runs) and bootID. Without it no action could be seen to have struck.
+	// kubelet (whether it runs) and bootID. Without it no action could be seen to have taken effect.
 	Nodes Command `json:"nodes"`
 	// Actions has a command for each action, by the action's name; {node} in it stands for the node.
 	Actions map[string]Command `json:"actions"`
@@ -66,7 +66,8 @@ func (n *NodeActions) validate(report func(path, format string, args ...any)) {
 			continue
 		}
 		command.validate(at, report)
-		if len(command.Command) > 0 && !slices.ContainsFunc(command.Command, func(word string) bool { return strings.Contains(word, placeholder) }) {
+		if len(command.Command) > 0 && !slices.ContainsFunc(command.Command,
+			func(word string) bool { return strings.Contains(word, placeholder) }) {
 			report(at+".command", "it does not say %s, so it would do the same to whatever node is meant", placeholder)
 		}
 		if undo, ok := cluster.Action(name).Undo(); ok {

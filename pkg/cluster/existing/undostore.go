@@ -30,7 +30,8 @@ func undoName(run, id string) string { return "undo-" + run + "-" + id }
 // Keep implements cluster.UndoStore.
 func (s undoStore) Keep(ctx context.Context, run, id string, record []byte) error {
 	stored := &corev1.ConfigMap{
-		ObjectMeta: metav1.ObjectMeta{Name: undoName(run, id), Namespace: Namespace, Labels: map[string]string{cluster.RunLabel: run, undoLabel: id}},
+		ObjectMeta: metav1.ObjectMeta{Name: undoName(run, id), Namespace: Namespace,
+			Labels: map[string]string{cluster.RunLabel: run, undoLabel: id}},
 		BinaryData: map[string][]byte{undoKey: record},
 	}
 	if _, err := s.client.CoreV1().ConfigMaps(Namespace).Create(ctx, stored, metav1.CreateOptions{}); err != nil {

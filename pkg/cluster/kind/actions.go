@@ -141,9 +141,10 @@ func powerOn(ctx context.Context, w *worker, e *cluster.Evidence) error {
 	if err := w.awaitEngine(ctx, e, "the node's cable is plugged in", byNetwork, container.connected); err != nil {
 		return err
 	}
-	if err := w.awaitEngine(ctx, e, "the node runs with a new boot ID", "when the container was started, in the container engine", func(now container) bool {
-		return now.State.Running && now.State.StartedAt != w.State.StartedAt
-	}); err != nil {
+	if err := w.awaitEngine(ctx, e, "the node runs with a new boot ID", "when the container was started, in the container engine",
+		func(now container) bool {
+			return now.State.Running && now.State.StartedAt != w.State.StartedAt
+		}); err != nil {
 		return err
 	}
 	if err := w.awaitKubelet(ctx, e, true, "kubelet runs"); err != nil {
@@ -174,7 +175,8 @@ func thaw(ctx context.Context, w *worker, e *cluster.Evidence) error {
 	if err := w.engineDoes(ctx, "unpause"); err != nil {
 		return err
 	}
-	return w.awaitEngine(ctx, e, "the processes of the node go on", byEngine, func(now container) bool { return now.State.Running && !now.State.Paused })
+	return w.awaitEngine(ctx, e, "the processes of the node go on", byEngine,
+		func(now container) bool { return now.State.Running && !now.State.Paused })
 }
 
 // isolate cuts the link inside the node. The kernel forgets its routes, so they are kept on this machine first.
@@ -202,7 +204,7 @@ func rejoin(ctx context.Context, w *worker, e *cluster.Evidence) error {
 	if err != nil {
 		return err
 	}
-	if err := mend(w.State.Pid, known.Routes[w.name()]); err != nil {
+	if err := restoreLink(w.State.Pid, known.Routes[w.name()]); err != nil {
 		return err
 	}
 	return w.awaitLink(ctx, e, true, "the node's link is up")

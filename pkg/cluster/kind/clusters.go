@@ -84,7 +84,8 @@ func checkRoot() error {
 	if os.Geteuid() == 0 {
 		return nil
 	}
-	return fmt.Errorf("root is needed, this is user %d: sparkchaos accesses the disks and network links of kind's nodes; run it with sudo", os.Geteuid())
+	return fmt.Errorf("root is needed, this is user %d: sparkchaos accesses the disks and network links of kind's nodes; run it with sudo",
+		os.Geteuid())
 }
 
 // provider looks for a container engine only when one is needed: most runs need none. A cluster is where it was made.
@@ -220,5 +221,6 @@ func (c *Cluster) Show(ctx context.Context) (cluster.Status, error) {
 
 // LogFiles implements cluster.Own: the logs of kind's nodes are in the nodes, not on this machine.
 func (c *Cluster) LogFiles() ([]cluster.Log, error) {
-	return nil, cluster.Optionf("the logs of kind's nodes are in the nodes: `docker exec NODE journalctl --unit kubelet`, or all of them by `kind export logs --name %s`", c.Name())
+	return nil, cluster.Optionf("the logs of kind's nodes are in the nodes: `docker exec NODE journalctl --unit kubelet`, or all of them by "+
+		"`kind export logs --name %s`", c.Name())
 }

@@ -16,6 +16,7 @@ func TestTheConfigurationAtTheTopOfTheRepositoryIsTheOneThatIsUsed(t *testing.T)
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(string(base), string(top)); diff != "" {
-		t.Errorf("kind-config.yaml at the top of the repository (+) differs from the one beside this test (-); copy one over the other:\n%s", diff)
+		t.Errorf("kind-config.yaml at the top of the repository (+) differs from the one beside this test (-); copy one over the other:\n%s",
+			diff)
 	}
 }

@@ -53,7 +53,8 @@ func (e Engine) Check(ctx context.Context) error {
 		return fmt.Errorf("%s is not installed: %w", e, err)
 	}
 	if _, err := e.run(ctx, "info"); err != nil {
-		return fmt.Errorf("%s does not answer; Docker's daemon is started by \"systemctl start docker\", and DOCKER_HOST says where another one is: %w", e, err)
+		return fmt.Errorf(
+			"%s does not answer; Docker's daemon is started by \"systemctl start docker\", and DOCKER_HOST says where another one is: %w", e, err)
 	}
 	return nil
 }

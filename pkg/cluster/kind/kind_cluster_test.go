@@ -64,7 +64,8 @@ func newLab(t *testing.T) *lab {
 			t.Error(err)
 		}
 	})
-	c, made, err := provider.Up(t.Context(), kind.Options{Name: name, Workers: 2, Timing: cluster.Fast(), NodeImage: node.Reference, Images: []string{toolbox.Path}})
+	c, made, err := provider.Up(t.Context(), kind.Options{Name: name, Workers: 2, Timing: cluster.Fast(), NodeImage: node.Reference,
+		Images: []string{toolbox.Path}})
 	if err != nil || !made {
 		t.Fatalf("Up: made %v, %v", made, err)
 	}
@@ -376,7 +377,8 @@ func TestAClusterOfSomebodyElseIsLeftAlone(t *testing.T) {
 	run("create", "--name", container, "--label", "io.x-k8s.kind.cluster="+name, "--label", "io.x-k8s.kind.role=worker", node.Reference)
 	t.Cleanup(func() { run("rm", "--force", container) })
 	provider := kind.Provider{State: t.TempDir(), Engine: engine, Progress: func(string) {}}
-	if _, _, err := provider.Up(t.Context(), kind.Options{Name: name, Workers: 1, Timing: cluster.Fast(), NodeImage: node.Reference}); err == nil || !strings.Contains(err.Error(), "did not make") {
+	if _, _, err := provider.Up(t.Context(), kind.Options{Name: name, Workers: 1, Timing: cluster.Fast(),
+		NodeImage: node.Reference}); err == nil || !strings.Contains(err.Error(), "did not make") {
 		t.Errorf("Up = %v, want a refusal", err)
 	}
 	if existed, err := provider.Down(t.Context(), name); existed || err != nil {

@@ -159,7 +159,8 @@ func TestRecordsAreKept(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	wantNodes := nodeState{Images: map[string][]string{}, Routes: map[string][]route{"lab-worker": {{Gateway: "172.18.0.1"}}, "lab-worker2": {{Gateway: "172.18.0.1"}}}}
+	wantNodes := nodeState{Images: map[string][]string{},
+		Routes: map[string][]route{"lab-worker": {{Gateway: "172.18.0.1"}}, "lab-worker2": {{Gateway: "172.18.0.1"}}}}
 	if known, err := d.loadNodes(); err != nil || !cmp.Equal(wantNodes, known) {
 		t.Errorf("nodes %+v, %v; want %+v", known, err, wantNodes)
 	}

@@ -87,8 +87,8 @@ func cut(pid int) error {
 	})
 }
 
-// mend takes the link up again, with the routes that it had.
-func mend(pid int, routes []route) error {
+// restoreLink takes the link up again, with the routes that it had.
+func restoreLink(pid int, routes []route) error {
 	return inNetwork(pid, func(handle *netlink.Handle) error {
 		link, err := handle.LinkByName(linkName)
 		if err != nil {

@@ -9,7 +9,7 @@ import (
 	"github.com/sparkchaos/sparkchaos/pkg/cluster"
 )
 
-// Summary tells of a cluster what its record and its container engine say. It changes nothing; what cannot be found out is part of the state.
+// Summary describes a cluster by its record and its container engine. It changes nothing; what cannot be found out is part of the state.
 func (p Provider) Summary(ctx context.Context, name string) cluster.Summary {
 	s := cluster.Summary{Name: name}
 	engine, err := EngineOf(p.State, name)

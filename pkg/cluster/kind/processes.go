@@ -11,7 +11,7 @@ import (
 	"strings"
 )
 
-// process is a process of this machine; the start time tells it from a later one with the same number.
+// process is a process of this machine; the start time distinguishes it from a later one with the same number.
 type process struct {
 	pid     int
 	parent  int

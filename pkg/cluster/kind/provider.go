@@ -34,7 +34,7 @@ type Provider struct {
 	State string
 	// Engine runs the nodes.
 	Engine Engine
-	// Progress is told in a line each what goes on.
+	// Progress is called with one line for each thing that happens.
 	Progress func(line string)
 }
 
@@ -139,7 +139,8 @@ func (p Provider) Up(ctx context.Context, o Options) (c *Cluster, made bool, err
 	case err == nil && known.record.Running:
 		return known, false, nil
 	case err == nil:
-		return nil, false, fmt.Errorf("the start of the kind cluster %s was interrupted: `sparkchaos cluster down --cluster kind --name %s` removes what there is of it", o.Name, o.Name)
+		return nil, false, fmt.Errorf("the start of the kind cluster %s was interrupted: `sparkchaos cluster down --cluster kind --name %s` "+
+			"removes what there is of it", o.Name, o.Name)
 	case !errors.Is(err, cluster.ErrNotFound):
 		return nil, false, err
 	}
@@ -148,7 +149,8 @@ func (p Provider) Up(ctx context.Context, o Options) (c *Cluster, made bool, err
 		return nil, false, err
 	}
 	if len(others) > 0 {
-		return nil, false, fmt.Errorf("a kind cluster %s exists that sparkchaos did not make (container %s and %d more): it is left alone; choose another name", o.Name, others[0].name(), len(others)-1)
+		return nil, false, fmt.Errorf("a kind cluster %s exists that sparkchaos did not make (container %s and %d more): it is left alone; "+
+			"choose another name", o.Name, others[0].name(), len(others)-1)
 	}
 	c, err = p.make(ctx, o)
 	if err != nil {
@@ -196,7 +198,8 @@ func (c *Cluster) pull(ctx context.Context) error {
 	if !engine.HasImage(ctx, reference) {
 		c.provider.Progress("pulling " + reference)
 		if _, err := engine.run(ctx, "pull", reference); err != nil {
-			return fmt.Errorf("the node image cannot be had; where no registry can be reached, `sparkchaos kind build-node-image` makes one: %w", err)
+			return fmt.Errorf("the node image cannot be had; where no registry can be reached, `sparkchaos kind build-node-image` makes one: %w",
+				err)
 		}
 	}
 	label, err := engine.imageLabel(ctx, reference, image.KindCNILabel)
@@ -284,7 +287,8 @@ func (p Provider) checkUnrecorded(ctx context.Context, d directory, name string)
 	// A record that somebody removed: whose the containers are is not known any more.
 	left, err := p.Engine.nodes(ctx, name)
 	if err == nil && len(left) > 0 {
-		err = fmt.Errorf("its record %s is gone, and there are containers of a kind cluster of that name, such as %s: remove them with `kind delete cluster --name %s` if they are not needed, then try again", d.record(), left[0].name(), name)
+		err = fmt.Errorf("its record %s is gone, and there are containers of a kind cluster of that name, such as %s: remove them with `kind "+
+			"delete cluster --name %s` if they are not needed, then try again", d.record(), left[0].name(), name)
 	}
 	return err
 }
@@ -356,7 +360,8 @@ func (c *Cluster) containers(ctx context.Context) ([]container, error) {
 		return nil, fmt.Errorf("nodes of the kind cluster %s: %w", c.record.Name, err)
 	}
 	if len(nodes) != c.record.Workers+1 {
-		return nil, fmt.Errorf("the kind cluster %s has %d containers: expected %d; one may have been removed by hand: take the cluster down and make it anew", c.record.Name, len(nodes), c.record.Workers+1)
+		return nil, fmt.Errorf("the kind cluster %s has %d containers: expected %d; one may have been removed by hand: take the cluster down "+
+			"and make it anew", c.record.Name, len(nodes), c.record.Workers+1)
 	}
 	return nodes, nil
 }

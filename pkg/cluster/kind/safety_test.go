@@ -68,19 +68,26 @@ func TestDownRemovesOnlyWhatIsKnown(t *testing.T) {
 		refused string // part of the error; empty: it is removed
 		asked   bool   // the container engine was called
 	}{
-		"nothing but the directory":       {files: map[string]string{}},
-		"what a start makes first":        {files: map[string]string{"shared/": ""}},
-		"a record that was not finished":  {files: map[string]string{"shared/": "", ".new-123": "{"}},
-		"somebody's file":                 {files: map[string]string{"thesis.txt": "years of work"}, refused: "holds thesis.txt and no cluster.json"},
-		"a lost record, no container":     {files: map[string]string{"shared/": "", "kubeconfig": "x", "nodes.json": "{}"}, engine: "exit 0", asked: true},
-		"a lost record, volumes in use":   {files: map[string]string{"shared/shared-0/data": "x"}, engine: containers, refused: "kind delete cluster --name lab", asked: true},
-		"a lost record, containers":       {files: map[string]string{"shared/": "", "kubeconfig": "x"}, engine: containers, refused: "lab-control-plane", asked: true},
-		"a lost record, engine away":      {files: map[string]string{"kubeconfig": "x"}, engine: "echo away; exit 1", refused: "away", asked: true},
-		"a damaged record":                {files: map[string]string{"shared/": "", "cluster.json": "{ not JSON"}, refused: "is damaged"},
-		"an empty record":                 {files: map[string]string{"cluster.json": ""}, refused: "is damaged"},
-		"a record of nothing":             {files: map[string]string{"cluster.json": "{}"}, refused: "is damaged"},
-		"a record of another cluster":     {files: map[string]string{"cluster.json": `{"name":"other","engine":"docker"}`}, refused: `is of the cluster "other"`},
-		"a record of another engine":      {files: map[string]string{"cluster.json": `{"name":"lab","engine":"/bin/rm"}`}, refused: "names the container engine"},
+		"nothing but the directory":      {files: map[string]string{}},
+		"what a start makes first":       {files: map[string]string{"shared/": ""}},
+		"a record that was not finished": {files: map[string]string{"shared/": "", ".new-123": "{"}},
+		"somebody's file": {files: map[string]string{"thesis.txt": "years of work"},
+			refused: "holds thesis.txt and no cluster.json"},
+		"a lost record, no container": {files: map[string]string{"shared/": "", "kubeconfig": "x", "nodes.json": "{}"}, engine: "exit 0",
+			asked: true},
+		"a lost record, volumes in use": {files: map[string]string{"shared/shared-0/data": "x"}, engine: containers,
+			refused: "kind delete cluster --name lab", asked: true},
+		"a lost record, containers": {files: map[string]string{"shared/": "", "kubeconfig": "x"}, engine: containers,
+			refused: "lab-control-plane", asked: true},
+		"a lost record, engine away": {files: map[string]string{"kubeconfig": "x"}, engine: "echo away; exit 1", refused: "away",
+			asked: true},
+		"a damaged record":    {files: map[string]string{"shared/": "", "cluster.json": "{ not JSON"}, refused: "is damaged"},
+		"an empty record":     {files: map[string]string{"cluster.json": ""}, refused: "is damaged"},
+		"a record of nothing": {files: map[string]string{"cluster.json": "{}"}, refused: "is damaged"},
+		"a record of another cluster": {files: map[string]string{"cluster.json": `{"name":"other","engine":"docker"}`},
+			refused: `is of the cluster "other"`},
+		"a record of another engine": {files: map[string]string{"cluster.json": `{"name":"lab","engine":"/bin/rm"}`},
+			refused: "names the container engine"},
 		"a record that cannot be a file":  {files: map[string]string{"cluster.json/": ""}, refused: "nothing was done"},
 		"another file in place of a name": {files: nil, refused: "nothing was done"},
 	} {
@@ -218,7 +225,8 @@ func TestTwoUpsOfOneClusterTakeTurns(t *testing.T) {
 	}
 }
 
-// Actions, loading and the making of volumes wait while another process changes the cluster: nodes.json is read, changed and written under its lock.
+// Actions, loading and the making of volumes wait while another process changes the cluster: nodes.json is read, changed and written
+// under its lock.
 func TestChangesWaitForOtherProcesses(t *testing.T) {
 	fakeEngine(t, "exit 1")
 	state := t.TempDir()
@@ -265,7 +273,8 @@ func TestVolumesAreEmptiedOnTheirOwnDisk(t *testing.T) {
 			return errors.Join(err, os.Symlink(relative, filepath.Join(disk, "volumes")))
 		},
 		"the volume is a link": func(disk string) error {
-			return errors.Join(os.Mkdir(filepath.Join(disk, "volumes"), 0o755), os.Symlink(filepath.Join(victim, "local-w-0"), filepath.Join(disk, "volumes", "local-w-0")))
+			return errors.Join(os.Mkdir(filepath.Join(disk, "volumes"), 0o755),
+				os.Symlink(filepath.Join(victim, "local-w-0"), filepath.Join(disk, "volumes", "local-w-0")))
 		},
 	} {
 		disk := t.TempDir()

@@ -55,7 +55,8 @@ type damagedError struct {
 }
 
 func (e *damagedError) Error() string {
-	return fmt.Sprintf("%v; nothing was done: remove the cluster's containers with `kind delete cluster --name %s`, then the directory %s", e.cause, filepath.Base(string(e.directory)), e.directory)
+	return fmt.Sprintf("%v; nothing was done: remove the cluster's containers with `kind delete cluster --name %s`, then the directory %s",
+		e.cause, filepath.Base(string(e.directory)), e.directory)
 }
 
 func (e *damagedError) Unwrap() error { return e.cause }
@@ -79,7 +80,8 @@ func (d directory) plausible(r record) error {
 		return fmt.Errorf("the state file %s is damaged: it is of the cluster %q, expected %q", d.record(), r.Name, want)
 	}
 	if r.Engine != Docker && r.Engine != Podman {
-		return fmt.Errorf("the state file %s is damaged: it names the container engine %q, expected %s or %s", d.record(), r.Engine, Docker, Podman)
+		return fmt.Errorf("the state file %s is damaged: it names the container engine %q, expected %s or %s", d.record(), r.Engine, Docker,
+			Podman)
 	}
 	return nil
 }

@@ -93,8 +93,10 @@ func makeClasses(ctx context.Context, client kubernetes.Interface) error {
 	immediate, late := storagev1.VolumeBindingImmediate, storagev1.VolumeBindingWaitForFirstConsumer
 	names := classes()
 	for name, binding := range map[string]*storagev1.VolumeBindingMode{names.Shared: &immediate, names.Local: &late} {
-		class := &storagev1.StorageClass{ObjectMeta: metav1.ObjectMeta{Name: name}, Provisioner: "kubernetes.io/no-provisioner", VolumeBindingMode: binding}
-		if _, err := client.StorageV1().StorageClasses().Create(ctx, class, metav1.CreateOptions{}); err != nil && !apierrors.IsAlreadyExists(err) {
+		class := &storagev1.StorageClass{ObjectMeta: metav1.ObjectMeta{Name: name}, Provisioner: "kubernetes.io/no-provisioner",
+			VolumeBindingMode: binding}
+		if _, err := client.StorageV1().StorageClasses().Create(ctx, class, metav1.CreateOptions{}); err != nil &&
+			!apierrors.IsAlreadyExists(err) {
 			return fmt.Errorf("make the storage class %s: %w", name, err)
 		}
 	}
@@ -112,7 +114,8 @@ func localVolume(node string, i int) *corev1.PersistentVolume {
 	v := volume(fmt.Sprintf("local-%s-%d", node, i), classes().Local)
 	v.Spec.Local = &corev1.LocalVolumeSource{Path: path.Join(localDirectory, v.Name)}
 	v.Spec.NodeAffinity = &corev1.VolumeNodeAffinity{Required: &corev1.NodeSelector{NodeSelectorTerms: []corev1.NodeSelectorTerm{{
-		MatchExpressions: []corev1.NodeSelectorRequirement{{Key: corev1.LabelHostname, Operator: corev1.NodeSelectorOpIn, Values: []string{node}}},
+		MatchExpressions: []corev1.NodeSelectorRequirement{{Key: corev1.LabelHostname, Operator: corev1.NodeSelectorOpIn,
+			Values: []string{node}}},
 	}}}}
 	return v
 }
@@ -157,7 +160,7 @@ func (c *Cluster) renew(ctx context.Context, client kubernetes.Interface, v *cor
 	return nil
 }
 
-// unclaimed reports whether a volume was claimed and is no more. Its phase tells so a while later only.
+// unclaimed reports whether a volume was claimed and is no more. Its phase shows that only a while later.
 func unclaimed(ctx context.Context, client kubernetes.Interface, v *corev1.PersistentVolume) (bool, error) {
 	holder := v.Spec.ClaimRef
 	if holder == nil {

@@ -58,8 +58,8 @@ func open(path string) (*flock.Flock, error) {
 	return flock.New(path, flock.SetFlag(os.O_CREATE|os.O_RDWR), flock.SetPermissions(0o600)), nil
 }
 
-// Change waits until no other process changes the cluster, and keeps others from doing so until done is called. It calls waiting if it has to
-// wait.
+// Change waits until no other process changes the cluster, and keeps others from doing so until done is called. It calls waiting if it
+// has to wait.
 func (l Locks) Change(ctx context.Context, name string, waiting func()) (done func(), err error) {
 	lock, err := l.open(name, ".change")
 	if err == nil {
@@ -104,9 +104,10 @@ type Held struct {
 }
 
 // Hold takes the cluster for as long as this process lives, or until Release. If another run holds it, Hold waits for as long as patience
-// lasts, and calls waiting each time that it has found another holder; then it fails with a *HeldError. A command that does something to the cluster
-// is waited for in any case.
-func (l Locks) Hold(ctx context.Context, name string, by cluster.Holder, patience time.Duration, waiting func(cluster.Holder)) (*Held, error) {
+// lasts, and calls waiting each time that it has found another holder; then it fails with a *HeldError. A command that does something to
+// the cluster is waited for in any case.
+func (l Locks) Hold(ctx context.Context, name string, by cluster.Holder, patience time.Duration, waiting func(cluster.Holder)) (*Held,
+	error) {
 	lock, err := l.open(name, ".held")
 	if err != nil {
 		return nil, fmt.Errorf("hold the %s cluster: %w", l.kind, err)

@@ -114,7 +114,8 @@ func TestOneRunHoldsACluster(t *testing.T) {
 	expectHolder("r-1")
 	_, err = l.Hold(t.Context(), "lab", holder(), 0, func(cluster.Holder) { t.Error("waited, though not asked to") })
 	var refused *cluster.HeldError
-	if !errors.As(err, &refused) || refused.Holder == nil || refused.Holder.Run != "r-1" || refused.Holder.PID != os.Getpid() || refused.Holder.Since.IsZero() {
+	if !errors.As(err, &refused) || refused.Holder == nil || refused.Holder.Run != "r-1" || refused.Holder.PID != os.Getpid() ||
+		refused.Holder.Since.IsZero() {
 		t.Errorf("a second run: %v, want that r-1 is named, with its process and since when", err)
 	}
 	if err != nil && !strings.Contains(err.Error(), "run r-1 (process ") {

@@ -44,8 +44,8 @@ func Write(path string, value any) error {
 // formerPrefix begins the names of files that earlier versions have not finished.
 const formerPrefix = ".new-"
 
-// OnlyHolds returns the names in a cluster's directory, of which the record is missing. If there is any other than those that are known to be made
-// there, the directory is somebody else's and the error names it.
+// OnlyHolds returns the names in a cluster's directory, of which the record is missing. If there is any other than those that are known
+// to be made there, the directory is somebody else's and the error names it.
 func OnlyHolds(directory, record string, known ...string) ([]string, error) {
 	entries, err := os.ReadDir(directory)
 	if err != nil {
@@ -58,15 +58,16 @@ func OnlyHolds(directory, record string, known ...string) ([]string, error) {
 			continue
 		}
 		if !slices.Contains(known, name) {
-			return nil, fmt.Errorf("the directory %s holds %s and no %s, so sparkchaos has not made it; nothing was removed: move it away, or remove it yourself", directory, name, record)
+			return nil, fmt.Errorf("the directory %s holds %s and no %s, so sparkchaos has not made it; nothing was removed: move it away, or "+
+				"remove it yourself", directory, name, record)
 		}
 		names = append(names, name)
 	}
 	return names, nil
 }
 
-// RemoveDirectory removes the directory of a cluster, which is below parent, with all that is in it. The record goes last, so that a removal that
-// was interrupted leaves a cluster that is known. No link leads out of parent.
+// RemoveDirectory removes the directory of a cluster, which is below parent, with all that is in it. The record goes last, so that a
+// removal that was interrupted leaves a cluster that is known. No link leads out of parent.
 func RemoveDirectory(parent, name, record string) error {
 	root, err := os.OpenRoot(parent)
 	if errors.Is(err, fs.ErrNotExist) {

@@ -100,7 +100,8 @@ func TestOnlyHolds(t *testing.T) {
 	if names, err := OnlyHolds(directory, "cluster.json", "shared", "kubeconfig"); err != nil || len(names) != 1 || names[0] != "shared" {
 		t.Errorf("OnlyHolds = %v, %v", names, err)
 	}
-	if _, err := OnlyHolds(directory, "cluster.json", "kubeconfig"); err == nil || !strings.Contains(err.Error(), "holds shared and no cluster.json") {
+	if _, err := OnlyHolds(directory, "cluster.json", "kubeconfig"); err == nil ||
+		!strings.Contains(err.Error(), "holds shared and no cluster.json") {
 		t.Errorf("with something else: %v", err)
 	}
 	if _, err := OnlyHolds(filepath.Join(directory, "none"), "cluster.json"); !errors.Is(err, fs.ErrNotExist) {

@@ -23,14 +23,16 @@ func TestConflictsAreFoundForEveryKindOfUndo(t *testing.T) {
 		return aRecord("nodeCordon", node, faults.UndoNodeObject, `{"cordon": true, "marked": true}`)
 	}
 	taint := func(node, key, value, effect string) faults.Record {
-		return aRecord("nodeTaint", node, faults.UndoNodeObject, `{"taint": {"key": "%s", "value": "%s", "effect": "%s"}, "marked": true}`, key, value, effect)
+		return aRecord("nodeTaint", node, faults.UndoNodeObject, `{"taint": {"key": "%s", "value": "%s", "effect": "%s"}, "marked": true}`, key,
+			value, effect)
 	}
 	resource := func(fault, kind string, oneShot bool, pods ...string) faults.Record {
 		quoted := ""
 		if len(pods) > 0 {
 			quoted = `"` + strings.Join(pods, `", "`) + `"`
 		}
-		return aRecord(fault, "worker-1", faults.UndoChaosMesh, `{"kind": "%s", "namespace": "run-1", "name": "x", "pods": [%s], "oneShot": %t}`, kind, quoted, oneShot)
+		return aRecord(fault, "worker-1", faults.UndoChaosMesh, `{"kind": "%s", "namespace": "run-1", "name": "x", "pods": [%s], "oneShot": %t}`,
+			kind, quoted, oneShot)
 	}
 	none := aRecord("podKill", "worker-1", "", "")
 	tests := []struct {
@@ -44,21 +46,26 @@ func TestConflictsAreFoundForEveryKindOfUndo(t *testing.T) {
 		{"two machines", action("worker-1", cluster.Freeze), action("worker-2", cluster.Freeze), ""},
 		{"two cordons", cordon("worker-1"), cordon("worker-1"), "node worker-1 (node-cordon)"},
 		{"cordons of two nodes", cordon("worker-1"), cordon("worker-2"), ""},
-		{"one taint twice", taint("worker-1", "a", "", "NoExecute"), taint("worker-1", "a", "", "NoExecute"), "node worker-1 (node-taint a:NoExecute)"},
-		{"one taint with two values", taint("worker-1", "a", "x", "NoExecute"), taint("worker-1", "a", "y", "NoExecute"), "node worker-1 (node-taint a=x:NoExecute)"},
+		{"one taint twice", taint("worker-1", "a", "", "NoExecute"), taint("worker-1", "a", "", "NoExecute"),
+			"node worker-1 (node-taint a:NoExecute)"},
+		{"one taint with two values", taint("worker-1", "a", "x", "NoExecute"), taint("worker-1", "a", "y", "NoExecute"),
+			"node worker-1 (node-taint a=x:NoExecute)"},
 		{"one taint with two effects", taint("worker-1", "a", "", "NoExecute"), taint("worker-1", "a", "", "NoSchedule"), ""},
 		{"two taints", taint("worker-1", "a", "", "NoExecute"), taint("worker-1", "b", "", "NoExecute"), ""},
 		{"a cordon and a taint", cordon("worker-1"), taint("worker-1", "a", "", "NoExecute"), ""},
 		{"an action and a cordon", action("worker-1", cluster.PowerOff), cordon("worker-1"), ""},
-		{"one clock twice", resource("clockSkew", "TimeChaos", false, "a"), resource("clockSkew", "TimeChaos", false, "a"), "clockSkew of pod a in namespace run-1"},
+		{"one clock twice", resource("clockSkew", "TimeChaos", false, "a"), resource("clockSkew", "TimeChaos", false, "a"),
+			"clockSkew of pod a in namespace run-1"},
 		{
 			"one pair of pods", resource("networkLoss", "NetworkChaos", false, "a", "b"), resource("networkLoss", "NetworkChaos", false, "b", "a"),
 			"networkLoss of pods a and b in namespace run-1",
 		},
-		{"two pairs of pods", resource("networkLoss", "NetworkChaos", false, "a", "b"), resource("networkLoss", "NetworkChaos", false, "a", "c"), ""},
+		{"two pairs of pods", resource("networkLoss", "NetworkChaos", false, "a", "b"), resource("networkLoss", "NetworkChaos", false, "a", "c"),
+			""},
 		{"two stresses", resource("cpuStress", "StressChaos", false, "a"), resource("memoryStress", "StressChaos", false, "a"), ""},
 		{"what strikes once", resource("containerKill", "PodChaos", true, "a"), resource("containerKill", "PodChaos", true, "a"), ""},
-		{"one instance twice", resource("nodeShutdown", "AWSChaos", false), resource("nodeShutdown", "AWSChaos", false), "nodeShutdown of node worker-1"},
+		{"one instance twice", resource("nodeShutdown", "AWSChaos", false), resource("nodeShutdown", "AWSChaos", false),
+			"nodeShutdown of node worker-1"},
 		{"a resource and an action", resource("networkLoss", "NetworkChaos", false, "a"), action("worker-1", cluster.Freeze), ""},
 		{"nothing to undo", none, none, ""},
 	}
@@ -124,18 +131,20 @@ func TestRecordsThatMustNotBeActedOnAreRefused(t *testing.T) {
 		"an action with something else": {faults.UndoMachine, `{"action": "freeze", "taint": {}}`, "unknown field"},
 		"a cordon":                      {faults.UndoNodeObject, `{"cordon": true}`, ""},
 		"a taint":                       {faults.UndoNodeObject, `{"taint": {"key": "a", "effect": "NoExecute"}}`, ""},
-		"a cordon and a taint":          {faults.UndoNodeObject, `{"cordon": true, "taint": {"key": "a", "effect": "NoExecute"}}`, "expected one of cordon and taint"},
-		"no cordon and no taint":        {faults.UndoNodeObject, `{"marked": true}`, "expected one of cordon and taint"},
-		"a taint without a key":         {faults.UndoNodeObject, `{"taint": {"effect": "NoExecute"}}`, "its taint has no key or no effect"},
-		"a taint without an effect":     {faults.UndoNodeObject, `{"taint": {"key": "a"}}`, "its taint has no key or no effect"},
-		"a resource":                    {faults.UndoChaosMesh, `{"kind": "PodChaos", "namespace": "n", "name": "x"}`, ""},
-		"a resource without kind":       {faults.UndoChaosMesh, `{"namespace": "n", "name": "x"}`, "is not named in full"},
-		"a resource without namespace":  {faults.UndoChaosMesh, `{"kind": "PodChaos", "name": "x"}`, "is not named in full"},
-		"a resource without name":       {faults.UndoChaosMesh, `{"kind": "PodChaos", "namespace": "n"}`, "is not named in full"},
-		"another resource":              {faults.UndoChaosMesh, `{"kind": "PodChaos", "namespace": "n", "name": "x", "finalizers": []}`, "unknown field"},
-		"two values":                    {faults.UndoMachine, `{"action": "freeze"}{}`, "more than one value"},
-		"a torn value":                  {faults.UndoMachine, `{"action": `, "unexpected EOF"},
-		"an unknown kind":               {"shell", `"rm"`, `undo of kind "shell" is unknown: expected one of [machine nodeObject chaosMesh]`},
+		"a cordon and a taint": {faults.UndoNodeObject, `{"cordon": true, "taint": {"key": "a", "effect": "NoExecute"}}`,
+			"expected one of cordon and taint"},
+		"no cordon and no taint":       {faults.UndoNodeObject, `{"marked": true}`, "expected one of cordon and taint"},
+		"a taint without a key":        {faults.UndoNodeObject, `{"taint": {"effect": "NoExecute"}}`, "its taint has no key or no effect"},
+		"a taint without an effect":    {faults.UndoNodeObject, `{"taint": {"key": "a"}}`, "its taint has no key or no effect"},
+		"a resource":                   {faults.UndoChaosMesh, `{"kind": "PodChaos", "namespace": "n", "name": "x"}`, ""},
+		"a resource without kind":      {faults.UndoChaosMesh, `{"namespace": "n", "name": "x"}`, "is not named in full"},
+		"a resource without namespace": {faults.UndoChaosMesh, `{"kind": "PodChaos", "name": "x"}`, "is not named in full"},
+		"a resource without name":      {faults.UndoChaosMesh, `{"kind": "PodChaos", "namespace": "n"}`, "is not named in full"},
+		"another resource": {faults.UndoChaosMesh, `{"kind": "PodChaos", "namespace": "n", "name": "x", "finalizers": []}`,
+			"unknown field"},
+		"two values":      {faults.UndoMachine, `{"action": "freeze"}{}`, "more than one value"},
+		"a torn value":    {faults.UndoMachine, `{"action": `, "unexpected EOF"},
+		"an unknown kind": {"shell", `"rm"`, `undo of kind "shell" is unknown: expected one of [machine nodeObject chaosMesh]`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

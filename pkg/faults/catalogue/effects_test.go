@@ -84,7 +84,8 @@ func TestEffectsOfWhatIsNone(t *testing.T) {
 // TestWhatHoldsANode: pods on a node whose kubelet is silent are not seen to end before the fault is undone.
 func TestWhatHoldsANode(t *testing.T) {
 	t.Parallel()
-	for kind, want := range map[string]bool{"nodePowerOff": true, "nodeIsolate": true, "nodeCordon": false, "podKill": false, "networkDelay": false} {
+	for kind, want := range map[string]bool{"nodePowerOff": true, "nodeIsolate": true, "nodeCordon": false, "podKill": false,
+		"networkDelay": false} {
 		w := newWorld(t).Suiting(kind)
 		d := w.DisturbanceBy(t, "f", kind, "", w.Example(t, kind))
 		if d.Holds("worker-1") {

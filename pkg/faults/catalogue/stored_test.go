@@ -112,8 +112,9 @@ func TestRecordsAreWrittenAsTheyWere(t *testing.T) {
 		}
 		w, _, target, written := s.resolve(t)
 		record, err := w.Env.Journal.Write(faults.Record{
-			Run: w.Env.Run, Fault: w.Env.Fault, Kind: s.kind, Written: written, ClusterKind: w.Env.ClusterKind, Cluster: w.Env.Machines.Name(), ClusterID: w.Env.Cluster,
-			Object: target.Object, Node: target.Node, Undo: target.Undo,
+			Run: w.Env.Run, Fault: w.Env.Fault, Kind: s.kind, Written: written, ClusterKind: w.Env.ClusterKind, Cluster: w.Env.Machines.Name(),
+			ClusterID: w.Env.Cluster,
+			Object:    target.Object, Node: target.Node, Undo: target.Undo,
 		})
 		if err != nil {
 			t.Fatal(err)

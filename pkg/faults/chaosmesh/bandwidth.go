@@ -39,7 +39,8 @@ func bandwidthKind() faults.Kind {
 		Check:   checkBandwidth,
 		ByChaosMesh: func(a BandwidthArgs) faults.Fault {
 			rate, _ := bytesPerSecond(a.Rate) // checked
-			return chaosFault{words: fmt.Sprintf("let %s send %s at most", a.Pod, a.Rate), pod: a.Pod, effect: bandwidthChaos{words: a.Rate, rate: rate}}
+			return chaosFault{words: fmt.Sprintf("let %s send %s at most", a.Pod, a.Rate), pod: a.Pod,
+				effect: bandwidthChaos{words: a.Rate, rate: rate}}
 		},
 	}.Kind()
 }
@@ -51,7 +52,8 @@ func checkBandwidth(a BandwidthArgs) []string {
 	case err != nil:
 		problems = append(problems, err.Error())
 	case rate > fastestRate:
-		problems = append(problems, fmt.Sprintf("rate is %s: at most %d mbit can be told from what a pod sends by itself", a.Rate, fastestRate*8/1_000_000))
+		problems = append(problems, fmt.Sprintf("rate is %s: at most %d mbit can be told from what a pod sends by itself", a.Rate,
+			fastestRate*8/1_000_000))
 	}
 	return problems
 }
@@ -111,7 +113,8 @@ func (bandwidthChaos) Preflight(ctx context.Context, env faults.Env) error {
 func (b bandwidthChaos) Before(ctx context.Context, env faults.Env, target *chaosTarget) error {
 	rate, err := flood(ctx, env, *target)
 	if err == nil && rate < 2*b.rate {
-		err = fmt.Errorf("pod %s sends %s a second before anything is done: a limit of %s would not be seen", target.Object.Name, bytesOf(rate), bytesOf(b.rate))
+		err = fmt.Errorf("pod %s sends %s a second before anything is done: a limit of %s would not be seen", target.Object.Name, bytesOf(rate),
+			bytesOf(b.rate))
 	}
 	return err
 }
@@ -123,9 +126,11 @@ func (b bandwidthChaos) Holds(ctx context.Context, env faults.Env, target chaosT
 		return cluster.Observation{}, err
 	}
 	if rate > b.rate*tooFast {
-		return cluster.Observation{}, faults.SeenInstead("pod %s sends %s a second, expected %s at most", target.Object.Name, bytesOf(rate), bytesOf(b.rate))
+		return cluster.Observation{}, faults.SeenInstead("pod %s sends %s a second, expected %s at most", target.Object.Name, bytesOf(rate),
+			bytesOf(b.rate))
 	}
-	return cluster.Observation{What: fmt.Sprintf("the pod sends %s a second, however much there is to be sent", bytesOf(rate)), How: floodHow, At: env.Now()}, nil
+	return cluster.Observation{What: fmt.Sprintf("the pod sends %s a second, however much there is to be sent", bytesOf(rate)), How: floodHow,
+		At: env.Now()}, nil
 }
 
 // Over implements chaosEffect.

@@ -121,7 +121,8 @@ func createChaos(ctx context.Context, env faults.Env, resource chaosmesh.Resourc
 	if err != nil || dry {
 		return effect, err
 	}
-	effect.Observations = append(effect.Observations, cluster.Observation{What: "the API server accepted " + resource.String(), How: "its answer, with Chaos Mesh's webhooks", At: env.Now()})
+	effect.Observations = append(effect.Observations,
+		cluster.Observation{What: "the API server accepted " + resource.String(), How: "its answer, with Chaos Mesh's webhooks", At: env.Now()})
 	state, err := env.Chaos.AwaitInjected(ctx, resource)
 	effect.Claims = &state
 	if err != nil {
@@ -152,8 +153,9 @@ func (f chaosFault) ProveLanded(ctx context.Context, env faults.Env, target faul
 // chaosProof is what was seen of the effect of the target's resource, or of its end.
 func chaosProof(target chaosTarget, effect faults.Effect, before any, seen ...cluster.Observation) faults.Proof {
 	return faults.Proof{
-		Evidence: cluster.Evidence{Action: cluster.Action(target.Resource.Kind), Node: target.Node, Begun: effect.Began, Observations: append(effect.Observations, seen...)},
-		Before:   before, Claims: effect.Claims,
+		Evidence: cluster.Evidence{Action: cluster.Action(target.Resource.Kind), Node: target.Node, Begun: effect.Began,
+			Observations: append(effect.Observations, seen...)},
+		Before: before, Claims: effect.Claims,
 	}
 }
 
@@ -163,16 +165,17 @@ func (f chaosFault) Holding(ctx context.Context, env faults.Env, target faults.T
 	if f.effect.OneShot() {
 		return nil
 	}
-	_, err := untilSeen(ctx, env, target.Facts.(chaosTarget), func(ctx context.Context, env faults.Env, target chaosTarget) (cluster.Observation, error) {
-		gone, state, err := anyGone(ctx, env, target)
-		if err != nil || gone != nil {
-			return cluster.Observation{}, err
-		}
-		if err := f.startedAnew(target, state); err != nil {
-			return cluster.Observation{}, err
-		}
-		return f.effect.Holds(ctx, env, target)
-	})
+	_, err := untilSeen(ctx, env, target.Facts.(chaosTarget),
+		func(ctx context.Context, env faults.Env, target chaosTarget) (cluster.Observation, error) {
+			gone, state, err := anyGone(ctx, env, target)
+			if err != nil || gone != nil {
+				return cluster.Observation{}, err
+			}
+			if err := f.startedAnew(target, state); err != nil {
+				return cluster.Observation{}, err
+			}
+			return f.effect.Holds(ctx, env, target)
+		})
 	return err
 }
 
@@ -185,7 +188,8 @@ func (f chaosFault) startedAnew(target chaosTarget, now look.PodState) error {
 	if len(now.Running) == 0 || slices.Contains(now.Running, target.Pod.Running[0]) {
 		return nil
 	}
-	return faults.SeenInstead("container %s of pod %s, which was struck, does not run any more, but %v", target.Pod.Running[0], target.Object.Name, now.Running)
+	return faults.SeenInstead("container %s of pod %s, which was struck, does not run any more, but %v", target.Pod.Running[0],
+		target.Object.Name, now.Running)
 }
 
 // Loud implements Lasting.
@@ -243,7 +247,8 @@ func chaosGone(ctx context.Context, env faults.Env, resource chaosmesh.Resource)
 
 // untilSeen looks until something is seen. Its error says what was seen instead in the last look that was not cut off by the end of
 // the time.
-func untilSeen(ctx context.Context, env faults.Env, target chaosTarget, look func(context.Context, faults.Env, chaosTarget) (cluster.Observation, error)) (cluster.Observation, error) {
+func untilSeen(ctx context.Context, env faults.Env, target chaosTarget,
+	look func(context.Context, faults.Env, chaosTarget) (cluster.Observation, error)) (cluster.Observation, error) {
 	var seen cluster.Observation
 	var instead error
 	err := await.Until(ctx, env.PollEvery, func(ctx context.Context) await.Result {

@@ -20,10 +20,12 @@ func newWorld(t *testing.T) *faultstest.World { return faultstest.New(t, Family(
 func TestAFaultOfTheNetworkIsRefusedWhereItDoesNotReachBefore(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	if _, err := w.Chaos.Create(t.Context(), chaosmesh.Resource{Name: "other"}, "", v1alpha1.NetworkChaosSpec{Action: v1alpha1.PartitionAction}, false); err != nil {
+	if _, err := w.Chaos.Create(t.Context(), chaosmesh.Resource{Name: "other"}, "",
+		v1alpha1.NetworkChaosSpec{Action: v1alpha1.PartitionAction}, false); err != nil {
 		t.Fatal(err)
 	}
-	faultstest.ExpectError(t, w.Disturbance(t, "f", "networkPartition", w.Example(t, "networkPartition")).Inject(t.Context()), "before anything is done")
+	faultstest.ExpectError(t, w.Disturbance(t, "f", "networkPartition", w.Example(t, "networkPartition")).Inject(t.Context()),
+		"before anything is done")
 }
 
 func TestPreflightFindsWhatTheKernelLacks(t *testing.T) {
@@ -48,7 +50,8 @@ func TestWithoutChaosMeshNothingIsDone(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.Env.Chaos = nil
-	faultstest.ExpectError(t, w.Disturbance(t, "f", "podFailure", w.Example(t, "podFailure")).Inject(t.Context()), "sparkchaos chaos-mesh install")
+	faultstest.ExpectError(t, w.Disturbance(t, "f", "podFailure", w.Example(t, "podFailure")).Inject(t.Context()),
+		"sparkchaos chaos-mesh install")
 }
 
 // What Chaos Mesh says is told beside what was seen instead.
@@ -57,7 +60,8 @@ func TestAClaimIsNoProof(t *testing.T) {
 	w := newWorld(t)
 	w.Chaos.Mute = true
 	w.Env.LandWithin /= 100
-	faultstest.ExpectError(t, w.Disturbance(t, "f", "memoryStress", w.Example(t, "memoryStress")).Inject(t.Context()), "Chaos Mesh says AllInjected, but no process memStress")
+	faultstest.ExpectError(t, w.Disturbance(t, "f", "memoryStress", w.Example(t, "memoryStress")).Inject(t.Context()),
+		"Chaos Mesh says AllInjected, but no process memStress")
 }
 
 func TestParseAnswers(t *testing.T) {
@@ -91,11 +95,14 @@ func TestASkewThatIsNotSeenDoesNotLand(t *testing.T) {
 	}{
 		// AllInjected, as of processes that did not live at the injection.
 		"Chaos Mesh says AllInjected, but the clock of pod driver moved by 0s, expected -5s": {
-			ClockSkewArgs{Pod: driver, Behind: scenario.Duration(5 * time.Second), Clock: clockBoot}, func(w *faultstest.World) faults.Heartbeats { return faultstest.Skewed{Chaos: w.Chaos} },
+			ClockSkewArgs{Pod: driver, Behind: scenario.Duration(5 * time.Second), Clock: clockBoot},
+			func(w *faultstest.World) faults.Heartbeats { return faultstest.Skewed{Chaos: w.Chaos} },
 		},
-		"no witness was asked": {ClockSkewArgs{Pod: driver, Ahead: scenario.Duration(5 * time.Second)}, func(*faultstest.World) faults.Heartbeats { return nil }},
+		"no witness was asked": {ClockSkewArgs{Pod: driver, Ahead: scenario.Duration(5 * time.Second)},
+			func(*faultstest.World) faults.Heartbeats { return nil }},
 		"the witness never heard of pod driver": {
-			ClockSkewArgs{Pod: driver, Ahead: scenario.Duration(5 * time.Second)}, func(*faultstest.World) faults.Heartbeats { return faultstest.Heartbeats{} },
+			ClockSkewArgs{Pod: driver, Ahead: scenario.Duration(5 * time.Second)},
+			func(*faultstest.World) faults.Heartbeats { return faultstest.Heartbeats{} },
 		},
 		"was last heard of 1m0": {
 			ClockSkewArgs{Pod: driver, Ahead: scenario.Duration(5 * time.Second)},
@@ -122,7 +129,8 @@ func TestAPartitionThatIsNotThereDoesNotLand(t *testing.T) {
 	w := newWorld(t)
 	w.Chaos.Mute = true
 	w.Env.LandWithin /= 100
-	faultstest.ExpectError(t, w.Disturbance(t, "f", "networkPartition", w.Example(t, "networkPartition")).Inject(t.Context()), "Chaos Mesh says AllInjected, but pod driver reaches pod exec-1 as before")
+	faultstest.ExpectError(t, w.Disturbance(t, "f", "networkPartition", w.Example(t, "networkPartition")).Inject(t.Context()),
+		"Chaos Mesh says AllInjected, but pod driver reaches pod exec-1 as before")
 }
 
 func TestBytesPerSecond(t *testing.T) {

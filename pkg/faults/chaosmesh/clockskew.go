@@ -43,8 +43,9 @@ func (a ClockSkewArgs) offset() time.Duration {
 
 func clockSkewKind() faults.Kind {
 	return faults.Definition[ClockSkewArgs]{
-		Name:    "clockSkew",
-		Doc:     "The processes of a pod that live at the injection see a wrong time; recovering gives them the right one. The verdict knows such a clock by the records of its JVM.",
+		Name: "clockSkew",
+		Doc: "The processes of a pod that live at the injection see a wrong time; recovering gives them the right one. The verdict knows " +
+			"such a clock by the records of its JVM.",
 		Example: ClockSkewArgs{Pod: scenario.PodSelector{Of: scenario.OfDriver}, Behind: scenario.Duration(time.Minute)},
 		Effects: faults.Always[ClockSkewArgs](history.SkewsClock),
 		Check:   checkClockSkew,
@@ -111,9 +112,11 @@ func (c timeChaos) Holds(_ context.Context, env faults.Env, target chaosTarget) 
 	}
 	moved := ahead - target.Ahead
 	if (moved - c.offset).Abs() > c.offset.Abs()/4 {
-		return cluster.Observation{}, faults.SeenInstead("the clock of pod %s moved by %v, expected %v", target.Object.Name, moved.Round(time.Millisecond), c.offset)
+		return cluster.Observation{}, faults.SeenInstead("the clock of pod %s moved by %v, expected %v", target.Object.Name,
+			moved.Round(time.Millisecond), c.offset)
 	}
-	return cluster.Observation{What: fmt.Sprintf("the clock of the pod's JVM moved by %v", moved.Round(time.Millisecond)), How: skewHow, At: env.Now()}, nil
+	return cluster.Observation{What: fmt.Sprintf("the clock of the pod's JVM moved by %v", moved.Round(time.Millisecond)), How: skewHow,
+		At: env.Now()}, nil
 }
 
 // Over implements chaosEffect.
@@ -123,7 +126,8 @@ func (c timeChaos) Over(_ context.Context, env faults.Env, target chaosTarget) (
 		return cluster.Observation{}, err
 	}
 	if moved := ahead - target.Ahead; moved.Abs() > c.offset.Abs()/4 {
-		return cluster.Observation{}, fmt.Errorf("it is not over: the clock of pod %s is still off by %v", target.Object.Name, moved.Round(time.Millisecond))
+		return cluster.Observation{}, fmt.Errorf("it is not over: the clock of pod %s is still off by %v", target.Object.Name,
+			moved.Round(time.Millisecond))
 	}
 	return cluster.Observation{What: "the clock of the pod's JVM is as before", How: skewHow, At: env.Now()}, nil
 }
@@ -135,7 +139,8 @@ func clockAhead(env faults.Env, target chaosTarget) (time.Duration, error) {
 	}
 	arrived, ever := env.Heartbeats.Last(target.Object.UID)
 	if !ever {
-		return 0, fmt.Errorf("the witness never heard of pod %s, so its clock is not known: anchor this to something that the application does", target.Object.Name)
+		return 0, fmt.Errorf("the witness never heard of pod %s, so its clock is not known: anchor this to something that the application does",
+			target.Object.Name)
 	}
 	if silent := env.Now().Sub(arrived); silent > freshHeartbeat {
 		return 0, fmt.Errorf("pod %s was last heard of %v ago, so its clock is not known", target.Object.Name, silent.Round(time.Millisecond))

@@ -38,7 +38,8 @@ func instanceOf(providerID, region string) (cloudNode, error) {
 	}
 	switch {
 	case cloud == "aws" && len(parts) == 2 && region == "":
-		return cloudNode{}, fmt.Errorf("it has no label %s, and without a region its instance %s cannot be found", corev1.LabelTopologyRegion, parts[1])
+		return cloudNode{}, fmt.Errorf("it has no label %s, and without a region its instance %s cannot be found", corev1.LabelTopologyRegion,
+			parts[1])
 	case cloud == "aws" && len(parts) == 2:
 		return cloudNode{v1alpha1.KindAWSChaos, func(secret string) chaosmesh.Spec {
 			return v1alpha1.AWSChaosSpec{
@@ -53,7 +54,8 @@ func instanceOf(providerID, region string) (cloudNode, error) {
 				GCPSelector: v1alpha1.GCPSelector{Project: parts[0], Zone: parts[1], Instance: parts[2]},
 			}
 		}}, nil
-	case cloud == "azure" && len(parts) == 8 && strings.EqualFold(parts[0], "subscriptions") && strings.EqualFold(parts[2], "resourceGroups") &&
+	case cloud == "azure" && len(parts) == 8 && strings.EqualFold(parts[0], "subscriptions") &&
+		strings.EqualFold(parts[2], "resourceGroups") &&
 		strings.EqualFold(parts[6], "virtualMachines"):
 		return cloudNode{v1alpha1.KindAzureChaos, func(secret string) chaosmesh.Spec {
 			return v1alpha1.AzureChaosSpec{
@@ -62,7 +64,8 @@ func instanceOf(providerID, region string) (cloudNode, error) {
 			}
 		}}, nil
 	default:
-		return cloudNode{}, fmt.Errorf("its providerID is %q: expected aws:///ZONE/INSTANCE, gce://PROJECT/ZONE/INSTANCE or azure:///subscriptions/…/virtualMachines/NAME (Chaos Mesh stops no machine of a scale set)", providerID)
+		return cloudNode{}, fmt.Errorf("its providerID is %q: expected aws:///ZONE/INSTANCE, gce://PROJECT/ZONE/INSTANCE or "+
+			"azure:///subscriptions/…/virtualMachines/NAME (Chaos Mesh stops no machine of a scale set)", providerID)
 	}
 }
 
@@ -111,7 +114,8 @@ func (f cloudStop) Patience(faults.Target) time.Duration { return f.patience + t
 // Resolve implements Fault.
 func (f cloudStop) Resolve(ctx context.Context, env faults.Env) (faults.Target, error) {
 	if env.Chaos == nil || env.CloudSecret == nil {
-		return faults.Target{}, errors.New("the cloud that the node belongs to cannot be reached: --cloud-secret names the Secret by which Chaos Mesh does")
+		return faults.Target{}, errors.New(
+			"the cloud that the node belongs to cannot be reached: --cloud-secret names the Secret by which Chaos Mesh does")
 	}
 	object, err := look.NodeObject(ctx, env, f.selector)
 	if err != nil {

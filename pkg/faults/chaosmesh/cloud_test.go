@@ -19,13 +19,16 @@ func TestInstanceOf(t *testing.T) {
 	duration := deadline.String()
 	for providerID, want := range map[string]chaosmesh.Spec{
 		"aws:///eu-west-1b/i-0abc": v1alpha1.AWSChaosSpec{
-			Action: v1alpha1.Ec2Stop, SecretName: &secret, Duration: &duration, AWSSelector: v1alpha1.AWSSelector{AWSRegion: "eu-west-1", Ec2Instance: "i-0abc"},
+			Action: v1alpha1.Ec2Stop, SecretName: &secret, Duration: &duration,
+			AWSSelector: v1alpha1.AWSSelector{AWSRegion: "eu-west-1", Ec2Instance: "i-0abc"},
 		},
 		"gce://my-project/europe-west1-b/node-7": v1alpha1.GCPChaosSpec{
-			Action: v1alpha1.NodeStop, SecretName: &secret, Duration: &duration, GCPSelector: v1alpha1.GCPSelector{Project: "my-project", Zone: "europe-west1-b", Instance: "node-7"},
+			Action: v1alpha1.NodeStop, SecretName: &secret, Duration: &duration,
+			GCPSelector: v1alpha1.GCPSelector{Project: "my-project", Zone: "europe-west1-b", Instance: "node-7"},
 		},
 		"azure:///subscriptions/s-1/resourceGroups/group/providers/Microsoft.Compute/virtualMachines/vm-2": v1alpha1.AzureChaosSpec{
-			Action: v1alpha1.AzureVmStop, Duration: &duration, AzureSelector: v1alpha1.AzureSelector{SubscriptionID: "s-1", ResourceGroupName: "group", VMName: "vm-2", SecretName: &secret},
+			Action: v1alpha1.AzureVmStop, Duration: &duration,
+			AzureSelector: v1alpha1.AzureSelector{SubscriptionID: "s-1", ResourceGroupName: "group", VMName: "vm-2", SecretName: &secret},
 		},
 	} {
 		instance, err := instanceOf(providerID, "eu-west-1")
@@ -38,7 +41,8 @@ func TestInstanceOf(t *testing.T) {
 		}
 	}
 	for providerID, says := range map[string]string{
-		"": "expected that of an instance", "kind://docker/kind/worker": "expected aws:///", "aws:///zone": "expected aws:///", "gce://p//i": "expected that of an instance",
+		"": "expected that of an instance", "kind://docker/kind/worker": "expected aws:///", "aws:///zone": "expected aws:///",
+		"gce://p//i": "expected that of an instance",
 		"azure:///subscriptions/s/resourceGroups/g/providers/Microsoft.Compute/virtualMachineScaleSets/x/virtualMachines/0": "no machine of a scale set",
 	} {
 		if _, err := instanceOf(providerID, "eu-west-1"); err == nil || !strings.Contains(err.Error(), says) {

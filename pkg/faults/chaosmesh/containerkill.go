@@ -23,14 +23,16 @@ func (a *ContainerKillArgs) Choose(executors int, pick func(n int) int) {
 
 func containerKillKind() faults.Kind {
 	return faults.Definition[ContainerKillArgs]{
-		Name:    "containerKill",
-		Doc:     "The containers of a pod are killed (exit code 137) by the container runtime, behind the back of the kubelet; nothing has to be undone.",
+		Name: "containerKill",
+		Doc: "The containers of a pod are killed (exit code 137) by the container runtime, behind the back of the " +
+			"kubelet; nothing has to be undone.",
 		Example: ContainerKillArgs{Pod: scenario.PodSelector{Of: scenario.OfDriver}},
 		Effects: faults.Always[ContainerKillArgs](history.EndsProcesses),
 		Instant: true,
 		Check:   func(a ContainerKillArgs) []string { return a.Pod.Problems("pod") },
 		ByChaosMesh: func(a ContainerKillArgs) faults.Fault {
-			return chaosFault{words: fmt.Sprintf("kill the containers of %s", a.Pod), pod: a.Pod, effect: podChaos{action: v1alpha1.ContainerKillAction}}
+			return chaosFault{words: fmt.Sprintf("kill the containers of %s", a.Pod), pod: a.Pod,
+				effect: podChaos{action: v1alpha1.ContainerKillAction}}
 		},
 	}.Kind()
 }

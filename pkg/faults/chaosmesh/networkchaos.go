@@ -54,7 +54,8 @@ func haveQueues(ctx context.Context, env faults.Env, queues ...string) error {
 		for _, queue := range queues {
 			options := map[string]string{"netem": "netem delay 1ms", "prio": "prio", "tbf": "tbf rate 1mbit burst 10kb latency 10ms"}[queue]
 			if _, err := env.Chaos.OnNode(ctx, node.Name, "unshare --net -- tc qdisc add dev lo root "+options); err != nil {
-				return fmt.Errorf("the kernel of node %s cannot do it: it has no queueing discipline %s (module sch_%s): %w", node.Name, queue, queue, err)
+				return fmt.Errorf("the kernel of node %s cannot do it: it has no queueing discipline %s (module sch_%s): %w", node.Name, queue, queue,
+					err)
 			}
 		}
 	}
@@ -69,7 +70,8 @@ func (n networkChaos) Before(ctx context.Context, env faults.Env, target *chaosT
 		return err
 	}
 	if found.silent > 0 {
-		return fmt.Errorf("pod %s does not reach pod %s before anything is done: %d of %d probes were not answered", target.Object.Name, target.Peer.Name, found.silent, looks)
+		return fmt.Errorf("pod %s does not reach pod %s before anything is done: %d of %d probes were not answered", target.Object.Name,
+			target.Peer.Name, found.silent, looks)
 	}
 	target.RoundTrip = found.median()
 	return nil
@@ -83,7 +85,8 @@ func (n networkChaos) Holds(ctx context.Context, env faults.Env, target chaosTar
 	}
 	words := n.seen(found, target.RoundTrip)
 	if words == "" {
-		return cluster.Observation{}, faults.SeenInstead("pod %s reaches pod %s as before: %d of %d probes were answered, within %v; before it took %v",
+		return cluster.Observation{}, faults.SeenInstead(
+			"pod %s reaches pod %s as before: %d of %d probes were answered, within %v; before it took %v",
 			target.Object.Name, target.Peer.Name, len(found.roundTrip), n.probes, found.median(), target.RoundTrip)
 	}
 	return cluster.Observation{What: words, How: probeHow, At: env.Now()}, nil

@@ -45,7 +45,8 @@ func networkLossKind() faults.Kind {
 			return chaosFault{
 				words: fmt.Sprintf("lose %d %% of the packets between %s and %s", a.Percent, a.Pod, a.From), pod: a.Pod, peer: &a.From,
 				effect: networkChaos{
-					action: v1alpha1.LossAction, parameters: v1alpha1.TcParameter{Loss: &v1alpha1.LossSpec{Loss: strconv.Itoa(a.Percent), Correlation: "0"}},
+					action: v1alpha1.LossAction, parameters: v1alpha1.TcParameter{Loss: &v1alpha1.LossSpec{Loss: strconv.Itoa(a.Percent),
+						Correlation: "0"}},
 					seen: someSilent, probes: lossProbes, queues: []string{"netem", "prio"},
 				},
 			}
@@ -66,5 +67,6 @@ func someSilent(found answers, _ time.Duration) string {
 	if found.silent < leastSilent {
 		return ""
 	}
-	return fmt.Sprintf("%d of %d probes were not answered within %v, before all were", found.silent, found.silent+len(found.roundTrip), silentAfter)
+	return fmt.Sprintf("%d of %d probes were not answered within %v, before all were", found.silent, found.silent+len(found.roundTrip),
+		silentAfter)
 }

@@ -58,14 +58,16 @@ func (p podChaos) Holds(ctx context.Context, env faults.Env, target chaosTarget)
 	}
 	if p.action == v1alpha1.PodKillAction {
 		if gone == nil {
-			return cluster.Observation{}, fmt.Errorf("pod %s/%s is still there: phase %s, running containers %v", target.Object.Namespace, target.Object.Name, state.Phase, state.Running)
+			return cluster.Observation{}, fmt.Errorf("pod %s/%s is still there: phase %s, running containers %v", target.Object.Namespace,
+				target.Object.Name, state.Phase, state.Running)
 		}
 		gone.What = state.Words()
 		return *gone, nil
 	}
 	for _, container := range state.Running {
 		if slices.Contains(target.Pod.Running, container) {
-			return cluster.Observation{}, faults.SeenInstead("container %s of pod %s/%s still runs", container, target.Object.Namespace, target.Object.Name)
+			return cluster.Observation{}, faults.SeenInstead("container %s of pod %s/%s still runs", container, target.Object.Namespace,
+				target.Object.Name)
 		}
 	}
 	what := fmt.Sprintf("none of the %d containers that ran before runs any more", len(target.Pod.Running))
@@ -84,11 +86,13 @@ func (p podChaos) Over(ctx context.Context, env faults.Env, target chaosTarget) 
 	if object != nil && string(object.UID) == target.Object.UID {
 		for name, image := range imagesOf(object) {
 			if image != target.Images[name] {
-				return cluster.Observation{}, fmt.Errorf("container %s of pod %s/%s still has the image %s instead of %s", name, target.Object.Namespace, target.Object.Name, image, target.Images[name])
+				return cluster.Observation{}, fmt.Errorf("container %s of pod %s/%s still has the image %s instead of %s", name,
+					target.Object.Namespace, target.Object.Name, image, target.Images[name])
 			}
 		}
 		if p.action == v1alpha1.PodKillAction && object.DeletionTimestamp != nil {
-			return cluster.Observation{}, fmt.Errorf("pod %s/%s is still ending on node %s", target.Object.Namespace, target.Object.Name, object.Spec.NodeName)
+			return cluster.Observation{}, fmt.Errorf("pod %s/%s is still ending on node %s", target.Object.Namespace, target.Object.Name,
+				object.Spec.NodeName)
 		}
 	}
 	return cluster.Observation{What: "the pod has its own images", How: look.PodsView, At: env.Now()}, nil

@@ -21,13 +21,15 @@ func (a *PodFailureArgs) Choose(executors int, pick func(n int) int) { a.Pod.Cho
 
 func podFailureKind() faults.Kind {
 	return faults.Definition[PodFailureArgs]{
-		Name:    "podFailure",
-		Doc:     "A pod keeps its object and its place, but its containers end and what takes their place does nothing; recovering gives it its images back.",
+		Name: "podFailure",
+		Doc: "A pod keeps its object and its place, but its containers end and what takes their place does nothing; " +
+			"recovering gives it its images back.",
 		Example: PodFailureArgs{Pod: scenario.PodSelector{Of: scenario.OfDriver}},
 		Effects: faults.Always[PodFailureArgs](history.EndsProcesses),
 		Check:   func(a PodFailureArgs) []string { return a.Pod.Problems("pod") },
 		ByChaosMesh: func(a PodFailureArgs) faults.Fault {
-			return chaosFault{words: fmt.Sprintf("make %s fail in its place", a.Pod), pod: a.Pod, effect: podChaos{action: v1alpha1.PodFailureAction}}
+			return chaosFault{words: fmt.Sprintf("make %s fail in its place", a.Pod), pod: a.Pod,
+				effect: podChaos{action: v1alpha1.PodFailureAction}}
 		},
 	}.Kind()
 }

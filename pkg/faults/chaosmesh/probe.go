@@ -39,7 +39,8 @@ func (a answers) median() time.Duration {
 // probe asks the peer several times from the target's network namespace.
 func probe(ctx context.Context, env faults.Env, target chaosTarget, times int) (answers, error) {
 	output, err := lookInside(ctx, env, target, "connect.sh", map[string]string{
-		"times": strconv.Itoa(times), "silent_after": fmt.Sprint(silentAfter.Seconds()), "peer": target.Peer.Address, "port": strconv.Itoa(probePort),
+		"times": strconv.Itoa(times), "silent_after": fmt.Sprint(silentAfter.Seconds()), "peer": target.Peer.Address,
+		"port": strconv.Itoa(probePort),
 	})
 	if err != nil {
 		return answers{}, fmt.Errorf("look at the network from pod %s to %s: %w", target.Object.Name, target.Peer.Address, err)

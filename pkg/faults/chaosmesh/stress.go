@@ -55,8 +55,9 @@ func cpuStressKind() faults.Kind {
 
 func memoryStressKind() faults.Kind {
 	return faults.Definition[MemoryStressArgs]{
-		Name:    "memoryStress",
-		Doc:     "A process takes memory of a pod's container; recovering ends it. Needs memStress in the image of Chaos Mesh's daemon, which the image built here lacks.",
+		Name: "memoryStress",
+		Doc: "A process takes memory of a pod's container; recovering ends it. Needs memStress in the image of Chaos Mesh's daemon, which " +
+			"the image built here lacks.",
 		Example: MemoryStressArgs{Pod: scenario.PodSelector{Of: scenario.OfDriver}, Size: "64MB"},
 		Effects: faults.Always[MemoryStressArgs](history.Slows),
 		Check:   func(a MemoryStressArgs) []string { return a.Pod.Problems("pod") },
@@ -110,7 +111,8 @@ func (s stressChaos) Holds(ctx context.Context, env faults.Env, target chaosTarg
 	if len(found) == 0 {
 		return cluster.Observation{}, faults.SeenInstead("no process %s of the container of pod %s works", s.process, target.Object.Name)
 	}
-	return cluster.Observation{What: fmt.Sprintf("processes of the container that work: %s", strings.Join(found, ", ")), How: stressHow, At: env.Now()}, nil
+	return cluster.Observation{What: fmt.Sprintf("processes of the container that work: %s", strings.Join(found, ", ")), How: stressHow,
+		At: env.Now()}, nil
 }
 
 // Over implements chaosEffect.

@@ -84,11 +84,13 @@ func (u undoing) Do(ctx context.Context, env faults.UndoEnv) (faults.Effect, err
 	freed, err := env.Chaos.Delete(ctx, u.Resource)
 	effect.Claims = &freed.State
 	for _, forced := range freed.Forced {
-		effect.Observations = append(effect.Observations, cluster.Observation{What: u.Resource.String() + " hung: " + forced, How: "the API server's answers", At: env.Now()})
+		effect.Observations = append(effect.Observations,
+			cluster.Observation{What: u.Resource.String() + " hung: " + forced, How: "the API server's answers", At: env.Now()})
 	}
 	if err != nil {
 		return effect, err
 	}
-	effect.Observations = append(effect.Observations, cluster.Observation{What: u.Resource.String() + " is gone", How: "the API server's answer", At: env.Now()})
+	effect.Observations = append(effect.Observations,
+		cluster.Observation{What: u.Resource.String() + " is gone", How: "the API server's answer", At: env.Now()})
 	return effect, nil
 }

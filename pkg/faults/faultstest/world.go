@@ -55,7 +55,8 @@ type Cluster struct {
 func NewCluster() *Cluster {
 	c := &Cluster{Able: cluster.Actions(), Refuse: map[cluster.Action]error{}, Mute: map[cluster.Action]bool{}}
 	for i := 1; i <= 3; i++ {
-		c.Workers = append(c.Workers, cluster.Node{Name: fmt.Sprintf("worker-%d", i), Power: cluster.On, Kubelet: true, BootID: fmt.Sprintf("boot-0-%d", i), Processes: 10})
+		c.Workers = append(c.Workers, cluster.Node{Name: fmt.Sprintf("worker-%d", i), Power: cluster.On, Kubelet: true,
+			BootID: fmt.Sprintf("boot-0-%d", i), Processes: 10})
 	}
 	return c
 }
@@ -253,7 +254,8 @@ func (a *API) drivePodsOut(action k8stesting.Action) (bool, runtime.Object, erro
 			}
 			pod = pod.DeepCopy()
 			pod.DeletionTimestamp = Ptr(metav1.Now())
-			pod.Status.Conditions = []corev1.PodCondition{{Type: corev1.DisruptionTarget, Status: corev1.ConditionTrue, Reason: "DeletionByTaintManager"}}
+			pod.Status.Conditions = []corev1.PodCondition{{Type: corev1.DisruptionTarget, Status: corev1.ConditionTrue,
+				Reason: "DeletionByTaintManager"}}
 			return a.Tracker().Update(PodResource(), pod, pod.Namespace)
 		}))
 	}
@@ -284,7 +286,8 @@ func (a *API) evictPod(action k8stesting.Action) (bool, runtime.Object, error) {
 		return true, nil, err
 	}
 	pod := found.(*corev1.Pod).DeepCopy()
-	pod.Status.Conditions = []corev1.PodCondition{{Type: corev1.DisruptionTarget, Status: corev1.ConditionTrue, Reason: "EvictionByEvictionAPI"}}
+	pod.Status.Conditions = []corev1.PodCondition{{Type: corev1.DisruptionTarget, Status: corev1.ConditionTrue,
+		Reason: "EvictionByEvictionAPI"}}
 	if err := a.Tracker().Update(PodResource(), pod, eviction.Namespace); err != nil {
 		return true, nil, err
 	}
@@ -329,7 +332,8 @@ type World struct {
 func New(t *testing.T, families ...faults.Family) *World {
 	t.Helper()
 	driver := faults.Pod{Namespace: Namespace, Name: "driver", Node: "worker-1"}
-	executors := []faults.Pod{{Namespace: Namespace, Name: "exec-1", Node: "worker-1"}, {Namespace: Namespace, Name: "exec-2", Node: "worker-2"}}
+	executors := []faults.Pod{{Namespace: Namespace, Name: "exec-1", Node: "worker-1"},
+		{Namespace: Namespace, Name: "exec-2", Node: "worker-2"}}
 	driver.UID = string(RunningPod(driver).UID)
 	for i := range executors {
 		executors[i].UID = string(RunningPod(executors[i]).UID)
@@ -340,7 +344,8 @@ func New(t *testing.T, families ...faults.Family) *World {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &World{Faults: families, Cluster: machines, Emitter: &historytest.Emitter{Err: ErrBroken}, API: newAPI(append(executors, driver), machines.Workers), Dir: dir}
+	w := &World{Faults: families, Cluster: machines, Emitter: &historytest.Emitter{Err: ErrBroken},
+		API: newAPI(append(executors, driver), machines.Workers), Dir: dir}
 	w.Chaos = newChaos(w.API)
 	w.Env = faults.Env{
 		Run: "run-1", Fault: "f", Kind: "a kind", ClusterKind: "embedded", Namespace: Namespace, Machines: machines, Client: w.API,
@@ -357,7 +362,8 @@ func Identity() cluster.Identity { return cluster.Identity{UID: "uid-of-test", C
 // CleanerOf cleans up after faults of the world on a cluster, and may do what it asks for.
 func (w *World) CleanerOf(machines faults.Machines, client kubernetes.Interface, chaos faults.Chaos) *faults.Cleaner {
 	return &faults.Cleaner{
-		Kinds: w.Faults.Undos(), Machines: machines, Cluster: Identity(), Client: client, Chaos: chaos, Confirm: func(string) error { return nil },
+		Kinds: w.Faults.Undos(), Machines: machines, Cluster: Identity(), Client: client, Chaos: chaos,
+		Confirm: func(string) error { return nil },
 	}
 }
 
@@ -389,11 +395,13 @@ func (w *World) Example(t *testing.T, kind string) any {
 // Undo undoes what a fault did to its target, as the run itself does.
 func (w *World) Undo(t *testing.T, target faults.Target) (faults.Effect, error) {
 	t.Helper()
-	undoing, err := w.Faults.Undos().Decode(faults.Record{Run: w.Env.Run, Fault: w.Env.Fault, Kind: w.Env.Kind, Object: target.Object, Node: target.Node, Undo: target.Undo})
+	undoing, err := w.Faults.Undos().Decode(faults.Record{Run: w.Env.Run, Fault: w.Env.Fault, Kind: w.Env.Kind, Object: target.Object,
+		Node: target.Node, Undo: target.Undo})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return undoing.Do(t.Context(), faults.UndoEnv{Machines: w.Cluster, Client: w.API, Chaos: w.Chaos, Now: w.Env.Now, Confirm: func(string) error { return nil }})
+	return undoing.Do(t.Context(), faults.UndoEnv{Machines: w.Cluster, Client: w.API, Chaos: w.Chaos, Now: w.Env.Now,
+		Confirm: func(string) error { return nil }})
 }
 
 // Suiting brings the world into the state that a kind of fault needs: most strike a healthy node.

@@ -92,7 +92,8 @@ func Pod(ctx context.Context, env faults.Env, namespace, name string) (*corev1.P
 
 // StateOf returns the state that a pod's object shows.
 func StateOf(pod *corev1.Pod) PodState {
-	state := PodState{UID: string(pod.UID), Node: pod.Spec.NodeName, Phase: pod.Status.Phase, Grace: corev1.DefaultTerminationGracePeriodSeconds * time.Second, Disruption: Disruption(pod)}
+	state := PodState{UID: string(pod.UID), Node: pod.Spec.NodeName, Phase: pod.Status.Phase,
+		Grace: corev1.DefaultTerminationGracePeriodSeconds * time.Second, Disruption: Disruption(pod)}
 	if seconds := pod.Spec.TerminationGracePeriodSeconds; seconds != nil {
 		state.Grace = time.Duration(*seconds) * time.Second
 	}
@@ -114,7 +115,7 @@ func StateOf(pod *corev1.Pod) PodState {
 // HasEnded reports whether the kubelet reported the end of all containers.
 func (s PodState) HasEnded() bool { return len(s.Ended) > 0 && len(s.Running) == 0 }
 
-// Words tells in words what is known of the end of the pod; empty if it has not begun to end.
+// Words describes what is known of the end of the pod; empty if it has not begun to end.
 func (s PodState) Words() string {
 	words := ""
 	if s.Gone {

@@ -88,7 +88,8 @@ func liveExecutor(targets faults.Targets, index *int, spared string) (faults.Pod
 		counted = append(counted, executor.Name)
 	}
 	if spared != "" {
-		return faults.Pod{}, fmt.Errorf("no executor number %d (counted from 0) off the driver's node %s: live executors are %v", *index, spared, seen)
+		return faults.Pod{}, fmt.Errorf("no executor number %d (counted from 0) off the driver's node %s: live executors are %v", *index, spared,
+			seen)
 	}
 	return faults.Pod{}, fmt.Errorf("no executor number %d (counted from 0): live executors are %v", *index, seen)
 }

@@ -66,36 +66,52 @@ func TestCleanUpActsOnTheRightTargetAlone(t *testing.T) {
 		did     []string
 		says    string // the error, with which the record stays open; empty: it is closed
 	}{
-		"as the fault left it":               {machine: struck, did: []string{"power-on worker-1"}},
-		"the context has another name now":   {machine: struck, record: func(r *faults.Record) { r.Cluster = "renamed" }, did: []string{"power-on worker-1"}},
-		"another cluster, node well":         {machine: well, cluster: func(i *cluster.Identity) { i.UID = "other" }, says: "kube-system has UID uid-of-test"},
-		"another cluster, node off":          {machine: struck, cluster: func(i *cluster.Identity) { i.UID = "other" }, says: "kube-system has UID other"},
-		"another cluster, kubelet off":       {machine: withoutKubelet, cluster: func(i *cluster.Identity) { i.UID = "other" }, says: "nothing was touched", yes: true},
-		"another cluster with a copied UID":  {machine: struck, cluster: func(i *cluster.Identity) { i.CA = "other" }, says: "the CA has SHA-256 other", yes: true},
-		"the cluster cannot be identified":   {machine: struck, cluster: func(i *cluster.Identity) { *i = cluster.Identity{} }, says: asks},
-		"it cannot, but it was allowed":      {machine: struck, cluster: func(i *cluster.Identity) { *i = cluster.Identity{} }, yes: true, did: []string{"power-on worker-1"}},
-		"an old record":                      {machine: struck, record: early, says: asks},
-		"an old record that was allowed":     {machine: struck, record: early, yes: true, did: []string{"power-on worker-1"}},
-		"an old record of another name":      {machine: struck, record: func(r *faults.Record) { r.Version, r.ClusterID, r.Cluster = 1, cluster.Identity{}, "prod" }, yes: true, says: "cluster prod, not to test"},
-		"an old record of another node":      {machine: struck, node: rebuilt, record: func(r *faults.Record) { r.Version, r.ClusterID = 1, cluster.Identity{} }, yes: true, says: "is another object by now"},
-		"a new machine that is off":          {machine: struck, node: rebuilt, yes: true, says: "its UID is uid-of-another-node, expected uid-of-node"},
-		"a new machine that is well":         {machine: well, node: rebuilt, yes: true, says: "is another object by now"},
-		"a new machine without kubelet":      {machine: withoutKubelet, node: rebuilt, yes: true, says: "is another object by now"},
-		"booted by others, then off":         {machine: struck, node: rebooted, yes: true, says: "boot api-boot-0, then api-boot-1"},
-		"booted by others, kubelet stopped":  {machine: withoutKubelet, node: rebooted, yes: true, says: "not well"},
-		"booted by others, and well":         {machine: well, node: rebooted},
-		"booted, says the machine":           {machine: func(n *cluster.Node) { n.BootID, n.Kubelet = "boot-9", false }, yes: true, says: "boot boot-0-1, then boot-9"},
+		"as the fault left it": {machine: struck, did: []string{"power-on worker-1"}},
+		"the context has another name now": {machine: struck, record: func(r *faults.Record) { r.Cluster = "renamed" },
+			did: []string{"power-on worker-1"}},
+		"another cluster, node well": {machine: well, cluster: func(i *cluster.Identity) { i.UID = "other" },
+			says: "kube-system has UID uid-of-test"},
+		"another cluster, node off": {machine: struck, cluster: func(i *cluster.Identity) { i.UID = "other" },
+			says: "kube-system has UID other"},
+		"another cluster, kubelet off": {machine: withoutKubelet, cluster: func(i *cluster.Identity) { i.UID = "other" },
+			says: "nothing was touched", yes: true},
+		"another cluster with a copied UID": {machine: struck, cluster: func(i *cluster.Identity) { i.CA = "other" },
+			says: "the CA has SHA-256 other", yes: true},
+		"the cluster cannot be identified": {machine: struck, cluster: func(i *cluster.Identity) { *i = cluster.Identity{} }, says: asks},
+		"it cannot, but it was allowed": {machine: struck, cluster: func(i *cluster.Identity) { *i = cluster.Identity{} }, yes: true,
+			did: []string{"power-on worker-1"}},
+		"an old record":                  {machine: struck, record: early, says: asks},
+		"an old record that was allowed": {machine: struck, record: early, yes: true, did: []string{"power-on worker-1"}},
+		"an old record of another name": {machine: struck,
+			record: func(r *faults.Record) {
+				r.Version, r.ClusterID, r.Cluster = 1, cluster.Identity{},
+					"prod"
+			}, yes: true, says: "cluster prod, not to test"},
+		"an old record of another node": {machine: struck, node: rebuilt,
+			record: func(r *faults.Record) { r.Version, r.ClusterID = 1, cluster.Identity{} }, yes: true, says: "is another object by now"},
+		"a new machine that is off": {machine: struck, node: rebuilt, yes: true,
+			says: "its UID is uid-of-another-node, expected uid-of-node"},
+		"a new machine that is well":        {machine: well, node: rebuilt, yes: true, says: "is another object by now"},
+		"a new machine without kubelet":     {machine: withoutKubelet, node: rebuilt, yes: true, says: "is another object by now"},
+		"booted by others, then off":        {machine: struck, node: rebooted, yes: true, says: "boot api-boot-0, then api-boot-1"},
+		"booted by others, kubelet stopped": {machine: withoutKubelet, node: rebooted, yes: true, says: "not well"},
+		"booted by others, and well":        {machine: well, node: rebooted},
+		"booted, says the machine": {machine: func(n *cluster.Node) { n.BootID, n.Kubelet = "boot-9", false }, yes: true,
+			says: "boot boot-0-1, then boot-9"},
 		"booted, says the machine, and well": {machine: func(n *cluster.Node) { n.BootID = "boot-9" }},
-		"frozen after others booted it":      {action: cluster.Freeze, machine: func(n *cluster.Node) { n.Frozen = true }, node: rebooted, yes: true, says: "not well"},
-		"without kubelet":                    {machine: withoutKubelet, says: asks},
-		"without kubelet, and allowed":       {machine: withoutKubelet, yes: true, did: []string{"power-off worker-1", "power-on worker-1"}},
-		"lost when the fault struck":         {machine: struck, node: notReadySince(5 * time.Minute), did: []string{"power-on worker-1"}},
-		"lost long after":                    {machine: struck, node: notReadySince(50 * time.Hour), says: asks},
-		"lost long after, and allowed":       {machine: struck, node: notReadySince(50 * time.Hour), yes: true, did: []string{"power-on worker-1"}},
-		"the API does not tell of the node":  {machine: struck, api: faultstest.ErrBroken, says: faultstest.ErrBroken.Error()},
+		"frozen after others booted it": {action: cluster.Freeze, machine: func(n *cluster.Node) { n.Frozen = true }, node: rebooted,
+			yes: true, says: "not well"},
+		"without kubelet":              {machine: withoutKubelet, says: asks},
+		"without kubelet, and allowed": {machine: withoutKubelet, yes: true, did: []string{"power-off worker-1", "power-on worker-1"}},
+		"lost when the fault struck":   {machine: struck, node: notReadySince(5 * time.Minute), did: []string{"power-on worker-1"}},
+		"lost long after":              {machine: struck, node: notReadySince(50 * time.Hour), says: asks},
+		"lost long after, and allowed": {machine: struck, node: notReadySince(50 * time.Hour), yes: true,
+			did: []string{"power-on worker-1"}},
+		"the API does not tell of the node": {machine: struck, api: faultstest.ErrBroken, says: faultstest.ErrBroken.Error()},
 		"machines known without the API": {
 			machine: struck, api: faultstest.ErrBroken, did: []string{"power-on worker-1"},
-			record: func(r *faults.Record) { r.ClusterID = cluster.Identity{CA: "c"} }, cluster: func(i *cluster.Identity) { *i = cluster.Identity{CA: "c"} },
+			record:  func(r *faults.Record) { r.ClusterID = cluster.Identity{CA: "c"} },
+			cluster: func(i *cluster.Identity) { *i = cluster.Identity{CA: "c"} },
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -118,7 +134,8 @@ func TestCleanUpActsOnTheRightTargetAlone(t *testing.T) {
 			if tt.api != nil {
 				w.API.PrependReactor("get", "nodes", func(k8stesting.Action) (bool, runtime.Object, error) { return true, nil, tt.api })
 			}
-			cleaner := &faults.Cleaner{Kinds: faults.Catalogue{Family()}.Undos(), Machines: w.Cluster, Cluster: faultstest.Identity(), Client: w.API, SettleWithin: 20 * time.Millisecond}
+			cleaner := &faults.Cleaner{Kinds: faults.Catalogue{Family()}.Undos(), Machines: w.Cluster, Cluster: faultstest.Identity(), Client: w.API,
+				SettleWithin: 20 * time.Millisecond}
 			if tt.cluster != nil {
 				tt.cluster(&cleaner.Cluster)
 			}
@@ -129,7 +146,8 @@ func TestCleanUpActsOnTheRightTargetAlone(t *testing.T) {
 				return errors.New(question + " " + asks)
 			}
 			effect, err := cleaner.Undo(t.Context(), record)
-			if tt.says == "" && (err != nil || len(effect.Observations) == 0) || tt.says != "" && (err == nil || !strings.Contains(err.Error(), tt.says)) {
+			if tt.says == "" && (err != nil || len(effect.Observations) == 0) || tt.says != "" &&
+				(err == nil || !strings.Contains(err.Error(), tt.says)) {
 				t.Errorf("got %v with %d observations, want %q", err, len(effect.Observations), tt.says)
 			}
 			if diff := cmp.Diff(tt.did, w.Cluster.Did()); diff != "" {
@@ -179,7 +197,8 @@ func TestARecordOfAnotherClusterStaysOpen(t *testing.T) {
 	cleaner.Cluster = cluster.Identity{UID: "other", CA: "other"}
 	undone, err := cleaner.UndoPending(t.Context(), dir)
 	var other *faults.OtherClusterError
-	if !errors.As(err, &other) || other.Of != faultstest.Identity() || other.Found != cleaner.Cluster || len(undone) != 1 || undone[0].Err == nil {
+	if !errors.As(err, &other) || other.Of != faultstest.Identity() || other.Found != cleaner.Cluster || len(undone) != 1 ||
+		undone[0].Err == nil {
 		t.Errorf("got %v, %+v", err, undone)
 	}
 	path := filepath.Join(dir, written.ID+".json")
@@ -204,7 +223,8 @@ func TestWhatAFaultRecordsOfItsTarget(t *testing.T) {
 		t.Fatalf("recorded before the strike: %+v", seen)
 	}
 	decoded, err := faults.Catalogue{Family()}.Undos().Decode(seen[0])
-	if action, ok := decoded.(undoing); err != nil || !ok || action.Action != cluster.PowerOff || action.Boot != "api-boot-0" || action.Before.BootID != "boot-0-1" {
+	if action, ok := decoded.(undoing); err != nil || !ok || action.Action != cluster.PowerOff || action.Boot != "api-boot-0" ||
+		action.Before.BootID != "boot-0-1" {
 		t.Errorf("recorded before the strike: %+v, %v", decoded, err)
 	}
 }

@@ -25,7 +25,7 @@ type nodeFault struct {
 	words    string // what the action does, for a user
 	dryRun   bool   // the action is left out, everything else is done
 	patience time.Duration
-	// struck says what speaks against the action having struck, as seen on the node; empty if nothing does.
+	// struck returns what speaks against the action having taken effect, as seen on the node; empty if nothing does.
 	struck func(before, now cluster.Node) string
 }
 
@@ -60,7 +60,7 @@ func (f nodeFault) Resolve(ctx context.Context, env faults.Env) (faults.Target, 
 		return faults.Target{}, fmt.Errorf("node %s is %s already: expected it to be on", name, before.Power)
 	}
 	if f.action.InEffect(before) {
-		return faults.Target{}, fmt.Errorf("node %s is struck by %s already", name, f.action)
+		return faults.Target{}, fmt.Errorf("%s was done to node %s already", name, f.action)
 	}
 	node, err := knownNode(ctx, env, name)
 	if err != nil {
@@ -127,7 +127,7 @@ func (f nodeFault) ProveRecovered(ctx context.Context, env faults.Env, target fa
 		return faults.Proof{}, err
 	}
 	if f.action.InEffect(now) {
-		return faults.Proof{}, fmt.Errorf("node %s is still struck by %s: %s", target.Node, f.action, describeNode(now))
+		return faults.Proof{}, fmt.Errorf("%s is still in effect on node %s: %s", f.action, target.Node, describeNode(now))
 	}
 	undo, _ := f.action.Undo()
 	proof := faults.Proof{

@@ -40,7 +40,8 @@ func TestDryRunIsNoticed(t *testing.T) {
 		if err := d.Inject(t.Context()); !errors.As(err, &notLanded) {
 			t.Fatalf("got %v", err)
 		}
-		want := fmt.Sprintf("node worker-2 after %s: it is on with 10 processes and boot boot-0-2 (before: 10 processes, boot boot-0-2); expected off without any", test.action)
+		want := fmt.Sprintf("node worker-2 after %s: it is on with 10 processes and boot boot-0-2 (before: 10 processes, boot boot-0-2); "+
+			"expected off without any", test.action)
 		if diff := cmp.Diff(want, w.Emitter.Data(t, "didNotLand").Reason); diff != "" {
 			t.Error(diff)
 		}
@@ -67,7 +68,8 @@ func TestAShutdownIsGivenTheGraceOfPods(t *testing.T) {
 
 func TestNodeProofs(t *testing.T) {
 	t.Parallel()
-	power, cut, freeze := &NodePowerOffArgs{Node: faultstest.NodeNamed("worker-1")}, &NodeIsolateArgs{Node: faultstest.NodeNamed("worker-1")}, &NodeFreezeArgs{Node: faultstest.NodeNamed("worker-1")}
+	power, cut, freeze := &NodePowerOffArgs{Node: faultstest.NodeNamed(
+		"worker-1")}, &NodeIsolateArgs{Node: faultstest.NodeNamed("worker-1")}, &NodeFreezeArgs{Node: faultstest.NodeNamed("worker-1")}
 	tests := []struct {
 		name, kind string
 		args       any
@@ -92,9 +94,10 @@ func TestNodeProofs(t *testing.T) {
 		{"off already", "nodeFreeze", freeze, func(c *faultstest.Cluster) { c.Workers[0].Power = cluster.Off }},
 		{"frozen already", "nodeFreeze", freeze, func(c *faultstest.Cluster) { c.Workers[0].Frozen = true }},
 		{"refused", "nodePowerOff", power, func(c *faultstest.Cluster) { c.Refuse[cluster.PowerOff] = faultstest.ErrBroken }},
-		{"shut down, but processes live on", "nodeShutdown", &NodeShutdownArgs{Node: faultstest.NodeNamed("worker-1")}, func(c *faultstest.Cluster) {
-			c.Meanders = func(_ cluster.Action, n *cluster.Node) { n.Processes = 1 }
-		}},
+		{"shut down, but processes live on", "nodeShutdown", &NodeShutdownArgs{Node: faultstest.NodeNamed("worker-1")},
+			func(c *faultstest.Cluster) {
+				c.Meanders = func(_ cluster.Action, n *cluster.Node) { n.Processes = 1 }
+			}},
 		{"no such node", "nodePowerOff", power, func(c *faultstest.Cluster) { c.Workers = c.Workers[1:] }},
 	}
 	for _, test := range tests {
@@ -131,7 +134,7 @@ func TestRecoveryOfANodeNeedsItsKubelet(t *testing.T) {
 				t.Fatal(err)
 			}
 		}, "no condition Ready"},
-		{"does not come on", func(_ *testing.T, w *faultstest.World) { w.Cluster.Mute[cluster.PowerOn] = true }, "still struck by power-off"},
+		{"does not come on", func(_ *testing.T, w *faultstest.World) { w.Cluster.Mute[cluster.PowerOn] = true }, "power-off is still in effect"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

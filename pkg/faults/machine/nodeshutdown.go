@@ -28,8 +28,9 @@ func (a *NodeShutdownArgs) Choose(executors int, pick func(n int) int) {
 
 func nodeShutdownKind() faults.Kind {
 	return faults.Definition[NodeShutdownArgs]{
-		Name:    "nodeShutdown",
-		Doc:     "A node is shut down in good order: kubelet ends its pods within their grace periods, preStop hooks included, then it goes off; recovering boots it again.",
+		Name: "nodeShutdown",
+		Doc: "A node is shut down in good order: kubelet ends its pods within their grace periods, preStop hooks included, then it goes " +
+			"off; recovering boots it again.",
 		Example: NodeShutdownArgs{Node: scenario.NodeSelector{Of: scenario.OfDriver}},
 		Effects: faults.Always[NodeShutdownArgs](history.EndsPods, history.EndsProcesses, history.SilencesNode),
 		Check:   func(a NodeShutdownArgs) []string { return a.Node.Problems("node") },

@@ -21,7 +21,7 @@ type undo struct {
 	Action cluster.Action `json:"action"`
 	// Before is the machine as it was; nil if the record does not say.
 	Before *cluster.Node `json:"before,omitempty"`
-	// Boot is the boot ID that the API told of the machine.
+	// Boot is the boot ID of the machine in the API.
 	Boot string `json:"boot,omitempty"`
 }
 
@@ -33,7 +33,7 @@ func undoKind() faults.UndoKind {
 	}}
 }
 
-// undoing undoes what one record tells of a machine.
+// undoing undoes the fault of one record on a machine.
 type undoing struct {
 	undo
 	record faults.Record
@@ -76,7 +76,7 @@ func (u undoing) Look(ctx context.Context, env faults.UndoEnv) error {
 	return faults.LookAtNode(ctx, env.Client, u.record.Node)
 }
 
-// Do implements Undoing. When the run is over, it acts only on the machine, and the boot, that the fault struck.
+// Do implements Undoing. When the run is over, it acts only on the machine, and the boot, that the fault was injected into.
 func (u undoing) Do(ctx context.Context, env faults.UndoEnv) (faults.Effect, error) {
 	if env.Afterwards == nil {
 		return u.restore(ctx, env)
@@ -114,7 +114,8 @@ func (u undoing) stillThere(ctx context.Context, env faults.UndoEnv) (cluster.No
 	}
 	if uid := u.record.Object.UID; node != nil && uid != "" && string(node.UID) != uid {
 		replaced := &look.AnotherNodeError{Node: u.record.Node, UID: string(node.UID), Want: uid}
-		return machine, nil, fmt.Errorf("%w; nothing was done to its machine. If the machine that the fault struck is gone for good, delete the record", replaced)
+		return machine, nil, fmt.Errorf("%w; nothing was done to its machine. If the fault's machine is gone for good, delete the record",
+			replaced)
 	}
 	return machine, node, nil
 }
@@ -129,8 +130,8 @@ func (u undoing) node(ctx context.Context, env faults.UndoEnv) (*corev1.Node, er
 	case err == nil:
 		return node, nil
 	case apierrors.IsNotFound(err):
-		return nil, fmt.Errorf("%w; nothing was done to its machine. If the machine that the fault struck is gone for good, delete the record", err)
-	case env.Afterwards.Cluster.UID != "": // the API told which cluster this is, so it tells which node it is, too
+		return nil, fmt.Errorf("%w; nothing was done to its machine. If the fault's machine is gone for good, delete the record", err)
+	case env.Afterwards.Cluster.UID != "": // the API said which cluster this is, so it says which node it is, too
 		return nil, err
 	default:
 		return nil, nil
@@ -151,7 +152,7 @@ func (u undoing) bootedSince(machine cluster.Node, node *corev1.Node) (now, was 
 	return "", ""
 }
 
-// leaveAlone deals with a machine that somebody booted since the fault struck. What it is now is theirs: if it is well, nothing is
+// leaveAlone deals with a machine that somebody booted since the fault was injected. What it is now is theirs: if it is well, nothing is
 // left to undo.
 func (u undoing) leaveAlone(ctx context.Context, env faults.UndoEnv, now, was string) (faults.Effect, error) {
 	effect := faults.Effect{Began: env.Now()}
@@ -160,7 +161,8 @@ func (u undoing) leaveAlone(ctx context.Context, env faults.UndoEnv, now, was st
 	err := await.Until(ctx, lookAgain, func(ctx context.Context) await.Result { return u.well(ctx, env) })
 	since := fmt.Sprintf("node %s was booted since the fault found it (boot %s, then %s)", u.record.Node, was, now)
 	if err != nil {
-		return effect, fmt.Errorf("%s, but it is not well: %w; nothing was done to its machine. Bring it back by hand, then clean up again", since, err)
+		return effect, fmt.Errorf("%s, but it is not well: %w; nothing was done to its machine. Bring it back by hand, then clean up again",
+			since, err)
 	}
 	effect.Observations = []cluster.Observation{{What: since + " and is well: nothing to undo", How: look.MachinesView, At: env.Now()}}
 	return effect, nil
@@ -199,7 +201,7 @@ const lookAgain = 500 * time.Millisecond
 // may Kubernetes' notice. The clocks of both may differ, too.
 const strikingTakes = 15 * time.Minute
 
-// struckThen asks if the machine was lost long after the fault could have struck it, so that somebody else may have switched it off.
+// struckThen asks if the machine was lost long after the fault could have taken effect, so that somebody else may have switched it off.
 func (u undoing) struckThen(env faults.UndoEnv, machine cluster.Node, node *corev1.Node) error {
 	if node == nil || u.record.Written.IsZero() || !u.Action.InEffect(machine) {
 		return nil
@@ -210,7 +212,8 @@ func (u undoing) struckThen(env faults.UndoEnv, machine cluster.Node, node *core
 			continue
 		}
 		undo, _ := u.Action.Undo()
-		return env.Confirm(fmt.Sprintf("node %s has not been ready since %s, but the fault began at %s: somebody else may have done that. Is %s to be done to it?",
+		return env.Confirm(fmt.Sprintf(
+			"node %s has not been ready since %s, but the fault began at %s: somebody else may have done that. Is %s to be done to it?",
 			node.Name, lost.UTC().Format(time.RFC3339), u.record.Written.UTC().Format(time.RFC3339), undo))
 	}
 	return nil
@@ -293,7 +296,8 @@ func (r *restoration) endHalfPowerOff(ctx context.Context, node cluster.Node) er
 	if before := r.was(); !before.Kubelet || node.Kubelet || r.heldByOther(cluster.KubeletStop) {
 		return nil
 	}
-	question := fmt.Sprintf("node %s is on without its kubelet: its power-off was broken off half-way, or somebody stopped kubelet. Is it to be switched off and on again?", r.record.Node)
+	question := fmt.Sprintf("node %s is on without its kubelet: its power-off was broken off half-way, or somebody stopped kubelet. Is it to "+
+		"be switched off and on again?", r.record.Node)
 	if err := r.env.Confirm(question); err != nil {
 		return err
 	}

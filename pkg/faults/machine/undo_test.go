@@ -25,7 +25,8 @@ func TestUndoWhateverTheHarnessLeft(t *testing.T) {
 		{"only the cable was cut", cluster.PowerOff, func(n *cluster.Node) { n.Isolated = true }, []string{"rejoin worker-1"}},
 		{"the processes were being ended", cluster.PowerOff, func(n *cluster.Node) { n.Isolated, n.Kubelet, n.Processes = true, false, 2 },
 			[]string{"power-off worker-1", "power-on worker-1", "rejoin worker-1"}},
-		{"off", cluster.PowerOff, func(n *cluster.Node) { n.Power, n.Kubelet, n.Processes = cluster.Off, false, 0 }, []string{"power-on worker-1"}},
+		{"off", cluster.PowerOff, func(n *cluster.Node) { n.Power, n.Kubelet, n.Processes = cluster.Off, false, 0 },
+			[]string{"power-on worker-1"}},
 		{"not frozen", cluster.Freeze, func(*cluster.Node) {}, nil},
 		{"frozen", cluster.Freeze, func(n *cluster.Node) { n.Frozen = true }, []string{"thaw worker-1"}},
 		{"frozen, then off", cluster.Freeze, func(n *cluster.Node) { n.Power = cluster.Off }, nil},
@@ -65,9 +66,12 @@ func TestUndoRefuses(t *testing.T) {
 		setup func(*faultstest.Cluster, *faults.Record)
 		want  string
 	}{
-		{"another cluster", func(_ *faultstest.Cluster, r *faults.Record) { r.Cluster, r.ClusterID = "prod", cluster.Identity{} }, "it was done to cluster prod, not to test"},
-		{"a node that is not there", func(_ *faultstest.Cluster, r *faults.Record) { r.Node = "worker-9" }, "has no node worker-9: its workers are [worker-1 worker-2 worker-3]"},
-		{"a cluster that does not answer", func(c *faultstest.Cluster, _ *faults.Record) { c.NodesErr = faultstest.ErrBroken }, "look at node worker-1"},
+		{"another cluster", func(_ *faultstest.Cluster, r *faults.Record) { r.Cluster, r.ClusterID = "prod", cluster.Identity{} },
+			"it was done to cluster prod, not to test"},
+		{"a node that is not there", func(_ *faultstest.Cluster, r *faults.Record) { r.Node = "worker-9" },
+			"has no node worker-9: its workers are [worker-1 worker-2 worker-3]"},
+		{"a cluster that does not answer", func(c *faultstest.Cluster, _ *faults.Record) { c.NodesErr = faultstest.ErrBroken },
+			"look at node worker-1"},
 		{"a node that does not come on", func(c *faultstest.Cluster, _ *faults.Record) {
 			c.Workers[0].Power, c.Refuse[cluster.PowerOn] = cluster.Off, faultstest.ErrBroken
 		}, "power-on: broken on purpose"},
@@ -77,7 +81,8 @@ func TestUndoRefuses(t *testing.T) {
 			t.Parallel()
 			machines, record := faultstest.NewCluster(), aRecord("f", "worker-1", cluster.PowerOff)
 			test.setup(machines, &record)
-			if _, err := newWorld(t).CleanerOf(machines, nil, nil).Undo(t.Context(), record); err == nil || !strings.Contains(err.Error(), test.want) {
+			if _, err := newWorld(t).CleanerOf(machines, nil, nil).Undo(t.Context(), record); err == nil ||
+				!strings.Contains(err.Error(), test.want) {
 				t.Errorf("got %v, want %q", err, test.want)
 			}
 		})
@@ -154,7 +159,8 @@ func TestTwoFaultsAtOneNode(t *testing.T) {
 	if err := cut.Recover(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff([]string{"isolate worker-1", "power-off worker-1", "power-on worker-1", "rejoin worker-1"}, w.Cluster.Did()); diff != "" {
+	if diff := cmp.Diff([]string{"isolate worker-1", "power-off worker-1", "power-on worker-1", "rejoin worker-1"},
+		w.Cluster.Did()); diff != "" {
 		t.Error(diff)
 	}
 }

@@ -95,7 +95,8 @@ type DamagedMarkError struct {
 
 // Error names the node and what to do.
 func (e *DamagedMarkError) Error() string {
-	return fmt.Sprintf("node %s: annotation %s cannot be read: %v; look whether the node is cordoned or tainted, undo that, then take the annotation away", e.Node, UndoAnnotation, e.Err)
+	return fmt.Sprintf("node %s: annotation %s cannot be read: %v; look whether the node is cordoned or tainted, undo that, then take the "+
+		"annotation away", e.Node, UndoAnnotation, e.Err)
 }
 
 // Unwrap returns the cause.
@@ -160,7 +161,8 @@ type StrayMarkError struct {
 
 // Error names the node and what to do.
 func (e *StrayMarkError) Error() string {
-	return fmt.Sprintf("node %s bears a mark of fault %s of run %s (%s the node would undo it), but no undo record in the cluster matches it: nothing was changed; look whether the node is as it should be, mend that, then take the annotation %s away",
+	return fmt.Sprintf("node %s bears a mark of fault %s of run %s (%s the node would undo it), but no undo record in the cluster matches "+
+		"it: nothing was changed; look whether the node is as it should be, mend that, then take the annotation %s away",
 		e.Node, e.Mark.Fault, e.Mark.Run, e.Mark.undoing(), UndoAnnotation)
 }
 

@@ -22,8 +22,9 @@ import (
 func markings() map[string]any {
 	taint := taintArgs("NoSchedule")
 	return map[string]any{
-		"nodeCordon": &NodeCordonArgs{Node: faultstest.NodeNamed("worker-1")}, "nodeDrain": &NodeDrainArgs{Node: faultstest.NodeNamed("worker-1")},
-		"nodeTaint": &taint, "nodeOutOfService": &NodeOutOfServiceArgs{Node: faultstest.NodeNamed("worker-1")},
+		"nodeCordon": &NodeCordonArgs{Node: faultstest.NodeNamed("worker-1")},
+		"nodeDrain":  &NodeDrainArgs{Node: faultstest.NodeNamed("worker-1")},
+		"nodeTaint":  &taint, "nodeOutOfService": &NodeOutOfServiceArgs{Node: faultstest.NodeNamed("worker-1")},
 	}
 }
 
@@ -60,7 +61,8 @@ func TestAMarkComesAndGoesWithWhatItUndoes(t *testing.T) {
 			if diff := cmp.Diff(want, mark); diff != "" {
 				t.Errorf("mark (-want +got):\n%s", diff)
 			}
-			if diff := cmp.Diff(map[string]string{"other": "stays"}, sent[1].Annotations); diff != "" || sent[1].Spec.Unschedulable || len(sent[1].Spec.Taints) > 0 {
+			if diff := cmp.Diff(map[string]string{"other": "stays"}, sent[1].Annotations); diff != "" || sent[1].Spec.Unschedulable ||
+				len(sent[1].Spec.Taints) > 0 {
 				t.Errorf("after the undoing: %+v, annotations %s", sent[1].Spec, diff)
 			}
 		})
@@ -78,7 +80,8 @@ func TestUndoMarked(t *testing.T) {
 		left     string // of worker-1: cordoned, taints, runs of the marks
 	}{
 		{"one run", "run-1", []string{"worker-1"}, "false example.com/gpu:NoSchedule [run-2]"},
-		{"another run", "run-2", []string{"worker-1", "worker-2"}, "true example.com/gpu:NoSchedule, example.com/maintenance=now:NoSchedule [run-1 run-1]"},
+		{"another run", "run-2", []string{"worker-1", "worker-2"},
+			"true example.com/gpu:NoSchedule, example.com/maintenance=now:NoSchedule [run-1 run-1]"},
 		{"a run that marked none", "run-3", nil, "true example.com/gpu:NoSchedule, example.com/maintenance=now:NoSchedule [run-1 run-1 run-2]"},
 		{"all", "", []string{"worker-1", "worker-2"}, "false example.com/gpu:NoSchedule []"},
 	}
@@ -348,15 +351,20 @@ func TestAKubeletCannotLiftAQuarantineByAMark(t *testing.T) {
 		records []faults.Record
 		lifted  bool
 	}{
-		"without a record":                 {mark: `[{"run":"run-1","fault":"f","kind":"nodeCordon","uncordon":true}]`},
-		"a record of another node":         {mark: `[{"run":"run-1","fault":"f","kind":"nodeCordon","uncordon":true}]`, records: []faults.Record{recordOf("worker-2", "uid-of-node", nil, "nodeCordon")}},
-		"a record of the node before":      {mark: `[{"run":"run-1","fault":"f","kind":"nodeCordon","uncordon":true}]`, records: []faults.Record{recordOf("worker-1", "old-uid", nil, "nodeCordon")}},
-		"a record of another change":       {mark: `[{"run":"run-1","fault":"f","kind":"nodeCordon","uncordon":true}]`, records: []faults.Record{recordOf("worker-1", "uid-of-node", &own, "nodeTaint")}},
-		"a record of another run":          {mark: `[{"run":"run-2","fault":"f","kind":"nodeCordon","uncordon":true}]`, records: []faults.Record{recordOf("worker-1", "uid-of-node", nil, "nodeCordon")}},
-		"another taint than was recorded":  {mark: `[{"run":"run-1","fault":"f","kind":"nodeTaint","untaint":{"key":"node.kubernetes.io/not-ready","effect":"NoExecute"}}]`, records: []faults.Record{recordOf("worker-1", "uid-of-node", &own, "nodeTaint")}},
-		"a taint of Kubernetes' own":       {mark: `[{"run":"run-1","fault":"f","kind":"nodeTaint","untaint":{"key":"node.kubernetes.io/not-ready","effect":"NoExecute"}}]`, records: []faults.Record{recordOf("worker-1", "uid-of-node", &notReadyTaint, "nodeTaint")}},
-		"the same, as if out of service":   {mark: `[{"run":"run-1","fault":"f","kind":"nodeOutOfService","untaint":{"key":"node.kubernetes.io/not-ready","effect":"NoExecute"}}]`, records: []faults.Record{recordOf("worker-1", "uid-of-node", &notReadyTaint, "nodeOutOfService")}},
-		"what a fault did, and a record":   {mark: `[{"run":"run-1","fault":"f","kind":"nodeCordon","uncordon":true}]`, records: []faults.Record{recordOf("worker-1", "uid-of-node", nil, "nodeCordon")}, lifted: true},
+		"without a record": {mark: `[{"run":"run-1","fault":"f","kind":"nodeCordon","uncordon":true}]`},
+		"a record of another node": {mark: `[{"run":"run-1","fault":"f","kind":"nodeCordon","uncordon":true}]`,
+			records: []faults.Record{recordOf("worker-2", "uid-of-node", nil, "nodeCordon")}},
+		"a record of the node before": {mark: `[{"run":"run-1","fault":"f","kind":"nodeCordon","uncordon":true}]`,
+			records: []faults.Record{recordOf("worker-1", "old-uid", nil, "nodeCordon")}},
+		"a record of another change": {mark: `[{"run":"run-1","fault":"f","kind":"nodeCordon","uncordon":true}]`,
+			records: []faults.Record{recordOf("worker-1", "uid-of-node", &own, "nodeTaint")}},
+		"a record of another run": {mark: `[{"run":"run-2","fault":"f","kind":"nodeCordon","uncordon":true}]`,
+			records: []faults.Record{recordOf("worker-1", "uid-of-node", nil, "nodeCordon")}},
+		"another taint than was recorded": {mark: `[{"run":"run-1","fault":"f","kind":"nodeTaint","untaint":{"key":"node.kubernetes.io/not-ready","effect":"NoExecute"}}]`, records: []faults.Record{recordOf("worker-1", "uid-of-node", &own, "nodeTaint")}},
+		"a taint of Kubernetes' own":      {mark: `[{"run":"run-1","fault":"f","kind":"nodeTaint","untaint":{"key":"node.kubernetes.io/not-ready","effect":"NoExecute"}}]`, records: []faults.Record{recordOf("worker-1", "uid-of-node", &notReadyTaint, "nodeTaint")}},
+		"the same, as if out of service":  {mark: `[{"run":"run-1","fault":"f","kind":"nodeOutOfService","untaint":{"key":"node.kubernetes.io/not-ready","effect":"NoExecute"}}]`, records: []faults.Record{recordOf("worker-1", "uid-of-node", &notReadyTaint, "nodeOutOfService")}},
+		"what a fault did, and a record": {mark: `[{"run":"run-1","fault":"f","kind":"nodeCordon","uncordon":true}]`,
+			records: []faults.Record{recordOf("worker-1", "uid-of-node", nil, "nodeCordon")}, lifted: true},
 		"its own taint, and a record":      {mark: `[{"run":"run-1","fault":"f","kind":"nodeTaint","untaint":{"key":"example.com/own","effect":"NoSchedule"}}]`, records: []faults.Record{recordOf("worker-1", "uid-of-node", &own, "nodeTaint")}, lifted: true},
 		"one of two marks has its record ": {mark: `[{"run":"run-1","fault":"f","kind":"nodeCordon","uncordon":true},{"run":"run-1","fault":"f","kind":"nodeTaint","untaint":{"key":"node.kubernetes.io/not-ready","effect":"NoExecute"}}]`},
 	} {

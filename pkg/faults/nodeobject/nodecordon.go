@@ -20,8 +20,9 @@ func (a *NodeCordonArgs) Choose(executors int, pick func(n int) int) { a.Node.Ch
 
 func nodeCordonKind() faults.Kind {
 	return faults.Definition[NodeCordonArgs]{
-		Name:    "nodeCordon",
-		Doc:     "An operator cordons a node: nothing more is scheduled onto it, and what runs on it goes on; recovering lets it be used again. A node that is cordoned already is refused.",
+		Name: "nodeCordon",
+		Doc: "An operator cordons a node: nothing more is scheduled onto it, and what runs on it goes on; recovering lets it be used again. " +
+			"A node that is cordoned already is refused.",
 		Example: NodeCordonArgs{Node: scenario.NodeSelector{Of: scenario.OfDriver}},
 		Effects: faults.Always[NodeCordonArgs](history.MarksNode),
 		Check:   func(a NodeCordonArgs) []string { return a.Node.Problems("node") },
@@ -38,7 +39,7 @@ type nodeCordon struct {
 // Describe implements Fault.
 func (f nodeCordon) Describe() string { return "cordon " + f.args.Node.String() }
 
-// LeavesRunning says that no pod is struck.
+// LeavesRunning reports that no pod is affected.
 func (f nodeCordon) LeavesRunning() bool { return true }
 
 // Resolve implements Fault.

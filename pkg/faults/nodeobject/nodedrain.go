@@ -30,8 +30,9 @@ func (a *NodeDrainArgs) Choose(executors int, pick func(n int) int) { a.Node.Cho
 
 func nodeDrainKind() faults.Kind {
 	return faults.Definition[NodeDrainArgs]{
-		Name:    "nodeDrain",
-		Doc:     "An operator takes a node out of use: nothing more is scheduled onto it, and the run's pods on it are evicted, but for those of DaemonSets; recovering lets it be used again.",
+		Name: "nodeDrain",
+		Doc: "An operator takes a node out of use: nothing more is scheduled onto it, and the run's pods on it are evicted, but for those " +
+			"of DaemonSets; recovering lets it be used again.",
 		Example: NodeDrainArgs{Node: scenario.NodeSelector{Of: scenario.OfDriver}},
 		Effects: faults.Always[NodeDrainArgs](history.EndsPods, history.MarksNode),
 		Check:   func(a NodeDrainArgs) []string { return a.Node.Problems("node") },
@@ -110,7 +111,8 @@ func (f nodeDrain) Inject(ctx context.Context, env faults.Env, target faults.Tar
 			return effect, err
 		}
 	}
-	effect.Observations = append(effect.Observations, cluster.Observation{What: fmt.Sprintf("the API server accepted the eviction of %d pods", len(pods)), How: "its answers, with the pods' UIDs as preconditions", At: env.Now()})
+	effect.Observations = append(effect.Observations, cluster.Observation{What: fmt.Sprintf("the API server accepted the eviction of %d pods",
+		len(pods)), How: "its answers, with the pods' UIDs as preconditions", At: env.Now()})
 	return effect, nil
 }
 
@@ -123,5 +125,6 @@ func (f nodeDrain) ProveLanded(ctx context.Context, env faults.Env, target fault
 		}
 		return stillThere(changeOf(target), now)
 	}
-	return proveStruck(ctx, env, target, effect, left, fmt.Sprintf("all %d pods that were evicted are gone or have ended", len(changeOf(target).Pods)), look.PodsView)
+	return proveStruck(ctx, env, target, effect, left,
+		fmt.Sprintf("all %d pods that were evicted are gone or have ended", len(changeOf(target).Pods)), look.PodsView)
 }

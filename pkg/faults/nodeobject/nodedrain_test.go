@@ -27,7 +27,8 @@ func TestADrainLeavesWhatIsNotItsOwn(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if pods := changeOf(target).Pods; len(pods) != 1 || pods[0] != (history.Object{Kind: "Pod", Namespace: faultstest.Namespace, Name: "driver", UID: "uid-of-driver"}) {
+	if pods := changeOf(target).Pods; len(pods) != 1 ||
+		pods[0] != (history.Object{Kind: "Pod", Namespace: faultstest.Namespace, Name: "driver", UID: "uid-of-driver"}) {
 		t.Errorf("pods %+v: want the driver alone", pods)
 	}
 }
@@ -56,7 +57,8 @@ func TestADrainIsRefused(t *testing.T) {
 	if _, err := w.API.CoreV1().Nodes().Update(t.Context(), node, metav1.UpdateOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	for name, want := range map[string]string{"worker-1": "cordoned already", "worker-3": "carries no pod", "worker-9": "has no node worker-9"} {
+	for name, want := range map[string]string{"worker-1": "cordoned already", "worker-3": "carries no pod",
+		"worker-9": "has no node worker-9"} {
 		faultstest.ExpectError(t, w.Disturbance(t, "f", "nodeDrain", &NodeDrainArgs{Node: faultstest.NodeNamed(name)}).Inject(t.Context()), want)
 	}
 }
@@ -64,5 +66,6 @@ func TestADrainIsRefused(t *testing.T) {
 func TestADrainThatIsNotDoneIsNoticed(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	faultstest.ExpectError(t, w.Disturbance(t, "f", "nodeDrain", &NodeDrainArgs{Node: faultstest.NodeNamed("worker-1"), DryRun: true}).Inject(t.Context()), "is not cordoned")
+	faultstest.ExpectError(t, w.Disturbance(t, "f", "nodeDrain",
+		&NodeDrainArgs{Node: faultstest.NodeNamed("worker-1"), DryRun: true}).Inject(t.Context()), "is not cordoned")
 }

@@ -63,7 +63,8 @@ func (onNodeObject) ProveRecovered(ctx context.Context, env faults.Env, target f
 			return faults.Proof{}, err
 		}
 		if slices.ContainsFunc(marks, markOf(env, change).same) {
-			return faults.Proof{}, fmt.Errorf("node %s is still marked as changed by fault %s of run %s, its taints are %s", target.Node, env.Fault, env.Run, taintsOf(object))
+			return faults.Proof{}, fmt.Errorf("node %s is still marked as changed by fault %s of run %s, its taints are %s", target.Node, env.Fault,
+				env.Run, taintsOf(object))
 		}
 		now := NodeObject{Unschedulable: object.Spec.Unschedulable, Taints: taintsOf(object)}
 		proof.After = now
@@ -125,7 +126,8 @@ func (c nodeChange) free(node *corev1.Node) error {
 		return fmt.Errorf("node %s is cordoned already", node.Name)
 	}
 	if c.Taint != nil && slices.ContainsFunc(node.Spec.Taints, func(other corev1.Taint) bool { return other.MatchTaint(c.Taint) }) {
-		return fmt.Errorf("node %s has the taint %s already, or one that differs in its value alone: its taints are %s", node.Name, c.Taint.ToString(), taintsOf(node))
+		return fmt.Errorf("node %s has the taint %s already, or one that differs in its value alone: its taints are %s", node.Name,
+			c.Taint.ToString(), taintsOf(node))
 	}
 	return nil
 }
@@ -222,7 +224,8 @@ func seenChanged(env faults.Env, change nodeChange, object *corev1.Node) (cluste
 	case change.Cordon && !object.Spec.Unschedulable:
 		return cluster.Observation{}, fmt.Errorf("node %s (UID %s) is not cordoned", change.Node, object.UID)
 	case change.Taint != nil && !hasTaint(object, *change.Taint):
-		return cluster.Observation{}, fmt.Errorf("node %s (UID %s) has not the taint %s: its taints are %s", change.Node, object.UID, change.Taint.ToString(), taintsOf(object))
+		return cluster.Observation{}, fmt.Errorf("node %s (UID %s) has not the taint %s: its taints are %s", change.Node, object.UID,
+			change.Taint.ToString(), taintsOf(object))
 	case change.Taint != nil:
 		what = fmt.Sprintf("node %s has the taint %s", change.Node, change.Taint.ToString())
 	}
@@ -230,7 +233,8 @@ func seenChanged(env faults.Env, change nodeChange, object *corev1.Node) (cluste
 }
 
 // proveStruck looks at the node's object, and then for what is to follow, until that is so. follows returns what is missing.
-func proveStruck(ctx context.Context, env faults.Env, target faults.Target, effect faults.Effect, follows func(context.Context) (missing error), then string, how string) (faults.Proof, error) {
+func proveStruck(ctx context.Context, env faults.Env, target faults.Target, effect faults.Effect,
+	follows func(context.Context) (missing error), then string, how string) (faults.Proof, error) {
 	proof := proofOf(target, effect)
 	err := await.Until(ctx, env.PollEvery, func(ctx context.Context) await.Result {
 		object, err := look.Node(ctx, env.Client, target.Node)
@@ -263,7 +267,8 @@ func proveStays(ctx context.Context, env faults.Env, target faults.Target, effec
 		}
 		return nil
 	}
-	return proveStruck(ctx, env, target, effect, stays, fmt.Sprintf("it stayed so for %d looks in a row, %s apart", steadyLooks, env.PollEvery), nodeObjectView)
+	return proveStruck(ctx, env, target, effect, stays,
+		fmt.Sprintf("it stayed so for %d looks in a row, %s apart", steadyLooks, env.PollEvery), nodeObjectView)
 }
 
 // stillThere returns which of the node's pods are among those that are seen now; nil if none is.
@@ -272,5 +277,6 @@ func stillThere(change nodeChange, now []history.Object) error {
 	if len(left) == 0 {
 		return nil
 	}
-	return fmt.Errorf("node %s is struck, but %d of its %d pods are still there: %s …", change.Node, len(left), len(change.Pods), left[0].Name)
+	return fmt.Errorf("node %s is changed, but %d of its %d pods are still there: %s …", change.Node, len(left), len(change.Pods),
+		left[0].Name)
 }

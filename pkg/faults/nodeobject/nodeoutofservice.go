@@ -31,8 +31,9 @@ func (a *NodeOutOfServiceArgs) Choose(executors int, pick func(n int) int) {
 
 func nodeOutOfServiceKind() faults.Kind {
 	return faults.Definition[NodeOutOfServiceArgs]{
-		Name:    "nodeOutOfService",
-		Doc:     "An operator says of a node that is off that it is out of service: its pods' objects are freed though no kubelet says that they ended; recovering takes the taint away.",
+		Name: "nodeOutOfService",
+		Doc: "An operator says of a node that is off that it is out of service: its pods' objects are freed though no kubelet says that " +
+			"they ended; recovering takes the taint away.",
 		Example: NodeOutOfServiceArgs{Node: scenario.NodeSelector{Of: scenario.OfDriver}},
 		Effects: faults.Always[NodeOutOfServiceArgs](history.EndsPods, history.MarksNode),
 		Check:   checkNodeOutOfService,
@@ -95,7 +96,8 @@ func (f nodeOutOfService) Resolve(ctx context.Context, env faults.Env) (faults.T
 		return faults.Target{}, err
 	}
 	if before.Power != cluster.Off {
-		return faults.Target{}, fmt.Errorf("node %s is %s: only one that is off may be tainted out of service; anchor this to the landing of a fault that switches it off", name, before.Power)
+		return faults.Target{}, fmt.Errorf("node %s is %s: only one that is off may be tainted out of service; anchor this to the landing of a "+
+			"fault that switches it off", name, before.Power)
 	}
 	object, err := look.Node(ctx, env.Client, name)
 	if err != nil {
@@ -129,7 +131,8 @@ func (f nodeOutOfService) node(env faults.Env) (string, error) {
 		}
 		open = append(open, record.Fault)
 	}
-	return "", fmt.Errorf("fault %s is not in effect, so it holds no node: in effect are %v; anchor this to its landing", f.args.StruckBy, open)
+	return "", fmt.Errorf("fault %s is not in effect, so it holds no node: in effect are %v; anchor this to its landing", f.args.StruckBy,
+		open)
 }
 
 // Inject implements Fault.
@@ -138,7 +141,8 @@ func (f nodeOutOfService) Inject(ctx context.Context, env faults.Env, target fau
 }
 
 // ProveLanded implements Fault: the taint stands on the object, and none of the pods that the node carried is left.
-func (f nodeOutOfService) ProveLanded(ctx context.Context, env faults.Env, target faults.Target, effect faults.Effect) (faults.Proof, error) {
+func (f nodeOutOfService) ProveLanded(ctx context.Context, env faults.Env, target faults.Target, effect faults.Effect) (faults.Proof,
+	error) {
 	freed := func(ctx context.Context) error {
 		now, err := podsOn(ctx, env, target.Node)
 		if err != nil {
@@ -146,7 +150,8 @@ func (f nodeOutOfService) ProveLanded(ctx context.Context, env faults.Env, targe
 		}
 		return stillThere(changeOf(target), now)
 	}
-	return proveStruck(ctx, env, target, effect, freed, fmt.Sprintf("the objects of all %d pods that it carried are gone", len(changeOf(target).Pods)), look.PodsView)
+	return proveStruck(ctx, env, target, effect, freed,
+		fmt.Sprintf("the objects of all %d pods that it carried are gone", len(changeOf(target).Pods)), look.PodsView)
 }
 
 // podsOn returns the run's pods that the API shows on a node, ended ones too.

@@ -104,13 +104,17 @@ func TestOutOfServiceDoesNotLand(t *testing.T) {
 		{"a node that is on", byNode, func(_ *testing.T, w *faultstest.World) {
 			w.Cluster.Node("worker-1").Power = "on"
 		}, "node worker-1 is on: only one that is off"},
-		{"a fault that is not in effect", NodeOutOfServiceArgs{StruckBy: "lose"}, func(*testing.T, *faultstest.World) {}, "fault lose is not in effect"},
+		{"a fault that is not in effect", NodeOutOfServiceArgs{StruckBy: "lose"}, func(*testing.T, *faultstest.World) {},
+			"fault lose is not in effect"},
 		{"tainted already", byNode, func(t *testing.T, w *faultstest.World) {
 			w.Change(t, "worker-1", func(n *corev1.Node) { n.Spec.Taints = []corev1.Taint{outOfService()} })
 		}, "has the taint node.kubernetes.io/out-of-service=nodeshutdown:NoExecute already"},
-		{"a node without pods", NodeOutOfServiceArgs{Node: faultstest.NodeNamed("worker-3")}, func(_ *testing.T, w *faultstest.World) { w.SwitchOff("worker-3") }, "carries no pod of namespace run-1"},
-		{"no node of that name", NodeOutOfServiceArgs{Node: faultstest.NodeNamed("worker-9")}, func(*testing.T, *faultstest.World) {}, "has no node worker-9"},
-		{"nothing is done", NodeOutOfServiceArgs{Node: faultstest.NodeNamed("worker-1"), DryRun: true}, func(*testing.T, *faultstest.World) {}, "has not the taint"},
+		{"a node without pods", NodeOutOfServiceArgs{Node: faultstest.NodeNamed("worker-3")},
+			func(_ *testing.T, w *faultstest.World) { w.SwitchOff("worker-3") }, "carries no pod of namespace run-1"},
+		{"no node of that name", NodeOutOfServiceArgs{Node: faultstest.NodeNamed("worker-9")}, func(*testing.T, *faultstest.World) {},
+			"has no node worker-9"},
+		{"nothing is done", NodeOutOfServiceArgs{Node: faultstest.NodeNamed("worker-1"), DryRun: true}, func(*testing.T, *faultstest.World) {},
+			"has not the taint"},
 		{"its pods are not freed", byNode, func(_ *testing.T, w *faultstest.World) { w.API.IdleGC = true }, "2 of its 2 pods are still there"},
 		{"refused", byNode, func(_ *testing.T, w *faultstest.World) {
 			w.API.PrependReactor("update", "nodes", func(k8stesting.Action) (bool, runtime.Object, error) { return true, nil, faultstest.ErrBroken })

@@ -45,8 +45,9 @@ func (a NodeTaintArgs) taint() corev1.Taint {
 
 func nodeTaintKind() faults.Kind {
 	return faults.Definition[NodeTaintArgs]{
-		Name:    "nodeTaint",
-		Doc:     "An operator taints a node: with NoSchedule nothing more is scheduled onto it, with NoExecute Kubernetes also deletes the pods on it that do not tolerate the taint; recovering takes the taint away.",
+		Name: "nodeTaint",
+		Doc: "An operator taints a node: with NoSchedule nothing more is scheduled onto it, with NoExecute Kubernetes also deletes the pods " +
+			"on it that do not tolerate the taint; recovering takes the taint away.",
 		Example: NodeTaintArgs{Node: scenario.NodeSelector{Of: scenario.OfDriver}, Key: "example.com/maintenance", Effect: "NoExecute"},
 		Effects: func(a NodeTaintArgs) []history.Effect {
 			if (nodeTaint{args: a}).executes() {
@@ -80,7 +81,8 @@ func checkNodeTaint(a NodeTaintArgs) []string {
 // nodeOutOfService alone looks whether the node is off.
 func refuseReserved(key string) error {
 	if domain, _, _ := strings.Cut(key, "/"); domain == "kubernetes.io" || strings.HasSuffix(domain, ".kubernetes.io") {
-		return fmt.Errorf("key is %q: taints of kubernetes.io are Kubernetes' own; choose another domain, or nodeOutOfService for a node that is off", key)
+		return fmt.Errorf(
+			"key is %q: taints of kubernetes.io are Kubernetes' own; choose another domain, or nodeOutOfService for a node that is off", key)
 	}
 	return nil
 }
@@ -100,7 +102,7 @@ func (f nodeTaint) Describe() string {
 	return fmt.Sprintf("taint %s with %s", f.args.Node, taint.ToString())
 }
 
-// LeavesRunning reports whether no pod is struck.
+// LeavesRunning reports whether no pod is affected.
 func (f nodeTaint) LeavesRunning() bool { return !f.executes() }
 
 func (f nodeTaint) executes() bool { return f.args.Effect == string(corev1.TaintEffectNoExecute) }
@@ -127,7 +129,8 @@ func (f nodeTaint) Resolve(ctx context.Context, env faults.Env) (faults.Target, 
 		}
 	}
 	if len(change.Pods) == 0 {
-		return faults.Target{}, fmt.Errorf("node %s carries no pod of namespace %s that does not tolerate the taint %s: it would drive out none", change.Node, env.Namespace, taint.ToString())
+		return faults.Target{}, fmt.Errorf("node %s carries no pod of namespace %s that does not tolerate the taint %s: it would drive out none",
+			change.Node, env.Namespace, taint.ToString())
 	}
 	return change.target()
 }
@@ -173,17 +176,20 @@ func (f nodeTaint) ProveLanded(ctx context.Context, env faults.Env, target fault
 		case len(left) > 0:
 			return fmt.Errorf("node %s has the taint, but of its pods %v are not deleted", target.Node, left)
 		case len(said) == 0:
-			return fmt.Errorf("all %d pods of node %s are deleted, but none was seen of which Kubernetes says %s", len(pods), target.Node, byTaintManager)
+			return fmt.Errorf("all %d pods of node %s are deleted, but none was seen of which Kubernetes says %s", len(pods), target.Node,
+				byTaintManager)
 		default:
 			return nil
 		}
 	}
-	proof, err := proveStruck(ctx, env, target, effect, driven, fmt.Sprintf("all %d pods that do not tolerate it are deleted", len(pods)), look.PodsView)
+	proof, err := proveStruck(ctx, env, target, effect, driven, fmt.Sprintf("all %d pods that do not tolerate it are deleted", len(pods)),
+		look.PodsView)
 	if err != nil {
 		return faults.Proof{}, err
 	}
 	proof.Observations = append(proof.Observations, cluster.Observation{
-		What: fmt.Sprintf("Kubernetes says %s of %d of them", byTaintManager, len(said)), How: "the condition DisruptionTarget of the Pods in the API", At: env.Now(),
+		What: fmt.Sprintf("Kubernetes says %s of %d of them", byTaintManager, len(said)),
+		How:  "the condition DisruptionTarget of the Pods in the API", At: env.Now(),
 	})
 	return proof, nil
 }

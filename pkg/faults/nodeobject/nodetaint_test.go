@@ -55,7 +55,8 @@ func TestATaintLeavesPodsThatTolerateIt(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff([]history.Object{{Kind: "Pod", Namespace: faultstest.Namespace, Name: "driver", UID: "uid-of-driver"}}, changeOf(target).Pods); diff != "" {
+	if diff := cmp.Diff([]history.Object{{Kind: "Pod", Namespace: faultstest.Namespace, Name: "driver", UID: "uid-of-driver"}},
+		changeOf(target).Pods); diff != "" {
 		t.Errorf("pods that are to be driven out (-want +got):\n%s", diff)
 	}
 	d := w.Disturbance(t, "taint", "nodeTaint", &args)
@@ -97,7 +98,8 @@ func TestATaintDoesNotLand(t *testing.T) {
 	}{
 		{"nothing is done, NoExecute", "NoExecute", true, func(*testing.T, *faultstest.World) {}, "has not the taint"},
 		{"nothing is done, NoSchedule", "NoSchedule", true, func(*testing.T, *faultstest.World) {}, "has not the taint"},
-		{"its pods are left alone", "NoExecute", false, func(_ *testing.T, w *faultstest.World) { w.API.IdleTaintManager = true }, "are not deleted"},
+		{"its pods are left alone", "NoExecute", false, func(_ *testing.T, w *faultstest.World) { w.API.IdleTaintManager = true },
+			"are not deleted"},
 		{"tainted already, with another value", "NoExecute", false, func(t *testing.T, w *faultstest.World) {
 			w.Change(t, "worker-1", func(n *corev1.Node) {
 				n.Spec.Taints = []corev1.Taint{{Key: "example.com/maintenance", Value: "then", Effect: corev1.TaintEffectNoExecute}}
@@ -154,7 +156,8 @@ func TestPodsThatEndedByThemselvesProveNoTaint(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	d, err := faults.NewDisturbance("taint", "nodeTaint", &args, faultstest.Impatient{Fault: faultstest.Resolved{Fault: fault, Target: target}}, w.Env)
+	d, err := faults.NewDisturbance("taint", "nodeTaint", &args,
+		faultstest.Impatient{Fault: faultstest.Resolved{Fault: fault, Target: target}}, w.Env)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -25,6 +25,7 @@ func encoded(u undo) faults.Undo {
 func aRecord(fault string, u undo) faults.Record {
 	return faults.Record{
 		Run: "run-1", Fault: fault, Kind: "nodeDrain", ClusterKind: "embedded", Cluster: "test", ClusterID: faultstest.Identity(),
-		Written: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), Object: history.Object{Kind: "Node", Name: "worker-1", UID: "uid-of-node"}, Node: "worker-1", Undo: encoded(u),
+		Written: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), Object: history.Object{Kind: "Node", Name: "worker-1", UID: "uid-of-node"},
+		Node: "worker-1", Undo: encoded(u),
 	}
 }

@@ -34,7 +34,7 @@ func decode(r faults.Record) (undoing, error) {
 	return u, faults.DecodeData(r.Undo.Data, &u.undo)
 }
 
-// undoing undoes what one record tells of a node's object.
+// undoing undoes the fault of one record on a node's object.
 type undoing struct {
 	undo
 	record faults.Record

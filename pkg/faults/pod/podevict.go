@@ -33,8 +33,9 @@ func (a *PodEvictArgs) Choose(executors int, pick func(n int) int) { a.Pod.Choos
 
 func podEvictKind() faults.Kind {
 	return faults.Definition[PodEvictArgs]{
-		Name:    "podEvict",
-		Doc:     "A pod is evicted, as a drain or an autoscaler does it: PodDisruptionBudgets are respected, and one that forbids it until the time is up keeps the fault from landing; nothing has to be undone.",
+		Name: "podEvict",
+		Doc: "A pod is evicted, as a drain or an autoscaler does it: PodDisruptionBudgets are respected, and one that forbids it until the " +
+			"time is up keeps the fault from landing; nothing has to be undone.",
 		Example: PodEvictArgs{Pod: scenario.PodSelector{Of: scenario.OfDriver}},
 		Effects: faults.Always[PodEvictArgs](history.EndsPods),
 		Instant: true,
@@ -71,7 +72,8 @@ func (f podEvict) Inject(ctx context.Context, env faults.Env, target faults.Targ
 	if err := Evict(ctx, env, target.Object); err != nil {
 		return effect, err
 	}
-	effect.Observations = []cluster.Observation{{What: "the API server accepted the eviction", How: "its answer, with the UID as precondition", At: env.Now()}}
+	effect.Observations = []cluster.Observation{{What: "the API server accepted the eviction", How: "its answer, with the UID as precondition",
+		At: env.Now()}}
 	return effect, nil
 }
 
@@ -85,7 +87,8 @@ func (f podEvict) ProveLanded(ctx context.Context, env faults.Env, target faults
 		return faults.Proof{}, err
 	}
 	if last, ok := proof.After.(look.PodState); !ok || last.Disruption != byEviction {
-		return faults.Proof{}, fmt.Errorf("pod %s/%s has ended, but not by an eviction: Kubernetes gives it the reason %q, expected %q", target.Object.Namespace, target.Object.Name, last.Disruption, byEviction)
+		return faults.Proof{}, fmt.Errorf("pod %s/%s has ended, but not by an eviction: Kubernetes gives it the reason %q, expected %q",
+			target.Object.Namespace, target.Object.Name, last.Disruption, byEviction)
 	}
 	return proof, nil
 }

@@ -79,7 +79,8 @@ func TestAnEvictionDoesNotLand(t *testing.T) {
 			}
 			test.setup(t, w)
 			w.Env.LandWithin = 50 * time.Millisecond
-			d, err := faults.NewDisturbance("evict", "podEvict", args, faultstest.Impatient{Fault: faultstest.Resolved{Fault: fault, Target: target}}, w.Env)
+			d, err := faults.NewDisturbance("evict", "podEvict", args,
+				faultstest.Impatient{Fault: faultstest.Resolved{Fault: fault, Target: target}}, w.Env)
 			if err != nil {
 				t.Fatal(err)
 			}

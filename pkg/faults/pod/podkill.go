@@ -131,7 +131,8 @@ func resolvePodEnd(ctx context.Context, env faults.Env, selector scenario.PodSel
 		return faults.Target{}, err
 	}
 	state := look.StateOf(object)
-	return faults.Target{Object: history.Object{Kind: "Pod", Namespace: pod.Namespace, Name: pod.Name, UID: state.UID}, Node: state.Node, Facts: state}, nil
+	return faults.Target{Object: history.Object{Kind: "Pod", Namespace: pod.Namespace, Name: pod.Name, UID: state.UID}, Node: state.Node,
+		Facts: state}, nil
 }
 
 // Inject implements Fault.
@@ -143,7 +144,8 @@ func (f podKill) Inject(ctx context.Context, env faults.Env, target faults.Targe
 	if err != nil {
 		return effect, fmt.Errorf("delete pod %s/%s with UID %s: %w", target.Object.Namespace, target.Object.Name, uid, err)
 	}
-	effect.Observations = []cluster.Observation{{What: "the API server accepted the deletion", How: "its answer, with the UID as precondition", At: env.Now()}}
+	effect.Observations = []cluster.Observation{{What: "the API server accepted the deletion", How: "its answer, with the UID as precondition",
+		At: env.Now()}}
 	return effect, nil
 }
 
@@ -165,8 +167,9 @@ func (f podEnd) ProveLanded(ctx context.Context, env faults.Env, target faults.T
 		return faults.Proof{}, err
 	}
 	proof := faults.Proof{
-		Evidence: cluster.Evidence{Action: f.action, Node: target.Node, Begun: effect.Began, Observations: append(effect.Observations, observations...)},
-		Before:   target.Facts, After: last,
+		Evidence: cluster.Evidence{Action: f.action, Node: target.Node, Begun: effect.Began,
+			Observations: append(effect.Observations, observations...)},
+		Before: target.Facts, After: last,
 	}
 	if len(last.Ended) > 0 && len(last.Running) == 0 {
 		proof.Detail = map[string]string{ProcessesEnded: "the kubelet reported all containers as terminated"}
@@ -191,7 +194,8 @@ func (f podEnd) ProveRecovered(ctx context.Context, env faults.Env, target fault
 		}
 		last = state
 		if !state.Gone && !state.HasEnded() && state.Deletion != nil {
-			return await.NotYet(fmt.Errorf("pod %s/%s is still ending on node %s, its containers %v run", target.Object.Namespace, target.Object.Name, state.Node, state.Running))
+			return await.NotYet(fmt.Errorf("pod %s/%s is still ending on node %s, its containers %v run", target.Object.Namespace,
+				target.Object.Name, state.Node, state.Running))
 		}
 		return await.Done()
 	})
@@ -203,8 +207,9 @@ func (f podEnd) ProveRecovered(ctx context.Context, env faults.Env, target fault
 		what = "the deletion is over: " + last.Words()
 	}
 	return faults.Proof{
-		Evidence: cluster.Evidence{Action: f.action, Node: target.Node, Begun: effect.Began, Observations: []cluster.Observation{{What: what, How: look.PodsView, At: env.Now()}}},
-		Before:   target.Facts, After: last,
+		Evidence: cluster.Evidence{Action: f.action, Node: target.Node, Begun: effect.Began,
+			Observations: []cluster.Observation{{What: what, How: look.PodsView, At: env.Now()}}},
+		Before: target.Facts, After: last,
 	}, nil
 }
 

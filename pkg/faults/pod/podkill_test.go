@@ -59,9 +59,12 @@ func TestWhatIsKnownOfAKilledPodsProcesses(t *testing.T) {
 		want       string
 	}{
 		{"graceful: the kubelet says", PodKillArgs{}, nil, "the kubelet reported all containers as terminated"},
-		{"force without a witness", PodKillArgs{Force: true}, nil, "not proven: the object's removal does not prove it, and no witness was asked"},
-		{"force of a pod never heard", PodKillArgs{Force: true}, faultstest.Heartbeats{}, "not proven: the object's removal does not prove it, and the witness never heard of the pod"},
-		{"force, then silence", PodKillArgs{Force: true}, faultstest.Heartbeats{"uid-of-driver": long}, "likely: no heartbeat of the pod's JVM for 1h"},
+		{"force without a witness", PodKillArgs{Force: true}, nil,
+			"not proven: the object's removal does not prove it, and no witness was asked"},
+		{"force of a pod never heard", PodKillArgs{Force: true}, faultstest.Heartbeats{},
+			"not proven: the object's removal does not prove it, and the witness never heard of the pod"},
+		{"force, then silence", PodKillArgs{Force: true}, faultstest.Heartbeats{"uid-of-driver": long},
+			"likely: no heartbeat of the pod's JVM for 1h"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

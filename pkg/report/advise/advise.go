@@ -58,7 +58,8 @@ func (d Delay) compared() Delay {
 	case d.Took > d.Expected.Most && d.Took-d.Expected.Most > least:
 		d.Why += fmt.Sprintf(" It took %s longer than these settings explain.", wording.Duration(d.Took-d.Expected.Most))
 	case d.Took < d.Expected.Least && !d.Open && d.Expected.Least-d.Took > least:
-		d.Why += fmt.Sprintf(" It took %s less than these settings predict: something else ended it sooner.", wording.Duration(d.Expected.Least-d.Took))
+		d.Why += fmt.Sprintf(" It took %s less than these settings predict: something else ended it sooner.",
+			wording.Duration(d.Expected.Least-d.Took))
 	}
 	return d
 }

@@ -124,7 +124,8 @@ func executorLost(workload string, removed time.Duration) *historytest.Story {
 		b.Node(14*s, history.Modified, "n2", "Unknown")
 		if removed > 0 {
 			b.Witness(removed+time.Millisecond, removed, history.WitnessRecord{
-				Role: "driver", PodUID: "d1", PodName: "driver-d1", Node: "n1", AppID: "spark-1", Incarnation: "d1", Type: history.ExecutorRemoved, ExecutorID: "1",
+				Role: "driver", PodUID: "d1", PodName: "driver-d1", Node: "n1", AppID: "spark-1", Incarnation: "d1", Type: history.ExecutorRemoved,
+				ExecutorID: "1",
 			})
 		}
 	}
@@ -163,7 +164,8 @@ func TestSlowSettingsAreFound(t *testing.T) {
 		story *historytest.Story
 		want  []gain
 	}{
-		{"stock network time-out", executorLost(`{"conf":{}}`, 155*s), []gain{{"loss noticed by Spark", "spark.network.timeout", 124 * s, 127 * s}}},
+		{"stock network time-out", executorLost(`{"conf":{}}`, 155*s),
+			[]gain{{"loss noticed by Spark", "spark.network.timeout", 124 * s, 127 * s}}},
 		{"a time-out of minutes", executorLost(`{"conf":{"spark.network.timeout":"5min","spark.network.timeoutInterval":"2000"}}`, 311*s),
 			[]gain{{"loss noticed by Spark", "spark.network.timeout", 279 * s, 283 * s}}},
 		{"never noticed before the application ended", executorLost(`{"conf":{"spark.network.timeout":"600s"}}`, 0),
@@ -198,7 +200,8 @@ func TestSlowSettingsAreFound(t *testing.T) {
 
 func TestStaleExecutorsAreNoPartOfTheRecovery(t *testing.T) {
 	t.Parallel()
-	report := advised(t, bytesOf(t, historytest.PowerOff(withPlan("fast", `{"conf":{"spark.kubernetes.allocation.batch.delay":"0s"},"driver":{"tolerationSeconds":2}}`))))
+	report := advised(t, bytesOf(t, historytest.PowerOff(withPlan("fast",
+		`{"conf":{"spark.kubernetes.allocation.batch.delay":"0s"},"driver":{"tolerationSeconds":2}}`))))
 	if len(report.Advices) != 0 { // they went on for 19 s, which no change is known to shorten
 		t.Errorf("%+v", report.Advices)
 	}
@@ -222,7 +225,8 @@ func TestChangesAreMadeInAScenario(t *testing.T) {
 		}
 	}
 	want := map[string]scenario.ConfValue{
-		"spark.network.timeout": scenario.Plain("20s"), "spark.network.timeoutInterval": scenario.Plain("2s"), "spark.executor.heartbeatInterval": scenario.Plain("2s"),
+		"spark.network.timeout": scenario.Plain("20s"), "spark.network.timeoutInterval": scenario.Plain("2s"),
+		"spark.executor.heartbeatInterval": scenario.Plain("2s"),
 	}
 	if diff := cmp.Diff(want, s.Spec.Workload.Conf); diff != "" || len(before) != 0 {
 		t.Errorf("(-want +got):\n%s", diff)

@@ -40,7 +40,8 @@ func detection(c context) (part, bool) {
 		return part{}, false
 	}
 	if !c.silent() {
-		d.Why = "The driver learns of the end of an executor from the broken connection or from its watch of the pods, and looks at what it learned every second; " +
+		d.Why = "The driver learns of the end of an executor from the broken connection or from its watch of the pods, and looks at " +
+			"what it learned every second; " +
 			"no time-out is waited for."
 		return part{delay: d}, true
 	}
@@ -57,7 +58,8 @@ func detection(c context) (part, bool) {
 		{Name: "kubelet nodeLeaseDurationSeconds", Value: lease.String()},
 	}
 	d.Expected = detectedIn(grace, lease, period)
-	d.Why = fmt.Sprintf("The node controller takes a node for dead when its lease, renewed every %s, was not renewed for %s; it looks every %s.",
+	d.Why = fmt.Sprintf(
+		"The node controller takes a node for dead when its lease, renewed every %s, was not renewed for %s; it looks every %s.",
 		wording.Duration(lease/4), grace, period)
 	p := part{delay: d}
 	if grace > proposedGrace {
@@ -70,7 +72,8 @@ func detection(c context) (part, bool) {
 				func(k *scenario.Knobs) *scenario.Duration { return &k.NodeMonitorPeriod }),
 		}}
 		p.expected = detectedIn(proposedGrace, min(lease, proposedLease), min(period, proposedMonitor))
-		p.cost = fmt.Sprintf("Any node that the control plane does not hear of for %s loses its pods, of all applications; leases are renewed more often.", proposedGrace)
+		p.cost = fmt.Sprintf("Any node that the control plane does not hear of for %s loses its pods, of all applications; leases are "+
+			"renewed more often.", proposedGrace)
 	}
 	return p, true
 }
@@ -109,7 +112,8 @@ func eviction(c context) (part, bool) {
 			apply: func(spec *scenario.Spec) { tolerate(spec, c.driver != nil) },
 		}}}
 		p.expected = around(proposedToleration, proposedToleration+slack)
-		p.cost = fmt.Sprintf("A node that is cut off for more than %s after it was noticed costs the application its %s, also if it would have come back.", proposedToleration, who)
+		p.cost = fmt.Sprintf("A node that is cut off for more than %s after it was noticed costs the application its %s, also if it would have "+
+			"come back.", proposedToleration, who)
 	}
 	return p, true
 }
@@ -150,8 +154,9 @@ func rescheduling(c context) (part, bool) {
 	waits := max(0, backOff-before)
 	d.Settings = []Setting{{Name: "the Job controller's back-off", Value: backOff.String(), Default: true}}
 	d.Expected = around(waits, waits+starts+2*slack)
-	d.Why = fmt.Sprintf("The Job controller waits %s after failure %d of a driver, counted from when its pod was not Ready: %s of it were left. "+
-		"The new pod ran %s after it was made (scheduling, volumes, image, start of the container). No setting changes the back-off.",
+	d.Why = fmt.Sprintf(
+		"The Job controller waits %s after failure %d of a driver, counted from when its pod was not Ready: %s of it were left. "+
+			"The new pod ran %s after it was made (scheduling, volumes, image, start of the container). No setting changes the back-off.",
 		backOff, c.driver.Driver.Number, wording.Duration(waits), wording.Duration(starts))
 	return part{delay: d}, true
 }
@@ -197,7 +202,8 @@ func lossNoticed(c context) (part, bool) {
 		Fault: c.fault.Name, Name: delayNoticed, Took: max(0, until.At.Sub(c.fault.Began.At)), Open: open, From: c.fault.Began.Seq, To: until.Seq,
 		Settings: []Setting{c.set.setting(networkTimeout()), c.set.setting(timeoutInterval()), c.set.setting(heartbeatInterval())},
 		Expected: noticedIn(timeout, interval, beat),
-		Why: fmt.Sprintf("A node without power closes no connection: the driver gives up an executor when it has sent no heartbeat for %s, looks for such ones every %s, "+
+		Why: fmt.Sprintf("A node without power closes no connection: the driver gives up an executor when it has sent no heartbeat for %s, "+
+			"looks for such ones every %s, "+
 			"and the last heartbeat came up to %s before the fault. Until then the executor's tasks are not run elsewhere.",
 			timeout, interval, beat),
 	}
@@ -205,7 +211,8 @@ func lossNoticed(c context) (part, bool) {
 	if timeout > proposedTimeout || interval > 5*proposedInterval {
 		p.change = c.set.confChange(map[sparkKey]string{networkTimeout(): "20s", timeoutInterval(): "2s", heartbeatInterval(): "2s"},
 			networkTimeout(), timeoutInterval(), heartbeatInterval())
-		p.cost = fmt.Sprintf("An executor that stops for %s, as in a long garbage collection, is given up and its work run again; five times as many heartbeats reach the driver.", proposedTimeout)
+		p.cost = fmt.Sprintf("An executor that stops for %s, as in a long garbage collection, is given up and its work run again; five times as "+
+			"many heartbeats reach the driver.", proposedTimeout)
 	}
 	return p, true
 }
@@ -225,7 +232,8 @@ func (c context) removed(loss *model.ExecutorLoss) (removed, ended model.Moment)
 	if !driver.Stopping.Never() {
 		ended = driver.Stopping
 	}
-	if e := driver.Executors[loss.Pod.ExecutorID]; e != nil && !e.Removed.Never() && !e.Removed.At.Before(c.fault.Began.At) && !ended.Before(e.Removed) {
+	if e := driver.Executors[loss.Pod.ExecutorID]; e != nil && !e.Removed.Never() && !e.Removed.At.Before(c.fault.Began.At) &&
+		!ended.Before(e.Removed) {
 		removed = e.Removed
 	}
 	return removed, ended
@@ -257,7 +265,8 @@ func objectGone(c context) (part, bool) {
 		return part{}, false
 	}
 	d := Delay{
-		Fault: c.fault.Name, Name: delayObject, Took: max(0, until.At.Sub(last.Pod.Terminating.At)), Open: open, From: last.Pod.Terminating.Seq, To: until.Seq,
+		Fault: c.fault.Name, Name: delayObject, Took: max(0, until.At.Sub(last.Pod.Terminating.At)), Open: open, From: last.Pod.Terminating.Seq,
+		To: until.Seq,
 		Why: fmt.Sprintf("Pod %s was marked for deletion, but its object stayed, because no kubelet said that its containers had ended. "+
 			"Spark counts such a pod among its executors and asks for no other one.", last.Pod.Name),
 	}
@@ -278,7 +287,8 @@ func executorsBack(c context) (part, bool) {
 	}
 	delay := c.set.time(batchDelay())
 	d.Settings = []Setting{c.set.setting(batchDelay())}
-	d.Why = fmt.Sprintf("The driver asks for executors in batches, one every %s; then their pods are scheduled, and their JVMs start and register.", delay)
+	d.Why = fmt.Sprintf(
+		"The driver asks for executors in batches, one every %s; then their pods are scheduled, and their JVMs start and register.", delay)
 	p := part{delay: d}
 	if delay >= time.Second {
 		p.change = c.set.confChange(map[sparkKey]string{batchDelay(): "200ms"}, batchDelay())
@@ -296,7 +306,8 @@ func firstProgress(c context) (part, bool) {
 	}
 	d.Why = "The application's first task or batch has to end."
 	if usual := c.usualTask(); usual > 0 {
-		d.Why = fmt.Sprintf("The application's first task or batch has to end; before the fault half of the tasks took %s or less.", wording.Duration(usual))
+		d.Why = fmt.Sprintf("The application's first task or batch has to end; before the fault half of the tasks took %s or less.",
+			wording.Duration(usual))
 	}
 	return part{delay: d}, true
 }
@@ -348,12 +359,14 @@ func staleExecutors(c context) (part, bool) {
 		Fault: c.fault.Name, Name: delayStale, Took: last.At.Sub(c.fault.Began.At), From: c.fault.Began.Seq, To: last.Seq, Beside: true,
 		Settings: []Setting{c.set.setting(heartbeatFailures()), c.set.setting(heartbeatInterval())},
 		Expected: around(min(time.Second, whole), whole+2*beat+executorEnds),
-		Why: fmt.Sprintf("%s of the lost driver went on: an executor ends after %d heartbeats that failed, one every %s, or when Kubernetes removes its pod after its driver's.",
+		Why: fmt.Sprintf("%s of the lost driver went on: an executor ends after %d heartbeats that failed, one every %s, or when Kubernetes "+
+			"removes its pod after its driver's.",
 			wording.Count(left, "executor"), failures, beat),
 	}
 	p := part{delay: d, expected: around(8*proposedInterval, 10*proposedInterval+executorEnds)}
 	if whole > time.Minute {
-		p.change = c.set.confChange(map[sparkKey]string{heartbeatFailures(): "8", heartbeatInterval(): "2s"}, heartbeatFailures(), heartbeatInterval())
+		p.change = c.set.confChange(map[sparkKey]string{heartbeatFailures(): "8", heartbeatInterval(): "2s"}, heartbeatFailures(),
+			heartbeatInterval())
 		p.cost = fmt.Sprintf("An executor that cannot reach its driver for %s ends, with all that it has stored.", 8*proposedInterval)
 	}
 	return p, true

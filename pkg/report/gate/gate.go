@@ -93,7 +93,8 @@ func number(found Found, expect int) Outcome {
 
 // judged reports run directories without a verdict.
 func judged(found Found) Outcome {
-	o := Outcome{Rule: "each run directory has a verdict", State: Held, Figure: fmt.Sprintf("%d of %d", len(found.Runs)+len(found.Again), len(found.Runs)+len(found.Again)+len(found.Unjudged))}
+	o := Outcome{Rule: "each run directory has a verdict", State: Held,
+		Figure: fmt.Sprintf("%d of %d", len(found.Runs)+len(found.Again), len(found.Runs)+len(found.Again)+len(found.Unjudged))}
 	if n := len(found.Unjudged); n > 0 {
 		o.State = Unknown
 		o.Figure += "; without: " + wording.Some(found.Unjudged)
@@ -101,8 +102,8 @@ func judged(found Found) Outcome {
 	return o
 }
 
-// controls reports controls that did not end as they should. Where there are none, nothing proves that a violation would be seen; that is for
-// rules to demand.
+// controls reports controls that did not end as they should. Where there are none, nothing proves that a violation would be seen; that is
+// for rules to demand.
 func controls(runs []report.Run) Outcome {
 	o := Outcome{Rule: "controls ended as they should", State: Held, Figure: "no control was run"}
 	all := 0
@@ -158,7 +159,8 @@ func (r Rule) outcome(all []report.Run) Outcome {
 		return o.share(n, len(runs), "passed", r.Passed.AtLeast)
 	case r.Inconclusive != nil:
 		n := verdicts(check.Inconclusive, check.Error)
-		return o.figure(float64(n) <= r.Inconclusive.AtMost*float64(len(runs)), fmt.Sprintf("%d of %d were inconclusive or failed, at most %s", n, len(runs), percent(r.Inconclusive.AtMost)))
+		return o.figure(float64(n) <= r.Inconclusive.AtMost*float64(len(runs)),
+			fmt.Sprintf("%d of %d were inconclusive or failed, at most %s", n, len(runs), percent(r.Inconclusive.AtMost)))
 	case r.Violations != nil:
 		n := verdicts(check.Violation)
 		return o.figure(n <= r.Violations.AtMost, fmt.Sprintf("%d of %d ended in a violation, at most %d", n, len(runs), r.Violations.AtMost))
@@ -228,5 +230,6 @@ func (o Outcome) phase(want Phase, runs []report.Run) Outcome {
 		o.State, o.Figure = Unknown, fmt.Sprintf("no run has a recovery with the phase %s", want.Name)
 		return o
 	}
-	return o.figure(longest <= want.Within, fmt.Sprintf("the longest of %d took %s (%s), at most %s", n, wording.Duration(longest), where, wording.Duration(want.Within)))
+	return o.figure(longest <= want.Within, fmt.Sprintf("the longest of %d took %s (%s), at most %s", n, wording.Duration(longest), where,
+		wording.Duration(want.Within)))
 }

@@ -41,15 +41,21 @@ func TestParseTellsEveryProblem(t *testing.T) {
 		yaml string
 		want []string
 	}{
-		"no rule":             {head + "  []\n", []string{"r:4:3: rules: there is no rule; give one or more"}},
-		"another kind":        {"apiVersion: v1\nkind: Scenario\nrules: []\n", []string{"r:1:13: apiVersion:", "r:2:7: kind:"}},
-		"an unknown field":    {head + "- {name: a, pased: {atLeast: 1}}\n", []string{"r:4:13: rules[0].pased: unknown field; did you mean passed?"}},
-		"no condition":        {head + "- {name: a}\n", []string{"r:4:3: rules[0]: it has 0 conditions; give exactly one of"}},
-		"two conditions":      {head + "- {name: a, passed: {atLeast: 1}, runs: {atLeast: 1}}\n", []string{"r:4:3: rules[0]: it has 2 conditions"}},
-		"no share":            {head + "- {name: a, passed: {atLeast: 95}}\n- {name: b, inconclusive: {atMost: -1}}\n", []string{"r:4:31: rules[0].passed.atLeast: 95 is no share", "r:5:36: rules[1].inconclusive.atMost: -1 is no share"}},
-		"the same name":       {head + "- {name: a, violations: {atMost: 0}}\n- {name: a, violations: {atMost: 0}}\n", []string{`r:5:10: rules[1].name: "a" is the name of an earlier rule`}},
-		"no pattern":          {head + "- {name: a, scenarios: ['[a'], violations: {atMost: 0}}\n", []string{`r:4:25: rules[0].scenarios[0]: "[a" is no pattern`}},
-		"no bound":            {head + "- {name: a, phase: {name: detection, within: 0s}}\n", []string{"r:4:46: rules[0].phase.within: 0s is no bound"}},
+		"no rule":      {head + "  []\n", []string{"r:4:3: rules: there is no rule; give one or more"}},
+		"another kind": {"apiVersion: v1\nkind: Scenario\nrules: []\n", []string{"r:1:13: apiVersion:", "r:2:7: kind:"}},
+		"an unknown field": {head + "- {name: a, pased: {atLeast: 1}}\n",
+			[]string{"r:4:13: rules[0].pased: unknown field; did you mean passed?"}},
+		"no condition": {head + "- {name: a}\n", []string{"r:4:3: rules[0]: it has 0 conditions; give exactly one of"}},
+		"two conditions": {head + "- {name: a, passed: {atLeast: 1}, runs: {atLeast: 1}}\n",
+			[]string{"r:4:3: rules[0]: it has 2 conditions"}},
+		"no share": {head + "- {name: a, passed: {atLeast: 95}}\n- {name: b, inconclusive: {atMost: -1}}\n",
+			[]string{"r:4:31: rules[0].passed.atLeast: 95 is no share", "r:5:36: rules[1].inconclusive.atMost: -1 is no share"}},
+		"the same name": {head + "- {name: a, violations: {atMost: 0}}\n- {name: a, violations: {atMost: 0}}\n",
+			[]string{`r:5:10: rules[1].name: "a" is the name of an earlier rule`}},
+		"no pattern": {head + "- {name: a, scenarios: ['[a'], violations: {atMost: 0}}\n",
+			[]string{`r:4:25: rules[0].scenarios[0]: "[a" is no pattern`}},
+		"no bound": {head + "- {name: a, phase: {name: detection, within: 0s}}\n",
+			[]string{"r:4:46: rules[0].phase.within: 0s is no bound"}},
 		"an unknown phase":    {head + "- {name: a, phase: {name: detect, within: 1s}}\n", []string{`"detect" is not accepted`}},
 		"a number of no runs": {head + "- {name: a, runs: {atLeast: 0}}\n", []string{"0 is too small; want at least 1"}},
 	} {
@@ -70,7 +76,8 @@ func TestParseTellsEveryProblem(t *testing.T) {
 }
 
 func run(scenario string, verdict check.Verdict, results ...check.Result) report.Run {
-	return report.Run{Verdict: check.RunVerdict{Scenario: scenario, Verdict: verdict, Results: results}, Info: report.RunInfo{Directory: "runs/" + scenario}}
+	return report.Run{Verdict: check.RunVerdict{Scenario: scenario, Verdict: verdict, Results: results},
+		Info: report.RunInfo{Directory: "runs/" + scenario}}
 }
 
 func control(asExpected bool) report.Run {
@@ -83,7 +90,8 @@ func control(asExpected bool) report.Run {
 }
 
 func rescheduled(took time.Duration) check.Result {
-	return check.Result{Invariant: "recoveryWithin", Verdict: check.Pass, Phases: []check.Phase{{Name: "rescheduling", Duration: took}, {Name: "detection", Duration: time.Hour}}}
+	return check.Result{Invariant: "recoveryWithin", Verdict: check.Pass,
+		Phases: []check.Phase{{Name: "rescheduling", Duration: took}, {Name: "detection", Duration: time.Hour}}}
 }
 
 func TestDecide(t *testing.T) {
@@ -97,30 +105,50 @@ func TestDecide(t *testing.T) {
 		want   check.Verdict
 		reason string
 	}{
-		"all passed":                {gate.Found{Runs: []report.Run{pass, pass}}, 2, gate.Standard(), check.Pass, "all 4 conditions held over 2 runs"},
-		"nobody says how many":      {gate.Found{Runs: []report.Run{pass}}, 0, gate.Standard(), check.Pass, "over 1 run"},
-		"nothing at all":            {gate.Found{}, 0, gate.Standard(), check.Inconclusive, "no rule was evaluated"},
-		"fewer than expected":       {gate.Found{Runs: []report.Run{pass}}, 2, gate.Standard(), check.Inconclusive, "runs that were judged: 1 of 2 that were expected"},
-		"copies are no runs":        {gate.Found{Runs: []report.Run{pass}, Again: []string{"copy"}}, 2, gate.Standard(), check.Inconclusive, "1 copy of a run"},
-		"one without a verdict":     {gate.Found{Runs: []report.Run{pass}, Unjudged: []string{"runs/x"}}, 1, gate.Standard(), check.Inconclusive, "1 of 2; without: runs/x"},
-		"one did not pass":          {gate.Found{Runs: []report.Run{pass, unknown}}, 2, gate.Standard(), check.Violation, "1 of 2 passed, at least 100 %"},
-		"a broken rule is worse":    {gate.Found{Runs: []report.Run{bad}}, 2, gate.Standard(), check.Violation, "0 of 1 passed"},
-		"a control as it should":    {gate.Found{Runs: []report.Run{control(true)}}, 1, gate.Standard(), check.Pass, ""},
-		"a control that ended well": {gate.Found{Runs: []report.Run{pass, control(false)}}, 2, of(gate.Rule{Name: "r", Runs: &gate.LeastRuns{AtLeast: 1}}), check.Violation, "controls ended as they should: 0 of 1; not so: driver-as-pod"},
-		"no rule applies":           {gate.Found{Runs: []report.Run{pass}}, 1, of(gate.Rule{Name: "r", Scenarios: []string{"z*"}, Passed: &gate.Least{}}), check.Inconclusive, "no rule was evaluated: r: no run is of the scenarios"},
-		"one rule does not apply":   {gate.Found{Runs: []report.Run{pass}}, 1, of(gate.Rule{Name: "s", Passed: &gate.Least{AtLeast: 1}}, gate.Rule{Name: "r", Scenarios: []string{"z*"}, Passed: &gate.Least{}}), check.Inconclusive, "r: no run"},
-		"violations are counted":    {gate.Found{Runs: []report.Run{pass, bad, bad}}, 3, of(gate.Rule{Name: "r", Violations: &gate.MostRuns{AtMost: 1}}), check.Violation, "r: 2 of 3 ended in a violation, at most 1"},
-		"few enough violations":     {gate.Found{Runs: []report.Run{pass, bad}}, 2, of(gate.Rule{Name: "r", Violations: &gate.MostRuns{AtMost: 1}}), check.Pass, ""},
-		"too many inconclusive":     {gate.Found{Runs: []report.Run{pass, unknown, failed}}, 3, of(gate.Rule{Name: "r", Inconclusive: &gate.Most{AtMost: 0.5}}), check.Violation, "r: 2 of 3 were inconclusive or failed, at most 50 %"},
-		"too few of a scenario":     {gate.Found{Runs: []report.Run{pass, failed}}, 2, of(gate.Rule{Name: "r", Scenarios: []string{"b"}, Runs: &gate.LeastRuns{AtLeast: 2}}), check.Violation, "r: 1 run, at least 2"},
-		"a slow phase": {gate.Found{Runs: []report.Run{run("a", check.Pass, rescheduled(time.Second)), run("c", check.Pass, rescheduled(9*time.Second))}}, 2,
-			of(gate.Rule{Name: "r", Phase: &gate.Phase{Name: "rescheduling", Within: 5 * time.Second}}), check.Violation, "r: the longest of 2 took 9s (c), at most 5s"},
+		"all passed": {gate.Found{Runs: []report.Run{pass, pass}}, 2, gate.Standard(), check.Pass,
+			"all 4 conditions held over 2 runs"},
+		"nobody says how many": {gate.Found{Runs: []report.Run{pass}}, 0, gate.Standard(), check.Pass, "over 1 run"},
+		"nothing at all":       {gate.Found{}, 0, gate.Standard(), check.Inconclusive, "no rule was evaluated"},
+		"fewer than expected": {gate.Found{Runs: []report.Run{pass}}, 2, gate.Standard(), check.Inconclusive,
+			"runs that were judged: 1 of 2 that were expected"},
+		"copies are no runs": {gate.Found{Runs: []report.Run{pass}, Again: []string{"copy"}}, 2, gate.Standard(), check.Inconclusive,
+			"1 copy of a run"},
+		"one without a verdict": {gate.Found{Runs: []report.Run{pass}, Unjudged: []string{"runs/x"}}, 1, gate.Standard(), check.Inconclusive,
+			"1 of 2; without: runs/x"},
+		"one did not pass": {gate.Found{Runs: []report.Run{pass, unknown}}, 2, gate.Standard(), check.Violation,
+			"1 of 2 passed, at least 100 %"},
+		"a broken rule is worse": {gate.Found{Runs: []report.Run{bad}}, 2, gate.Standard(), check.Violation, "0 of 1 passed"},
+		"a control as it should": {gate.Found{Runs: []report.Run{control(true)}}, 1, gate.Standard(), check.Pass, ""},
+		"a control that ended well": {gate.Found{Runs: []report.Run{pass, control(false)}}, 2,
+			of(gate.Rule{Name: "r", Runs: &gate.LeastRuns{AtLeast: 1}}), check.Violation, "controls ended as they should: 0 " +
+				"of 1; not so: driver-as-pod"},
+		"no rule applies": {gate.Found{Runs: []report.Run{pass}}, 1,
+			of(gate.Rule{Name: "r", Scenarios: []string{"z*"},
+				Passed: &gate.Least{}}), check.Inconclusive, "no rule was evaluated: r: no run is of the scenarios"},
+		"one rule does not apply": {gate.Found{Runs: []report.Run{pass}}, 1,
+			of(gate.Rule{Name: "s", Passed: &gate.Least{AtLeast: 1}},
+				gate.Rule{Name: "r", Scenarios: []string{"z*"}, Passed: &gate.Least{}}), check.Inconclusive, "r: no run"},
+		"violations are counted": {gate.Found{Runs: []report.Run{pass, bad, bad}}, 3,
+			of(gate.Rule{Name: "r", Violations: &gate.MostRuns{AtMost: 1}}), check.Violation, "r: 2 of 3 ended in a violation, at most 1"},
+		"few enough violations": {gate.Found{Runs: []report.Run{pass, bad}}, 2,
+			of(gate.Rule{Name: "r", Violations: &gate.MostRuns{AtMost: 1}}), check.Pass, ""},
+		"too many inconclusive": {gate.Found{Runs: []report.Run{pass, unknown, failed}}, 3,
+			of(gate.Rule{Name: "r", Inconclusive: &gate.Most{AtMost: 0.5}}), check.Violation, "r: 2 of 3 were inconclusive or failed, at most 50 %"},
+		"too few of a scenario": {gate.Found{Runs: []report.Run{pass, failed}}, 2,
+			of(gate.Rule{Name: "r", Scenarios: []string{"b"}, Runs: &gate.LeastRuns{AtLeast: 2}}), check.Violation, "r: 1 run, at least 2"},
+		"a slow phase": {gate.Found{Runs: []report.Run{run("a", check.Pass, rescheduled(time.Second)),
+			run("c", check.Pass, rescheduled(9*time.Second))}}, 2,
+			of(gate.Rule{Name: "r", Phase: &gate.Phase{Name: "rescheduling",
+				Within: 5 * time.Second}}), check.Violation, "r: the longest of 2 took 9s (c), at most 5s"},
 		"a quick phase": {gate.Found{Runs: []report.Run{run("a", check.Pass, rescheduled(time.Second))}}, 1,
 			of(gate.Rule{Name: "r", Phase: &gate.Phase{Name: "rescheduling", Within: time.Second}}), check.Pass, ""},
-		"a phase that never was": {gate.Found{Runs: []report.Run{pass}}, 1, of(gate.Rule{Name: "r", Phase: &gate.Phase{Name: "eviction", Within: time.Second}}), check.Inconclusive, "no run has a recovery"},
-		"an invariant": {gate.Found{Runs: []report.Run{run("a", check.Pass, check.Result{Invariant: "i", Verdict: check.Pass}), run("a", check.Inconclusive, check.Result{Invariant: "i", Verdict: check.Inconclusive})}}, 2,
+		"a phase that never was": {gate.Found{Runs: []report.Run{pass}}, 1,
+			of(gate.Rule{Name: "r", Phase: &gate.Phase{Name: "eviction", Within: time.Second}}), check.Inconclusive, "no run has a recovery"},
+		"an invariant": {gate.Found{Runs: []report.Run{run("a", check.Pass, check.Result{Invariant: "i", Verdict: check.Pass}),
+			run("a", check.Inconclusive, check.Result{Invariant: "i", Verdict: check.Inconclusive})}}, 2,
 			of(gate.Rule{Name: "r", Invariant: &gate.Invariant{Name: "i", AtLeast: 0.9}}), check.Violation, "r: 1 of 2 held i, at least 90 %"},
-		"an invariant that nobody expects": {gate.Found{Runs: []report.Run{pass}}, 1, of(gate.Rule{Name: "r", Invariant: &gate.Invariant{Name: "i"}}), check.Inconclusive, "no run expects i"},
+		"an invariant that nobody expects": {gate.Found{Runs: []report.Run{pass}}, 1,
+			of(gate.Rule{Name: "r", Invariant: &gate.Invariant{Name: "i"}}), check.Inconclusive, "no run expects i"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -1,5 +1,5 @@
-// Package gate decides whether stored runs are good enough: by rules over all of them, each with its figure. Where nothing was judged, nothing
-// passes.
+// Package gate decides whether stored runs are good enough: by rules over all of them, each with its figure. Where nothing was judged,
+// nothing passes.
 package gate
 
 import (

@@ -11,8 +11,8 @@ import (
 	"github.com/sparkchaos/sparkchaos/pkg/report/timeline"
 )
 
-// The data of the page are columns, which pack better than rows. web/src/data.ts reads them; times are in milliseconds from the begin of the
-// run, events are given by their numbers, words by their places in Words.
+// The data of the page are columns, which pack better than rows. web/src/data.ts reads them; times are in milliseconds from the begin of
+// the run, events are given by their numbers, words by their places in Words.
 type columns struct {
 	Base     int64    `json:"base"`  // microseconds since the epoch at the begin of the run
 	Begin    int64    `json:"begin"` // of what is shown first
@@ -170,7 +170,8 @@ func (p Page) columns() columns {
 		c.lane(lane, words)
 	}
 	for _, f := range t.Faults {
-		c.Faults = append(c.Faults, faultData{printable.Line(f.Fault), printable.Line(f.Kind), printable.Line(f.Target), ms(f.From), ms(f.To), f.Events, f.Lanes, f.Landed})
+		c.Faults = append(c.Faults, faultData{printable.Line(f.Fault), printable.Line(f.Kind), printable.Line(f.Target), ms(f.From), ms(f.To),
+			f.Events, f.Lanes, f.Landed})
 	}
 	for _, b := range t.Phases {
 		late := b.Bound > 0 && b.To-b.From > b.Bound
@@ -194,7 +195,8 @@ func (p Page) columns() columns {
 
 func (c *columns) lane(lane timeline.Lane, words *dictionary) {
 	l := &c.Lanes
-	l.Group, l.Name, l.Detail = append(l.Group, words.of(string(lane.Group))), append(l.Name, words.of(lane.Name)), append(l.Detail, words.of(lane.Detail))
+	l.Group, l.Name, l.Detail = append(l.Group, words.of(string(lane.Group))), append(l.Name, words.of(lane.Name)), append(l.Detail,
+		words.of(lane.Detail))
 	l.Depth, l.Spans, l.Marks = append(l.Depth, lane.Depth), append(l.Spans, len(lane.Spans)), append(l.Marks, len(lane.Marks))
 	s := &c.Spans
 	for _, span := range lane.Spans {

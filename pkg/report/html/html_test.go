@@ -77,16 +77,19 @@ func hostilePage() Page {
 		Marks: []timeline.Mark{{At: time.Second, Text: hostile, Event: 2}},
 	}
 	collector := NewCollector(nil)
-	collector.Observe(&history.Event{Seq: 1, Source: history.Kubernetes, Type: history.Added, Object: &history.Object{Kind: "Pod", Name: hostile, UID: "u"},
-		Data: json.RawMessage(`{"a":"</script><script>alert(2)</script>"}`)})
+	collector.Observe(&history.Event{Seq: 1, Source: history.Kubernetes, Type: history.Added,
+		Object: &history.Object{Kind: "Pod", Name: hostile, UID: "u"},
+		Data:   json.RawMessage(`{"a":"</script><script>alert(2)</script>"}`)})
 	return Page{
 		Scenario: hostile, Description: hostile, Verdict: "VIOLATION", Reason: hostile, Rerun: hostile, Tone: Bad, Control: hostile,
-		Story:      tell.Story{Lead: []tell.Sentence{{Text: hostile, Events: []int64{1}}}, Paragraphs: []tell.Paragraph{{Heading: "x", Sentences: []tell.Sentence{{Text: hostile}}}}},
-		Figures:    []Figure{{hostile, hostile, hostile}},
-		Invariants: []Invariant{{Name: hostile, Verdict: hostile, Measured: hostile, Bound: hostile, Message: hostile, Tone: Bad, Evidence: []int64{1}, Lines: []Line{{Event: 1, Text: hostile}}, Unmet: []string{hostile}}},
-		Faults:     []Fault{{Name: hostile, Kind: hostile, State: hostile, Reason: hostile, Tone: Unsure, Proof: []string{hostile}, Evidence: 1}},
-		Facts:      [][2]string{{hostile, hostile}},
-		Previous:   []Previous{{Name: hostile, Verdict: hostile, Link: "javascript:alert(1)", Tone: Bad}},
+		Story: tell.Story{Lead: []tell.Sentence{{Text: hostile, Events: []int64{1}}},
+			Paragraphs: []tell.Paragraph{{Heading: "x", Sentences: []tell.Sentence{{Text: hostile}}}}},
+		Figures: []Figure{{hostile, hostile, hostile}},
+		Invariants: []Invariant{{Name: hostile, Verdict: hostile, Measured: hostile, Bound: hostile, Message: hostile, Tone: Bad,
+			Evidence: []int64{1}, Lines: []Line{{Event: 1, Text: hostile}}, Unmet: []string{hostile}}},
+		Faults:   []Fault{{Name: hostile, Kind: hostile, State: hostile, Reason: hostile, Tone: Unsure, Proof: []string{hostile}, Evidence: 1}},
+		Facts:    [][2]string{{hostile, hostile}},
+		Previous: []Previous{{Name: hostile, Verdict: hostile, Link: "javascript:alert(1)", Tone: Bad}},
 		Timeline: &timeline.Timeline{End: time.Second, Lanes: []timeline.Lane{lane}, Series: timeline.Series{Step: time.Second},
 			Faults: []timeline.Window{{Fault: hostile, Kind: hostile, Target: hostile, To: time.Second, Events: []int64{1}, Lanes: []int{0}}},
 			Phases: []timeline.Bracket{{Fault: hostile, Name: hostile, To: time.Second, Events: []int64{1, 2}}}},
@@ -135,11 +138,13 @@ func TestThePolicyAllowsExactlyThePagesOwnScriptAndStyle(t *testing.T) {
 			t.Fatalf("no %s", name)
 		}
 		sum := sha256.Sum256([]byte(found[1]))
-		if want := name + "-src &#39;sha256-" + strings.ReplaceAll(base64.StdEncoding.EncodeToString(sum[:]), "+", "&#43;") + "&#39;"; !strings.Contains(page, want) {
+		if want := name + "-src &#39;sha256-" + strings.ReplaceAll(base64.StdEncoding.EncodeToString(sum[:]), "+",
+			"&#43;") + "&#39;"; !strings.Contains(page, want) {
 			t.Errorf("the policy has no %s", want)
 		}
 	}
-	if !strings.Contains(page, "default-src &#39;none&#39;") || strings.Contains(page, "unsafe") || regexp.MustCompile(`(src|href)="https?:`).MatchString(page) {
+	if !strings.Contains(page, "default-src &#39;none&#39;") || strings.Contains(page, "unsafe") ||
+		regexp.MustCompile(`(src|href)="https?:`).MatchString(page) {
 		t.Error("the policy is not strict, or the page loads something")
 	}
 }
@@ -184,7 +189,8 @@ func TestPatchesGiveTheObjectBack(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			c.Observe(&history.Event{Seq: int64(i + 1), Source: history.Kubernetes, Type: history.Modified, Object: &history.Object{Kind: "Pod", Name: "p", UID: "u"}, Data: data})
+			c.Observe(&history.Event{Seq: int64(i + 1), Source: history.Kubernetes, Type: history.Modified,
+				Object: &history.Object{Kind: "Pod", Name: "p", UID: "u"}, Data: data})
 		}
 		var now any
 		for i, e := range c.events {
@@ -272,9 +278,11 @@ func TestContrast(t *testing.T) {
 			colours[string(found[1])] = string(found[2])
 		}
 		for _, pair := range [][2]string{
-			{"ink", "bg"}, {"soft", "bg"}, {"link", "bg"}, {"ink", "panel"}, {"soft", "panel"}, {"link", "panel"}, {"good", "bg"}, {"bad", "bg"}, {"unsure", "bg"},
+			{"ink", "bg"}, {"soft", "bg"}, {"link", "bg"}, {"ink", "panel"}, {"soft", "panel"}, {"link", "panel"}, {"good", "bg"}, {"bad", "bg"},
+			{"unsure", "bg"},
 			{"good", "good-bg"}, {"bad", "bad-bg"}, {"unsure", "unsure-bg"}, {"bg", "fault"},
-			{"ink", "ready"}, {"ink", "running"}, {"ink", "pending"}, {"ink", "starting"}, {"ink", "terminating"}, {"ink", "failed"}, {"ink", "succeeded"}, {"ink", "unknown"},
+			{"ink", "ready"}, {"ink", "running"}, {"ink", "pending"}, {"ink", "starting"}, {"ink", "terminating"}, {"ink", "failed"},
+			{"ink", "succeeded"}, {"ink", "unknown"},
 			{"ink", "notready"}, {"ink", "active"},
 		} {
 			if c := contrast(t, colours[pair[0]], colours[pair[1]]); c < 4.5 {

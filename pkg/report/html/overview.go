@@ -24,7 +24,8 @@ const (
 	tickHeight   = 18
 )
 
-// drawn returns the places of the lanes that the picture shows: those that faults touched, of the control plane, nodes and application first.
+// drawn returns the places of the lanes that the picture shows: those that faults touched, of the control plane, nodes and application
+// first.
 func drawn(t *timeline.Timeline) []int {
 	if len(t.Lanes) <= maxLanes {
 		all := make([]int, len(t.Lanes))
@@ -107,7 +108,8 @@ func overview(t *timeline.Timeline) (template.HTML, error) {
 }
 
 func summary(t *timeline.Timeline) string {
-	return fmt.Sprintf("%d lanes over %s, %d faults; the table below says the same in words", len(drawn(t)), wording.Duration(t.End), len(t.Faults))
+	return fmt.Sprintf("%d lanes over %s, %d faults; the table below says the same in words", len(drawn(t)), wording.Duration(t.End),
+		len(t.Faults))
 }
 
 func (p *picture) y(lane int) int { return headHeight + p.place[lane]*(laneHeight+laneGap) }
@@ -188,14 +190,16 @@ func (p *picture) lane(lane timeline.Lane, y int) {
 		if s.Low {
 			top, height = float64(y)+laneHeight-6, 6
 		}
-		p.box("s-"+class(s.State), s.From, s.To, top, height, fmt.Sprintf("%s: %s, %s to %s", strings.TrimSpace(lane.Name+" "+lane.Detail), s.Text, offset(s.From), offset(s.To)))
+		p.box("s-"+class(s.State), s.From, s.To, top, height,
+			fmt.Sprintf("%s: %s, %s to %s", strings.TrimSpace(lane.Name+" "+lane.Detail), s.Text, offset(s.From), offset(s.To)))
 		if !s.Low {
 			p.text("span-text", p.x(s.From)+3, top+9, p.x(s.To)-p.x(s.From)-6, string(s.State))
 		}
 	}
 	for _, m := range lane.Marks {
 		x := p.x(m.At)
-		fmt.Fprintf(p, `<path class="mark" d="M%.1f %dl-3 5h6z"><title>%s</title></path>`, x, y+5, escape(fmt.Sprintf("%s: %s %s", lane.Name, m.Text, offset(m.At))))
+		fmt.Fprintf(p, `<path class="mark" d="M%.1f %dl-3 5h6z"><title>%s</title></path>`, x, y+5,
+			escape(fmt.Sprintf("%s: %s %s", lane.Name, m.Text, offset(m.At))))
 	}
 }
 

@@ -122,8 +122,9 @@ func Render(page Page) ([]byte, error) {
 		return nil, err
 	}
 	t, err := template.New("page.tmpl").Funcs(template.FuncMap{
-		"line": printable.Line, "took": wording.Duration, "at": offset, "overview": func(t *timeline.Timeline) (template.HTML, error) { return overview(t) },
-		"drawn": drawn, "percent": percent,
+		"line": printable.Line, "took": wording.Duration, "at": offset,
+		"overview": func(t *timeline.Timeline) (template.HTML, error) { return overview(t) },
+		"drawn":    drawn, "percent": percent,
 	}).ParseFS(files, "page.tmpl")
 	if err != nil {
 		return nil, err
@@ -135,7 +136,8 @@ func Render(page Page) ([]byte, error) {
 		Style, Script template.HTML // with their elements: the hashes are of what stands between them
 		Data, Raw     template.HTML
 	}{
-		page, fmt.Sprintf("default-src 'none'; script-src %s; style-src %s; img-src data:; base-uri 'none'; form-action 'none'", digest(script), digest(style)),
+		page, fmt.Sprintf("default-src 'none'; script-src %s; style-src %s; img-src data:; base-uri 'none'; form-action 'none'", digest(script),
+			digest(style)),
 		element("style", style), element("script", script), packed("data", data), packed("raw", raw),
 	})
 	if err != nil {

@@ -24,8 +24,8 @@ import (
 //go:embed index.tmpl
 var index string
 
-// Handler serves the list of the runs in a directory, and their reports. directory is where files come from, as the line that runs a run again
-// names it. It answers only who asks for an address of this machine, or by the name that it listens at.
+// Handler serves the list of the runs in a directory, and their reports. directory is where files come from, as the line that runs a run
+// again names it. It answers only who asks for an address of this machine, or by the name that it listens at.
 func Handler(directory string, files fs.FS, host string) http.Handler {
 	s := &server{directory: directory, files: files, host: host}
 	mux := http.NewServeMux()
@@ -91,7 +91,8 @@ func (s *server) list(w http.ResponseWriter, r *http.Request) {
 	query := r.URL.Query()
 	chosen := choice{query.Get("scenario"), query.Get("verdict"), query.Get("label")}
 	shown := slices.DeleteFunc(slices.Clone(all), func(run Run) bool { return !chosen.fits(run) })
-	t, err := template.New("index").Funcs(template.FuncMap{"line": printable.Line, "took": wording.Duration, "base": path.Base, "link": link}).Parse(index)
+	t, err := template.New("index").Funcs(template.FuncMap{"line": printable.Line, "took": wording.Duration, "base": path.Base,
+		"link": link}).Parse(index)
 	var out bytes.Buffer
 	if err == nil {
 		err = t.Execute(&out, map[string]any{
@@ -104,7 +105,8 @@ func (s *server) list(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	w.Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; img-src data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'")
+	w.Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; img-src data:; form-action 'self'; base-uri "+
+		"'none'; frame-ancestors 'none'")
 	_, _ = w.Write(out.Bytes()) // who asked may be gone
 }
 
@@ -159,7 +161,8 @@ func trends(shown []Run) []trend {
 		one := trend{Scenario: scenario}
 		for _, name := range names {
 			if times := took[name]; len(times) > 1 {
-				one.Phases = append(one.Phases, phaseTrend{Name: name, Points: points(times), First: times[0], Last: times[len(times)-1], Runs: len(times)})
+				one.Phases = append(one.Phases, phaseTrend{Name: name, Points: points(times), First: times[0], Last: times[len(times)-1],
+					Runs: len(times)})
 			}
 		}
 		if len(one.Phases) > 0 {

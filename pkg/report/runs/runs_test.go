@@ -30,9 +30,10 @@ func put(t *testing.T, directory string, verdict check.RunVerdict, tier string) 
 }
 
 func verdict(scenario string, v check.Verdict, took time.Duration) check.RunVerdict {
-	return check.RunVerdict{Scenario: scenario, Verdict: v, Reason: "because <b>of</b> this", Results: []check.Result{{Invariant: "recoveryWithin", Verdict: v, Phases: []check.Phase{
-		{Fault: "f", Name: "detection", Duration: took, From: 1, To: 2},
-	}}}}
+	return check.RunVerdict{Scenario: scenario, Verdict: v, Reason: "because <b>of</b> this",
+		Results: []check.Result{{Invariant: "recoveryWithin", Verdict: v, Phases: []check.Phase{
+			{Fault: "f", Name: "detection", Duration: took, From: 1, To: 2},
+		}}}}
 }
 
 func directory(t *testing.T) string {
@@ -63,7 +64,8 @@ func TestList(t *testing.T) {
 	for _, run := range all {
 		names = append(names, run.Path)
 	}
-	if got, want := strings.Join(names, " "), "20260104T000000-b-1 20260103T000000-b-1 process-1/20260102T000000-a-1 20260101T000000-a-1"; got != want {
+	if got, want := strings.Join(names, " "), "20260104T000000-b-1 20260103T000000-b-1 process-1/20260102T000000-a-1 "+
+		"20260101T000000-a-1"; got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
 	if all[0].Problem == "" || all[1].Labels["tier"] != "smoke" || all[2].Verdict != check.Violation || all[2].Recovery() != 3*time.Second {
@@ -112,7 +114,8 @@ func TestHandler(t *testing.T) {
 	t.Parallel()
 	s := serve(t)
 	code, page, header := get(t, http.MethodGet, s.URL+"/", "")
-	for _, want := range []string{"4 of 4 runs", "✖ violation", "because &lt;b&gt;of&lt;/b&gt; this", "/run/process-1/20260102T000000-a-1/report.html", "polyline", "unreadable", "tier=nightly"} {
+	for _, want := range []string{"4 of 4 runs", "✖ violation", "because &lt;b&gt;of&lt;/b&gt; this",
+		"/run/process-1/20260102T000000-a-1/report.html", "polyline", "unreadable", "tier=nightly"} {
 		if !strings.Contains(page, want) {
 			t.Errorf("the list has no %q", want)
 		}
@@ -120,12 +123,15 @@ func TestHandler(t *testing.T) {
 	if code != http.StatusOK || !strings.Contains(header.Get("Content-Security-Policy"), "default-src 'none'") {
 		t.Errorf("status %d, %v", code, header)
 	}
-	for query, want := range map[string]string{"scenario=a": "2 of 4", "verdict=pass": "2 of 4", "label=" + url.QueryEscape("tier=nightly"): "1 of 4", "scenario=%3Cscript%3E": "0 of 4"} {
-		if _, page, _ := get(t, http.MethodGet, s.URL+"/?"+query, ""); !strings.Contains(page, want+" runs") || strings.Contains(page, "<script") {
+	for query, want := range map[string]string{"scenario=a": "2 of 4", "verdict=pass": "2 of 4",
+		"label=" + url.QueryEscape("tier=nightly"): "1 of 4", "scenario=%3Cscript%3E": "0 of 4"} {
+		if _, page, _ := get(t, http.MethodGet, s.URL+"/?"+query, ""); !strings.Contains(page, want+" runs") ||
+			strings.Contains(page, "<script") {
 			t.Errorf("%s does not show %s runs", query, want)
 		}
 	}
-	if code, page, _ := get(t, http.MethodGet, s.URL+"/run/process-1/20260102T000000-a-1/report.html", ""); code != http.StatusOK || !strings.Contains(page, "VIOLATION") {
+	if code, page, _ := get(t, http.MethodGet, s.URL+"/run/process-1/20260102T000000-a-1/report.html", ""); code != http.StatusOK ||
+		!strings.Contains(page, "VIOLATION") {
 		t.Errorf("a run's report: status %d", code)
 	}
 }

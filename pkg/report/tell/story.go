@@ -152,7 +152,8 @@ func (t *teller) lead() {
 		switch b := t.lossBy(f); {
 		case b == nil:
 			lost := len(model.OfFault(t.m.ExecutorLosses(t.all), f))
-			t.say(by(f.Landed), "%s; that cost the application %s.", what, cmp.Or(map[bool]string{true: wording.Count(lost, "executor")}[lost > 0], "no driver and no executor"))
+			t.say(by(f.Landed), "%s; that cost the application %s.", what,
+				cmp.Or(map[bool]string{true: wording.Count(lost, "executor")}[lost > 0], "no driver and no executor"))
 		default:
 			next := t.all.After(b.Driver)
 			if next == nil || next.Pod == nil || next.Pod.Running.Never() {
@@ -184,7 +185,8 @@ func (t *teller) end() {
 func (t *teller) whatRan() {
 	plan := t.record.Plan
 	t.say(by(t.m.Started, t.m.Launched), "Scenario %s with seed %d ran the application %s on a cluster of kind %s.",
-		t.m.Run.Scenario, t.m.Run.Seed, cmp.Or(plan.Workload.Application.Name, t.m.Workload.DriverName, "without a name"), cmp.Or(t.m.Run.ClusterKind, plan.Cluster.Kind, "unknown"))
+		t.m.Run.Scenario, t.m.Run.Seed, cmp.Or(plan.Workload.Application.Name, t.m.Workload.DriverName,
+			"without a name"), cmp.Or(t.m.Run.ClusterKind, plan.Cluster.Kind, "unknown"))
 	for _, i := range t.all {
 		t.whereRan(i)
 	}
@@ -193,7 +195,8 @@ func (t *teller) whatRan() {
 // whereRan says where an incarnation and its executors ran.
 func (t *teller) whereRan(i *model.Incarnation) {
 	if i.Pod == nil {
-		t.say(by(i.Driver.Alive.First()), "%s (pod %s) reported from node %s; the API server never showed its pod.", capital(driver(i)), i.Name, i.Node)
+		t.say(by(i.Driver.Alive.First()), "%s (pod %s) reported from node %s; the API server never showed its pod.", capital(driver(i)), i.Name,
+			i.Node)
 		return
 	}
 	if i.Pod.Running.Never() {
@@ -218,7 +221,8 @@ func (t *teller) whereRan(i *model.Incarnation) {
 func (t *teller) whatBroke() {
 	for _, f := range t.m.Faults {
 		if f.Landed.Never() {
-			t.say(by(f.DidNotLand, f.Injecting), "Fault %s (%s on %s) did not land: %s.", f.Name, f.Kind, targets(f), cmp.Or(f.Reason, "the history does not say why"))
+			t.say(by(f.DidNotLand, f.Injecting), "Fault %s (%s on %s) did not land: %s.", f.Name, f.Kind, targets(f),
+				cmp.Or(f.Reason, "the history does not say why"))
 			continue
 		}
 		t.say(by(f.Landed), "Fault %s (%s) hit %s %s%s.", f.Name, f.Kind, targets(f), t.at(f.Began), t.carried(f))
@@ -308,7 +312,8 @@ func (t *teller) driverNoticed(b model.DriverLoss) {
 		}
 	}
 	if next := t.all.After(b.Driver); next != nil && next.Pod != nil {
-		t.say(by(next.Pod.Added), "The Job made pod %s, incarnation %d, %s after the fault.", next.Name, next.Number, after(began, next.Pod.Added))
+		t.say(by(next.Pod.Added), "The Job made pod %s, incarnation %d, %s after the fault.", next.Name, next.Number,
+			after(began, next.Pod.Added))
 	}
 }
 
@@ -351,7 +356,8 @@ func (t *teller) driverBack(b model.DriverLoss) {
 		t.say(nil, "No driver ran after %s was lost.", driver(b.Driver))
 		return
 	}
-	t.say(by(next.Pod.Running), "%s ran on %s %s after fault %s.", capital(driver(next)), next.Node, after(b.Fault.Began, next.Pod.Running), b.Fault.Name)
+	t.say(by(next.Pod.Running), "%s ran on %s %s after fault %s.", capital(driver(next)), next.Node, after(b.Fault.Began, next.Pod.Running),
+		b.Fault.Name)
 	if next.Driver == nil {
 		return
 	}
@@ -448,7 +454,8 @@ func (t *teller) whatItCost() {
 		t.say(by(c.LostFirst), "%s.", text)
 	}
 	if c.Batches > 0 {
-		t.say(nil, "%s completed, %d of them a second time.", map[bool]string{true: "1 batch was", false: fmt.Sprintf("%d batches were", c.Batches)}[c.Batches == 1], c.BatchesAgain)
+		t.say(nil, "%s completed, %d of them a second time.",
+			map[bool]string{true: "1 batch was", false: fmt.Sprintf("%d batches were", c.Batches)}[c.Batches == 1], c.BatchesAgain)
 	}
 	if c.Standstill > 0 {
 		t.say(by(c.StandFrom, c.StandTo), "The longest time without progress was %s.", wording.Duration(c.Standstill))
@@ -457,7 +464,8 @@ func (t *teller) whatItCost() {
 		t.say(bounds(r), "The recovery from fault %s took %s: %s.", r.Fault, wording.Duration(r.Total), phases(r))
 	}
 	if t.record.Plan.Timing() == "fast" {
-		t.say(nil, "The cluster has timing: fast, so it notices a dead node in seconds; with Kubernetes' defaults that alone takes 40 to 50 seconds, and eviction up to 5 minutes more.")
+		t.say(nil, "The cluster has timing: fast, so it notices a dead node in seconds; with Kubernetes' defaults that alone takes 40 to 50 "+
+			"seconds, and eviction up to 5 minutes more.")
 	}
 }
 
@@ -497,7 +505,8 @@ func (t *teller) whatWasNotSeen() {
 		if gap.Outage {
 			what = "what happened then was seen late"
 		}
-		t.say(by(gap.At), "%ss were not seen for %s until %s, so %s.", gap.Kind, wording.Duration(gap.Data.For), strings.TrimPrefix(t.at(gap.At), "at "), what)
+		t.say(by(gap.At), "%ss were not seen for %s until %s, so %s.", gap.Kind, wording.Duration(gap.Data.For),
+			strings.TrimPrefix(t.at(gap.At), "at "), what)
 	}
 	for _, uid := range slices.Sorted(maps.Keys(t.m.Processes)) {
 		if missing, known := t.m.MissingRecords(uid); known && missing > 0 {
@@ -535,7 +544,8 @@ func (t *teller) busy() {
 		}
 	}
 	if whole > 0 && busy > whole/2 {
-		t.say(by(first), "Processes waited for a CPU in %.0f %% of the measured time, so the times here are longer than on a machine with enough of them.",
+		t.say(by(first), "Processes waited for a CPU in %.0f %% of the measured time, so the times here are longer than on a "+
+			"machine with enough of them.",
 			100*busy.Seconds()/whole.Seconds())
 	}
 }

@@ -130,7 +130,8 @@ func TestRecoveriesAddUp(t *testing.T) {
 func TestCostAgainstTheBaseline(t *testing.T) {
 	t.Parallel()
 	content := historytest.Unpack(t, filepath.Join(corpus, "recorded", "driver-node-power-off.ndjson.gz"))
-	with := bytes.Replace(content, []byte(`"type":"baselineResult","data":{`), []byte(`"type":"baselineResult","data":{"took":30000000000,`), 1)
+	with := bytes.Replace(content, []byte(`"type":"baselineResult","data":{`), []byte(`"type":"baselineResult","data":{"took":30000000000,`),
+		1)
 	if bytes.Equal(with, content) {
 		t.Fatal("the history has no baseline")
 	}

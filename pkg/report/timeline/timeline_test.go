@@ -94,7 +94,8 @@ func TestTwoDriversOverlap(t *testing.T) {
 		t.Fatal("no overlap")
 	}
 	o := tl.Overlaps[0]
-	if o.To-o.From < time.Second || !strings.HasPrefix(tl.Lanes[o.Lanes[0]].Name, "driver 1") || !strings.HasPrefix(tl.Lanes[o.Lanes[1]].Name, "driver 2") {
+	if o.To-o.From < time.Second || !strings.HasPrefix(tl.Lanes[o.Lanes[0]].Name, "driver 1") ||
+		!strings.HasPrefix(tl.Lanes[o.Lanes[1]].Name, "driver 2") {
 		t.Errorf("%+v of %s and %s", o, tl.Lanes[o.Lanes[0]].Name, tl.Lanes[o.Lanes[1]].Name)
 	}
 	if got := states(lane(t, tl, strings.TrimPrefix(tl.Faults[0].Target, "node ")), true); got[0] != timeline.Frozen {

@@ -54,7 +54,8 @@ func (r *Run) Chrome() ([]byte, error) {
 			}
 			for _, m := range row.marks {
 				file.Events = append(file.Events, chromeEvent{
-					Phase: "i", Name: m.Text, Category: g.name, Process: p + 1, Thread: t + 1, At: micros(m.At), Scope: "t", Args: map[string]any{"events": []int64{m.Event}},
+					Phase: "i", Name: m.Text, Category: g.name, Process: p + 1, Thread: t + 1, At: micros(m.At), Scope: "t",
+					Args: map[string]any{"events": []int64{m.Event}},
 				})
 			}
 		}
@@ -63,7 +64,8 @@ func (r *Run) Chrome() ([]byte, error) {
 	named("process_name", process, 0, map[string]any{"name": "figures"})
 	for _, c := range r.counters() {
 		c.changes(func(at time.Duration, value int) {
-			file.Events = append(file.Events, chromeEvent{Phase: "C", Name: c.name, Process: process, At: micros(at), Args: map[string]any{"value": value}})
+			file.Events = append(file.Events, chromeEvent{Phase: "C", Name: c.name, Process: process, At: micros(at),
+				Args: map[string]any{"value": value}})
 		})
 	}
 	return encode(file)

@@ -107,7 +107,8 @@ type spans struct {
 	all []otlpSpan
 }
 
-// OTLP writes one trace of the run as OTLP/JSON: the run, its phases, incarnations with their executors, faults, and the phases of recovery.
+// OTLP writes one trace of the run as OTLP/JSON: the run, its phases, incarnations with their executors, faults, and the phases of
+// recovery.
 func (r *Run) OTLP() ([]byte, error) {
 	s := spans{run: r}
 	root := s.root()
@@ -116,7 +117,8 @@ func (r *Run) OTLP() ([]byte, error) {
 	s.faults(root)
 	s.recoveries(root)
 	resource := otlpResource{Attributes: nonEmpty(
-		text("service.name", "sparkchaos"), text("service.version", r.Verdict.Recorded), text("k8s.namespace.name", r.Record.Model.Workload.Namespace),
+		text("service.name", "sparkchaos"), text("service.version", r.Verdict.Recorded),
+		text("k8s.namespace.name", r.Record.Model.Workload.Namespace),
 		text("sparkchaos.cluster.kind", r.Record.Model.Run.ClusterKind),
 	)}
 	scope := otlpScopeSpans{Scope: otlpScope{Name: "sparkchaos", Version: r.Verdict.Recorded}, Spans: s.all}
@@ -179,13 +181,15 @@ func (s *spans) phases(root string) {
 		if i+1 < len(s.run.Phases) {
 			to = m.Phase(s.run.Phases[i+1])
 		}
-		s.add(root, m.Offset(from), m.Offset(to), "phase "+name, []otlpAttribute{text("sparkchaos.phase", name), seqs([]int64{from.Seq, to.Seq})}, "phase", name)
+		s.add(root, m.Offset(from), m.Offset(to), "phase "+name, []otlpAttribute{text("sparkchaos.phase", name), seqs([]int64{from.Seq, to.Seq})},
+			"phase", name)
 	}
 }
 
 // podOf returns the attributes of a pod.
 func (s *spans) podOf(pod *model.Pod) []otlpAttribute {
-	return nonEmpty(text("k8s.pod.name", pod.Name), text("k8s.pod.uid", pod.UID), text("k8s.namespace.name", pod.Namespace), text("k8s.node.name", pod.Node))
+	return nonEmpty(text("k8s.pod.name", pod.Name), text("k8s.pod.uid", pod.UID), text("k8s.namespace.name", pod.Namespace),
+		text("k8s.node.name", pod.Node))
 }
 
 func (s *spans) incarnations(root string) {
@@ -202,7 +206,8 @@ func (s *spans) incarnations(root string) {
 		} else {
 			life := i.Driver.Alive
 			attributes = append(attributes, nonEmpty(text("k8s.pod.name", i.Name), text("k8s.pod.uid", i.UID), text("k8s.node.name", i.Node))...)
-			id = s.add(root, m.Offset(life.First()), m.Offset(life.Last()), name, append(attributes, seqs([]int64{life.First().Seq, life.Last().Seq})), "pod", i.UID)
+			id = s.add(root, m.Offset(life.First()), m.Offset(life.Last()), name,
+				append(attributes, seqs([]int64{life.First().Seq, life.Last().Seq})), "pod", i.UID)
 		}
 		for _, pod := range m.Executors(i) {
 			s.pod(id, "executor "+cmp.Or(pod.ExecutorID, pod.Name), pod, nonEmpty(text("sparkchaos.executor.id", pod.ExecutorID)))
@@ -253,7 +258,8 @@ func (s *spans) recoveries(root string) {
 			continue
 		}
 		began := m.Offset(fault.Began)
-		id := s.add(root, began, began+recovery.Total, "recovery from "+recovery.Fault, []otlpAttribute{text("sparkchaos.fault", recovery.Fault)}, "recovery", recovery.Fault)
+		id := s.add(root, began, began+recovery.Total, "recovery from "+recovery.Fault, []otlpAttribute{text("sparkchaos.fault", recovery.Fault)},
+			"recovery", recovery.Fault)
 		s.last().Links = []otlpLink{{s.run.traceID(), s.run.spanID("fault", recovery.Fault)}}
 		for _, phase := range recovery.Phases {
 			attributes := []otlpAttribute{text("sparkchaos.recovery.phase", phase.Name), seqs([]int64{phase.From, phase.To})}

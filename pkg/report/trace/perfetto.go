@@ -9,8 +9,9 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 )
 
-// Field numbers of Perfetto's messages, as published in protos/perfetto/trace of github.com/google/perfetto: trace.proto, trace_packet.proto and,
-// in track_event/, track_descriptor.proto, counter_descriptor.proto, track_event.proto and debug_annotation.proto. Numbers of fields never change.
+// Field numbers of Perfetto's messages, as published in protos/perfetto/trace of github.com/google/perfetto: trace.proto,
+// trace_packet.proto and, in track_event/, track_descriptor.proto, counter_descriptor.proto, track_event.proto and
+// debug_annotation.proto. Numbers of fields never change.
 const (
 	tracePacket = 1 // Trace.packet
 
@@ -70,7 +71,8 @@ func (p *perfetto) track(descriptor message) {
 }
 
 func (p *perfetto) event(at time.Duration, event message) {
-	p.out = p.out.message(tracePacket, message{}.number(packetTimestamp, uint64(at)).number(packetSequence, perfettoWriters).message(packetTrackEvent, event))
+	p.out = p.out.message(tracePacket, message{}.number(packetTimestamp, uint64(at)).number(packetSequence,
+		perfettoWriters).message(packetTrackEvent, event))
 }
 
 func annotation(name, value string) message {

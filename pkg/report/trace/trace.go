@@ -90,7 +90,8 @@ func (r *Run) groups() []group {
 	for _, o := range t.Overlaps {
 		overlaps = append(overlaps, slice{o.From, o.To, "two drivers", t.Lanes[o.Lanes[0]].Name + ", " + t.Lanes[o.Lanes[1]].Name, o.Events})
 	}
-	all := []group{{"faults", rows("faults", faults, nil)}, {"recovery", rows("recovery", recoveries, nil)}, {"two drivers", rows("two drivers", overlaps, nil)}}
+	all := []group{{"faults", rows("faults", faults, nil)}, {"recovery", rows("recovery", recoveries, nil)},
+		{"two drivers", rows("two drivers", overlaps, nil)}}
 	for _, lane := range t.Lanes {
 		if name := string(lane.Group); all[len(all)-1].name != name {
 			all = append(all, group{name: name})

@@ -278,7 +278,8 @@ func TestOTLPIsOneTraceOfTheModel(t *testing.T) {
 		for i, s := range all {
 			trace, err1 := hex.DecodeString(s.TraceID)
 			id, err2 := hex.DecodeString(s.SpanID)
-			if err1 != nil || err2 != nil || len(trace) != 16 || len(id) != 8 || s.TraceID != all[0].TraceID || s.SpanID != strings.ToLower(s.SpanID) {
+			if err1 != nil || err2 != nil || len(trace) != 16 || len(id) != 8 || s.TraceID != all[0].TraceID ||
+				s.SpanID != strings.ToLower(s.SpanID) {
 				t.Errorf("%s: trace %s, span %s", name, s.TraceID, s.SpanID)
 			}
 			if _, twice := ids[s.SpanID]; twice {
@@ -392,8 +393,9 @@ func TestSend(t *testing.T) {
 func TestEndpoint(t *testing.T) {
 	t.Parallel()
 	for given, want := range map[string]string{
-		"http://localhost:4318": "http://localhost:4318/v1/traces", "https://x/": "https://x/v1/traces", "https://x/otlp/v1/traces": "https://x/otlp/v1/traces",
-		"localhost:4318": "", "grpc://x": "", "http://": "", "": "", "http://%": "",
+		"http://localhost:4318": "http://localhost:4318/v1/traces", "https://x/": "https://x/v1/traces",
+		"https://x/otlp/v1/traces": "https://x/otlp/v1/traces",
+		"localhost:4318":           "", "grpc://x": "", "http://": "", "": "", "http://%": "",
 	} {
 		if got, err := trace.Endpoint(given); got != want || (err == nil) != (want != "") {
 			t.Errorf("%s: %s, %v; want %s", given, got, err, want)

@@ -23,7 +23,8 @@ func (s *Server) admitted(ctx context.Context, r *http.Request) (store.Entry, *p
 		return store.Entry{}, &problem{status: http.StatusInternalServerError, reason: "the storage failed", err: err}
 	}
 	if !entry.Admits(r.Header.Get(staging.SecretHeader)) {
-		return store.Entry{}, &problem{status: http.StatusUnauthorized, reason: "the header " + staging.SecretHeader + " does not hold the bundle's secret"}
+		return store.Entry{}, &problem{status: http.StatusUnauthorized,
+			reason: "the header " + staging.SecretHeader + " does not hold the bundle's secret"}
 	}
 	return entry, nil
 }

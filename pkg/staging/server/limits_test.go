@@ -17,7 +17,8 @@ import (
 )
 
 const (
-	uploadHead = "POST /api/v0/resources HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; boundary=b\r\nContent-Length: 1000000\r\n\r\n"
+	uploadHead = "POST /api/v0/resources HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; " +
+		"boundary=b\r\nContent-Length: 1000000\r\n\r\n"
 	ownerHead  = "--b\r\nContent-Disposition: form-data; name=\"resourcesOwner\"\r\n\r\n"
 	bundleHead = "--b\r\nContent-Disposition: form-data; name=\"resources\"\r\n\r\n"
 )
@@ -402,7 +403,8 @@ func TestPartsAreNotDecoded(t *testing.T) {
 	t.Parallel()
 	l := newLab(t, nil)
 	const sent = "a=3Db=\r\nc"
-	body := ownerHead + ownerJSON + "\r\n--b\r\nContent-Disposition: form-data; name=\"resources\"\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n" + sent + "\r\n--b--\r\n"
+	body := ownerHead + ownerJSON + "\r\n--b\r\nContent-Disposition: form-data; name=\"resources\"\r\nContent-Transfer-Encoding: " +
+		"quoted-printable\r\n\r\n" + sent + "\r\n--b--\r\n"
 	response, err := http.Post(l.url+staging.ResourcesPath, "multipart/form-data; boundary=b", strings.NewReader(body))
 	if err != nil {
 		t.Fatal(err)

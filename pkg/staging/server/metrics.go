@@ -48,12 +48,14 @@ func newMetrics() *metrics {
 		uploading:   gauge("uploads_under_way", "Uploads that are being received."),
 		removed:     vector("removed_total", "Bundles removed, by reason.", "reason"),
 		halfUploads: counter("half_uploads_removed_total", "Remains of uploads that ended without being stored, removed."),
-		damaged:     counter("damaged_total", "Times that stored bytes were found not to be those of the upload; nobody was served them as good."),
+		damaged: counter("damaged_total",
+			"Times that stored bytes were found not to be those of the upload; nobody was served them as good."),
 		sweeps:      vector("sweeps_total", "Sweeps of the clean-up, by result: ok or incomplete.", "result"),
 		ownerErrors: counter("owner_errors_total", "Looks into a namespace that failed; its bundles were kept."),
 		bundles:     gauge("bundles", "Bundles that the last sweep saw."),
 	}
-	m.registry.MustRegister(m.requests, m.received, m.sent, m.uploading, m.removed, m.halfUploads, m.damaged, m.sweeps, m.ownerErrors, m.bundles,
+	m.registry.MustRegister(m.requests, m.received, m.sent, m.uploading, m.removed, m.halfUploads, m.damaged, m.sweeps, m.ownerErrors,
+		m.bundles,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }

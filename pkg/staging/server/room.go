@@ -157,5 +157,6 @@ func noRoom(err error) bool {
 
 // roomProblem is the problem of an upload for which there is no room.
 func roomProblem(err error) *problem {
-	return &problem{status: http.StatusInsufficientStorage, reason: errNoRoom.Error() + "; nothing was stored. Remove bundles, or come again when some have expired", err: err}
+	return &problem{status: http.StatusInsufficientStorage,
+		reason: errNoRoom.Error() + "; nothing was stored. Remove bundles, or come again when some have expired", err: err}
 }

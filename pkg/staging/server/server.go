@@ -152,8 +152,9 @@ func New(config Config) (*Server, error) {
 			config.MaxBundleBytes, config.MaxUploads, config.TransferTime, config.StallTime)
 	}
 	if config.MinRate < 1 || config.SlowTime < 0 || config.MaxUploadsPerClient < 1 || config.MaxStoreBytes < 0 || config.FreeSpaceReserve < 0 {
-		return nil, fmt.Errorf("a staging server cannot ask for %d bytes a second after %s, take %d uploads from an address, keep %d bytes in all and leave %d free: "+
-			"the first three must be above zero, and no bound may be negative",
+		return nil, fmt.Errorf(
+			"a staging server cannot ask for %d bytes a second after %s, take %d uploads from an address, keep %d bytes in all and leave %d free: "+
+				"the first three must be above zero, and no bound may be negative",
 			config.MinRate, config.SlowTime, config.MaxUploadsPerClient, config.MaxStoreBytes, config.FreeSpaceReserve)
 	}
 	m := newMetrics()
@@ -301,7 +302,8 @@ func (s *Server) observed(op string, handle func(http.ResponseWriter, *http.Requ
 		if p.status >= http.StatusInternalServerError {
 			level = slog.LevelError
 		}
-		s.config.Log.Log(r.Context(), level, op+" refused", "client", r.RemoteAddr, "id", loggable(r.PathValue("id")), "status", p.status, "reason", p.reason, "error", p.err)
+		s.config.Log.Log(r.Context(), level, op+" refused", "client", r.RemoteAddr, "id", loggable(r.PathValue("id")), "status", p.status,
+			"reason", p.reason, "error", p.err)
 		switch p.status {
 		case http.StatusServiceUnavailable, http.StatusInsufficientStorage:
 			w.Header().Set("Retry-After", "5")

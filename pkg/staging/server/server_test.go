@@ -210,7 +210,8 @@ func TestProtocol(t *testing.T) {
 			t.Errorf("%s: %d %q", path, status, body)
 		}
 	}
-	if status, body := l.ask(t, "GET", "/metrics", ""); status != 200 || !strings.Contains(body, `sparkchaos_staging_request_seconds_count{op="download",result="401"}`) {
+	if status, body := l.ask(t, "GET", "/metrics", ""); status != 200 ||
+		!strings.Contains(body, `sparkchaos_staging_request_seconds_count{op="download",result="401"}`) {
 		t.Errorf("metrics: %d %s", status, body)
 	}
 }
@@ -242,7 +243,8 @@ func TestBadUploadsAreRefusedAndLeaveNothing(t *testing.T) {
 			t.Errorf("%s: status %d, body %q, want %d and %q", name, status, body, tc.status, tc.want)
 		}
 	}
-	for name, body := range map[string]string{"text": "hello", "cut short": "--b\r\nContent-Disposition: form-data; name=\"resources\"\r\n\r\nhalf"} {
+	for name, body := range map[string]string{"text": "hello",
+		"cut short": "--b\r\nContent-Disposition: form-data; name=\"resources\"\r\n\r\nhalf"} {
 		response, err := http.Post(l.url+"/api/v0/resources", "multipart/form-data; boundary=b", strings.NewReader(body))
 		if err != nil {
 			t.Fatal(err)
@@ -390,7 +392,8 @@ func TestNothingSecretIsLogged(t *testing.T) {
 
 // FuzzUpload: no body makes the server panic or fail, and what it takes is a whole bundle.
 func FuzzUpload(f *testing.F) {
-	f.Add([]byte("--b\r\nContent-Disposition: form-data; name=\"resources\"\r\n\r\nx\r\n--b\r\nContent-Disposition: form-data; name=\"resourcesOwner\"\r\n\r\n"+ownerJSON+"\r\n--b--\r\n"), "multipart/form-data; boundary=b")
+	f.Add([]byte("--b\r\nContent-Disposition: form-data; name=\"resources\"\r\n\r\nx\r\n--b\r\nContent-Disposition: form-data; "+
+		"name=\"resourcesOwner\"\r\n\r\n"+ownerJSON+"\r\n--b--\r\n"), "multipart/form-data; boundary=b")
 	f.Add([]byte("--b--"), "multipart/form-data; boundary=b")
 	f.Add([]byte{}, "multipart/mixed")
 	stored, err := store.Open(context.Background(), store.Memory)

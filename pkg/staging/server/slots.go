@@ -51,9 +51,11 @@ func (s *slots) full(client netip.Prefix, owned bool) *problem {
 	}
 	switch {
 	case s.takenOf[owned] >= most:
-		return &problem{status: http.StatusServiceUnavailable, reason: fmt.Sprintf("%d uploads are under way, which is the most; come again", most)}
+		return &problem{status: http.StatusServiceUnavailable,
+			reason: fmt.Sprintf("%d uploads are under way, which is the most; come again", most)}
 	case s.takenBy[client] >= s.perClient:
-		return &problem{status: http.StatusServiceUnavailable, reason: fmt.Sprintf("%d uploads from this address are under way, which is the most; come again", s.perClient)}
+		return &problem{status: http.StatusServiceUnavailable,
+			reason: fmt.Sprintf("%d uploads from this address are under way, which is the most; come again", s.perClient)}
 	}
 	return nil
 }

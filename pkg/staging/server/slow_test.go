@@ -37,7 +37,8 @@ func served(t *testing.T, header time.Duration, change func(*Config)) lab {
 // A client that holds a connection without getting on is cut off, whatever it drips.
 func TestSlowClientsAreCutOff(t *testing.T) {
 	t.Parallel()
-	const upload = "POST /api/v0/resources HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; boundary=b\r\nContent-Length: 100000000\r\n\r\n--b\r\n"
+	const upload = "POST /api/v0/resources HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; " +
+		"boundary=b\r\nContent-Length: 100000000\r\n\r\n--b\r\n"
 	const bundleHead = "Content-Disposition: form-data; name=\"resources\"\r\n\r\n"
 	for name, tc := range map[string]struct {
 		begin, drip string

@@ -275,7 +275,8 @@ func (s *sweeper) judge(ctx context.Context, entry store.Entry, looks *looks) er
 	since, known := s.unowned[entry.ID]
 	if !known {
 		s.unowned[entry.ID] = s.now()
-		s.log.Info("bundle has no owner", "id", entry.ID, "namespace", entry.Owner.Namespace, "labels", entry.Owner.Labels, "seen", what, "removedIn", s.Grace)
+		s.log.Info("bundle has no owner", "id", entry.ID, "namespace", entry.Owner.Namespace, "labels", entry.Owner.Labels, "seen", what,
+			"removedIn", s.Grace)
 		return nil
 	}
 	if s.now().Sub(since) < s.Grace {
@@ -311,6 +312,7 @@ func (s *sweeper) drop(ctx context.Context, entry store.Entry, reason, what stri
 	delete(s.unowned, entry.ID)
 	s.room.removed(entry.Size)
 	s.metrics.removed.WithLabelValues(reason).Inc()
-	s.log.Info("bundle removed", "id", entry.ID, "namespace", entry.Owner.Namespace, "labels", entry.Owner.Labels, "reason", reason, "seen", what)
+	s.log.Info("bundle removed", "id", entry.ID, "namespace", entry.Owner.Namespace, "labels", entry.Owner.Labels, "reason", reason, "seen",
+		what)
 	return nil
 }

@@ -32,7 +32,8 @@ var errTooLarge = errors.New("the bundle is too large")
 // upload receives a bundle.
 func (s *Server) upload(w http.ResponseWriter, r *http.Request) *problem {
 	if !s.mayUpload(r) {
-		return &problem{status: http.StatusUnauthorized, reason: "uploads to this server need its token: " + staging.SecretHeader + ": " + staging.TokenScheme + " TOKEN"}
+		return &problem{status: http.StatusUnauthorized,
+			reason: "uploads to this server need its token: " + staging.SecretHeader + ": " + staging.TokenScheme + " TOKEN"}
 	}
 	// What can be refused now is refused before the bundle is on its way. The place itself is taken when the owner is known.
 	client := clientOf(r.RemoteAddr)
@@ -53,7 +54,8 @@ func (s *Server) upload(w http.ResponseWriter, r *http.Request) *problem {
 	r.Body = http.MaxBytesReader(w, head, s.config.MaxBundleBytes+formBytes)
 	form, err := r.MultipartReader()
 	if err != nil {
-		return &problem{status: http.StatusBadRequest, reason: fmt.Sprintf("want multipart/form-data with the parts %s and %s: %v", staging.OwnerPart, staging.ResourcesPart, err)}
+		return &problem{status: http.StatusBadRequest,
+			reason: fmt.Sprintf("want multipart/form-data with the parts %s and %s: %v", staging.OwnerPart, staging.ResourcesPart, err)}
 	}
 	in := &incoming{server: s, client: client, body: body, head: head, share: share{room: s.room}}
 	ticket, p := s.receive(ctx, form, in)
@@ -198,7 +200,8 @@ func (in *incoming) take(ctx context.Context, part *multipart.Part) *problem {
 	case name == staging.ResourcesPart && in.upload == nil:
 		return in.takeBundle(ctx, part)
 	default:
-		return &problem{status: http.StatusBadRequest, reason: fmt.Sprintf("part %.100q is unknown or comes twice; want %s and %s", name, staging.OwnerPart, staging.ResourcesPart)}
+		return &problem{status: http.StatusBadRequest,
+			reason: fmt.Sprintf("part %.100q is unknown or comes twice; want %s and %s", name, staging.OwnerPart, staging.ResourcesPart)}
 	}
 }
 
@@ -208,14 +211,16 @@ func (in *incoming) takeOwner(part io.Reader) *problem {
 		return in.badBody(err)
 	}
 	if len(data) > staging.MaxOwnerBytes {
-		return &problem{status: http.StatusBadRequest, reason: fmt.Sprintf("part %s has more than %d bytes", staging.OwnerPart, staging.MaxOwnerBytes)}
+		return &problem{status: http.StatusBadRequest,
+			reason: fmt.Sprintf("part %s has more than %d bytes", staging.OwnerPart, staging.MaxOwnerBytes)}
 	}
 	owner, err := staging.ParseOwner(data)
 	if err != nil {
 		return &problem{status: http.StatusBadRequest, reason: fmt.Sprintf("part %s: %v", staging.OwnerPart, err)}
 	}
 	if allowed := in.server.config.Namespaces; len(allowed) > 0 && !slices.Contains(allowed, owner.Namespace) {
-		return &problem{status: http.StatusForbidden, reason: fmt.Sprintf("this server takes bundles for pods in %s, not in %q", strings.Join(allowed, ", "), owner.Namespace)}
+		return &problem{status: http.StatusForbidden,
+			reason: fmt.Sprintf("this server takes bundles for pods in %s, not in %q", strings.Join(allowed, ", "), owner.Namespace)}
 	}
 	in.owner = &owner
 	return in.place()
@@ -310,11 +315,13 @@ func (in *incoming) badBody(err error) *problem {
 	var bytes *http.MaxBytesError
 	switch {
 	case errors.Is(err, errTooLarge) && in.release == nil:
-		return &problem{status: http.StatusBadRequest, reason: fmt.Sprintf("more than %d bytes came before part %s or %s", formBytes, staging.OwnerPart, staging.ResourcesPart)}
+		return &problem{status: http.StatusBadRequest,
+			reason: fmt.Sprintf("more than %d bytes came before part %s or %s", formBytes, staging.OwnerPart, staging.ResourcesPart)}
 	case errors.Is(err, errTooLarge), errors.As(err, &bytes):
 		return &problem{status: http.StatusRequestEntityTooLarge, reason: errTooLarge.Error()}
 	case isTimeout(err):
-		return &problem{status: http.StatusRequestTimeout, reason: fmt.Sprintf("the upload stood still, was slower than %d bytes a second, or took too long", in.server.config.MinRate), err: err}
+		return &problem{status: http.StatusRequestTimeout,
+			reason: fmt.Sprintf("the upload stood still, was slower than %d bytes a second, or took too long", in.server.config.MinRate), err: err}
 	default:
 		return &problem{status: http.StatusBadRequest, reason: "the upload is not well-formed, or broke off", err: err}
 	}

@@ -30,7 +30,8 @@ func (c cloudObjects) removePartial(ctx context.Context, before time.Time) (int,
 		return 0, nil
 	}
 	removed := 0
-	pages := s3.NewListMultipartUploadsPaginator(client, &s3.ListMultipartUploadsInput{Bucket: aws.String(c.name), Prefix: aws.String(c.prefix)})
+	pages := s3.NewListMultipartUploadsPaginator(client,
+		&s3.ListMultipartUploadsInput{Bucket: aws.String(c.name), Prefix: aws.String(c.prefix)})
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(ctx)
 		if err != nil {

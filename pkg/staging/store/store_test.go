@@ -346,7 +346,8 @@ func TestSecrets(t *testing.T) {
 func TestIDsAreNoPaths(t *testing.T) {
 	t.Parallel()
 	s := open(t, "file://"+t.TempDir())
-	for _, id := range []string{"", "..", "../index/x", "%2e%2e", strings.ToUpper(uuid.NewString()), "urn:uuid:" + uuid.NewString(), strings.Repeat("0", 32)} {
+	for _, id := range []string{"", "..", "../index/x", "%2e%2e", strings.ToUpper(uuid.NewString()), "urn:uuid:" + uuid.NewString(),
+		strings.Repeat("0", 32)} {
 		if _, err := s.Entry(t.Context(), id); !errors.Is(err, ErrNotFound) {
 			t.Errorf("Entry(%q) = %v", id, err)
 		}

@@ -47,7 +47,8 @@ func (u *Upload) Commit(ctx context.Context, entry Entry) (Entry, error) {
 		return Entry{}, fmt.Errorf("index entry of bundle %s: %w", u.id, err)
 	}
 	if err := put(ctx, u.store.index, indexPrefix+u.id+indexSuffix, data); err != nil {
-		return Entry{}, errors.Join(fmt.Errorf("commit the index entry of bundle %s: %w", u.id, err), u.store.Remove(context.WithoutCancel(ctx), u.id))
+		return Entry{}, errors.Join(fmt.Errorf("commit the index entry of bundle %s: %w", u.id, err),
+			u.store.Remove(context.WithoutCancel(ctx), u.id))
 	}
 	return entry, nil
 }

@@ -54,7 +54,8 @@ func Detect(mountinfo io.Reader) (Host, error) {
 		return Host{}, fmt.Errorf("read the mounts of this host: %w", err)
 	}
 	if len(host.Hierarchies) == 0 {
-		return Host{}, errors.New("no cgroup file system is mounted on this host: expected cgroup2 at /sys/fs/cgroup, or cgroup v1 hierarchies below it; mount them (a systemd host does) and try again")
+		return Host{}, errors.New("no cgroup file system is mounted on this host: expected cgroup2 at /sys/fs/cgroup, or cgroup v1 hierarchies " +
+			"below it; mount them (a systemd host does) and try again")
 	}
 	return host, nil
 }
@@ -83,7 +84,8 @@ func controllersOf(superOptions string) []string {
 	var controllers []string
 	for _, option := range strings.Split(superOptions, ",") {
 		switch {
-		case option == "rw", option == "ro", option == "xattr", option == "noprefix", option == "clone_children", strings.HasPrefix(option, "release_agent="):
+		case option == "rw", option == "ro", option == "xattr", option == "noprefix", option == "clone_children", strings.HasPrefix(option,
+			"release_agent="):
 		default:
 			controllers = append(controllers, option)
 		}
@@ -317,7 +319,8 @@ func (h Host) freezer() (Hierarchy, error) {
 			return hierarchy, nil
 		}
 	}
-	return Hierarchy{}, errors.New("this host can freeze nothing: expected cgroup v2 or the v1 controller freezer, found neither; mount one of them")
+	return Hierarchy{}, errors.New(
+		"this host can freeze nothing: expected cgroup v2 or the v1 controller freezer, found neither; mount one of them")
 }
 
 // Freeze stops every process of the group and below and returns when the kernel says that all have stopped.
@@ -390,8 +393,8 @@ func (h Host) kill(path string, members []int) {
 	}
 }
 
-// signal kills members of the group. A number of a process may be another's by the time that it is used: so each process is held by a descriptor first,
-// and is killed only if the group has it still.
+// signal kills members of the group. A number of a process may be another's by the time that it is used: so each process is held by a
+// descriptor first, and is killed only if the group has it still.
 func (h Host) signal(path string, members []int) {
 	held := map[int]int{}
 	for _, pid := range members {

@@ -104,7 +104,8 @@ func TestDetect(t *testing.T) {
 			}
 		})
 	}
-	if _, err := Detect(strings.NewReader("1 2 3:4 / / rw - ext4 /dev/vda rw\n")); err == nil || !strings.Contains(err.Error(), "no cgroup file system") {
+	if _, err := Detect(strings.NewReader("1 2 3:4 / / rw - ext4 /dev/vda rw\n")); err == nil ||
+		!strings.Contains(err.Error(), "no cgroup file system") {
 		t.Errorf("a host without control groups: %v", err)
 	}
 }

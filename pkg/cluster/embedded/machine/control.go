@@ -81,7 +81,8 @@ func (c *control) status(w http.ResponseWriter, _ *http.Request) {
 		http.Error(w, err.Error(), http.StatusInternalServerError)
 		return
 	}
-	_ = json.NewEncoder(w).Encode(Status{BootID: strings.TrimSpace(string(bootID)), Services: c.supervisor.statuses()}) // the asker may be gone
+	// the asker may be gone
+	_ = json.NewEncoder(w).Encode(Status{BootID: strings.TrimSpace(string(bootID)), Services: c.supervisor.statuses()})
 }
 
 func (c *control) add(r *http.Request) error {
@@ -129,8 +130,8 @@ func NewRemote(pid int) Remote {
 	return Remote{client: &http.Client{Transport: &http.Transport{DialContext: dial, DisableKeepAlives: true}}}
 }
 
-// OpenSocket opens a socket inside a running machine, whose init runs as process pid of the host, as a file to be connected to by its name in /proc/self/fd.
-// What pods left in its place, such as a link to a socket of the host, is refused.
+// OpenSocket opens a socket inside a running machine, whose init runs as process pid of the host, as a file to be connected to by its
+// name in /proc/self/fd. What pods left in its place, such as a link to a socket of the host, is refused.
 func OpenSocket(pid int, path string) (*os.File, error) {
 	root, err := unix.Open(fmt.Sprintf("/proc/%d/root", pid), unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {

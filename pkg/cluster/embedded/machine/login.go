@@ -107,7 +107,7 @@ func (l *login) watch(lock *os.File) {
 	}
 }
 
-// prepareForShutdown tells everybody and waits for those who hold a lock.
+// prepareForShutdown notifies everybody and waits for those who hold a lock.
 func (l *login) prepareForShutdown() {
 	l.mu.Lock()
 	conn := l.conn

@@ -14,7 +14,8 @@ import (
 )
 
 // recorded is /proc/PID/stat of a program whose name holds blanks and parentheses.
-const recorded = "4321 (tmux: (server) x) S 1 4321 4321 0 -1 4194560 1234 0 0 0 12 34 0 0 20 0 1 0 987654 9015296 1024 18446744073709551615 1 1 0 0 0 0 0 4096 16386 0 0 0 17 1 0 0 0 0 0 0 0 0 0 0 0 0 0\n"
+const recorded = "4321 (tmux: (server) x) S 1 4321 4321 0 -1 4194560 1234 0 0 0 12 34 0 0 20 0 1 0 987654 9015296 1024 " +
+	"18446744073709551615 1 1 0 0 0 0 0 4096 16386 0 0 0 17 1 0 0 0 0 0 0 0 0 0 0 0 0 0\n"
 
 func TestParseStat(t *testing.T) {
 	t.Parallel()
@@ -145,7 +146,8 @@ func TestOnlyThatVeryProcessIsKilled(t *testing.T) {
 	}
 	former := itself
 	former.StartTime--
-	for name, p := range map[string]Process{"a former one of the number": former, "no process": {}, "a number that nobody has": {PID: 1 << 22, HostBoot: itself.HostBoot}} {
+	for name, p := range map[string]Process{"a former one of the number": former, "no process": {},
+		"a number that nobody has": {PID: 1 << 22, HostBoot: itself.HostBoot}} {
 		if err := p.Kill(); err != nil || !itself.Alive() {
 			t.Errorf("%s: %v; the process lives on: %v", name, err, itself.Alive())
 		}
@@ -168,7 +170,8 @@ func TestOpenSocketFollowsNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = listener.Close() }()
-	if err := errors.Join(os.Symlink(path, filepath.Join(directory, "link")), os.Symlink(directory, filepath.Join(directory, "way")), os.WriteFile(filepath.Join(directory, "file"), nil, 0o600)); err != nil {
+	if err := errors.Join(os.Symlink(path, filepath.Join(directory, "link")), os.Symlink(directory, filepath.Join(directory, "way")),
+		os.WriteFile(filepath.Join(directory, "file"), nil, 0o600)); err != nil {
 		t.Fatal(err)
 	}
 	socket, err := OpenSocket(os.Getpid(), path)

@@ -32,8 +32,8 @@ func fixedSysctls() map[string]string {
 
 // makeRoot builds the machine's root on its disk and moves into it; of the host only what the spec names remains visible.
 //
-// Pods write to the disk, and may have left links on it. So what is to be shown of the host is opened first, then the disk becomes the root, and
-// only then anything on it is made, written or mounted on: from inside a link leads nowhere but to the disk itself.
+// Pods write to the disk, and may have left links on it. So what is to be shown of the host is opened first, then the disk becomes the
+// root, and only then anything on it is made, written or mounted on: from inside a link leads nowhere but to the disk itself.
 func makeRoot(spec Spec) error {
 	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
 		return fmt.Errorf("part the machine's mounts from the host's: %w", err)
@@ -112,7 +112,8 @@ func openHost(spec Spec) (*view, error) {
 // openSystem opens the host's programs and libraries. Where /bin and the like are links into /usr they are links here too.
 func (v *view) openSystem() error {
 	paths := []string{"/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32"}
-	for _, name := range []string{"passwd", "group", "nsswitch.conf", "protocols", "services", "ssl", "ca-certificates", "alternatives", "ld.so.cache", "ld.so.conf", "ld.so.conf.d", "localtime", "iproute2"} {
+	for _, name := range []string{"passwd", "group", "nsswitch.conf", "protocols", "services", "ssl", "ca-certificates", "alternatives",
+		"ld.so.cache", "ld.so.conf", "ld.so.conf.d", "localtime", "iproute2"} {
 		paths = append(paths, filepath.Join("/etc", name))
 	}
 	for _, path := range paths {
@@ -135,8 +136,8 @@ func (v *view) openSystem() error {
 // groupRoot is where control groups are on a host and in a machine.
 const groupRoot = "/sys/fs/cgroup"
 
-// openGroups opens the control groups. The machine sees those of the whole host, since the names that the kernel tells of its processes begin at
-// their root, but only its own group and what is below it can be written to.
+// openGroups opens the control groups. The machine sees those of the whole host, since the names that the kernel tells of its processes
+// begin at their root, but only its own group and what is below it can be written to.
 func (v *view) openGroups(spec Spec) error {
 	all, err := openPath(groupRoot, groupRoot, false)
 	if err != nil {
@@ -200,7 +201,8 @@ func (h hostPath) show() error {
 func (h hostPath) attach() error {
 	defer func() { _ = unix.Close(h.tree) }() // it hangs in the machine's root now
 	if !h.writable {
-		if err := unix.MountSetattr(h.tree, "", unix.AT_EMPTY_PATH|unix.AT_RECURSIVE, &unix.MountAttr{Attr_set: unix.MOUNT_ATTR_RDONLY}); err != nil {
+		if err := unix.MountSetattr(h.tree, "", unix.AT_EMPTY_PATH|unix.AT_RECURSIVE,
+			&unix.MountAttr{Attr_set: unix.MOUNT_ATTR_RDONLY}); err != nil {
 			return fmt.Errorf("make %s read-only: %w", h.target, err)
 		}
 	}
@@ -230,8 +232,8 @@ func makeReadOnly(target string) error {
 	return nil
 }
 
-// makeMountPoint makes the file or directory that something is mounted on. A link in its place, or anything of another kind, goes: something
-// of a former life of the machine has left it.
+// makeMountPoint makes the file or directory that something is mounted on. A link in its place, or anything of another kind, goes:
+// something of a former life of the machine has left it.
 func makeMountPoint(target string, directory bool) error {
 	if info, err := os.Lstat(target); err == nil && (directory && !info.IsDir() || !directory && !info.Mode().IsRegular()) {
 		if err := os.RemoveAll(target); err != nil {
@@ -293,7 +295,8 @@ func mountKernel(v *view, _ Spec) error {
 	if err := unix.Mount(filepath.Join(proc, "sys/net"), filepath.Join(sysctls, "net"), "", unix.MS_BIND, ""); err != nil {
 		return fmt.Errorf("leave the network's settings writable: %w", err)
 	}
-	if err := unix.MountSetattr(unix.AT_FDCWD, filepath.Join(sysctls, "net"), 0, &unix.MountAttr{Attr_clr: unix.MOUNT_ATTR_RDONLY}); err != nil {
+	if err := unix.MountSetattr(unix.AT_FDCWD, filepath.Join(sysctls, "net"), 0,
+		&unix.MountAttr{Attr_clr: unix.MOUNT_ATTR_RDONLY}); err != nil {
 		return fmt.Errorf("leave the network's settings writable: %w", err)
 	}
 	if _, err := os.Stat(v.null.target); err != nil {
@@ -358,7 +361,8 @@ func mountDevices(v *view, _ Spec) error {
 	if err := mountNew("mqueue", filepath.Join(dev, "mqueue"), "", 0o755); err != nil {
 		return err
 	}
-	for link, target := range map[string]string{"ptmx": "pts/ptmx", "fd": "/proc/self/fd", "stdin": "/proc/self/fd/0", "stdout": "/proc/self/fd/1", "stderr": "/proc/self/fd/2"} {
+	for link, target := range map[string]string{"ptmx": "pts/ptmx", "fd": "/proc/self/fd", "stdin": "/proc/self/fd/0",
+		"stdout": "/proc/self/fd/1", "stderr": "/proc/self/fd/2"} {
 		if err := os.Symlink(target, filepath.Join(dev, link)); err != nil {
 			return err
 		}

@@ -147,8 +147,8 @@ func contents(t *testing.T, directory string) map[string]string {
 	return found
 }
 
-// A pod that can write to its node's disk leaves links there; the next boot of the machine, as root, must follow none of them to the host. And a
-// machine writes to its own control groups alone.
+// A pod that can write to its node's disk leaves links there; the next boot of the machine, as root, must follow none of them to the
+// host. And a machine writes to its own control groups alone.
 func TestTheRootIsMadeFromInside(t *testing.T) {
 	if os.Geteuid() != 0 {
 		if os.Getenv("SPARKCHAOS_CLUSTER_TESTS") != "" {
@@ -175,10 +175,11 @@ func TestTheRootIsMadeFromInside(t *testing.T) {
 		t.Fatal("no hierarchy of control groups is below " + groupRoot)
 	}
 	for name, links := range map[string]map[string]string{
-		"a new disk":           {},
-		"files":                {"etc/hostname": "host/passwd", "etc/passwd": "host/made", "usr/x": "host/passwd"},
-		"directories":          {"etc": "host", "var": "host", "srv/shared": "host", "run": "host", "dev": "host", "usr": "host", "tmp": "host"},
-		"what holds the files": {"etc/kubernetes": "host", "var/log": "host", "sys": "host", "proc": "host", "bin": "host", "opt": "host", "srv": "host"},
+		"a new disk":  {},
+		"files":       {"etc/hostname": "host/passwd", "etc/passwd": "host/made", "usr/x": "host/passwd"},
+		"directories": {"etc": "host", "var": "host", "srv/shared": "host", "run": "host", "dev": "host", "usr": "host", "tmp": "host"},
+		"what holds the files": {"etc/kubernetes": "host", "var/log": "host", "sys": "host", "proc": "host", "bin": "host", "opt": "host",
+			"srv": "host"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			base := t.TempDir()
@@ -197,8 +198,9 @@ func TestTheRootIsMadeFromInside(t *testing.T) {
 			before := contents(t, filepath.Join(base, "host"))
 			spec := Spec{
 				Name: "machine-1", Disk: disk, Cgroup: group,
-				Mounts: []Mount{{Source: filepath.Join(base, "shared"), Target: "/srv/shared"}, {Source: filepath.Join(base, "shared"), Target: "/opt/tools/bin"}},
-				Files:  map[string]string{"/etc/hostname": "machine-1\n", "/etc/kubernetes/kubelet.kubeconfig": "secret", "/var/lib/x/y": "z"},
+				Mounts: []Mount{{Source: filepath.Join(base, "shared"), Target: "/srv/shared"},
+					{Source: filepath.Join(base, "shared"), Target: "/opt/tools/bin"}},
+				Files: map[string]string{"/etc/hostname": "machine-1\n", "/etc/kubernetes/kubelet.kubeconfig": "secret", "/var/lib/x/y": "z"},
 			}
 			found, err := asMachine(t, spec)
 			if diff := cmp.Diff(before, contents(t, filepath.Join(base, "host"))); diff != "" {
@@ -214,7 +216,8 @@ func TestTheRootIsMadeFromInside(t *testing.T) {
 			want := inside{
 				Host: "lstat " + base + ": no such file or directory", Hostname: "machine-1\n", Shared: "by all", Null: true,
 				Groups: map[string]string{
-					"own": strings.Repeat(" made", hierarchies), "parent": strings.Repeat(" read-only", hierarchies), "root": strings.Repeat(" read-only", hierarchies),
+					"own": strings.Repeat(" made", hierarchies), "parent": strings.Repeat(" read-only", hierarchies),
+					"root": strings.Repeat(" read-only", hierarchies),
 				},
 			}
 			if diff := cmp.Diff(want, found); diff != "" {
@@ -230,9 +233,11 @@ func TestOwnGroupsInEveryLayout(t *testing.T) {
 		mounts []string
 		want   []string
 	}{
-		"v2":        {[]string{"/sys/fs/cgroup"}, []string{"/sys/fs/cgroup/sparkchaos/c/n"}},
-		"v1":        {[]string{"/sys/fs/cgroup/memory", "/sys/fs/cgroup/cpu,cpuacct"}, []string{"/sys/fs/cgroup/cpu,cpuacct/sparkchaos/c/n", "/sys/fs/cgroup/memory/sparkchaos/c/n"}},
-		"hybrid":    {[]string{"/sys/fs/cgroup/unified", "/sys/fs/cgroup/pids"}, []string{"/sys/fs/cgroup/pids/sparkchaos/c/n", "/sys/fs/cgroup/unified/sparkchaos/c/n"}},
+		"v2": {[]string{"/sys/fs/cgroup"}, []string{"/sys/fs/cgroup/sparkchaos/c/n"}},
+		"v1": {[]string{"/sys/fs/cgroup/memory", "/sys/fs/cgroup/cpu,cpuacct"},
+			[]string{"/sys/fs/cgroup/cpu,cpuacct/sparkchaos/c/n", "/sys/fs/cgroup/memory/sparkchaos/c/n"}},
+		"hybrid": {[]string{"/sys/fs/cgroup/unified", "/sys/fs/cgroup/pids"},
+			[]string{"/sys/fs/cgroup/pids/sparkchaos/c/n", "/sys/fs/cgroup/unified/sparkchaos/c/n"}},
 		"elsewhere": {[]string{"/mnt/cgroup", "/sys/fs/cgroup2"}, nil},
 	} {
 		var host cgroup.Host

@@ -64,7 +64,8 @@ func ParseAuthority(pair KeyPair) (*Authority, error) {
 	certBlock, _ := pem.Decode(pair.Cert)
 	keyBlock, _ := pem.Decode(pair.Key)
 	if certBlock == nil || keyBlock == nil {
-		return nil, errors.New("the cluster's authority is not PEM: its files were changed by another hand; `sparkchaos cluster down` and `up` make new ones")
+		return nil, errors.New(
+			"the cluster's authority is not PEM: its files were changed by another hand; `sparkchaos cluster down` and `up` make new ones")
 	}
 	cert, err := x509.ParseCertificate(certBlock.Bytes)
 	if err != nil {

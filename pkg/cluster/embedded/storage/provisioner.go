@@ -50,7 +50,8 @@ type Provisioner struct {
 var _ controller.Provisioner = Provisioner{}
 
 // Provision makes a directory that pods of any user can write to and the volume that points to it.
-func (p Provisioner) Provision(_ context.Context, options controller.ProvisionOptions) (*corev1.PersistentVolume, controller.ProvisioningState, error) {
+func (p Provisioner) Provision(_ context.Context, options controller.ProvisionOptions) (*corev1.PersistentVolume,
+	controller.ProvisioningState, error) {
 	volume := &corev1.PersistentVolume{
 		ObjectMeta: metav1.ObjectMeta{Name: options.PVName},
 		Spec: corev1.PersistentVolumeSpec{
@@ -66,12 +67,14 @@ func (p Provisioner) Provision(_ context.Context, options controller.ProvisionOp
 		volume.Spec.HostPath = &corev1.HostPathVolumeSource{Path: filepath.Join(SharedDirectory, options.PVName)}
 	case PlaceNode:
 		if options.SelectedNodeName == "" {
-			return nil, controller.ProvisioningFinished, fmt.Errorf("volume %s is to be on one node, but none was selected: the storage class %s needs volumeBindingMode WaitForFirstConsumer", options.PVName, options.StorageClass.Name)
+			return nil, controller.ProvisioningFinished, fmt.Errorf("volume %s is to be on one node, but none was selected: the storage class %s "+
+				"needs volumeBindingMode WaitForFirstConsumer", options.PVName, options.StorageClass.Name)
 		}
 		volume.Spec.Local = &corev1.LocalVolumeSource{Path: filepath.Join(NodeDirectory, options.PVName)}
 		volume.Spec.NodeAffinity = onlyOn(options.SelectedNodeName)
 	default:
-		return nil, controller.ProvisioningFinished, fmt.Errorf("storage class %s has %s=%q: expected %s or %s", options.StorageClass.Name, PlaceParameter, place, PlaceShared, PlaceNode)
+		return nil, controller.ProvisioningFinished, fmt.Errorf("storage class %s has %s=%q: expected %s or %s", options.StorageClass.Name,
+			PlaceParameter, place, PlaceShared, PlaceNode)
 	}
 	if err := p.onDisk(volume, makeOpen); err != nil {
 		return nil, controller.ProvisioningFinished, fmt.Errorf("make the directory of volume %s: %w", options.PVName, err)
@@ -133,7 +136,8 @@ func nodeOf(volume *corev1.PersistentVolume) (string, error) {
 
 func onlyOn(node string) *corev1.VolumeNodeAffinity {
 	return &corev1.VolumeNodeAffinity{Required: &corev1.NodeSelector{NodeSelectorTerms: []corev1.NodeSelectorTerm{{
-		MatchExpressions: []corev1.NodeSelectorRequirement{{Key: corev1.LabelHostname, Operator: corev1.NodeSelectorOpIn, Values: []string{node}}},
+		MatchExpressions: []corev1.NodeSelectorRequirement{{Key: corev1.LabelHostname, Operator: corev1.NodeSelectorOpIn,
+			Values: []string{node}}},
 	}}}}
 }
 

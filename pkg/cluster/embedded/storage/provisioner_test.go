@@ -20,8 +20,9 @@ func options(place, node string) controller.ProvisionOptions {
 	return controller.ProvisionOptions{
 		PVName:           "pvc-1",
 		SelectedNodeName: node,
-		StorageClass:     &storagev1.StorageClass{ObjectMeta: metav1.ObjectMeta{Name: "class"}, Parameters: map[string]string{PlaceParameter: place}},
-		PVC:              &corev1.PersistentVolumeClaim{Spec: corev1.PersistentVolumeClaimSpec{AccessModes: []corev1.PersistentVolumeAccessMode{corev1.ReadWriteMany}}},
+		StorageClass: &storagev1.StorageClass{ObjectMeta: metav1.ObjectMeta{Name: "class"},
+			Parameters: map[string]string{PlaceParameter: place}},
+		PVC: &corev1.PersistentVolumeClaim{Spec: corev1.PersistentVolumeClaimSpec{AccessModes: []corev1.PersistentVolumeAccessMode{corev1.ReadWriteMany}}},
 	}
 }
 
@@ -93,7 +94,8 @@ func TestWhatCannotBeProvisionedIsNamed(t *testing.T) {
 // A pod can replace what is on its node's disk by links: nothing beyond the disk is removed, made or opened to all.
 func TestNoLinkLeadsOutOfADisk(t *testing.T) {
 	t.Parallel()
-	for name, link := range map[string]string{"the directory of the volumes": NodeDirectory, "its parent": filepath.Dir(NodeDirectory), "the volume": filepath.Join(NodeDirectory, "pvc-1")} {
+	for name, link := range map[string]string{"the directory of the volumes": NodeDirectory, "its parent": filepath.Dir(NodeDirectory),
+		"the volume": filepath.Join(NodeDirectory, "pvc-1")} {
 		root := t.TempDir()
 		victim, disk := filepath.Join(root, "victim"), filepath.Join(root, "disks/worker-2")
 		kept := []string{filepath.Join(victim, "pvc-1/file"), filepath.Join(victim, "volumes/pvc-1/file"), filepath.Join(victim, "file")}
