@@ -102,5 +102,6 @@ func readerSettings(l Launch, extensions []Extension) map[string]string {
 	s["spark.master"] = fmt.Sprintf("local[%d]", readerCores)
 	s["spark.app.name"] = l.Workload.Application.Name + "-outputs"
 	s["spark.sql.shuffle.partitions"] = "8" // of one JVM
+	s["spark.log.level"] = "ERROR"          // container runtimes may put a line of the log into a long one of what the reader tells
 	return s
 }
