@@ -22,8 +22,13 @@ const RoleOutputReader = "outputReader"
 // OutputTimeout is how long reading the outputs of an application may take.
 const OutputTimeout = 10 * time.Minute
 
-// OutputMark begins each line of the reader's log that tells of an output, as JSON.
-const OutputMark = "SPARKCHAOS-OUTPUT "
+// OutputMark begins each line of the reader's log that tells of an output: a part of a JSON object. It is followed by OutputMore where the next
+// marked line goes on, and by OutputLast at the last part. A runtime cuts long lines, and what the pod writes to its other stream gets between.
+const (
+	OutputMark = "SPARKCHAOS-OUTPUT "
+	OutputMore = "+"
+	OutputLast = "."
+)
 
 // OutputReaderName is the name of that pod, of the ConfigMap with its jar, and of the volume of that.
 const OutputReaderName = "output-reader"

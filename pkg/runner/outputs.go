@@ -143,16 +143,22 @@ func (s *session) readerLog(ctx context.Context) (string, error) {
 // parseOutputs returns what a reader's log tells of the outputs, in their order, and the last lines of all else in it.
 func parseOutputs(log string) (read []history.OutputData, tail string) {
 	var other []string
+	var told strings.Builder
 	for line := range strings.Lines(log) {
-		line = strings.TrimSpace(line)
-		told, marked := strings.CutPrefix(line, launcher.OutputMark)
+		part, marked := strings.CutPrefix(strings.TrimRight(line, "\r\n"), launcher.OutputMark)
 		if !marked {
-			if line != "" {
+			if line = strings.TrimSpace(line); line != "" {
 				other = append(other, line)
 			}
 			continue
 		}
-		read = append(read, parseOutput(told))
+		if more, goesOn := strings.CutPrefix(part, launcher.OutputMore); goesOn {
+			told.WriteString(more)
+			continue
+		}
+		told.WriteString(strings.TrimPrefix(part, launcher.OutputLast))
+		read = append(read, parseOutput(told.String()))
+		told.Reset()
 	}
 	last := other[max(0, len(other)-tailLines):]
 	if i := slices.IndexFunc(other, func(line string) bool { return strings.HasPrefix(line, "Exception in thread") }); i >= 0 {

@@ -56,10 +56,20 @@ class OutputReaderTest {
     ByteArrayOutputStream out = new ByteArrayOutputStream();
     OutputReader.read(spark, outputs, new PrintStream(out, true, StandardCharsets.UTF_8));
     List<JsonNode> all = new ArrayList<>();
+    StringBuilder told = new StringBuilder();
     for (String line : out.toString(StandardCharsets.UTF_8).split("\n")) {
       assertTrue(line.startsWith(OutputReader.MARK), line);
-      all.add(new ObjectMapper().readTree(line.substring(OutputReader.MARK.length())));
+      assertTrue(line.length() < OutputReader.PART + 100, line);
+      String part = line.substring(OutputReader.MARK.length());
+      told.append(part.substring(1));
+      if (part.startsWith(OutputReader.LAST)) {
+        all.add(new ObjectMapper().readTree(told.toString()));
+        told.setLength(0);
+      } else {
+        assertTrue(part.startsWith(OutputReader.MORE), line);
+      }
     }
+    assertEquals(0, told.length());
     return all;
   }
 
