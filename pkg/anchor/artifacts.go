@@ -8,8 +8,7 @@ import (
 )
 
 func driverInitializingKind() Kind {
-	return kindOf("driverInitializing", "A driver's pod begins to fetch its artifacts from the staging server, before its container starts.",
-		toStart, None{},
+	return kindOf("driverInitializing", "A driver's pod begins to fetch its artifacts from the staging server, before its container starts.", toStart, None{},
 		func(None) string { return "the driver begins to fetch its artifacts" },
 		func(None) Anchor { return driverInitializing{} })
 }

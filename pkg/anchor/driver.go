@@ -23,8 +23,7 @@ func (driverRunning) Reached(m *model.Model, since int64) (bool, []int64) {
 func (driverRunning) Seen(m *model.Model, _ int64) string { return tell(m) }
 
 func driverRescheduledKind() Kind {
-	return kindOf("driverRescheduled", "A new incarnation's driver pod is Running on another node than the incarnation before; Pending does "+
-		"not count.", toNotice, None{},
+	return kindOf("driverRescheduled", "A new incarnation's driver pod is Running on another node than the incarnation before; Pending does not count.", toNotice, None{},
 		func(None) string { return "the driver is running again on another node" },
 		func(None) Anchor { return driverRescheduled{} })
 }

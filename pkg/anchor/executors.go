@@ -10,14 +10,12 @@ import (
 
 // ExecutorsRegisteredArgs are the arguments of executorsRegistered.
 type ExecutorsRegisteredArgs struct {
-	AtLeast int `json:"atLeast" min:"1" max:"1000000"` // how many
-	// the driver's life, counted from 1, before which nothing counts; absent: any
-	Incarnation int `json:"incarnation,omitempty" min:"1" max:"1000000"`
+	AtLeast     int `json:"atLeast" min:"1" max:"1000000"`               // how many
+	Incarnation int `json:"incarnation,omitempty" min:"1" max:"1000000"` // the driver's life, counted from 1, before which nothing counts; absent: any
 }
 
 func executorsRegisteredKind() Kind {
-	return kindOf("executorsRegistered", "At least so many executors are registered with the live incarnation's driver.", toStart,
-		ExecutorsRegisteredArgs{AtLeast: 1},
+	return kindOf("executorsRegistered", "At least so many executors are registered with the live incarnation's driver.", toStart, ExecutorsRegisteredArgs{AtLeast: 1},
 		func(a ExecutorsRegisteredArgs) string {
 			words := fmt.Sprintf("at least %s registered", plural(a.AtLeast, "executor is", "executors are"))
 			if a.Incarnation > 1 {

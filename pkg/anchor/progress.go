@@ -14,8 +14,7 @@ type StageRunningArgs struct {
 }
 
 func stageRunningKind() Kind {
-	return kindOf("stageRunning", "A stage was submitted by the live incarnation's driver and is not completed.", toProgress,
-		StageRunningArgs{},
+	return kindOf("stageRunning", "A stage was submitted by the live incarnation's driver and is not completed.", toProgress, StageRunningArgs{},
 		func(a StageRunningArgs) string {
 			if a.Stage == nil {
 				return "a stage is running"
@@ -74,8 +73,7 @@ func tasksCompletedKind() Kind {
 }
 
 func batchCompletedKind() Kind {
-	return kindOf("batchCompleted", "At least so many streaming batches have completed, of all incarnations together.", toProgress,
-		AtLeast{AtLeast: 1},
+	return kindOf("batchCompleted", "At least so many streaming batches have completed, of all incarnations together.", toProgress, AtLeast{AtLeast: 1},
 		func(a AtLeast) string {
 			return fmt.Sprintf("at least %s completed", plural(a.AtLeast, "batch has", "batches have"))
 		},

@@ -11,10 +11,8 @@ const (
 
 // ShuffleService is Spark's external shuffle service, one on each node: it serves an executor's map output when the executor is gone.
 type ShuffleService struct {
-	Enabled bool `json:"enabled,omitempty"` // false (default): map output goes with its executor
-	// where the service notes whose files it serves: node (default), on the node's disk; container: lost when the service's pod is, known to
-	// be bad
-	LocalDirectory string `json:"localDirectory,omitempty" enum:"node|container"`
+	Enabled        bool   `json:"enabled,omitempty"`                              // false (default): map output goes with its executor
+	LocalDirectory string `json:"localDirectory,omitempty" enum:"node|container"` // where the service notes whose files it serves: node (default), on the node's disk; container: lost when the service's pod is, known to be bad
 }
 
 func shuffleService() component {

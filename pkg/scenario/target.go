@@ -18,8 +18,7 @@ func roles() []string { return append([]string{OfDriver, OfExecutor}, ComponentR
 // NodeSelector says which node a fault strikes: the one that carries a pod of the application at the moment
 // of the injection ({of: driver}, {of: executor, index: 0}), or one by its name ({name: worker-2}).
 type NodeSelector struct {
-	// Of is driver or executor, of the live incarnation, or stagingServer, shuffleService or manifest/NAME, the first by its pod's name: the
-	// node on which that pod runs.
+	// Of is driver or executor, of the live incarnation, or stagingServer, shuffleService or manifest/NAME, the first by its pod's name: the node on which that pod runs.
 	Of string `json:"of,omitempty" words:"role" also:"^manifest/[a-z0-9]([-.a-z0-9]*[a-z0-9])?$"`
 	// Index counts the live incarnation's executors from 0, in the order of their executor ids. Absent: the plan chooses by its seed.
 	Index *int `json:"index,omitempty" min:"0" max:"999"`
@@ -32,8 +31,7 @@ type NodeSelector struct {
 // PodSelector says which pod of the workload a fault strikes: {of: driver}, {of: executor, index: 0}, {of: shuffleService,
 // beside: executor}, or one by name.
 type PodSelector struct {
-	// Of is driver or executor, of the live incarnation, or stagingServer, shuffleService or manifest/NAME (of the workload's manifests),
-	// the first by its pod's name.
+	// Of is driver or executor, of the live incarnation, or stagingServer, shuffleService or manifest/NAME (of the workload's manifests), the first by its pod's name.
 	Of string `json:"of,omitempty" words:"role" also:"^manifest/[a-z0-9]([-.a-z0-9]*[a-z0-9])?$"`
 	// Beside is driver or executor: of several staging servers or shuffle services, the one on the same node as that pod.
 	Beside string `json:"beside,omitempty" enum:"driver|executor"`
