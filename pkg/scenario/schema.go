@@ -19,11 +19,20 @@ const durationPattern = `^([0-9]+(\.[0-9]*)?(h|m|s|ms|us|ns))+$`
 // spanPattern is a duration or a range of two.
 const spanPattern = `^([0-9]+(\.[0-9]*)?(h|m|s|ms|us|ns))+(\.\.([0-9]+(\.[0-9]*)?(h|m|s|ms|us|ns))+)?$`
 
+// joined returns comments with their lines joined: where a comment is wrapped is no business of those who read the schema.
+func joined(comments map[string]string) map[string]string {
+	all := make(map[string]string, len(comments))
+	for name, comment := range comments {
+		all[name] = strings.ReplaceAll(comment, "\n", " ")
+	}
+	return all
+}
+
 // JSONSchema returns the JSON Schema of scenario files, from the types of this package and the catalogue. comments
 // holds the types' Go comments as jsonschema.Reflector.AddGoComments collects them; they become descriptions.
 // What a schema cannot say (references between faults, contradictions) only Load finds.
 func JSONSchema(catalogue Catalogue, comments map[string]string) ([]byte, error) {
-	g := schemaGenerator{catalogue: catalogue, comments: comments}
+	g := schemaGenerator{catalogue: catalogue, comments: joined(comments)}
 	var defaults Scenario
 	Default(&defaults)
 	root := g.object(reflect.TypeFor[Scenario](), reflect.ValueOf(defaults), reflect.ValueOf(Scenario{}))
