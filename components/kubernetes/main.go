@@ -60,8 +60,7 @@ func main() {
 		names = append(names, name)
 	}
 	slices.Sort(names)
-	fmt.Fprintf(os.Stderr, "usage: %s PROGRAM [ARGUMENT…], where PROGRAM is one of: %s\n", filepath.Base(os.Args[0]),
-		strings.Join(names, ", "))
+	fmt.Fprintf(os.Stderr, "usage: %s PROGRAM [ARGUMENT…], where PROGRAM is one of: %s\n", filepath.Base(os.Args[0]), strings.Join(names, ", "))
 	os.Exit(2)
 }
 

@@ -18,7 +18,7 @@ func TestMissingPrerequisitesAreNamedTogether(t *testing.T) {
 	}
 	for _, want := range []string{
 		"compiled with Go", "needy v1.0.0 needs a C compiler", "nocompiler", "needy v1.0.0 needs the development files of libnowhere",
-		"scripts/install-system-packages", "libseccomp-devel",
+		"sparkchaos setup", "libseccomp-devel",
 	} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("error lacks %q:\n%v", want, err)

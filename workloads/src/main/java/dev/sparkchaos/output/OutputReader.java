@@ -54,7 +54,7 @@ public final class OutputReader {
 
   /** A generator of JSON in which each character is one byte. */
   private static JsonGenerator generator(StringWriter text) throws IOException {
-    return new JsonFactory().createGenerator(text).enable(JsonGenerator.Feature.ESCAPE_NON_ASCII);
+    return new JsonFactory().createGenerator(text).setHighestNonEscapedChar(127);
   }
 
   /** The fingerprint of an output as JSON, or why there is none. */
