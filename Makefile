@@ -101,10 +101,6 @@ test-cluster: programs ## Run the tests that start clusters; needs root
 	SPARKCHAOS_CLUSTER_TESTS=$(CLUSTER_TESTS) SPARKCHAOS_RUNS=$(CURDIR)/$(BIN)/runs \
 	  $(GINKGO) --procs=$(PROCS) --label-filter='$(LABELS)' --json-report=suites.json $(SUITES)
 
-.PHONY: test-beside
-test-beside: ## Run test-example and test-kind-smoke, at once where there is memory for two clusters; needs root
-	@scripts/steps $(if $(filter 1,$(PROCS)),test-example test-kind-smoke,test-example+test-kind-smoke)
-
 .PHONY: test-example
 test-example: system-packages components images ## Run the suite in examples/ginkgo, as a team's own, on an embedded cluster; needs root
 	cd examples/ginkgo && go vet ./... && go test -v -count=1 -timeout 40m ./...
