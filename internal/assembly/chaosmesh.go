@@ -15,7 +15,7 @@ import (
 type chaosMesh struct {
 	*chaosmesh.Client
 	cluster cluster.Cluster
-	env     image.Env
+	cache   string
 	images  cluster.References
 	say     func(line string)
 }
@@ -23,7 +23,7 @@ type chaosMesh struct {
 var _ runner.ChaosMesh = chaosMesh{}
 
 // ChaosMeshOn returns a function that reaches Chaos Mesh on a cluster, whether it is installed there or not.
-func ChaosMeshOn(env image.Env, images cluster.References, say func(line string)) func(cluster.Cluster) (runner.ChaosMesh, error) {
+func ChaosMeshOn(cache string, images cluster.References, say func(line string)) func(cluster.Cluster) (runner.ChaosMesh, error) {
 	return func(c cluster.Cluster) (runner.ChaosMesh, error) {
 		config, err := c.RESTConfig()
 		if err != nil {
@@ -33,7 +33,7 @@ func ChaosMeshOn(env image.Env, images cluster.References, say func(line string)
 		if err != nil {
 			return nil, err
 		}
-		return chaosMesh{Client: client, cluster: c, env: env, images: images, say: say}, nil
+		return chaosMesh{Client: client, cluster: c, cache: cache, images: images, say: say}, nil
 	}
 }
 
@@ -64,12 +64,12 @@ func (m chaosMesh) host() cluster.ControlPlaneHost {
 
 // parts finds what the installation is made of, and brings its images to the nodes.
 func (m chaosMesh) parts(ctx context.Context) (chaosmesh.Parts, error) {
-	manager, err1 := components.LocateOnDemand(m.env.Cache, components.ChaosControllerManager)
+	manager, err1 := components.LocateOnDemand(m.cache, components.ChaosControllerManager)
 	if err1 != nil {
 		return chaosmesh.Parts{}, err1
 	}
-	chart, err1 := components.LocateData(m.env.Cache, components.ChaosControllerManager, "chart")
-	crds, err2 := components.LocateData(m.env.Cache, components.ChaosControllerManager, "crds")
+	chart, err1 := components.LocateData(m.cache, components.ChaosControllerManager, "chart")
+	crds, err2 := components.LocateData(m.cache, components.ChaosControllerManager, "crds")
 	if err := errors.Join(err1, err2); err != nil {
 		return chaosmesh.Parts{}, err
 	}
@@ -83,7 +83,7 @@ func (m chaosMesh) parts(ctx context.Context) (chaosmesh.Parts, error) {
 		build     func(context.Context, image.Env) (image.Archive, error)
 		reference *string
 	}{{image.ChaosMesh, &parts.Image}, {image.Pause, &parts.PauseImage}} {
-		archive, err := needed.build(ctx, m.env)
+		archive, err := needed.build(ctx, image.Env{Cache: m.cache})
 		if err != nil {
 			return parts, err
 		}

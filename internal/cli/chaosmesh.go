@@ -29,7 +29,7 @@ func newChaosMeshCommand(getenv func(string) string) *cobra.Command {
 			return nil, err
 		}
 		say := func(line string) { fmt.Fprintln(command.ErrOrStderr(), line) }
-		return assembly.ChaosMeshOn(assembly.ImagesOf(cache), assembly.ReferencesOf(provider), say)(c)
+		return assembly.ChaosMeshOn(cache, assembly.ReferencesOf(provider), say)(c)
 	}
 	group := newGroup("chaos-mesh", "Install, remove and inspect Chaos Mesh, which some faults need",
 		newChaosMeshInstallCommand(open), newChaosMeshUninstallCommand(open), newChaosMeshStatusCommand(open))

@@ -54,7 +54,7 @@ func New(source Source, s Settings) (*Testbed, error) {
 		Image: assembly.WorkloadImage(cache, s.Progress), Staging: assembly.CachedImage(image.Staging, cache, s.Progress),
 		WitnessJar: assembly.WitnessJar(cache, s.Progress),
 		Baselines:  filepath.Join(cache, "baselines"),
-		ChaosMesh:  assembly.ChaosMeshOn(assembly.ImagesOf(cache), assembly.ReferencesOf(clusters), s.say),
+		ChaosMesh:  assembly.ChaosMeshOn(cache, assembly.ReferencesOf(clusters), s.say),
 		Variable:   s.Allowances.variable(os.LookupEnv), Own: s.Words.Own,
 		Active: runner.ActiveRuns{Dir: filepath.Join(state, "runs")}, Progress: s.Progress, Version: assembly.Version(),
 	}
