@@ -2,7 +2,6 @@ package cli
 
 import (
 	"cmp"
-	"encoding/json"
 	"fmt"
 	"io"
 	"os"
@@ -12,7 +11,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/sparkchaos/sparkchaos"
 	"github.com/sparkchaos/sparkchaos/internal/table"
 	"github.com/sparkchaos/sparkchaos/internal/wording"
 	"github.com/sparkchaos/sparkchaos/pkg/check"
@@ -84,10 +82,7 @@ turn, and the measured difference is printed beside the predicted one. The exit 
 func printAdvice(out io.Writer, getenv func(string) string, output string, advice advise.Report, verdict check.RunVerdict,
 	info report.RunInfo) error {
 	if output == "json" {
-		encoder := json.NewEncoder(out)
-		encoder.SetEscapeHTML(false)
-		encoder.SetIndent("", "  ")
-		return encoder.Encode(advice)
+		return printJSON(out, advice)
 	}
 	if _, err := out.Write(report.AdviceText(advice, verdict, info, report.StyleFor(out, getenv))); err != nil {
 		return fmt.Errorf("print the advice: %w", err)
@@ -120,28 +115,10 @@ func prove(
 	if err != nil {
 		return err
 	}
-	ctx, show := command.Context(), newProgress(command.ErrOrStderr())
-	source, options, err := harness(command, getenv, flags.runFlags, show)
-	if err != nil {
-		return err
-	}
-	lab, err := sparkchaos.Reserve(ctx, source, options...)
-	if err != nil {
-		return refused(ctx, err, flags.wait)
-	}
-	defer func() { _ = lab.Close() }() // no run leaves anything to be removed by it
-	worst, runs := carryOutEach(command, getenv, lab, planned, 1, show)
-	if err := printProof(command.OutOrStdout(), chosen, runs); err != nil {
-		worst = worst.or(outcome{code: ExitError, err: err})
-	}
-	switch {
-	case ctx.Err() != nil:
-		return withCode(ExitInterrupted, worst.interrupted())
-	case worst.err != nil:
-		return withCode(worst.code, worst.err)
-	default:
-		return exitWith(worst.code)
-	}
+	flags.repeat = 1 // each of both sides is planned as often as it was asked for
+	return carryOutAll(command, getenv, planned, flags.runFlags, func(runs []report.Run) error {
+		return printProof(command.OutOrStdout(), chosen, runs)
+	})
 }
 
 // planBoth plans the runs without and with a change in turn.

@@ -1,8 +1,6 @@
 package cli
 
 import (
-	"encoding/json"
-
 	"github.com/spf13/cobra"
 
 	"github.com/sparkchaos/sparkchaos/pkg/report"
@@ -35,10 +33,7 @@ faults cost, settings, versions and machines. No cluster is needed. The exit cod
 				return err
 			}
 			if output == "json" {
-				encoder := json.NewEncoder(command.OutOrStdout())
-				encoder.SetEscapeHTML(false)
-				encoder.SetIndent("", "  ")
-				return encoder.Encode(comparison)
+				return printJSON(command.OutOrStdout(), comparison)
 			}
 			_, err = command.OutOrStdout().Write(comparison.Text())
 			return err

@@ -85,12 +85,17 @@ func loadRules(file string) (gate.Rules, error) {
 	return rules, withCode(ExitUsage, err)
 }
 
+// printJSON prints a value for a program to read, with the characters of HTML as they are.
+func printJSON(out io.Writer, value any) error {
+	encoder := json.NewEncoder(out)
+	encoder.SetEscapeHTML(false)
+	encoder.SetIndent("", "  ")
+	return encoder.Encode(value)
+}
+
 func printDecision(out io.Writer, d gate.Decision, output string) error {
 	if output == "json" {
-		encoder := json.NewEncoder(out)
-		encoder.SetEscapeHTML(false)
-		encoder.SetIndent("", "  ")
-		return encoder.Encode(d)
+		return printJSON(out, d)
 	}
 	for _, o := range d.Outcomes {
 		fmt.Fprintf(out, "%-13s  %s: %s\n", o.State, printable.Line(o.Rule), printable.Line(o.Figure))

@@ -68,7 +68,9 @@ In a step of GitHub Actions, where GITHUB_STEP_SUMMARY is set, the summary of th
 			if err != nil {
 				return err
 			}
-			return carryOutAll(command, getenv, planned, flags)
+			return carryOutAll(command, getenv, planned, flags, func(runs []report.Run) error {
+				return flags.reports.write(command.OutOrStdout(), getenv, runs)
+			})
 		},
 	}
 	f := command.Flags()
@@ -181,7 +183,10 @@ func planText(file, beside string, text []byte, flags runFlags) (plannedRun, err
 	return one, errors.Join(withCode(ExitUsage, flags.allowed.Check(p.Workload, one.beside)), assembly.CheckArtifacts(p.Workload, one.beside))
 }
 
-func carryOutAll(command *cobra.Command, getenv func(string) string, planned []plannedRun, flags runFlags) error {
+// carryOutAll runs plans on the cluster that the flags of a command mean, and has conclude tell of all runs.
+func carryOutAll(
+	command *cobra.Command, getenv func(string) string, planned []plannedRun, flags runFlags, conclude func([]report.Run) error,
+) error {
 	ctx, show := command.Context(), newProgress(command.ErrOrStderr())
 	source, options, err := harness(command, getenv, flags, show)
 	if err != nil {
@@ -194,7 +199,7 @@ func carryOutAll(command *cobra.Command, getenv func(string) string, planned []p
 	defer func() { _ = lab.Close() }() // no run leaves anything to be removed by it
 	defer sayKept(lab, flags.keepCluster, show)
 	worst, runs := carryOutEach(command, getenv, lab, planned, flags.repeat, show)
-	if err := flags.reports.write(command.OutOrStdout(), getenv, runs); err != nil {
+	if err := conclude(runs); err != nil {
 		worst = worst.or(outcome{code: ExitError, err: err})
 	}
 	switch {
