@@ -1,14 +1,9 @@
 package advise_test
 
 import (
-	"bytes"
 	"encoding/json"
-	"errors"
 	"flag"
-	"io"
-	"maps"
 	"path/filepath"
-	"strings"
 	"testing"
 	"time"
 
@@ -28,19 +23,7 @@ const corpus = "../../check/testdata"
 
 func observed(t *testing.T, content []byte) *model.Model {
 	t.Helper()
-	m := model.New(model.KeepTasks(func(history.RunData) bool { return true }))
-	reader := history.NewReader(bytes.NewReader(content))
-	var event history.Event
-	for {
-		err := reader.Next(&event)
-		if errors.Is(err, io.EOF) {
-			return m
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		m.Observe(&event)
-	}
+	return historytest.ObservedBytes(t, model.New(model.KeepTasks(func(history.RunData) bool { return true })), content)
 }
 
 func advised(t *testing.T, content []byte) advise.Report {
@@ -54,21 +37,13 @@ func advised(t *testing.T, content []byte) advise.Report {
 
 func TestRecordedHistories(t *testing.T) {
 	t.Parallel()
-	files, err := filepath.Glob(filepath.Join(corpus, "recorded", "*.ndjson.gz"))
-	if err != nil || len(files) == 0 {
-		t.Fatalf("%d files, %v", len(files), err)
-	}
-	for _, file := range files {
-		name := strings.TrimSuffix(filepath.Base(file), ".ndjson.gz")
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			report, err := json.MarshalIndent(advised(t, historytest.Unpack(t, file)), "", "  ")
-			if err != nil {
-				t.Fatal(err)
-			}
-			golden.Compare(t, filepath.Join("testdata", name+".json"), append(report, '\n'), *update)
-		})
-	}
+	historytest.EachRecorded(t, filepath.Join(corpus, "recorded"), func(t *testing.T, name string, content []byte) {
+		report, err := json.MarshalIndent(advised(t, content), "", "  ")
+		if err != nil {
+			t.Fatal(err)
+		}
+		golden.Compare(t, filepath.Join("testdata", name+".json"), append(report, '\n'), *update)
+	})
 }
 
 // A damaged history gives fewer delays, and never a negative one.
@@ -218,7 +193,6 @@ func TestChangesAreMadeInAScenario(t *testing.T) {
 	t.Parallel()
 	report := advised(t, bytesOf(t, executorLost(`{"conf":{}}`, 155*time.Second)))
 	s := &scenario.Scenario{}
-	before := maps.Clone(s.Spec.Workload.Conf)
 	for _, a := range report.Advices {
 		if a.Change.InScenario() {
 			a.Change.Apply(s)
@@ -228,7 +202,7 @@ func TestChangesAreMadeInAScenario(t *testing.T) {
 		"spark.network.timeout": scenario.Plain("20s"), "spark.network.timeoutInterval": scenario.Plain("2s"),
 		"spark.executor.heartbeatInterval": scenario.Plain("2s"),
 	}
-	if diff := cmp.Diff(want, s.Spec.Workload.Conf); diff != "" || len(before) != 0 {
+	if diff := cmp.Diff(want, s.Spec.Workload.Conf); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 }

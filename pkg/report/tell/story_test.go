@@ -49,18 +49,10 @@ func text(story tell.Story) string {
 
 func TestStoriesOfRecordedHistories(t *testing.T) {
 	t.Parallel()
-	files, err := filepath.Glob(filepath.Join(corpus, "recorded", "*.ndjson.gz"))
-	if err != nil || len(files) == 0 {
-		t.Fatalf("%d files, %v", len(files), err)
-	}
-	for _, file := range files {
-		name := strings.TrimSuffix(filepath.Base(file), ".ndjson.gz")
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			story, _ := told(t, historytest.Unpack(t, file))
-			golden.Compare(t, filepath.Join("testdata", name+".txt"), []byte(text(story)), *update)
-		})
-	}
+	historytest.EachRecorded(t, filepath.Join(corpus, "recorded"), func(t *testing.T, name string, content []byte) {
+		story, _ := told(t, content)
+		golden.Compare(t, filepath.Join("testdata", name+".txt"), []byte(text(story)), *update)
+	})
 }
 
 // Damaged and odd histories have stories, too: whole sentences, which cite events that exist.
