@@ -67,10 +67,10 @@ func adviceSentence(a advise.Advice) string {
 }
 
 // markdownAdvice writes why the recoveries took so long, and what would help; nothing if there is nothing to say.
-func markdownAdvice(out io.Writer, info RunInfo) error {
+func markdownAdvice(out io.Writer, info RunInfo) {
 	advice, known, err := Advice(info)
 	if err != nil || !known || len(advice.Delays) == 0 {
-		return nil // a plan that cannot be read is told by the verdict
+		return // the story has told of a history that cannot be read, and the verdict of such a plan
 	}
 	fmt.Fprintf(out, "\n## Why it took so long\n\n")
 	for _, d := range advice.Delays {
@@ -82,5 +82,4 @@ func markdownAdvice(out io.Writer, info RunInfo) error {
 	for i, a := range advice.Advices {
 		fmt.Fprintf(out, "%d. %s\n", i+1, markdown(adviceSentence(a)))
 	}
-	return nil
 }

@@ -34,9 +34,7 @@ func renderMarkdown(verdict check.RunVerdict, info RunInfo, _ Style) ([]byte, er
 	markdownInvariants(out, entries)
 	markdownFaults(out, entries)
 	markdownPhases(out, verdict)
-	if err := markdownAdvice(out, info); err != nil {
-		return nil, err
-	}
+	markdownAdvice(out, info)
 	markdownFailures(out, entries, info)
 	markdownRun(out, verdict, info)
 	return out.Bytes(), nil

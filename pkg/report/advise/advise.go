@@ -97,8 +97,8 @@ func Of(m *model.Model) (Report, error) {
 	if set.Cluster.Timing == "fast" {
 		report.Note = "The cluster has the timing fast: with Kubernetes' defaults (timing: production) a dead node is noticed ten times later."
 	}
-	for _, fault := range m.Landed() {
-		for _, part := range parts(newContext(m, set, fault)) {
+	for _, r := range recoveries(m, set) {
+		for _, part := range parts(r) {
 			report.Delays = append(report.Delays, part.delay.compared())
 			if advice := part.advice(); advice != nil {
 				report.Advices = append(report.Advices, *advice)
@@ -137,8 +137,8 @@ func compare(a, b bool) int {
 	}
 }
 
-// context is the recovery from one fault.
-type context struct {
+// recovery is the recovery from one fault.
+type recovery struct {
 	m         *model.Model
 	set       settings
 	all       model.Incarnations
@@ -148,25 +148,31 @@ type context struct {
 	phases    map[string]check.Phase
 }
 
-func newContext(m *model.Model, set settings, fault *model.Fault) context {
-	c := context{m: m, set: set, all: m.Incarnations(), fault: fault, phases: map[string]check.Phase{}}
-	for _, loss := range m.DriverLosses(c.all) {
-		if loss.Fault == fault {
-			c.driver = &loss
+// recoveries returns the recovery from each fault that landed.
+func recoveries(m *model.Model, set settings) []recovery {
+	incarnations := m.Incarnations()
+	drivers, executors, phases := m.DriverLosses(incarnations), m.ExecutorLosses(incarnations), check.Phases(m)
+	var all []recovery
+	for _, fault := range m.Landed() {
+		r := recovery{
+			m: m, set: set, all: incarnations, fault: fault, executors: model.OfFault(executors, fault), phases: map[string]check.Phase{},
 		}
-	}
-	c.executors = model.OfFault(m.ExecutorLosses(c.all), fault)
-	for _, phase := range check.Phases(m) {
-		if phase.Fault == fault.Name {
-			c.phases[phase.Name] = phase
+		if i := slices.IndexFunc(drivers, func(l model.DriverLoss) bool { return l.Fault == fault }); i >= 0 {
+			r.driver = &drivers[i]
 		}
+		for _, phase := range phases {
+			if phase.Fault == fault.Name {
+				r.phases[phase.Name] = phase
+			}
+		}
+		all = append(all, r)
 	}
-	return c
+	return all
 }
 
 // delay returns a phase as a delay; false if the recovery has none of that name.
-func (c context) delay(phase string) (Delay, bool) {
-	p, there := c.phases[phase]
+func (r recovery) delay(phase string) (Delay, bool) {
+	p, there := r.phases[phase]
 	return Delay{Fault: p.Fault, Name: p.Name, Took: p.Duration, From: p.From, To: p.To}, there
 }
 
@@ -194,12 +200,12 @@ func (p part) advice() *Advice {
 }
 
 // parts returns the delays of a recovery in the order in which they follow each other. A new one needs a line here and a function.
-func parts(c context) []part {
+func parts(r recovery) []part {
 	var all []part
-	for _, explain := range []func(context) (part, bool){
+	for _, explain := range []func(recovery) (part, bool){
 		detection, eviction, rescheduling, driverStart, lossNoticed, objectGone, executorsBack, firstProgress, staleExecutors,
 	} {
-		if found, ok := explain(c); ok {
+		if found, ok := explain(r); ok {
 			all = append(all, found)
 		}
 	}

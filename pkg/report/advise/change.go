@@ -51,27 +51,29 @@ func (c Change) String() string {
 	return strings.Join(all, "; ")
 }
 
-// conf gives a setting of Spark's a value.
-func (s settings) conf(key sparkKey, then string) Assignment {
-	now, _ := s.text(key)
-	return Assignment{
-		Field: "workload.conf." + key.name, Name: key.name, Now: now, Then: then,
-		apply: func(spec *scenario.Spec) {
-			if spec.Workload.Conf == nil {
-				spec.Workload.Conf = map[string]scenario.ConfValue{}
-			}
-			spec.Workload.Conf[key.name] = scenario.Plain(then)
-		},
-	}
+// wanted is a setting of Spark's with the value that is proposed for it.
+type wanted struct {
+	key  sparkKey
+	then string
 }
 
 // confChange gives settings of Spark's those of the values that they do not have yet.
-func (s settings) confChange(then map[sparkKey]string, order ...sparkKey) Change {
+func (s settings) confChange(all ...wanted) Change {
 	var change Change
-	for _, key := range order {
-		if now, _ := s.text(key); now != then[key] {
-			change.Assignments = append(change.Assignments, s.conf(key, then[key]))
+	for _, w := range all {
+		now, _ := s.text(w.key)
+		if now == w.then {
+			continue
 		}
+		change.Assignments = append(change.Assignments, Assignment{
+			Field: "workload.conf." + w.key.name, Name: w.key.name, Now: now, Then: w.then,
+			apply: func(spec *scenario.Spec) {
+				if spec.Workload.Conf == nil {
+					spec.Workload.Conf = map[string]scenario.ConfValue{}
+				}
+				spec.Workload.Conf[w.key.name] = scenario.Plain(w.then)
+			},
+		})
 	}
 	return change
 }

@@ -31,21 +31,21 @@ const (
 const slack = time.Second
 
 // silent reports whether the fault makes a node fall silent.
-func (c context) silent() bool { return c.fault.Node() != "" && c.fault.SilencesNode() }
+func (r recovery) silent() bool { return r.fault.Node() != "" && r.fault.SilencesNode() }
 
 // detection is governed by the node controller where a node fell silent.
-func detection(c context) (part, bool) {
-	d, there := c.delay("detection")
+func detection(r recovery) (part, bool) {
+	d, there := r.delay("detection")
 	if !there {
 		return part{}, false
 	}
-	if !c.silent() {
+	if !r.silent() {
 		d.Why = "The driver learns of the end of an executor from the broken connection or from its watch of the pods, and looks at " +
 			"what it learned every second; " +
 			"no time-out is waited for."
 		return part{delay: d}, true
 	}
-	knobs := c.set.Cluster.Knobs
+	knobs := r.set.Cluster.Knobs
 	grace, lease, period := time.Duration(knobs.NodeMonitorGracePeriod), time.Duration(knobs.NodeLeaseDuration), time.Duration(knobs.NodeMonitorPeriod)
 	if grace == 0 {
 		d.Settings = []Setting{{Name: "kube-controller-manager --node-monitor-grace-period"}, {Name: "kubelet nodeLeaseDurationSeconds"}}
@@ -84,18 +84,18 @@ func detectedIn(grace, lease, period time.Duration) Range {
 }
 
 // eviction is governed by the pod's toleration of an unreachable node.
-func eviction(c context) (part, bool) {
-	d, there := c.delay("eviction")
+func eviction(r recovery) (part, bool) {
+	d, there := r.delay("eviction")
 	if !there {
 		return part{}, false
 	}
-	if !c.silent() {
+	if !r.silent() {
 		d.Why = "The fault ends the pod itself, so there is nothing to wait for."
 		return part{delay: d}, true
 	}
-	who, field, seconds := "driver", "workload.driver.tolerationSeconds", c.set.Workload.Driver.TolerationSeconds
-	if c.driver == nil {
-		who, field, seconds = "executor", "workload.executors.tolerationSeconds", c.set.Workload.Executors.TolerationSeconds
+	who, field, seconds := "driver", "workload.driver.tolerationSeconds", r.set.Workload.Driver.TolerationSeconds
+	if r.driver == nil {
+		who, field, seconds = "executor", "workload.executors.tolerationSeconds", r.set.Workload.Executors.TolerationSeconds
 	}
 	tolerated, value, stock := 300*time.Second, "5m0s", true
 	if seconds != nil {
@@ -103,13 +103,13 @@ func eviction(c context) (part, bool) {
 		value = tolerated.String()
 	}
 	d.Settings = []Setting{{Name: "tolerationSeconds of the " + who + "'s pod for unreachable nodes", Value: value, Default: stock}}
-	d.Expected = around(tolerated, tolerated+slack+time.Duration(c.set.Cluster.Knobs.NodeMonitorPeriod))
+	d.Expected = around(tolerated, tolerated+slack+time.Duration(r.set.Cluster.Knobs.NodeMonitorPeriod))
 	d.Why = fmt.Sprintf("The %s's pod tolerates a node that is not reachable for %s; only then it is marked for deletion.", who, tolerated)
 	p := part{delay: d}
 	if tolerated > 2*proposedToleration {
 		p.change = Change{[]Assignment{{
 			Field: field, Name: "tolerationSeconds of the " + who, Now: value, Then: proposedToleration.String(),
-			apply: func(spec *scenario.Spec) { tolerate(spec, c.driver != nil) },
+			apply: func(spec *scenario.Spec) { tolerate(spec, r.driver != nil) },
 		}}}
 		p.expected = around(proposedToleration, proposedToleration+slack)
 		p.cost = fmt.Sprintf("A node that is cut off for more than %s after it was noticed costs the application its %s, also if it would have "+
@@ -134,22 +134,22 @@ const (
 )
 
 // rescheduling is governed by the Job controller, then by the scheduler and the kubelet.
-func rescheduling(c context) (part, bool) {
-	d, there := c.delay("rescheduling")
-	if !there || c.driver == nil {
+func rescheduling(r recovery) (part, bool) {
+	d, there := r.delay("rescheduling")
+	if !there || r.driver == nil {
 		return part{}, false
 	}
-	next := c.all.After(c.driver.Driver)
+	next := r.all.After(r.driver.Driver)
 	if next == nil || next.Pod == nil || next.Pod.Running.Never() {
 		return part{}, false
 	}
-	backOff := firstBackOff << min(c.driver.Driver.Number-1, 6)
+	backOff := firstBackOff << min(r.driver.Driver.Number-1, 6)
 	backOff = min(backOff, longestBackOff)
 	starts := max(0, next.Pod.Running.At.Sub(next.Pod.Added.At))
 	// It is counted from the moment at which the pod was not Ready any more, which a silent node is told for it.
 	before := time.Duration(0)
-	if _, noticed := c.phases["detection"]; noticed && c.silent() {
-		before = c.phases["eviction"].Duration
+	if _, noticed := r.phases["detection"]; noticed && r.silent() {
+		before = r.phases["eviction"].Duration
 	}
 	waits := max(0, backOff-before)
 	d.Settings = []Setting{{Name: "the Job controller's back-off", Value: backOff.String(), Default: true}}
@@ -157,18 +157,18 @@ func rescheduling(c context) (part, bool) {
 	d.Why = fmt.Sprintf(
 		"The Job controller waits %s after failure %d of a driver, counted from when its pod was not Ready: %s of it were left. "+
 			"The new pod ran %s after it was made (scheduling, volumes, image, start of the container). No setting changes the back-off.",
-		backOff, c.driver.Driver.Number, wording.Duration(waits), wording.Duration(starts))
+		backOff, r.driver.Driver.Number, wording.Duration(waits), wording.Duration(starts))
 	return part{delay: d}, true
 }
 
 // driverStart is compared with the start of the driver that was lost.
-func driverStart(c context) (part, bool) {
-	d, there := c.delay("driver start")
-	if !there || c.driver == nil {
+func driverStart(r recovery) (part, bool) {
+	d, there := r.delay("driver start")
+	if !there || r.driver == nil {
 		return part{}, false
 	}
 	d.Why = "The JVM and Spark start."
-	if lost := c.driver.Driver; lost.Pod != nil && lost.Driver != nil && !lost.Pod.Running.Never() && !lost.Driver.Started.Never() {
+	if lost := r.driver.Driver; lost.Pod != nil && lost.Driver != nil && !lost.Pod.Running.Never() && !lost.Driver.Started.Never() {
 		if took := lost.Driver.Started.At.Sub(lost.Pod.Running.At); took > 0 {
 			d.Why = fmt.Sprintf("The JVM and Spark start; the driver that was lost needed %s for it.", wording.Duration(took))
 		}
@@ -178,15 +178,15 @@ func driverStart(c context) (part, bool) {
 }
 
 // lossNoticed is how long the driver took an executor on a silent node for alive: so long its tasks were not run elsewhere.
-func lossNoticed(c context) (part, bool) {
-	if !c.silent() {
+func lossNoticed(r recovery) (part, bool) {
+	if !r.silent() {
 		return part{}, false
 	}
 	var last *model.ExecutorLoss
 	var until model.Moment
 	open := false
-	for _, loss := range c.executors {
-		removed, ended := c.removed(loss)
+	for _, loss := range r.executors {
+		removed, ended := r.removed(loss)
 		if removed.Never() {
 			removed, open = ended, true
 		}
@@ -197,10 +197,10 @@ func lossNoticed(c context) (part, bool) {
 	if last == nil || until.Never() {
 		return part{}, false
 	}
-	timeout, interval, beat := c.set.time(networkTimeout()), c.set.time(timeoutInterval()), c.set.time(heartbeatInterval())
+	timeout, interval, beat := r.set.time(networkTimeout()), r.set.time(timeoutInterval()), r.set.time(heartbeatInterval())
 	d := Delay{
-		Fault: c.fault.Name, Name: delayNoticed, Took: max(0, until.At.Sub(c.fault.Began.At)), Open: open, From: c.fault.Began.Seq, To: until.Seq,
-		Settings: []Setting{c.set.setting(networkTimeout()), c.set.setting(timeoutInterval()), c.set.setting(heartbeatInterval())},
+		Fault: r.fault.Name, Name: delayNoticed, Took: max(0, until.At.Sub(r.fault.Began.At)), Open: open, From: r.fault.Began.Seq, To: until.Seq,
+		Settings: []Setting{r.set.setting(networkTimeout()), r.set.setting(timeoutInterval()), r.set.setting(heartbeatInterval())},
 		Expected: noticedIn(timeout, interval, beat),
 		Why: fmt.Sprintf("A node without power closes no connection: the driver gives up an executor when it has sent no heartbeat for %s, "+
 			"looks for such ones every %s, "+
@@ -209,8 +209,7 @@ func lossNoticed(c context) (part, bool) {
 	}
 	p := part{delay: d, expected: noticedIn(proposedTimeout, proposedInterval, proposedInterval)}
 	if timeout > proposedTimeout || interval > 5*proposedInterval {
-		p.change = c.set.confChange(map[sparkKey]string{networkTimeout(): "20s", timeoutInterval(): "2s", heartbeatInterval(): "2s"},
-			networkTimeout(), timeoutInterval(), heartbeatInterval())
+		p.change = r.set.confChange(wanted{networkTimeout(), "20s"}, wanted{timeoutInterval(), "2s"}, wanted{heartbeatInterval(), "2s"})
 		p.cost = fmt.Sprintf("An executor that stops for %s, as in a long garbage collection, is given up and its work run again; five times as "+
 			"many heartbeats reach the driver.", proposedTimeout)
 	}
@@ -223,8 +222,8 @@ func noticedIn(timeout, interval, beat time.Duration) Range {
 }
 
 // removed returns when a driver removed an executor that it lost, and when it could not do so any more.
-func (c context) removed(loss *model.ExecutorLoss) (removed, ended model.Moment) {
-	ended = c.m.Horizon()
+func (r recovery) removed(loss *model.ExecutorLoss) (removed, ended model.Moment) {
+	ended = r.m.Horizon()
 	driver := loss.Driver.Driver
 	if driver == nil {
 		return removed, model.Moment{}
@@ -232,7 +231,7 @@ func (c context) removed(loss *model.ExecutorLoss) (removed, ended model.Moment)
 	if !driver.Stopping.Never() {
 		ended = driver.Stopping
 	}
-	if e := driver.Executors[loss.Pod.ExecutorID]; e != nil && !e.Removed.Never() && !e.Removed.At.Before(c.fault.Began.At) &&
+	if e := driver.Executors[loss.Pod.ExecutorID]; e != nil && !e.Removed.Never() && !e.Removed.At.Before(r.fault.Began.At) &&
 		!ended.Before(e.Removed) {
 		removed = e.Removed
 	}
@@ -240,12 +239,12 @@ func (c context) removed(loss *model.ExecutorLoss) (removed, ended model.Moment)
 }
 
 // objectGone is how long the object of a lost executor's pod was there, after it was marked for deletion: so long Spark counts it.
-func objectGone(c context) (part, bool) {
-	if !c.silent() {
+func objectGone(r recovery) (part, bool) {
+	if !r.silent() {
 		return part{}, false
 	}
 	var last *model.ExecutorLoss
-	for _, loss := range c.executors {
+	for _, loss := range r.executors {
 		pod := loss.Pod
 		late := !pod.Terminating.Never() && (pod.Gone().Never() || pod.Gone().At.Sub(pod.Terminating.At) > proposedToleration)
 		waited := loss.Replacement == nil || !pod.Gone().Never() && !loss.Asked.Before(pod.Gone())
@@ -258,14 +257,14 @@ func objectGone(c context) (part, bool) {
 	}
 	until, open := last.Pod.Gone(), false
 	if until.Never() {
-		_, until = c.removed(last)
+		_, until = r.removed(last)
 		open = true
 	}
 	if until.Never() {
 		return part{}, false
 	}
 	d := Delay{
-		Fault: c.fault.Name, Name: delayObject, Took: max(0, until.At.Sub(last.Pod.Terminating.At)), Open: open, From: last.Pod.Terminating.Seq,
+		Fault: r.fault.Name, Name: delayObject, Took: max(0, until.At.Sub(last.Pod.Terminating.At)), Open: open, From: last.Pod.Terminating.Seq,
 		To: until.Seq,
 		Why: fmt.Sprintf("Pod %s was marked for deletion, but its object stayed, because no kubelet said that its containers had ended. "+
 			"Spark counts such a pod among its executors and asks for no other one.", last.Pod.Name),
@@ -280,18 +279,18 @@ func objectGone(c context) (part, bool) {
 }
 
 // executorsBack is governed by Spark's allocator, then by the scheduler and the kubelet.
-func executorsBack(c context) (part, bool) {
-	d, there := c.delay("executors back")
+func executorsBack(r recovery) (part, bool) {
+	d, there := r.delay("executors back")
 	if !there {
 		return part{}, false
 	}
-	delay := c.set.time(batchDelay())
-	d.Settings = []Setting{c.set.setting(batchDelay())}
+	delay := r.set.time(batchDelay())
+	d.Settings = []Setting{r.set.setting(batchDelay())}
 	d.Why = fmt.Sprintf(
 		"The driver asks for executors in batches, one every %s; then their pods are scheduled, and their JVMs start and register.", delay)
 	p := part{delay: d}
 	if delay >= time.Second {
-		p.change = c.set.confChange(map[sparkKey]string{batchDelay(): "200ms"}, batchDelay())
+		p.change = r.set.confChange(wanted{batchDelay(), "200ms"})
 		p.expected = around(d.Took-delay+200*time.Millisecond, d.Took-delay+200*time.Millisecond)
 		p.cost = "The API server is asked five times as often while executors are missing."
 	}
@@ -299,13 +298,13 @@ func executorsBack(c context) (part, bool) {
 }
 
 // firstProgress is governed by the application's own tasks.
-func firstProgress(c context) (part, bool) {
-	d, there := c.delay("first progress")
+func firstProgress(r recovery) (part, bool) {
+	d, there := r.delay("first progress")
 	if !there {
 		return part{}, false
 	}
 	d.Why = "The application's first task or batch has to end."
-	if usual := c.usualTask(); usual > 0 {
+	if usual := r.usualTask(); usual > 0 {
 		d.Why = fmt.Sprintf("The application's first task or batch has to end; before the fault half of the tasks took %s or less.",
 			wording.Duration(usual))
 	}
@@ -313,14 +312,14 @@ func firstProgress(c context) (part, bool) {
 }
 
 // usualTask returns the median duration of the tasks that ended well before the fault; 0 if there were none.
-func (c context) usualTask() time.Duration {
+func (r recovery) usualTask() time.Duration {
 	var took []time.Duration
-	for _, i := range c.all {
+	for _, i := range r.all {
 		if i.Driver == nil {
 			continue
 		}
 		for _, task := range i.Driver.Tasks {
-			if task.Succeeded() && !task.Started.Never() && task.Ended.At.Before(c.fault.Began.At) {
+			if task.Succeeded() && !task.Started.Never() && task.Ended.At.Before(r.fault.Began.At) {
 				took = append(took, task.Ended.At.Sub(task.Started.At))
 			}
 		}
@@ -337,14 +336,14 @@ func (c context) usualTask() time.Duration {
 const executorEnds = 12 * time.Second
 
 // staleExecutors is how long executors of a lost driver went on elsewhere: they hold CPU and memory, and do work for nobody.
-func staleExecutors(c context) (part, bool) {
-	if c.driver == nil || !c.silent() {
+func staleExecutors(r recovery) (part, bool) {
+	if r.driver == nil || !r.silent() {
 		return part{}, false
 	}
 	var last model.Moment
 	left := 0
-	for _, p := range c.m.ExecutorProcesses(c.driver.Driver) {
-		if len(p.Alive) == 0 || c.fault.Hits(p.PodUID, p.Node) || !p.Alive.Last().At.After(c.fault.Began.At) {
+	for _, p := range r.m.ExecutorProcesses(r.driver.Driver) {
+		if len(p.Alive) == 0 || r.fault.Hits(p.PodUID, p.Node) || !p.Alive.Last().At.After(r.fault.Began.At) {
 			continue
 		}
 		left++
@@ -353,11 +352,11 @@ func staleExecutors(c context) (part, bool) {
 	if left == 0 {
 		return part{}, false
 	}
-	failures, beat := c.set.number(heartbeatFailures()), c.set.time(heartbeatInterval())
+	failures, beat := r.set.number(heartbeatFailures()), r.set.time(heartbeatInterval())
 	whole := time.Duration(min(failures, int64(maxTime/max(beat, 1)))) * beat
 	d := Delay{
-		Fault: c.fault.Name, Name: delayStale, Took: last.At.Sub(c.fault.Began.At), From: c.fault.Began.Seq, To: last.Seq, Beside: true,
-		Settings: []Setting{c.set.setting(heartbeatFailures()), c.set.setting(heartbeatInterval())},
+		Fault: r.fault.Name, Name: delayStale, Took: last.At.Sub(r.fault.Began.At), From: r.fault.Began.Seq, To: last.Seq, Beside: true,
+		Settings: []Setting{r.set.setting(heartbeatFailures()), r.set.setting(heartbeatInterval())},
 		Expected: around(min(time.Second, whole), whole+2*beat+executorEnds),
 		Why: fmt.Sprintf("%s of the lost driver went on: an executor ends after %d heartbeats that failed, one every %s, or when Kubernetes "+
 			"removes its pod after its driver's.",
@@ -365,8 +364,7 @@ func staleExecutors(c context) (part, bool) {
 	}
 	p := part{delay: d, expected: around(8*proposedInterval, 10*proposedInterval+executorEnds)}
 	if whole > time.Minute {
-		p.change = c.set.confChange(map[sparkKey]string{heartbeatFailures(): "8", heartbeatInterval(): "2s"}, heartbeatFailures(),
-			heartbeatInterval())
+		p.change = r.set.confChange(wanted{heartbeatFailures(), "8"}, wanted{heartbeatInterval(), "2s"})
 		p.cost = fmt.Sprintf("An executor that cannot reach its driver for %s ends, with all that it has stored.", 8*proposedInterval)
 	}
 	return p, true
