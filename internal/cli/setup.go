@@ -28,7 +28,7 @@ func newSetupCommand(getenv func(string) string) *cobra.Command {
 module proxy and the images that every scenario needs from Maven Central and this machine's JDK. What is there is left as it is, and a call that
 was interrupted goes on where it stopped. No checkout is needed: what is built is embedded in this program, or belongs to its own module, which
 the go command fetches.`,
-		Example: `  sudo sparkchaos setup
+		Example: `  sparkchaos setup
   sparkchaos setup --packages=false`,
 		Args: cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
