@@ -269,3 +269,24 @@ func TestAWebhookThatIsAwayIsNoticed(t *testing.T) {
 		}
 	}
 }
+
+// While a set is rolled out its old daemons are ready, too, and go next.
+func TestDaemonsThatAreCurrent(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		observed int64
+		status   appsv1.DaemonSetStatus
+		want     int
+	}{
+		"nobody looked at the change yet": {1, appsv1.DaemonSetStatus{NumberReady: 3, UpdatedNumberScheduled: 3}, 0},
+		"the old ones are ready":          {2, appsv1.DaemonSetStatus{NumberReady: 3, UpdatedNumberScheduled: 1}, 1},
+		"the last one starts":             {2, appsv1.DaemonSetStatus{NumberReady: 2, UpdatedNumberScheduled: 3}, 2},
+		"all are rolled out":              {2, appsv1.DaemonSetStatus{NumberReady: 3, UpdatedNumberScheduled: 3}, 3},
+	} {
+		c.status.ObservedGeneration = c.observed
+		set := appsv1.DaemonSet{ObjectMeta: metav1.ObjectMeta{Generation: 2}, Status: c.status}
+		if got := current(set); got != c.want {
+			t.Errorf("%s: got %d, want %d", name, got, c.want)
+		}
+	}
+}

@@ -386,7 +386,7 @@ type Status struct {
 	Installed bool `json:"installed"` // its resources are defined and its namespace is there
 	Ours      bool `json:"ours"`      // this program made it
 	Webhook   bool `json:"webhook"`   // it answers
-	Daemons   int  `json:"daemons"`   // that are ready
+	Daemons   int  `json:"daemons"`   // that are ready, as the DaemonSet is now
 	Nodes     int  `json:"nodes"`     // that should have one
 	// Trouble is why the webhook does not answer.
 	Trouble string `json:"trouble,omitempty"`
@@ -432,7 +432,7 @@ func (c *Client) Status(ctx context.Context) (Status, error) {
 		return status, fmt.Errorf("look for the daemons of Chaos Mesh: %w", err)
 	}
 	for _, set := range daemons.Items {
-		status.Daemons += int(set.Status.NumberReady)
+		status.Daemons += current(set)
 		status.Nodes += int(set.Status.DesiredNumberScheduled)
 	}
 	if err := c.askWebhook(ctx); err != nil {
@@ -441,6 +441,15 @@ func (c *Client) Status(ctx context.Context) (Status, error) {
 	}
 	status.Webhook = true
 	return status, nil
+}
+
+// current returns how many daemons of a set are ready and as its template is now. The chart makes new certificates each time, so a
+// repair restarts the daemons: an old one that is still ready goes next.
+func current(set appsv1.DaemonSet) int {
+	if set.Status.ObservedGeneration < set.Generation {
+		return 0
+	}
+	return int(min(set.Status.NumberReady, set.Status.UpdatedNumberScheduled))
 }
 
 // askWebhook has the webhooks look at a resource that they must refuse: an answer of theirs is proof that they work, which
