@@ -110,8 +110,8 @@ func (e *Evaluation) Verdict(record Record) RunVerdict {
 	return v
 }
 
-// doubt makes of violations what the evidence is worth: one that rests on something not being seen is none in a record that may have lost
-// it, and one of a bound in time is none on a machine that was starved.
+// doubt makes of results what the evidence is worth: a violation that rests on something not being seen is none in a record that may have
+// lost it, one of a bound in time is none on a machine that was starved, and nothing has held to the end of a record without one.
 func doubt(m *model.Model, results []Result, broken []string) []Result {
 	for i := range results {
 		r := &results[i]
@@ -124,9 +124,11 @@ func doubt(m *model.Model, results []Result, broken []string) []Result {
 	return results
 }
 
-// doubted returns why a violation is not certain; empty if it is, or is none.
+// doubted returns why a result is not certain; empty if it is.
 func doubted(m *model.Model, r Result, broken []string) string {
 	switch {
+	case r.Verdict == Pass && m.Ended.Never():
+		return "the history has no end, and more may have happened"
 	case r.Verdict != Violation || r.Ground == ByPresence:
 		return ""
 	case len(broken) > 0:

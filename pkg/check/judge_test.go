@@ -171,6 +171,22 @@ func TestPrecedence(t *testing.T) {
 	})
 }
 
+// Nothing has held to the end of a history without one: more may have happened.
+func TestNothingHasHeldWithoutAnEnd(t *testing.T) {
+	t.Parallel()
+	story := historytest.PowerOff(everything())
+	noEnd(story)
+	v, _ := judgeStory(t, story)
+	for _, r := range v.Results {
+		if r.Verdict != Inconclusive || !strings.Contains(r.Message, "no end") {
+			t.Errorf("%s is %s: %s", r.Invariant, r.Verdict, r.Message)
+		}
+	}
+	if len(v.Results) == 0 {
+		t.Error("no result")
+	}
+}
+
 func TestControl(t *testing.T) {
 	t.Parallel()
 	violated := args{"endsIn": "violation", "violated": []string{"atMostOneDriver"}}

@@ -157,7 +157,8 @@ func died(m *model.Model, incarnation *model.Incarnation) model.Moment {
 }
 
 // executorEnds returns the executors of an incarnation and when they ended; died is when their driver did. On a node that a fault held
-// in between, the word of the API server counts for nothing: only the executors' own signs of life do.
+// in between, the word of the API server counts for nothing: only the executors' own signs of life do, and for one that gave none the word
+// of its kubelet that its containers ended.
 func executorEnds(m *model.Model, incarnation *model.Incarnation, died model.Moment) []stale {
 	var all []stale
 	reported := map[string]bool{}
@@ -175,6 +176,8 @@ func executorEnds(m *model.Model, incarnation *model.Incarnation, died model.Mom
 			s.frozen = s.gone.Never() && m.Frozen(process)
 		case process != nil && len(process.Alive) > 0 && !s.gone.Never():
 			s.gone = endedBetween(process.Alive.Last(), s.gone)
+		case !pod.Stopped.Never():
+			s.gone = pod.Stopped
 		case pod.Node != "" && m.HidWithin(pod.Node, died.At, ends):
 			s.unheard = true
 		}

@@ -3,6 +3,7 @@ package check
 import (
 	"testing"
 
+	"github.com/sparkchaos/sparkchaos/pkg/history"
 	"github.com/sparkchaos/sparkchaos/pkg/history/historytest"
 )
 
@@ -45,5 +46,40 @@ func TestStaleExecutorsGone(t *testing.T) {
 		}},
 		{name: "driver not replaced", want: Inconclusive, twist: withoutReplacement},
 		{name: "pods unseen for a while", want: Inconclusive, twist: podGap},
+	})
+}
+
+// An executor without any record, on a node that a fault hides: its kubelet's word that its container ended is proof of its end, and the
+// API server's that its object is gone is not.
+func TestStaleExecutorsThatNobodyHeard(t *testing.T) {
+	t.Parallel()
+	unheard := func(status map[string]any) func(*historytest.Story) {
+		return func(s *historytest.Story) {
+			s.FaultKind = "nodeIsolate"
+			s.Extra = func(b *historytest.Builder) {
+				object := map[string]any{
+					"metadata": map[string]any{"uid": "late", "name": "driver-d1-exec-3", "namespace": historytest.Namespace,
+						"labels":          map[string]any{"spark-role": "executor", "spark-exec-id": "3", "spark-app-selector": "spark-1"},
+						"ownerReferences": []any{map[string]any{"kind": "Pod", "name": "driver-d1", "uid": "d1", "controller": true}}},
+					"spec": map[string]any{"nodeName": "n1"}, "status": map[string]any{"phase": "Pending"},
+				}
+				late := &history.Object{Kind: "Pod", Namespace: historytest.Namespace, Name: "driver-d1-exec-3", UID: "late"}
+				b.Add(20*second, history.Kubernetes, history.Added, late, object)
+				object["status"] = status
+				b.Add(25*second, history.Kubernetes, history.Modified, late, object)
+				b.Add(26*second, history.Kubernetes, history.Deleted, late, object)
+			}
+		}
+	}
+	ended := func(state map[string]any) map[string]any {
+		return map[string]any{"phase": "Failed", "containerStatuses": []any{map[string]any{"containerID": "c", "state": state}}}
+	}
+	finished := map[string]any{"terminated": map[string]any{"finishedAt": historytest.Stamp(25 * second)}}
+	runInvariant(t, "staleExecutorsGone", args{"within": "30s"}, []invariantCase{
+		{name: "its object is gone", twist: unheard(map[string]any{"phase": "Pending"}), want: Inconclusive, says: "nothing is known of driver-d1-exec-3"},
+		{name: "its container ended", twist: unheard(ended(finished)), want: Pass, says: "all 3 executors"},
+		{name: "its container ended too late", args: args{"within": "10s"}, twist: unheard(ended(finished)), want: Violation},
+		{name: "its kubelet lost sight of its container", want: Inconclusive, says: "nothing is known of driver-d1-exec-3",
+			twist: unheard(ended(map[string]any{"terminated": map[string]any{"reason": "ContainerStatusUnknown"}}))},
 	})
 }

@@ -45,6 +45,7 @@ type Pod struct {
 	Running      Moment
 	Terminating  Moment // marked for deletion
 	Finished     Moment // phase Succeeded or Failed
+	Stopped      Moment // none of its containers runs any more, as its kubelet reported: what no fault can hide
 	Succeeded    bool
 	Deleted      Moment // the object is gone
 	Disrupted    string // why Kubernetes took it away (condition DisruptionTarget, or the reason of its status); empty if it did not
@@ -160,6 +161,12 @@ func (m *Model) observePod(e *history.Event, at Moment) error {
 		pod.Initialising.KeepEarlier(at)
 	}
 	pod.Added.KeepEarlier(at)
+	switch {
+	case object.Status.stopped():
+		pod.Stopped.KeepEarlier(at.notBefore(object.Status.finished(), m.Clocks[pod.Node]))
+	case len(object.Status.Containers) > 0: // started anew
+		pod.Stopped = Moment{}
+	}
 	if object.Metadata.DeletionTimestamp != nil {
 		pod.Terminating.KeepEarlier(m.deletionAsked(object.Metadata, at))
 	}
@@ -201,6 +208,16 @@ type containerStatus struct {
 			FinishedAt time.Time `json:"finishedAt"`
 		} `json:"terminated"`
 	} `json:"state"`
+	ContainerID string `json:"containerID"`
+}
+
+// stopped reports whether the kubelet says that each container has ended. It gives the time of the end, or the container never was. A
+// container that it merely lost sight of (reason ContainerStatusUnknown) has an ID and no time: nobody saw it end.
+func (s podStatus) stopped() bool {
+	return len(s.Containers) > 0 && !slices.ContainsFunc(s.Containers, func(c containerStatus) bool {
+		ended := c.State.Terminated
+		return ended == nil || ended.FinishedAt.IsZero() && c.ContainerID != ""
+	})
 }
 
 // initialising reports whether an init container of the pod has started.

@@ -70,7 +70,7 @@ func TestPodsAreNotedAsSeen(t *testing.T) {
 		UID: "p", Name: "pod", Namespace: "ns", Node: "n1", Owner: history.Object{Kind: "Job", Name: "job", UID: "j"},
 		Created: historytest.Epoch(), Phase: "Succeeded", Added: moment(2, 1, 0), Placed: moment(3, 2, 0), Running: moment(4, 9, 4),
 		Terminating: moment(6, 11, 7),
-		Finished:    moment(8, 20, 16), Succeeded: true, Deleted: moment(9, 21, 0), Disrupted: "EvictionByEvictionAPI",
+		Finished:    moment(8, 20, 16), Stopped: moment(8, 20, 16), Succeeded: true, Deleted: moment(9, 21, 0), Disrupted: "EvictionByEvictionAPI",
 		DisruptedAt: moment(7, 12, 0),
 	}
 	if diff := gocmp.Diff(want, m.Pods["p"]); diff != "" {
@@ -684,5 +684,40 @@ func TestAConflictIsToldOnce(t *testing.T) {
 	}
 	if len(m.Conflicts) != 1 {
 		t.Errorf("conflicts: %v", m.Conflicts)
+	}
+}
+
+// The word of a kubelet that all containers ended is one only if it saw them end, or they never were.
+func TestContainersThatStopped(t *testing.T) {
+	t.Parallel()
+	runs := object{"containerID": "c", "state": object{"running": object{"startedAt": historytest.Stamp(3 * second)}}}
+	ended := object{"containerID": "c", "state": object{"terminated": object{"finishedAt": historytest.Stamp(4 * second)}}}
+	lost := object{"containerID": "c", "state": object{"terminated": object{"reason": "ContainerStatusUnknown"}}}
+	never := object{"state": object{"terminated": object{"reason": "ContainerStatusUnknown"}}}
+	waits := object{"state": object{"waiting": object{"reason": "ContainerCreating"}}}
+	for name, c := range map[string]struct {
+		statuses [][]any
+		want     Moment
+	}{
+		"no word":                      {[][]any{nil}, Moment{}},
+		"it runs":                      {[][]any{{runs}}, Moment{}},
+		"it was not made":              {[][]any{{waits}}, Moment{}},
+		"it ended":                     {[][]any{{ended}}, Moment{Seq: 2, At: historytest.Epoch().Add(10 * second), Since: historytest.Epoch().Add(4 * second)}},
+		"one of two ended":             {[][]any{{ended, runs}}, Moment{}},
+		"nobody saw it end":            {[][]any{{lost}}, Moment{}},
+		"it never was":                 {[][]any{{never}}, Moment{Seq: 2, At: historytest.Epoch().Add(10 * second)}},
+		"it ended and was made anew":   {[][]any{{ended}, {runs}}, Moment{}},
+		"it ended, then no word of it": {[][]any{{ended}, nil}, Moment{Seq: 2, At: historytest.Epoch().Add(10 * second), Since: historytest.Epoch().Add(4 * second)}},
+	} {
+		m := historytest.Observed(t, New(), func(b *historytest.Builder) {
+			b.Harness(0, history.Problem, object{"what": "begin"})
+			for i, s := range c.statuses {
+				at := time.Duration(10+i) * second
+				b.Object(at, history.Modified, "Pod", "p", object{"metadata": object{"uid": "p"}, "status": object{"containerStatuses": s}})
+			}
+		})
+		if diff := gocmp.Diff(c.want, m.Pods["p"].Stopped); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
 	}
 }
