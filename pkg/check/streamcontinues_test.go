@@ -1,6 +1,7 @@
 package check
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -74,7 +75,33 @@ func TestQueriesContinue(t *testing.T) {
 		{name: "no fault", want: Inconclusive, says: "nothing to continue", twist: both(structuredStream().told(), withoutFault)},
 		{name: "the dead node's disk was not read", want: Inconclusive, twist: both(structuredStream().told(), unreadDisk)},
 		{name: "no stream", want: Inconclusive, says: "no streaming query and no batch"},
+		{name: "offsets by topic and partition", want: Pass, measure: "1 resumption", twist: structuredStream().but(func(s *stream) {
+			s.offset = ofTopics
+		})},
+		{name: "offsets by topic and partition, and a gap", want: Violation, says: "do not follow each other",
+			twist: structuredStream().but(func(s *stream) { s.offset, s.batches[5].from = ofTopics, 210 })},
+		{name: "offsets that are no JSON", want: Pass, twist: structuredStream().but(func(s *stream) {
+			s.offset = func(_ string, n int64) string { return fmt.Sprintf("file %d", n) }
+		})},
+		{name: "offsets that are no JSON, and an overlap", want: Violation, says: "do not follow each other",
+			twist: structuredStream().but(func(s *stream) {
+				s.offset = func(_ string, n int64) string { return fmt.Sprintf("file %d", n) }
+				s.batches[6].from = 240
+			})},
+		// The ledger's numbers cannot be compared with them, so they do not bridge the batch.
+		{name: "offsets by topic, and a batch that nobody reported", want: Inconclusive, says: "every batch was reported",
+			twist: structuredStream().but(func(s *stream) {
+				s.offset, s.batches = ofTopics, append(s.batches[:5], s.batches[6:]...)
+			})},
 	})
+}
+
+// ofTopics writes an offset as Kafka's source does, the two drivers in another order.
+func ofTopics(driver string, n int64) string {
+	if driver == "d1" {
+		return fmt.Sprintf(`{"a":{"0":%d,"1":9007199254740993},"b":{"0":7}}`, n)
+	}
+	return fmt.Sprintf(`{"b": {"0": 7}, "a": {"1": 9007199254740993, "0": %d}}`, n)
 }
 
 // secondQuery is a stream with a second query, of which each of the drivers completes a batch.

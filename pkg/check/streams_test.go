@@ -31,7 +31,8 @@ type storyRun struct {
 type stream struct {
 	runs    []storyRun
 	batches []storyBatch
-	names   map[string]string // of queries, by run; wordcount if there is none
+	names   map[string]string                   // of queries, by run; wordcount if there is none
+	offset  func(driver string, n int64) string // as the source writes it; the word source's if nil
 	extra   func(*historytest.Builder)
 }
 
@@ -95,9 +96,13 @@ func (s stream) tell(b *historytest.Builder, batch storyBatch) {
 		})
 	}
 	if batch.completed > 0 {
-		done := map[string]string{"endOffset": fmt.Sprintf(`{"offset":%d}`, batch.to)}
+		offset := s.offset
+		if offset == nil {
+			offset = func(_ string, n int64) string { return fmt.Sprintf(`{"offset":%d}`, n) }
+		}
+		done := map[string]string{"endOffset": offset(batch.driver, batch.to)}
 		if batch.from > 0 || batch.id > 0 {
-			done["startOffset"] = fmt.Sprintf(`{"offset":%d}`, batch.from)
+			done["startOffset"] = offset(batch.driver, batch.from)
 		}
 		for key, value := range reported {
 			done[key] = value
