@@ -11,6 +11,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/sparkchaos/sparkchaos/internal/filesums"
 )
 
 // Options define what to build, from which source and into which cache.
@@ -126,8 +128,8 @@ func (b builder) missing(components []Component) []Component {
 		if !c.Built(b.cache) {
 			return false
 		}
-		err := c.verify(b.cache)
-		if err != nil && !errors.Is(err, errNoDigests) {
+		err := c.Verify(b.cache)
+		if err != nil && !errors.Is(err, filesums.ErrNone) {
 			b.say("%v", err)
 			return false
 		}
@@ -138,7 +140,7 @@ func (b builder) missing(components []Component) []Component {
 // unrecorded returns the components whose builds have no digests, because they were built before there were any.
 func (b builder) unrecorded(components []Component) []Component {
 	return slices.DeleteFunc(slices.Clone(components), func(c Component) bool {
-		_, err := os.Lstat(filepath.Join(c.Directory(b.cache), digestsFile))
+		_, err := os.Lstat(filepath.Join(c.Directory(b.cache), filesums.Name))
 		return !c.Built(b.cache) || err == nil
 	})
 }

@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/sparkchaos/sparkchaos/internal/filesums"
 )
 
 // A build that is not what was built is not used, and built again.
@@ -36,7 +38,7 @@ func TestChangedBuildsAreNotUsed(t *testing.T) {
 			}
 			return os.Symlink("/bin/true", link)
 		}, "bin/greet has the SHA-256"},
-		"the digests are gone": {func(d string) error { return os.Remove(filepath.Join(d, digestsFile)) }, "digests are not recorded"},
+		"the digests are gone": {func(d string) error { return os.Remove(filepath.Join(d, filesums.Name)) }, "digests are not recorded"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -81,7 +83,7 @@ func BenchmarkVerify(b *testing.B) {
 	}
 	b.SetBytes(300_000_000)
 	for b.Loop() {
-		if err := c.verify(cache); err != nil {
+		if err := c.Verify(cache); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -46,7 +46,7 @@ func LocateOnDemand(cache string, program Program) (string, error) {
 			return "", fmt.Errorf("%s is not built: nothing in %s; run \"sparkchaos components build %s\"",
 				component, component.Bin(cache), component.Name)
 		}
-		if err := component.verify(cache); err != nil {
+		if err := component.check(cache); err != nil {
 			return "", fmt.Errorf("%w; run \"sparkchaos components build %s\", which builds it again", err, component.Name)
 		}
 		return filepath.Join(component.Bin(cache), string(program)), nil
@@ -74,7 +74,7 @@ func locate(components []Component, cache string) (Set, error) {
 		absent := component.absent(cache)
 		switch {
 		case len(absent) == 0:
-			if err := component.verify(cache); err != nil {
+			if err := component.check(cache); err != nil {
 				problems = append(problems, err)
 			}
 		case len(absent) == len(component.Programs()):
