@@ -75,6 +75,7 @@ turn, and the measured difference is printed beside the predicted one. The exit 
 	flags.cluster.addKind(f, "with --prove: cluster type")
 	addAllowances(&flags.allowed, f)
 	addWait(f, &flags.wait)
+	addPlain(f, &flags.plain)
 	flags.cluster.addFlags(f, cluster.ToReach, cluster.ToRun)
 	return command
 }

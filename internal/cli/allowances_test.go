@@ -188,7 +188,7 @@ func TestNothingFromOutsideActsOnTheTerminal(t *testing.T) {
 	}
 
 	var said bytes.Buffer
-	show := newProgress(&said)
+	show := newProgress(&said, noEnvironment, false)
 	show.Say("pod %s says\n  %s", "p", hostile)
 	show.waits = append(show.waits, &wait{what: hostile, seen: func() string { return hostile }})
 	show.draw()

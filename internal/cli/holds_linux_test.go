@@ -184,7 +184,7 @@ func TestAKeptClusterIsTold(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct{ keep, absent, told bool }{{true, false, true}, {true, true, false}, {false, false, false}} {
 		var out bytes.Buffer
-		sayThatKept(keptClusters{absent: tt.absent}, "lab", tt.keep, newProgress(&out))
+		sayThatKept(keptClusters{absent: tt.absent}, "lab", tt.keep, newProgress(&out, noEnvironment, false))
 		if told := strings.Contains(out.String(),
 			"cluster lab is kept: `sparkchaos cluster down --cluster embedded --name lab` removes it"); told != tt.told {
 			t.Errorf("%+v: %q", tt, out.String())

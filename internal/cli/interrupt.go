@@ -35,6 +35,7 @@ type interruptible struct {
 	undoing func() string // what is still to be undone, in words; empty for nothing
 	left    func() string // the same, if nothing more is undone
 	cleanUp string        // the command line that does it later
+	leave   func()        // leaves the terminal as it was before the process ends at once; may be nil
 }
 
 // interruptsKey is that of the context's interrupts.
@@ -115,6 +116,9 @@ func (i *interrupts) take(sig os.Signal) {
 			say("interrupted again: ended at once")
 		} else {
 			say("interrupted again: ended at once, %s; `%s` undoes and removes what is left", left, work.cleanUp)
+		}
+		if work.leave != nil {
+			work.leave()
 		}
 		i.exit(int(ExitInterrupted))
 	}

@@ -1,26 +1,45 @@
 package cli
 
 import (
-	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"maps"
+	"os"
 	"path"
+	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
+	"sigs.k8s.io/yaml"
+
+	"github.com/sparkchaos/sparkchaos/internal/printable"
+	"github.com/sparkchaos/sparkchaos/internal/table"
+	"github.com/sparkchaos/sparkchaos/pkg/check"
+	"github.com/sparkchaos/sparkchaos/pkg/report"
+	"github.com/sparkchaos/sparkchaos/pkg/report/runs"
 )
 
 // newListCommand returns the command that lists the shipped scenarios.
-func newListCommand() *cobra.Command {
+func newListCommand(getenv func(string) string) *cobra.Command {
 	var labels map[string]string
-	var output string
+	var output, directory string
 	command := &cobra.Command{
 		Use:   "list",
-		Short: "List the shipped scenarios with their labels and what each one shows",
-		Args:  cobra.NoArgs,
+		Short: "List the shipped scenarios with their labels, how long they take and what each one shows",
+		Long: `List the shipped scenarios: their labels, what each one shows, and how long it takes: the median of its newest runs in the
+directory of runs. Nothing is said of how long a scenario takes that has no run there that was judged.`,
+		Example: `  sparkchaos list
+  sparkchaos list --label tier=smoke --label component=driver
+  sparkchaos list -o yaml`,
+		Args: cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
+			if !slices.Contains([]string{"table", "json", "yaml"}, output) {
+				return usagef("--output is %q; expected table, json or yaml", output)
+			}
 			shipped, err := shippedScenarios()
 			if err != nil {
 				return err
@@ -29,12 +48,47 @@ func newListCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return printScenarios(command.OutOrStdout(), chosen, output)
+			past, err := durations(directory)
+			if err != nil {
+				return err
+			}
+			return printScenarios(command.OutOrStdout(), getenv, listed(chosen, past), output)
 		},
 	}
 	command.Flags().StringToStringVarP(&labels, "label", "l", nil, "only scenarios with this label, as key=value; may be repeated")
-	command.Flags().StringVarP(&output, "output", "o", "text", "text or json")
+	command.Flags().StringVarP(&output, "output", "o", "table", "table, json or yaml")
+	command.Flags().StringVar(&directory, "runs", "runs", "directory of the runs that tell how long scenarios take")
 	return command
+}
+
+// runsLooked is how many runs of a scenario tell how long it takes: the newest ones.
+const runsLooked = 5
+
+// durations returns how long the newest runs in a directory took, by their scenarios. A directory that is not there has none.
+func durations(directory string) (map[string][]time.Duration, error) {
+	root, err := os.OpenRoot(directory)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("look how long scenarios took: %w; --runs names the directory of runs", err)
+	}
+	defer func() { _ = root.Close() }() // opened for reading only
+	all, err := runs.List(root.FS())
+	if err != nil {
+		return nil, fmt.Errorf("look how long scenarios took: %w", err)
+	}
+	took := map[string][]time.Duration{}
+	for _, run := range all {
+		if run.Problem != "" || run.Verdict == check.Error || len(took[run.Scenario]) == runsLooked {
+			continue
+		}
+		info, err := report.LoadInfo(filepath.Join(directory, filepath.FromSlash(run.Path)))
+		if err == nil && info.Took > 0 && !info.Interrupted { // a run that cannot be read tells nothing
+			took[run.Scenario] = append(took[run.Scenario], info.Took)
+		}
+	}
+	return took, nil
 }
 
 // withLabels returns the scenarios that have all the labels. If there is none, the error names the labels that exist.
@@ -78,37 +132,64 @@ type listedScenario struct {
 	Control     bool              `json:"control"` // expected to fail
 	Labels      map[string]string `json:"labels"`
 	Description string            `json:"description"`
-	File        string            `json:"file"` // below scenarios/ of a checkout
+	File        string            `json:"file"`               // below scenarios/ of a checkout
+	Runs        int               `json:"runs"`               // by which it is known how long it takes
+	Expected    float64           `json:"expected,omitempty"` // how long it takes, in seconds; absent if nobody knows
 }
 
-func printScenarios(out io.Writer, chosen []shippedScenario, format string) error {
-	switch format {
-	case "text":
-		return printScenariosAsText(out, chosen)
-	case "json":
-		listed := make([]listedScenario, len(chosen))
-		for i, each := range chosen {
-			m := each.scenario.Metadata
-			listed[i] = listedScenario{m.Name, each.scenario.Spec.Control != nil, m.Labels, strings.TrimSpace(m.Description), each.file}
+// listed returns scenarios as they are listed, with what past runs of them took.
+func listed(chosen []shippedScenario, past map[string][]time.Duration) []listedScenario {
+	all := make([]listedScenario, len(chosen))
+	for i, each := range chosen {
+		m := each.scenario.Metadata
+		all[i] = listedScenario{
+			Name: m.Name, Control: each.scenario.Spec.Control != nil, Labels: m.Labels,
+			Description: strings.TrimSpace(m.Description), File: each.file,
 		}
-		encoder := json.NewEncoder(out)
-		encoder.SetIndent("", "  ")
-		return encoder.Encode(listed)
-	default:
-		return usagef("--output is %q; expected text or json", format)
+		if took := past[m.Name]; len(took) > 0 {
+			all[i].Runs, all[i].Expected = len(took), median(took).Round(100*time.Millisecond).Seconds()
+		}
 	}
+	return all
 }
 
-func printScenariosAsText(out io.Writer, chosen []shippedScenario) error {
-	for _, each := range chosen {
-		metadata := each.scenario.Metadata
-		_, err := fmt.Fprintf(out, "%s [%s]\n    %s\n", path.Join(path.Dir(each.file), metadata.Name), labelText(metadata.Labels),
-			strings.ReplaceAll(strings.TrimSpace(metadata.Description), "\n", "\n    "))
+func printScenarios(out io.Writer, getenv func(string) string, all []listedScenario, format string) error {
+	switch format {
+	case "json":
+		return printJSON(out, all)
+	case "yaml":
+		content, err := yaml.Marshal(all)
 		if err != nil {
 			return fmt.Errorf("print the list of scenarios: %w", err)
 		}
+		_, err = out.Write(content)
+		return err
+	default:
+		return scenarioTable(all, report.StyleFor(out, getenv).Width).Render(out)
 	}
-	return nil
+}
+
+// scenarioTable returns the list for a terminal of so many columns; 0 is without limit.
+func scenarioTable(all []listedScenario, width int) *table.Table {
+	t := table.New("Scenario", "Labels", "Takes", "Shows")
+	t.Width = width
+	for _, each := range all {
+		takes := "-"
+		if each.Runs > 0 {
+			takes = time.Duration(each.Expected * float64(time.Second)).Round(time.Second).String()
+		}
+		t.Add(path.Join(path.Dir(each.File), each.Name), labelText(each.Labels), takes, firstSentence(each.Description))
+	}
+	return t
+}
+
+// firstSentence returns the begin of a description as one line.
+func firstSentence(text string) string {
+	text = printable.Line(text)
+	if end := strings.Index(text, ". "); end >= 0 {
+		return text[:end+1]
+	}
+	return text
 }
 
 func hasLabels(have, want map[string]string) bool {

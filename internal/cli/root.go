@@ -40,7 +40,7 @@ func NewRoot() *cobra.Command {
 		newInitCommand(),
 		newKindCommand(os.Getenv),
 		newLintCommand(),
-		newListCommand(),
+		newListCommand(os.Getenv),
 		newPlanCommand(),
 		newRenderCommand(os.Getenv),
 		newReportCommand(os.Getenv),

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -34,6 +35,7 @@ type runFlags struct {
 	repeat      int
 	allowed     testbed.Allowances
 	wait        time.Duration
+	plain       bool // lines that stay, also on a terminal
 	reports     ciReports
 }
 
@@ -53,8 +55,11 @@ Only one run at a time uses a cluster. A second one is refused with a message th
 since when; with --wait it waits for the cluster instead.
 
 Exit codes: pass 0, violation 1, inconclusive 2, cluster or environment error 3, clean-up incomplete 4, usage 64,
-interrupted 130. With several runs, the exit code is that of the worst one, in this order: violation, error, inconclusive,
-clean-up incomplete, pass.
+interrupted 130. With several runs, the last words are a table of them, the worst first, and the exit code is that of the worst one,
+in this order: violation, error, inconclusive, clean-up incomplete, pass.
+
+On a terminal the last lines show the run as it is: what is awaited and for how much longer, faults, drivers with their executors,
+and nodes. Elsewhere, in CI (CI is set), with NO_COLOR or TERM=dumb, and with --plain, only lines that stay are printed.
 
 In a step of GitHub Actions, where GITHUB_STEP_SUMMARY is set, the summary of the step and annotations tell of all runs.`,
 		Example: `  sparkchaos run driver-node-power-off
@@ -69,7 +74,7 @@ In a step of GitHub Actions, where GITHUB_STEP_SUMMARY is set, the summary of th
 				return err
 			}
 			return carryOutAll(command, getenv, planned, flags, func(runs []report.Run) error {
-				return flags.reports.write(command.OutOrStdout(), getenv, runs)
+				return errors.Join(printRuns(command.OutOrStdout(), getenv, runs), flags.reports.write(command.OutOrStdout(), getenv, runs))
 			})
 		},
 	}
@@ -84,6 +89,7 @@ In a step of GitHub Actions, where GITHUB_STEP_SUMMARY is set, the summary of th
 	f.IntVar(&flags.repeat, "repeat", 1, "how often to run each scenario")
 	addAllowances(&flags.allowed, f)
 	addWait(f, &flags.wait)
+	addPlain(f, &flags.plain)
 	flags.reports.addFlags(f)
 	flags.cluster.addFlags(f, cluster.ToReach, cluster.ToRun)
 	return command
@@ -187,7 +193,7 @@ func planText(file, beside string, text []byte, flags runFlags) (plannedRun, err
 func carryOutAll(
 	command *cobra.Command, getenv func(string) string, planned []plannedRun, flags runFlags, conclude func([]report.Run) error,
 ) error {
-	ctx, show := command.Context(), newProgress(command.ErrOrStderr())
+	ctx, show := command.Context(), newProgress(command.ErrOrStderr(), getenv, flags.plain)
 	source, options, err := harness(command, getenv, flags, show)
 	if err != nil {
 		return err
@@ -308,6 +314,19 @@ func printRun(command *cobra.Command, getenv func(string) string, verdict sparkc
 	return err
 }
 
+// printRuns ends the reports of several runs with a table of all of them.
+func printRuns(out io.Writer, getenv func(string) string, runs []report.Run) error {
+	if len(runs) < 2 {
+		return nil
+	}
+	content, err := report.RenderRuns(runs, report.StyleFor(out, getenv))
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(out, "\n%s", content)
+	return err
+}
+
 // outcomeOf weighs what a run came to: its verdict, whether it could be judged and reported, and how the run ended. A
 // report that cannot be written hides no violation.
 func outcomeOf(verdict sparkchaos.Verdict, report error) outcome {
@@ -336,12 +355,22 @@ func harness(
 	ctx, cleanUp := command.Context(), cleanUpCommand(command.Flags())
 	say := func(line string) { show.Say("%s", line) }
 	underway := func(u *runner.Underway) func() {
-		return interruptsOf(ctx).during(interruptible{undoing: u.Undoing, left: u.Left, cleanUp: cleanUp}, show.Say)
+		return interruptsOf(ctx).during(interruptible{
+			undoing: u.Undoing, left: u.Left, cleanUp: cleanUp, leave: func() { show.Hide() },
+		}, show.Say)
 	}
+	allow := asker(flags.cluster.yes, say, os.Stdin, os.Stderr)
+	confirm := questioner(ctx, flags.cluster.yes, show.Say, os.Stdin, os.Stderr)
 	options := []sparkchaos.Option{
 		sparkchaos.Getenv(getenv), sparkchaos.RunsIn(flags.out), sparkchaos.Wait(flags.wait), sparkchaos.Progress(show),
-		sparkchaos.Allow(asker(flags.cluster.yes, say, os.Stdin, os.Stderr)),
-		sparkchaos.Confirm(questioner(ctx, flags.cluster.yes, show.Say, os.Stdin, os.Stderr)),
+		sparkchaos.Allow(func(ctx context.Context, name, shown string) error {
+			defer show.Hide()()
+			return allow(ctx, name, shown)
+		}),
+		sparkchaos.Confirm(func(question string) error {
+			defer show.Hide()()
+			return confirm(question)
+		}),
 		sparkchaos.AllowEnv(flags.allowed.Env...), sparkchaos.AllowFile(flags.allowed.Files...),
 		sparkchaos.CommandLine("a command `run`", given(command.Flags()), cleanUp), sparkchaos.Underway(underway),
 	}
@@ -409,7 +438,7 @@ can be asked.`,
 			if err := flags.cluster.checkRun(); err != nil {
 				return err
 			}
-			source, options, err := harness(command, getenv, flags, newProgress(command.ErrOrStderr()))
+			source, options, err := harness(command, getenv, flags, newProgress(command.ErrOrStderr(), getenv, flags.plain))
 			if err != nil {
 				return err
 			}
@@ -421,6 +450,7 @@ can be asked.`,
 		},
 	}
 	command.Flags().StringVar(&flags.cluster.kind, clusterFlag, flags.cluster.kind, "existing: also clean up an existing cluster")
+	addPlain(command.Flags(), &flags.plain)
 	flags.cluster.addFlags(command.Flags(), cluster.ToReach)
 	return command
 }

@@ -10,7 +10,6 @@ import (
 	"sync"
 	"testing"
 	"time"
-	"unicode/utf8"
 
 	"github.com/sparkchaos/sparkchaos"
 	"github.com/sparkchaos/sparkchaos/pkg/check"
@@ -129,7 +128,7 @@ func (l *lockedBuffer) String() string {
 func TestProgressInPlainLines(t *testing.T) {
 	t.Parallel()
 	var out lockedBuffer
-	p := newProgress(&out)
+	p := newProgress(&out, noEnvironment, false)
 	done := p.Await("the driver", time.Minute, func() string { return "nothing yet" })
 	p.Say("fault %s has landed", "x")
 	done()
@@ -149,7 +148,7 @@ func TestProgressInPlainLines(t *testing.T) {
 func TestProgressSaysWhatIsAwaitedAndSeen(t *testing.T) {
 	t.Parallel()
 	var out lockedBuffer
-	p := newProgress(&out)
+	p := newProgress(&out, noEnvironment, false)
 	defer p.Await("the driver", time.Minute, func() string { return "pod is Pending" })()
 	p.mu.Lock()
 	p.draw()
@@ -162,7 +161,7 @@ func TestProgressSaysWhatIsAwaitedAndSeen(t *testing.T) {
 func TestProgressOfWhatHasNoBound(t *testing.T) {
 	t.Parallel()
 	var out lockedBuffer
-	p := newProgress(&out)
+	p := newProgress(&out, noEnvironment, false)
 	defer p.Await("the phase cleanup", 0, func() string { return "removing namespace r" })()
 	p.mu.Lock()
 	p.draw()
@@ -174,42 +173,5 @@ func TestProgressOfWhatHasNoBound(t *testing.T) {
 	}
 }
 
-func TestProgressOnATerminal(t *testing.T) {
-	t.Parallel()
-	var out lockedBuffer
-	p := newProgress(&out)
-	p.terminal, p.width = true, func() int { return 40 }
-	done := p.Await("the driver", time.Minute, func() string { return "pods: " + strings.Repeat("…", 50) + "\nand more" })
-	p.Say("something happened")
-	done()
-	p.Say("over")
-	got := out.String()
-	const erased = "\r\x1b[K"
-	lines := strings.Split(got, "\n")
-	if len(lines) != 3 || !strings.HasSuffix(lines[0], "something happened") || lines[2] != "" {
-		t.Fatalf("%q: want two lines of what happened, and what is awaited in a line that is erased", got)
-	}
-	waited, said, found := strings.Cut(lines[1], erased)
-	if !found || !strings.Contains(waited, "… the driver, for ") || !strings.HasSuffix(said, "over") {
-		t.Errorf("%q: want what is awaited, erased before the next line", lines[1])
-	}
-	if n := utf8.RuneCountInString(waited[strings.LastIndex(waited, erased)+1:]); n > 39 {
-		t.Errorf("%d columns of 40: the terminal wraps what cannot be erased then: %q", n, waited)
-	}
-}
-
-func TestFit(t *testing.T) {
-	t.Parallel()
-	for _, tt := range []struct {
-		text    string
-		columns int
-		want    string
-	}{
-		{"short", 80, "short"}, {"abcdef", 4, "abc"}, {"äöü…", 3, "äö"}, {"two\nlines\x1b[K", 80, "two lines[K"},
-		{"unknown width", 0, "unknown width"},
-	} {
-		if got := fit(tt.text, tt.columns); got != tt.want {
-			t.Errorf("fit(%q, %d) = %q, want %q", tt.text, tt.columns, got, tt.want)
-		}
-	}
-}
+// noEnvironment has no variables.
+func noEnvironment(string) string { return "" }

@@ -2,12 +2,15 @@ package cli
 
 import (
 	"encoding/json"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/santhosh-tekuri/jsonschema/v6"
@@ -15,6 +18,7 @@ import (
 
 	"github.com/sparkchaos/sparkchaos/internal/assembly"
 	"github.com/sparkchaos/sparkchaos/pkg/plan"
+	"github.com/sparkchaos/sparkchaos/pkg/report"
 	"github.com/sparkchaos/sparkchaos/pkg/scenario"
 	"github.com/sparkchaos/sparkchaos/scenarios"
 	"github.com/sparkchaos/sparkchaos/schema"
@@ -242,9 +246,9 @@ func TestListSelectsByLabels(t *testing.T) {
 		has, lacks    string
 		scenarioCount int
 	}{
-		"all":        {nil, "driver-node-power-off [", "poweroff [", len(shipped)},
-		"controls":   {[]string{"--label", "control=true"}, "noop-power-off [", "driver-node-frozen [", controls},
-		"two labels": {[]string{"-l", "tier=smoke", "-l", "fault=freeze"}, "driver-node-frozen [", "driver-node-isolated [", 1},
+		"all":        {nil, "│ driver-node-power-off ", "poweroff ", len(shipped)},
+		"controls":   {[]string{"--label", "control=true"}, "│ controls/noop-power-off ", "│ driver-node-frozen ", controls},
+		"two labels": {[]string{"-l", "tier=smoke", "-l", "fault=freeze"}, "│ driver-node-frozen ", "│ driver-node-isolated ", 1},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -273,7 +277,7 @@ func TestScenarioCommandsRefuse(t *testing.T) {
 		"missing jar":            {[]string{"run", absent}, "artifact miss.jar: there is no such file in the scenario's directory"},
 		"label of nothing":       {[]string{"list", "-l", "tier=foo"}, "no shipped scenario has the labels tier=foo; tier is one of nightly, smoke"},
 		"label that is unknown":  {[]string{"list", "-l", "foo=bar"}, "there is no label foo, expected one of component, control, fault"},
-		"list as xml":            {[]string{"list", "-o", "xml"}, `--output is "xml"; expected text or json`},
+		"list as xml":            {[]string{"list", "-o", "xml"}, `--output is "xml"; expected table, json or yaml`},
 		"missing file":           {[]string{"lint", "no/such.yaml"}, "there is no file and no shipped scenario \"no/such.yaml\"; `sparkchaos list` shows the shipped scenarios"},
 		"directory":              {[]string{"lint", "."}, "read scenario: "},
 		"invalid scenario":       {[]string{"plan", invalid}, invalid + ":1:1: spec: missing"},
@@ -325,6 +329,42 @@ func TestNamesOfShippedScenarios(t *testing.T) {
 		}
 		if err != nil || !shipped || !strings.Contains(string(text), "name: "+want+"\n") {
 			t.Errorf("%q: shipped %v, %v; want %s", argument, shipped, err, want)
+		}
+	}
+}
+
+func TestListSaysHowLongScenariosTake(t *testing.T) {
+	t.Parallel()
+	directory := t.TempDir()
+	for i, took := range []time.Duration{50 * time.Second, 70 * time.Second, 61 * time.Second} {
+		finished := filepath.Join(directory, fmt.Sprintf("2026010%d-driver-node-power-off-7", i+1))
+		putRun(t, finished, "driver-node-power-off", took)
+	}
+	code, out, message := run(t.Context(), NewRoot(), "list", "--runs", directory, "-l", "tier=smoke")
+	if code != ExitPass || !regexp.MustCompile(`│ driver-node-power-off +│[^│]*│ 1m1s `).MatchString(out) || !strings.Contains(out, " │ - ") {
+		t.Errorf("exit code %d: %s\n%s", code, message, out)
+	}
+	code, out, message = run(t.Context(), NewRoot(), "list", "--runs", directory, "-l", "tier=smoke", "-o", "yaml")
+	if code != ExitPass || !strings.Contains(out, "expected: 61\n") || !strings.Contains(out, "runs: 3\n") {
+		t.Errorf("exit code %d: %s\n%s", code, message, out)
+	}
+}
+
+// putRun writes a run directory with as little as the list of runs reads.
+func putRun(t *testing.T, directory, scenario string, took time.Duration) {
+	t.Helper()
+	if err := os.Mkdir(directory, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	verdict := fmt.Sprintf(`{"formatVersion":%d,"verdict":"pass","reason":"held","scenario":%q,"seed":7}`, report.VerdictFormatVersion,
+		scenario)
+	started := `{"seq":1,"offset":0,"wall":"2026-01-02T03:04:05Z","source":"harness","type":"runStarted","data":{"formatVersion":1}}`
+	ended := fmt.Sprintf(`{"seq":2,"offset":%d,"wall":"2026-01-02T03:05:05Z","source":"harness","type":"runEnded","data":{}}`, took)
+	for name, content := range map[string]string{
+		report.VerdictFile: verdict, report.HistoryFile: started + "\n" + ended + "\n", report.EnvironmentFile: "{}",
+	} {
+		if err := os.WriteFile(filepath.Join(directory, name), []byte(content), 0o600); err != nil {
+			t.Fatal(err)
 		}
 	}
 }

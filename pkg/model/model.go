@@ -302,6 +302,16 @@ const PhaseCleanUp = "cleanup"
 // Phase returns when a phase of the run began; Never if it did not.
 func (m *Model) Phase(name string) Moment { return m.phases[name] }
 
+// CurrentPhase returns the newest phase of the run and when it began; empty and Never before the first one.
+func (m *Model) CurrentPhase() (name string, began Moment) {
+	for each, at := range m.phases {
+		if at.Seq > began.Seq {
+			name, began = each, at
+		}
+	}
+	return name, began
+}
+
 // cleaning reports whether the clean-up has begun.
 func (m *Model) cleaning() bool { return !m.Phase(PhaseCleanUp).Never() }
 

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"path/filepath"
@@ -116,6 +117,27 @@ func TestSummaryShowsTheWorstFirst(t *testing.T) {
 	}
 	if empty, err := RenderSummary(nil, MaxSummary); err != nil || !strings.Contains(string(empty), "0 runs: nothing was judged") {
 		t.Errorf("%s, %v", empty, err)
+	}
+}
+
+func TestATableOfRunsShowsTheWorstFirst(t *testing.T) {
+	t.Parallel()
+	content, err := RenderRuns([]Run{{passing(), info()}, {notLanded(), info()}, {violated(), info()}, {hostile(), RunInfo{}}}, Style{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := `(?s)^4 runs: .*1 pass\n.*│ violation .*driverRescheduled was violated.*│ inconclusive .*did not land.*│ pass +│ driver-node-power-off +│ 42 +│ 1m1.23s +│ +│ runs/latest`
+	if !regexp.MustCompile(want).Match(content) || bytes.ContainsRune(content, '\x1b') {
+		t.Errorf("%s", content)
+	}
+	narrow, err := RenderRuns([]Run{{violated(), info()}}, Style{Width: 100})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(narrow)) {
+		if n := utf8.RuneCountInString(strings.TrimSuffix(line, "\n")); n > 100 {
+			t.Errorf("%d columns of 100: %s", n, line)
+		}
 	}
 }
 

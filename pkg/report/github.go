@@ -2,12 +2,10 @@ package report
 
 import (
 	"bytes"
-	"cmp"
 	"fmt"
 	"slices"
 	"strings"
 
-	"github.com/sparkchaos/sparkchaos/internal/wording"
 	"github.com/sparkchaos/sparkchaos/pkg/check"
 )
 
@@ -31,10 +29,7 @@ func githubFormat() definition {
 // RenderSummary returns the summary of runs for a step of GitHub Actions: a table with the worst first, then what each run says. It has
 // at most so many bytes; what does not fit is cut off with a word.
 func RenderSummary(runs []Run, most int) ([]byte, error) {
-	runs = slices.Clone(runs)
-	slices.SortStableFunc(runs, func(a, b Run) int {
-		return -cmp.Compare(outcomeOf(a.Verdict.Verdict).severity(), outcomeOf(b.Verdict.Verdict).severity())
-	})
+	runs = worstFirst(runs)
 	out := &bytes.Buffer{}
 	if len(runs) != 1 {
 		summaryTable(out, runs)
@@ -56,27 +51,13 @@ func RenderSummary(runs []Run, most int) ([]byte, error) {
 }
 
 func summaryTable(out *bytes.Buffer, runs []Run) {
-	count := map[check.Verdict]int{}
-	for _, run := range runs {
-		count[run.Verdict.Verdict]++
-	}
-	var words []string
-	for _, verdict := range []check.Verdict{check.Violation, check.Error, check.Inconclusive, check.Pass} {
-		if n := count[verdict]; n > 0 {
-			words = append(words, fmt.Sprintf("%d %s", n, verdict))
-		}
-	}
-	if len(words) == 0 {
-		words = []string{"nothing was judged"}
-	}
-	fmt.Fprintf(out, "# sparkchaos: %s: %s\n\n| Scenario | Seed | Verdict | Took | Why |\n|%s\n", wording.Count(len(runs), "run"),
-		strings.Join(words, ", "), strings.Repeat(" --- |", 5))
+	fmt.Fprintf(out, "# sparkchaos: %s\n\n| Scenario | Seed | Verdict | Took | Why |\n|%s\n", tally(runs), strings.Repeat(" --- |", 5))
 	for _, run := range runs {
 		verdict := markdown(strings.ToLower(headline(run.Verdict, run.Info)))
 		if run.Verdict.Verdict != check.Pass {
 			verdict = "**" + verdict + "**"
 		}
-		name := markdown(strings.TrimSpace(run.Verdict.Scenario + " " + run.Info.Environment.Repetition.String()))
+		name := markdown(run.name())
 		fmt.Fprintf(out, "| %s | %d | %s | %s | %s |\n", name, run.Verdict.Seed, verdict, took(run.Info.Took), markdown(run.Verdict.Reason))
 	}
 }

@@ -151,6 +151,7 @@ func (r *run) runBaseline(ctx context.Context, made *history.BaselineData) (err 
 		return err
 	}
 	defer func() { err = errors.Join(err, log.Close()) }()
+	defer r.watch("run without faults", live)()
 	session, err := r.openSession(ctx, r.baselineID(), log, live)
 	if err != nil {
 		return err

@@ -19,6 +19,7 @@ import (
 	"github.com/sparkchaos/sparkchaos/pkg/faults"
 	"github.com/sparkchaos/sparkchaos/pkg/history"
 	"github.com/sparkchaos/sparkchaos/pkg/launcher"
+	"github.com/sparkchaos/sparkchaos/pkg/model"
 	"github.com/sparkchaos/sparkchaos/pkg/plan"
 	"github.com/sparkchaos/sparkchaos/pkg/report"
 	"github.com/sparkchaos/sparkchaos/pkg/scenario"
@@ -51,6 +52,13 @@ type Progress interface {
 	Say(format string, args ...any)
 	// Await shows that something is awaited, for how long at most (0: nobody knows) and what was seen last, until done is called.
 	Await(what string, atMost time.Duration, seen func() string) (done func())
+}
+
+// Watcher is a Progress that looks at what is recorded, too.
+type Watcher interface {
+	// Watch is called as the run begins to write a history, with what is recorded in it and what calls use with its model, until done is
+	// called. use must not keep the model.
+	Watch(what string, read func(use func(*model.Model))) (done func())
 }
 
 // Options describe a run.
@@ -135,6 +143,7 @@ func Run(ctx context.Context, options Options) (Finished, error) {
 		return Finished{}, err
 	}
 	defer r.active.Release()
+	defer r.watch("run", r.live)()
 	stopLoad := measureLoad(ctx, r.log)
 	trouble := r.carryOut(ctx)
 	r.interrupted = trouble != nil && ctx.Err() != nil
@@ -152,6 +161,14 @@ func Run(ctx context.Context, options Options) (Finished, error) {
 		r.Underway.forget()
 	}
 	return Finished{Directory: r.directory, Err: trouble, LeftBehind: left}, nil
+}
+
+// watch lets the progress look at the model of a history if it wants to, until done is called.
+func (r *run) watch(what string, live *live) (done func()) {
+	if watcher, ok := r.Progress.(Watcher); ok {
+		return watcher.Watch(what, live.read)
+	}
+	return func() {}
 }
 
 // begin makes the run directory and opens the history.

@@ -14,6 +14,7 @@ import (
 	"github.com/sparkchaos/sparkchaos/pkg/history"
 	"github.com/sparkchaos/sparkchaos/pkg/model"
 	"github.com/sparkchaos/sparkchaos/pkg/plan"
+	"github.com/sparkchaos/sparkchaos/pkg/scenario"
 )
 
 // errApplicationEnded ends the wait for an anchor that can no longer come.
@@ -161,7 +162,7 @@ func (r *run) awaitStep(ctx, waits context.Context, step *plan.Step) (reached bo
 	if err := r.tell(history.AnchorAwaited, data); err != nil {
 		return false, err
 	}
-	data.Evidence, err = r.awaitAnchor(waits, step.ID, a, deadline)
+	data.Evidence, err = r.awaitAnchor(waits, step, a)
 	switch {
 	case ctx.Err() != nil:
 		return false, context.Cause(ctx)
@@ -178,11 +179,27 @@ func (r *run) awaitStep(ctx, waits context.Context, step *plan.Step) (reached bo
 	if err := r.tell(history.AnchorReached, data); err != nil {
 		return false, err
 	}
-	return true, pause(ctx, time.Duration(step.Delay))
+	return true, r.delay(ctx, step)
 }
 
-func (r *run) awaitAnchor(ctx context.Context, step string, a *awaited, deadline time.Duration) ([]int64, error) {
-	done := r.Progress.Await("step "+step, deadline, a.seen)
+// delay waits for a step's delay after its anchor.
+func (r *run) delay(ctx context.Context, step *plan.Step) error {
+	delay := time.Duration(step.Delay)
+	if delay > 0 {
+		defer r.Progress.Await("the delay of step "+step.ID, delay, func() string { return "its anchor was reached" })()
+	}
+	return pause(ctx, delay)
+}
+
+// phrase says in words what a step waits for.
+func (r *run) phrase(step *plan.Step) string {
+	entry, _ := scenario.Find(r.Own.Catalogue().Anchors, step.Anchor.Name) // it was found as the plan was made
+	return "step " + step.ID + ": " + entry.Phrase(step.Anchor.Args)
+}
+
+func (r *run) awaitAnchor(ctx context.Context, step *plan.Step, a *awaited) ([]int64, error) {
+	deadline := time.Duration(step.Deadline)
+	done := r.Progress.Await(r.phrase(step), deadline, a.seen)
 	defer done()
 	defer a.end()
 	ctx, cancel := context.WithTimeout(ctx, deadline)

@@ -215,15 +215,15 @@ func (b *builder) nodes() {
 		lane := Lane{Group: Nodes, Name: name, Key: "node/" + name}
 		var changes []change
 		for _, c := range node.Changes {
-			state := map[string]State{"True": Ready, "False": NotReady, "Unknown": Unknown, "Deleted": NoObject}[c.Status]
-			changes = append(changes, change{c.At, cmp.Or(state, Unknown), "Kubernetes: " + string(cmp.Or(state, Unknown))})
+			state := Readiness(c.Status)
+			changes = append(changes, change{c.At, state, "Kubernetes: " + string(state)})
 		}
 		lane.Spans = b.spans(changes, b.m.Last)
 		for _, f := range b.m.Faults {
 			if f.Landed.Never() || !slices.ContainsFunc(f.Named, func(o history.Object) bool { return o.Kind == "Node" && o.Name == name }) {
 				continue
 			}
-			state := machine(f)
+			state := Machine(f)
 			span := Span{From: b.off(f.Began), To: b.t.End, State: state, Low: true, Text: fmt.Sprintf("fault %s: %s", f.Name, state), Events: []int64{f.Landed.Seq}}
 			if !f.Recovered.Never() {
 				span.To, span.Events = max(span.From, b.off(f.Recovered)), append(span.Events, f.Recovered.Seq)
@@ -237,8 +237,13 @@ func (b *builder) nodes() {
 	}
 }
 
-// machine returns what a node's machine is while a fault acts on it.
-func machine(f *model.Fault) State {
+// Readiness returns what a node is by the API server's word, from the status of its Ready condition.
+func Readiness(status string) State {
+	return cmp.Or(map[string]State{"True": Ready, "False": NotReady, "Unknown": Unknown, "Deleted": NoObject}[status], Unknown)
+}
+
+// Machine returns what a node's machine is while a fault acts on it.
+func Machine(f *model.Fault) State {
 	switch {
 	case f.Does(history.EndsProcesses):
 		return Off
@@ -315,6 +320,24 @@ func (b *builder) known(lane *Lane, i *model.Incarnation, id string) {
 	}
 	if !e.Removed.Never() {
 		lane.Marks = append(lane.Marks, Mark{b.off(e.Removed), "removed by its driver", e.Removed.Seq})
+	}
+}
+
+// OfPod returns what a pod is now, by the API server's last word.
+func OfPod(pod *model.Pod) State {
+	switch {
+	case !pod.Deleted.Never():
+		return NoObject
+	case !pod.Finished.Never():
+		return map[bool]State{true: Succeeded, false: Failed}[pod.Succeeded]
+	case !pod.Terminating.Never():
+		return Terminating
+	case !pod.Running.Never():
+		return Running
+	case !pod.Placed.Never():
+		return Starting
+	default:
+		return Pending
 	}
 }
 
