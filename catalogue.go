@@ -19,7 +19,7 @@ type Addition func(*Vocabulary)
 func Catalogue() Vocabulary { return Vocabulary{} }
 
 // With returns a catalogue that has the additions, too. In scenario files they are named like the shipped ones. A name that is taken is an
-// error of whoever uses the catalogue.
+// error of the caller.
 func (v Vocabulary) With(additions ...Addition) Vocabulary {
 	v.words = v.words.Clone()
 	for _, add := range additions {

@@ -30,7 +30,7 @@ func Wait(atMost time.Duration) Option { return func(s *settings) { s.Patience =
 // Log writes a line for each thing that happens, such as to GinkgoWriter.
 func Log(out io.Writer) Option { return Progress(testbed.Log(out)) }
 
-// Progress shows what goes on.
+// Progress shows what happens.
 func Progress(progress runner.Progress) Option { return func(s *settings) { s.Progress = progress } }
 
 // Yes allows an existing cluster to be disturbed as shown, and a clean-up to do what is not proven to be right, without asking.

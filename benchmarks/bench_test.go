@@ -139,7 +139,7 @@ func phasesOf(b *testing.B, path string) map[string]float64 {
 }
 
 // BenchmarkRecorder measures what watching costs the API server: its CPU time while nothing but the nodes' own
-// housekeeping goes on, without and with the recorder.
+// housekeeping continues, without and with the recorder.
 func BenchmarkRecorder(b *testing.B) {
 	needsClusters(b)
 	const window = 20 * time.Second

@@ -2,7 +2,7 @@
 //
 //	sparkchaos.Scenario("wordcount").Inject("lose-node", fault.NodePowerOff(fault.NodeOfDriver()), when.ExecutorsRegistered(2))
 //
-// What each does is told by its definition in the packages below pkg/faults, and by "sparkchaos schema". Arguments that are rarely given
+// Their definitions in the packages below pkg/faults describe what each does, as does "sparkchaos schema". Arguments that are rarely given
 // are set by functions, the last parameter of each.
 package fault
 

@@ -1,4 +1,4 @@
-// Package internal_test checks what the documentation says of the code.
+// Package internal_test checks what the documentation says about the code.
 package internal_test
 
 import (
@@ -15,6 +15,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/sparkchaos/sparkchaos/pkg/check"
 	"github.com/sparkchaos/sparkchaos/pkg/history"
@@ -29,8 +30,17 @@ const top = ".."
 // package comment.
 const maxDoc = 400
 
+// maxColumns is how long a line of Go may be, in characters.
+const maxColumns = 140
+
 // goFiles returns the Go files of this module without tests, by their paths in the checkout.
 func goFiles(t *testing.T) []string {
+	t.Helper()
+	return slices.DeleteFunc(allGoFiles(t), func(path string) bool { return strings.HasSuffix(path, "_test.go") })
+}
+
+// allGoFiles returns the Go files of this module, by their paths in the checkout.
+func allGoFiles(t *testing.T) []string {
 	t.Helper()
 	var files []string
 	err := filepath.WalkDir(top, func(path string, entry fs.DirEntry, err error) error {
@@ -43,7 +53,7 @@ func goFiles(t *testing.T) []string {
 			}
 			return nil
 		}
-		if strings.HasSuffix(path, ".go") && !strings.HasSuffix(path, "_test.go") {
+		if strings.HasSuffix(path, ".go") {
 			files = append(files, path)
 		}
 		return nil
@@ -185,6 +195,23 @@ func TestWords(t *testing.T) {
 	}
 }
 
+// TestColumns finds lines that are too long to read. Sources that are parts of images are left out: their bytes are keys of
+// the cache, so wrapping a line would build the images again.
+func TestColumns(t *testing.T) {
+	t.Parallel()
+	programs := filepath.Join(top, "internal", "image", "programs")
+	for _, file := range allGoFiles(t) {
+		if strings.HasPrefix(file, programs) && !strings.HasSuffix(file, "_test.go") {
+			continue
+		}
+		for number, line := range numbered(t, file) {
+			if columns := utf8.RuneCountInString(line); columns > maxColumns {
+				t.Errorf("%s:%d: the line has %d characters, at most %d are allowed", file, number, columns, maxColumns)
+			}
+		}
+	}
+}
+
 // numbered returns the lines of a file by their numbers.
 func numbered(t *testing.T, file string) map[int]string {
 	t.Helper()
@@ -199,8 +226,8 @@ func numbered(t *testing.T, file string) map[int]string {
 	return lines
 }
 
-// mapOf returns CONTRIBUTING's map of the folders: the names that begin its lines, each as a path.
-func mapOf(t *testing.T) []string {
+// mapOf returns CONTRIBUTING's map of the folders, floor by floor: the names that begin its lines, each as a path.
+func mapOf(t *testing.T) [][]string {
 	t.Helper()
 	content, err := os.ReadFile(filepath.Join(top, "CONTRIBUTING.md"))
 	if err != nil {
@@ -211,26 +238,67 @@ func mapOf(t *testing.T) []string {
 	if !found || !ends {
 		t.Fatal("CONTRIBUTING.md has no section \"How the repository is laid out\"")
 	}
-	var folders []string
+	folders := [][]string{nil}
 	for line := range strings.Lines(section) {
 		if !strings.HasPrefix(line, "    ") {
 			continue
 		}
+		if strings.HasPrefix(line, "    ───") {
+			folders = append(folders, nil)
+			continue
+		}
+		floor := &folders[len(folders)-1]
 		for word := range strings.FieldsSeq(line) {
 			folder, ok := strings.CutSuffix(word, "/")
 			if !ok {
 				break // the description begins
 			}
-			folders = append(folders, folder)
+			*floor = append(*floor, folder)
 		}
 	}
 	return folders
 }
 
+// TestImportsPointDown expects that no package imports one of a floor above its own in CONTRIBUTING's map.
+func TestImportsPointDown(t *testing.T) {
+	t.Parallel()
+	floors := map[string]int{}
+	for number, folders := range mapOf(t) {
+		for _, folder := range folders {
+			floors[folder] = number
+		}
+	}
+	for _, file := range goFiles(t) {
+		from := area(file)
+		for _, imported := range importsOf(t, file) {
+			to := area(filepath.Join(top, imported, "any.go"))
+			if from != "" && to != "" && floors[to] < floors[from] {
+				t.Errorf("%s imports %s, which is above it in CONTRIBUTING.md", file, imported)
+			}
+		}
+	}
+}
+
+// importsOf returns the packages of this module that a file imports, by their paths in the checkout.
+func importsOf(t *testing.T, path string) []string {
+	t.Helper()
+	file, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.ImportsOnly)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var imported []string
+	for _, spec := range file.Imports {
+		if local, ok := strings.CutPrefix(strings.Trim(spec.Path.Value, `"`), "github.com/sparkchaos/sparkchaos/"); ok {
+			imported = append(imported, local)
+		}
+	}
+	return imported
+}
+
 // TestContributingsMap compares CONTRIBUTING's map with the folders that exist.
 func TestContributingsMap(t *testing.T) {
 	t.Parallel()
-	drawn := mapOf(t)
+	drawn := slices.Concat(mapOf(t)...)
 	for _, folder := range drawn {
 		if info, err := os.Stat(filepath.Join(top, folder)); err != nil || !info.IsDir() {
 			t.Errorf("CONTRIBUTING.md names the folder %s/, which does not exist", folder)
@@ -286,7 +354,7 @@ func TestReadmeShowsARealViolation(t *testing.T) {
 	}
 }
 
-// recordedControl returns the history of a control's run, without what its plan says of the failure that is expected.
+// recordedControl returns the history of a control's run, without what its plan says about the failure that is expected.
 func recordedControl(t *testing.T, name string) io.Reader {
 	t.Helper()
 	content := historytest.Unpack(t, filepath.Join(top, "pkg", "check", "testdata", "recorded", name+".ndjson.gz"))

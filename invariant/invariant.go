@@ -1,5 +1,5 @@
-// Package invariant has the shipped invariants, for runs of package sparkchaos. What each means is told by its definition in package check,
-// and by "sparkchaos schema".
+// Package invariant has the shipped invariants, for runs of package sparkchaos. Their definitions in package check describe what
+// each means, as does "sparkchaos schema".
 package invariant
 
 import (
@@ -53,7 +53,7 @@ func ExecutorReplaced(within time.Duration) check.Expectation {
 	return bounded("executorReplaced", within)
 }
 
-// StreamContinues expects a streaming application to go on where it was.
+// StreamContinues expects a streaming application to continue where it stopped.
 func StreamContinues() check.Expectation { return plain("streamContinues") }
 
 // WordsCounted expects each word of the source to be counted as often as a delivery promises: check.ExactlyOnce or check.AtLeastOnce.
@@ -61,7 +61,7 @@ func WordsCounted(delivery string) check.Expectation {
 	return of("wordsCounted", &check.DeliveryArgs{Delivery: delivery})
 }
 
-// ShuffleSurvives expects of the map outputs that a fault struck none or just the lost ones to be computed again: check.RecomputedNone or
+// ShuffleSurvives expects of the map outputs that a fault hit none or just the lost ones to be computed again: check.RecomputedNone or
 // check.RecomputedLost.
 func ShuffleSurvives(recomputed string) check.Expectation {
 	return of("shuffleSurvives", &check.ShuffleArgs{Recomputed: recomputed})

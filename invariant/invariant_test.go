@@ -16,7 +16,8 @@ func TestEachInvariantOfTheCatalogueHasItsConstructor(t *testing.T) {
 		DriverRescheduled(time.Minute), StaleExecutorsGone(time.Minute), DriverKept(), AtMostOneDriver(), DriversOverlapAtMost(time.Second),
 		ExecutorNamesUnique(), ApplicationIDsUnique(), ExecutorsKept(), NothingLeftBehind(), StagedArtifactsSurvive(), NoStaleStandIn(),
 		ExecutorReplaced(time.Minute), StreamContinues(), WordsCounted(check.ExactlyOnce), WordsCounted(check.AtLeastOnce),
-		ShuffleSurvives(check.RecomputedNone), ShuffleSurvives(check.RecomputedLost), ResultEqualsBaseline(), OutputFilesOnce(), Completes(time.Minute),
+		ShuffleSurvives(check.RecomputedNone), ShuffleSurvives(check.RecomputedLost), ResultEqualsBaseline(), OutputFilesOnce(),
+		Completes(time.Minute),
 		RecoveryWithin(check.RecoveryArgs{Total: scenario.Duration(time.Minute)}),
 	} {
 		made = append(made, e.Expectation)

@@ -1,5 +1,5 @@
 // Package when has the shipped anchors, for scenarios of package sparkchaos: the observed events at which faults are injected or undone.
-// What each awaits is told by its definition in package anchor, and by "sparkchaos schema".
+// Their definitions in package anchor describe what each awaits, as does "sparkchaos schema".
 package when
 
 import (

@@ -29,7 +29,8 @@ type Artifacts struct {
 
 // NewArtifacts returns the files for the scenario of a directory, which is empty for a shipped scenario.
 func NewArtifacts(beside, cache string) Artifacts {
-	return Artifacts{beside: beside, cache: cache, build: func(ctx context.Context) (string, error) { return image.Staged(ctx, ImagesOf(cache)) }}
+	build := func(ctx context.Context) (string, error) { return image.Staged(ctx, ImagesOf(cache)) }
+	return Artifacts{beside: beside, cache: cache, build: build}
 }
 
 // CheckArtifacts refuses a workload that names a jar or file which is neither beside the scenario nor shipped, before anything
@@ -101,7 +102,8 @@ func (a Artifacts) Find(ctx context.Context, name string) (*os.File, error) {
 // openBeside opens a file in the scenario's directory or below it. If there is none, the error is fs.ErrNotExist.
 func (a Artifacts) openBeside(name string) (*os.File, error) {
 	if !rootedfile.IsLocal(name) {
-		return nil, cluster.Optionf("artifact %q: files are taken from the scenario's directory and below it alone; expected a relative path without \"..\"", name)
+		return nil, cluster.Optionf("artifact %q: files are taken from the scenario's directory and below it alone; expected a relative path "+
+			"without \"..\"", name)
 	}
 	if a.beside == "" {
 		return nil, fs.ErrNotExist
@@ -122,5 +124,6 @@ func (a Artifacts) shipped(name string) ([]byte, error) {
 	if a.beside == "" {
 		return nil, cluster.Optionf("artifact %s: no file of that name is shipped", name)
 	}
-	return nil, cluster.Optionf("artifact %s: there is no such file in the scenario's directory %s, and none of that name is shipped", name, a.beside)
+	return nil, cluster.Optionf("artifact %s: there is no such file in the scenario's directory %s, and none of that name is shipped", name,
+		a.beside)
 }

@@ -12,7 +12,8 @@ import (
 )
 
 // CachedImage builds an image for a run, or finds the last one where there is no checkout to build from.
-func CachedImage(build func(context.Context, image.Env) (image.Archive, error), cache string, show runner.Progress) func(context.Context) (runner.Image, error) {
+func CachedImage(build func(context.Context, image.Env) (image.Archive, error), cache string,
+	show runner.Progress) func(context.Context) (runner.Image, error) {
 	return func(ctx context.Context) (runner.Image, error) {
 		archive, err := build(ctx, showing(ImagesOf(cache), show))
 		return runner.Image{Reference: archive.Reference, Archive: archive.Path, Digest: archive.Digest}, err
@@ -60,7 +61,8 @@ func ImagesOf(cache string) image.Env {
 func ImageNamed(reference, flag, what string) func(context.Context) (runner.Image, error) {
 	return func(context.Context) (runner.Image, error) {
 		if reference == "" {
-			return runner.Image{}, cluster.Optionf("an existing cluster pulls its images: %s names %s; `sparkchaos image build` builds it, push it to a registry that the nodes reach", flag, what)
+			return runner.Image{}, cluster.Optionf("an existing cluster pulls its images: %s names %s; `sparkchaos image build` builds it, push "+
+				"it to a registry that the nodes reach", flag, what)
 		}
 		return runner.Image{Reference: reference}, nil
 	}
@@ -72,7 +74,8 @@ func PulledImage(reference string) func(context.Context, scenario.Workload) (run
 		const push = "push it to a registry that the nodes reach and name it in spec.workload.image"
 		switch variant := variantOf(w); {
 		case variant != image.SparkVariant{}:
-			return runner.Image{}, cluster.Optionf("an existing cluster pulls its images: `sparkchaos image build %s` builds the one of spec.workload.spark; %s", variant.Arguments(), push)
+			return runner.Image{}, cluster.Optionf("an existing cluster pulls its images: `sparkchaos image build %s` builds the one of "+
+				"spec.workload.spark; %s", variant.Arguments(), push)
 		default:
 			return ImageNamed(reference, "--image", "Spark's")(ctx)
 		}
@@ -100,11 +103,14 @@ func variantOf(w scenario.Workload) image.SparkVariant {
 func lacks(w scenario.Workload, variant image.SparkVariant) error {
 	switch language := w.Application.Language(); {
 	case language == scenario.Python && !variant.Python:
-		return cluster.Optionf("%s is a Python file, and the image that is built here has no Python without spec.workload.spark: {python: true}", w.Application.Resource())
+		return cluster.Optionf("%s is a Python file, and the image that is built here has no Python without spec.workload.spark: "+
+			"{python: true}", w.Application.Resource())
 	case language == scenario.R:
-		return cluster.Optionf("%s is an R file, and the images that are built here have no R: name an image that has it in spec.workload.image", w.Application.Resource())
+		return cluster.Optionf("%s is an R file, and the images that are built here have no R: name an image that has it in "+
+			"spec.workload.image", w.Application.Resource())
 	case language == scenario.SQL && variant.Version == "":
-		return cluster.Optionf("%s is a SQL script, and the image that is built here by default has no spark-sql: write spec.workload.spark: {version: %s}, which has it",
+		return cluster.Optionf("%s is a SQL script, and the image that is built here by default has no spark-sql: write spec.workload.spark: "+
+			"{version: %s}, which has it",
 			w.Application.Resource(), newest())
 	default:
 		return nil

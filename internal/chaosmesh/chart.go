@@ -1,6 +1,5 @@
-// Package chaosmesh installs Chaos Mesh, looks what is installed, and takes its custom resources through their life: made,
-// injected, recovered, and freed when they hang. What a resource is to bring about, and whether it did, is the
-// business of pkg/faults.
+// Package chaosmesh installs and inspects Chaos Mesh, and manages the life of its custom resources: they are created, injected,
+// recovered, and freed when they hang. Package faults decides what a resource does, and proves whether it did.
 package chaosmesh
 
 import (
@@ -24,30 +23,30 @@ import (
 	"k8s.io/apimachinery/pkg/version"
 )
 
-// Namespace is where an installation lives.
+// Namespace is the namespace of an installation.
 const Namespace = "chaos-mesh"
 
-// Parts are what an installation is made of, on this machine.
+// Parts are the parts of an installation on this machine.
 type Parts struct {
 	// Chart is the directory of Chaos Mesh's chart.
 	Chart string
-	// CRDs is the directory of the definitions of its resources, generated from the API module that its programs are built with.
+	// CRDs is the directory of its CustomResourceDefinitions, generated from the API module that its programs are built with.
 	CRDs string
 	// Manager is the executable of the controller manager, for clusters that run it beside their control plane.
 	Manager string
-	// Image is the reference of the image of both programs; empty: the chart's own images, which the nodes pull.
+	// Image is the reference of the image of both programs; if empty, the nodes pull the chart's own images.
 	Image string
-	// Pulled says that the nodes pull Image by themselves; without it they have it already.
+	// Pulled reports whether the nodes pull Image; otherwise they have it already.
 	Pulled bool
-	// PauseImage is what containers run while their pod is made to fail; every node has it.
+	// PauseImage is the image that containers run while Chaos Mesh makes their pod fail; every node has it.
 	PauseImage string
 }
 
-// values are those of the chart: no dashboard, no DNS server, nothing that is there twice.
+// values returns the values of the chart: no dashboard, no DNS server, one replica of each part.
 func (p Parts) values() map[string]any {
 	manager := map[string]any{
 		"replicaCount": 1, "leaderElection": map[string]any{"enabled": false}, "chaosdSecurityMode": false,
-		// It has to run when others are being killed for want of CPU.
+		// It has to run while other pods lack CPU.
 		"priorityClassName": "system-cluster-critical",
 	}
 	if p.PauseImage != "" {
@@ -115,7 +114,7 @@ func (p Parts) render(server *version.Info) ([]*unstructured.Unstructured, error
 	return objects, p.adapt(objects)
 }
 
-// adapt changes what the chart has no value for.
+// adapt makes changes for which the chart has no value.
 func (p Parts) adapt(objects []*unstructured.Unstructured) error {
 	if p.Image == "" {
 		return nil
@@ -129,7 +128,7 @@ func (p Parts) adapt(objects []*unstructured.Unstructured) error {
 			return fmt.Errorf("volumes of the daemon of Chaos Mesh: %w", err)
 		}
 		for _, volume := range volumes {
-			// A node need not have kernel modules, and none is loaded.
+			// A node may lack kernel modules, and none is loaded.
 			if v, ok := volume.(map[string]any); ok && v["name"] == "lib-modules" {
 				delete(v, "hostPath")
 				v["emptyDir"] = map[string]any{}
@@ -142,7 +141,7 @@ func (p Parts) adapt(objects []*unstructured.Unstructured) error {
 	return nil
 }
 
-// definitions returns the definitions of the resources.
+// definitions returns the CustomResourceDefinitions.
 func (p Parts) definitions() ([]*unstructured.Unstructured, error) {
 	files, err := filepath.Glob(filepath.Join(p.CRDs, "*.yaml"))
 	if err != nil {

@@ -20,20 +20,20 @@ import (
 	"github.com/sparkchaos/sparkchaos/internal/podexec"
 )
 
-// Client speaks to a cluster of Chaos Mesh.
+// Client manages Chaos Mesh on a cluster.
 type Client struct {
 	config  *rest.Config
 	kube    kubernetes.Interface
 	dynamic dynamic.Interface
 	mapper  *restmapper.DeferredDiscoveryRESTMapper
-	// recoverWithin and freeWithin are how long a resource that is deleted may take to go: when Chaos Mesh frees its targets by
-	// itself, and after it was helped.
+	// recoverWithin and freeWithin limit how long a deleted resource may take to disappear: while Chaos Mesh recovers its targets
+	// itself, and after its finalizers were removed.
 	recoverWithin, freeWithin time.Duration
-	// startWithin is how long the resource of a cloud's machine may take to go: the cloud starts no machine that it still stops.
+	// startWithin limits how long the resource of a cloud's machine may take to disappear: the cloud starts no machine that is still stopping.
 	startWithin time.Duration
 }
 
-// NewClient reaches a cluster by its API server.
+// NewClient returns a client for the cluster behind an API server.
 func NewClient(config *rest.Config) (*Client, error) {
 	config = rest.CopyConfig(config)
 	config.WarningHandlerWithContext = rest.NoWarnings{} // they are about the chart's own style
@@ -52,7 +52,7 @@ func NewClient(config *rest.Config) (*Client, error) {
 	}, nil
 }
 
-// mapping finds where a kind is served; a kind that is new is looked for once more.
+// mapping finds the resource of a kind. It asks the API server again for a kind that it does not know yet.
 func (c *Client) mapping(gvk schema.GroupVersionKind) (*meta.RESTMapping, error) {
 	mapping, err := c.mapper.RESTMapping(gvk.GroupKind(), gvk.Version)
 	if meta.IsNoMatchError(err) {
@@ -70,7 +70,7 @@ func definitionResource() schema.GroupVersionResource {
 	return schema.GroupVersionResource{Group: "apiextensions.k8s.io", Version: "v1", Resource: "customresourcedefinitions"}
 }
 
-// clusterKinds are the kinds of an installation that no namespace takes with it, in the order in which they go.
+// clusterKinds are the cluster-scoped kinds of an installation, in the order in which they are deleted.
 func clusterKinds() []schema.GroupVersionKind {
 	return []schema.GroupVersionKind{
 		{Group: "admissionregistration.k8s.io", Version: "v1", Kind: "MutatingWebhookConfiguration"},
@@ -94,8 +94,8 @@ func (c *Client) defined(ctx context.Context) (bool, error) {
 	return true, nil
 }
 
-// OnNode runs a shell script in the daemon on a node, which sees the node's processes and may do everything there, and returns
-// what it printed. It is how an effect is looked at from beside the pods that are struck.
+// OnNode runs a shell script in the node's chaos-daemon pod, which has full access to the node, and returns its standard output.
+// Faults use it to verify an effect from outside the target pod.
 func (c *Client) OnNode(ctx context.Context, node, script string) (string, error) {
 	pods, err := c.kube.CoreV1().Pods(Namespace).List(ctx, metav1.ListOptions{
 		LabelSelector: componentLabel + "=" + daemonComponent, FieldSelector: "spec.nodeName=" + node,
@@ -108,7 +108,7 @@ func (c *Client) OnNode(ctx context.Context, node, script string) (string, error
 			return c.execute(ctx, pod.Name, script)
 		}
 	}
-	return "", fmt.Errorf("node %s has no running daemon of Chaos Mesh: it has %d pods of it", node, len(pods.Items))
+	return "", fmt.Errorf("node %s has no running chaos-daemon among its %d pods of Chaos Mesh", node, len(pods.Items))
 }
 
 func (c *Client) execute(ctx context.Context, pod, script string) (string, error) {

@@ -29,14 +29,14 @@ import (
 	"github.com/sparkchaos/sparkchaos/pkg/cluster"
 )
 
-// fieldManager owns what is applied; managedBy marks the objects that this program made.
+// fieldManager owns the fields that are applied; managedBy marks the objects that sparkchaos created.
 const (
 	fieldManager   = "sparkchaos"
 	managedByLabel = "app.kubernetes.io/managed-by"
 	componentLabel = "app.kubernetes.io/component"
 )
 
-// The chart's names of its parts.
+// Names of objects of the chart.
 const (
 	managerComponent = "controller-manager"
 	managerName      = "chaos-controller-manager"
@@ -44,20 +44,20 @@ const (
 	managerService   = "chaos-mesh-controller-manager"
 )
 
-// InstallTimeout is for images to start and webhooks to answer.
+// InstallTimeout limits how long pods may take to start and webhooks to answer.
 const InstallTimeout = 3 * time.Minute
 
-// ForeignError is an installation that somebody else made; it is used, but neither changed nor removed.
+// ForeignError reports an installation that sparkchaos did not make: it is used, but neither changed nor removed.
 type ForeignError struct{ Namespace string }
 
-// Error says what was found.
+// Error implements error.
 func (e *ForeignError) Error() string {
 	return fmt.Sprintf("namespace %s holds a Chaos Mesh that sparkchaos did not install (it lacks the label %s=%s): it is left as it is",
 		e.Namespace, managedByLabel, fieldManager)
 }
 
-// Install makes Chaos Mesh ready on a cluster. One that is installed already is left, whoever made it, if it works; what
-// is half there and our own is completed. host is nil for a cluster that runs the controller manager as a pod.
+// Install makes Chaos Mesh ready on a cluster. An installation that works is left as it is, and an incomplete one that sparkchaos
+// made is completed. host is nil for a cluster that runs the controller manager as a pod.
 func (c *Client) Install(ctx context.Context, parts Parts, host cluster.ControlPlaneHost, say func(string)) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, InstallTimeout, fmt.Errorf("it was not ready within %v", InstallTimeout))
 	defer cancel()
@@ -69,7 +69,7 @@ func (c *Client) Install(ctx context.Context, parts Parts, host cluster.ControlP
 		return nil
 	}
 	if status.Installed && !status.Ours {
-		return fmt.Errorf("the Chaos Mesh that is there does not work (%s): %w", status, &ForeignError{Namespace: Namespace})
+		return fmt.Errorf("the installed Chaos Mesh does not work (%s): %w", status, &ForeignError{Namespace: Namespace})
 	}
 	say("installing Chaos Mesh")
 	if err := c.install(ctx, parts, host); err != nil {
@@ -107,7 +107,7 @@ func (c *Client) install(ctx context.Context, parts Parts, host cluster.ControlP
 	if err := c.apply(ctx, plain...); err != nil {
 		return err
 	}
-	// Before the controller manager answers, its webhooks would refuse everything.
+	// Until the controller manager answers, its webhooks would refuse everything.
 	if err := c.apply(ctx, webhooks...); err != nil {
 		return err
 	}
@@ -125,7 +125,7 @@ func part[T any](all []T, first func(T) bool) (yes, no []T) {
 	return yes, no
 }
 
-// apply makes the objects as they are given, by server-side apply: the definitions are too large for any other.
+// apply creates or updates objects by server-side apply: the definitions are too large for client-side apply.
 func (c *Client) apply(ctx context.Context, objects ...*unstructured.Unstructured) error {
 	for _, object := range objects {
 		labels := object.GetLabels()
@@ -187,7 +187,7 @@ func (c *Client) besideControlPlane(ctx context.Context, parts Parts, host clust
 	return leadTo(host.ControlPlaneAddress(), deployment, rest)
 }
 
-// managerProgram is the pod of the deployment as a program.
+// managerProgram returns the deployment's pod as a program for this machine.
 func (c *Client) managerProgram(ctx context.Context, parts Parts, host cluster.ControlPlaneHost, deployment appsv1.Deployment,
 	objects []*unstructured.Unstructured) (cluster.Program, error) {
 	program := cluster.Program{Name: managerName, Path: parts.Manager, File: map[string][]byte{}}
@@ -225,11 +225,11 @@ func (c *Client) managerProgram(ctx context.Context, parts Parts, host cluster.C
 	return program, nil
 }
 
-// secretFiles returns the content of the secret that a volume shows.
+// secretFiles returns the content of the secret that a volume mounts.
 func secretFiles(volumes []corev1.Volume, volume string, objects []*unstructured.Unstructured) (map[string][]byte, error) {
 	i := slices.IndexFunc(volumes, func(v corev1.Volume) bool { return v.Name == volume && v.Secret != nil })
 	if i < 0 {
-		return nil, fmt.Errorf("volume %s of the controller manager is no secret", volume)
+		return nil, fmt.Errorf("volume %s of the controller manager is not a secret", volume)
 	}
 	for _, object := range objects {
 		if object.GetKind() != "Secret" || object.GetName() != volumes[i].Secret.SecretName {
@@ -244,7 +244,7 @@ func secretFiles(volumes []corev1.Volume, volume string, objects []*unstructured
 	return nil, fmt.Errorf("the chart has no secret %s", volumes[i].Secret.SecretName)
 }
 
-// kubeconfig lets the holder act as a service account.
+// kubeconfig returns a kubeconfig with the credentials of a service account.
 func (c *Client) kubeconfig(ctx context.Context, account, address string) ([]byte, error) {
 	lifetime := int64((365 * 24 * time.Hour).Seconds())
 	request := &authenticationv1.TokenRequest{Spec: authenticationv1.TokenRequestSpec{ExpirationSeconds: &lifetime}}
@@ -265,7 +265,7 @@ func (c *Client) kubeconfig(ctx context.Context, account, address string) ([]byt
 	})
 }
 
-// leadTo has the service of the controller manager lead to an address instead of a pod.
+// leadTo points the service of the controller manager to an address instead of a pod.
 func leadTo(address string, deployment appsv1.Deployment, objects []*unstructured.Unstructured) ([]*unstructured.Unstructured, error) {
 	for _, object := range objects {
 		if object.GetKind() != "Service" || object.GetName() != managerService {
@@ -311,7 +311,7 @@ func endpoints(service corev1.Service, deployment appsv1.Deployment, address str
 	return slice
 }
 
-// awaitWorking waits until daemons and webhook serve.
+// awaitWorking waits until the daemons and the webhook work.
 func (c *Client) awaitWorking(ctx context.Context) error {
 	return cluster.Poll(ctx, func(ctx context.Context) (bool, string) {
 		status, err := c.Status(ctx)
@@ -341,7 +341,7 @@ func (c *Client) Uninstall(ctx context.Context, host cluster.ControlPlaneHost) (
 	return true, nil
 }
 
-// uninstall frees what is injected while there still is somebody to free it, then removes the webhooks, which would refuse
+// uninstall first deletes the resources, while Chaos Mesh can still recover their targets, then the webhooks, which would refuse
 // everything afterwards, then the rest.
 func (c *Client) uninstall(ctx context.Context, host cluster.ControlPlaneHost) error {
 	var errs []error
@@ -381,21 +381,21 @@ func (c *Client) uninstall(ctx context.Context, host cluster.ControlPlaneHost) e
 	})
 }
 
-// Status is what there is of Chaos Mesh on a cluster.
+// Status is the state of Chaos Mesh on a cluster.
 type Status struct {
 	Installed bool `json:"installed"` // its resources are defined and its namespace is there
 	Ours      bool `json:"ours"`      // this program made it
 	Webhook   bool `json:"webhook"`   // it answers
 	Daemons   int  `json:"daemons"`   // that are ready, as the DaemonSet is now
 	Nodes     int  `json:"nodes"`     // that should have one
-	// Trouble is why the webhook does not answer.
+	// Trouble is the reason why the webhook does not answer.
 	Trouble string `json:"trouble,omitempty"`
 }
 
-// Works reports whether faults can go through it. A daemon is missing where a node is off: that node cannot be struck anyway.
+// Works reports whether faults can be injected. A daemon may be missing on a node that is off, which no fault can hit anyway.
 func (s Status) Works() bool { return s.Installed && s.Webhook && s.Nodes > 0 && s.Daemons >= s.Nodes }
 
-// String says it in words.
+// String describes the status in words.
 func (s Status) String() string {
 	if !s.Installed {
 		return "Chaos Mesh is not installed"
@@ -407,7 +407,7 @@ func (s Status) String() string {
 	return fmt.Sprintf("Chaos Mesh is installed, %s, %d of %d daemons are ready", webhook, s.Daemons, s.Nodes)
 }
 
-// Status looks what there is. It changes nothing.
+// Status inspects Chaos Mesh on the cluster. It changes nothing.
 func (c *Client) Status(ctx context.Context) (Status, error) {
 	var status Status
 	defined, err := c.defined(ctx)
@@ -452,8 +452,8 @@ func current(set appsv1.DaemonSet) int {
 	return int(min(set.Status.NumberReady, set.Status.UpdatedNumberScheduled))
 }
 
-// askWebhook has the webhooks look at a resource that they must refuse: an answer of theirs is proof that they work, which
-// an accepted one would not be, for without webhooks everything is accepted.
+// askWebhook submits a resource that the webhooks must refuse. Their refusal proves that they work; acceptance would not, because
+// without webhooks everything is accepted.
 func (c *Client) askWebhook(ctx context.Context) error {
 	bad := &v1alpha1.PodChaos{
 		TypeMeta:   metav1.TypeMeta{APIVersion: v1alpha1.SchemeGroupVersion.String(), Kind: v1alpha1.KindPodChaos},
@@ -471,7 +471,7 @@ func (c *Client) askWebhook(ctx context.Context) error {
 		Create(ctx, &unstructured.Unstructured{Object: content}, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
 	switch {
 	case err == nil:
-		return errors.New("it accepted a resource that it must refuse, so there is none")
+		return errors.New("the API server accepted a resource that the webhook must refuse, so there is no webhook")
 	case strings.Contains(err.Error(), "admission webhook") && strings.Contains(err.Error(), "denied the request"):
 		return nil
 	default:

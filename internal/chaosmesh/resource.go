@@ -21,7 +21,7 @@ import (
 	"github.com/sparkchaos/sparkchaos/pkg/cluster"
 )
 
-// What the faults say to Chaos Mesh, and hear of it.
+// Types that faults exchange with Chaos Mesh.
 type (
 	Resource = chaosmesh.Resource
 	Spec     = chaosmesh.Spec
@@ -29,18 +29,18 @@ type (
 	Freed    = chaosmesh.Freed
 )
 
-// RunLabel carries the run that a resource belongs to.
+// RunLabel is the label with the run that a resource belongs to.
 const RunLabel = cluster.RunLabel
 
-// AllRuns stands for whatever run a resource belongs to, as long as it belongs to one.
+// AllRuns selects the resources of every run.
 const AllRuns = ""
 
-// resourceOf returns where a kind is served; the API has no plurals that differ from it.
+// resourceOf returns the resource of a kind; in this API plurals are the kinds in lower case.
 func resourceOf(kind string) schema.GroupVersionResource {
 	return v1alpha1.SchemeGroupVersion.WithResource(strings.ToLower(kind))
 }
 
-// kinds are those whose resources this program makes.
+// kinds are those of the resources that sparkchaos creates.
 func kinds() []string {
 	return []string{
 		v1alpha1.KindPodChaos, v1alpha1.KindNetworkChaos, v1alpha1.KindStressChaos, v1alpha1.KindTimeChaos,
@@ -48,7 +48,7 @@ func kinds() []string {
 	}
 }
 
-// Create makes a resource. The run's label lets a clean-up find it that knows nothing else of it.
+// Create creates a resource with the run's label, by which a clean-up that knows nothing else finds it.
 func (c *Client) Create(ctx context.Context, r Resource, run string, spec Spec, dry bool) (Resource, error) {
 	encoded, err := json.Marshal(spec)
 	if err != nil {
@@ -75,7 +75,7 @@ func (c *Client) Create(ctx context.Context, r Resource, run string, spec Spec, 
 	return r, nil
 }
 
-// State asks for it. There is none of a resource that is gone: then the error is NotFound.
+// State returns the state of a resource. If the resource is gone, the error is NotFound.
 func (c *Client) State(ctx context.Context, r Resource) (State, error) {
 	object, err := c.get(ctx, r)
 	if err != nil {
@@ -102,7 +102,7 @@ func (c *Client) State(ctx context.Context, r Resource) (State, error) {
 	return state, nil
 }
 
-// get returns the resource; another one of the same name is not it.
+// get returns a resource, unless another one has its name by now.
 func (c *Client) get(ctx context.Context, r Resource) (*unstructured.Unstructured, error) {
 	object, err := c.dynamic.Resource(resourceOf(r.Kind)).Namespace(r.Namespace).Get(ctx, r.Name, metav1.GetOptions{})
 	if err != nil {
@@ -114,7 +114,7 @@ func (c *Client) get(ctx context.Context, r Resource) (*unstructured.Unstructure
 	return object, nil
 }
 
-// AwaitInjected waits until Chaos Mesh says that all is injected, and returns what it recorded.
+// AwaitInjected waits until Chaos Mesh claims that all is injected, and returns what it recorded.
 func (c *Client) AwaitInjected(ctx context.Context, r Resource) (State, error) {
 	var state State
 	err := cluster.Poll(ctx, func(ctx context.Context) (bool, string) {
@@ -135,14 +135,14 @@ func (c *Client) AwaitInjected(ctx context.Context, r Resource) (State, error) {
 	return state, nil
 }
 
-// ofMachine reports whether the resource is about a machine of a cloud.
+// ofMachine reports whether the resource targets a machine of a cloud.
 func ofMachine(r Resource) bool {
 	return slices.Contains([]string{v1alpha1.KindAWSChaos, v1alpha1.KindGCPChaos, v1alpha1.KindAzureChaos}, r.Kind)
 }
 
-// Delete removes a resource and waits until it is gone, for then its targets are free. One that hangs is freed: first its share in
-// the pods' own resources goes, which cures most, then its finalizers. Nothing of that undoes what a dead node did: nodes
-// must be on before. The resource of a cloud's machine is never freed: nobody else would start the machine again.
+// Delete deletes a resource and waits until it is gone, which means that its targets are recovered. If it hangs, its share in the
+// pods' own resources is deleted first, which helps in most cases, then its finalizers. This does not recover targets on a dead node:
+// nodes must be on before. The resource of a cloud's machine is never forced: nobody else would start the machine again.
 func (c *Client) Delete(ctx context.Context, r Resource) (Freed, error) {
 	var freed Freed
 	if state, err := c.State(ctx, r); err == nil {
@@ -198,8 +198,8 @@ func (c *Client) awaitGone(ctx context.Context, r Resource, within time.Duration
 	})
 }
 
-// cleanPods deletes the resources in which Chaos Mesh collects what each pod has to bear, of the pods that r strikes. One that cannot
-// be carried out spoils every later fault of the pod.
+// cleanPods deletes the resources in which Chaos Mesh collects the faults of each pod that r selects. One that cannot be carried
+// out breaks every later fault of the pod.
 func (c *Client) cleanPods(ctx context.Context, r Resource, freed *Freed) error {
 	var errs []error
 	for _, kind := range []string{v1alpha1.KindPodNetworkChaos, v1alpha1.KindPodHttpChaos, v1alpha1.KindPodIOChaos} {
@@ -234,18 +234,18 @@ func (c *Client) OfRun(ctx context.Context, run string) ([]Resource, error) {
 	return c.list(ctx, metav1.ListOptions{LabelSelector: selector})
 }
 
-// All returns all resources there are, whoever made them.
+// All returns all resources, no matter who created them.
 func (c *Client) All(ctx context.Context) ([]Resource, error) {
 	return c.list(ctx, metav1.ListOptions{})
 }
 
-// served reports whether the API server has the kinds at all; who may not list what is not there is told that he may not, too.
+// served reports whether the API server serves the kinds at all: listing a kind that it does not serve may be forbidden, too.
 func (c *Client) served() bool {
 	_, err := c.kube.Discovery().ServerResourcesForGroupVersion(v1alpha1.SchemeGroupVersion.String())
 	return !apierrors.IsNotFound(err)
 }
 
-// list returns the resources of the kinds that this program makes; none where they are not defined.
+// list returns the resources of the kinds that sparkchaos creates; none if they are not defined.
 func (c *Client) list(ctx context.Context, options metav1.ListOptions) ([]Resource, error) {
 	var found []Resource
 	var errs []error

@@ -34,11 +34,12 @@ func newAdviseCommand(getenv func(string) string) *cobra.Command {
 	command := &cobra.Command{
 		Use:   "advise RUNDIR",
 		Short: "Explain why the recovery took so long, and list settings that would make it shorter",
-		Long: `Explain each part of the recovery from each fault by the setting that governs it, and list changes of settings in the order of what they
-would gain, with what each of them costs. The predictions are computed from the record; no cluster is needed.
+		Long: `Explain each phase of the recovery from each fault by the setting that governs it, and list changes of settings, the most
+effective first, with the cost of each. The predictions are computed from the history; no cluster is needed.
 
-With --prove N a prediction is tested: the run's scenario is run on a cluster with and without change number N, --repeat times each and in
-turn, and the measured difference is printed beside the predicted one. The exit code is then that of the worst run, as that of "run" is.`,
+With --prove N, test a prediction: run the run's scenario on a cluster with and without change number N, alternately and
+--repeat times each, and print the measured difference beside the predicted one. The exit code is then that of the worst
+run, as with "run".`,
 		Example: `  sparkchaos advise runs/latest
   sparkchaos advise runs/latest --prove 1 --repeat 3`,
 		Args: cobra.ExactArgs(1),
@@ -65,13 +66,13 @@ turn, and the measured difference is printed beside the predicted one. The exit 
 	}
 	f := command.Flags()
 	f.StringVarP(&flags.output, "output", "o", "text", "text or json")
-	f.IntVar(&flags.prove, "prove", 0, "test the prediction for the change with this number, by runs on a cluster")
-	f.IntVar(&flags.repeat, "repeat", 3, "with --prove: how often to run the scenario with the change, and how often without")
+	f.IntVar(&flags.prove, "prove", 0, "test the prediction for the change with this number by runs on a cluster")
+	f.IntVar(&flags.repeat, "repeat", 3, "with --prove: number of runs with the change, and of runs without it")
 	f.StringVar(&flags.scenario, "scenario", "",
 		"with --prove: the file that the run's scenario came from, if it uses files beside it (default: the copy in RUNDIR)")
 	f.StringVar(&flags.cluster.name, "cluster-name", defaultCluster,
 		"with --prove: name of the cluster; if it is already running it is reused and left running")
-	f.StringVar(&flags.out, "out", "runs", "with --prove: directory in which each run gets a directory of its own")
+	f.StringVar(&flags.out, "out", "runs", "with --prove: directory in which the directories of the runs are created")
 	flags.cluster.addKind(f, "with --prove: cluster type")
 	addAllowances(&flags.allowed, f)
 	addWait(f, &flags.wait)
@@ -103,7 +104,7 @@ func prove(
 	}
 	chosen := advice.Advices[flags.prove-1]
 	if !chosen.Change.InScenario() {
-		return usagef("--prove %d: %s: that is for whoever operates the cluster, and no scenario can do it", flags.prove, chosen.Change)
+		return usagef("--prove %d: %s: only an operator of the cluster can do it, no scenario", flags.prove, chosen.Change)
 	}
 	if err := flags.check(); err != nil {
 		return err
@@ -158,7 +159,7 @@ type proof struct {
 	without, with []time.Duration
 }
 
-// printProof prints what each of the runs, without and with the change in turn, measured, and what that says of the prediction.
+// printProof prints what each of the runs, without and with the change in turn, measured, and what that says about the prediction.
 func printProof(out io.Writer, chosen advise.Advice, runs []report.Run) error {
 	var found proof
 	rows := table.New("Run", "Change", "Verdict", chosen.Delay.Name)
@@ -214,7 +215,8 @@ func (p proof) sentence(chosen advise.Advice) string {
 	off := 100 * (gained - chosen.Gain).Seconds() / chosen.Gain.Seconds()
 	return fmt.Sprintf("Measured: %s takes %s without the change and %s with it (medians of %d and %d runs): %s less. Predicted: %s "+
 		"less, which is off by %+.0f %%.",
-		chosen.Delay.Name, wording.Duration(before), wording.Duration(after), len(p.without), len(p.with), wording.Duration(gained), wording.Duration(chosen.Gain), off)
+		chosen.Delay.Name, wording.Duration(before), wording.Duration(after), len(p.without), len(p.with), wording.Duration(gained),
+		wording.Duration(chosen.Gain), off)
 }
 
 func median(all []time.Duration) time.Duration {

@@ -42,7 +42,7 @@ func newChaosMeshCommand(getenv func(string) string) *cobra.Command {
 
 func newChaosMeshInstallCommand(open func(*cobra.Command) (runner.ChaosMesh, error)) *cobra.Command {
 	return &cobra.Command{
-		Use: "install", Short: "Install Chaos Mesh, unless it works there already; a run does that by itself when its plan needs it",
+		Use: "install", Short: "Install Chaos Mesh unless it is installed and works; a run does this itself when its plan needs it",
 		Args: cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
 			m, err := open(command)
@@ -65,8 +65,8 @@ func newChaosMeshInstallCommand(open func(*cobra.Command) (runner.ChaosMesh, err
 
 func newChaosMeshUninstallCommand(open func(*cobra.Command) (runner.ChaosMesh, error)) *cobra.Command {
 	return &cobra.Command{
-		Use: "uninstall", Short: "Remove a Chaos Mesh that sparkchaos installed, with all its resources in the cluster; what they did is " +
-			"undone first", Args: cobra.NoArgs,
+		Use: "uninstall", Short: "Remove a Chaos Mesh that sparkchaos installed and all its resources, after recovering from " +
+			"its faults", Args: cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
 			m, err := open(command)
 			if err != nil {
@@ -89,7 +89,7 @@ func newChaosMeshUninstallCommand(open func(*cobra.Command) (runner.ChaosMesh, e
 func newChaosMeshStatusCommand(open func(*cobra.Command) (runner.ChaosMesh, error)) *cobra.Command {
 	var output string
 	command := &cobra.Command{
-		Use: "status", Short: "Say whether Chaos Mesh is there, who installed it and whether it works", Args: cobra.NoArgs,
+		Use: "status", Short: "Show whether Chaos Mesh is installed, by whom, and whether it works", Args: cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
 			m, err := open(command)
 			if err != nil {

@@ -67,7 +67,7 @@ func newClusterCommand(getenv func(string) string) *cobra.Command {
 	)
 	flags := group.PersistentFlags()
 	chosen.addKind(flags, "cluster type")
-	flags.StringVar(&chosen.name, "name", defaultCluster, "name of the cluster; several live side by side")
+	flags.StringVar(&chosen.name, "name", defaultCluster, "name of the cluster; several can exist side by side")
 	chosen.addFlags(flags, cluster.ToReach)
 	return group
 }
@@ -85,7 +85,7 @@ func clustersAt(command *cobra.Command, getenv func(string) string, chosen *clus
 func newClusterUpCommand(getenv func(string) string, chosen *clusterChoice) *cobra.Command {
 	spec, timing := cluster.Spec{}, cluster.Fast().Name
 	command := &cobra.Command{
-		Use: "up", Short: "Make a cluster and wait until its nodes are Ready", Args: cobra.NoArgs,
+		Use: "up", Short: "Create a cluster and wait until its nodes are Ready", Args: cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
 			var err error
 			if spec.Timing, err = cluster.NamedTiming(timing); err != nil {
@@ -113,7 +113,7 @@ func newClusterUpCommand(getenv func(string) string, chosen *clusterChoice) *cob
 	flags.IntVar(&spec.Workers, "workers", 3, "number of worker nodes")
 	flags.StringVar(&timing, "timing", timing, "how soon a dead node is noticed: fast (about 4s) or production (Kubernetes' defaults)")
 	chosen.addFlags(flags, cluster.ToMake)
-	flags.StringArrayVar(&spec.Images, "image", nil, "image archive that all nodes have from the start; may be repeated")
+	flags.StringArrayVar(&spec.Images, "image", nil, "image archive to load into all nodes; may be repeated")
 	return command
 }
 
@@ -135,9 +135,9 @@ func bringUp(command *cobra.Command, getenv func(string) string, chosen *cluster
 func newClusterDownCommand(getenv func(string) string, chosen *clusterChoice) *cobra.Command {
 	var all, force bool
 	command := &cobra.Command{
-		Use: "down", Short: "Remove a cluster with everything that belongs to it", Args: cobra.NoArgs,
-		Long: `Remove a cluster with everything that belongs to it. One that a run holds is not removed, unless by --force: then the
-run ends with an error.`,
+		Use: "down", Short: "Remove a cluster and everything that belongs to it", Args: cobra.NoArgs,
+		Long: `Remove a cluster and everything that belongs to it. A cluster that a run holds is removed only with --force; the run then
+ends with an error.`,
 		RunE: func(command *cobra.Command, _ []string) error {
 			clusters, _, err := clustersAt(command, getenv, chosen)
 			if err != nil {
@@ -171,8 +171,8 @@ run ends with an error.`,
 			return withCode(code, errors.Join(errs...))
 		},
 	}
-	command.Flags().BoolVar(&all, "all", false, "all clusters of the kind that --cluster names which this user made on this machine")
-	command.Flags().BoolVar(&force, "force", false, "even if a run holds the cluster")
+	command.Flags().BoolVar(&all, "all", false, "remove all clusters of this user on this machine of the type that --cluster names")
+	command.Flags().BoolVar(&force, "force", false, "remove the cluster even if a run holds it")
 	return command
 }
 
@@ -191,7 +191,7 @@ func takeDown(ctx context.Context, clusters cluster.Provider, name string, force
 func newClusterStatusCommand(open openCluster) *cobra.Command {
 	var output string
 	command := &cobra.Command{
-		Use: "status", Short: "Show nodes, power, memory, timing knobs and where the files are", Args: cobra.NoArgs,
+		Use: "status", Short: "Show nodes, power, memory, timing settings and the locations of files", Args: cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
 			if output != "" && output != "json" {
 				return usagef("output %q: expected json, or none for a table", output)
@@ -203,7 +203,7 @@ func newClusterStatusCommand(open openCluster) *cobra.Command {
 			return showStatus(command, c, output == "json")
 		},
 	}
-	command.Flags().StringVarP(&output, "output", "o", "", "json for a machine to read")
+	command.Flags().StringVarP(&output, "output", "o", "", "output format; json or, by default, a table")
 	return command
 }
 
@@ -253,7 +253,7 @@ func newClusterKubeconfigCommand(open openCluster) *cobra.Command {
 // only looked at.
 func newClusterNodeCommand(open func(command *cobra.Command, actOn string) (c cluster.Cluster, done func(), err error)) *cobra.Command {
 	children := []*cobra.Command{{
-		Use: "list", Short: "Print the nodes as the machines that they are, as a JSON list", Args: cobra.NoArgs,
+		Use: "list", Short: "Print the nodes' machines as a JSON list", Args: cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
 			c, _, err := open(command, "")
 			if err != nil {
@@ -291,26 +291,26 @@ func newClusterNodeCommand(open func(command *cobra.Command, actOn string) (c cl
 			},
 		})
 	}
-	return newGroup("node", "Do something to a node as a machine, and see the effect; refused while a run holds the cluster", children...)
+	return newGroup("node", "Disturb a node as a machine and verify the effect; refused while a run holds the cluster", children...)
 }
 
 func describeAction(action cluster.Action) string {
 	return map[cluster.Action]string{
-		cluster.PowerOff:     "Take the power away: the cable is cut, then everything ends at once",
-		cluster.PowerOn:      "Boot the node's disk again",
-		cluster.Shutdown:     "Shut down in an orderly way: pods get SIGTERM and their grace period",
-		cluster.Freeze:       "Stop every process of the node, pods included",
-		cluster.Thaw:         "Let a frozen node go on",
-		cluster.Isolate:      "Cut the node's link; its processes live on",
-		cluster.Rejoin:       "Mend the node's link",
-		cluster.KubeletStop:  "Stop kubelet; containers are left alone",
+		cluster.PowerOff:     "Power the node off abruptly: its network is cut, then all processes end at once",
+		cluster.PowerOn:      "Boot the node again from its disk",
+		cluster.Shutdown:     "Shut the node down gracefully: pods get SIGTERM and their grace period",
+		cluster.Freeze:       "Freeze every process of the node, pods included",
+		cluster.Thaw:         "Resume a frozen node",
+		cluster.Isolate:      "Cut the node off the network; its processes keep running",
+		cluster.Rejoin:       "Restore the node's network",
+		cluster.KubeletStop:  "Stop kubelet; containers keep running",
 		cluster.KubeletStart: "Start kubelet again",
 	}[action]
 }
 
 func newClusterLoadCommand(open openCluster) *cobra.Command {
 	return &cobra.Command{
-		Use: "load IMAGE.tar", Short: "Bring an image archive to all nodes", Args: cobra.ExactArgs(1),
+		Use: "load IMAGE.tar", Short: "Load an image archive into all nodes", Args: cobra.ExactArgs(1),
 		RunE: func(command *cobra.Command, args []string) error {
 			c, err := open(command)
 			if err != nil {
@@ -325,7 +325,7 @@ func newClusterLogsCommand(open openCluster) *cobra.Command {
 	var follow bool
 	command := &cobra.Command{
 		Use:   "logs [NODE[/SERVICE] | SERVICE]",
-		Short: "Print logs: of kubelet on a node, of a service of the control plane, or list what there is",
+		Short: "Print logs of kubelet on a node or of a control plane service, or list the logs that exist",
 		Args:  cobra.MaximumNArgs(1),
 		RunE: func(command *cobra.Command, args []string) error {
 			c, err := open(command)
@@ -346,7 +346,7 @@ func newClusterLogsCommand(open openCluster) *cobra.Command {
 			return printLog(command, log, follow)
 		},
 	}
-	command.Flags().BoolVarP(&follow, "follow", "f", false, "go on printing what is added")
+	command.Flags().BoolVarP(&follow, "follow", "f", false, "keep printing new lines")
 	return command
 }
 

@@ -38,7 +38,7 @@ func (c *clusterChoice) addFlags(flags *pflag.FlagSet, uses ...cluster.Use) {
 		}
 		if use == cluster.ToReach {
 			flags.BoolVarP(&c.yes, yesFlag, "y", false,
-				"do not ask: existing clusters may be disturbed as shown, and a clean-up may do what it cannot prove to be right")
+				"do not ask before disturbing an existing cluster, or before a clean-up step that cannot be proven to be safe")
 		}
 	}
 }

@@ -28,7 +28,7 @@ type listedCluster struct {
 func newClusterListCommand(getenv func(string) string) *cobra.Command {
 	var output string
 	command := &cobra.Command{
-		Use: "list", Aliases: []string{"ls"}, Short: "List the clusters of this user on this machine, of every kind that is made here",
+		Use: "list", Aliases: []string{"ls"}, Short: "List the clusters of this user on this machine, of every cluster type",
 		Args: cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
 			if output != "" && output != "json" {
@@ -50,7 +50,7 @@ func newClusterListCommand(getenv func(string) string) *cobra.Command {
 			return printClusters(command.OutOrStdout(), state, listed, time.Now())
 		},
 	}
-	command.Flags().StringVarP(&output, "output", "o", "", "json for a machine to read")
+	command.Flags().StringVarP(&output, "output", "o", "", "output format; json or, by default, a table")
 	return command
 }
 
@@ -79,7 +79,7 @@ func listClusters(command *cobra.Command, getenv func(string) string) ([]listedC
 	return listed, nil
 }
 
-// listKind lists the clusters of one kind; none of one that cannot tell of them.
+// listKind lists the clusters of one kind; none if the kind cannot list them.
 func listKind(ctx context.Context, provider cluster.Provider) ([]listedCluster, error) {
 	lister, ok := provider.(cluster.Lister)
 	if !ok {

@@ -31,10 +31,11 @@ func newComponentsBuildCommand(getenv func(string) string) *cobra.Command {
 		Use:       "build [COMPONENT...]",
 		ValidArgs: names,
 		Args:      cobra.OnlyValidArgs,
-		Short:     "Build what is missing in the cache, once per machine",
-		Long: `Build the components that the cache lacks, from the Go module proxy, as the nested modules below components/ of
-a checkout pin them, or those that are embedded in this program. Without names that is what clusters need; what only tests need (versitygw) is built by name. A build appears in the cache as a whole or not at all; two builders wait for each other.
-The cache is $` + paths.CacheVariable + `, or "sparkchaos" in the user's cache directory.`,
+		Short:     "Build the components that are missing in the cache, once per machine",
+		Long: `Build the components that are missing in the cache, from the Go module proxy. Their versions are pinned by the nested modules
+below components/ of a checkout, or by those that are embedded in this program. Without names, the components that clusters
+need are built; those that only tests need (versitygw) are built by name. A build is added to the cache atomically, and
+concurrent builds wait for each other. The cache is $` + paths.CacheVariable + `, or "sparkchaos" in the user's cache directory.`,
 		RunE: func(command *cobra.Command, names []string) error {
 			cache, err := paths.Cache(getenv)
 			if err != nil {
@@ -49,7 +50,8 @@ The cache is $` + paths.CacheVariable + `, or "sparkchaos" in the user's cache d
 			})
 		},
 	}
-	command.Flags().StringVar(&source, "source", "", "a checkout of sparkchaos, or a directory in one (default: the one around the working directory, or what is embedded in this program)")
+	command.Flags().StringVar(&source, "source", "", "a checkout of sparkchaos, or a directory in one (default: the one around the working "+
+		"directory, or what is embedded in this program)")
 	return command
 }
 
@@ -68,7 +70,7 @@ func newComponentsListCommand(getenv func(string) string) *cobra.Command {
 	var output string
 	command := &cobra.Command{
 		Use:   "list",
-		Short: "List the components, and whether they are built",
+		Short: "List the components and whether they are built",
 		Args:  cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
 			write, err := listWriter(output)
@@ -143,7 +145,7 @@ func writeComponentJSON(out io.Writer, listed []listedComponent) error {
 func newComponentsPathCommand(getenv func(string) string) *cobra.Command {
 	return &cobra.Command{
 		Use:   "path [PROGRAM...]",
-		Short: "Print where programs are, or the directory with all components",
+		Short: "Print the paths of programs, or of the directory with all components",
 		Example: `  sparkchaos components path kubectl
   "$(sparkchaos components path kubectl)" --kubeconfig "$KUBECONFIG" get nodes`,
 		RunE: func(command *cobra.Command, programs []string) error {

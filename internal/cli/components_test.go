@@ -58,11 +58,12 @@ func TestComponentsFailures(t *testing.T) {
 		code        ExitCode
 		message     string
 	}{
-		"nothing built":          {cache, []string{"path", "kubectl"}, ExitError, "sparkchaos setup"},
-		"no home":                {nil, []string{"list"}, ExitError, "SPARKCHAOS_CACHE"},
-		"unknown format":         {cache, []string{"list", "-o", "yaml"}, ExitUsage, `--output is "yaml"; expected table or json`},
-		"outside of a checkout":  {cache, []string{"build", "--source", "/"}, ExitUsage, "--source CHECKOUT"},
-		"build of an unknown":    {cache, []string{"build", "--source", "../..", "docker"}, ExitUsage, `"docker" is not accepted by "components build"`},
+		"nothing built":         {cache, []string{"path", "kubectl"}, ExitError, "sparkchaos setup"},
+		"no home":               {nil, []string{"list"}, ExitError, "SPARKCHAOS_CACHE"},
+		"unknown format":        {cache, []string{"list", "-o", "yaml"}, ExitUsage, `--output is "yaml"; expected table or json`},
+		"outside of a checkout": {cache, []string{"build", "--source", "/"}, ExitUsage, "--source CHECKOUT"},
+		"build of an unknown": {cache, []string{"build", "--source", "../..", "docker"}, ExitUsage,
+			`"docker" is not accepted by "components build"`},
 		"unknown subcommand":     {cache, []string{"biuld"}, ExitUsage, "did you mean build?"},
 		"arguments that list no": {cache, []string{"list", "runc"}, ExitUsage, "--help"},
 	}

@@ -10,9 +10,10 @@ func newDiffCommand() *cobra.Command {
 	var output string
 	command := &cobra.Command{
 		Use:   "diff RUNDIR RUNDIR",
-		Short: "Show where two stored runs part: verdicts, phases, counts, settings, versions",
-		Long: `Compare two stored runs and show each point in which they differ: the verdict, what each invariant measured, faults, phases of recovery, what the
-faults cost, settings, versions and machines. No cluster is needed. The exit code is 0 if they could be compared, whether or not they differ.`,
+		Short: "Show how two stored runs differ: verdicts, phases, counts, settings, versions",
+		Long: `Compare two stored runs and show every difference: verdicts, what each invariant measured, faults, phases of recovery, what
+the faults cost, settings, versions and machines. No cluster is needed. The exit code is 0 if the runs could be compared,
+whether or not they differ.`,
 		Example: `  sparkchaos diff runs/20260102T030405-driver-node-power-off-42 runs/latest
   sparkchaos diff runs/before runs/latest -o json | jq '.differences[] | select(.part == "phases")'`,
 		Args: cobra.ExactArgs(2),

@@ -37,7 +37,8 @@ func ciFiles(t *testing.T) map[string]string {
 func commandLines(text string) [][]string {
 	values := map[string]string{"REPEAT": "2", "OUT": "runs", "EXPECT": "6", "RULES": "docs/ci/rules.yaml"}
 	var lines [][]string
-	for _, match := range regexp.MustCompile(`(?m)(?:^ {4}|sudo -E |bin/|"\$BIN"/|# Rules for: |sh ')sparkchaos ([a-z][^'\n]*)`).FindAllStringSubmatch(text, -1) {
+	commands := regexp.MustCompile(`(?m)(?:^ {4}|sudo -E |bin/|"\$BIN"/|# Rules for: |sh ')sparkchaos ([a-z][^'\n]*)`)
+	for _, match := range commands.FindAllStringSubmatch(text, -1) {
 		line := strings.ReplaceAll(match[1], `"${scenarios[@]}"`, "driver-node-power-off")
 		line = strings.ReplaceAll(os.Expand(line, func(name string) string { return values[name] }), `"`, "")
 		lines = append(lines, strings.Fields(line))

@@ -68,7 +68,7 @@ func TestConfirm(t *testing.T) {
 	for answer, want := range map[string]bool{"lab\n": true, "lab": true, "yes\n": false, "": false, "labs\n": false} {
 		var out strings.Builder
 		if err := confirm(t.Context(), "lab", strings.NewReader(answer), &out); (err == nil) != want {
-			t.Errorf("%q: %v, want it to go on: %v", answer, err, want)
+			t.Errorf("%q: %v, want it to continue: %v", answer, err, want)
 		}
 	}
 }

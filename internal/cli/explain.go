@@ -39,7 +39,7 @@ func newExplainCommand() *cobra.Command {
 			return err
 		},
 	}
-	command.Flags().Uint64Var(&seed, "seed", 1, "decides every random choice of a scenario; run picks one unless it is given")
+	command.Flags().Uint64Var(&seed, "seed", 1, "seed of all random choices of a scenario; run picks one unless it is given")
 	chosen.addKind(command.Flags(), "cluster type to plan for")
 	chosen.addFlags(command.Flags(), cluster.ToPlan)
 	addPlainSecrets(command.Flags(), &plainSecrets)

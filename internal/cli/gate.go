@@ -22,14 +22,15 @@ func newGateCommand(getenv func(string) string) *cobra.Command {
 	var reports ciReports
 	command := &cobra.Command{
 		Use:   "gate DIRECTORY",
-		Short: "Decide whether the runs below a directory are good enough to go on",
+		Short: "Decide whether the runs below a directory meet a set of rules",
 		Long: `Evaluate rules over all stored runs below a directory and print each rule with its figure. No cluster is needed.
 
-Beside the rules, all run directories must have a verdict, controls must have ended as they should, and there must be at least as many
-runs as --expect says: a job in which nothing ran is not green. Copies of a run count once. Without --rules each run must have passed.
+In addition to the rules, every run directory must have a verdict, controls must have ended as expected, and there must be at
+least as many runs as --expect says, so that a job in which nothing ran fails. Copies of a run count once. Without --rules,
+every run must have passed.
 
-Exit codes: all held 0, a rule is broken 1, too little to decide 2 (fewer runs than expected, no rule that was evaluated), error 3,
-usage or a mistake in the rules 64.`,
+Exit codes: all rules held 0, a rule is broken 1, not enough evidence 2 (fewer runs than expected, or no rule was
+evaluated), error 3, usage or a mistake in the rules 64.`,
 		Example: `  sparkchaos gate runs --expect 24
   sparkchaos gate runs --expect 24 --rules rules.yaml --junit junit.xml`,
 		Args: cobra.ExactArgs(1),
@@ -66,8 +67,8 @@ usage or a mistake in the rules 64.`,
 		},
 	}
 	f := command.Flags()
-	f.IntVar(&expect, "expect", 0, "how many runs there should be; with fewer the gate does not pass")
-	f.StringVar(&rulesFile, "rules", "", "a YAML file with rules; without it each run must have passed")
+	f.IntVar(&expect, "expect", 0, "number of runs that are expected; with fewer, the gate does not pass")
+	f.StringVar(&rulesFile, "rules", "", "YAML file with rules; without it every run must have passed")
 	f.StringVarP(&output, "output", "o", "text", "text or json")
 	reports.addFlags(f)
 	return command

@@ -15,7 +15,7 @@ const waitAlone = 24 * time.Hour
 
 // addWait adds the flag that has a command wait for a cluster that another run holds.
 func addWait(flags *pflag.FlagSet, wait *time.Duration) {
-	flags.DurationVar(wait, "wait", 0, "embedded, kind: if another run holds the cluster, wait for it for this long at most (--wait=10m; "+
+	flags.DurationVar(wait, "wait", 0, "embedded, kind: if another run holds the cluster, wait up to this long (--wait=10m; "+
 		"--wait alone: 24h) instead of failing")
 	flags.Lookup("wait").NoOptDefVal = waitAlone.String()
 }
@@ -37,7 +37,7 @@ func isHeld(err error) bool {
 	return errors.As(err, &held)
 }
 
-// sayKept tells that the runs' cluster goes on, and how it is removed.
+// sayKept says that the cluster of the runs is kept, and how to remove it.
 func sayKept(lab *sparkchaos.Cluster, keep bool, show *progress) {
 	provider, name := lab.Provider()
 	sayThatKept(provider, name, keep, show)

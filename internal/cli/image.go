@@ -31,7 +31,8 @@ type imageTarget struct {
 // imageTargets lists the images in the order in which they are built. Those that only some scenarios need are built by name.
 func imageTargets() []imageTarget {
 	return []imageTarget{
-		{name: "pause", build: image.Pause}, {name: "toolbox", build: image.Toolbox}, {name: "pod", formerly: "staging", build: image.Staging}, {name: "spark", build: image.Spark},
+		{name: "pause", build: image.Pause}, {name: "toolbox", build: image.Toolbox}, {name: "pod", formerly: "staging", build: image.Staging},
+		{name: "spark", build: image.Spark},
 		{name: "chaos-mesh", build: image.ChaosMesh, onDemand: true},
 	}
 }
@@ -58,10 +59,11 @@ func newImageBuildCommand(getenv func(string) string) *cobra.Command {
 		Use:       "build [pause|toolbox|pod|spark|chaos-mesh]...",
 		ValidArgs: names,
 		Args:      cobra.OnlyValidArgs,
-		Short:     "Build images that are not in the cache and print where they are (without a name: those that every scenario needs)",
+		Short:     "Build images that are missing in the cache and print their paths; without a name, those that every scenario needs",
 		RunE: func(command *cobra.Command, names []string) error {
 			if variant != (image.SparkVariant{}) && !slices.Contains(names, "spark") {
-				return usagef("--spark and --python are of the image spark; write `sparkchaos image build spark --spark %s`", cmp.Or(variant.Version, "VERSION"))
+				return usagef("--spark and --python are of the image spark; write `sparkchaos image build spark --spark %s`",
+					cmp.Or(variant.Version, "VERSION"))
 			}
 			env, err := imageEnv(getenv, source, command.ErrOrStderr())
 			if err != nil {
@@ -86,9 +88,12 @@ func newImageBuildCommand(getenv func(string) string) *cobra.Command {
 		},
 	}
 	flags := command.Flags()
-	flags.StringVar(&source, "source", "", "a checkout of sparkchaos, or a directory in one (default: the one around the working directory, or the source of this program's own module)")
-	flags.StringVar(&variant.Version, "spark", "", "version of Spark in the image spark: "+strings.Join(image.Releases(), ", ")+" (default: the one that the workloads are built with)")
-	flags.BoolVar(&variant.Python, "python", false, "put Python and Spark's Python part into the image spark, for Python applications; needs root")
+	flags.StringVar(&source, "source", "", "a checkout of sparkchaos, or a directory in one (default: the one around the working "+
+		"directory, or the source of this program's own module)")
+	flags.StringVar(&variant.Version, "spark", "", "version of Spark in the image spark: "+
+		strings.Join(image.Releases(), ", ")+" (default: the one that the workloads are built with)")
+	flags.BoolVar(&variant.Python, "python", false, "add Python and PySpark to the image spark, for Python applications; "+
+		"needs root")
 	return command
 }
 
@@ -103,7 +108,8 @@ func imageEnv(getenv func(string) string, source string, progress io.Writer) (im
 	if err != nil {
 		return image.Env{}, err
 	}
-	return image.Env{Cache: cache, Checkout: components.Checkout(source), Progress: func(p image.Progress) { printImageProgress(progress, p) }}, nil
+	return image.Env{Cache: cache, Checkout: components.Checkout(source),
+		Progress: func(p image.Progress) { printImageProgress(progress, p) }}, nil
 }
 
 func printImageProgress(out io.Writer, p image.Progress) {

@@ -19,7 +19,7 @@ func newImportCommand() *cobra.Command {
 			return writeImported(command, "arguments", imported, err)
 		},
 	}
-	return newGroup("import", "Print a scenario for an application as it is launched today",
+	return newGroup("import", "Convert how an application is launched today into a scenario",
 		sparkSubmit,
 		newImportFileCommand("sparkapplication", "an operator launches, from its SparkApplication (kubeflow's or Apache's)",
 			submission.SparkApplication),
@@ -43,7 +43,7 @@ func newImportFileCommand(kind, what string, read func([]byte) (submission.Impor
 	}
 }
 
-// writeImported prints the scenario of what was read. One that has mistakes of its own is told of before it is printed.
+// writeImported prints the scenario of what was read. If it has mistakes of its own, they are reported first.
 func writeImported(command *cobra.Command, from string, imported submission.Imported, err error) error {
 	if err != nil {
 		return usagef("import %s: %w", from, err)

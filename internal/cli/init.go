@@ -21,7 +21,7 @@ func newInitCommand() *cobra.Command {
 	var image string
 	command := &cobra.Command{
 		Use:   "init FILE [--image IMAGE] [--main FILE] [-- ARGUMENT...]",
-		Short: "Write a first scenario for an application; on a terminal it asks for what no flag says",
+		Short: "Write a first scenario for an application, and ask for what the flags leave open if run on a terminal",
 		Args:  cobra.MinimumNArgs(1),
 		RunE: func(command *cobra.Command, args []string) error {
 			a.Args = args[1:]
@@ -37,10 +37,11 @@ func newInitCommand() *cobra.Command {
 			return writeNew(args[0], imported)
 		},
 	}
-	command.Flags().StringVar(&image, "image", "", "with Spark and the application (default: the one of sparkchaos, with Spark alone)")
+	command.Flags().StringVar(&image, "image", "", "image with Spark and the application (default: the one that sparkchaos builds, "+
+		"with Spark alone)")
 	command.Flags().StringVar(&a.Main, "main", "",
-		"what spark-submit is given: a jar, a Python file, an R file or a SQL script; see docs/your-application.md")
-	command.Flags().StringVar(&a.MainClass, "class", "", "of a jar: the class whose main is run")
+		"the application: a jar, a Python file, an R file or a SQL script, as spark-submit takes it; see docs/your-application.md")
+	command.Flags().StringVar(&a.MainClass, "class", "", "main class, if the application is a jar")
 	return command
 }
 

@@ -30,7 +30,7 @@ type interrupts struct {
 	work interruptible
 }
 
-// interruptible is what goes on when a signal comes.
+// interruptible is the work that a signal interrupts.
 type interruptible struct {
 	undoing func() string // what is still to be undone, in words; empty for nothing
 	left    func() string // the same, if nothing more is undone
@@ -130,5 +130,5 @@ type interruptedError struct{ signal os.Signal }
 // Error names the signal.
 func (e *interruptedError) Error() string { return fmt.Sprintf("interrupted (%v)", e.signal) }
 
-// Is makes it a cancelled context to whoever asks.
+// Is makes errors.Is report it as a cancelled context.
 func (e *interruptedError) Is(target error) bool { return target == context.Canceled }

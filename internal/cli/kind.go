@@ -22,12 +22,12 @@ func newKindBuildNodeImageCommand(getenv func(string) string) *cobra.Command {
 	var load bool
 	command := &cobra.Command{
 		Use:   "build-node-image",
-		Short: "Build the image of kind's nodes from package registries alone, and load it into the container engine if one answers; needs root",
-		Long: `Build the image of kind's nodes from Debian packages, the files of kind's own base image and the components, and load it
-into Docker, or Podman, if it answers. It takes the place of kindest/node where no image can be pulled.
+		Short: "Build kind's node image from package registries alone, and load it into Docker or Podman if one of them answers; needs root",
+		Long: `Build kind's node image from Debian packages, the files of kind's own base image and the components, and load it into Docker
+or Podman if one of them answers. It replaces kindest/node where no image can be pulled.
 
-The image brings no network for pods (label ` + image.KindCNILabel + `=` + image.KindNoCNI + `) and no provisioner of volumes: a cluster of it needs
-networking.disableDefaultCNI and a CNI configuration on each node.`,
+The image has no pod network (label ` + image.KindCNILabel + `=` + image.KindNoCNI + `) and no volume provisioner: a cluster
+of it needs networking.disableDefaultCNI and a CNI configuration on each node.`,
 		Args: cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
 			ctx, progress := command.Context(), command.ErrOrStderr()
@@ -50,7 +50,7 @@ networking.disableDefaultCNI and a CNI configuration on each node.`,
 	}
 	command.Flags().StringVar(&source, "source", "",
 		"a checkout of sparkchaos, or a directory in one (default: the one around the working directory, or what belongs to this program)")
-	command.Flags().BoolVar(&load, "load", true, "load the image into Docker, or Podman, if it answers")
+	command.Flags().BoolVar(&load, "load", true, "load the image into Docker or Podman if one of them answers")
 	return command
 }
 

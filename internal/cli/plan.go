@@ -38,7 +38,7 @@ func newPlanCommand() *cobra.Command {
 			return err
 		},
 	}
-	command.Flags().Uint64Var(&seed, "seed", 1, "decides every random choice; run picks one unless it is given")
+	command.Flags().Uint64Var(&seed, "seed", 1, "seed of all random choices; run picks one unless it is given")
 	chosen.addKind(command.Flags(), "cluster type to plan for")
 	chosen.addFlags(command.Flags(), cluster.ToPlan)
 	addPlainSecrets(command.Flags(), &plainSecrets)

@@ -18,7 +18,7 @@ import (
 )
 
 const (
-	// redrawEvery is how often what changes is drawn anew on a terminal.
+	// redrawEvery is how often what changes is drawn again on a terminal.
 	redrawEvery = 200 * time.Millisecond
 	// repeatEvery is how often what is awaited is repeated where lines stay.
 	repeatEvery = 15 * time.Second
@@ -205,7 +205,7 @@ func (p *progress) lines() (lines []string) {
 		return live.Lines(view, time.Now())
 	}
 	newest := p.watched[len(p.watched)-1]
-	newest.read(func(m *model.Model) { // whoever is asked above what was seen reads it, too
+	newest.read(func(m *model.Model) { // a question above about what was seen reads it, too
 		view.What, view.Model = newest.what, m
 		lines = live.Lines(view, time.Now())
 	})

@@ -30,7 +30,7 @@ func asker(yes bool, say func(line string), in *os.File, out io.Writer) func(ctx
 
 // confirm wants the context's name, which no one types by habit.
 func confirm(ctx context.Context, name string, in io.Reader, out io.Writer) error {
-	fmt.Fprintf(out, "Type the context's name, %s, to go on: ", name)
+	fmt.Fprintf(out, "Type the context's name, %s, to continue: ", name)
 	answer, err := readLine(ctx, in)
 	if err != nil {
 		return err

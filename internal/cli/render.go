@@ -77,19 +77,22 @@ func addEnvironmentFlags(command *cobra.Command, env *launcher.Environment) {
 	flags.StringVar(&env.Image, "image", "", "Spark image, if the scenario names none (default: the one that was built last on this machine)")
 	flags.StringVar((*string)(&env.PullPolicy), "pull-policy", string(corev1.PullIfNotPresent), "Always, IfNotPresent or Never")
 	flags.StringVar(&env.StorageClass, "storage-class", "", "of the shared volume, ReadWriteMany (default: the cluster's default class)")
-	flags.StringVar(&env.LocalStorageClass, "local-storage-class", "", "of volumes on one node's disk, ReadWriteOnce, for a workload whose storage is local (default: the cluster's default class)")
+	flags.StringVar(&env.LocalStorageClass, "local-storage-class", "", "of volumes on one node's disk, ReadWriteOnce, for a workload whose "+
+		"storage is local (default: the cluster's default class)")
 	flags.StringVar(&env.NodeDirectory, "node-dir", "",
 		"directory on each node's own disk, for a workload whose storage is node; it must exist there and be writable for every user")
 	flags.StringVar(&env.ShuffleDirectory, "shuffle-dir", "",
 		"directory on each node's own disk, for a workload with a shuffle service; it must exist there and be writable for every user")
-	flags.StringVar(&env.StagingImage, "pod-image", image.StagingReference, "image of the program that sparkchaos runs in pods, for a workload with a staging server")
+	flags.StringVar(&env.StagingImage, "pod-image", image.StagingReference, "image of the program that sparkchaos runs in pods, for a "+
+		"workload with a staging server")
 	flags.StringVar(&env.StagingImage, "staging-image", image.StagingReference, "deprecated, use --pod-image")
 	_ = flags.MarkHidden("staging-image") // not MarkDeprecated, which would print among the manifests
 	flags.StringVar(&env.Witness.URL, "witness-url", "", "http://host:port to which drivers and executors report")
 	flags.StringVar(&env.Witness.Directory, "witness-dir", "",
 		"directory on each node to which they report; it must exist there and be writable for every user")
 	flags.DurationVar(&env.Witness.Interval, "witness-interval", 0, "between heartbeats (default: the plugin's)")
-	flags.StringVar(&env.Source.URL, "source-url", "", "http://host:port of the word source, $(SPARKCHAOS_SOURCE_URL) in the application's arguments")
+	flags.StringVar(&env.Source.URL, "source-url", "", "http://host:port of the word source, $(SPARKCHAOS_SOURCE_URL) in the "+
+		"application's arguments")
 	flags.StringVar(&env.Source.Host, "source-host", "", "of the word source by TCP, $(SPARKCHAOS_SOURCE_HOST)")
 	flags.IntVar(&env.Source.Port, "source-port", 0, "of the word source by TCP, $(SPARKCHAOS_SOURCE_PORT)")
 }

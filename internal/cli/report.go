@@ -25,8 +25,8 @@ The exit code is 0 if the report could be made, whatever the verdict is.
 Several formats are printed one after the other. With --out, all formats but the table are written to files in that
 directory instead: junit.xml, verdict.json, report.md, report.html …
 
-The formats chrome, perfetto and otlp are traces of the run: for chrome://tracing, for ui.perfetto.dev, and as OTLP/JSON. With --otlp-endpoint
-the trace is sent by OTLP/HTTP as well. Sent again, it is the same trace with the same spans.`,
+The formats chrome, perfetto and otlp are traces of the run: for chrome://tracing, for ui.perfetto.dev, and as OTLP/JSON.
+With --otlp-endpoint the trace is also sent by OTLP/HTTP; sent again, it has the same trace and span IDs.`,
 		Example: `  sparkchaos report runs/latest
   sparkchaos report runs/latest --open
   sparkchaos report runs/latest --format junit > junit.xml
@@ -66,8 +66,8 @@ the trace is sent by OTLP/HTTP as well. Sent again, it is the same trace with th
 	}
 	command.Flags().StringVar(&formats, "format", string(report.Table), "one or more of "+formatNames()+", separated by commas")
 	command.Flags().BoolVar(&open, "open", false, "write report.html into the run directory and open it in a browser")
-	command.Flags().StringVar(&out, "out", "", "a directory that exists, for all formats but the table")
-	command.Flags().StringVar(&endpoint, "otlp-endpoint", "", "send a trace of the run to this receiver by OTLP/HTTP")
+	command.Flags().StringVar(&out, "out", "", "existing directory to write all formats but the table to")
+	command.Flags().StringVar(&endpoint, "otlp-endpoint", "", "send a trace of the run to this OTLP/HTTP endpoint")
 	return command
 }
 

@@ -48,8 +48,8 @@ func newRunCommand(getenv func(string) string) *cobra.Command {
 	command := &cobra.Command{
 		Use:   "run SCENARIO… | --plan FILE",
 		Short: "Launch a workload, inject faults, record what happens, and judge the record",
-		Long: `Launch the workload of each scenario (a file, or the name of a shipped one), inject its faults at their anchors,
-record everything, judge the record, and report. All faults are undone at the end, also after Ctrl-C.
+		Long: `For each scenario (a file, or the name of a shipped one), launch the workload, inject the faults at their anchors, record
+what happens, judge the record, and report. All faults are recovered from at the end, also after Ctrl-C.
 
 Only one run at a time uses a cluster. A second one is refused with a message that says which run holds the cluster and
 since when; with --wait it waits for the cluster instead.
@@ -61,7 +61,7 @@ in this order: violation, error, inconclusive, clean-up incomplete, pass.
 On a terminal the last lines show the run as it is: what is awaited and for how much longer, faults, drivers with their executors,
 and nodes. Elsewhere, in CI (CI is set), with NO_COLOR or TERM=dumb, and with --plain, only lines that stay are printed.
 
-In a step of GitHub Actions, where GITHUB_STEP_SUMMARY is set, the summary of the step and annotations tell of all runs.`,
+In GitHub Actions, where GITHUB_STEP_SUMMARY is set, all runs are added to the job summary and failures are annotated.`,
 		Example: `  sparkchaos run driver-node-power-off
   sparkchaos run scenarios/*.yaml --seed 7
   sparkchaos run --plan runs/latest/plan.yaml --repeat 5`,
@@ -79,14 +79,14 @@ In a step of GitHub Actions, where GITHUB_STEP_SUMMARY is set, the summary of th
 		},
 	}
 	f := command.Flags()
-	f.StringVar(&flags.plan, "plan", "", "run a stored plan instead of scenarios")
-	f.Uint64Var(&flags.seed, "seed", 0, "decides every random choice; 0 picks a seed, which the plan and every report name")
+	f.StringVar(&flags.plan, "plan", "", "run this plan instead of scenarios")
+	f.Uint64Var(&flags.seed, "seed", 0, "seed of all random choices; 0 picks one, which the plan and every report name")
 	flags.cluster.addKind(f, "cluster type")
 	f.StringVar(&flags.cluster.name, "cluster-name", defaultCluster,
 		"name of the cluster; if it is already running it is reused and left running")
-	f.StringVar(&flags.out, "out", "runs", "directory in which each run gets a directory of its own")
-	f.BoolVar(&flags.keepCluster, "keep-cluster", false, "do not remove the cluster that was made for the run")
-	f.IntVar(&flags.repeat, "repeat", 1, "how often to run each scenario")
+	f.StringVar(&flags.out, "out", "runs", "directory in which the directories of the runs are created")
+	f.BoolVar(&flags.keepCluster, "keep-cluster", false, "do not remove the cluster that was created for the run")
+	f.IntVar(&flags.repeat, "repeat", 1, "number of times to run each scenario")
 	addAllowances(&flags.allowed, f)
 	addWait(f, &flags.wait)
 	addPlain(f, &flags.plain)
@@ -189,7 +189,7 @@ func planText(file, beside string, text []byte, flags runFlags) (plannedRun, err
 	return one, errors.Join(withCode(ExitUsage, flags.allowed.Check(p.Workload, one.beside)), assembly.CheckArtifacts(p.Workload, one.beside))
 }
 
-// carryOutAll runs plans on the cluster that the flags of a command mean, and has conclude tell of all runs.
+// carryOutAll runs plans on the cluster that the flags of a command mean, and lets conclude report all runs.
 func carryOutAll(
 	command *cobra.Command, getenv func(string) string, planned []plannedRun, flags runFlags, conclude func([]report.Run) error,
 ) error {
@@ -383,7 +383,7 @@ func harness(
 // clusterFlag names the cluster type.
 const clusterFlag = "cluster"
 
-// yesFlag answers the questions of one command. It is never among the flags that are given again: whoever does asks again.
+// yesFlag answers the questions of one command. It is not repeated in the command line that runs a run again: that run asks again.
 const yesFlag = "yes"
 
 // given returns the flags that say which cluster is meant and were given, as they are to be given again.
@@ -426,14 +426,14 @@ func givenAmong(flags, known *pflag.FlagSet) []string {
 func newCleanupCommand(getenv func(string) string) *cobra.Command {
 	flags := runFlags{cluster: newClusterChoice()}
 	command := &cobra.Command{
-		Use: "cleanup", Short: "Clean up after runs that were killed: undo their faults, remove their objects", Args: cobra.NoArgs,
-		Long: `Clean up after runs that were killed: undo their faults and remove their objects, on all clusters of this machine. With
---cluster existing also after runs that any machine started on that cluster; what may be disturbed there is shown first, and
-you are asked to confirm it.
+		Use: "cleanup", Short: "Clean up after runs that were killed: recover from their faults, remove their objects", Args: cobra.NoArgs,
+		Long: `Clean up after runs that were killed: recover from their faults and remove their objects, on all clusters of this machine.
+With --cluster existing, also after runs that any machine started on that cluster; what may be disturbed there is shown
+first, and you are asked to confirm it.
 
-Only the cluster and the machines that the record names are touched. If it cannot be proven that they are the same (a record
-without the cluster's identity, a machine that has to be switched off and on), you are asked; --yes confirms where nobody
-can be asked.`,
+Only the cluster and the machines that an undo record names are touched. If they cannot be proven to be the same ones (a
+record without the cluster's identity, a machine that has to be switched off and on), you are asked to confirm; --yes
+confirms without asking.`,
 		RunE: func(command *cobra.Command, _ []string) error {
 			if err := flags.cluster.checkRun(); err != nil {
 				return err

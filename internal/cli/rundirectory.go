@@ -23,7 +23,7 @@ import (
 const planFile, scenarioFile = "plan.yaml", "scenario.yaml"
 
 // strangers returns which files of a run directory are not those of its history. The verdict rests on the history alone, so a changed
-// plan.yaml changes no verdict, but whoever reads it beside the verdict is misled.
+// plan.yaml changes no verdict, but it would mislead a reader of the verdict.
 func strangers(directory string) ([]string, error) {
 	run, err := openingOf(filepath.Join(directory, historyFile))
 	if err != nil {

@@ -97,10 +97,11 @@ func TestShippedScenarios(t *testing.T) {
 		"staging-memory":                          {EndsIn: "violation", Violated: []string{"stagedArtifactsSurvive"}},
 		"side-effects-of-a-restart":               {EndsIn: "violation", Violated: []string{"resultEqualsBaseline"}},
 		"stale-executors-stock":                   {EndsIn: "violation", Violated: []string{"staleExecutorsGone"}},
-		"stale-executor-stands-in":                {EndsIn: "violation", Violated: []string{"applicationIdsUnique", "executorReplaced", "noStaleStandIn"}},
-		"structured-streaming-isolated":           {EndsIn: "violation", Violated: []string{"atMostOneDriver", "wordsCounted"}},
-		"thawed-driver-costs-executors":           {EndsIn: "violation", Violated: []string{"applicationIdsUnique", "executorsKept"}},
-		"two-drivers-forbidden":                   {EndsIn: "violation", Violated: []string{"atMostOneDriver"}},
+		"stale-executor-stands-in": {EndsIn: "violation",
+			Violated: []string{"applicationIdsUnique", "executorReplaced", "noStaleStandIn"}},
+		"structured-streaming-isolated": {EndsIn: "violation", Violated: []string{"atMostOneDriver", "wordsCounted"}},
+		"thawed-driver-costs-executors": {EndsIn: "violation", Violated: []string{"applicationIdsUnique", "executorsKept"}},
+		"two-drivers-forbidden":         {EndsIn: "violation", Violated: []string{"atMostOneDriver"}},
 	}
 	if diff := cmp.Diff(want, controls); diff != "" {
 		t.Errorf("controls (-want +got):\n%s", diff)
@@ -272,13 +273,16 @@ func TestScenarioCommandsRefuse(t *testing.T) {
 		args []string
 		want string
 	}{
-		"unknown scenario":       {[]string{"plan", "driver-node-poweroff"}, "there is no file and no shipped scenario \"driver-node-poweroff\"; did you mean driver-node-power-off?"},
-		"mistyped path":          {[]string{"run", "scenarios/controls/driver-as-pot.yaml"}, "did you mean driver-as-pod?"},
-		"missing jar":            {[]string{"run", absent}, "artifact miss.jar: there is no such file in the scenario's directory"},
-		"label of nothing":       {[]string{"list", "-l", "tier=foo"}, "no shipped scenario has the labels tier=foo; tier is one of nightly, smoke"},
-		"label that is unknown":  {[]string{"list", "-l", "foo=bar"}, "there is no label foo, expected one of component, control, fault"},
-		"list as xml":            {[]string{"list", "-o", "xml"}, `--output is "xml"; expected table, json or yaml`},
-		"missing file":           {[]string{"lint", "no/such.yaml"}, "there is no file and no shipped scenario \"no/such.yaml\"; `sparkchaos list` shows the shipped scenarios"},
+		"unknown scenario": {[]string{"plan", "driver-node-poweroff"}, "there is no file and no shipped scenario \"driver-node-poweroff\"; " +
+			"did you mean driver-node-power-off?"},
+		"mistyped path": {[]string{"run", "scenarios/controls/driver-as-pot.yaml"}, "did you mean driver-as-pod?"},
+		"missing jar":   {[]string{"run", absent}, "artifact miss.jar: there is no such file in the scenario's directory"},
+		"label of nothing": {[]string{"list", "-l", "tier=foo"},
+			"no shipped scenario has the labels tier=foo; tier is one of nightly, smoke"},
+		"label that is unknown": {[]string{"list", "-l", "foo=bar"}, "there is no label foo, expected one of component, control, fault"},
+		"list as xml":           {[]string{"list", "-o", "xml"}, `--output is "xml"; expected table, json or yaml`},
+		"missing file": {[]string{"lint", "no/such.yaml"}, "there is no file and no shipped scenario \"no/such.yaml\"; `sparkchaos list` " +
+			"shows the shipped scenarios"},
 		"directory":              {[]string{"lint", "."}, "read scenario: "},
 		"invalid scenario":       {[]string{"plan", invalid}, invalid + ":1:1: spec: missing"},
 		"unknown cluster":        {[]string{"plan", "executor-pod-kill", "--cluster", "mars"}, `cluster kind "mars" is not known`},
@@ -296,7 +300,8 @@ func TestScenarioCommandsRefuse(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			code, _, message := run(t.Context(), NewRoot(), test.args...)
-			if lintProblem := test.args[0] == "lint" && code == ExitUsage && message == ""; code != ExitUsage || lintProblem || !strings.Contains(message, test.want) {
+			if lintProblem := test.args[0] == "lint" && code == ExitUsage && message == ""; code != ExitUsage || lintProblem ||
+				!strings.Contains(message, test.want) {
 				t.Errorf("got exit code %d and %q; want %d and %q", code, message, ExitUsage, test.want)
 			}
 		})

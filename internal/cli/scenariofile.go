@@ -57,7 +57,7 @@ func loadPlan(file string, how ...scenario.Option) (*plan.Plan, error) {
 	return p, withCode(ExitUsage, err)
 }
 
-// makePlan plans a scenario for a kind of cluster. What the cluster cannot do is an error of usage.
+// makePlan plans a scenario for a kind of cluster. It is a usage error if the cluster cannot do something.
 func makePlan(s *scenario.Scenario, seed uint64, chosen *clusterChoice) (*plan.Plan, error) {
 	kind, err := chosen.of()
 	if err != nil {

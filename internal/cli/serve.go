@@ -19,8 +19,8 @@ func newServeCommand() *cobra.Command {
 	command := &cobra.Command{
 		Use:   "serve RUNS",
 		Short: "Show all runs of a directory in a browser",
-		Long: `Serve a page that lists the runs in a directory, by scenario, verdict and label, with the trends of their recoveries and links to their
-reports. It only reads, and listens on this machine alone unless --listen names another address. Interrupt it to end it.`,
+		Long: `Serve a web page that lists the runs in a directory by scenario, verdict and label, with trends of their recoveries and links
+to their reports. It never writes, and listens on localhost unless --listen names another address. Press Ctrl-C to stop it.`,
 		Example: `  sparkchaos serve runs
   sparkchaos serve runs --listen 127.0.0.1:8080`,
 		Args: cobra.ExactArgs(1),
@@ -45,6 +45,6 @@ reports. It only reads, and listens on this machine alone unless --listen names 
 			return httpserver.Serve(command.Context(), "the server of runs", listener, runs.Handler(args[0], root.FS(), host))
 		},
 	}
-	command.Flags().StringVar(&listen, "listen", "127.0.0.1:0", "host:port to listen at; port 0 takes a free one")
+	command.Flags().StringVar(&listen, "listen", "127.0.0.1:0", "host:port to listen on; port 0 picks a free one")
 	return command
 }

@@ -23,11 +23,11 @@ func newSetupCommand(getenv func(string) string) *cobra.Command {
 	packages := true
 	command := &cobra.Command{
 		Use:   "setup",
-		Short: "Install and build all that runs on this machine's own clusters need, once per machine",
-		Long: `Install the distribution's packages that are missing (Debian, root; elsewhere they are named), build the components of a cluster from the Go
-module proxy and the images that every scenario needs from Maven Central and this machine's JDK. What is there is left as it is, and a call that
-was interrupted goes on where it stopped. No checkout is needed: what is built is embedded in this program, or belongs to its own module, which
-the go command fetches.`,
+		Short: "Install and build everything that clusters on this machine need, once per machine",
+		Long: `Install missing packages of the distribution (on Debian, as root; elsewhere they are listed), build the components of a
+cluster from the Go module proxy, and build the images that every scenario needs from Maven Central and this machine's JDK.
+What exists is kept, and an interrupted call can be repeated: it continues where it stopped. No checkout is needed: the
+sources are embedded in this program or belong to its Go module, which the go command fetches.`,
 		Example: `  sparkchaos setup
   sparkchaos setup --packages=false`,
 		Args: cobra.NoArgs,
@@ -35,8 +35,9 @@ the go command fetches.`,
 			return setUp(command.Context(), getenv, source, packages, command.OutOrStdout(), command.ErrOrStderr())
 		},
 	}
-	command.Flags().StringVar(&source, "source", "", "a checkout of sparkchaos, or a directory in one, to build from (default: the one around the working directory, or what belongs to this program)")
-	command.Flags().BoolVar(&packages, "packages", packages, "install packages of the distribution that are missing")
+	command.Flags().StringVar(&source, "source", "", "a checkout of sparkchaos, or a directory in one, to build from (default: the one "+
+		"around the working directory, or what belongs to this program)")
+	command.Flags().BoolVar(&packages, "packages", packages, "install missing packages of the distribution")
 	return command
 }
 
@@ -58,7 +59,8 @@ func setUp(ctx context.Context, getenv func(string) string, source string, packa
 	}
 	var steps []setupStep
 	if packages {
-		steps = append(steps, setupStep{"packages of the distribution", func(ctx context.Context) error { return installPackages(ctx, out, progress) }})
+		steps = append(steps, setupStep{"packages of the distribution",
+			func(ctx context.Context) error { return installPackages(ctx, out, progress) }})
 	}
 	steps = append(steps,
 		setupStep{"components of a cluster (about 12 minutes of two CPUs the first time)", func(ctx context.Context) error {
@@ -83,7 +85,7 @@ func setUp(ctx context.Context, getenv func(string) string, source string, packa
 		fmt.Fprintf(out, "%d of %d: %s\n", i+1, len(steps), step.name)
 		begun := time.Now()
 		if err := step.do(ctx); err != nil {
-			return fmt.Errorf("set up %s: %w\na second call goes on where this one stopped", step.name, err)
+			return fmt.Errorf("set up %s: %w\na second call continues where this one stopped", step.name, err)
 		}
 		fmt.Fprintf(out, "%d of %d: done in %s\n", i+1, len(steps), time.Since(begun).Round(time.Second))
 	}

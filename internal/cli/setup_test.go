@@ -19,7 +19,7 @@ func TestSetupRefuses(t *testing.T) {
 		t.Fatal(err)
 	}
 	code, out, message := run(t.Context(), newSetupCommand(environment(map[string]string{"SPARKCHAOS_CACHE": cache})), "--packages=false")
-	if code != ExitError || !strings.Contains(out, "1 of 2: components") || !strings.Contains(message, "a second call goes on") {
+	if code != ExitError || !strings.Contains(out, "1 of 2: components") || !strings.Contains(message, "a second call continues") {
 		t.Errorf("a cache that is a file: exit code %d, %q, %q", code, out, message)
 	}
 }

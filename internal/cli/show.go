@@ -24,8 +24,8 @@ func newShowCommand() *cobra.Command {
 	command := &cobra.Command{
 		Use:   "show RUNDIR EVENT...",
 		Short: "Print events of a stored run with their neighbours",
-		Long: `Print events of a run, by the numbers that verdicts, reports and stories cite: each with its object as indented JSON, between one line for
-each of its neighbours. Heartbeats next to it are left out. No cluster is needed.`,
+		Long: `Print events of a run by the numbers that verdicts, reports and stories cite: each event with its data as indented JSON, and
+its neighbours as one line each. Neighbouring heartbeats are left out. No cluster is needed.`,
 		Example: `  sparkchaos show runs/latest '#342'
   sparkchaos show runs/latest 342 690 --around 10`,
 		Args: cobra.MinimumNArgs(2),
@@ -35,7 +35,7 @@ each of its neighbours. Heartbeats next to it are left out. No cluster is needed
 				return err
 			}
 			if around < 0 {
-				return usagef("--around: %d is negative; give how many neighbours to print on each side", around)
+				return usagef("--around: %d is negative; give number of neighbours to print on each side", around)
 			}
 			file, err := regular.Open(filepath.Join(args[0], report.HistoryFile))
 			if errors.Is(err, fs.ErrNotExist) {
@@ -49,7 +49,7 @@ each of its neighbours. Heartbeats next to it are left out. No cluster is needed
 			return s.show(history.NewReader(file))
 		},
 	}
-	command.Flags().IntVar(&around, "around", 3, "how many neighbours to print on each side")
+	command.Flags().IntVar(&around, "around", 3, "number of neighbours to print on each side")
 	return command
 }
 

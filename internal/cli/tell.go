@@ -15,9 +15,10 @@ func newTellCommand(getenv func(string) string) *cobra.Command {
 	return &cobra.Command{
 		Use:   "tell RUNDIR",
 		Short: "Tell the story of a stored run in plain sentences",
-		Long: `Tell what happened in a run: what ran where, what was broken and how that was proven, who noticed it when, what came back, what it cost,
-and what was not seen. Each sentence ends with the numbers of the events that show it; "sparkchaos show" prints an event.
-No cluster is needed. The exit code is 0 if the story could be told, whatever the verdict is.`,
+		Long: `Tell what happened in a run: what ran where, which faults were injected and how they were proven to land, who noticed them
+and when, what recovered, what it cost, and what was not observed. Each sentence ends with the numbers of the events that
+prove it; "sparkchaos show" prints an event. No cluster is needed. The exit code is 0 if the story could be told, whatever
+the verdict is.`,
 		Example: `  sparkchaos tell runs/latest`,
 		Args:    cobra.ExactArgs(1),
 		RunE: func(command *cobra.Command, args []string) error {

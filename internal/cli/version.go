@@ -12,7 +12,7 @@ import (
 func newVersionCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "version",
-		Short: "Print the version of sparkchaos and of the components that it was made for",
+		Short: "Print the version of sparkchaos and of the components that it uses",
 		Args:  cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
 			all, err := components.Components()

@@ -7,7 +7,7 @@ import (
 	"github.com/sparkchaos/sparkchaos/internal/filesums"
 )
 
-// tree is the component's build with its digests. Whoever uses a build compares them first: programs of the cache run as root.
+// tree is the component's build with its digests. Users of a build compare them first: programs of the cache run as root.
 func (c Component) tree(cache string) filesums.Tree {
 	directory := c.Directory(cache)
 	return filesums.Tree{Dir: directory, Seen: filepath.Join(cache, "checked", "components", filepath.Base(directory)+".json")}

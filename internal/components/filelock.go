@@ -16,7 +16,7 @@ type fileLock struct{ lock *flock.Flock }
 
 const (
 	lockPoll  = 100 * time.Millisecond
-	lockAgain = 30 * time.Second // between two lines that say that the wait goes on
+	lockAgain = 30 * time.Second // between two lines that say that the wait continues
 )
 
 // acquire locks a file. As long as another process has locked it, it waits and says for which one.

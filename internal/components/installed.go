@@ -17,7 +17,8 @@ import (
 func OwnModule(ctx context.Context) (string, error) {
 	info, ok := debug.ReadBuildInfo()
 	if !ok || info.Main.Path != modulePath || info.Main.Sum == "" {
-		return "", fmt.Errorf("this program was not installed from a module proxy, and there is no checkout of sparkchaos here: call it in one, or name it with --source CHECKOUT")
+		return "", fmt.Errorf("this program was not installed from a module proxy, and there is no checkout of sparkchaos here: call it in " +
+			"one, or name it with --source CHECKOUT")
 	}
 	return moduleSource(ctx, info.Main)
 }

@@ -43,7 +43,7 @@ func TestSourceIsTheCheckoutWhereThereIsOne(t *testing.T) {
 	}
 }
 
-// A directory that was damaged, or that a killed process left half-made, is written anew.
+// A directory that was damaged, or that a killed process left half-made, is written again.
 func TestDamagedModulesAreUnpackedAnew(t *testing.T) {
 	t.Parallel()
 	cache := t.TempDir()

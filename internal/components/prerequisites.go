@@ -11,7 +11,8 @@ import (
 )
 
 // installation is the command that installs what the distribution must provide.
-const installation = "as root on Debian run \"sparkchaos setup\"; elsewhere install a C compiler with the C library's headers, pkg-config " +
+const installation = "as root on Debian run \"sparkchaos setup\"; elsewhere install a C compiler with the C library's headers, " +
+	"pkg-config " +
 	"(or pkgconf) and the development files of libseccomp (libseccomp-devel on Fedora, libseccomp on Arch, libseccomp-dev on Alpine)"
 
 // checkPrerequisites reports, before anything is built, everything that the machine lacks.

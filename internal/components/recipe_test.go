@@ -13,7 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-var update = flag.Bool("update", false, "write components.lock anew")
+var update = flag.Bool("update", false, "write components.lock again")
 
 // checkout is the root of the checkout, seen from this package's directory.
 const checkout = "../.."

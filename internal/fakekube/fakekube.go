@@ -1,5 +1,5 @@
-// Package fakekube is a Kubernetes API server in memory, for tests of whoever talks to one through client-go. It keeps the rules on
-// which clients rely: resource versions and conflicts, watches that go on where they broke, UIDs and preconditions, graceful deletion of
+// Package fakekube is a Kubernetes API server in memory, for tests of clients that use client-go. It keeps the rules on
+// which clients rely: resource versions and conflicts, watches that continue where they broke, UIDs and preconditions, graceful deletion of
 // pods, finalizers, owners, and namespaces that go when they are empty. It has no controllers: a test that needs pods to run, or Jobs
 // to make pods, does that itself through the methods of API.
 //
@@ -87,7 +87,7 @@ func New(options Options) *API {
 	return a
 }
 
-// Clone returns a server with the same objects, which goes its own way from now on. Its watches cannot go on from an earlier version.
+// Clone returns a server with the same objects, which goes its own way from now on. Its watches cannot continue from an earlier version.
 func (a *API) Clone(options Options) *API {
 	if options.Now == nil {
 		options.Now = time.Now
@@ -345,7 +345,7 @@ func (a *API) delete(k key, options metav1.DeleteOptions) (*unstructured.Unstruc
 	return object, nil
 }
 
-// graceOf returns for how many seconds an object may go on: only pods that run somewhere do.
+// graceOf returns an object's grace period in seconds: only pods that run somewhere have one.
 func graceOf(k key, object *unstructured.Unstructured, options metav1.DeleteOptions) int64 {
 	phase, _, _ := unstructured.NestedString(object.Object, "status", "phase")
 	node, _, _ := unstructured.NestedString(object.Object, "spec", "nodeName")
@@ -450,11 +450,11 @@ func (a *API) since(revision int64) (changes []change, more <-chan struct{}, exp
 	return a.changes[revision-forgotten:], a.changed, false
 }
 
-// Forget lets all watches expire that go on from now or earlier, as a server does with what is older than some minutes.
+// Forget lets all watches expire that continue from now or earlier, as a server does with what is older than some minutes.
 func (a *API) Forget() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.revision++ // even who knows the latest revision has to list anew
+	a.revision++ // even who knows the latest revision has to list again
 	a.changes = nil
 }
 

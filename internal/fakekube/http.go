@@ -35,7 +35,7 @@ func Serve(t testing.TB, handler http.Handler) *rest.Config {
 	server.Config.ErrorLog = log.New(io.Discard, "", 0) // of clients that go in the middle of something
 	server.StartTLS()
 	t.Cleanup(func() {
-		server.CloseClientConnections() // watches go on else
+		server.CloseClientConnections() // watches continue else
 		server.Close()
 	})
 	ca := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw})

@@ -1,5 +1,6 @@
-// Package fakeworld is all that a run meets of a cluster, in memory: an API server, machines with kubelets, the controllers of Kubernetes, and
-// Spark in its pods. With it a whole run takes a second in a unit test, and its world can go on from any moment of the run.
+// Package fakeworld is all that a run meets of a cluster, in memory: an API server, machines with kubelets, the controllers of
+// Kubernetes, and Spark in its pods. With it a whole run takes a second in a unit test, and its world can continue from any moment
+// of the run.
 package fakeworld
 
 import (
@@ -44,7 +45,7 @@ const (
 )
 
 // World is one cluster with all that is in it. Each component looks at the state and brings it nearer to what it should be, as the real
-// ones do, so that a world can go on from any state.
+// ones do, so that a world can continue from any state.
 type World struct {
 	API    *fakekube.API
 	config *rest.Config
@@ -137,8 +138,8 @@ func (w *World) reach(ctx context.Context, point string) {
 }
 
 // apiOptions refuse the pods that an admission policy is seen to be in force by: one whose name a policy of the harness's knows. What
-// policies say in CEL is not evaluated. The server's clock goes on by a second whenever it is read, the resolution of the times in objects:
-// here the second driver is made in the same second as the first.
+// policies say in CEL is not evaluated. The server's clock advances by a second whenever it is read, the resolution of the times in
+// objects: here the second driver is made in the same second as the first.
 func (w *World) apiOptions() fakekube.Options {
 	began := time.Now()
 	var read atomic.Int64
@@ -259,7 +260,7 @@ func (w *World) lookAsNodeController() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for _, machine := range w.machines {
-		// That a kubelet which runs gets no CPU is no silence: this world has no other load than that of its machine.
+		// A running kubelet that gets no CPU is not silent: this world has no other load than that of its machine.
 		speaks := machine.runs() || time.Since(machine.renewed) < grace
 		switch {
 		case speaks && machine.silent.IsZero():

@@ -35,8 +35,8 @@ func (w *World) Keep(disks string) (Moment, error) {
 	return m, CopyTree(disks, w.disks)
 }
 
-// Begin lets a world go on from a moment. What ran then goes on to run, and nobody observes it. end, which the end of the test calls, too,
-// ends it.
+// Begin lets a world continue from a moment. What ran then continues to run, and nobody observes it. end, which the end of the test
+// calls, too, ends it.
 func (m Moment) Begin(t testing.TB) (w *World, end func()) {
 	t.Helper()
 	w = &World{

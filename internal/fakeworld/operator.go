@@ -18,7 +18,7 @@ const (
 	stateFailed       = "FAILED"
 )
 
-// lookAsOperator does what kubeflow's spark-operator does: it makes the driver of each application, and makes it anew by the restart policy
+// lookAsOperator does what kubeflow's spark-operator does: it makes the driver of each application, and recreates it by the restart policy
 // when it has ended, or its pod is gone.
 func (w *World) lookAsOperator() {
 	for _, app := range w.API.List(fakekube.SparkApplications(), "") {
@@ -56,7 +56,8 @@ func (w *World) followDriver(app *unstructured.Unstructured, driver string) {
 }
 
 func tellApplication(w *World, app *unstructured.Unstructured, state string) {
-	_, _ = w.API.Update(fakekube.SparkApplications(), app.GetNamespace(), app.GetName(), func(app *unstructured.Unstructured) error { // it may be gone
+	// The application may be gone, so an error is ignored.
+	_, _ = w.API.Update(fakekube.SparkApplications(), app.GetNamespace(), app.GetName(), func(app *unstructured.Unstructured) error {
 		return unstructured.SetNestedField(app.Object, state, "status", "applicationState", "state")
 	})
 }

@@ -24,7 +24,7 @@ import (
 	"github.com/sparkchaos/sparkchaos/pkg/witness"
 )
 
-// Script says what an application does. Nil functions let it go on.
+// Script says what an application does. Nil functions let it continue.
 type Script struct {
 	// Working is called when a driver has executors and has done its first tasks; it commits its result when the call returns.
 	// incarnation counts from 1.

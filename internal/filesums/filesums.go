@@ -2,9 +2,9 @@
 // because it is there.
 //
 // Hashing some hundred megabytes before each use takes longer than most uses. So a check that found nothing wrong keeps size, times and
-// inode of each file in a file outside of the directory, and the next one reads only what these say was touched: the kernel sets the time of
-// a file's last change itself, so a file that was damaged by a program, replaced, or copied from elsewhere is read again. What a disk loses
-// silently is found by [Tree.Verify] alone, which reads everything.
+// inode of each file in a file outside of the directory, and the next one reads only what these say was touched: the kernel sets
+// the time of a file's last change itself, so a file that was damaged by a program, replaced, or copied from elsewhere is read
+// again. What a disk loses silently is found by [Tree.Verify] alone, which reads everything.
 //
 // It protects against files that were damaged or replaced, not against who can write to the cache as its owner does.
 package filesums

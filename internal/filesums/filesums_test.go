@@ -117,7 +117,8 @@ func TestVerifyReadsWhatCheckBelieves(t *testing.T) {
 		t.Fatal(err)
 	}
 	forged := strings.Replace(string(seen), filesums.SumOf(t, tree), filesums.SumOf(t, other), 1)
-	if err := errors.Join(os.WriteFile(filepath.Join(tree.Dir, filesums.Name), recorded, 0o644), os.WriteFile(tree.Seen, []byte(forged), 0o644)); err != nil {
+	if err := errors.Join(os.WriteFile(filepath.Join(tree.Dir, filesums.Name), recorded, 0o644),
+		os.WriteFile(tree.Seen, []byte(forged), 0o644)); err != nil {
 		t.Fatal(err)
 	}
 	if err := tree.Check(); err != nil {

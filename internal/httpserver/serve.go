@@ -14,7 +14,7 @@ import (
 const grace = 3 * time.Second
 
 // Serve answers on l until ctx ends, lets requests under way finish for a few seconds, and closes l. It returns nil
-// when ctx ended, else why it could not go on; what names the server in errors.
+// when ctx ended, else why it could not continue; what names the server in errors.
 func Serve(ctx context.Context, what string, l net.Listener, handler http.Handler) error {
 	server := &http.Server{
 		Handler: handler,

@@ -17,7 +17,8 @@ const (
 	// sourceVariable names a source for machines without apt, or whose own ones have no Debian, as a line of sources.list.
 	sourceVariable = "SPARKCHAOS_DEBIAN_SOURCE"
 
-	sourceAdvice = "Debian's packages are taken from where apt of this machine takes its own. On a machine without such a source set " + sourceVariable +
+	sourceAdvice = "Debian's packages are taken from where apt of this machine takes its own. On a machine without such a source set " +
+		sourceVariable +
 		" to one, as a line of sources.list: deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] URI " + debianSuite + " main"
 	keyringAdvice = "install Debian's keys (Debian and Ubuntu: apt-get install debian-archive-keyring; Fedora: dnf install debian-keyring), " +
 		"or name the keyring of the mirror in its source with signed-by"
@@ -76,7 +77,8 @@ func findAptSource(root, variable string) (aptSource, error) {
 		}
 	}
 	if rank == unusable {
-		return aptSource{}, fmt.Errorf("none of the %d sources of apt below %s has Debian's component main by http, https or file; %s", len(entries), filepath.Join(root, "etc/apt"), sourceAdvice)
+		return aptSource{}, fmt.Errorf("none of the %d sources of apt below %s has Debian's component main by http, https or file; %s",
+			len(entries), filepath.Join(root, "etc/apt"), sourceAdvice)
 	}
 	uri := best.uris[slices.IndexFunc(best.uris, usableURI)]
 	keyring, err := best.keyring(root)
@@ -241,7 +243,8 @@ const (
 )
 
 func (e aptEntry) rank() int {
-	if !slices.ContainsFunc(e.uris, usableURI) || !slices.Contains(e.components, "main") || len(e.archs) > 0 && !slices.Contains(e.archs, runtime.GOARCH) {
+	if !slices.ContainsFunc(e.uris, usableURI) || !slices.Contains(e.components, "main") ||
+		len(e.archs) > 0 && !slices.Contains(e.archs, runtime.GOARCH) {
 		return unusable
 	}
 	suite := slices.Contains(e.suites, debianSuite)
@@ -264,7 +267,8 @@ func usableURI(uri string) bool {
 }
 
 func suiteOfDebian(suite string) bool {
-	return slices.Contains([]string{"bullseye", "bookworm", "trixie", "forky", "sid", "oldoldstable", "oldstable", "stable", "testing", "unstable"}, suite)
+	return slices.Contains([]string{"bullseye", "bookworm", "trixie", "forky", "sid", "oldoldstable", "oldstable", "stable", "testing",
+		"unstable"}, suite)
 }
 
 // byDebian reports whether a source is checked with Debian's keys: those that it names, or all that apt trusts.
@@ -300,7 +304,8 @@ func (e aptEntry) keyring(root string) (string, error) {
 		}
 		problems = append(problems, err)
 	}
-	return "", fmt.Errorf("its signatures cannot be checked, and nothing is installed unchecked: %w; %s", errors.Join(problems...), keyringAdvice)
+	return "", fmt.Errorf("its signatures cannot be checked, and nothing is installed unchecked: %w; %s", errors.Join(problems...),
+		keyringAdvice)
 }
 
 // binaryKeyring reports what keeps gpgv from reading a file.

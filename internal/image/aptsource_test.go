@@ -33,29 +33,37 @@ func TestAptSourceIsTheMachinesOwn(t *testing.T) {
 			uri: "http://mirror.example.invalid/debian/", keyring: debianKeys,
 		},
 		"one-line with options": {
-			files: map[string]string{"etc/apt/sources.list.d/a.list": "deb\t[ arch=" + runtime.GOARCH + " signed-by=/etc/keys/mine.gpg ] https://m.example.invalid/debian bookworm main\n",
+			files: map[string]string{"etc/apt/sources.list.d/a.list": "deb\t[ arch=" + runtime.GOARCH + " signed-by=/etc/keys/mine.gpg ] " +
+				"https://m.example.invalid/debian bookworm main\n",
 				"etc/keys/mine.gpg": keys},
 			uri: "https://m.example.invalid/debian", keyring: "etc/keys/mine.gpg",
 		},
 		"deb822": {
-			files: map[string]string{"etc/apt/sources.list.d/debian.sources": "Types: deb deb-src\n# a comment\nURIs: http://m.example.invalid/debian\nSuites: bookworm\n bookworm-updates\n" +
-				"Components: main\nSigned-By: /" + debianKeys + "\n\nTypes: deb\nURIs: http://m.example.invalid/debian-security\nSuites: bookworm-security\nComponents: main\n", "+": ""},
+			files: map[string]string{"etc/apt/sources.list.d/debian.sources": "Types: deb deb-src\n# a comment\nURIs: " +
+				"http://m.example.invalid/debian\nSuites: bookworm\n bookworm-updates\n" +
+				"Components: main\nSigned-By: /" + debianKeys + "\n\nTypes: deb\nURIs: http://m.example.invalid/debian-security\nSuites: " +
+				"bookworm-security\nComponents: main\n", "+": ""},
 			uri: "http://m.example.invalid/debian", keyring: debianKeys,
 		},
 		"a repository of something else comes first": {
-			files: map[string]string{"etc/apt/sources.list.d/a.list": "deb [signed-by=/usr/share/keyrings/vendor.gpg] https://vendor.example.invalid bookworm main\n",
-				"etc/apt/sources.list.d/b.sources": "Types: deb\nURIs: file:/srv/debian http://m.example.invalid/debian\nSuites: bookworm\nComponents: main\n", "+": ""},
+			files: map[string]string{"etc/apt/sources.list.d/a.list": "deb [signed-by=/usr/share/keyrings/vendor.gpg] " +
+				"https://vendor.example.invalid bookworm main\n",
+				"etc/apt/sources.list.d/b.sources": "Types: deb\nURIs: file:/srv/debian http://m.example.invalid/debian\nSuites: " +
+					"bookworm\nComponents: main\n", "+": ""},
 			uri: "file:/srv/debian", keyring: debianKeys,
 		},
 		"a newer Debian": {
-			files: map[string]string{"etc/apt/sources.list.d/debian.sources": "Types: deb\nURIs: http://m.example.invalid/debian\nSuites: trixie\nComponents: main\nSigned-By: /usr/share/keyrings/debian-archive-keyring.pgp\n",
+			files: map[string]string{"etc/apt/sources.list.d/debian.sources": "Types: deb\nURIs: http://m.example.invalid/debian\nSuites: " +
+				"trixie\nComponents: main\nSigned-By: /usr/share/keyrings/debian-archive-keyring.pgp\n",
 				"usr/share/keyrings/debian-archive-keyring.pgp": keys},
 			uri: "http://m.example.invalid/debian", keyring: "usr/share/keyrings/debian-archive-keyring.pgp",
 		},
 		"disabled, of other architectures, from a disc": {
 			files: map[string]string{
-				"etc/apt/sources.list": "deb cdrom:[Debian]/ bookworm main\ndeb [arch=" + other + "] http://other.example.invalid/debian bookworm main\n",
-				"etc/apt/sources.list.d/x.sources": "Types: deb\nEnabled: no\nURIs: http://off.example.invalid/debian\nSuites: bookworm\nComponents: main\n\n" +
+				"etc/apt/sources.list": "deb cdrom:[Debian]/ bookworm main\ndeb [arch=" + other +
+					"] http://other.example.invalid/debian bookworm main\n",
+				"etc/apt/sources.list.d/x.sources": "Types: deb\nEnabled: no\nURIs: http://off.example.invalid/debian\nSuites: " +
+					"bookworm\nComponents: main\n\n" +
 					"Types: deb\nEnabled: yes\nURIs: http://on.example.invalid/debian\nSuites: bookworm\nComponents: main\n",
 				"etc/apt/sources.list.d/y.list.disabled": "deb http://no.example.invalid/debian bookworm main\n", "+": "",
 			},
@@ -66,21 +74,29 @@ func TestAptSourceIsTheMachinesOwn(t *testing.T) {
 			variable: "deb http://m.example.invalid/debian bookworm main",
 			uri:      "http://m.example.invalid/debian", keyring: debianKeys,
 		},
-		"no apt":                {files: map[string]string{"+": ""}, err: []string{"none of the 0 sources", "SPARKCHAOS_DEBIAN_SOURCE", "etc/apt"}},
-		"another distribution":  {files: map[string]string{"etc/apt/sources.list": "deb http://mirror.example.invalid/ubuntu noble main\n", "+": ""}, err: []string{"none of the 1 sources", "SPARKCHAOS_DEBIAN_SOURCE"}},
-		"not main":              {files: map[string]string{"etc/apt/sources.list": "deb http://m.example.invalid/debian bookworm contrib\n", "+": ""}, err: []string{"main"}},
-		"no keyring":            {files: map[string]string{"etc/apt/sources.list": "deb http://m.example.invalid/debian bookworm main\n"}, err: []string{"nothing is installed unchecked", "debian-archive-keyring"}},
-		"a keyring that is not": {files: map[string]string{"etc/apt/sources.list": "deb [signed-by=/etc/keys/mine.gpg] http://m.example.invalid/debian bookworm main\n", "+": ""}, err: []string{"etc/keys/mine.gpg", "sources.list"}},
+		"no apt": {files: map[string]string{"+": ""}, err: []string{"none of the 0 sources", "SPARKCHAOS_DEBIAN_SOURCE", "etc/apt"}},
+		"another distribution": {files: map[string]string{"etc/apt/sources.list": "deb http://mirror.example.invalid/ubuntu noble main\n",
+			"+": ""}, err: []string{"none of the 1 sources", "SPARKCHAOS_DEBIAN_SOURCE"}},
+		"not main": {files: map[string]string{"etc/apt/sources.list": "deb http://m.example.invalid/debian bookworm contrib\n", "+": ""},
+			err: []string{"main"}},
+		"no keyring": {files: map[string]string{"etc/apt/sources.list": "deb http://m.example.invalid/debian bookworm main\n"},
+			err: []string{"nothing is installed unchecked", "debian-archive-keyring"}},
+		"a keyring that is not": {files: map[string]string{"etc/apt/sources.list": "deb [signed-by=/etc/keys/mine.gpg] " +
+			"http://m.example.invalid/debian bookworm main\n", "+": ""}, err: []string{"etc/keys/mine.gpg", "sources.list"}},
 		"a keyring in text form": {
-			files: map[string]string{"etc/apt/sources.list": "deb [signed-by=/etc/keys/mine.asc] http://m.example.invalid/debian bookworm main\n", "etc/keys/mine.asc": "-----BEGIN PGP PUBLIC KEY BLOCK-----\n"},
-			err:   []string{"mine.asc", "gpg --dearmor"},
+			files: map[string]string{"etc/apt/sources.list": "deb [signed-by=/etc/keys/mine.asc] http://m.example.invalid/debian bookworm main\n",
+				"etc/keys/mine.asc": "-----BEGIN PGP PUBLIC KEY BLOCK-----\n"},
+			err: []string{"mine.asc", "gpg --dearmor"},
 		},
 		"a key in the source": {
-			files: map[string]string{"etc/apt/sources.list.d/m.sources": "Types: deb\nURIs: http://m.example.invalid/debian\nSuites: bookworm\nComponents: main\nSigned-By:\n -----BEGIN PGP PUBLIC KEY BLOCK-----\n .\n x\n"},
-			err:   []string{"m.sources", "names a key instead of a file"},
+			files: map[string]string{"etc/apt/sources.list.d/m.sources": "Types: deb\nURIs: http://m.example.invalid/debian\nSuites: " +
+				"bookworm\nComponents: main\nSigned-By:\n -----BEGIN PGP PUBLIC KEY BLOCK-----\n .\n x\n"},
+			err: []string{"m.sources", "names a key instead of a file"},
 		},
-		"malformed line":     {files: map[string]string{"etc/apt/sources.list": "\ndeb [arch=amd64 http://m.example.invalid/debian bookworm main\n"}, err: []string{"sources.list", "line 2", "]"}},
-		"malformed stanza":   {files: map[string]string{"etc/apt/sources.list.d/m.sources": " continued\n"}, err: []string{"m.sources", "line 1"}},
+		"malformed line": {files: map[string]string{"etc/apt/sources.list": "\ndeb [arch=amd64 http://m.example.invalid/debian bookworm main\n"},
+			err: []string{"sources.list", "line 2", "]"}},
+		"malformed stanza": {files: map[string]string{"etc/apt/sources.list.d/m.sources": " continued\n"},
+			err: []string{"m.sources", "line 1"}},
 		"malformed variable": {variable: "http://m.example.invalid/debian", err: []string{"SPARKCHAOS_DEBIAN_SOURCE", "names no source"}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -129,7 +145,8 @@ func FuzzAptSources(f *testing.F) {
 func TestDebootstrapChecksSignatures(t *testing.T) {
 	t.Parallel()
 	source := aptSource{uri: "http://m.example.invalid/debian", keyring: "/keys.gpg"}
-	want := []string{"--variant=minbase", "--force-check-gpg", "--keyring=/keys.gpg", "--include=a,b", "bookworm", "/root", "http://m.example.invalid/debian"}
+	want := []string{"--variant=minbase", "--force-check-gpg", "--keyring=/keys.gpg", "--include=a,b", "bookworm", "/root",
+		"http://m.example.invalid/debian"}
 	if diff := cmp.Diff(want, debian{packages: []string{"a", "b"}}.arguments(source, "/root")); diff != "" {
 		t.Errorf("arguments (-want +got):\n%s", diff)
 	}
@@ -139,14 +156,16 @@ func TestPasswordsOfMirrorsAreNotTold(t *testing.T) {
 	t.Parallel()
 	source := aptSource{uri: "https://user:hunter2@m.example.invalid/debian"}
 	err := source.redact(errors.New("debootstrap bookworm /x " + source.uri + ": exit status 1"))
-	if strings.Contains(err.Error(), "hunter2") || strings.Contains(source.String(), "hunter2") || !strings.Contains(err.Error(), "m.example.invalid") {
+	if strings.Contains(err.Error(), "hunter2") || strings.Contains(source.String(), "hunter2") ||
+		!strings.Contains(err.Error(), "m.example.invalid") {
 		t.Errorf("told: %v, %s", err, source)
 	}
 }
 
 func TestWarningsOfASuccessAreKept(t *testing.T) {
 	t.Parallel()
-	said := "I: Retrieving InRelease\nW: Cannot check Release signature; keyring file not available\nI: Base system installed successfully.\n W: late\n"
+	said := "I: Retrieving InRelease\nW: Cannot check Release signature; keyring file not available\nI: Base system installed " +
+		"successfully.\n W: late\n"
 	want := []string{"W: Cannot check Release signature; keyring file not available", "W: late"}
 	if diff := cmp.Diff(want, warnings(said)); diff != "" {
 		t.Errorf("warnings (-want +got):\n%s", diff)
@@ -156,7 +175,8 @@ func TestWarningsOfASuccessAreKept(t *testing.T) {
 // The tree does not say where this machine takes its packages from.
 func TestStripRemovesTheSource(t *testing.T) {
 	t.Parallel()
-	root := makeTree(t, map[string]string{"etc/apt/sources.list": "deb http://m.example.invalid/debian bookworm main\n", "etc/apt/apt.conf.d/x": ""})
+	root := makeTree(t, map[string]string{"etc/apt/sources.list": "deb http://m.example.invalid/debian bookworm main\n",
+		"etc/apt/apt.conf.d/x": ""})
 	if err := strip(root); err != nil {
 		t.Fatal(err)
 	}

@@ -198,7 +198,7 @@ func (b blob) entry() entry {
 	return entry{path: b.path(), mode: 0o644, size: b.size, open: b.open}
 }
 
-// describe returns what the two kinds of index say of an image.
+// describe returns what the two kinds of index say about an image.
 func describe(tag name.Tag, img v1.Image, layers []blob) (v1.Descriptor, dockerManifest, error) {
 	manifest, err1 := img.RawManifest()
 	digest, err2 := img.Digest()

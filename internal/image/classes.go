@@ -113,7 +113,8 @@ func (t trainer) compile(ctx context.Context, source []byte) error {
 	if err := os.WriteFile(name, source, 0o644); err != nil {
 		return err
 	}
-	return run(exec.CommandContext(ctx, t.jdk.tool("javac"), "-nowarn", "-cp", filepath.Join(t.jars, "*"), "-d", t.inTree(trainingDir, "classes"), name))
+	return run(exec.CommandContext(ctx, t.jdk.tool("javac"), "-nowarn", "-cp", filepath.Join(t.jars, "*"), "-d",
+		t.inTree(trainingDir, "classes"), name))
 }
 
 // rehearse runs the training application: its driver talks to an API server that starts executors as processes.

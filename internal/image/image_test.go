@@ -240,7 +240,8 @@ func TestSparkWithoutCheckout(t *testing.T) {
 	if _, err := Spark(t.Context(), env); !errors.Is(err, os.ErrNotExist) || !strings.Contains(err.Error(), "image build spark") {
 		t.Errorf("error %v does not say what to do", err)
 	}
-	want := Archive{Path: filepath.Join(env.images(), "spark-image", "key", archiveFile), Reference: SparkReference(SparkVariant{Version: "4.1.0"}), Digest: "sha256:1"}
+	want := Archive{Path: filepath.Join(env.images(), "spark-image", "key", archiveFile),
+		Reference: SparkReference(SparkVariant{Version: "4.1.0"}), Digest: "sha256:1"}
 	if err := os.MkdirAll(filepath.Dir(want.Path), 0o755); err != nil {
 		t.Fatal(err)
 	}

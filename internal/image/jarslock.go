@@ -15,7 +15,7 @@ import (
 const (
 	// jarsLock is the file beside the pom that names every jar that Maven fetches for the image, with its SHA-256.
 	jarsLock = "jars.sha256"
-	// jarsLockRenewal is what makes it anew after a change of the pom.
+	// jarsLockRenewal is what recreates it after a change of the pom.
 	jarsLockRenewal = "if the pom changed, run \"make jars-lock\" and look at what it changes"
 )
 
@@ -86,7 +86,8 @@ func (s jarSums) check(fetched jarSums) error {
 		}
 	}
 	if len(problems) > 0 {
-		return fmt.Errorf("the jars that Maven fetched are not those of %s: %w\nif the pom did not change, the repository or the network gave something else, or ~/.m2 is damaged: "+
+		return fmt.Errorf("the jars that Maven fetched are not those of %s: %w\nif the pom did not change, the repository or the network gave "+
+			"something else, or ~/.m2 is damaged: "+
 			"remove what is named from it and try again; %s", jarsLock, errors.Join(problems...), jarsLockRenewal)
 	}
 	return nil

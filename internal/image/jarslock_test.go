@@ -13,7 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-var update = flag.Bool("update", false, "write workloads/jars.sha256 anew from what Maven fetches")
+var update = flag.Bool("update", false, "write workloads/jars.sha256 again from what Maven fetches")
 
 const workloadsDir = "../../workloads"
 
@@ -67,10 +67,11 @@ func TestJarsThatAreNotInTheListAreRefused(t *testing.T) {
 		fetched jarSums
 		err     []string
 	}{
-		"the same":          {list, nil},
-		"a part":            {jarSums{"a.jar": list["a.jar"]}, nil},
-		"nothing":           {jarSums{}, nil},
-		"other bytes":       {jarSums{"a.jar": list["b.jar"], "b.jar": list["b.jar"]}, []string{"a.jar", list["a.jar"], list["b.jar"], "make jars-lock"}},
+		"the same": {list, nil},
+		"a part":   {jarSums{"a.jar": list["a.jar"]}, nil},
+		"nothing":  {jarSums{}, nil},
+		"other bytes": {jarSums{"a.jar": list["b.jar"], "b.jar": list["b.jar"]},
+			[]string{"a.jar", list["a.jar"], list["b.jar"], "make jars-lock"}},
 		"one more":          {jarSums{"a.jar": list["a.jar"], "evil.jar": list["a.jar"]}, []string{"evil.jar", "not in the list"}},
 		"all that is wrong": {jarSums{"a.jar": list["b.jar"], "b.jar": list["a.jar"]}, []string{"a.jar", "b.jar"}},
 	} {

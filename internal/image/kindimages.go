@@ -77,7 +77,8 @@ func parseNeededImages(list string) ([]neededImage, error) {
 		case !tagged || tag == "":
 			problems = append(problems, fmt.Errorf("kubeadm wants the image %q, which has no tag", reference))
 		case r != roleCoreDNS && r != rolePause && !r.multiCall():
-			problems = append(problems, fmt.Errorf("kubeadm wants the image %q, and no component is known to play the role %q: add it to what internal/image packs for kind's nodes", reference, r))
+			problems = append(problems, fmt.Errorf("kubeadm wants the image %q, and no component is known to play the role %q: add it to what "+
+				"internal/image packs for kind's nodes", reference, r))
 		default:
 			known[r] = true
 			images = append(images, neededImage{reference, r})
@@ -209,7 +210,8 @@ func proxyTools(root string) ([]entry, error) {
 		return nil, err
 	}
 	if len(extensions) == 0 {
-		return nil, fmt.Errorf("no extensions of iptables are in %s, want them in usr/lib/*/xtables: the package iptables of %s has another layout; correct proxyTools", root, debianSuite)
+		return nil, fmt.Errorf("no extensions of iptables are in %s, want them in usr/lib/*/xtables: the package iptables of %s has another "+
+			"layout; correct proxyTools", root, debianSuite)
 	}
 	for _, e := range extensions {
 		objects = append(objects, strings.TrimPrefix(e, root))
@@ -275,7 +277,8 @@ func treeClosure(root string, objects []string) ([]hostFile, error) {
 			}
 			i := slices.IndexFunc(libraryDirs(), func(dir string) bool { return take(path.Join(dir, library)) })
 			if i < 0 {
-				problems = append(problems, fmt.Errorf("library %s, needed by %s, is in none of %s below %s", library, object, strings.Join(libraryDirs(), ", "), root))
+				problems = append(problems, fmt.Errorf("library %s, needed by %s, is in none of %s below %s", library, object,
+					strings.Join(libraryDirs(), ", "), root))
 				continue
 			}
 			queue = append(queue, path.Join(libraryDirs()[i], library))

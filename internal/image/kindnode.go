@@ -29,7 +29,7 @@ const (
 	// KindCNILabel of an image says which network for pods it brings: KindNoCNI for the image of [KindNode]. The images of
 	// the kind project have no such label and bring kindnet.
 	KindCNILabel = "dev.sparkchaos.cni"
-	// KindNoCNI is the value of KindCNILabel where whoever makes a cluster must see to the network of its pods.
+	// KindNoCNI is the value of KindCNILabel for images without a network for pods: whoever creates the cluster must provide one.
 	KindNoCNI = "none"
 
 	// kindNodeName is what the image is remembered by.
@@ -319,10 +319,12 @@ func kindSource(ctx context.Context, work string) (string, error) {
 	var module struct{ Dir, Sum, Error string }
 	// When the download fails go says why in the same document.
 	if err := json.Unmarshal(out.Bytes(), &module); err != nil || runError != nil || module.Error != "" {
-		return "", fmt.Errorf("download %s %s: %w: %s %s", kindModule, kindVersion, errors.Join(runError, err), module.Error, strings.TrimSpace(said.String()))
+		return "", fmt.Errorf("download %s %s: %w: %s %s", kindModule, kindVersion, errors.Join(runError, err), module.Error,
+			strings.TrimSpace(said.String()))
 	}
 	if module.Sum != kindModuleSum {
-		return "", fmt.Errorf("%s %s in the Go module cache has the checksum %s, want %s: clean the cache (go clean -modcache) and look at what GOPROXY serves", kindModule, kindVersion, module.Sum, kindModuleSum)
+		return "", fmt.Errorf("%s %s in the Go module cache has the checksum %s, want %s: clean the cache (go clean -modcache) and look at "+
+			"what GOPROXY serves", kindModule, kindVersion, module.Sum, kindModuleSum)
 	}
 	return module.Dir, nil
 }
@@ -365,7 +367,8 @@ func containerdConfig(config []byte, sandbox string) ([]byte, error) {
 	} {
 		line := regexp.MustCompile(`(?m)^(\s*` + setting.name + `\s*=\s*).*$`)
 		if n := len(line.FindAll(config, -1)); n != 1 {
-			problems = append(problems, fmt.Errorf("the setting %s stands there %d times, want once: this version of kind has another configuration of containerd; correct containerdConfig", setting.name, n))
+			problems = append(problems, fmt.Errorf("the setting %s stands there %d times, want once: this version of kind has another "+
+				"configuration of containerd; correct containerdConfig", setting.name, n))
 		}
 		config = line.ReplaceAll(config, []byte("${1}"+setting.value))
 	}

@@ -34,7 +34,8 @@ func TestKubeadmHasTheVersionOfKubernetes(t *testing.T) {
 		versions[c.Name] = c.Version
 	}
 	if versions["kubeadm"] != versions["kubernetes"] {
-		t.Errorf("components/kubeadm pins %s and components/kubernetes %s, want the same version: go get k8s.io/kubernetes@VERSION in both", versions["kubeadm"], versions["kubernetes"])
+		t.Errorf("components/kubeadm pins %s and components/kubernetes %s, want the same version: go get k8s.io/kubernetes@VERSION in both",
+			versions["kubeadm"], versions["kubernetes"])
 	}
 }
 
@@ -51,7 +52,8 @@ func TestKindHasOneVersion(t *testing.T) {
 	}
 	for _, require := range module.Require {
 		if require.Mod.Path == kindModule && require.Mod.Version != kindVersion {
-			t.Errorf("go.mod requires %s %s, the node image has the files of %s: make kindVersion and kindModuleSum (go.sum has it) the same", kindModule, require.Mod.Version, kindVersion)
+			t.Errorf("go.mod requires %s %s, the node image has the files of %s: make kindVersion and kindModuleSum (go.sum has it) the same",
+				kindModule, require.Mod.Version, kindVersion)
 		}
 	}
 }
@@ -135,8 +137,10 @@ func TestNodeSpec(t *testing.T) {
 	t.Parallel()
 	const hook = `{"path":"/kind/bin/mount-product-files.sh"}`
 	for name, test := range map[string]struct{ spec, want string }{
-		"no hooks yet":   {`{"process":{"cwd":"/","rlimits":[{"type":"RLIMIT_NOFILE"}]}}`, `{"process":{"cwd":"/"},"hooks":{"createContainer":[` + hook + `]}}`},
-		"others' hooks":  {`{"process":{},"hooks":{"createContainer":[{"path":"/a"}],"poststop":[{"path":"/b"}]}}`, `{"process":{},"hooks":{"createContainer":[{"path":"/a"},` + hook + `],"poststop":[{"path":"/b"}]}}`},
+		"no hooks yet": {`{"process":{"cwd":"/","rlimits":[{"type":"RLIMIT_NOFILE"}]}}`,
+			`{"process":{"cwd":"/"},"hooks":{"createContainer":[` + hook + `]}}`},
+		"others' hooks": {`{"process":{},"hooks":{"createContainer":[{"path":"/a"}],"poststop":[{"path":"/b"}]}}`,
+			`{"process":{},"hooks":{"createContainer":[{"path":"/a"},` + hook + `],"poststop":[{"path":"/b"}]}}`},
 		"no process":     {`{}`, ""},
 		"not a document": {`nonsense`, ""},
 	} {
@@ -233,7 +237,8 @@ func TestReferenceChangesWithTheContent(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, config := range []v1.Config{kindConfig(), {}} {
-			archive, err := env.tagged(t.Context(), taggedImage{kind: "kind-node", repository: KindNodeRepository, version: "v1.36.3", config: config}, dir)
+			archive, err := env.tagged(t.Context(), taggedImage{kind: "kind-node", repository: KindNodeRepository, version: "v1.36.3",
+				config: config}, dir)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -279,7 +284,8 @@ func TestPlainLayersAndSeveralImagesInOneArchive(t *testing.T) {
 	dir = unpack(t, file)
 	var index v1.IndexManifest
 	var docker []dockerManifest
-	if err := errors.Join(readJSON(filepath.Join(dir, "index.json"), &index), readJSON(filepath.Join(dir, "manifest.json"), &docker)); err != nil {
+	if err := errors.Join(readJSON(filepath.Join(dir, "index.json"), &index),
+		readJSON(filepath.Join(dir, "manifest.json"), &docker)); err != nil {
 		t.Fatal(err)
 	}
 	for n, i := range images {

@@ -57,13 +57,14 @@ func (e Env) debianTree(ctx context.Context, d debian) (string, error) {
 	if d.key != "" {
 		key.add("finish", d.key)
 	}
-	return e.make(ctx, stage{kind: d.kind, key: key.sum(), why: "debootstrap " + debianSuite, build: func(ctx context.Context, dir string) error {
-		said, err := d.build(ctx, dir)
-		for _, warning := range warnings(said) {
-			e.report(Progress{Stage: d.kind, Warning: warning})
-		}
-		return err
-	}})
+	return e.make(ctx, stage{kind: d.kind, key: key.sum(), why: "debootstrap " + debianSuite,
+		build: func(ctx context.Context, dir string) error {
+			said, err := d.build(ctx, dir)
+			for _, warning := range warnings(said) {
+				e.report(Progress{Stage: d.kind, Warning: warning})
+			}
+			return err
+		}})
 }
 
 // build fills the stage and returns what debootstrap said.
@@ -80,7 +81,8 @@ func (d debian) build(ctx context.Context, dir string) (said string, err error) 
 		return "", err
 	}
 	if _, err := exec.LookPath("gpgv"); err != nil {
-		return "", fmt.Errorf("signatures of Debian's packages are checked with gpgv (Debian: apt-get install gpgv; Fedora: dnf install gnupg2): %w", err)
+		return "", fmt.Errorf("signatures of Debian's packages are checked with gpgv (Debian: apt-get install gpgv; Fedora: dnf install "+
+			"gnupg2): %w", err)
 	}
 	source, err := findAptSource("/", os.Getenv(sourceVariable))
 	if err != nil {
@@ -89,7 +91,8 @@ func (d debian) build(ctx context.Context, dir string) (said string, err error) 
 	root := filepath.Join(dir, rootDir)
 	// debootstrap mounts file systems below the tree; in a namespace of its own none can be left behind.
 	cmd := exec.CommandContext(ctx, "unshare", append([]string{"--mount", "--", tool}, d.arguments(source, root)...)...)
-	cmd.Env = append(os.Environ(), "LC_ALL=C", "DEBIAN_FRONTEND=noninteractive", "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
+	cmd.Env = append(os.Environ(), "LC_ALL=C", "DEBIAN_FRONTEND=noninteractive",
+		"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
 	if said, err = output(cmd); err != nil {
 		return "", fmt.Errorf("debootstrap from %s, checked with %s: %w", source, source.keyring, source.redact(err))
 	}
@@ -106,7 +109,7 @@ func (d debian) build(ctx context.Context, dir string) (said string, err error) 
 	return said, writeLayer(dir, entries)
 }
 
-// arguments are those of debootstrap. It goes on with a warning where it has no keys, unless it is told not to.
+// arguments are those of debootstrap. It continues with a warning where it has no keys, unless it is told not to.
 func (d debian) arguments(source aptSource, root string) []string {
 	return []string{
 		"--variant=minbase", "--force-check-gpg", "--keyring=" + source.keyring,
@@ -254,7 +257,8 @@ func exactTree(root string) ([]entry, error) {
 				links[id] = append(links[id], len(entries))
 			}
 		case !info.IsDir():
-			return fmt.Errorf("%s is of type %s, but only files, directories and links can be in a node's file system: the node makes devices itself", p, info.Mode().Type())
+			return fmt.Errorf("%s is of type %s, but only files, directories and links can be in a node's file system: the node makes "+
+				"devices itself", p, info.Mode().Type())
 		}
 		entries = append(entries, e)
 		return nil
@@ -309,7 +313,8 @@ func fitsTree(root, program string) error {
 		for _, version := range versions {
 			if !slices.Contains(provided, version) {
 				problems = append(problems, fmt.Errorf("%s needs %s of %s, and Debian %s, of which the node is made, has an older one: "+
-					"it was built on a newer distribution; build the components and the image on Debian %s", program, version, library, debianSuite, debianSuite))
+					"it was built on a newer distribution; build the components and the image on Debian %s", program, version, library, debianSuite,
+					debianSuite))
 			}
 		}
 	}

@@ -41,7 +41,8 @@ func makeTree(t *testing.T, files map[string]string) string {
 
 func TestExactTreeKeepsWhatDebianSet(t *testing.T) {
 	t.Parallel()
-	root := makeTree(t, map[string]string{"b/second": "text", "mount": "setuid", "secret": "s", "mail/": "", "tmp/": "", "link": "-> /elsewhere"})
+	root := makeTree(t, map[string]string{"b/second": "text", "mount": "setuid", "secret": "s", "mail/": "", "tmp/": "",
+		"link": "-> /elsewhere"})
 	// In the order of a walk "b/second" comes first, in that of a layer's paths "b-first".
 	if err := os.Link(filepath.Join(root, "b/second"), filepath.Join(root, "b-first")); err != nil {
 		t.Fatal(err)

@@ -201,7 +201,8 @@ func tryPython(ctx context.Context, root, base string) (err error) {
 	}
 	script := "import bz2, ctypes, hashlib, json, lzma, multiprocessing, socket, sqlite3, ssl, zlib"
 	if err := run(inside(ctx, both, nil, "/usr/bin/python3", "-c", script)); err != nil {
-		return fmt.Errorf("the Python of Debian %s does not run on the C library of this machine, which images are made of: build them on Debian %s or newer: %w",
+		return fmt.Errorf("the Python of Debian %s does not run on the C library of this machine, which images are made of: build them on "+
+			"Debian %s or newer: %w",
 			debianSuite, debianSuite, err)
 	}
 	return nil

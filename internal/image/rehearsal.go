@@ -250,7 +250,8 @@ func selfSigned() (tls.Certificate, []byte, error) {
 	}
 	now := time.Now()
 	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "training"}, NotBefore: now.Add(-time.Hour), NotAfter: now.Add(24 * time.Hour),
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "training"}, NotBefore: now.Add(-time.Hour),
+		NotAfter:    now.Add(24 * time.Hour),
 		IPAddresses: []net.IP{net.ParseIP(rehearsalAddress)}, IsCA: true, BasicConstraintsValid: true,
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)

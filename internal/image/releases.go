@@ -76,8 +76,8 @@ func findRelease(version string) (release, error) {
 	}
 	i := slices.IndexFunc(all, func(r release) bool { return r.version == version })
 	if i < 0 {
-		return release{}, fmt.Errorf("no image can be built of Spark %s: the digest of its release is not known, and nothing is used unchecked; known are %s. "+
-			"In a checkout, \"make spark-release VERSION=%s\" adds it", version, strings.Join(Releases(), ", "), version)
+		return release{}, fmt.Errorf("no image can be built of Spark %s: the digest of its release is not known, and nothing is used "+
+			"unchecked; known are %s. In a checkout, \"make spark-release VERSION=%s\" adds it", version, strings.Join(Releases(), ", "), version)
 	}
 	return all[i], nil
 }

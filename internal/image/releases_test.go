@@ -108,7 +108,8 @@ func TestUnpackReleaseTakesWhatAnImageNeeds(t *testing.T) {
 			t.Errorf("files (-want +got):\n%s", diff)
 		}
 	}
-	if err := unpackRelease(archiveOf(t, map[string]string{"else/x": "y"}), t.TempDir(), true); err == nil || !strings.Contains(err.Error(), "holds no Spark") {
+	if err := unpackRelease(archiveOf(t, map[string]string{"else/x": "y"}), t.TempDir(), true); err == nil ||
+		!strings.Contains(err.Error(), "holds no Spark") {
 		t.Errorf("error %v", err)
 	}
 }
@@ -116,7 +117,8 @@ func TestUnpackReleaseTakesWhatAnImageNeeds(t *testing.T) {
 func TestPruneTreeKeepsPythonAndItsLibraries(t *testing.T) {
 	t.Parallel()
 	root := t.TempDir()
-	for _, f := range []string{"usr/bin/python3.11", "usr/bin/perl", "usr/lib/python3.11/os.py", "usr/lib/x/libexpat.so.1.8", "usr/lib/x/libother.so", "var/lib/dpkg/status"} {
+	for _, f := range []string{"usr/bin/python3.11", "usr/bin/perl", "usr/lib/python3.11/os.py", "usr/lib/x/libexpat.so.1.8",
+		"usr/lib/x/libother.so", "var/lib/dpkg/status"} {
 		name := filepath.Join(root, f)
 		if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
 			t.Fatal(err)
@@ -162,7 +164,8 @@ func TestVariantsOfSpark(t *testing.T) {
 		{SparkVariant{}, "spark", "docker.io/sparkchaos/spark:4.1.0", "spark", "spark-jars"},
 		{SparkVariant{Python: true}, "spark-python", "docker.io/sparkchaos/spark:4.1.0-python", "spark --python", "spark-jars"},
 		{SparkVariant{Version: "3.5.9"}, "spark-3.5.9", "docker.io/sparkchaos/spark:3.5.9", "spark --spark 3.5.9", "spark-3.5.9-jars"},
-		{SparkVariant{Version: "3.5.9", Python: true}, "spark-3.5.9-python", "docker.io/sparkchaos/spark:3.5.9-python", "spark --spark 3.5.9 --python", "spark-3.5.9-jars"},
+		{SparkVariant{Version: "3.5.9", Python: true}, "spark-3.5.9-python", "docker.io/sparkchaos/spark:3.5.9-python",
+			"spark --spark 3.5.9 --python", "spark-3.5.9-jars"},
 	} {
 		if tt.variant.name() != tt.name || tt.variant.Arguments() != tt.arguments {
 			t.Errorf("%+v is called %s, made by %s", tt.variant, tt.variant.name(), tt.variant.Arguments())

@@ -206,7 +206,8 @@ func TestClosure(t *testing.T) {
 	if !loader || !libc {
 		t.Errorf("the closure of %s holds no loader or no C library: %v", shell, files)
 	}
-	if _, err := closure([]string{shell}, []string{"libnothing.so.0"}, t.TempDir()); err == nil || !strings.Contains(err.Error(), "libnothing.so.0") {
+	if _, err := closure([]string{shell}, []string{"libnothing.so.0"}, t.TempDir()); err == nil ||
+		!strings.Contains(err.Error(), "libnothing.so.0") {
 		t.Errorf("error %v does not name the missing library", err)
 	}
 	if _, err := closure([]string{"spark_test.go"}, nil, ""); err == nil {
@@ -273,11 +274,12 @@ func TestRehearsal(t *testing.T) {
 		t.Fatal(err)
 	}
 	response.Body.Close()
-	created := corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "exec-1"}, Spec: corev1.PodSpec{Containers: []corev1.Container{{Env: []corev1.EnvVar{
-		{Name: "A", Value: "b"},
-		{Name: "IP", ValueFrom: &corev1.EnvVarSource{FieldRef: &corev1.ObjectFieldSelector{FieldPath: "status.podIP"}}},
-		{Name: "NAME", ValueFrom: &corev1.EnvVarSource{FieldRef: &corev1.ObjectFieldSelector{FieldPath: "metadata.name"}}},
-	}}}}}
+	created := corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "exec-1"},
+		Spec: corev1.PodSpec{Containers: []corev1.Container{{Env: []corev1.EnvVar{
+			{Name: "A", Value: "b"},
+			{Name: "IP", ValueFrom: &corev1.EnvVarSource{FieldRef: &corev1.ObjectFieldSelector{FieldPath: "status.podIP"}}},
+			{Name: "NAME", ValueFrom: &corev1.EnvVarSource{FieldRef: &corev1.ObjectFieldSelector{FieldPath: "metadata.name"}}},
+		}}}}}
 	body, err := json.Marshal(created)
 	if err != nil {
 		t.Fatal(err)
@@ -301,7 +303,8 @@ func TestRehearsal(t *testing.T) {
 	if diff := cmp.Diff([]string{"A=b", "IP=127.0.0.1", "NAME=exec-1"}, environ); diff != "" {
 		t.Error(diff)
 	}
-	for path, want := range map[string]int{pods: 200, pods + "/driver": 200, pods + "/none": 404, api.url + "/api/v1/namespaces/training/services": 200} {
+	for path, want := range map[string]int{pods: 200, pods + "/driver": 200, pods + "/none": 404,
+		api.url + "/api/v1/namespaces/training/services": 200} {
 		response, err := client.Get(path)
 		if err != nil || response.StatusCode != want {
 			t.Errorf("%s: %v, %v, want %d", path, response, err, want)

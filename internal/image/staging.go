@@ -95,7 +95,8 @@ func (b moduleBuild) program(ctx context.Context) (string, error) {
 	dir, err := b.make(ctx, stage{
 		kind: "staging-program", key: key.sum(), why: "go build " + stagingPackage,
 		build: func(ctx context.Context, dir string) error {
-			return run(b.command(ctx, "build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w -buildid=", "-o", filepath.Join(dir, stagingBinary), stagingPackage))
+			return run(b.command(ctx, "build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w -buildid=", "-o", filepath.Join(dir, stagingBinary),
+				stagingPackage))
 		},
 	})
 	return filepath.Join(dir, stagingBinary), err
@@ -105,7 +106,8 @@ func (b moduleBuild) program(ctx context.Context) (string, error) {
 func (b moduleBuild) command(ctx context.Context, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, b.goTool, args...)
 	cmd.Dir = b.Checkout
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH="+runtime.GOARCH, "GOFLAGS=-mod=readonly", "GOWORK=off", "GOTOOLCHAIN="+toolchain())
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH="+runtime.GOARCH, "GOFLAGS=-mod=readonly", "GOWORK=off",
+		"GOTOOLCHAIN="+toolchain())
 	return cmd
 }
 

@@ -112,7 +112,8 @@ func TestInstalledFromAModuleProxy(t *testing.T) {
 	environment := append(os.Environ(),
 		"HOME="+home, "XDG_CACHE_HOME=", "XDG_STATE_HOME=", "SPARKCHAOS_STATE="+filepath.Join(home, "state"), "SPARKCHAOS_CACHE="+cache,
 		"GOPATH="+filepath.Join(home, "go"), "GOMODCACHE="+filepath.Join(home, "go", "pkg", "mod"), "GOBIN="+filepath.Join(home, "bin"),
-		"GOCACHE="+ask(t, "GOCACHE"), "GOPROXY="+proxy(t)+","+downloads+","+ask(t, "GOPROXY"), "GONOSUMDB="+modulePath, "GOFLAGS=-modcacherw", "GOWORK=off",
+		"GOCACHE="+ask(t, "GOCACHE"), "GOPROXY="+proxy(t)+","+downloads+","+ask(t, "GOPROXY"), "GONOSUMDB="+modulePath, "GOFLAGS=-modcacherw",
+		"GOWORK=off",
 	)
 	call := func(name string, args ...string) string {
 		t.Helper()

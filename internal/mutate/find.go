@@ -474,7 +474,7 @@ func onlyBranch(block ast.Node, stack []ast.Node) bool {
 	return ok && branch.Body == block && branch.Else == nil
 }
 
-// mayEnd reports whether the control flow may go on after the last statement in block, so that a return there can be
+// mayEnd reports whether the control flow may continue after the last statement in block, so that a return there can be
 // left out: there is another statement to come, or the function returns nothing.
 func mayEnd(block ast.Node, stack []ast.Node) bool {
 	for i := len(stack) - 1; i >= 0; i-- {

@@ -11,7 +11,7 @@ import (
 	"github.com/sparkchaos/sparkchaos/internal/golden"
 )
 
-var update = flag.Bool("update", false, "write the golden files anew")
+var update = flag.Bool("update", false, "write the golden files again")
 
 // TestOperators compares the mutants of each file in testdata/operators with a golden file.
 func TestOperators(t *testing.T) {

@@ -41,7 +41,7 @@ type sources struct {
 	exports map[string]string // export data by import path
 }
 
-// listed is what go list tells of a package.
+// listed is what go list says about a package.
 type listed struct {
 	ImportPath string
 	Dir        string

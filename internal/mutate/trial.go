@@ -25,7 +25,7 @@ type outcome string
 
 const (
 	killed     outcome = "killed"     // a test failed
-	timedOut   outcome = "timedOut"   // a test went on for too long; this counts as killed
+	timedOut   outcome = "timedOut"   // a test continued for too long; this counts as killed
 	survived   outcome = "survived"   // all tests that reach it passed
 	notReached outcome = "notReached" // no test executes it; this counts as survived
 )

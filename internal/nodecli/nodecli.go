@@ -14,19 +14,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/sparkchaos/sparkchaos/internal/nodeproto"
 	"github.com/sparkchaos/sparkchaos/internal/regular"
 )
-
-// Entry is a file or directory, as the commands stat and list print it in JSON lists. They print null for what does not exist.
-type Entry struct {
-	Name     string      `json:"name"`
-	Mode     fs.FileMode `json:"mode"`
-	Size     int64       `json:"size"`
-	Modified time.Time   `json:"modified"`
-}
-
-// MaxRead bounds a file that is printed: whoever reads it keeps it in memory as a whole.
-const MaxRead = 256 << 20
 
 // New returns the command "node" with its subcommands. now is the clock that is told.
 func New(now func() time.Time) *cobra.Command {
@@ -60,7 +50,7 @@ func New(now func() time.Time) *cobra.Command {
 		return print(command.OutOrStdout(), infos, err)
 	})
 	add("read", "Print a regular file's content", func(command *cobra.Command, args []string) error {
-		content, err := regular.ReadFile(args[0], MaxRead)
+		content, err := regular.ReadFile(args[0], nodeproto.MaxRead)
 		if err != nil {
 			return err
 		}
@@ -98,9 +88,9 @@ func print(out io.Writer, infos []fs.FileInfo, err error) error {
 	if err != nil {
 		return err
 	}
-	entries := make([]Entry, 0, len(infos))
+	entries := make([]nodeproto.Entry, 0, len(infos))
 	for _, info := range infos {
-		entries = append(entries, Entry{Name: info.Name(), Mode: info.Mode(), Size: info.Size(), Modified: info.ModTime()})
+		entries = append(entries, nodeproto.Entry{Name: info.Name(), Mode: info.Mode(), Size: info.Size(), Modified: info.ModTime()})
 	}
 	return json.NewEncoder(out).Encode(entries)
 }

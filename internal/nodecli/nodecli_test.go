@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/sparkchaos/sparkchaos/internal/nodeproto"
 )
 
 // node runs a command and returns what it printed.
@@ -39,13 +41,13 @@ func TestDirectoriesAndFiles(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(made, "driver.ndjson"), []byte("line\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	entries := func(args ...string) []Entry {
+	entries := func(args ...string) []nodeproto.Entry {
 		t.Helper()
 		out, err := node(t, args...)
 		if err != nil {
 			t.Fatal(err)
 		}
-		var entries []Entry
+		var entries []nodeproto.Entry
 		if err := json.Unmarshal([]byte(out), &entries); err != nil {
 			t.Fatalf("%v printed %q: %v", args, out, err)
 		}

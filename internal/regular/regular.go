@@ -1,4 +1,4 @@
-// Package regular opens regular files and nothing else. Whoever may write to a directory can put a named pipe into it, whose opening
+// Package regular opens regular files and nothing else. Anyone with write access to a directory can put a named pipe into it, whose opening
 // waits for a writer for ever, or a device, or a file that never ends.
 package regular
 

@@ -1,5 +1,5 @@
 // Package screen keeps lines that change at the end of what a terminal shows, below lines that stay. It needs four control sequences, which
-// every terminal knows, and neither reads nor changes the terminal's modes: whoever is killed leaves a terminal that works.
+// every terminal knows, and neither reads nor changes the terminal's modes: a killed process leaves a terminal that works.
 package screen
 
 import (

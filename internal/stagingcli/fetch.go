@@ -38,13 +38,13 @@ func newFetchCommand() *cobra.Command {
 		Short: "Fetch a bundle, check its hash and unpack it into a directory",
 		Long: `Fetch a bundle, check its hash and unpack it into a directory, which appears as a whole or not at all.
 
-What may pass is tried again with growing pauses: no answer, an answer that breaks off, status 408, 429 or 5xx. All else
-ends it at once: an unknown id, a wrong secret, bytes that are not those of --sha256, an archive that is no bundle.
+Transient failures are retried with increasing delays: no answer, a truncated answer, status 408, 429 or 5xx. All other
+failures are final: an unknown id, a wrong secret, bytes that do not match --sha256, an archive that is not a bundle.
 
 With --report-role each outcome is reported as a witness record; SPARKCHAOS_POD_UID, SPARKCHAOS_POD_NAME and
-SPARKCHAOS_NODE_NAME then say who fetches, and SPARKCHAOS_WITNESS_TOKEN has what the witness wants to see.
+SPARKCHAOS_NODE_NAME then identify the pod, and SPARKCHAOS_WITNESS_TOKEN is the token for the witness.
 
-Exit codes: 0 fetched and unpacked, 1 refused for good, 3 not reachable in time or no place for the files, 64 usage.`,
+Exit codes: 0 fetched and unpacked, 1 refused, 3 not reachable in time or no space for the files, 64 usage.`,
 		Example: `  sparkchaos staging fetch --server http://staging:10000 --id ID --secret-file secret --sha256 HEX --into bundle`,
 		Args:    cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
@@ -59,18 +59,19 @@ Exit codes: 0 fetched and unpacked, 1 refused for good, 3 not reachable in time 
 	flags.StringVar(&f.server, "server", "", "URL of the server, such as http://staging:10000")
 	flags.StringVar(&f.id, "id", "", "id of the bundle")
 	flags.StringVar(&f.secretFile, "secret-file", "", "file that holds the bundle's secret")
-	flags.StringVar(&f.sha256, "sha256", "", "SHA-256 of the bundle in hexadecimal; without it, the one that the server names is checked")
-	flags.StringVar(&f.into, "into", "", "directory to unpack into: it is made, below one that exists; it must not exist, or "+
+	flags.StringVar(&f.sha256, "sha256", "", "SHA-256 of the bundle in hexadecimal (default: the one that the server names)")
+	flags.StringVar(&f.into, "into", "", "directory to unpack into; it is created in an existing directory; it must not exist, or "+
 		"be empty and no mount point")
-	flags.BoolVar(&f.replace, "replace", false, "remove the directory if it exists, once the bundle is there to take its place")
-	flags.DurationVar(&f.retryFor, "retry-for", 2*time.Minute, "how long to go on trying; a download that makes progress is never cut short")
-	flags.DurationVar(&f.stall, "stall-time", 15*time.Second, "give up an attempt that brings no byte for so long")
-	flags.StringVar(&f.rate, "limit-rate", "", "read at most so many bytes a second; k, m and g stand for powers of 1024, as with curl")
+	flags.BoolVar(&f.replace, "replace", false, "replace the directory if it exists, once the bundle is complete")
+	flags.DurationVar(&f.retryFor, "retry-for", 2*time.Minute, "how long to retry; a download that makes progress is never aborted")
+	flags.DurationVar(&f.stall, "stall-time", 15*time.Second, "abort an attempt that receives no data for this long")
+	flags.StringVar(&f.rate, "limit-rate", "", "limit the download rate to this many bytes per second; the suffixes k, m and g are powers "+
+		"of 1024, as with curl")
 	flags.StringVar(&f.caFile, "ca-file", "",
-		"PEM file with the authorities that the server's certificate may come from; without it those of the system")
-	flags.Int64Var(&f.maxBytes, "max-bytes", 4<<30, "refuse a bundle of more bytes; where the size is known, from the ticket, give that")
-	flags.StringVar(&f.role, "report-role", "", "report as a driver or as an executor")
-	flags.StringVar(&f.reportDir, "report-dir", "", "directory for a file of reports")
+		"PEM file with the certificate authorities to trust (default: those of the system)")
+	flags.Int64Var(&f.maxBytes, "max-bytes", 4<<30, "refuse larger bundles; give the size of the ticket if it is known")
+	flags.StringVar(&f.role, "report-role", "", "role to report as: driver or executor")
+	flags.StringVar(&f.reportDir, "report-dir", "", "directory to write a file of witness records to")
 	flags.StringVar(&f.reportURL, "report-url", "", "URL of a witness, such as http://10.0.0.1:7070")
 	return command
 }

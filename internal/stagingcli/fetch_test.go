@@ -162,7 +162,7 @@ func TestFetch(t *testing.T) {
 	}
 }
 
-// Whoever answers for a server cannot fill the disk: what is more than the bundle is not written.
+// Nobody who answers in place of the server can fill the disk: bytes beyond the bundle are not written.
 func TestFetchIsBounded(t *testing.T) {
 	t.Parallel()
 	const most, far = 1 << 20, 256 << 20

@@ -67,37 +67,39 @@ func newServeCommand() *cobra.Command {
 	}
 	flags := command.Flags()
 	flags.StringVar(&f.listen, "listen", fmt.Sprintf(":%d", staging.DefaultPort), "address and port")
-	flags.StringVar(&f.storage, "storage", "", "where bundles are kept: memory (lost when the process ends), or file:///DIRECTORY, "+
+	flags.StringVar(&f.storage, "storage", "", "storage of bundles: memory (lost when the process ends), or file:///DIRECTORY, "+
 		"s3://BUCKET, gs://BUCKET, azblob://CONTAINER")
 	flags.StringVar(&f.tlsCert, "tls-cert", "", "PEM file with the certificate to serve HTTPS with")
 	flags.StringVar(&f.tlsKey, "tls-key", "", "PEM file with the certificate's key")
 	flags.StringVar(&f.cleanUp, "clean-up", cleanUpAuto, "when bundles are removed: kubernetes (when nothing owns them), initial-access "+
 		"(only if never downloaded), off, or auto (kubernetes inside a pod or with --kubeconfig, else initial-access)")
 	flags.StringVar(&f.kubeconfig, "kubeconfig", "",
-		"of the cluster that owners are looked for in; never taken from the environment, because in another cluster no bundle has an owner")
-	flags.DurationVar(&f.initial, "initial-access", 30*time.Minute, "how long a bundle is kept that nobody downloads")
+		"kubeconfig of the cluster in which owners are looked up; never taken from the environment, since in another cluster no bundle "+
+			"has an owner")
+	flags.DurationVar(&f.initial, "initial-access", 30*time.Minute, "how long to keep a bundle that is never downloaded")
 	flags.DurationVar(&f.every, "clean-up-every", 30*time.Second, "time between two sweeps")
-	flags.DurationVar(&f.ownerless, "clean-up-grace", time.Minute, "how long a bundle must be without owner to be removed")
-	flags.Int64Var(&f.config.MaxBundleBytes, "max-bundle-bytes", 4<<30, "larger uploads are refused")
-	flags.IntVar(&f.config.MaxUploads, "max-uploads", 16, "more at a time are asked to come again")
+	flags.DurationVar(&f.ownerless, "clean-up-grace", time.Minute, "how long a bundle must be without an owner before it is removed")
+	flags.Int64Var(&f.config.MaxBundleBytes, "max-bundle-bytes", 4<<30, "size limit of an upload")
+	flags.IntVar(&f.config.MaxUploads, "max-uploads", 16, "limit of concurrent uploads; further clients are told to retry")
 	flags.DurationVar(&f.config.TransferTime, "transfer-time", 30*time.Minute, "how long one upload or download may take")
-	flags.DurationVar(&f.config.StallTime, "stall-time", time.Minute, "how long a client may stand still")
-	flags.Int64Var(&f.config.MinRate, "min-rate", 8<<10, "how many bytes a second a client must send or take")
-	flags.DurationVar(&f.config.SlowTime, "slow-time", time.Minute, "how long a client may be slower than --min-rate before it is cut off")
+	flags.DurationVar(&f.config.StallTime, "stall-time", time.Minute, "how long a client may stall before it is disconnected")
+	flags.Int64Var(&f.config.MinRate, "min-rate", 8<<10, "minimum transfer rate of a client, in bytes per second")
+	flags.DurationVar(&f.config.SlowTime, "slow-time", time.Minute, "how long a client may be slower than --min-rate before it is "+
+		"disconnected")
 	flags.IntVar(&f.config.MaxUploadsPerClient, "max-uploads-per-client", 0,
-		"how many of --max-uploads one address may have; 0 means a quarter of them")
+		"limit of concurrent uploads per client address; 0 means a quarter of --max-uploads")
 	flags.Int64Var(&f.config.MaxStoreBytes, "max-store-bytes", 0,
-		"uploads are refused with 507 when all bundles together would take more; 0 means no bound")
+		"limit of the size of all bundles; uploads beyond it are refused with 507; 0 means no limit")
 	flags.Int64Var(&f.config.FreeSpaceReserve, "free-space-reserve", 256<<20,
-		"uploads are refused with 507 when less than so many bytes would stay free on the disk; 0 means no reserve")
+		"bytes that must stay free on the disk; uploads that need them are refused with 507; 0 means no reserve")
 	flags.StringVar(&f.tokenFile, "upload-token-file", "",
-		"file with a token that uploads must show; without it everybody who reaches the server can upload")
+		"file with a token that uploads must present; without it anyone who can reach the server can upload")
 	flags.StringSliceVar(&f.config.Namespaces, "owner-namespace", nil,
-		"take only bundles for pods in this namespace; can be repeated; without it all namespaces do")
+		"accept only bundles for pods in this namespace; may be repeated (default: all namespaces)")
 	flags.IntVar(&f.maxEntries, "clean-up-entries", 2000,
-		"how many bundles one sweep looks at, beside those that had no owner in the last one; the rest follows in the next sweeps")
+		"number of bundles that one sweep examines, in addition to those that had no owner in the last sweep")
 	flags.StringVar(&f.metricsListen, "metrics-listen", "",
-		"address and port for /metrics alone, by plain HTTP; without it /metrics is at --listen")
+		"address and port for /metrics alone, over plain HTTP (default: /metrics is served at --listen)")
 	flags.DurationVar(&f.grace, "shutdown-grace", 20*time.Second, "how long transfers may take to finish after SIGTERM")
 	return command
 }

@@ -47,7 +47,7 @@ func usagef(format string, arguments ...any) error {
 func New() *cobra.Command {
 	command := &cobra.Command{
 		Use:   "staging",
-		Short: "The resource staging server: keep an application's jars and files, upload and fetch them",
+		Short: "The resource staging server: store an application's jars and files, upload and fetch them",
 		Args:  cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
 			return errors.Join(command.Help(), usagef("name one of the commands of %q", command.CommandPath()))

@@ -19,7 +19,7 @@ func newUploadCommand() *cobra.Command {
 		Short: "Pack files into a bundle, upload it, and print the ticket that fetches it as JSON",
 		Long: `Pack files into a bundle, upload it, and print the ticket that fetches it as JSON: id, secret, SHA-256 and size.
 
-Exit codes: 0 uploaded, 1 refused, 3 the server did not take it (again may help), 64 usage, or files that cannot be read.`,
+Exit codes: 0 uploaded, 1 refused, 3 the server did not accept it (a retry may help), 64 usage, or files that cannot be read.`,
 		Example: `  sparkchaos staging upload --server http://staging:10000 --owner-namespace spark --owner-label spark-role=driver app.jar`,
 		RunE: func(command *cobra.Command, files []string) error {
 			owner := staging.Owner{Namespace: namespace, Labels: labels, Type: staging.OwnerTypePod}
@@ -50,8 +50,8 @@ Exit codes: 0 uploaded, 1 refused, 3 the server did not take it (again may help)
 	command.Flags().StringVar(&namespace, "owner-namespace", "", "namespace of the pods that the bundle is for")
 	command.Flags().StringToStringVar(&labels, "owner-label", nil, "label of the pods that the bundle is for, as name=value; can be repeated")
 	command.Flags().StringVar(&caFile, "ca-file", "",
-		"PEM file with the authorities that the server's certificate may come from; without it those of the system")
-	command.Flags().StringVar(&tokenFile, "token-file", "", "file with the token that the server wants of uploads")
+		"PEM file with the certificate authorities to trust (default: those of the system)")
+	command.Flags().StringVar(&tokenFile, "token-file", "", "file with the token that the server requires of uploads")
 	return command
 }
 

@@ -43,7 +43,7 @@ func (d *Decoder) Pairs(node *yaml.Node, at Field) ([]Pair, bool) {
 		case key.Kind != yaml.ScalarNode || key.ShortTag() == "!!null":
 			d.Complain(key, at, "want a text as key, got %s", Describe(key))
 		case first != nil:
-			d.Complain(node.Content[i], at.Key(key.Value), "given twice; it stands in line %d already", first.Line)
+			d.Complain(node.Content[i], at.Key(key.Value), "given twice; it is in line %d already", first.Line)
 		default:
 			seen[key.Value] = node.Content[i]
 			own = append(own, Pair{Name: key.Value, Key: node.Content[i], Value: value})

@@ -51,7 +51,7 @@ func TestDecodeTellsEveryProblem(t *testing.T) {
 		"required":          {"on: true\n", []string{"1:1: name: missing; it must be given, for example abc"}},
 		"unknown field":     {"name: abc\nnme: x\n", []string{"2:1: nme: unknown field; did you mean name?"}},
 		"unknown, far away": {"name: abc\ninner: {zzzzzzz: x}\n", []string{"2:9: inner.zzzzzzz: unknown field; known are kind, wait"}},
-		"duplicate":         {"name: abc\nname: abd\n", []string{"2:1: name: given twice; it stands in line 1 already"}},
+		"duplicate":         {"name: abc\nname: abd\n", []string{"2:1: name: given twice; it is in line 1 already"}},
 		"null":              {"name:\n", []string{"1:6: name: want a text, for example abc, got nothing"}},
 		"pattern":           {"name: ABC\n", []string{`1:7: name: "ABC" does not fit; want a text that matches ^[a-z]+$, for example abc`}},
 		"number for text":   {"name: 5\n", []string{`1:7: name: want a text, got the number 5; quote it: "5"`}},

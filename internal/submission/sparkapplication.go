@@ -18,7 +18,8 @@ func SparkApplication(text []byte) (Imported, error) {
 	}
 	version, kind := t.text("apiVersion"), t.text("kind")
 	if kind != "SparkApplication" {
-		return Imported{}, fmt.Errorf("the object is a %s of %s, want a SparkApplication of sparkoperator.k8s.io or spark.apache.org", orNothing(kind), orNothing(version))
+		return Imported{}, fmt.Errorf("the object is a %s of %s, want a SparkApplication of sparkoperator.k8s.io or spark.apache.org",
+			orNothing(kind), orNothing(version))
 	}
 	i := Imported{From: "a SparkApplication of " + version}
 	i.metadata(t.below("metadata"))
@@ -38,7 +39,8 @@ func SparkApplication(text []byte) (Imported, error) {
 
 // launcher tells how the operator itself can make the driver.
 func (i *Imported) launcher(name string) {
-	i.note("Here a Job makes the driver. Where the operator is installed, launcher: %s with driver.restartPolicy has it make the driver.", name)
+	i.note("Here a Job makes the driver. Where the operator is installed, launcher: %s with driver.restartPolicy has it make the driver.",
+		name)
 }
 
 func orNothing(text string) string {
@@ -117,7 +119,7 @@ func (i *Imported) kubeflow(spec tree) error {
 	return errors.Join(err, err2)
 }
 
-// restarts takes over how often the operator starts the driver anew.
+// restarts takes over how often the operator restarts the driver.
 func (i *Imported) restarts(policy tree) {
 	switch kind := policy.text("type"); kind {
 	case "Never":
@@ -129,7 +131,7 @@ func (i *Imported) restarts(policy tree) {
 			i.Workload.Driver.BackoffLimit = &limit
 		}
 	case "Always":
-		i.note("restartPolicy Always: a Job starts a driver anew that failed, not one that succeeded.")
+		i.note("restartPolicy Always: a Job restarts a driver that failed, not one that succeeded.")
 	}
 }
 
@@ -175,7 +177,8 @@ func (i *Imported) podOf(t tree, role string, volumes []any) (*scenario.PodTempl
 	}
 	move(metadata, "labels", "labels")
 	move(metadata, "annotations", "annotations")
-	for _, field := range []string{"tolerations", "nodeSelector", "affinity", "priorityClassName", "hostNetwork", "dnsConfig", "initContainers", "terminationGracePeriodSeconds", "hostAliases"} {
+	for _, field := range []string{"tolerations", "nodeSelector", "affinity", "priorityClassName", "hostNetwork", "dnsConfig",
+		"initContainers", "terminationGracePeriodSeconds", "hostAliases"} {
 		move(pod, field, field)
 	}
 	move(pod, "podSecurityContext", "securityContext")

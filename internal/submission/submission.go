@@ -1,5 +1,5 @@
 // Package submission reads how an application is launched today, as arguments of spark-submit or as a Job that runs it, and writes it
-// as a scenario. What a scenario cannot take over is told, never dropped.
+// as a scenario. What a scenario cannot express is reported, never dropped.
 package submission
 
 import (
@@ -56,7 +56,8 @@ func (i Imported) YAML() ([]byte, error) {
 		return nil, err
 	}
 	var out bytes.Buffer
-	fmt.Fprintf(&out, "apiVersion: %s\nkind: %s\nmetadata:\n  name: %s\nspec:\n  cluster: {workers: 3, timing: fast}\n  workload:\n", scenario.APIVersion, scenario.Kind, i.Name)
+	fmt.Fprintf(&out, "apiVersion: %s\nkind: %s\nmetadata:\n  name: %s\nspec:\n  cluster: {workers: 3, timing: fast}\n  workload:\n",
+		scenario.APIVersion, scenario.Kind, i.Name)
 	fmt.Fprintf(&out, "    # From %s.\n", i.From)
 	for _, note := range i.Notes {
 		fmt.Fprintf(&out, "    # %s\n", strings.ReplaceAll(note, "\n", " "))
@@ -224,7 +225,8 @@ func harnessOwn(key string) string {
 	case slices.Contains([]string{"spark.master", "spark.kubernetes.namespace", "spark.kubernetes.context"}, key):
 		return "each run has a cluster and a namespace of its own"
 	case key == "spark.submit.deployMode":
-		return "the driver runs in a pod of a Job, in client mode; launcher: spark-submit has spark-submit make it in cluster mode, a bare Pod that nothing replaces"
+		return "the driver runs in a pod of a Job, in client mode; launcher: spark-submit has spark-submit make it in cluster mode, a bare " +
+			"Pod that nothing replaces"
 	case slices.Contains([]string{"spark.app.id", "spark.kubernetes.driver.pod.name", "spark.kubernetes.executor.podNamePrefix"}, key):
 		return "fixed names would make the second driver clash with the first"
 	case slices.Contains([]string{"spark.driver.host", "spark.driver.port", "spark.driver.bindAddress"}, key):

@@ -14,7 +14,7 @@ import (
 	"github.com/sparkchaos/sparkchaos/pkg/scenario"
 )
 
-var update = flag.Bool("update", false, "write the golden files anew")
+var update = flag.Bool("update", false, "write the golden files again")
 
 func catalogue() scenario.Catalogue {
 	return scenario.Catalogue{Faults: faultcatalogue.All().Entries(), Anchors: anchor.Entries(), Invariants: check.Entries()}
@@ -98,7 +98,8 @@ func TestWhatCannotBeRead(t *testing.T) {
 		"spark-submit: --class lacks its " +
 			"value": submit("--class"),
 		"spark-submit: --conf a: want NAME=VALUE": submit("--conf", "a", "a.jar"),
-		`spark-submit: "a.txt" is no application that a scenario can run: want a jar (.jar), a Python file (.py) or an R file (.R)`: submit("a.txt"),
+		`spark-submit: "a.txt" is no application that a scenario can run: ` +
+			`want a jar (.jar), a Python file (.py) or an R file (.R)`: submit("a.txt"),
 		"the object is a Pod of v1, want a SparkApplication of sparkoperator.k8s.io or " +
 			"spark.apache.org": read(SparkApplication, "{apiVersion: v1, kind: Pod}"),
 		"SparkApplications of x/v1 are not known, want sparkoperator.k8s.io/v1beta2 or " +
@@ -108,8 +109,8 @@ func TestWhatCannotBeRead(t *testing.T) {
 			"own": read(Job, "{a: b}\n---\n{a: b}"),
 		"the object is a (nothing) of (nothing), want a Job of " +
 			"batch/v1": read(Job, "{a: b}"),
-		"no container of the Job runs spark-submit, or has the argument driver of Spark's entry point; a command within a shell's script cannot " +
-			"be read": read(Job, "{apiVersion: batch/v1, kind: Job}"),
+		"no container of the Job runs spark-submit, or has the argument driver of Spark's entry point; a command within a shell's " +
+			"script cannot be read": read(Job, "{apiVersion: batch/v1, kind: Job}"),
 	} {
 		if err == nil || err.Error() != says {
 			t.Errorf("got %v, want %s", err, says)

@@ -81,7 +81,7 @@ func (t tree) pairs(name string) map[string]string {
 	return all
 }
 
-// below returns a mapping, an empty one if there is none. What is taken from it is gone from the document, too.
+// below returns a mapping, an empty one if there is none. Entries that are taken from it are removed from the document, too.
 func (t tree) below(name string) tree {
 	mapping, _ := t.fields[name].(map[string]any)
 	if mapping == nil {

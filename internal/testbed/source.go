@@ -43,7 +43,7 @@ func Existing(context string) Source {
 	return s
 }
 
-// OnExisting changes the settings of a cluster that exists. For any other it is an error of whoever uses the source.
+// OnExisting changes the settings of a cluster that exists. For any other it is an error of the caller.
 func (s *Source) OnExisting(change func(*existing.Settings)) {
 	if s.existing == nil {
 		s.Err = fmt.Errorf("an option of existing clusters was given for a cluster of the kind %s", s.Kind.Name)

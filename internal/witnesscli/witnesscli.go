@@ -45,11 +45,11 @@ type flags struct {
 func New(getenv func(string) string) *cobra.Command {
 	var f flags
 	command := &cobra.Command{
-		Use: "witness", Short: "Keep what drivers and executors report until the harness comes for it; for the harness's own use", Hidden: true,
+		Use: "witness", Short: "Store what drivers and executors report until the harness reads it; used by the harness", Hidden: true,
 		Args: cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
 			if f.token = getenv(witness.TokenVariable); f.token == "" {
-				return fmt.Errorf("the environment variable %s is not set: it has the token that whoever reports, and the harness, show",
+				return fmt.Errorf("the environment variable %s is not set: it is the token of those who report, and of the harness",
 					witness.TokenVariable)
 			}
 			return f.serve(command.Context(), slog.New(slog.NewTextHandler(command.ErrOrStderr(), nil)))

@@ -24,6 +24,22 @@ func Count(n int, thing string) string {
 	return fmt.Sprintf("%d %ss", n, thing)
 }
 
+// All writes that it is about every one of n things: the thing, all 2 things.
+func All(n int, thing string) string {
+	if n == 1 {
+		return "the " + thing
+	}
+	return "all " + Count(n, thing)
+}
+
+// Verb returns the form of a verb for n things.
+func Verb(n int, one, many string) string {
+	if n == 1 {
+		return one
+	}
+	return many
+}
+
 // More writes how many things follow one that was named; nothing if there are none.
 func More(n int) string {
 	if n <= 0 {

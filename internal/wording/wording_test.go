@@ -20,6 +20,12 @@ func TestQuantities(t *testing.T) {
 	if Count(0, "word") != "0 words" || Count(1, "word") != "1 word" || Count(2, "word") != "2 words" {
 		t.Errorf("got %s, %s, %s", Count(0, "word"), Count(1, "word"), Count(2, "word"))
 	}
+	if All(1, "word") != "the word" || All(2, "word") != "all 2 words" {
+		t.Errorf("got %s, %s", All(1, "word"), All(2, "word"))
+	}
+	if Verb(1, "is", "are") != "is" || Verb(0, "is", "are") != "are" || Verb(2, "is", "are") != "are" {
+		t.Errorf("got %s, %s, %s", Verb(0, "is", "are"), Verb(1, "is", "are"), Verb(2, "is", "are"))
+	}
 	if More(0) != "" || More(1) != " (and 1 more)" || More(-1) != "" {
 		t.Errorf("got %q, %q, %q", More(0), More(1), More(-1))
 	}

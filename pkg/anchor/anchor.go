@@ -1,5 +1,5 @@
-// Package anchor says when a step of a plan comes: each anchor is a predicate over the model of the history. It knows no clock and no
-// cluster, so the same events always reach it at the same one.
+// Package anchor decides when the steps of a plan begin: each anchor is a predicate over the model of the history. Anchors use no clock
+// and no cluster, so the same events always reach an anchor at the same event.
 package anchor
 
 import (
@@ -10,20 +10,20 @@ import (
 	"github.com/sparkchaos/sparkchaos/pkg/scenario"
 )
 
-// Anchor recognises one moment in a model that keeps the application's progress (model.KeepProgress). Whoever waits for it asks after
+// Anchor recognises one moment in a model that keeps the application's progress (model.KeepProgress). Callers that wait for it ask after
 // each event.
 //
-// What happened up to the event with sequence number since does not reach it; an event after it has to. So the recovery of a fault that
-// awaits driverRescheduled is not reached by an earlier fault's: its since is the injection's event. Zero: from the start.
+// Only events after the one with sequence number since reach it; zero means from the start. For the recovery of a fault since is the
+// event of its injection, so that the anchor driverRescheduled is not reached by what an earlier fault caused.
 type Anchor interface {
-	// Reached reports whether the moment is there, with the sequence numbers of the events that prove it, the last of them newer than
-	// since. It may turn false again: an executor that registered may be lost.
+	// Reached reports whether the moment has come, and returns the sequence numbers of the events that prove it; the last of them is
+	// newer than since. The result may become false again: an executor that registered may be lost.
 	Reached(m *model.Model, since int64) (reached bool, evidence []int64)
-	// Seen says in words what was seen so far, for progress and for an anchor that never came.
+	// Seen describes what was seen so far, for progress and for an anchor that is never reached.
 	Seen(m *model.Model, since int64) string
 }
 
-// New returns the anchor that a choice of the catalogue names. own are anchors that are not in the catalogue.
+// New returns the anchor that a scenario chose. own are anchors that are not in the catalogue.
 func New(choice scenario.Choice, own ...Kind) (Anchor, error) {
 	for _, k := range append(kinds(), own...) {
 		if k.Name == choice.Name {
@@ -42,7 +42,7 @@ func Entries() []scenario.Entry {
 	return entries
 }
 
-// How long anchors are awaited when nothing else is said: about thrice what they take on a slow machine.
+// Default deadlines of anchors: about three times what they take on a slow machine.
 const (
 	toStart    = 3 * time.Minute // the image is there; pods start, Spark comes up
 	toProgress = 5 * time.Minute // the application works
@@ -72,7 +72,7 @@ type Kind struct {
 	build func(args any) (Anchor, error)
 }
 
-// kindOf ties an argument type to its anchor.
+// kindOf returns the kind of an anchor with the given type of arguments.
 func kindOf[A any](name, doc string, deadline time.Duration, defaults A, phrase func(A) string, build func(A) Anchor) Kind {
 	return Kind{
 		Entry: scenario.Entry{
@@ -95,7 +95,7 @@ func kindOf[A any](name, doc string, deadline time.Duration, defaults A, phrase 
 	}
 }
 
-// byWitness marks a kind of anchor that nothing but the reports of drivers and executors shows.
+// byWitness marks a kind of anchor that can only be reached by the reports of drivers and executors.
 func byWitness(k Kind) Kind {
 	k.Witness = true
 	return k
@@ -109,7 +109,15 @@ type AtLeast struct {
 	AtLeast int `json:"atLeast" min:"1" max:"1000000"` // how many
 }
 
-// newer returns the evidence if its last event came after since.
+// listed adds IDs to a sentence; nothing if there are none.
+func listed[T any](ids []T) string {
+	if len(ids) == 0 {
+		return ""
+	}
+	return fmt.Sprintf(" %v", ids)
+}
+
+// newer returns the evidence if its last event is newer than since.
 func newer(since int64, evidence ...int64) (bool, []int64) {
 	for _, seq := range evidence {
 		if seq > since {

@@ -136,7 +136,7 @@ type shown struct {
 	since  int64
 }
 
-// Seen is what the anchor says of what it was shown.
+// Seen is what the anchor says about what it was shown.
 func (s shown) Seen() string { return s.anchor.Seen(s.model, s.since) }
 
 // run shows an anchor the events, numbered from 1, and tells in which of them it was reached and by what evidence.
@@ -284,17 +284,17 @@ func TestAnchors(t *testing.T) {
 		"faultLanded": {
 			"faultLanded", &FaultArgs{Fault: "x"}, 0, []history.Event{fault(history.FaultLanded, "y", ""), fault(history.FaultInjecting, "x", ""),
 				fault(history.FaultLanded, "x", ""), noise()[0]},
-			at{3: {3}, 4: {3}}, "the last that was seen of the fault x is landed"},
+			at{3: {3}, 4: {3}}, "last seen of the fault x: landed"},
 		"faultLanded: counts though it was before since": {
 			"faultLanded", &FaultArgs{Fault: "x"}, 9, []history.Event{fault(history.FaultLanded, "x", "")},
-			at{1: {1}}, "the last that was seen of the fault x is landed"},
+			at{1: {1}}, "last seen of the fault x: landed"},
 		"faultLanded: says why it did not": {
 			"faultLanded", &FaultArgs{Fault: "x"}, 0, []history.Event{fault(history.FaultDidNotLand, "x", "no such node")},
-			at{}, "the last that was seen of the fault x is didNotLand: no such node"},
+			at{}, "last seen of the fault x: didNotLand: no such node"},
 		"faultRecovered": {
 			"faultRecovered", &FaultArgs{Fault: "x"}, 0,
 			[]history.Event{fault(history.FaultLanded, "x", ""), fault(history.FaultRecovered, "x", "")},
-			at{2: {2}}, "the last that was seen of the fault x is recovered"},
+			at{2: {2}}, "last seen of the fault x: recovered"},
 		"faultRecovered: nothing seen": {
 			"faultRecovered", &FaultArgs{Fault: "x"}, 0, []history.Event{fault(history.FaultRecovered, "y", "")},
 			at{}, "nothing was seen of the fault x"},

@@ -6,12 +6,13 @@ import (
 )
 
 func applicationCompletedKind() Kind {
-	return kindOf("applicationCompleted", "The driver's Job or the operator's application is complete, or the bare driver Pod has succeeded.", toComplete, None{},
+	return kindOf("applicationCompleted", "The driver's Job or the operator's application is complete, or the bare driver Pod "+
+		"has succeeded.", toComplete, None{},
 		func(None) string { return "the application has completed" },
 		func(None) Anchor { return applicationCompleted{} })
 }
 
-// applicationCompleted takes Kubernetes' word: Spark tells its listeners of the end of failed applications too.
+// applicationCompleted relies on Kubernetes: Spark reports the end of failed applications to its listeners, too.
 type applicationCompleted struct{}
 
 // Reached implements Anchor.

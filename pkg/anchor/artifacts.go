@@ -8,12 +8,13 @@ import (
 )
 
 func driverInitializingKind() Kind {
-	return kindOf("driverInitializing", "A driver's pod begins to fetch its artifacts from the staging server, before its container starts.", toStart, None{},
+	return kindOf("driverInitializing", "A driver's pod begins to fetch its artifacts from the staging server, before its container starts.",
+		toStart, None{},
 		func(None) string { return "the driver begins to fetch its artifacts" },
 		func(None) Anchor { return driverInitializing{} })
 }
 
-// driverInitializing relies on the word of the init container itself: the API server shows it as running a second later.
+// driverInitializing relies on the init container's own report: the API server shows it as running only a second later.
 type driverInitializing struct{}
 
 // Reached implements Anchor.
@@ -31,5 +32,5 @@ func (driverInitializing) Seen(m *model.Model, _ int64) string {
 	if last == nil {
 		return "no driver has begun to fetch artifacts"
 	}
-	return fmt.Sprintf("the last that was seen of a driver's artifacts is pod %s: %s", last.Pod, last.Outcome)
+	return fmt.Sprintf("last seen of a driver's artifacts: pod %s: %s", last.Pod, last.Outcome)
 }

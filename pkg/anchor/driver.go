@@ -3,7 +3,7 @@ package anchor
 import "github.com/sparkchaos/sparkchaos/pkg/model"
 
 func driverRunningKind() Kind {
-	return kindOf("driverRunning", "The newest incarnation's driver pod is Running and not being deleted.", toStart, None{},
+	return kindOf("driverRunning", "The driver pod of the newest incarnation is Running and not being deleted.", toStart, None{},
 		func(None) string { return "the driver is running" },
 		func(None) Anchor { return driverRunning{} })
 }
@@ -23,7 +23,8 @@ func (driverRunning) Reached(m *model.Model, since int64) (bool, []int64) {
 func (driverRunning) Seen(m *model.Model, _ int64) string { return tell(m) }
 
 func driverRescheduledKind() Kind {
-	return kindOf("driverRescheduled", "A new incarnation's driver pod is Running on another node than the incarnation before; Pending does not count.", toNotice, None{},
+	return kindOf("driverRescheduled", "The driver pod of a new incarnation is Running on another node than that of the last one; Pending "+
+		"does not count.", toNotice, None{},
 		func(None) string { return "the driver is running again on another node" },
 		func(None) Anchor { return driverRescheduled{} })
 }

@@ -10,13 +10,13 @@ import (
 	"github.com/sparkchaos/sparkchaos/pkg/model"
 )
 
-// drivers returns the driver's pods in the order of their creation. Anchors go by the API server's word: an incarnation of which only
-// the witness knows is none of them.
+// drivers returns the driver's pods in the order of their creation. Anchors rely on the API server: an incarnation that
+// only the witness knows is not among them.
 func drivers(m *model.Model) model.Incarnations {
 	return slices.DeleteFunc(m.Incarnations(), func(i *model.Incarnation) bool { return i.Pod == nil })
 }
 
-// ran returns the event that showed a driver's pod Running first, not being deleted; 0 if none did.
+// ran returns the first event that showed a driver's pod Running and not being deleted; 0 if there is none.
 func ran(p *model.Pod) int64 {
 	if p.Running.Never() || !p.Terminating.Never() && p.Terminating.Seq <= p.Running.Seq {
 		return 0
@@ -24,7 +24,7 @@ func ran(p *model.Pod) int64 {
 	return p.Running.Seq
 }
 
-// tell says what is known of the driver's pods.
+// tell describes what is known about the driver's pods.
 func tell(m *model.Model) string {
 	all := drivers(m)
 	if len(all) == 0 {

@@ -10,12 +10,14 @@ import (
 
 // ExecutorsRegisteredArgs are the arguments of executorsRegistered.
 type ExecutorsRegisteredArgs struct {
-	AtLeast     int `json:"atLeast" min:"1" max:"1000000"`               // how many
-	Incarnation int `json:"incarnation,omitempty" min:"1" max:"1000000"` // the driver's life, counted from 1, before which nothing counts; absent: any
+	AtLeast int `json:"atLeast" min:"1" max:"1000000"` // how many
+	// Incarnation is the driver incarnation from which on executors count, from 1; absent: any.
+	Incarnation int `json:"incarnation,omitempty" min:"1" max:"1000000"`
 }
 
 func executorsRegisteredKind() Kind {
-	return kindOf("executorsRegistered", "At least so many executors are registered with the live incarnation's driver.", toStart, ExecutorsRegisteredArgs{AtLeast: 1},
+	return kindOf("executorsRegistered", "At least this many executors are registered with the driver of the live incarnation.", toStart,
+		ExecutorsRegisteredArgs{AtLeast: 1},
 		func(a ExecutorsRegisteredArgs) string {
 			words := fmt.Sprintf("at least %s registered", plural(a.AtLeast, "executor is", "executors are"))
 			if a.Incarnation > 1 {
@@ -26,8 +28,8 @@ func executorsRegisteredKind() Kind {
 		func(a ExecutorsRegisteredArgs) Anchor { return executorsRegistered(a) })
 }
 
-// executorsRegistered relies on the driver's own word, by the witness. An executor id is never used twice within an
-// incarnation, so the order in which records arrive does not matter: what was removed stays removed.
+// executorsRegistered relies on the driver's own reports to the witness. An executor ID is never reused within an
+// incarnation, so the order in which records arrive does not matter: an executor that was removed stays removed.
 type executorsRegistered ExecutorsRegisteredArgs
 
 // Reached implements Anchor.
@@ -75,9 +77,9 @@ func (a executorsRegistered) Seen(m *model.Model, _ int64) string {
 	if live == nil {
 		return tell(m)
 	}
-	ids := []string{}
+	var ids []string
 	for _, e := range registrations(m, live) {
 		ids = append(ids, e.ID)
 	}
-	return fmt.Sprintf("%d of %s registered %v; %s", len(ids), plural(a.AtLeast, "executor", "executors"), ids, tell(m))
+	return fmt.Sprintf("%d of %s registered%s; %s", len(ids), plural(a.AtLeast, "executor", "executors"), listed(ids), tell(m))
 }

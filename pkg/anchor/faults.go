@@ -28,7 +28,7 @@ func faultRecoveredKind() Kind {
 		})
 }
 
-// faultStep awaits one step of one fault. It happens once in a run, so it counts whenever it was.
+// faultStep awaits one step of one fault. It happens once in a run, so it counts no matter when it happened.
 type faultStep struct {
 	fault string
 	step  func(*model.Fault) model.Moment
@@ -53,5 +53,5 @@ func (a faultStep) Seen(m *model.Model, _ int64) string {
 	if fault.StepReason != "" {
 		last += ": " + fault.StepReason
 	}
-	return fmt.Sprintf("the last that was seen of the fault %s is %s", a.fault, last)
+	return fmt.Sprintf("last seen of the fault %s: %s", a.fault, last)
 }

@@ -2,7 +2,7 @@ package anchor
 
 import "time"
 
-// Definition is an anchor of somebody's own; A is the type of its arguments, None if it has none.
+// Definition defines an anchor that is not in the catalogue; A is the type of its arguments, None if it has none.
 type Definition[A any] struct {
 	Name, Doc string
 	Deadline  time.Duration // how long it is awaited when a scenario does not say
@@ -11,7 +11,7 @@ type Definition[A any] struct {
 	Build     func(A) Anchor
 }
 
-// Kind returns the anchor for a catalogue.
+// Kind returns the anchor as an entry of a catalogue.
 func (d Definition[A]) Kind() Kind {
 	phrase := d.Phrase
 	if phrase == nil {

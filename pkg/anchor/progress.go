@@ -14,7 +14,8 @@ type StageRunningArgs struct {
 }
 
 func stageRunningKind() Kind {
-	return kindOf("stageRunning", "A stage was submitted by the live incarnation's driver and is not completed.", toProgress, StageRunningArgs{},
+	return kindOf("stageRunning", "The driver of the live incarnation has submitted a stage that is not completed.", toProgress,
+		StageRunningArgs{},
 		func(a StageRunningArgs) string {
 			if a.Stage == nil {
 				return "a stage is running"
@@ -58,12 +59,12 @@ func (a stageRunning) Seen(m *model.Model, _ int64) string {
 			completed++
 		}
 	}
-	return fmt.Sprintf("%s submitted %v, %s completed; %s", plural(submitted, "attempt of a stage was", "attempts of stages were"),
-		slices.Sorted(maps.Keys(stages)), plural(completed, "is", "are"), tell(m))
+	return fmt.Sprintf("%s submitted%s, %s completed; %s", plural(submitted, "attempt of a stage was", "attempts of stages were"),
+		listed(slices.Sorted(maps.Keys(stages))), plural(completed, "is", "are"), tell(m))
 }
 
 func tasksCompletedKind() Kind {
-	return kindOf("tasksCompleted", "At least so many tasks have succeeded, of all incarnations together.", toProgress, AtLeast{AtLeast: 1},
+	return kindOf("tasksCompleted", "At least this many tasks have succeeded, in all incarnations together.", toProgress, AtLeast{AtLeast: 1},
 		func(a AtLeast) string {
 			return fmt.Sprintf("at least %s succeeded", plural(a.AtLeast, "task has", "tasks have"))
 		},
@@ -73,7 +74,8 @@ func tasksCompletedKind() Kind {
 }
 
 func batchCompletedKind() Kind {
-	return kindOf("batchCompleted", "At least so many streaming batches have completed, of all incarnations together.", toProgress, AtLeast{AtLeast: 1},
+	return kindOf("batchCompleted", "At least this many streaming batches have completed, in all incarnations together.", toProgress,
+		AtLeast{AtLeast: 1},
 		func(a AtLeast) string {
 			return fmt.Sprintf("at least %s completed", plural(a.AtLeast, "batch has", "batches have"))
 		},

@@ -55,18 +55,18 @@ func TestSourcesAreToldApart(t *testing.T) {
 	}{
 		"driverInitializing: a driver begins to fetch": {
 			"driverInitializing", &None{}, 0, []history.Event{artifacts(history.ArtifactsFetching, "driver", "d")},
-			at{1: {1}}, "the last that was seen of a driver's artifacts is pod d: artifactsFetching"},
+			at{1: {1}}, "last seen of a driver's artifacts: pod d: artifactsFetching"},
 		"driverInitializing: executors fetch too": {
 			"driverInitializing", &None{}, 0, []history.Event{artifacts(history.ArtifactsFetching, "executor", "e")},
 			at{}, "no driver has begun to fetch artifacts"},
 		"driverInitializing: later steps are told, they do not reach it": {
 			"driverInitializing", &None{}, 0, []history.Event{artifacts(history.ArtifactsFetching, "driver", "d"),
 				artifacts(history.ArtifactsRefused, "driver", "d")},
-			at{1: {1}}, "the last that was seen of a driver's artifacts is pod d: artifactsRefused"},
+			at{1: {1}}, "last seen of a driver's artifacts: pod d: artifactsRefused"},
 		"driverInitializing: after since only": {
 			"driverInitializing", &None{}, 1, []history.Event{artifacts(history.ArtifactsFetching, "driver", "d"),
 				artifacts(history.ArtifactsFetching, "driver", "d2")},
-			at{2: {2}}, "the last that was seen of a driver's artifacts is pod d2: artifactsFetching"},
+			at{2: {2}}, "last seen of a driver's artifacts: pod d2: artifactsFetching"},
 		"driverInitializing: another source": {
 			"driverInitializing", &None{}, 0, []history.Event{from(history.Harness, artifacts(history.ArtifactsFetching, "driver", "d"))},
 			at{}, "no driver has begun to fetch artifacts"},
@@ -109,14 +109,14 @@ func TestSourcesAreToldApart(t *testing.T) {
 
 		"executorsRegistered: a record of another source": {
 			"executorsRegistered", &ExecutorsRegisteredArgs{AtLeast: 1}, 0, []history.Event{launch, a, from(history.Node, registered("a", "1"))},
-			at{}, "0 of 1 executor registered []; incarnation 1 (pod pod-a) is Running on node n1"},
+			at{}, "0 of 1 executor registered; incarnation 1 (pod pod-a) is Running on node n1"},
 		"executorsRegistered: a record without executor": {
 			"executorsRegistered", &ExecutorsRegisteredArgs{AtLeast: 1}, 0, []history.Event{launch, a, registered("a", "")},
-			at{}, "0 of 1 executor registered []; incarnation 1 (pod pod-a) is Running on node n1"},
+			at{}, "0 of 1 executor registered; incarnation 1 (pod pod-a) is Running on node n1"},
 		"executorsRegistered: a record that cannot be read": {
 			"executorsRegistered", &ExecutorsRegisteredArgs{AtLeast: 1}, 0, []history.Event{launch, a,
 				{Source: history.Witness, Type: history.ExecutorRegistered, Data: json.RawMessage(`{"incarnation":"a","executorID":"1","seq":"x"}`)}},
-			at{}, "0 of 1 executor registered []; incarnation 1 (pod pod-a) is Running on node n1"},
+			at{}, "0 of 1 executor registered; incarnation 1 (pod pod-a) is Running on node n1"},
 		"executorsRegistered: a driver's record without incarnation is its pod's": {
 			"executorsRegistered", &ExecutorsRegisteredArgs{AtLeast: 1}, 0, []history.Event{launch, a,
 				said(history.ExecutorRegistered, "", func(r *history.WitnessRecord) { r.PodUID, r.ExecutorID = "a", "1" })},
@@ -124,7 +124,7 @@ func TestSourcesAreToldApart(t *testing.T) {
 		"executorsRegistered: an executor's pod is no incarnation": {
 			"executorsRegistered", &ExecutorsRegisteredArgs{AtLeast: 1}, 0, []history.Event{launch, a,
 				said(history.ExecutorRegistered, "", func(r *history.WitnessRecord) { r.Role, r.PodUID, r.ExecutorID = "executor", "a", "1" })},
-			at{}, "0 of 1 executor registered []; incarnation 1 (pod pod-a) is Running on node n1"},
+			at{}, "0 of 1 executor registered; incarnation 1 (pod pod-a) is Running on node n1"},
 		"executorsRegistered: the record's own incarnation counts, not its pod": {
 			"executorsRegistered", &ExecutorsRegisteredArgs{AtLeast: 1}, 0, []history.Event{launch, a,
 				said(history.ExecutorRegistered, "a", func(r *history.WitnessRecord) { r.PodUID, r.ExecutorID = "other", "1" })},
@@ -136,14 +136,14 @@ func TestSourcesAreToldApart(t *testing.T) {
 
 		"stageRunning: a record without a number": {
 			"stageRunning", &StageRunningArgs{}, 0, []history.Event{launch, a, said(history.StageSubmitted, "a", func(*history.WitnessRecord) {})},
-			at{}, "0 attempts of stages were submitted [], 0 are completed; incarnation 1 (pod pod-a) is Running on node n1"},
+			at{}, "0 attempts of stages were submitted, 0 are completed; incarnation 1 (pod pod-a) is Running on node n1"},
 		"stageRunning: a stage without attempt is its first": {
 			"stageRunning", &StageRunningArgs{}, 0, []history.Event{launch, a, stage(history.StageSubmitted, "a", 7, 0),
 				said(history.StageCompleted, "a", func(r *history.WitnessRecord) { seven := int64(7); r.StageID = &seven })},
 			at{3: {2, 3}}, "1 attempt of a stage was submitted [7], 1 is completed; incarnation 1 (pod pod-a) is Running on node n1"},
 		"stageRunning: a completed stage was not submitted": {
 			"stageRunning", &StageRunningArgs{}, 0, []history.Event{launch, a, stage(history.StageCompleted, "a", 1, 0)},
-			at{}, "0 attempts of stages were submitted [], 1 is completed; incarnation 1 (pod pod-a) is Running on node n1"},
+			at{}, "0 attempts of stages were submitted, 1 is completed; incarnation 1 (pod pod-a) is Running on node n1"},
 		"stageRunning: a record that comes again is as old as the first": {
 			"stageRunning", &StageRunningArgs{}, 3,
 			[]history.Event{launch, a, stage(history.StageSubmitted, "a", 1, 0), stage(history.StageSubmitted, "a", 1, 0)},
@@ -180,7 +180,7 @@ func TestSourcesAreToldApart(t *testing.T) {
 		"faultLanded: it stays landed, by the first event": {
 			"faultLanded", &FaultArgs{Fault: "x"}, 0, []history.Event{fault(history.FaultLanded, "x", ""), fault(history.FaultRecovering, "x", ""),
 				fault(history.FaultLanded, "x", "")},
-			at{1: {1}, 2: {1}, 3: {1}}, "the last that was seen of the fault x is landed"},
+			at{1: {1}, 2: {1}, 3: {1}}, "last seen of the fault x: landed"},
 
 		"applicationCompleted: a Job of another source": {
 			"applicationCompleted", &None{}, 0, []history.Event{launch,

@@ -1,4 +1,4 @@
-// Package chaosmesh has the words in which faults and Chaos Mesh speak to each other: its resources, and what it claims of them.
+// Package chaosmesh has the types that faults exchange with Chaos Mesh: its resources, and what it claims about them.
 package chaosmesh
 
 import (
@@ -17,10 +17,10 @@ type Resource struct {
 	Pods      []string `json:"pods,omitempty"` // names of the selected pods, in its namespace
 }
 
-// String names it for people.
+// String returns the kind, namespace and name.
 func (r Resource) String() string { return fmt.Sprintf("%s %s/%s", r.Kind, r.Namespace, r.Name) }
 
-// Pods selects pods of a namespace by their names, so that nothing is left for Chaos Mesh to choose.
+// Pods selects pods of a namespace by name, so that Chaos Mesh has nothing to choose.
 func Pods(namespace string, names ...string) v1alpha1.PodSelector {
 	return v1alpha1.PodSelector{Mode: v1alpha1.AllMode, Selector: v1alpha1.PodSelectorSpec{Pods: map[string][]string{namespace: names}}}
 }
@@ -28,7 +28,7 @@ func Pods(namespace string, names ...string) v1alpha1.PodSelector {
 // Spec is the spec of a resource of the api module, such as a v1alpha1.PodChaosSpec.
 type Spec any
 
-// State is what Chaos Mesh says of a resource. It is a claim: that something is injected proves nothing.
+// State is what Chaos Mesh says about a resource. It is a claim: that something is injected proves nothing.
 type State struct {
 	Injected  bool               `json:"injected"`  // the condition AllInjected
 	Recovered bool               `json:"recovered"` // the condition AllRecovered
@@ -36,7 +36,7 @@ type State struct {
 	Records   []*v1alpha1.Record `json:"records,omitempty"`
 }
 
-// Trouble returns what Chaos Mesh recorded last of an injection that failed; empty if nothing did.
+// Trouble returns the last failure that Chaos Mesh recorded; empty if there is none.
 func (s State) Trouble() string {
 	for _, record := range s.Records {
 		for _, event := range slices.Backward(record.Events) {
@@ -48,9 +48,9 @@ func (s State) Trouble() string {
 	return ""
 }
 
-// Freed says how a resource was removed.
+// Freed reports how a resource was removed.
 type Freed struct {
 	State State `json:"state"` // what Chaos Mesh said of it last
-	// Forced says what was done beside deleting a resource that hung; empty if deleting it was enough.
+	// Forced lists what was done to a resource that hung after its deletion; empty if deleting it was enough.
 	Forced []string `json:"forced,omitempty"`
 }

@@ -73,7 +73,8 @@ func TestWithoutTheWitnessKubernetesAloneIsJudged(t *testing.T) {
 	}
 }
 
-// TestNoInvariantPassesOnReportsThatNobodyMade asks for every invariant: what needs the witness and does not say so would judge by an empty record.
+// TestNoInvariantPassesOnReportsThatNobodyMade asks for every invariant: what needs the witness and does not say so would judge by
+// an empty record.
 func TestNoInvariantPassesOnReportsThatNobodyMade(t *testing.T) {
 	t.Parallel()
 	kubernetes := []string{"driverRescheduled", "driverKept", "applicationIdsUnique", "completes", "nothingLeftBehind", "outputFilesOnce"}
@@ -107,7 +108,8 @@ func TestAnExecutorHasToRunForAnApplicationToCompleteWithoutTheWitness(t *testin
 		story.Drivers[i].Executors = nil
 	}
 	v := judgeBytes(t, asKubernetesTells(t, storyBytes(t, story)))
-	if got := v.Results[0]; got.Verdict != Inconclusive || !strings.Contains(got.Message, "an executor of the incarnation that completed ran") {
+	if got := v.Results[0]; got.Verdict != Inconclusive ||
+		!strings.Contains(got.Message, "an executor of the incarnation that completed ran") {
 		t.Errorf("%s: %s", got.Verdict, got.Message)
 	}
 }

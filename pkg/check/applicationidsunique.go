@@ -11,8 +11,8 @@ import (
 func applicationIdsUnique() Definition {
 	return Definition{
 		Name: "applicationIdsUnique",
-		Doc: "No two incarnations of the driver have the same Spark application id (label spark-app-selector): with the same one they count, " +
-			"and delete, each other's executors.",
+		Doc: "No two incarnations of the driver have the same Spark application ID (label spark-app-selector). Drivers with the same ID " +
+			"count, and delete, each other's executors.",
 		Args: func() any { return &NoArgs{} },
 		New:  func(any) Checker { return CheckerFunc(checkApplicationIDs) },
 	}
@@ -43,7 +43,7 @@ func checkApplicationIDs(m *model.Model) Result {
 	}
 	f.Measured = wording.Count(len(owners), "id") + " for " + wording.Count(known, "incarnation")
 	f.Assume(m.SawAll("Pod"), "no change of a pod was missed")
-	// Without a fault that struck the driver one incarnation is all there can be, and nothing to be sorry for.
+	// Without a fault that hit the driver one incarnation is all there can be, and nothing to be sorry for.
 	need := 1
 	if m.Succession(incarnations) {
 		need = 2

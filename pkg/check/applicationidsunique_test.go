@@ -19,7 +19,7 @@ func TestApplicationIDsUnique(t *testing.T) {
 			s.Drivers[1].Application, s.Drivers[1].Executors = "spark-1", nil
 		}},
 		{name: "one incarnation", want: Inconclusive, says: "1 of 1", twist: withoutReplacement},
-		{name: "one incarnation, which nothing struck", want: Pass, measure: "1 id for 1 incarnation", twist: func(s *historytest.Story) {
+		{name: "one incarnation, which nothing hit", want: Pass, measure: "1 id for 1 incarnation", twist: func(s *historytest.Story) {
 			withoutFault(s)
 			withoutReplacement(s)
 		}},

@@ -17,8 +17,8 @@ type OverlapArgs struct {
 func atMostOneDriver() Definition {
 	return Definition{
 		Name: "atMostOneDriver",
-		Doc: "Never are two incarnations of the driver alive at the same time for longer than overlap, by their own heartbeats, those on the " +
-			"disks of lost nodes included.",
+		Doc: "No two incarnations of the driver are alive at the same time for longer than overlap, measured by their own heartbeats, " +
+			"including those on the disks of lost nodes.",
 		Args: func() any { return &OverlapArgs{} },
 		New: func(args any) Checker {
 			bound := time.Duration(args.(*OverlapArgs).Overlap)

@@ -16,7 +16,7 @@ func TestAtMostOneDriver(t *testing.T) {
 		{name: "one after the other", want: Pass, measure: "0s", shows: []string{"first sign of life on n2"}},
 		{name: "a zombie behind the cut", want: Violation, measure: "10.1s", twist: zombie(36 * second), says: "alive at the same time for 10.1s",
 			shows: []string{"incarnation 2 (pod driver-d2) is alive on n2", "incarnation 1 (pod driver-d1) was alive until now, on n1"}},
-		{name: "struck while it initialised", want: Pass, measure: "0s", twist: func(s *historytest.Story) {
+		{name: "hit while it initialised", want: Pass, measure: "0s", twist: func(s *historytest.Story) {
 			first := &s.Drivers[0]
 			first.Running, first.Started, first.Silent, first.FirstTask, first.Executors = 0, 0, 0, 0, nil
 		}},
@@ -124,8 +124,8 @@ func TestAtMostOneDriver(t *testing.T) {
 		}},
 		{name: "records of a wrong clock that nobody saw arrive", want: Inconclusive, says: "no process whose clock a fault put wrong",
 			twist: skewedDriver(-30*second, "disk")},
-		{name: "struck and never replaced", want: Inconclusive, says: "only one", twist: withoutReplacement},
-		{name: "never struck", want: Pass, twist: func(s *historytest.Story) {
+		{name: "hit and never replaced", want: Inconclusive, says: "only one", twist: withoutReplacement},
+		{name: "never hit", want: Pass, twist: func(s *historytest.Story) {
 			withoutFault(s)
 			withoutReplacement(s)
 		}},

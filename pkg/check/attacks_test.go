@@ -231,7 +231,7 @@ func TestWhatAFaultExplainsOfANode(t *testing.T) {
 		s.Recovered = 18 * second
 		s.Drivers[0].Finished, s.Drivers[0].Deleted = 19*second, 20*second
 	}
-	later := func(s *historytest.Story) { // the run goes on for 100 s longer
+	later := func(s *historytest.Story) { // the run continues for 100 s longer
 		s.CleanUp, s.Ended = 154*second, 160*second
 	}
 	judgeRuns(t, []runCase{
@@ -267,7 +267,7 @@ func TestControlsWithoutTheirFault(t *testing.T) {
 	})
 }
 
-// Bare pods that somebody makes anew do not fail for good.
+// Bare pods that somebody makes again do not fail for good.
 func TestBarePodsThatAreReplaced(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
@@ -350,7 +350,7 @@ func TestFetchesThatGaveSomethingElse(t *testing.T) {
 	})
 }
 
-// Two histories that were joined and numbered anew show it by their times.
+// Two histories that were joined and numbered again show it by their times.
 func TestTimesThatGoBack(t *testing.T) {
 	t.Parallel()
 	content := string(storyBytes(t, historytest.PowerOff(everything())))

@@ -337,7 +337,7 @@ func TestDriverKept(t *testing.T) {
 	})
 }
 
-// unseenDriver tells of a driver by its own records alone.
+// unseenDriver reports a driver by its own records alone.
 func unseenDriver(uid string, from, to time.Duration) func(*historytest.Builder) {
 	return func(b *historytest.Builder) {
 		self := history.WitnessRecord{Role: "driver", PodUID: uid, PodName: "driver-" + uid, Node: "n2", AppID: "spark-" + uid, Incarnation: uid}

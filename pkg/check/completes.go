@@ -15,8 +15,8 @@ import (
 func completes() Definition {
 	return Definition{
 		Name: "completes",
-		Doc: "The application ends well (the driver's Job or the operator's application is complete, a bare driver pod Succeeded) within " +
-			"the bound, counted from its launch, and its last driver has done work: a job, a task, a batch or a commit.",
+		Doc: "The application succeeds within the bound, counted from its launch: the driver's Job or the operator's application is " +
+			"complete, or a bare driver pod Succeeded. Its last driver has done work: a job, a task, a batch or a commit.",
 		Args:     func() any { return &WithinArgs{} },
 		Problems: withinProblems,
 		Bound:    boundSince(scenario.SinceLaunch),

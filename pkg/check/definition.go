@@ -32,7 +32,7 @@ type Definition struct {
 	Args func() any
 	// Problems returns what is wrong with decoded arguments; nil when nothing can be.
 	Problems func(args any) []string
-	// Bound returns until when a run must go on for the invariant to be judged; nil if it needs no more time than the application.
+	// Bound returns until when a run must continue for the invariant to be judged; nil if it needs no more time than the application.
 	Bound func(args any) scenario.Bound
 	// New makes the checker for arguments that Args made and that have no problems.
 	New func(args any) Checker
@@ -108,7 +108,8 @@ func Entries(own ...Definition) []scenario.Entry {
 
 // Entry returns the invariant for a scenario's catalogue.
 func (d Definition) Entry() scenario.Entry {
-	return scenario.Entry{Name: d.Name, Doc: d.Doc, Args: d.Args, Check: d.Problems, Baseline: d.Baseline, Files: d.Files, Witness: d.Witness, Bound: d.Bound}
+	return scenario.Entry{Name: d.Name, Doc: d.Doc, Args: d.Args, Check: d.Problems, Baseline: d.Baseline, Files: d.Files,
+		Witness: d.Witness, Bound: d.Bound}
 }
 
 // expectation is one entry of a plan's expect list: the invariant's name and its arguments as JSON.

@@ -9,9 +9,8 @@ import (
 func driverKept() Definition {
 	return Definition{
 		Name: "driverKept",
-		Doc: "A fault that was not aimed at the driver does not cost it: the first incarnation of the driver is the only one, and it was " +
-			"never deleted, evicted or failed " +
-			"before the application had ended.",
+		Doc: "A fault that did not target the driver does not affect it: the first incarnation of the driver is the only one, and it was not " +
+			"deleted, evicted or failed before the application ended.",
 		Args: func() any { return &NoArgs{} },
 		New:  func(any) Checker { return CheckerFunc(checkDriverKept) },
 	}

@@ -13,8 +13,8 @@ import (
 func driverRescheduled() Definition {
 	return Definition{
 		Name: "driverRescheduled",
-		Doc: "After a fault cost the application its driver, a new incarnation runs on another node within the bound, counted from the " +
-			"moment at which the fault began to act; a Pending pod does not count.",
+		Doc: "After a fault cost the application its driver, a new incarnation runs on another node within the bound, counted from when the " +
+			"fault took effect. A Pending pod does not count.",
 		Args:     func() any { return &WithinArgs{} },
 		Problems: withinProblems,
 		Bound:    boundSince(scenario.SinceFault),
@@ -129,7 +129,7 @@ func notRescheduled(m *model.Model, incarnations model.Incarnations, b model.Dri
 			b.Fault.Name, m.Workload.DriverKind, wording.Duration(job.Failed.At.Sub(b.Fault.Began.At)), job.Reason)
 	}
 	if gone := b.Driver.Pod.EndedSince(b.Fault.Began.At); !m.Kept() && b.Driver.Pod.Owner.UID == "" && !gone.Never() {
-		f.Cite(gone, "pod %s, which nothing would make anew, is marked for deletion or has ended", b.Driver.Name)
+		f.Cite(gone, "pod %s, which nothing would recreate, is marked for deletion or has ended", b.Driver.Name)
 		return f.Violated("no new incarnation of the driver came after fault %s, and none will: %s was a bare pod", b.Fault.Name, b.Driver.Name)
 	}
 	if waited <= within {

@@ -29,7 +29,7 @@ func TestDriverRescheduled(t *testing.T) {
 				s.Extra = unplaceable
 			}, shows: []string{"the scheduler finds no node for it: 0/3 nodes are available"}},
 		{name: "no replacement", want: Violation, says: "no new incarnation", twist: withoutReplacement},
-		{name: "again on the struck node", want: Violation, says: "on n1", twist: func(s *historytest.Story) { s.Drivers[1].Node = "n1" }},
+		{name: "again on the hit node", want: Violation, says: "on n1", twist: func(s *historytest.Story) { s.Drivers[1].Node = "n1" }},
 		{name: "a killed pod may come back on its node", want: Pass, twist: func(s *historytest.Story) {
 			s.FaultKind, s.Targets, s.NotReady = "podKill", []history.Object{{Kind: "Pod", Name: "driver-d1", UID: "d1"}}, 0
 			s.Drivers[1].Node = "n1"
@@ -65,19 +65,19 @@ func TestDriverRescheduled(t *testing.T) {
 			}},
 		{name: "no fault", want: Inconclusive, twist: withoutFault},
 		{name: "fault did not land", want: Inconclusive, twist: func(s *historytest.Story) { s.NotLanded = "the node answers" }},
-		{name: "its node was cordoned, which strikes no pod", want: Inconclusive,
+		{name: "its node was cordoned, which hits no pod", want: Inconclusive,
 			says: "no fault that landed cost the application its live driver", twist: func(s *historytest.Story) {
 				s.FaultKind, s.Leaves, s.NotReady = "nodeCordon", true, 0
 				s.Drivers = s.Drivers[:1]
 			}},
-		{name: "its node was cordoned before it was struck", want: Pass, measure: "14.5s", twist: func(s *historytest.Story) {
+		{name: "its node was cordoned before it was hit", want: Pass, measure: "14.5s", twist: func(s *historytest.Story) {
 			s.Extra = func(b *historytest.Builder) {
 				began := historytest.Epoch().Add(8 * second)
 				b.Fault(9*second, history.FaultLanded,
 					history.FaultData{Fault: "cordon", Kind: "nodeCordon", Targets: s.Targets, Began: &began, LeavesRunning: true})
 			}
 		}},
-		{name: "another node was struck", want: Inconclusive, says: "no fault that landed", twist: func(s *historytest.Story) {
+		{name: "another node was hit", want: Inconclusive, says: "no fault that landed", twist: func(s *historytest.Story) {
 			s.Targets = []history.Object{{Kind: "Node", Name: "n3"}}
 		}},
 	})

@@ -13,8 +13,8 @@ import (
 func executorNamesUnique() Definition {
 	return Definition{
 		Name: "executorNamesUnique",
-		Doc: "No name of an executor's pod is asked for twice, by different incarnations of the driver least of all; a name that the API " +
-			"server refused because it exists (409) counts as asked for.",
+		Doc: "No name of an executor pod is requested twice, in particular not by different incarnations of the driver. A name that the API " +
+			"server refused because it exists (409) counts as requested.",
 		Args: func() any { return &NoArgs{} },
 		New:  func(any) Checker { return CheckerFunc(checkNames) },
 	}
@@ -92,8 +92,8 @@ func exists(r model.Refusal) bool {
 	return err == nil && code == 409 && r.Name != ""
 }
 
-// collision returns two requests for one name that must not be. That an incarnation is refused the name of its own pod
-// is none: a creation whose answer was lost is tried again.
+// collision returns two requests for one name that must not be. It is no
+// collision if an incarnation is refused the name of its own pod: a creation whose answer was lost is tried again.
 func collision(requests []request) (request, request, bool) {
 	for i, a := range requests {
 		for _, b := range requests[i+1:] {
@@ -135,7 +135,7 @@ func namelessRefusals(m *model.Model, incarnations model.Incarnations) int {
 	return n
 }
 
-// untoldRefusals counts the refusals that the incarnations held back: a driver that is refused again and again tells of some only.
+// untoldRefusals counts the refusals that the incarnations held back: a driver that is refused again and again reports some only.
 func untoldRefusals(m *model.Model, incarnations model.Incarnations) int64 {
 	n := int64(0)
 	for _, refusal := range m.Refused {

@@ -52,7 +52,7 @@ func TestExecutorNamesUnique(t *testing.T) {
 		{name: "refused a name that the refusal does not tell", want: Inconclusive, twist: refused("d2", "", "409")},
 		{name: "one incarnation uses a name twice", want: Violation, twist: func(s *historytest.Story) { s.Drivers[0].Executors[1].ID = "1" }},
 		{name: "only one incarnation asked", want: Inconclusive, twist: func(s *historytest.Story) { s.Drivers[1].Executors = nil }},
-		{name: "executors of one incarnation, which nothing struck", want: Pass, twist: func(s *historytest.Story) {
+		{name: "executors of one incarnation, which nothing hit", want: Pass, twist: func(s *historytest.Story) {
 			withoutFault(s)
 			withoutReplacement(s)
 		}},

@@ -12,9 +12,9 @@ import (
 func executorReplaced() Definition {
 	return Definition{
 		Name: "executorReplaced",
-		Doc: "For each executor that a fault cost the live driver another one, which was asked for after the loss, is registered, all of them " +
-			"at the same time, within the bound, counted from the moment at which the fault began to act; " +
-			"a pod's object alone is no executor.",
+		Doc: "For each executor that a fault cost the live driver, another one is requested after the loss and registers. All of them are " +
+			"registered at the same time within the bound, counted from when the fault took effect. A pod without a registered executor does " +
+			"not count.",
 		Args:     func() any { return &WithinArgs{} },
 		Problems: withinProblems,
 		Bound:    boundSince(scenario.SinceFault),
@@ -57,7 +57,7 @@ func checkReplaced(m *model.Model, within time.Duration) Result {
 		}
 		f.Cite(fault.Began, "fault %s costs %s %s", fault.Name, driver, wording.Count(len(lost), "executor"))
 		f.Cite(lost[0].At, "executor %s is lost", lost[0].Pod.Name)
-		f.Cite(back, "as many executors have registered anew")
+		f.Cite(back, "as many executors have registered again")
 	}
 	f.Measured = slowest.String()
 	return f.Held("all executors that were lost were replaced %s after the fault", slowest)
@@ -80,7 +80,7 @@ func notReplaced(m *model.Model, lost []*model.ExecutorLoss, back model.Moment, 
 	if !back.Never() {
 		took := m.Lapse(fault.Began, back)
 		w.To = back.At
-		f.Cite(back, "as many executors have registered anew, only now")
+		f.Cite(back, "as many executors have registered again, only now")
 		return f.Within(took, w, "", fmt.Sprintf("the executors lost to fault %s were replaced after %s, later than %s", fault.Name, took,
 			wording.Duration(within)))
 	}

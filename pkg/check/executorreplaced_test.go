@@ -8,7 +8,7 @@ import (
 	"github.com/sparkchaos/sparkchaos/pkg/history/historytest"
 )
 
-// executorLost strikes node n3 with executor 2 instead; the first driver lives to the end. A third executor registers
+// executorLost hits node n3 with executor 2 instead; the first driver lives to the end. A third executor registers
 // at a time; zero: none does.
 func executorLost(replaced time.Duration) func(*historytest.Story) {
 	return func(s *historytest.Story) {
@@ -29,7 +29,7 @@ func TestExecutorReplaced(t *testing.T) {
 	t.Parallel()
 	runInvariant(t, "executorReplaced", args{"within": "20s"}, []invariantCase{
 		{name: "in time", want: Pass, measure: "15s", twist: executorLost(25 * second),
-			shows: []string{"costs incarnation 1 (pod driver-d1) 1 executor", "registered anew"}},
+			shows: []string{"costs incarnation 1 (pod driver-d1) 1 executor", "registered again"}},
 		{name: "late", want: Violation, measure: "35s", says: "were replaced after 35s, later than 20s", twist: executorLost(45 * second),
 			shows: []string{"is gone for the API server"}},
 		{name: "never", want: Violation, measure: "never", says: "not all were replaced in 40s", twist: executorLost(0)},
@@ -43,13 +43,13 @@ func TestExecutorReplaced(t *testing.T) {
 			s.FaultKind, s.Targets = "podKill", []history.Object{{Kind: "Pod", Name: "driver-d1-exec-2", UID: "e2"}}
 			s.Drivers[0].Executors[1].Deleted = 11 * second
 		})},
-		{name: "a second fault on the dead node strikes nobody", want: Pass, measure: "15s",
+		{name: "a second fault on the dead node hits nobody", want: Pass, measure: "15s",
 			twist: both(executorLost(25*second), func(s *historytest.Story) {
 				s.Extra = secondFault(35*second, "n3")
 			})},
 		{name: "the driver never reported", want: Inconclusive, says: "never reported",
 			twist: both(executorLost(25*second), func(s *historytest.Story) { s.Drivers[0].Started = 0 })},
-		{name: "the driver was struck", want: Inconclusive, says: "nothing to replace"},
+		{name: "the driver was hit", want: Inconclusive, says: "nothing to replace"},
 		{name: "no fault", want: Inconclusive, twist: both(executorLost(25*second), withoutFault)},
 		{name: "fault did not land", want: Inconclusive,
 			twist: both(executorLost(25*second), func(s *historytest.Story) { s.NotLanded = "the node answers" })},

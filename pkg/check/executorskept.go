@@ -10,9 +10,8 @@ import (
 func executorsKept() Definition {
 	return Definition{
 		Name: "executorsKept",
-		Doc: "A driver that replaced another one keeps the executors that no fault hit: none is removed because an executor of the other one " +
-			"ended, or because the other driver deleted it, " +
-			"as happens to drivers that share an application id.",
+		Doc: "A driver that replaced another one keeps the executors that no fault hit: none is removed because an executor of the other " +
+			"driver ended, or because the other driver deleted it, as happens if drivers share an application ID.",
 		Args: func() any { return &NoArgs{} },
 		New:  func(any) Checker { return CheckerFunc(checkKept) },
 	}

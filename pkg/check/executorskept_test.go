@@ -67,12 +67,12 @@ func TestExecutorsKept(t *testing.T) {
 					PodName: "driver-d2", Incarnation: "d2", ExecutorID: "2"})
 			}))},
 		{name: "the replaced driver's do not count", want: Pass, twist: removes("d1", "1", 20*second)},
-		{name: "struck by a fault", want: Pass, measure: "1 executor kept",
+		{name: "hit by a fault", want: Pass, measure: "1 executor kept",
 			twist: both(removes("d2", "2", 36*second), func(s *historytest.Story) {
 				tell := s.Extra
 				s.Extra = func(b *historytest.Builder) { tell(b); secondFault(32*second, "n3")(b) }
 			})},
-		{name: "removed after a fault struck the driver, too", want: Pass, twist: both(removes("d2", "2", 36*second), func(s *historytest.Story) {
+		{name: "removed after a fault hit the driver, too", want: Pass, twist: both(removes("d2", "2", 36*second), func(s *historytest.Story) {
 			tell := s.Extra
 			s.Extra = func(b *historytest.Builder) { tell(b); secondFault(32*second, "n2")(b) }
 		})},

@@ -10,7 +10,7 @@ import (
 	"github.com/sparkchaos/sparkchaos/pkg/model"
 )
 
-// nearby is how long before its cause is told a disturbance may be seen: the two are told by different ways.
+// nearby is how long before its cause is told a disturbance may be seen: the two are reported by different ways.
 const nearby = 2 * time.Second
 
 // foreign returns the disturbances after the launch that no fault of the run explains: a node that was lost, booted or tainted, a pod of

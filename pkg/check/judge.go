@@ -140,7 +140,7 @@ func doubted(m *model.Model, r Result, broken []string) string {
 	}
 }
 
-// judge asks each checker that the plan expects. The second result tells of those that failed: the run must not pass.
+// judge asks each checker that the plan expects. The second result reports those that failed: the run must not pass.
 func (e *Evaluation) judge(plan plan) ([]Result, []string) {
 	results := make([]Result, 0, len(plan.expect))
 	var failed []string
@@ -218,7 +218,7 @@ func incomplete(m *model.Model, record Record) []string {
 	}
 	switch {
 	case m.Ended.Never():
-		why = append(why, "the history has no end: the harness was killed or could not write, or the run still goes on")
+		why = append(why, "the history has no end: the harness was killed or could not write, or the run is still in progress")
 	case m.End.Interrupted:
 		why = append(why, "the run was interrupted")
 	}
@@ -301,7 +301,7 @@ func failure(f *model.Fault) string {
 	return "the history does not say why"
 }
 
-// landings says of each fault, those of the plan first, whether it struck and was undone.
+// landings reports whether each fault landed and was undone, those of the plan first.
 func landings(m *model.Model, plan plan) []Landed {
 	var all []Landed
 	known := map[string]bool{}

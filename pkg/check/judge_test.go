@@ -114,7 +114,7 @@ func onlyDriver(s *historytest.Story) {
 	s.Drivers, s.NotReady = s.Drivers[:1], 0
 }
 
-// notLandedAlone tells a story in which the fault does not land and the driver lives on.
+// notLandedAlone tells a story in which the fault does not land and the driver keeps running.
 func notLandedAlone(s *historytest.Story) {
 	notLanded(s)
 	if len(s.Drivers) > 1 && s.Drivers[1].Application == "spark-2" {

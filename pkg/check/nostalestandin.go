@@ -15,9 +15,9 @@ const promptly = 5 * time.Second
 func noStaleStandIn() Definition {
 	return Definition{
 		Name: "noStaleStandIn",
-		Doc: "No executor pod of an earlier incarnation stands in for a lost one of the new: with the same application id and executor id the " +
-			"driver takes the old pod for its own, " +
-			"does not see that its executor is lost and asks for no other one until the old pod goes.",
+		Doc: "No executor pod of an earlier incarnation is taken for a lost executor of the new one. With the same application ID and " +
+			"executor ID, the driver mistakes the old pod for its own, does not notice that its executor is lost, and requests no other one " +
+			"until the old pod is deleted.",
 		Args: func() any { return &NoArgs{} },
 		New:  func(any) Checker { return CheckerFunc(checkStandIns) },
 	}
@@ -114,7 +114,7 @@ func nextAsked(asked []*model.Pod, taken map[string]bool, lost *model.Pod, notic
 }
 
 // noticed returns when a driver may first have known that it lost an executor: somebody deleted the pod, it ended, or the driver itself
-// removed it. The connection breaks before the API server tells of it.
+// removed it. The connection breaks before the API server reports it.
 func noticed(driver *model.Incarnation, pod *model.Pod) model.Moment {
 	first := pod.Gone()
 	if !pod.Terminating.Never() {

@@ -13,8 +13,8 @@ import (
 func nothingLeftBehind() Definition {
 	return Definition{
 		Name: "nothingLeftBehind",
-		Doc: "After the clean-up nothing of the run is left: the harness looked, and found nothing. An undoing that stays open because " +
-			"nobody could look is inconclusive.",
+		Doc: "After the clean-up nothing of the run is left: the harness checked, and found nothing. If it could not be checked whether a " +
+			"fault is undone, the result is inconclusive.",
 		Args: func() any { return &NoArgs{} },
 		New:  func(any) Checker { return CheckerFunc(checkLeftovers) },
 	}
@@ -41,7 +41,7 @@ func checkLeftovers(m *model.Model) Result {
 	if len(found) > 0 {
 		names := strings.Join(named(found), ", ")
 		f.Cite(m.LeftoversAt, "left behind: %s", names)
-		return f.Proven("%d objects were left behind: %s", len(found), names)
+		return f.Proven("%s %s left behind: %s", wording.Count(len(found), "object"), wording.Verb(len(found), "was", "were"), names)
 	}
 	if !seen {
 		names := strings.Join(named(unseen), ", ")

@@ -12,10 +12,9 @@ import (
 func outputFilesOnce() Definition {
 	return Definition{
 		Name: "outputFilesOnce", Files: true,
-		Doc: "The files of the workload's outputs are those of one write each: no directory of a write that was not finished is left " +
-			"(_temporary), " +
-			"and no directory has files of several writes. Where the run without faults has such directories, too, or there is none, " +
-			"and where a table says itself which of its files count, files of several writes prove nothing.",
+		Doc: "The files of each output of the workload come from a single write: no directory of an unfinished write (_temporary) is left, " +
+			"and no directory has files of several writes. Files of several writes prove nothing if the run without faults has such " +
+			"directories, too, or if there is no such run, or if the table itself lists the files that count.",
 		Args: func() any { return &NoArgs{} },
 		New:  func(any) Checker { return CheckerFunc(checkOutputFiles) },
 	}

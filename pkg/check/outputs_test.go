@@ -31,7 +31,7 @@ func hashOf(text string) uint64 {
 	return h.Sum64() * 0x9e3779b97f4a7c15
 }
 
-// fingerprintOf is what the reader tells of rows: key=value, or a key alone. bits is that of the sample.
+// fingerprintOf is what the reader says about rows: key=value, or a key alone. bits is that of the sample.
 func fingerprintOf(bits int, rows ...string) history.OutputData {
 	o := history.OutputData{Name: table, Rows: int64(len(rows)), SampleBits: bits}
 	counts, order, keys, sum := map[string]int64{}, []string{}, map[string]bool{}, new(big.Int)

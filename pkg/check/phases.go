@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/sparkchaos/sparkchaos/internal/wording"
 	"github.com/sparkchaos/sparkchaos/pkg/model"
 )
 
@@ -88,7 +89,7 @@ func driverRecovery(m *model.Model, incarnations model.Incarnations, b model.Dri
 	begun := s
 	if before := registeredBefore(b); before > 0 {
 		s.then(phaseExecutorsBack, allRegistered(driver, before), time.Duration(bounds.ExecutorsBack),
-			fmt.Sprintf("%d executors are registered with pod %s", before, name))
+			fmt.Sprintf("%s %s registered with pod %s", wording.Count(before, "executor"), wording.Verb(before, "is", "are"), name))
 	}
 	// Executors come one by one and work at once, so progress may come before all of them are back.
 	s.at, s.text = begun.at, begun.text
@@ -162,7 +163,7 @@ func executorRecovery(m *model.Model, lost []*model.ExecutorLoss, bounds Recover
 		s.then("detection", removed(driver, lost, since), time.Duration(bounds.Detection), "the driver removes the lost executor")
 	}
 	s.then(phaseExecutorsBack, model.AllReplaced(lost), time.Duration(bounds.ExecutorsBack),
-		fmt.Sprintf("%d executors have registered anew", len(lost)))
+		fmt.Sprintf("%s %s registered again", wording.Count(len(lost), "executor"), wording.Verb(len(lost), "has", "have")))
 	s.then(phaseFirstProgress, firstTaskOfNew(lost), time.Duration(bounds.FirstProgress), "a new executor has ended its first task")
 	return s.servedUntil(m, lost[0].Driver)
 }

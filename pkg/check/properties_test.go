@@ -20,7 +20,7 @@ import (
 	"github.com/sparkchaos/sparkchaos/pkg/model"
 )
 
-// The properties in this file are about stories that are drawn at random. What is right is told by oracles that know what
+// The properties in this file are about stories that are drawn at random. What is right is reported by oracles that know what
 // really happened in a story, and that are written as plainly as possible from docs/invariants.md, not from the checkers.
 
 // strike is a fault of a drawn story.
@@ -41,7 +41,7 @@ type tale struct {
 	overlap   time.Duration
 	sharesID  bool // the second incarnation gives its executors' pods the names that the first one gave
 	extra     []func(*historytest.Builder)
-	lost      map[string]string // UID of an executor that a strike cost a driver that lived on: name of the strike
+	lost      map[string]string // UID of an executor that a hit cost a driver that lived on: name of the hit
 	completed bool
 }
 
@@ -55,7 +55,7 @@ func drawTime(t *rapid.T, from, to time.Duration, what string) time.Duration {
 	return from + tick*time.Duration(rapid.IntRange(0, int((to-from)/tick)).Draw(t, what))
 }
 
-// theNodes are those that a tale may use. What a strike made unusable is not used again.
+// theNodes are those that a tale may use. What a hit made unusable is not used again.
 func theNodes() []string { return []string{"n1", "n2", "n3", "n4"} }
 
 // drawTale draws up to three incarnations of a driver with executors, and a fault for each of the first two: on the driver's node or
@@ -174,7 +174,7 @@ func (s *tale) strikeExecutors(t *rapid.T, d *historytest.Driver, at time.Durati
 			return usable
 		}
 		fault := strike{name: fmt.Sprintf("strike-%s-%d", d.UID, i), kind: "nodePowerOff",
-			node: rapid.SampledFrom(nodes).Draw(t, "struck node"), at: at}
+			node: rapid.SampledFrom(nodes).Draw(t, "hit node"), at: at}
 		usable = slices.DeleteFunc(slices.Clone(usable), func(n string) bool { return n == fault.node })
 		s.strikes = append(s.strikes, fault)
 		for j := range len(d.Executors) {
@@ -517,7 +517,7 @@ func TestWordsAgainstOracle(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		s := structuredStream()
 		ends := 10 * second // of the first driver
-		if rapid.Bool().Draw(t, "the first driver lives on behind a cut") {
+		if rapid.Bool().Draw(t, "the first driver keeps running behind a cut") {
 			ends = drawTime(t, 12*second, 40*second, "its end")
 		}
 		for range rapid.IntRange(0, 2).Draw(t, "changes") {
@@ -568,7 +568,7 @@ func eventsOf(t fataler, content []byte) []history.Event {
 	return events
 }
 
-// written writes events as a history, numbered anew, in their order.
+// written writes events as a history, numbered again, in their order.
 func written(t fataler, events []history.Event) []byte {
 	t.Helper()
 	b := historytest.New()

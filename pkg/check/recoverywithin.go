@@ -39,9 +39,9 @@ func (a *RecoveryArgs) longest() time.Duration {
 func recoveryWithin() Definition {
 	return Definition{
 		Name: "recoveryWithin",
-		Doc: "Each phase of the recovery from each fault (detection, eviction, rescheduling, driverStart, executorsBack, firstProgress, " +
-			"and their total) ends within its bound, one bound at least; a phase without a bound is measured only. A phase that the next fault " +
-			"cut short is not judged.",
+		Doc: "Each phase of the recovery from each fault (detection, eviction, rescheduling, driverStart, executorsBack, firstProgress, and " +
+			"their total) ends within its bound. At least one bound is needed; a phase without a bound is only measured. A phase that the next " +
+			"fault cut short is not judged.",
 		Args:     func() any { return &RecoveryArgs{} },
 		Problems: recoveryProblems,
 		Bound: func(args any) scenario.Bound {
@@ -78,7 +78,7 @@ type step struct {
 
 func (s step) took() time.Duration { return max(0, s.to.At.Sub(s.from.At)) }
 
-// byDriver reports whether the end of the phase is told by a driver, and not by the API server.
+// byDriver reports whether the end of the phase is reported by a driver, and not by the API server.
 func (s step) byDriver() bool {
 	switch s.name {
 	case phaseDriverStart, phaseExecutorsBack, phaseFirstProgress:

@@ -64,7 +64,7 @@ func TestRecoveryWithin(t *testing.T) {
 			twist: both(withoutReplacement, blindSince(20*second))},
 		{name: "a driver that never reported is replaced", want: Inconclusive, twist: func(s *historytest.Story) { s.Drivers[0].Started = 0 }},
 		{name: "no fault", want: Inconclusive, twist: withoutFault},
-		{name: "a fault that struck nothing of the application", want: Inconclusive, says: "nothing to recover from",
+		{name: "a fault that hit nothing of the application", want: Inconclusive, says: "nothing to recover from",
 			twist: func(s *historytest.Story) {
 				s.Targets = []history.Object{{Kind: "Node", Name: "n9"}}
 			}},
@@ -105,7 +105,7 @@ func TestRecoveryPhases(t *testing.T) {
 			{Name: "executors back", Duration: 3500 * time.Millisecond},
 			{Name: "first progress", Duration: 5 * second},
 		}},
-		{"Spark tells of the application's start before its plugins have its id", func(s *historytest.Story) {
+		{"Spark reports the application's start before its plugins have its id", func(s *historytest.Story) {
 			s.Extra = func(b *historytest.Builder) {
 				d2 := history.WitnessRecord{Role: "driver", PodUID: "d2", PodName: "driver-d2", Node: "n2", Incarnation: "d2"}
 				d2.Type = history.ApplicationStarted

@@ -21,11 +21,10 @@ import (
 func resultEqualsBaseline() Definition {
 	return Definition{
 		Name: "resultEqualsBaseline", Baseline: true,
-		Doc: "The application committed the results of the run without faults: nothing lost, nothing else, and no result twice with different " +
-			"values. " +
-			"The outputs that the workload names have the rows of that run: none lost, doubled, changed or new. " +
-			"A second incarnation may commit the same value again, which is reported and is no violation; if both were alive at the time, the " +
-			"result may stand twice, and the verdict is inconclusive.",
+		Doc: "The application committed the same results as the run without faults: none lost, none added, and none with two values. The " +
+			"outputs that the workload names have the same rows as in that run: none lost, duplicated, changed or added. A second incarnation " +
+			"may commit the same value again, which is reported but is not a violation; if both were alive at that time, the result may exist " +
+			"twice, and the verdict is inconclusive.",
 		Args: func() any { return &NoArgs{} },
 		New:  func(any) Checker { return CheckerFunc(checkResult) },
 	}
@@ -70,7 +69,8 @@ func checkLedger(m *model.Model) Result {
 	f.Assume(!well.Never(), "the application ended well")
 	if lost := without(m.Baseline.Results, commits); len(lost) > 0 {
 		f.Cite(well, "the application ended")
-		return f.Violated("%d of %d results were lost: %s", len(lost), len(m.Baseline.Results), wording.Some(lost))
+		return f.Violated("%d of %s %s lost: %s", len(lost), wording.Count(len(m.Baseline.Results), "result"),
+			wording.Verb(len(lost), "was", "were"), wording.Some(lost))
 	}
 	twice, alone := doubles(m, commits)
 	f.Assume(len(alone) == 0, "no result was committed by two incarnations that were both alive%s", wording.Except(alone))
@@ -79,7 +79,8 @@ func checkLedger(m *model.Model) Result {
 		f.Cite(last.At, "pod %s commits %s", last.Pod, key)
 		break
 	}
-	return f.Held("all %d results equal those of the run without faults%s", len(commits), twice)
+	return f.Held("%s %s of the run without faults%s", wording.All(len(commits), "result"),
+		wording.Verb(len(commits), "equals that", "equal those"), twice)
 }
 
 // foreignBaseline returns why the baseline may be one of another workload or image; empty if it is this one's. One that this run made is

@@ -35,7 +35,7 @@ func TestResultEqualsBaseline(t *testing.T) {
 		{name: "another value", want: Violation, says: "in the run without faults it is sha256:feed", twist: func(s *historytest.Story) {
 			s.Drivers[1].Commits = map[string]string{"wordcount": "sha256:dead"}
 		}},
-		{name: "lost", want: Violation, says: "were lost: wordcount", twist: func(s *historytest.Story) { s.Drivers[1].Commits = nil }},
+		{name: "lost", want: Violation, says: "was lost: wordcount", twist: func(s *historytest.Story) { s.Drivers[1].Commits = nil }},
 		{name: "lost, but the application did not end", want: Inconclusive,
 			twist: func(s *historytest.Story) { s.Drivers[1].Commits, s.Completed = nil, 0 }},
 		{name: "lost, but a disk was not read", want: Inconclusive, says: "n1", twist: func(s *historytest.Story) {

@@ -21,12 +21,12 @@ func (k outputKey) String() string {
 	return fmt.Sprintf("map output %d of shuffle %s", k.partition, k.shuffle)
 }
 
-// hit is a fault that struck map output.
+// hit is a fault that hit map output.
 type hit struct {
 	fault   *model.Fault
 	book    *mapBook
 	present []outputKey // map outputs of complete stages
-	struck  []outputKey // those of them that were on what it struck
+	struck  []outputKey // those of them that were on what it hit
 }
 
 // rerun is a map output that was there and was computed again.
@@ -36,17 +36,17 @@ type rerun struct {
 	before    *model.Task // that had computed it last
 	task      *model.Task
 	after     *hit // the last one before it; nil if there was none
-	explained bool // a fault between the two struck the executor that had it
+	explained bool // a fault between the two hit the executor that had it
 	lost      bool // the executor that had it was lost between the two, whatever took it
 }
 
-// ownLoss reports whether the output was computed again since its executor was lost, which no fault had struck.
+// ownLoss reports whether the output was computed again since its executor was lost, which no fault had hit.
 func (r rerun) ownLoss() bool { return r.lost && !r.explained && r.after != nil }
 
 // shuffleStory is what happened to map outputs, as far as faults go.
 type shuffleStory struct {
 	incarnations model.Incarnations
-	drivers      []string // drivers after the first, which compute everything anew
+	drivers      []string // drivers after the first, which compute everything again
 	strangers    []string // executors with map output whose pods are not known
 	speculative  bool
 	hits         []*hit
@@ -134,7 +134,7 @@ func hitOf(m *model.Model, fault *model.Fault, book *mapBook) *hit {
 	return h
 }
 
-// strikesExecutor reports whether a fault struck an executor's map output: its pod, its node, or the shuffle service of its node.
+// strikesExecutor reports whether a fault hit an executor's map output: its pod, its node, or the shuffle service of its node.
 func strikesExecutor(m *model.Model, fault *model.Fault, executor *model.Pod) bool {
 	if executor == nil {
 		return false
@@ -185,10 +185,10 @@ func (s *shuffleStory) again() []outputKey {
 	return keys
 }
 
-// outputs counts the map outputs of stages that were complete when the first fault struck.
+// outputs counts the map outputs of stages that were complete when the first fault hit.
 func (s *shuffleStory) outputs() int { return len(s.hits[0].present) }
 
-// struck counts the map outputs that any fault struck.
+// struck counts the map outputs that any fault hit.
 func (s *shuffleStory) struck() int {
 	known := map[outputKey]bool{}
 	for _, h := range s.hits {
@@ -210,13 +210,13 @@ func (s *shuffleStory) fetchFailures() int {
 	return n
 }
 
-// what says in words what the fault struck.
+// what says in words what the fault hit.
 func (h *hit) what() string {
 	return fmt.Sprintf("%d of %d map outputs", len(h.struck), len(h.present))
 }
 
 // reader returns the first task that started after the fault had landed and read one of the shuffles to a good end, on an
-// executor that the fault did not strike: one beside a struck service reads its own node's files from the disk.
+// executor that the fault did not hit: one beside a hit service reads its own node's files from the disk.
 func (h *hit) reader(m *model.Model) *model.Task {
 	var first *model.Task
 	for _, task := range h.book.driver.Tasks {
@@ -233,7 +233,7 @@ func (h *hit) reader(m *model.Model) *model.Task {
 	return first
 }
 
-// notAgain returns the struck outputs that were not computed to a good end after the fault.
+// notAgain returns the hit outputs that were not computed to a good end after the fault.
 func (h *hit) notAgain() []outputKey {
 	return slices.DeleteFunc(slices.Clone(h.struck), func(key outputKey) bool {
 		return slices.ContainsFunc(h.book.runs[key], func(t *model.Task) bool {
@@ -246,7 +246,7 @@ func (h *hit) notAgain() []outputKey {
 func (h *hit) cite(f *Finding, reader *model.Task) {
 	key := h.struck[0]
 	f.Cite(h.book.complete[key.shuffle], "all map output of shuffle %s is there", key.shuffle)
-	f.Cite(h.fault.Began, "%s strikes %s", h.fault.Name, h.what())
+	f.Cite(h.fault.Began, "%s hits %s", h.fault.Name, h.what())
 	for _, task := range h.book.runs[key] {
 		if task.Started.At.After(h.fault.Began.At) {
 			f.Cite(task.Started, "executor %s computes %s again", task.Executor, key)

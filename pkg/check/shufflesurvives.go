@@ -12,22 +12,21 @@ const invariantShuffleSurvives = "shuffleSurvives"
 
 // Which map outputs may be computed again.
 const (
-	RecomputedNone = "none" // none: what the fault struck is served without its executor
-	RecomputedLost = "lost" // exactly those that the fault struck
+	RecomputedNone = "none" // none: what the fault hit is served without its executor
+	RecomputedLost = "lost" // exactly those that the fault hit
 )
 
 // ShuffleArgs are the arguments of shuffleSurvives.
 type ShuffleArgs struct {
-	// Recomputed is none (what the fault struck is read without being computed again) or lost (exactly what it struck is computed again).
+	// Recomputed is none (what the fault hit is read without being computed again) or lost (exactly what it hit is computed again).
 	Recomputed string `json:"recomputed" enum:"none|lost"`
 }
 
 func shuffleSurvives() Definition {
 	return Definition{
 		Name: invariantShuffleSurvives,
-		Doc: "Of the map outputs that were complete when a fault struck an executor, its node or the node's shuffle service, none is computed " +
-			"again, or exactly those that the fault struck, " +
-			"while tasks that started after it read the shuffle to a good end.",
+		Doc: "Of the map outputs that were complete when a fault hit an executor, its node or the node's shuffle service, either none is " +
+			"computed again, or exactly those that the fault hit, while tasks that started after the fault read the shuffle successfully.",
 		Args: func() any { return &ShuffleArgs{} },
 		Problems: func(args any) []string {
 			if r := args.(*ShuffleArgs).Recomputed; r != RecomputedNone && r != RecomputedLost {
@@ -46,7 +45,7 @@ func checkShuffle(m *model.Model, allowed string) Result {
 	f := NewFinding(m)
 	f.Bound = allowed
 	s := newShuffleStory(m)
-	f.Assume(len(s.drivers) == 0, "one driver ran to the end: another one computes everything anew%s", wording.Except(s.drivers))
+	f.Assume(len(s.drivers) == 0, "one driver ran to the end: another one computes everything again%s", wording.Except(s.drivers))
 	f.Assume(len(s.strangers) == 0, "the pod of each executor with map output is known%s", wording.Except(s.strangers))
 	f.Assume(!s.speculative, "no map task ran speculatively")
 	f.Assume(m.SawAll("Pod"), "no change of a pod was missed")
@@ -70,20 +69,20 @@ func checkShuffle(m *model.Model, allowed string) Result {
 	if i := slices.IndexFunc(s.reruns, rerun.ownLoss); i >= 0 {
 		r := s.reruns[i]
 		f.Cite(r.task.Started, "executor %s computes %s again", r.task.Executor, r.output)
-		return f.Inconclusive("%s was computed again after executor %s, which had it, was lost, though no fault had struck that executor: "+
-			"what it lost cannot be laid to a fault", r.output, r.before.Executor)
+		return f.Inconclusive("%s was computed again after executor %s, which had it, was lost, though no fault had hit that executor: "+
+			"what it lost cannot be attributed to a fault", r.output, r.before.Executor)
 	}
 	for _, h := range s.hits {
 		reader := h.reader(m)
-		if !f.Assume(reader != nil, "a task that started after %s had landed, where it did not strike, read the shuffle to a good end",
+		if !f.Assume(reader != nil, "a task that started after %s had landed, where it did not hit, read the shuffle to a good end",
 			h.fault.Name) {
-			return f.Inconclusive("no task that started after %s had landed, where it did not strike, read the shuffle to a good end, so nobody "+
+			return f.Inconclusive("no task that started after %s had landed, where it did not hit, read the shuffle to a good end, so nobody "+
 				"needed the map output", h.fault.Name)
 		}
 		if left := h.notAgain(); allowed == RecomputedLost && len(left) > 0 {
-			return f.Inconclusive("%d of the %d map outputs that %s struck were not computed again: they were not lost, or were empty and not "+
-				"needed (whether anything is missing is for the result to show)",
-				len(left), len(h.struck), h.fault.Name)
+			return f.Inconclusive("%d of the %s that %s hit %s not computed again: not lost, or empty and not needed (whether anything is "+
+				"missing is "+
+				"for the result to show)", len(left), wording.Count(len(h.struck), "map output"), h.fault.Name, wording.Verb(len(left), "was", "were"))
 		}
 		h.cite(f, reader)
 	}
@@ -93,29 +92,32 @@ func checkShuffle(m *model.Model, allowed string) Result {
 // judgeRerun judges a map output that was computed again; nil if it may have been.
 func (f *Finding) judgeRerun(r rerun, allowed string) *Result {
 	if r.after == nil {
-		result := f.Inconclusive("%s was computed again before any fault struck map output: what came later cannot be laid to a fault", r.output)
+		result := f.Inconclusive("%s was computed again before any fault hit map output: what came later cannot be attributed to a fault",
+			r.output)
 		return &result
 	}
 	if allowed == RecomputedLost && r.explained {
 		return nil
 	}
 	f.Cite(r.before.Ended, "executor %s has computed %s", r.before.Executor, r.output)
-	f.Cite(r.after.fault.Began, "%s strikes %s", r.after.fault.Name, r.after.what())
+	f.Cite(r.after.fault.Began, "%s hits %s", r.after.fault.Name, r.after.what())
 	f.Cite(r.task.Started, "executor %s computes %s again", r.task.Executor, r.output)
 	if allowed == RecomputedNone {
 		result := f.Violated("%s was computed again after %s, as were %d more", r.output, r.after.fault.Name, len(r.story.again())-1)
 		return &result
 	}
-	result := f.Violated("%s was computed again after %s, which had not struck it on executor %s", r.output, r.after.fault.Name,
+	result := f.Violated("%s was computed again after %s, which had not hit it on executor %s", r.output, r.after.fault.Name,
 		r.before.Executor)
 	return &result
 }
 
 func (f *Finding) shuffleHeld(s *shuffleStory, allowed string) Result {
 	if allowed == RecomputedNone {
-		return f.Held("none of %d map outputs was computed again, though %d were struck; there were %s", s.outputs(), s.struck(),
+		return f.Held("none of %s was computed again, though %d %s hit; there %s %s", wording.Count(s.outputs(), "map output"), s.struck(),
+			wording.Verb(s.struck(), "was", "were"), wording.Verb(s.fetchFailures(), "was", "were"),
 			wording.Count(s.fetchFailures(), "failed fetch attempt"))
 	}
-	return f.Held("exactly the %d of %d map outputs that were struck were computed again, after %s", s.struck(), s.outputs(),
-		wording.Count(s.fetchFailures(), "failed fetch attempt"))
+	return f.Held("exactly the %d of %s that %[3]s hit %[3]s computed again, after %[4]s", s.struck(),
+		wording.Count(s.outputs(), "map output"),
+		wording.Verb(s.struck(), "was", "were"), wording.Count(s.fetchFailures(), "failed fetch attempt"))
 }

@@ -88,7 +88,7 @@ func (r *shuffleRun) tell(b *historytest.Builder) {
 	}
 }
 
-// shuffleCase turns the usual story into one in which the driver lives through it all; the fault strikes what the targets say, at 20 s.
+// shuffleCase turns the usual story into one in which the driver lives through it all; the fault hits what the targets say, at 20 s.
 func shuffleCase(run *shuffleRun, targets ...history.Object) func(*historytest.Story) {
 	return func(s *historytest.Story) {
 		d := &s.Drivers[0]
@@ -167,18 +167,18 @@ func TestShuffleSurvivesNone(t *testing.T) {
 	t.Parallel()
 	e1, none := podTarget("e1"), args{"recomputed": "none"}
 	runInvariant(t, "shuffleSurvives", none, []invariantCase{
-		{name: "served without its executor", want: Pass, measure: "0 of 4 again", says: "though 2 were struck; there were 0 failed",
-			shows: []string{"all map output of shuffle 0 is there", "strikes 2 of 4", "started after it, has read"},
+		{name: "served without its executor", want: Pass, measure: "0 of 4 again", says: "though 2 were hit; there were 0 failed",
+			shows: []string{"all map output of shuffle 0 is there", "hits 2 of 4", "started after it, has read"},
 			twist: shuffleCase(usualRun(), e1)},
 		{name: "every record twice", want: Pass, measure: "0 of 4 again",
 			twist: shuffleCase(usualRun().with(func(r *shuffleRun) { r.twice = true }), e1)},
-		{name: "failed fetches that succeed when tried again", want: Pass, says: "there were 1 failed",
+		{name: "failed fetches that succeed when tried again", want: Pass, says: "there was 1 failed",
 			twist: shuffleCase(usualRun().with(func(r *shuffleRun) {
 				r.add(taskRun{stage: 1, executor: "2", from: 21 * second, to: 23 * second, reason: "FetchFailed"})
 			}), e1)},
 		{name: "computed again", want: Violation, measure: "2 of 4 again",
 			says:  "map output 0 of shuffle 0 was computed again after lose-driver-node, as were 1 more",
-			shows: []string{"executor 1 has computed map output 0", "strikes 2 of 4", "executor 2 computes map output 0 of shuffle 0 again"},
+			shows: []string{"executor 1 has computed map output 0", "hits 2 of 4", "executor 2 computes map output 0 of shuffle 0 again"},
 			twist: shuffleCase(usualRun().with(func(r *shuffleRun) { r.again(0, "2", 25*second); r.again(2, "2", 26*second) }), e1)},
 		{name: "computed again, though nobody could end it", want: Violation, twist: shuffleCase(usualRun().with(func(r *shuffleRun) {
 			r.add(taskRun{partition: 0, executor: "2", from: 25 * second})
@@ -190,7 +190,7 @@ func TestShuffleSurvivesNone(t *testing.T) {
 			twist: and(shuffleCase(usualRun(), podTarget("e2")), func(s *historytest.Story) {
 				s.FaultKind = "cpuStress"
 			})},
-		{name: "the service of the executor's node", want: Pass, says: "2 were struck",
+		{name: "the service of the executor's node", want: Pass, says: "2 were hit",
 			twist: and(shuffleCase(usualRun(), podTarget("s2")), also(killed("s2", "n2", "shuffleService")))},
 		{name: "a reader beside the service reads from the disk", want: Inconclusive, says: "nobody needed",
 			twist: and(shuffleCase(usualRun().with(func(r *shuffleRun) { r.tasks[5].executor = "1" }), podTarget("s2")),
@@ -202,7 +202,7 @@ func TestShuffleSurvivesNone(t *testing.T) {
 		{name: "a map task that failed and was tried again before", want: Pass, twist: shuffleCase(usualRun().with(func(r *shuffleRun) {
 			r.add(taskRun{partition: 0, executor: "1", from: 7 * second, to: 8 * second, reason: "ExceptionFailure"})
 		}), e1)},
-		{name: "computed again before the fault", want: Inconclusive, says: "before any fault struck",
+		{name: "computed again before the fault", want: Inconclusive, says: "before any fault hit",
 			twist: shuffleCase(usualRun().with(func(r *shuffleRun) { r.again(0, "2", 15*second) }), e1)},
 		{name: "map stage not complete", want: Inconclusive, says: "nothing had to survive",
 			twist: shuffleCase(usualRun().with(func(r *shuffleRun) { r.mapDone = 0 }), e1)},
@@ -232,7 +232,7 @@ func TestShuffleSurvivesNone(t *testing.T) {
 					r.tasks[i].executor = "2"
 				}
 			}), e1)},
-		{name: "the driver was a target, too, and lives on", want: Pass, twist: shuffleCase(usualRun(), e1, podTarget("d1"))},
+		{name: "the driver was a target, too, and keeps running", want: Pass, twist: shuffleCase(usualRun(), e1, podTarget("d1"))},
 		{name: "another fault cost the driver", want: Inconclusive, says: "one driver ran to the end",
 			twist: and(shuffleCase(usualRun(), e1), anotherDriver, also(func(b *historytest.Builder) {
 				began := historytest.Epoch().Add(40 * second)
@@ -266,7 +266,7 @@ func TestShuffleSurvivesLost(t *testing.T) {
 			both(r)
 		}), n2)},
 		{name: "one that was not lost, too", want: Violation, measure: "3 of 4 again",
-			says:  "map output 1 of shuffle 0 was computed again after lose-driver-node, which had not struck it on executor 2",
+			says:  "map output 1 of shuffle 0 was computed again after lose-driver-node, which had not hit it on executor 2",
 			shows: []string{"executor 2 has computed map output 1", "executor 2 computes map output 1 of shuffle 0 again"},
 			twist: shuffleCase(usualRun().with(func(r *shuffleRun) { both(r); r.again(1, "2", 25*second) }), n2)},
 		{name: "one whose executor failed by itself, too", want: Inconclusive,
@@ -285,19 +285,19 @@ func TestShuffleSurvivesLost(t *testing.T) {
 		{name: "one of them twice", want: Violation, says: "map output 0",
 			twist: shuffleCase(usualRun().with(func(r *shuffleRun) { both(r); r.again(0, "2", 29*second) }), n2)},
 		{name: "by a new service, then without a fault", want: Violation,
-			says: "map output 0 of shuffle 0 was computed again after lose-driver-node, which had not struck it on executor 1",
+			says: "map output 0 of shuffle 0 was computed again after lose-driver-node, which had not hit it on executor 1",
 			twist: and(shuffleCase(usualRun().with(func(r *shuffleRun) {
 				r.again(0, "1", 25*second)
 				r.again(2, "2", 26*second)
 				r.again(0, "2", 29*second)
 			}), podTarget("s2")), also(killed("s2", "n2", "shuffleService")))},
-		{name: "one of them not", want: Inconclusive, says: "1 of the 2 map outputs that lose-driver-node struck were not computed again",
+		{name: "one of them not", want: Inconclusive, says: "1 of the 2 map outputs that lose-driver-node hit was not computed again",
 			twist: shuffleCase(usualRun().with(func(r *shuffleRun) { r.again(0, "2", 25*second) }), n2)},
 		{name: "one of them never to an end", want: Inconclusive, says: "1 of the 2", twist: shuffleCase(usualRun().with(func(r *shuffleRun) {
 			r.again(0, "2", 25*second)
 			r.add(taskRun{attempt: 1, partition: 2, executor: "2", from: 26 * second})
 		}), n2)},
-		{name: "before the fault", want: Inconclusive, says: "before any fault struck",
+		{name: "before the fault", want: Inconclusive, says: "before any fault hit",
 			twist: shuffleCase(usualRun().with(func(r *shuffleRun) { r.again(0, "2", 15*second); both(r) }), n2)},
 		{name: "nobody reads after it", want: Inconclusive, says: "nobody needed", twist: shuffleCase(usualRun().with(func(r *shuffleRun) {
 			r.tasks = r.tasks[:5]

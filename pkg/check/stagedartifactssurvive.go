@@ -8,21 +8,19 @@ import (
 	"github.com/sparkchaos/sparkchaos/internal/wording"
 	"github.com/sparkchaos/sparkchaos/pkg/history"
 	"github.com/sparkchaos/sparkchaos/pkg/model"
+	"github.com/sparkchaos/sparkchaos/pkg/scenario"
 )
 
 func stagedArtifactsSurvive() Definition {
 	return Definition{
 		Name: "stagedArtifactsSurvive",
-		Doc: "What was uploaded to the staging server before a fault took away a pod of it is fetched after it, with the same secret and the " +
-			"same hash, by the harness and by each driver and executor " +
-			"that asks; that the server's pod is Ready again is no evidence.",
+		Doc: "What was uploaded to the staging server before a fault took away one of its pods can be fetched afterwards, with the same " +
+			"secret and the same hash, by the harness and by each driver and executor that asks for it. It is not enough that the server's pod " +
+			"is Ready again.",
 		Args: func() any { return &NoArgs{} },
 		New:  func(any) Checker { return CheckerFunc(checkArtifacts) },
 	}
 }
-
-// stagingRole is the label's value on the staging server's pods.
-const stagingRole = "stagingServer"
 
 func checkArtifacts(m *model.Model) Result {
 	f := NewFinding(m)
@@ -106,7 +104,8 @@ func stagingBlow(m *model.Model) (*model.Fault, *model.Pod) {
 		for _, uid := range slices.Sorted(maps.Keys(m.Pods)) {
 			pod := m.Pods[uid]
 			ran := !pod.Running.Never() && !pod.Running.At.After(fault.Began.At) && pod.Wanted(fault.Began.At)
-			if pod.Component == stagingRole && pod.Namespace == m.Workload.Namespace && ran && !m.Cost(fault, pod, nil, model.Moment{}).Never() {
+			if pod.Component == scenario.OfStagingServer && pod.Namespace == m.Workload.Namespace && ran &&
+				!m.Cost(fault, pod, nil, model.Moment{}).Never() {
 				return fault, pod
 			}
 		}

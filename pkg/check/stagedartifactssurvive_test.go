@@ -160,7 +160,7 @@ func TestStagedArtifactsSurvive(t *testing.T) {
 			want: Violation, says: "no staging server answered",
 		},
 		{
-			name: "a driver on the struck node gives up",
+			name: "a driver on the hit node gives up",
 			twist: uploaded(func(b staged) {
 				b.pod(11*s, "driver", "d1", "n1", history.ArtifactsUnreachable)
 				b.pod(25*s, "driver", "d2", "n2", history.ArtifactsFetched)
@@ -179,7 +179,7 @@ func TestStagedArtifactsSurvive(t *testing.T) {
 		{
 			name: "nothing was uploaded", twist: told(func(staged) {}), want: Inconclusive, says: "no artifacts were uploaded"},
 		{
-			name: "the fault struck no server",
+			name: "the fault hit no server",
 			twist: told(func(b staged) {
 				b.server("s1", "n3", 400*time.Millisecond)
 				b.upload(600 * time.Millisecond)

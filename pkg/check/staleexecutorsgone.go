@@ -13,10 +13,9 @@ import (
 func staleExecutorsGone() Definition {
 	return Definition{
 		Name: "staleExecutorsGone",
-		Doc: "The executors of an incarnation that was replaced end within the bound after their driver's last sign of life, by their pods " +
-			"and by their own heartbeats, " +
-			"and the new incarnation uses none of them; on a node that a fault held only the heartbeats count. What the harness's own clean-up " +
-			"removes is not gone by itself.",
+		Doc: "The executors of a replaced incarnation end within the bound after their driver's last sign of life, by their pods and by " +
+			"their own heartbeats, and the new incarnation uses none of them. On a node that a fault cut off or stopped only the heartbeats " +
+			"count. Executors that the harness removes in its own clean-up do not count as ended.",
 		Args:     func() any { return &WithinArgs{} },
 		Problems: withinProblems,
 		Bound:    boundSince(scenario.SinceDriverEnd),
@@ -27,7 +26,7 @@ func staleExecutorsGone() Definition {
 	}
 }
 
-// stale is an executor whose driver is no more.
+// stale is an executor whose driver is gone.
 type stale struct {
 	name   string
 	node   string
@@ -84,9 +83,11 @@ func checkStale(m *model.Model, within time.Duration) Result {
 	f.Cite(worst.died, "%s gives its last sign of life", worst.driver)
 	f.Cite(worst.gone, "executor %s is gone, the last one", worst.name)
 	if took.Most == 0 {
-		return f.Held("none of the %d executors of replaced incarnations outlived its driver", len(executors))
+		return f.Held("%s of replaced incarnations ended no later than %s", wording.All(len(executors), "executor"),
+			wording.Verb(len(executors), "its driver", "their drivers"))
 	}
-	return f.Held("all %d executors of replaced incarnations were gone %s after their driver's end", len(executors), took)
+	return f.Held("%s of replaced incarnations %s gone %s after %s driver's end", wording.All(len(executors), "executor"),
+		wording.Verb(len(executors), "was", "were"), took, wording.Verb(len(executors), "its", "their"))
 }
 
 // took returns how long an executor outlived its driver, as far as it was watched.
@@ -198,7 +199,7 @@ func executorEnds(m *model.Model, incarnation *model.Incarnation, died model.Mom
 }
 
 // endedBetween returns when an executor ended whose pod was seen to have ended at a moment, for certain not before its last sign of life.
-// The kubelet tells of an end promptly; what was seen long after that sign may have been seen late.
+// The kubelet reports an end promptly; what was seen long after that sign may have been seen late.
 func endedBetween(last, seen model.Moment) model.Moment {
 	if !last.At.Before(seen.At) {
 		return last

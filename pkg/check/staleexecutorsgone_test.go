@@ -31,7 +31,8 @@ func TestStaleExecutorsGone(t *testing.T) {
 		}},
 		{name: "the dead node's disk was not read", want: Inconclusive, twist: unreadDisk},
 		{name: "counted from the driver's last sign of life", want: Pass, measure: "5s", twist: zombie(25 * second)},
-		{name: "ended before their driver", want: Pass, measure: "0s", says: "none of the 2 executors", twist: zombie(35 * second)},
+		{name: "ended before their driver", want: Pass, measure: "0s", says: "all 2 executors of replaced incarnations ended no later than " +
+			"their drivers", twist: zombie(35 * second)},
 		{name: "counted from the fault, if the driver never reported", want: Pass, measure: "20s",
 			twist: func(s *historytest.Story) { s.Drivers[0].Started = 0 }},
 		{name: "a clock was put wrong by a fault", want: Inconclusive, twist: adding(skewClock)},
@@ -76,7 +77,8 @@ func TestStaleExecutorsThatNobodyHeard(t *testing.T) {
 	}
 	finished := map[string]any{"terminated": map[string]any{"finishedAt": historytest.Stamp(25 * second)}}
 	runInvariant(t, "staleExecutorsGone", args{"within": "30s"}, []invariantCase{
-		{name: "its object is gone", twist: unheard(map[string]any{"phase": "Pending"}), want: Inconclusive, says: "nothing is known of driver-d1-exec-3"},
+		{name: "its object is gone", twist: unheard(map[string]any{"phase": "Pending"}), want: Inconclusive,
+			says: "nothing is known of driver-d1-exec-3"},
 		{name: "its container ended", twist: unheard(ended(finished)), want: Pass, says: "all 3 executors"},
 		{name: "its container ended too late", args: args{"within": "10s"}, twist: unheard(ended(finished)), want: Violation},
 		{name: "its kubelet lost sight of its container", want: Inconclusive, says: "nothing is known of driver-d1-exec-3",

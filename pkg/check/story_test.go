@@ -15,7 +15,7 @@ import (
 // args are an invariant's arguments as in YAML.
 type args = map[string]any
 
-// invariantCase tells a story with a twist and what one invariant has to say of it.
+// invariantCase tells a story with a twist and what one invariant has to say about it.
 type invariantCase struct {
 	name    string
 	twist   func(*historytest.Story)
@@ -73,7 +73,7 @@ func checkEvidence(t *testing.T, r Result, events []history.Event, shows []strin
 	told := ""
 	for _, line := range r.Narrative {
 		if !slices.Contains(r.Evidence, line.Seq) {
-			t.Errorf("the narrative tells of event %d, which is no evidence", line.Seq)
+			t.Errorf("the narrative mentions event %d, which is no evidence", line.Seq)
 		}
 		told += line.Text + "\n"
 	}
@@ -134,7 +134,7 @@ func withoutReplacement(s *historytest.Story) {
 	s.Drivers, s.Completed = s.Drivers[:1], 0
 }
 
-// withoutFault tells a story in which nothing was struck.
+// withoutFault tells a story in which nothing was hit.
 func withoutFault(s *historytest.Story) { s.Began = 0 }
 
 // podGap loses sight of the pods for a while.

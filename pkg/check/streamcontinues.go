@@ -14,10 +14,9 @@ import (
 func streamContinues() Definition {
 	return Definition{
 		Name: "streamContinues",
-		Doc: "After a fault struck the driver the stream goes on where it was. Structured Streaming: same query id, new run id, each batch " +
-			"begins at the offset at which the one before ended, " +
-			"no completed batch is run again, and the batch under way is run again with the same offsets. DStreams: a batch that is run again " +
-			"holds the same offsets, and no count ever falls.",
+		Doc: "After a fault hit the driver, the stream continues where it stopped. Structured Streaming: the query ID is the same, the run " +
+			"ID is new, each batch begins at the offset at which the last one ended, no completed batch is run again, and the batch in " +
+			"progress is run again with the same offsets. DStreams: a batch that is run again has the same offsets, and no count decreases.",
 		Args: func() any { return &NoArgs{} },
 		New:  func(any) Checker { return CheckerFunc(checkContinues) },
 	}
@@ -27,8 +26,8 @@ func checkContinues(m *model.Model) Result {
 	f := NewFinding(m)
 	incarnations := m.Incarnations()
 	blows := m.DriverLosses(incarnations)
-	if !f.Assume(len(blows) > 0, "a fault that landed struck the live driver") {
-		return f.Inconclusive("no fault that landed struck the live driver, so there was nothing to continue")
+	if !f.Assume(len(blows) > 0, "a fault that landed hit the live driver") {
+		return f.Inconclusive("no fault that landed hit the live driver, so there was nothing to continue")
 	}
 	f.AssumeWitnessed(incarnations)
 	switch {
@@ -69,7 +68,7 @@ func lives(m *model.Model, incarnations model.Incarnations) map[string][]life {
 	return all
 }
 
-// assumeContinued states that each query that a lost driver ran was run by a later one, too, which went on with it.
+// assumeContinued states that each query that a lost driver ran was run by a later one, too, which continued with it.
 func (f *Finding) assumeContinued(incarnations model.Incarnations, b model.DriverLoss) {
 	runs := f.model.Streams.Runs
 	later := map[string]bool{}
@@ -120,14 +119,14 @@ func (f *Finding) queriesContinue(incarnations model.Incarnations, blows []model
 			}
 		}
 		if !f.Assume(later > 0, "after fault %s a later incarnation than %s completed a batch", b.Fault.Name, b.Driver.Name) {
-			return f.Inconclusive("after fault %s no later incarnation than %s completed a batch, so nothing shows where it went on", b.Fault.Name,
+			return f.Inconclusive("after fault %s no later incarnation than %s completed a batch, so nothing shows where it continued", b.Fault.Name,
 				b.Driver)
 		}
 		f.assumeContinued(incarnations, b)
 	}
 	f.Assume(resumed > 0, "a query that one driver ran was run by the next one, too")
 	f.Measured = wording.Count(resumed, "resumption")
-	return f.Held("each query went on at the offset at which it was, %s in all", wording.Count(resumed, "time"))
+	return f.Held("each query continued at its last offset, %s in all", wording.Count(resumed, "time"))
 }
 
 // newQuery returns a violation if a run is not a new run of the same query.
@@ -138,7 +137,7 @@ func (f *Finding) newQuery(before, after life) *Result {
 	v := NewFinding(f.model)
 	v.Cite(before.Started, "%s starts query %s, run %s", before.of, before.Query, before.Run)
 	v.Cite(after.Started, "%s starts query %s, run %s", after.of, after.Query, after.Run)
-	r := v.Proven("%s runs a new query, %s, instead of going on with %s: it began from the start", after.of, after.Query, before.Query)
+	r := v.Proven("%s runs a new query, %s, instead of continuing with %s: it began from the start", after.of, after.Query, before.Query)
 	if before.Query == after.Query {
 		r = v.Proven("%s has the same run id as %s, %s: a run that was recovered gets a new one", after.of, before.of, before.Run)
 	}
@@ -294,7 +293,7 @@ func plainOffset(text string) (int64, bool) {
 	return *read.Offset, true
 }
 
-// citeResumptions cites where each run went on, and returns how many did.
+// citeResumptions cites where each run continued, and returns how many did.
 func (f *Finding) citeResumptions(lives []life) int {
 	resumed := 0
 	var before *told

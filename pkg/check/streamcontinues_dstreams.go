@@ -62,7 +62,7 @@ func (f *Finding) stateContinues(incarnations model.Incarnations, blows []model.
 		wording.Count(len(running(incarnations)), "incarnation"))
 }
 
-// wentOn cites where the state went on after a blow; if nothing shows it, the result is inconclusive.
+// wentOn cites where the state continued after a fault; if nothing shows it, the result is inconclusive.
 func (f *Finding) wentOn(tallies []tally, b model.DriverLoss) *Result {
 	var last, next *tally
 	for i := range tallies {
@@ -74,7 +74,7 @@ func (f *Finding) wentOn(tallies []tally, b model.DriverLoss) *Result {
 		}
 	}
 	if !f.Assume(last != nil && next != nil, "counts of %s and of a later incarnation are in the ledger", b.Driver.Name) {
-		r := f.Inconclusive("the ledger holds no counts of both %s and a later incarnation, so nothing shows that the state went on after "+
+		r := f.Inconclusive("the ledger holds no counts of both %s and a later incarnation, so nothing shows that the state continued after "+
 			"fault %s", b.Driver, b.Fault.Name)
 		return &r
 	}

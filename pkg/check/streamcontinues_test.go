@@ -48,7 +48,7 @@ func TestQueriesContinue(t *testing.T) {
 			twist: structuredStream().but(func(s *stream) {
 				s.batches = append(s.batches[:3], s.batches[6:]...)
 			})},
-		{name: "a second query that nobody went on with", want: Inconclusive,
+		{name: "a second query that nobody continued with", want: Inconclusive,
 			says: "query other, which incarnation 1 (pod driver-d1) ran, was gone on with", twist: secondQuery("d1")},
 		{name: "a second query, though the first batch of it was under way", want: Inconclusive, says: "query other, which incarnation 1",
 			twist: structuredStream().but(func(s *stream) {
@@ -56,7 +56,7 @@ func TestQueriesContinue(t *testing.T) {
 				s.batches = append(s.batches, storyBatch{driver: "d1", run: "r8", id: 0, to: 10, started: 8 * second})
 				s.names = map[string]string{"r8": "other"}
 			})},
-		{name: "a second query that the next driver went on with", want: Pass, twist: secondQuery("d1", "d2")},
+		{name: "a second query that the next driver continued with", want: Pass, twist: secondQuery("d1", "d2")},
 		{name: "a second query of the first driver that the last one dropped", want: Inconclusive,
 			says: "query other, which incarnation 2 (pod driver-d2) ran, was gone on with", twist: and(secondQuery("d1", "d2"), thirdDriver)},
 		{name: "a second query with other offsets in its batch of the same number", want: Pass, twist: secondQueryAt(4)},
@@ -135,7 +135,7 @@ func secondQueryAt(number int64) func(*historytest.Story) {
 	})
 }
 
-// thirdDriver goes on with the first query alone, after a second fault has taken the node of the second driver at 35 s.
+// thirdDriver continues with the first query alone, after a second fault has taken the node of the second driver at 35 s.
 func thirdDriver(s *historytest.Story) {
 	d := &s.Drivers[1]
 	d.Silent, d.Terminating, d.Finished, d.Deleted = 35*second, 36*second, 0, 40*second

@@ -27,7 +27,7 @@ type storyRun struct {
 	started            time.Duration
 }
 
-// stream is what the drivers of a story tell of their stream.
+// stream is what the drivers of a story say about their stream.
 type stream struct {
 	runs    []storyRun
 	batches []storyBatch
@@ -36,7 +36,7 @@ type stream struct {
 	extra   func(*historytest.Builder)
 }
 
-// told makes the story's drivers tell of the stream.
+// told makes the story's drivers report the stream.
 func (s stream) told() func(*historytest.Story) {
 	return func(story *historytest.Story) {
 		story.Extra = func(b *historytest.Builder) {
@@ -114,8 +114,8 @@ func (s stream) tell(b *historytest.Builder, batch storyBatch) {
 	}
 }
 
-// structuredStream is a stream that goes on as it should: driver d1 completes the batches 0 to 3 of 50 words each and
-// dies between the commit of batch 4 to the ledger and its end; driver d2 runs batch 4 again and goes on to batch 6.
+// structuredStream is a stream that continues as it should: driver d1 completes the batches 0 to 3 of 50 words each and
+// dies between the commit of batch 4 to the ledger and its end; driver d2 runs batch 4 again and continues to batch 6.
 func structuredStream() stream {
 	s := stream{runs: []storyRun{{"d1", "q", "r1", 4 * second}, {"d2", "q", "r2", 28 * second}}}
 	for id := range int64(5) {

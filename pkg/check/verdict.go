@@ -81,7 +81,7 @@ type Control struct {
 	Wrong      string   `json:"wrong,omitempty"` // why it did not end as expected
 }
 
-// Landed says of a fault whether it was proven to have struck and to have been undone.
+// Landed reports whether a fault was proven to have landed and to have been undone.
 type Landed struct {
 	Fault     string `json:"fault"`
 	Kind      string `json:"kind"`

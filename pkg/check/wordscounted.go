@@ -29,9 +29,9 @@ func wordsCounted() Definition {
 	return Definition{
 		Name: "wordsCounted",
 		Doc: "By the offsets of the source, the ledger shows each word counted exactly once, or at least once. A batch that a new driver " +
-			"commits again after the death of the one that committed it, with the same offsets and counts, " +
-			"counts once: a sink has to be idempotent by batch id, since Spark promises no more of foreachBatch. Committed by two drivers that " +
-			"were alive, or with other offsets, it counts twice.",
+			"commits again after the death of the driver that committed it, with the same offsets and counts, counts once: sinks must be " +
+			"idempotent by batch ID, since Spark does not guarantee more for foreachBatch. A batch that two live drivers commit, or that is " +
+			"committed with other offsets, counts twice.",
 		Args: func() any { return &DeliveryArgs{} },
 		Problems: func(args any) []string {
 			if d := args.(*DeliveryArgs).Delivery; d != ExactlyOnce && d != AtLeastOnce {
@@ -275,9 +275,9 @@ func checkAtLeastOnce(m *model.Model) Result {
 	}
 	last := tallies[len(tallies)-1]
 	for _, b := range m.DriverLosses(incarnations) {
-		if !f.Assume(last.writer.Number > b.Driver.Number, "the last counts are of a later incarnation than %s, which fault %s struck",
+		if !f.Assume(last.writer.Number > b.Driver.Number, "the last counts are of a later incarnation than %s, which fault %s hit",
 			b.Driver.Name, b.Fault.Name) {
-			return f.Inconclusive("the last counts are of %s, which fault %s struck: nothing shows what was lost", b.Driver, b.Fault.Name)
+			return f.Inconclusive("the last counts are of %s, which fault %s hit: nothing shows what was lost", b.Driver, b.Fault.Name)
 		}
 	}
 	read, err := offsetsRead(m, incarnations, last.batch)

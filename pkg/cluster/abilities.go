@@ -19,7 +19,7 @@ type Shared interface {
 	// Acquire locks the cluster for a run and makes what the harness needs inside of it. It fails if another harness
 	// holds it.
 	Acquire(ctx context.Context, run string) error
-	// Release removes what Acquire made and lets go; without Acquire it does nothing.
+	// Release removes what Acquire created and releases the cluster; without Acquire it does nothing.
 	Release(ctx context.Context) error
 	// Holding returns a context that ends, with the reason as its cause, when the cluster that was acquired is lost to another
 	// harness: nothing must be done to it any more. Without Acquire it does not end.
@@ -58,7 +58,7 @@ type LogKeeper interface {
 
 // VolumeStock is a cluster without a provisioner of volumes: it has a stock of them.
 type VolumeStock interface {
-	// RenewVolumes makes the stock, and makes each volume anew, empty, whose claim is gone.
+	// RenewVolumes makes the stock, and recreates, empty, each volume whose claim is gone.
 	RenewVolumes(ctx context.Context) error
 }
 
@@ -94,7 +94,7 @@ type Confirming interface {
 	Confirm(ctx context.Context) error
 }
 
-// Located is a Provider whose clusters' names do not tell which cluster is meant.
+// Located is a Provider for which a name does not identify a cluster.
 type Located interface {
 	// Elsewhere returns why a run is not on the cluster that is reached, and how to clean up after it; empty if it is there.
 	Elsewhere(run LeftRun) string
@@ -114,13 +114,13 @@ type Clouded interface {
 	CloudSecret() (*Secret, error)
 }
 
-// Lister is a Provider that can tell of a cluster by its files.
+// Lister is a Provider that can describe a cluster from its files.
 type Lister interface {
-	// Summary changes nothing; what cannot be found out about a cluster is part of its state.
+	// Summary changes nothing; if something cannot be found out about a cluster, its state says so.
 	Summary(ctx context.Context, name string) Summary
 }
 
-// Own is a cluster that was made on this machine.
+// Own is a cluster that was created on this machine.
 type Own interface {
 	Cluster
 	ImageStore
@@ -130,7 +130,7 @@ type Own interface {
 	Timing() Timing
 	// Kubeconfig returns that of the cluster's admin.
 	Kubeconfig() ([]byte, error)
-	// Show looks at the cluster from outside and asks its API server. It changes nothing.
+	// Show inspects the cluster from outside and through its API server. It changes nothing.
 	Show(ctx context.Context) (Status, error)
 	// LogFiles returns the logs of the nodes and of the control plane.
 	LogFiles() ([]Log, error)

@@ -5,7 +5,7 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 )
 
-// AdminConfig gives the access of a kubeconfig to a cluster of our own: its API server may be asked as often as the harness likes.
+// AdminConfig returns the configuration for the API server of a cluster of our own, with a high client-side rate limit.
 func AdminConfig(kubeconfig []byte) (*rest.Config, error) {
 	config, err := clientcmd.RESTConfigFromKubeConfig(kubeconfig)
 	if err != nil {

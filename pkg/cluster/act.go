@@ -6,13 +6,13 @@ import (
 	"time"
 )
 
-// Doing is how an implementation does one action to a worker W, and how long it may take until the effect is seen.
+// Doing is an implementation of one action on a worker W, with a limit for how long its effect may take to show.
 type Doing[W any] struct {
 	Do    func(context.Context, W, *Evidence) error
 	Limit time.Duration
 }
 
-// Doings are what an implementation can do to its workers.
+// Doings are the actions that an implementation can do to its workers.
 type Doings[W any] map[Action]Doing[W]
 
 // Turn waits until nobody else acts on the cluster, and returns a function that lets others act.
@@ -21,7 +21,7 @@ type Turn func(context.Context) (end func(), err error)
 // Find finds the worker of a name, and the state that it is in.
 type Find[W any] func(ctx context.Context, name string) (W, Node, error)
 
-// Do does an action to a node, as Cluster.Do promises.
+// Do implements Cluster.Do.
 func (d Doings[W]) Do(ctx context.Context, action Action, node string, turn Turn, find Find[W]) (Evidence, error) {
 	doing, ok := d[action]
 	if !ok {
@@ -30,7 +30,7 @@ func (d Doings[W]) Do(ctx context.Context, action Action, node string, turn Turn
 	return doing.On(ctx, action, node, turn, find)
 }
 
-// On does the action to a node: one at a time, refused where it makes no sense, and with a bound.
+// On does the action to a node: one at a time, with a time limit, and refused if it makes no sense in the node's state.
 func (d Doing[W]) On(ctx context.Context, action Action, node string, turn Turn, find Find[W]) (Evidence, error) {
 	if err := CheckNode(node); err != nil {
 		return Evidence{}, err

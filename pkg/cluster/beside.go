@@ -1,6 +1,6 @@
 package cluster
 
-// Program is something that can run beside a control plane, where no loss of a node reaches it.
+// Program is a program that can run beside a control plane, where the loss of a node does not affect it.
 type Program struct {
 	Name string // of the service
 	Path string // of the executable on this machine

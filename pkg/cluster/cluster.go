@@ -1,4 +1,4 @@
-// Package cluster is what a fault and the runner need of a Kubernetes cluster: its API, its nodes as
+// Package cluster defines what faults and the runner need of a Kubernetes cluster: its API, its nodes as
 // machines that can be disturbed, and the few doors through which the harness and the pods reach each other.
 // How a node is made is known only to the implementations below this directory.
 package cluster
@@ -17,25 +17,25 @@ type Action string
 
 // The actions. Each pair undoes itself; Shutdown is undone by PowerOn.
 const (
-	// PowerOff is the loss of power: the cable is cut first, then everything of the node ends at once,
+	// PowerOff is a loss of power: the network is cut first, then all processes of the node end at once,
 	// so its peers see silence and never a FIN or RST. The disk stays.
 	PowerOff Action = "power-off"
 	// PowerOn boots the node's disk again, with a new boot ID and an empty /run.
 	PowerOn Action = "power-on"
-	// Shutdown is the orderly end: kubelet ends the pods within their grace periods, then the node goes off.
+	// Shutdown is a graceful shutdown: kubelet ends the pods within their grace periods, then the node powers off.
 	Shutdown Action = "shutdown"
-	// Freeze stops every process of the node, those of its pods included; Thaw lets them go on.
+	// Freeze stops every process of the node, those of its pods included; Thaw lets them continue.
 	Freeze Action = "freeze"
 	Thaw   Action = "thaw"
-	// Isolate cuts the node's link while its processes live on; Rejoin restores it with the same address.
+	// Isolate cuts the node off the network while its processes keep running; Rejoin restores it with the same address.
 	Isolate Action = "isolate"
 	Rejoin  Action = "rejoin"
-	// KubeletStop ends kubelet alone, its containers live on; KubeletStart starts it again.
+	// KubeletStop ends kubelet alone, its containers keep running; KubeletStart starts it again.
 	KubeletStop  Action = "kubelet-stop"
 	KubeletStart Action = "kubelet-start"
 )
 
-// Actions returns all actions, in the order in which they are explained to a user.
+// Actions returns all actions, in the order in which they are shown to users.
 func Actions() []Action {
 	return []Action{PowerOff, PowerOn, Shutdown, Freeze, Thaw, Isolate, Rejoin, KubeletStop, KubeletStart}
 }
@@ -66,7 +66,7 @@ func (a Action) Undoes() (Action, bool) {
 	return "", false
 }
 
-// Evidence says that an action took effect, as seen from outside the node. Faults put it into the history.
+// Evidence proves that an action took effect, as seen from outside the node. Faults record it in the history.
 type Evidence struct {
 	Action       Action        `json:"action"`
 	Node         string        `json:"node"`
@@ -101,7 +101,7 @@ const (
 	Off Power = "off"
 )
 
-// Node is a worker as the machine that it is; what Kubernetes thinks of it is asked of the API.
+// Node is a worker as a machine; for the state of its Node object ask the API.
 type Node struct {
 	Name      string `json:"name"`
 	Power     Power  `json:"power"`

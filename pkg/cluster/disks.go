@@ -8,7 +8,7 @@ import (
 	"syscall"
 )
 
-// DiskChange changes a path of a node's disk; what names it in errors.
+// DiskChange is a change of a path on the nodes' disks; what describes it in errors.
 type DiskChange struct {
 	what string
 	do   func(disk *os.Root, relative string) error
@@ -21,7 +21,7 @@ func MakingDirectory() DiskChange {
 	}}
 }
 
-// RemovingDirectory removes a directory with all that is in it; one that is not there is no error.
+// RemovingDirectory removes a directory and its content; a missing one is no error.
 func RemovingDirectory() DiskChange { return DiskChange{"remove", (*os.Root).RemoveAll} }
 
 // Refused is the error of a path on the nodes' disks that is not as expected.
@@ -57,7 +57,7 @@ func OpenRegular(disk *os.Root, relative string) (*os.File, error) {
 	if !info.Mode().IsRegular() {
 		return nil, &fs.PathError{Op: "open", Path: relative, Err: fmt.Errorf("it is %v: expected a regular file", info.Mode().Type())}
 	}
-	// What was put in its place meanwhile is noticed below, and a pipe does not keep this from going on.
+	// What was put in its place meanwhile is noticed below, and a pipe does not keep this from continuing.
 	file, err := disk.OpenFile(relative, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, err

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// Holder is who holds a cluster.
+// Holder identifies the run or process that holds a cluster.
 type Holder struct {
 	// Run is the ID of the run; empty until it has one.
 	Run string `json:"run,omitempty"`
@@ -16,10 +16,10 @@ type Holder struct {
 	Since time.Time `json:"since"`
 }
 
-// Holding returns who this process is to others that find a cluster held; what says what it does.
+// Holding returns the Holder for this process; what describes what it does.
 func Holding(what string) Holder { return Holder{What: what, PID: os.Getpid(), Since: time.Now()} }
 
-// String names the holder to a person.
+// String describes the holder.
 func (h Holder) String() string {
 	what := h.What
 	if h.Run != "" {
@@ -28,10 +28,10 @@ func (h Holder) String() string {
 	return fmt.Sprintf("%s (process %d) since %s", what, h.PID, h.Since.Local().Format(time.DateTime))
 }
 
-// HeldError is why something is not done to a cluster: a run holds it, or a command does something to it.
+// HeldError reports that a cluster is held by a run, or in use by a command.
 type HeldError struct {
 	Kind, Cluster string
-	// Holder is the run; nil if a command does something to the cluster, or the run has not said yet who it is.
+	// Holder is the run; nil if a command uses the cluster, or if the run has not identified itself yet.
 	Holder *Holder
 }
 

@@ -16,7 +16,7 @@ import (
 )
 
 // Identity distinguishes one cluster from another. Names do not: tools give the contexts of many clusters the same one, and a
-// cluster can be made anew under an old name. The zero Identity is unknown.
+// cluster can be recreated under an old name. The zero Identity is unknown.
 type Identity struct {
 	// UID is that of the namespace kube-system. Clusters whose store comes from one template or backup share it.
 	UID string `json:"uid,omitempty"`
@@ -24,7 +24,7 @@ type Identity struct {
 	CA string `json:"ca,omitempty"`
 }
 
-// Known reports whether anything is known of the cluster.
+// Known reports whether anything is known about the cluster.
 func (i Identity) Known() bool { return i != Identity{} }
 
 // String returns the identity in words.

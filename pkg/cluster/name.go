@@ -8,7 +8,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation"
 )
 
-// CheckName reports what keeps a name from being that of a cluster. Every function that takes the name of a cluster calls it before
+// CheckName returns an error if a name cannot be that of a cluster. Every function that takes the name of a cluster calls it before
 // anything else: the name becomes part of paths, of host names and of arguments.
 func CheckName(name string) error {
 	if !regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?$`).MatchString(name) {
@@ -17,7 +17,7 @@ func CheckName(name string) error {
 	return nil
 }
 
-// CheckNode reports what keeps a name from being that of a node: nodes have the names of hosts. Every function that takes the name of a
+// CheckNode returns an error if a name cannot be that of a node: nodes have the names of hosts. Every function that takes the name of a
 // node calls it before anything else.
 func CheckNode(name string) error {
 	if wrong := validation.IsDNS1123Subdomain(name); len(wrong) > 0 {
@@ -26,7 +26,7 @@ func CheckNode(name string) error {
 	return nil
 }
 
-// CheckProgram reports what keeps a name from being that of a program beside the control plane, of which it names the directory.
+// CheckProgram returns an error if a name cannot be that of a program beside the control plane, whose directory it names.
 func CheckProgram(name string) error {
 	if wrong := validation.IsDNS1123Label(name); len(wrong) > 0 {
 		return fmt.Errorf("%q cannot be the name of a program beside the control plane: %s", name, strings.Join(wrong, "; "))

@@ -11,14 +11,14 @@ import (
 	"k8s.io/client-go/kubernetes"
 )
 
-// NodeReady reports whether Kubernetes takes a node for ready. It does so until the node's silence is noticed.
+// NodeReady reports whether a Node object is Ready, which it stays until the node's silence is noticed.
 func NodeReady(node corev1.Node) bool {
 	return slices.ContainsFunc(node.Status.Conditions, func(c corev1.NodeCondition) bool {
 		return c.Type == corev1.NodeReady && c.Status == corev1.ConditionTrue
 	})
 }
 
-// Readiness is what Kubernetes thinks of each node, "Ready" or "NotReady", by the nodes' names; nil if it does not answer.
+// Readiness returns "Ready" or "NotReady" for each Node object, by name; nil if the API server does not answer.
 func Readiness(ctx context.Context, client kubernetes.Interface) map[string]string {
 	nodes, err := client.CoreV1().Nodes().List(ctx, metav1.ListOptions{})
 	if err != nil {

@@ -9,7 +9,7 @@ import (
 // exists.
 var ErrNotFound = errors.New("there is no such cluster")
 
-// NotFoundError is an ErrNotFound that says which cluster was looked for, and where.
+// NotFoundError is an ErrNotFound with the name of the cluster and where it was looked for.
 type NotFoundError struct {
 	Kind, Name string
 	State      string // the state directory in which its files were looked for

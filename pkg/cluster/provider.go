@@ -12,17 +12,17 @@ import (
 type Provider interface {
 	// Kind is the name of the kind, such as embedded, kind or existing.
 	Kind() string
-	// Make returns the running cluster of that name, or makes it; made reports which.
+	// Make returns the running cluster of that name, or creates it; made reports which.
 	Make(ctx context.Context, spec Spec) (c Cluster, made bool, err error)
 	// Open finds a cluster that exists; if there is none, the error is ErrNotFound.
 	Open(name string) (Cluster, error)
-	// Names returns the names of all that there are, half-made ones too.
+	// Names returns the names of all clusters, including incomplete ones.
 	Names() ([]string, error)
 	// Remove removes a cluster with all that belongs to it; existed reports whether there was anything.
 	Remove(ctx context.Context, name string) (existed bool, err error)
 }
 
-// Spec is what a run needs of a cluster.
+// Spec is the cluster that a run needs.
 type Spec struct {
 	Name    string
 	Workers int
@@ -34,12 +34,13 @@ type Spec struct {
 type Kind struct {
 	Name  string
 	Title string // what its clusters are made of, in a few words
-	// Foreign says that its clusters are made by somebody else: nothing is made or removed, and only what is allowed by name is worked on.
+	// Foreign reports that its clusters are made by somebody else: none is created or removed, and only those that are allowed by name
+	// are used.
 	Foreign bool
 	// Unavailable is why the kind cannot be used on this operating system; nil if it can.
 	Unavailable error
 	// AddFlags adds the flags of one use of clusters. It is called once for each use that a command makes of them, with the same flags:
-	// ToPlan, or ToReach and with it ToRun, ToMake or both. What the flags are set to holds for all functions below.
+	// ToPlan, or ToReach and with it ToRun, ToMake or both. The flags apply to all functions below.
 	AddFlags func(flags *pflag.FlagSet, use Use)
 	// ClusterName returns the name by which Provider.Open finds the cluster that somebody called name. The error is an *OptionError.
 	ClusterName func(name string) (string, error)
@@ -49,11 +50,11 @@ type Kind struct {
 	Can func() (Capabilities, error)
 	// New returns the provider.
 	New func(Environment) (Provider, error)
-	// Diagnose looks whether this machine can have clusters of the kind. It changes nothing.
+	// Diagnose checks whether clusters of the kind work on this machine. It changes nothing.
 	Diagnose func(context.Context, Environment) Diagnosis
 }
 
-// Use is what clusters are used for; it decides which options are of interest.
+// Use is what clusters are used for; it determines which options apply.
 type Use int
 
 // The uses.
@@ -64,7 +65,7 @@ const (
 	ToMake             // a cluster is made by itself
 )
 
-// Environment is what a program gives to the kinds of clusters.
+// Environment is what a program provides to the kinds of clusters.
 type Environment struct {
 	State, Cache string // directories of what runs, and of what can be built again
 	// Progress takes one line for each thing that happens; nil means silence.
@@ -84,13 +85,13 @@ func (e Environment) Say(line string) {
 type Capabilities struct {
 	Kind    string
 	Actions []Action // on its nodes
-	// ChaosMesh says that Chaos Mesh is there or can be installed.
+	// ChaosMesh reports that Chaos Mesh is installed or can be.
 	ChaosMesh bool
-	// Cloud says that Chaos Mesh may have the cloud stop nodes.
+	// Cloud reports that Chaos Mesh may stop nodes through the cloud.
 	Cloud bool
 }
 
-// Summary is what a list of clusters shows of one.
+// Summary is an entry in a list of clusters.
 type Summary struct {
 	Name    string
 	State   string // such as "running", or why that is not known
@@ -98,7 +99,7 @@ type Summary struct {
 	Created time.Time
 }
 
-// Diagnosis is what can be said of a kind of clusters on this machine.
+// Diagnosis reports whether and how a kind of clusters works on this machine.
 type Diagnosis struct {
 	Lacks error    // what keeps it from being made, each with how to fix it; nil: it can be made
 	Notes []string // what one should know of it
@@ -121,7 +122,7 @@ type LeftRun struct {
 	CleanUp     string   // the command line that cleans up after it; empty if it is not known
 }
 
-// OptionError is an option that is missing or wrong: nothing was done.
+// OptionError reports an option that is missing or wrong; nothing was done.
 type OptionError struct{ Err error }
 
 // Optionf returns an OptionError.
@@ -141,7 +142,7 @@ func NamedHere(name string) (string, error) {
 	return name, nil
 }
 
-// Reuse makes of a running cluster what a run needs: a verdict by other timing would mislead, so a cluster that differs is refused. Images
+// Reuse prepares a running cluster for a run. A cluster that differs is refused: a verdict under other timing would mislead. Images
 // that it lacks are brought to its nodes.
 func Reuse(ctx context.Context, c Own, spec Spec, kind string) error {
 	if c.Workers() != spec.Workers || c.Timing() != spec.Timing {

@@ -1,6 +1,6 @@
 package cluster
 
-// Refusal says why an action makes no sense for a node in its present state; empty if it does.
+// Refusal explains why an action makes no sense for a node in its present state; empty if it does.
 func (a Action) Refusal(n Node) string {
 	switch {
 	case a == PowerOn && n.Power == On:
@@ -29,7 +29,7 @@ func (a Action) asksTheNode() bool {
 	return a == Shutdown || a == Freeze || a == KubeletStop || a == KubeletStart
 }
 
-// InEffect reports whether a node is in the state that the action brings about. What only undoes brings none about.
+// InEffect reports whether a node is in the state that the action causes. An action that only undoes another one causes none.
 func (a Action) InEffect(n Node) bool {
 	switch a {
 	case PowerOff, Shutdown:

@@ -25,7 +25,7 @@ func (s *Status) Add(name, format string, args ...any) {
 	s.Rows = append(s.Rows, StatusRow{Name: name, Text: fmt.Sprintf(format, args...)})
 }
 
-// PowerText returns the power of a node in words; orderly says of one that is off that it was shut down in good order, ready what
+// PowerText returns the power of a node in words; orderly means that a node that is off was shut down gracefully, ready what
 // Kubernetes thinks of it, or nothing.
 func (n Node) PowerText(orderly bool, ready string) string {
 	switch {

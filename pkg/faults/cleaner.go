@@ -15,7 +15,7 @@ import (
 	"github.com/sparkchaos/sparkchaos/pkg/cluster"
 )
 
-// Cleaner undoes what the undo records of runs that have ended tell of. Much may have happened since: it acts on nothing but the
+// Cleaner undoes what the undo records of runs that have ended are about. Much may have happened since: it acts on nothing but the
 // cluster that a record is of, and asks before it does what could hit something else.
 type Cleaner struct {
 	Kinds    UndoKinds

@@ -8,7 +8,7 @@ import (
 	"github.com/sparkchaos/sparkchaos/pkg/scenario"
 )
 
-// Definition is what one fault's file says of it; A is the type of its arguments.
+// Definition is what one fault's file says about it; A is the type of its arguments.
 type Definition[A any] struct {
 	Name, Doc string
 	Instant   bool // nothing is left to be undone

@@ -48,7 +48,7 @@ type Disturbance struct {
 	kind  string
 	args  json.RawMessage
 	fault Fault
-	// effects is what the fault does to what runs on its target, for whoever judges the history.
+	// effects is what the fault does to what runs on its target, for the judgement of the history.
 	effects []history.Effect
 	env     Env
 
@@ -234,7 +234,7 @@ func (d *Disturbance) recover(ctx context.Context) error {
 	return errors.Join(lost, closing, d.prove(Recovered, proof))
 }
 
-// lapse says of a fault that landed why it was not in effect any more, though nobody had undone it; nil if it was, or if that cannot
+// lapse explains why a fault that landed was no longer in effect, though nobody had undone it; nil if it was, or if that cannot
 // be seen of a fault of its kind. A fault that ended by itself was shorter than what is judged.
 func (d *Disturbance) lapse(ctx context.Context) map[string]string {
 	if d.watch == nil {

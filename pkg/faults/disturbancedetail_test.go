@@ -174,7 +174,7 @@ func TestAnAbandonedInjectionLeavesNothing(t *testing.T) {
 	}
 }
 
-// TestARefusedEventIsTold refuses the event that tells of the failure itself.
+// TestARefusedEventIsTold refuses the event that reports the failure itself.
 func TestARefusedEventIsTold(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

@@ -71,7 +71,7 @@ type testUndo struct {
 	Action cluster.Action `json:"action"`
 }
 
-// testUndoing is told from others by its node and its action.
+// testUndoing is distinguished from others by its node and its action.
 type testUndoing struct {
 	testUndo
 	node string

@@ -22,12 +22,12 @@ type Fault interface {
 	Describe() string
 	// Needs returns the actions that the cluster must be able to do to its nodes, those of the undoing included.
 	Needs() []cluster.Action
-	// Resolve finds the target at the moment of the injection, and refuses one that cannot be struck
+	// Resolve finds the target at the moment of the injection, and refuses one that the fault cannot affect
 	// (a node that is off already, a pod that is ending already). It changes nothing. The target says how the fault is undone.
 	Resolve(ctx context.Context, env Env) (Target, error)
 	// Inject acts. After an error the target may be disturbed in part.
 	Inject(ctx context.Context, env Env, target Target) (Effect, error)
-	// ProveLanded observes from outside that the fault struck; it changes nothing. An error says what was seen instead.
+	// ProveLanded observes from outside that the fault landed; it changes nothing. An error says what was seen instead.
 	ProveLanded(ctx context.Context, env Env, target Target, effect Effect) (Proof, error)
 	// ProveRecovered observes from outside that nothing of the fault is left when it was undone; it changes nothing. effect is that
 	// of the undoing.
@@ -150,7 +150,7 @@ func (e Env) WithDefaults() Env {
 	return e
 }
 
-// Target is what a fault strikes.
+// Target is what a fault is injected into.
 type Target struct {
 	Object history.Object
 	// Node is the machine that is disturbed, or that carries the pod.
@@ -165,7 +165,7 @@ type Target struct {
 type Effect struct {
 	Began        time.Time             // when it began to act, by the harness's clock
 	Observations []cluster.Observation // what the cluster saw of it from outside
-	Claims       *chaosmesh.State      // what Chaos Mesh says of it; nil if it has no part in it
+	Claims       *chaosmesh.State      // what Chaos Mesh says about it; nil if it has no part in it
 }
 
 // Proof is the evidence of a landing or a recovery, as it goes into the history: a cluster.Evidence with the target

@@ -172,7 +172,8 @@ func TestARecordThatWasBeingWrittenIsOfNoInjection(t *testing.T) {
 func FuzzDecodeRecord(f *testing.F) {
 	f.Add([]byte(`{"version":1,"id":"0001-x","target":{"object":{"kind":"Node","name":"n"},"node":"n","action":"power-off"},"cluster":"c"}` +
 		"\n"))
-	f.Add([]byte(`{"version":3,"id":"0001-x","object":{"kind":"Node","name":"n"},"node":"n","undo":{"kind":"machine","data":{"action":"freeze"}},"cluster":"c"}` + "\n"))
+	f.Add([]byte(`{"version":3,"id":"0001-x","object":{"kind":"Node","name":"n"},"node":"n","undo":{"kind":"machine",` +
+		`"data":{"action":"freeze"}},"cluster":"c"}` + "\n"))
 	f.Add([]byte("\n"))
 	f.Fuzz(func(t *testing.T, content []byte) {
 		record, err := decodeRecord(content, testUndos())

@@ -11,8 +11,8 @@ import (
 	"github.com/sparkchaos/sparkchaos/pkg/history"
 )
 
-// Records up to lastUnionVersion had one target with the fields of all faults. The kinds of undo that were told from each other by which
-// of its fields were there are these, and will never be more.
+// Records up to lastUnionVersion had one target with the fields of all faults. The kinds of undo that were distinguished from each
+// other by which of its fields were there are these, and will never be more.
 const (
 	lastUnionVersion = 2
 

@@ -57,7 +57,7 @@ type Undoing interface {
 	// Do undoes it, whether the fault took effect, took effect in part or not at all, or was undone already. It is called both by the run
 	// itself and by a clean-up after it.
 	Do(ctx context.Context, env UndoEnv) (Effect, error)
-	// Look looks at the fault's target and changes nothing. An error says that whoever knows of it did not answer, so that
+	// Look looks at the fault's target and changes nothing. An error says that the source of this knowledge did not answer, so that
 	// nobody can tell whether the fault is still in effect.
 	Look(ctx context.Context, env UndoEnv) error
 }
@@ -72,7 +72,7 @@ type UndoEnv struct {
 	Others []Undoing
 	// Confirm returns nil if what it is asked may be done. It is asked before something is done that could hit something else.
 	Confirm func(question string) error
-	// Afterwards is nil while the run that injected the fault goes on and holds its cluster.
+	// Afterwards is nil while the run that injected the fault continues and holds its cluster.
 	Afterwards *Afterwards
 }
 
@@ -117,8 +117,8 @@ func (k UndoKinds) rank(u Undo) int {
 	return 0
 }
 
-// LookAt looks at the target of an open record's fault. An error says that whoever knows of it did not answer, so that nobody can say
-// whether the fault is still in effect.
+// LookAt looks at the target of an open record's fault. An error says that the source of this knowledge did not answer, so that
+// nobody can say whether the fault is still in effect.
 func (k UndoKinds) LookAt(ctx context.Context, env UndoEnv, record Record) error {
 	undoing, err := k.Decode(record)
 	if err == nil {

@@ -14,7 +14,7 @@ type Source string
 const (
 	Kubernetes Source = "kubernetes" // a watch or a list of the API server
 	Node       Source = "node"       // what was read from a node's own disk, or of the node as a machine
-	Witness    Source = "witness"    // a record of the Spark plugin, by HTTP while the run goes on or from a node's disk after it
+	Witness    Source = "witness"    // a record of the Spark plugin, by HTTP while the run continues or from a node's disk after it
 	Fault      Source = "fault"      // a fault's journal, landing and recovery
 	Staging    Source = "staging"    // the resource staging server's clients
 	Harness    Source = "harness"    // the runner itself
@@ -26,7 +26,9 @@ const (
 	Modified = "modified" // changed
 	Deleted  = "deleted"  // gone; Data is its last state
 	Gap      = "gap"      // a watch broke and was re-listed: changes between may be missing; Data is GapData, Object.Kind the kind watched
-	Outage   = "outage"   // a watch broke and was resumed: nothing is missing, but what follows was seen late; Data is GapData, Object.Kind the kind watched
+	// Outage says that a watch broke and was resumed: nothing is missing, but what follows was seen late; Data is GapData,
+	// Object.Kind the kind watched.
+	Outage = "outage"
 )
 
 // Types of events of source Fault. Data is FaultData.
@@ -65,14 +67,15 @@ const (
 	AnchorMissed     = "anchorMissed"     // Data is AnchorData; the run becomes inconclusive
 	ClocksMeasured   = "clocksMeasured"   // Data is ClocksData
 	BaselineResult   = "baselineResult"   // Data is BaselineData
-	OutputRead       = "outputRead"       // Data is OutputData: what a pod, the event's object, read of an output after the application had ended
-	ClusterObserved  = "clusterObserved"  // Data is ClusterData: the nodes before the launch, and once more before the clean-up
-	LoadMeasured     = "loadMeasured"     // Data is LoadData: how busy the machine was on which the harness runs
-	RecordConflict   = "recordConflict"   // Data is ConflictData: two witness records have one number and differ; somebody tampered with one
-	DisksCollected   = "disksCollected"   // Data is CollectionData: how complete the witness's evidence is
-	Leftovers        = "leftovers"        // Data is LeftoversData: what was found after the clean-up
-	Problem          = "problem"          // Data is ProblemData: the harness could not do or see something
-	RunEnded         = "runEnded"         // Data is RunEndData; the last event of a run that was not killed
+	// OutputRead is what a pod, the event's object, read of an output after the application had ended; Data is OutputData.
+	OutputRead      = "outputRead"
+	ClusterObserved = "clusterObserved" // Data is ClusterData: the nodes before the launch, and once more before the clean-up
+	LoadMeasured    = "loadMeasured"    // Data is LoadData: how busy the machine was on which the harness runs
+	RecordConflict  = "recordConflict"  // Data is ConflictData: two witness records have one number and differ; somebody tampered with one
+	DisksCollected  = "disksCollected"  // Data is CollectionData: how complete the witness's evidence is
+	Leftovers       = "leftovers"       // Data is LeftoversData: what was found after the clean-up
+	Problem         = "problem"         // Data is ProblemData: the harness could not do or see something
+	RunEnded        = "runEnded"        // Data is RunEndData; the last event of a run that was not killed
 )
 
 // Types of events of source Witness; Data is a WitnessRecord whose Type is the event's.
@@ -96,10 +99,12 @@ const (
 	BatchCompleted     = "batchCompleted" // likewise
 	QueryStarted       = "queryStarted"   // Structured Streaming: Detail["queryId"], Detail["runId"]
 	QueryEnded         = "queryEnded"
-	Ledger             = "ledger"         // a result that the workload committed, with the writer's identity
-	LogEvent           = "log"            // a warning or error of Spark's own log that is evidence (name conflicts, lost executors, …)
-	PodCreateRefused   = "createRefused"  // the API server refused an executor pod's creation; Detail: podName, code, message
-	WitnessTrouble     = "witnessTrouble" // the plugin could not open or write its file, or lost records that it could not send; Detail: what (open, write, send), error, count
+	Ledger             = "ledger"        // a result that the workload committed, with the writer's identity
+	LogEvent           = "log"           // a warning or error of Spark's own log that is evidence (name conflicts, lost executors, …)
+	PodCreateRefused   = "createRefused" // the API server refused an executor pod's creation; Detail: podName, code, message
+	// WitnessTrouble says that the plugin could not open or write its file, or lost records that it could not send;
+	// Detail: what (open, write, send), error, count.
+	WitnessTrouble = "witnessTrouble"
 )
 
 // Event is one line of history.ndjson.
@@ -189,6 +194,9 @@ type WorkloadData struct {
 	ImageID    string `json:"imageID"`
 }
 
+// PhaseLaunch is the phase in which the workload is launched: processes that were seen before it are the baseline's.
+const PhaseLaunch = "launch"
+
 // PhaseData names a phase of the run: preflight, cluster, baseline, launch, faults, settle, outputs, recover, collect, cleanup.
 type PhaseData struct {
 	Phase string `json:"phase"`
@@ -214,7 +222,7 @@ type FaultData struct {
 	Began    *time.Time        `json:"began,omitempty"`    // when the disturbance began to act, by the harness's clock
 	Reason   string            `json:"reason,omitempty"`
 	Detail   map[string]string `json:"detail,omitempty"`
-	// LeavesRunning says that what runs on the targets is not struck: it goes on, and only nothing more is put there.
+	// LeavesRunning says that what runs on the targets is not hit: it continues, and only nothing more is put there.
 	LeavesRunning bool `json:"leavesRunning,omitempty"`
 	// Effects says what the fault does to what runs on its targets. Empty in histories of older releases; a reader then goes by Kind.
 	Effects []Effect `json:"effects,omitempty"`
@@ -227,11 +235,11 @@ type Effect string
 const (
 	EndsProcesses Effect = "endsProcesses" // the processes end: the power fails, a container is killed
 	EndsPods      Effect = "endsPods"      // pods are deleted or evicted; their processes end unless the node is out of reach
-	CutsNetwork   Effect = "cutsNetwork"   // the processes go on, and nobody or only some reach them
-	Pauses        Effect = "pauses"        // the processes stand still and go on later
-	Slows         Effect = "slows"         // the processes go on, more slowly
-	SkewsClock    Effect = "skewsClock"    // the processes go on, with a wrong clock
-	SilencesNode  Effect = "silencesNode"  // the node's kubelet is silent: Kubernetes may give up pods whose processes go on
+	CutsNetwork   Effect = "cutsNetwork"   // the processes continue, and nobody or only some reach them
+	Pauses        Effect = "pauses"        // the processes stand still and continue later
+	Slows         Effect = "slows"         // the processes continue, more slowly
+	SkewsClock    Effect = "skewsClock"    // the processes continue, with a wrong clock
+	SilencesNode  Effect = "silencesNode"  // the node's kubelet is silent: Kubernetes may give up pods whose processes continue
 	MarksNode     Effect = "marksNode"     // only the Node object changes: nothing more is scheduled to it
 )
 
@@ -328,14 +336,16 @@ type NodeState struct {
 // LoadData records how busy a machine was during a time that ends with the event. A figure that is not available is
 // negative.
 type LoadData struct {
-	For       time.Duration `json:"for"`            // the time that was measured
-	CPUs      int           `json:"cpus"`           // that the harness may use
-	Runnable  float64       `json:"runnable"`       // mean number of processes that ran or waited for a CPU
-	CPU       float64       `json:"cpu"`            // share of the time in which a process waited for a CPU, 0 to 1 (pressure stall information, "some")
-	Memory    float64       `json:"memory"`         // likewise for memory
-	IO        float64       `json:"io"`             // likewise for disks
-	TimerLate time.Duration `json:"timerLate"`      // the most by which a timer of the harness was late
-	Node      string        `json:"node,omitempty"` // the node that was measured; empty: the harness's own machine, and all nodes that live on it
+	For      time.Duration `json:"for"`      // the time that was measured
+	CPUs     int           `json:"cpus"`     // that the harness may use
+	Runnable float64       `json:"runnable"` // mean number of processes that ran or waited for a CPU
+	// CPU is the share of the time in which a process waited for a CPU, 0 to 1 (pressure stall information, "some").
+	CPU       float64       `json:"cpu"`
+	Memory    float64       `json:"memory"`    // likewise for memory
+	IO        float64       `json:"io"`        // likewise for disks
+	TimerLate time.Duration `json:"timerLate"` // the most by which a timer of the harness was late
+	// Node is the node that was measured; empty: the harness's own machine, and all nodes that live on it.
+	Node string `json:"node,omitempty"`
 }
 
 // ClocksData records by how much the nodes' clocks differed from the harness's clock.

@@ -39,11 +39,11 @@ type follower struct {
 	report  func(error) // nil once the kind was listed, else why nothing can be seen
 
 	known    map[string]known // by UID
-	version  string           // where a watch is to go on; empty: list first
+	version  string           // where a watch is to continue; empty: list first
 	synced   bool
 	lastSeen time.Time // when the server was last known to have told all; now, as long as a watch is open
 	trouble  error     // why nothing can be seen now; nil while a watch is open
-	opened   time.Time // when a watch was opened of which it is not known yet that it goes on where the last one broke; else zero
+	opened   time.Time // when a watch was opened of which it is not known yet that it continues where the last one broke; else zero
 	cause    error     // the first trouble since lastSeen; nil if there was none
 	heard    *heard    // shared by the followers of a recorder; nil: each event counts for its own kind alone
 }
@@ -204,7 +204,7 @@ func (f *follower) remove(last known) error {
 	return f.write(Deleted, last)
 }
 
-// write appends an object's state. If that event is refused, the history itself reports it, and the recording goes on.
+// write appends an object's state. If that event is refused, the history itself reports it, and the recording continues.
 func (f *follower) write(eventType string, state known) error {
 	if _, err := f.log.Append(Kubernetes, eventType, &state.object, state.data); err != nil && !errors.Is(err, ErrRefused) {
 		return err

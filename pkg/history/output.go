@@ -48,16 +48,17 @@ type OutputBucket struct {
 
 // OutputFiles are the files of an output.
 type OutputFiles struct {
-	Count        int64          `json:"count"` // that hold data
-	Read         int64          `json:"read"`  // that the rows were read from
-	Bytes        int64          `json:"bytes"`
-	OldestMillis int64          `json:"oldestMillis,omitempty"` // time of the oldest file, milliseconds since the epoch by the storage's clock
-	Log          string         `json:"log,omitempty"`          // directory by which the table says itself which files count, as _spark_metadata
-	Temporaries  int            `json:"temporaries"`            // directories of writes that were not finished
-	Temporary    []string       `json:"temporary,omitempty"`    // the first of them
-	Writes       int            `json:"writes"`                 // the most writes that left files in one directory
-	SharedCount  int            `json:"sharedDirectories"`      // directories with files of several writes
-	Shared       []OutputShared `json:"shared,omitempty"`       // the first of them
+	Count        int64 `json:"count"` // that hold data
+	Read         int64 `json:"read"`  // that the rows were read from
+	Bytes        int64 `json:"bytes"`
+	OldestMillis int64 `json:"oldestMillis,omitempty"` // time of the oldest file, milliseconds since the epoch by the storage's clock
+	// Log is the directory in which the table itself lists the files that count, as _spark_metadata.
+	Log         string         `json:"log,omitempty"`
+	Temporaries int            `json:"temporaries"`         // directories of writes that were not finished
+	Temporary   []string       `json:"temporary,omitempty"` // the first of them
+	Writes      int            `json:"writes"`              // the most writes that left files in one directory
+	SharedCount int            `json:"sharedDirectories"`   // directories with files of several writes
+	Shared      []OutputShared `json:"shared,omitempty"`    // the first of them
 }
 
 // OutputShared is a directory with files of several writes.

@@ -162,7 +162,8 @@ func TestReaderTakesLongLines(t *testing.T) {
 func FuzzLine(f *testing.F) {
 	f.Add([]byte(strings.TrimSpace(lines(1))))
 	for _, line := range []string{
-		`{"seq":1,"offset":2,"wall":"2026-01-02T03:04:05Z","source":"kubernetes","type":"added","object":{"kind":"Pod","namespace":"n","name":"a","uid":"u"},"data":{"a":[1,2,{"b":"}"}]}}`,
+		`{"seq":1,"offset":2,"wall":"2026-01-02T03:04:05Z","source":"kubernetes","type":"added","object":{"kind":"Pod","namespace":"n",` +
+			`"name":"a","uid":"u"},"data":{"a":[1,2,{"b":"}"}]}}`,
 		`{"seq":1,"offset":2,"wall":"2026-01-02T03:04:05+01:00","source":"fault","type":"landed","object":{"kind":"Fault","name":"a"}}`,
 		`{"seq":-9223372036854775808,"offset":9223372036854775807,"wall":"2026-01-02T03:04:05.123Z","source":"","type":"x"}`,
 		`{"type":"x","seq":1e3}`, `{"seq":01}`, `null`,
@@ -182,7 +183,7 @@ func FuzzLine(f *testing.F) {
 		gotErr := p.line(line, &got)
 		wantErr := json.Unmarshal(line, &want)
 		if gotErr == nil && got.Data != nil && !json.Valid(got.Data) {
-			return // damage in data, or more fields after it: whoever decodes the data finds out
+			return // damage in data, or more fields after it: anyone who decodes the data finds out
 		}
 		if (gotErr == nil) != (wantErr == nil) {
 			t.Fatalf("by hand: %v, by encoding/json: %v", gotErr, wantErr)
@@ -233,7 +234,8 @@ func FuzzReader(f *testing.F) {
 func FuzzWitnessDecoder(f *testing.F) {
 	for _, record := range []string{
 		`{"seq":1,"wallMicros":1767323045000000,"type":"heartbeat","role":"driver","podUID":"u","podName":"p","node":"n","via":"http"}`,
-		`{"seq":2,"type":"taskEnded","jobID":0,"stageID":1,"attempt":0,"taskID":77,"partition":3,"batchID":-1,"incarnation":"u","appID":"a","executorID":"1","detail":{"result":"ok"}}`,
+		`{"seq":2,"type":"taskEnded","jobID":0,"stageID":1,"attempt":0,"taskID":77,"partition":3,"batchID":-1,"incarnation":"u","appID":"a",` +
+			`"executorID":"1","detail":{"result":"ok"}}`,
 		`{"seq":2,"detail":{}}`, `{"seq":2,"detail":{"a":"b"},"detail":{"c":"d"}}`, `{"SEQ":2}`, `{"unknown":1}`, `{}`, `null`, `[]`,
 		`{"seq":1.5}`, `{"seq":null,"podUID":null}`, `{"podName":"é\n"}`, `{"seq":1,}`, `{"seq":1}x`, `{"detail":{"a":1}}`, `{"jobID":null}`,
 	} {

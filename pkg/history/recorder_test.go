@@ -256,7 +256,7 @@ func TestFollower(t *testing.T) {
 			asked: []string{"10", "10", "10", "10", "10", "10", "10"},
 		},
 		{
-			name: "an expired watch is listed anew: a gap and the differences",
+			name: "an expired watch is listed again: a gap and the differences",
 			api: &fakeAPI{
 				lists: []func() (*unstructured.UnstructuredList, error){
 					listOf("10", object("same", "1"), object("changed", "2"), object("gone", "3"), object("also-gone", "4")),

@@ -19,7 +19,7 @@ const maxLine = 16 << 20
 const maxNamedObject = 4 << 10
 
 // ErrRefused is wrapped by the error of Append if a single event cannot be written because it is too large or not JSON.
-// A Problem event takes its place, and the history goes on.
+// A Problem event takes its place, and the history continues.
 var ErrRefused = errors.New("the history does not have this event")
 
 // ErrClosed is returned by Append once the history was closed.

@@ -291,7 +291,7 @@ func TestAnObserverSeesWhatIsWritten(t *testing.T) {
 	}
 	select {
 	case <-w.Ended():
-		t.Error("the history has ended, though it goes on")
+		t.Error("the history has ended, though it continues")
 	default:
 	}
 	file.limit = len(file.content) + 1

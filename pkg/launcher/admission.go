@@ -120,7 +120,8 @@ func (s *shape) add(key, value string) {
 
 // policy returns the policy for a run and what binds it. It is not about what the trusted service accounts create, which run none of the
 // workload's code.
-func policy(env Environment, s shape, trusted []string) (*admissionv1.ValidatingAdmissionPolicy, *admissionv1.ValidatingAdmissionPolicyBinding) {
+func policy(env Environment, s shape, trusted []string) (*admissionv1.ValidatingAdmissionPolicy,
+	*admissionv1.ValidatingAdmissionPolicyBinding) {
 	fail, equivalent := admissionv1.Fail, admissionv1.Equivalent
 	meta := ObjectMeta(env, policyName(env.Namespace))
 	meta.Namespace = ""
@@ -175,7 +176,7 @@ func ofTheRun(env Environment, trusted []string) string {
 	return fmt.Sprintf("(%s && !(request.userInfo.username in %s))", expression, list(names...))
 }
 
-// validations are what a pod must be like. What has been made may change in nothing but its labels and annotations.
+// validations are what a pod must be like. Of an existing pod only labels and annotations may change.
 func (s shape) validations(runID string) []admissionv1.Validation {
 	var all []admissionv1.Validation
 	on := func(operation, expression, message string) {
@@ -186,7 +187,8 @@ func (s shape) validations(runID string) []admissionv1.Validation {
 	create := func(expression, message string) { on("CREATE", expression, message) }
 	update := func(expression, message string) { on("UPDATE", expression, message) }
 
-	create(fmt.Sprintf("variables.run == %q && variables.role == %q", runID, RoleExecutor), "the driver creates executors with the labels of the run alone")
+	create(fmt.Sprintf("variables.run == %q && variables.role == %q", runID, RoleExecutor),
+		"the driver creates executors with the labels of the run alone")
 	update(fmt.Sprintf("variables.run == %q && variables.role in %s && oldObject.metadata.?labels[?%q].orValue('') == variables.role",
 		runID, list(RoleDriver, RoleExecutor), RoleLabel), "the driver changes drivers and executors alone, and keeps the labels of the run")
 	update("object.spec == oldObject.spec", "the driver changes labels and annotations of pods alone")
@@ -204,13 +206,17 @@ func (s shape) validations(runID string) []admissionv1.Validation {
 	create("variables.containers.all(c, !c.?securityContext.?privileged.orValue(false)"+
 		" && size(c.?securityContext.?capabilities.?add.orValue([])) == 0 && c.?securityContext.?procMount.orValue('Default') == 'Default'"+
 		" && "+confined("c.?securityContext")+")", "containers of executors are not privileged and add no capability")
-	create(confined("object.spec.?securityContext")+" && size(object.spec.?securityContext.?sysctls.orValue([])) == 0", "executors are confined as other pods are")
+	create(confined("object.spec.?securityContext")+" && size(object.spec.?securityContext.?sysctls.orValue([])) == 0",
+		"executors are confined as other pods are")
 	create("variables.volumes.all(v, "+s.volumes()+")", "executors have the volumes of the template alone")
-	create(fmt.Sprintf("variables.containers.all(c, c.?env.orValue([]).all(e, !e.?valueFrom.?secretKeyRef.hasValue() || e.valueFrom.secretKeyRef.name in %[1]s)"+
-		" && c.?envFrom.orValue([]).all(e, !e.?secretRef.hasValue() || e.secretRef.name in %[1]s))", list(s.secrets...)), "executors read the Secrets of the template alone")
+	create(fmt.Sprintf("variables.containers.all(c, c.?env.orValue([]).all(e, !e.?valueFrom.?secretKeyRef.hasValue() || "+
+		"e.valueFrom.secretKeyRef.name in %[1]s)"+
+		" && c.?envFrom.orValue([]).all(e, !e.?secretRef.hasValue() || e.secretRef.name in %[1]s))", list(s.secrets...)),
+		"executors read the Secrets of the template alone")
 	create("object.spec.?tolerations.orValue([]).all(t, "+s.tolerated()+")", "executors tolerate what the template tolerates alone")
 	create("object.spec.?nodeName.orValue('') == ''", "the scheduler chooses the nodes of executors")
-	create(fmt.Sprintf("object.spec.?serviceAccountName.orValue('default') in %s && !object.spec.?automountServiceAccountToken.orValue(true)", list(s.accounts...)),
+	create(fmt.Sprintf("object.spec.?serviceAccountName.orValue('default') in %s && "+
+		"!object.spec.?automountServiceAccountToken.orValue(true)", list(s.accounts...)),
 		"executors have the service account of the template, and no token")
 	create("!object.spec.?priorityClassName.orValue('').startsWith('system-')", "executors are no part of the system")
 	return all
@@ -243,12 +249,14 @@ func (s shape) volumes() string {
 // are silent, and for nodes short of memory.
 func (s shape) tolerated() string {
 	may := []string{
-		fmt.Sprintf("t.?key.orValue('') in %s && t.?effect.orValue('') == 'NoExecute'", list(corev1.TaintNodeNotReady, corev1.TaintNodeUnreachable)),
+		fmt.Sprintf("t.?key.orValue('') in %s && t.?effect.orValue('') == 'NoExecute'",
+			list(corev1.TaintNodeNotReady, corev1.TaintNodeUnreachable)),
 		fmt.Sprintf("t.?key.orValue('') == %q && t.?effect.orValue('') == 'NoSchedule'", corev1.TaintNodeMemoryPressure),
 	}
 	for _, t := range s.tolerations {
 		if t.Key != corev1.TaintNodeNotReady && t.Key != corev1.TaintNodeUnreachable {
-			may = append(may, fmt.Sprintf("t.?key.orValue('') == %q && t.?effect.orValue('') == %q && t.?value.orValue('') == %q", t.Key, t.Effect, t.Value))
+			may = append(may, fmt.Sprintf("t.?key.orValue('') == %q && t.?effect.orValue('') == %q && t.?value.orValue('') == %q", t.Key, t.Effect,
+				t.Value))
 		}
 	}
 	return strings.Join(may, " || ")
@@ -278,12 +286,13 @@ func podSecurityLevel(s shape, pods ...corev1.PodSpec) string {
 	return baseline
 }
 
-// UnrestrictedError says that nothing keeps the workload's code from creating other pods than executors.
+// UnrestrictedError reports that nothing prevents the workload's code from creating pods other than executors.
 type UnrestrictedError struct{ Cause error }
 
 // Error implements error.
 func (e *UnrestrictedError) Error() string {
-	return fmt.Sprintf("nothing restricts which pods the workload's code can create in its namespace, so it can become root on the nodes: %v", e.Cause)
+	return fmt.Sprintf("nothing restricts which pods the workload's code can create in its namespace, so it can become root on "+
+		"the nodes: %v", e.Cause)
 }
 
 // Unwrap gives the cause to errors.Is and errors.As.
@@ -302,7 +311,7 @@ func ApplyPolicy(ctx context.Context, client kubernetes.Interface, o *Objects) e
 	return err
 }
 
-// AwaitPolicy returns once the policy is in force: the API server learns of it a moment after it was created. It asks for
+// AwaitPolicy returns once the policy is in force, which is a moment after its creation. It asks for
 // a pod that the policy refuses, without making it. An UnrestrictedError says that no refusal came.
 func AwaitPolicy(ctx context.Context, client kubernetes.Interface, o *Objects) error {
 	main := o.Driver.Spec.Containers[0]
@@ -326,12 +335,13 @@ func AwaitPolicy(ctx context.Context, client kubernetes.Interface, o *Objects) e
 		return false, nil
 	})
 	if err != nil && ctx.Err() == nil {
-		return &UnrestrictedError{Cause: fmt.Errorf("ValidatingAdmissionPolicy %s is not in force after %v: %w", o.Policy.Name, policyTimeout, last)}
+		return &UnrestrictedError{Cause: fmt.Errorf("ValidatingAdmissionPolicy %s is not in force after %v: %w", o.Policy.Name, policyTimeout,
+			last)}
 	}
 	return err
 }
 
-// DeleteClusterScoped deletes what a run made outside of its namespace; what is not there is no error. What belongs to
+// DeleteClusterScoped deletes the objects that a run created outside its namespace; a missing one is no error. What belongs to
 // another run is left alone.
 func DeleteClusterScoped(ctx context.Context, client kubernetes.Interface, runID string) error {
 	api, name := client.AdmissionregistrationV1(), policyName(runID)
@@ -389,7 +399,7 @@ func deleteOf(kind string, found metav1.Object, err error, runID string, del fun
 	return nil
 }
 
-// ClusterScopedLeft returns what is left of a run outside of its namespace.
+// ClusterScopedLeft returns the objects that a run left outside its namespace.
 func ClusterScopedLeft(ctx context.Context, client kubernetes.Interface, runID string) ([]history.Object, error) {
 	api, name := client.AdmissionregistrationV1(), policyName(runID)
 	var found []history.Object

@@ -143,7 +143,8 @@ func (a admission) executor() *corev1.Pod {
 	pod.Spec.RestartPolicy, pod.Spec.ServiceAccountName, pod.Spec.DNSPolicy = corev1.RestartPolicyNever, "default", corev1.DNSClusterFirst
 	pod.Spec.SecurityContext = &corev1.PodSecurityContext{}
 	pod.Spec.Tolerations = append(pod.Spec.Tolerations,
-		corev1.Toleration{Key: corev1.TaintNodeNotReady, Operator: corev1.TolerationOpExists, Effect: corev1.TaintEffectNoExecute, TolerationSeconds: pointer[int64](300)},
+		corev1.Toleration{Key: corev1.TaintNodeNotReady, Operator: corev1.TolerationOpExists, Effect: corev1.TaintEffectNoExecute,
+			TolerationSeconds: pointer[int64](300)},
 		corev1.Toleration{Key: corev1.TaintNodeMemoryPressure, Operator: corev1.TolerationOpExists, Effect: corev1.TaintEffectNoSchedule})
 	c := &pod.Spec.Containers[0]
 	c.Image, c.Args = "image", []string{"executor"}
@@ -200,7 +201,9 @@ func TestThePolicyAcceptsWhatSettingsAskFor(t *testing.T) {
 	pod.Spec.ServiceAccountName = "exec"
 	pod.Spec.Volumes = append(pod.Spec.Volumes,
 		corev1.Volume{Name: "a", VolumeSource: corev1.VolumeSource{HostPath: &corev1.HostPathVolumeSource{Path: "/data"}}},
-		corev1.Volume{Name: "b", VolumeSource: corev1.VolumeSource{PersistentVolumeClaim: &corev1.PersistentVolumeClaimVolumeSource{ClaimName: "exec-1-pvc-0"}}},
+		corev1.Volume{Name: "b", VolumeSource: corev1.VolumeSource{
+			PersistentVolumeClaim: &corev1.PersistentVolumeClaimVolumeSource{ClaimName: "exec-1-pvc-0"},
+		}},
 		corev1.Volume{Name: "c", VolumeSource: corev1.VolumeSource{Secret: &corev1.SecretVolumeSource{SecretName: "mine"}}})
 	pod.Spec.Containers[0].Env = append(pod.Spec.Containers[0].Env, corev1.EnvVar{Name: "TOKEN", ValueFrom: &corev1.EnvVarSource{
 		SecretKeyRef: &corev1.SecretKeySelector{LocalObjectReference: corev1.LocalObjectReference{Name: "yours"}, Key: "token"}}})
@@ -233,8 +236,15 @@ func TestThePolicyRefusesWhatWouldReachTheNode(t *testing.T) {
 	tolerate := func(t corev1.Toleration) func(*corev1.Pod) {
 		return func(p *corev1.Pod) { p.Spec.Tolerations = append(p.Spec.Tolerations, t) }
 	}
+	projected := func(source corev1.VolumeProjection) corev1.VolumeSource {
+		return corev1.VolumeSource{Projected: &corev1.ProjectedVolumeSource{Sources: []corev1.VolumeProjection{source}}}
+	}
+	claim := func(name string) corev1.VolumeSource {
+		return corev1.VolumeSource{PersistentVolumeClaim: &corev1.PersistentVolumeClaimVolumeSource{ClaimName: name}}
+	}
 	keyOf := func(name string) *corev1.EnvVarSource {
-		return &corev1.EnvVarSource{SecretKeyRef: &corev1.SecretKeySelector{LocalObjectReference: corev1.LocalObjectReference{Name: name}, Key: "k"}}
+		return &corev1.EnvVarSource{SecretKeyRef: &corev1.SecretKeySelector{LocalObjectReference: corev1.LocalObjectReference{Name: name},
+			Key: "k"}}
 	}
 	w := stagedWordCount()
 	w.StagingServer.URL, w.StagingServer.Credentials = "s3://bucket", []string{"AWS_SECRET"}
@@ -262,18 +272,22 @@ func TestThePolicyRefusesWhatWouldReachTheNode(t *testing.T) {
 		"below the witness":    volume(corev1.VolumeSource{HostPath: &corev1.HostPathVolumeSource{Path: "/var/lib/sparkchaos/run-1/.."}}),
 		"credentials":          volume(secret("staging-credentials")),
 		"secret settings":      volume(secret(ConfSecretName)),
-		"projected secret":     volume(corev1.VolumeSource{Projected: &corev1.ProjectedVolumeSource{Sources: []corev1.VolumeProjection{{Secret: &corev1.SecretProjection{}}}}}),
-		"projected token":      volume(corev1.VolumeSource{Projected: &corev1.ProjectedVolumeSource{Sources: []corev1.VolumeProjection{{ServiceAccountToken: &corev1.ServiceAccountTokenProjection{}}}}}),
-		"another claim":        volume(corev1.VolumeSource{PersistentVolumeClaim: &corev1.PersistentVolumeClaimVolumeSource{ClaimName: "witness"}}),
+		"projected secret":     volume(projected(corev1.VolumeProjection{Secret: &corev1.SecretProjection{}})),
+		"projected token":      volume(projected(corev1.VolumeProjection{ServiceAccountToken: &corev1.ServiceAccountTokenProjection{}})),
+		"another claim":        volume(claim("witness")),
 		"CSI":                  volume(corev1.VolumeSource{CSI: &corev1.CSIVolumeSource{Driver: "d"}}),
 		"NFS":                  volume(corev1.VolumeSource{NFS: &corev1.NFSVolumeSource{Server: "s", Path: "/"}}),
 		"variable of a secret": env(corev1.EnvVar{Name: "A", ValueFrom: keyOf(ConfSecretName)}),
 		"all of a secret": func(p *corev1.Pod) {
-			p.Spec.Containers[0].EnvFrom = []corev1.EnvFromSource{{SecretRef: &corev1.SecretEnvSource{LocalObjectReference: corev1.LocalObjectReference{Name: "staging-credentials"}}}}
+			p.Spec.Containers[0].EnvFrom = []corev1.EnvFromSource{{
+				SecretRef: &corev1.SecretEnvSource{LocalObjectReference: corev1.LocalObjectReference{Name: "staging-credentials"}},
+			}}
 		},
-		"init variable":           sidecar(corev1.Container{Name: "x", Env: []corev1.EnvVar{{Name: "A", ValueFrom: keyOf("staging-credentials")}}}),
-		"tolerates all":           tolerate(corev1.Toleration{Operator: corev1.TolerationOpExists}),
-		"control plane":           tolerate(corev1.Toleration{Key: "node-role.kubernetes.io/control-plane", Effect: corev1.TaintEffectNoSchedule}),
+		"init variable": sidecar(corev1.Container{Name: "x",
+			Env: []corev1.EnvVar{{Name: "A", ValueFrom: keyOf("staging-credentials")}}}),
+		"tolerates all": tolerate(corev1.Toleration{Operator: corev1.TolerationOpExists}),
+		"control plane": tolerate(corev1.Toleration{Key: "node-role.kubernetes.io/control-plane",
+			Effect: corev1.TaintEffectNoSchedule}),
 		"all of unreachable":      tolerate(corev1.Toleration{Key: corev1.TaintNodeUnreachable, Operator: corev1.TolerationOpExists}),
 		"node":                    func(p *corev1.Pod) { p.Spec.NodeName = "control-plane" },
 		"the driver's account":    func(p *corev1.Pod) { p.Spec.ServiceAccountName = ServiceAccountName },
@@ -312,7 +326,8 @@ func TestThePolicyRefusesWhatWouldReachTheNode(t *testing.T) {
 			t.Errorf("change of %s: accepted", name)
 		}
 	}
-	if refused := a.refusals("admin", &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: PolicyProbe}, Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: "c"}}}}, nil); refused == nil {
+	if refused := a.refusals("admin", &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: PolicyProbe},
+		Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: "c"}}}}, nil); refused == nil {
 		t.Error("the probe is accepted, so nobody sees that the policy is in force")
 	}
 }
@@ -324,7 +339,8 @@ func TestThePolicyIsOfOneRun(t *testing.T) {
 	if diff := cmp.Diff(want, o.Policy.Spec.MatchConstraints.NamespaceSelector.MatchLabels); diff != "" {
 		t.Error(diff)
 	}
-	if o.PolicyBinding.Spec.PolicyName != o.Policy.Name || o.Policy.Labels[RunLabel] != environment().RunID || o.PolicyBinding.Labels[RunLabel] != environment().RunID {
+	if o.PolicyBinding.Spec.PolicyName != o.Policy.Name || o.Policy.Labels[RunLabel] != environment().RunID ||
+		o.PolicyBinding.Labels[RunLabel] != environment().RunID {
 		t.Errorf("policy %+v, binding %+v", o.Policy.ObjectMeta, o.PolicyBinding)
 	}
 	a := newAdmission(t, wordCount(), environment())
@@ -408,11 +424,16 @@ func TestWithoutThePermissionItIsTold(t *testing.T) {
 	t.Parallel()
 	resource := schema.GroupResource{Group: "admissionregistration.k8s.io", Resource: "validatingadmissionpolicies"}
 	for _, refusal := range []error{
-		apierrors.NewForbidden(resource, "p", errors.New("no")), apierrors.NewNotFound(resource, ""), apierrors.NewInternalError(errors.New("broken")),
+		apierrors.NewForbidden(resource, "p", errors.New("no")), apierrors.NewNotFound(resource, ""),
+		apierrors.NewInternalError(errors.New("broken")),
 	} {
 		client := fake.NewClientset()
-		client.PrependReactor("*", "validatingadmissionpolicies", func(k8stesting.Action) (bool, runtime.Object, error) { return true, nil, refusal })
-		client.PrependReactor("*", "validatingadmissionpolicybindings", func(k8stesting.Action) (bool, runtime.Object, error) { return true, nil, refusal })
+		client.PrependReactor("*", "validatingadmissionpolicies", func(k8stesting.Action) (bool, runtime.Object, error) {
+			return true, nil,
+				refusal
+		})
+		client.PrependReactor("*", "validatingadmissionpolicybindings",
+			func(k8stesting.Action) (bool, runtime.Object, error) { return true, nil, refusal })
 		var unrestricted *UnrestrictedError
 		err := ApplyPolicy(t.Context(), client, render(t, wordCount()))
 		if known := !apierrors.IsInternalError(refusal); errors.As(err, &unrestricted) != known {
@@ -449,7 +470,8 @@ func TestItIsWaitedUntilThePolicyRefuses(t *testing.T) {
 func TestPriorityClassesOfARunGoWithIt(t *testing.T) {
 	t.Parallel()
 	class := func(name, run string) *schedulingv1.PriorityClass {
-		return &schedulingv1.PriorityClass{ObjectMeta: metav1.ObjectMeta{Name: name, UID: "uid-of-" + types.UID(name), Labels: map[string]string{RunLabel: run}}}
+		return &schedulingv1.PriorityClass{ObjectMeta: metav1.ObjectMeta{Name: name, UID: "uid-of-" + types.UID(name),
+			Labels: map[string]string{RunLabel: run}}}
 	}
 	client := fake.NewClientset(class("mine", "run-1"), class("others", "run-2"))
 	left, err := ClusterScopedLeft(t.Context(), client, "run-1")

@@ -35,13 +35,15 @@ func TestCommandOfAnApplication(t *testing.T) {
 		want        []string
 	}{
 		{scenario.Application{MainClass: "A"}, []string{"--class", "A", "local://" + WorkloadsJar}},
-		{scenario.Application{MainClass: "A", Main: "b/a.jar", Args: []string{"-x"}}, []string{"--class", "A", "local://" + staged + "a.jar", "-x"}},
+		{scenario.Application{MainClass: "A", Main: "b/a.jar", Args: []string{"-x"}},
+			[]string{"--class", "A", "local://" + staged + "a.jar", "-x"}},
 		{scenario.Application{MainClass: "A", Main: "https://x/a.jar"}, []string{"--class", "A", "https://x/a.jar"}},
 		{scenario.Application{Main: "a.py", Args: []string{"-x"}}, []string{"local://" + staged + "a.py", "-x"}},
 		{scenario.Application{Main: "local:///opt/a.R"}, []string{"local:///opt/a.R"}},
 		{
 			scenario.Application{Main: "a.sql", Args: []string{"--database", "d"}},
-			[]string{"--class", "org.apache.spark.sql.hive.thriftserver.SparkSQLCLIDriver", "spark-internal", "-f", staged + "a.sql", "--database", "d"},
+			[]string{"--class", "org.apache.spark.sql.hive.thriftserver.SparkSQLCLIDriver", "spark-internal", "-f", staged + "a.sql", "--database",
+				"d"},
 		},
 		{
 			scenario.Application{Main: "s3a://x/a.sql"},

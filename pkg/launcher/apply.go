@@ -36,7 +36,8 @@ func ApplyDriver(ctx context.Context, client kubernetes.Interface, custom dynami
 		if err != nil {
 			return launched, err
 		}
-		launched.LaunchedBy = history.Object{Kind: kindOf(object), Namespace: made.GetNamespace(), Name: made.GetName(), UID: string(made.GetUID())}
+		launched.LaunchedBy = history.Object{Kind: kindOf(object), Namespace: made.GetNamespace(), Name: made.GetName(),
+			UID: string(made.GetUID())}
 	}
 	if by := launched.LaunchedBy; by.Kind == launched.DriverKind {
 		launched.DriverUID = by.UID

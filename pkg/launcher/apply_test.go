@@ -68,10 +68,12 @@ func TestApplyCreatesInOrder(t *testing.T) {
 		{wordCount(), []string{"create configmaps"}, "jobs", KindJob},
 		{pod, []string{"create configmaps"}, "pods", KindPod},
 		{stagedWordCount(), []string{
-			"create configmaps", "create serviceaccounts", "create roles", "create rolebindings", "create persistentvolumeclaims", "create secrets", "create services", "create deployments",
+			"create configmaps", "create serviceaccounts", "create roles", "create rolebindings", "create persistentvolumeclaims",
+			"create secrets", "create services", "create deployments",
 		}, "jobs", KindJob},
 		{staged, []string{
-			"create configmaps", "create serviceaccounts", "create roles", "create rolebindings", "create secrets", "create secrets", "create services", "create deployments",
+			"create configmaps", "create serviceaccounts", "create roles", "create rolebindings", "create secrets", "create secrets",
+			"create services", "create deployments",
 		}, "jobs", KindJob},
 	} {
 		client := withUIDs(fake.NewClientset())
@@ -125,7 +127,8 @@ func TestApplySaysWhoseAnExistingObjectIs(t *testing.T) {
 			meta.Name, meta.Namespace = "wordcount-driver", "run-1"
 			client = fake.NewClientset(&batchv1.Job{ObjectMeta: meta})
 			_, err = apply(t.Context(), client, render(t, wordCount()))
-			if !apierrors.IsAlreadyExists(err) || !strings.Contains(err.Error(), "create Job run-1/wordcount-driver") || !strings.Contains(err.Error(), tc.want) {
+			if !apierrors.IsAlreadyExists(err) || !strings.Contains(err.Error(), "create Job run-1/wordcount-driver") ||
+				!strings.Contains(err.Error(), tc.want) {
 				t.Errorf("Apply = %v, want that the job exists and %q", err, tc.want)
 			}
 		})
@@ -167,7 +170,8 @@ func TestDelete(t *testing.T) {
 	t.Parallel()
 	ours := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "run-1", UID: "1", Labels: map[string]string{RunLabel: "r"}}}
 	client := fake.NewClientset(ours)
-	if err := Delete(t.Context(), client, "run-1", "other"); err == nil || !strings.Contains(err.Error(), "belongs to run r, so it is left alone") {
+	if err := Delete(t.Context(), client, "run-1", "other"); err == nil ||
+		!strings.Contains(err.Error(), "belongs to run r, so it is left alone") {
 		t.Errorf("Delete of another run's namespace = %v, want a refusal that names its run", err)
 	}
 	if _, err := client.CoreV1().Namespaces().Get(t.Context(), "run-1", metav1.GetOptions{}); err != nil {
@@ -224,7 +228,8 @@ func TestEmptyDoesNotWaitForTheNamespaceItself(t *testing.T) {
 	meta := metav1.ObjectMeta{Name: "x", Namespace: "run-1"}
 	client := fake.NewClientset(
 		&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "run-1", Labels: map[string]string{RunLabel: "r"}}},
-		&batchv1.Job{ObjectMeta: meta}, &appsv1.DaemonSet{ObjectMeta: meta}, &corev1.Pod{ObjectMeta: meta}, &corev1.PersistentVolumeClaim{ObjectMeta: meta},
+		&batchv1.Job{ObjectMeta: meta}, &appsv1.DaemonSet{ObjectMeta: meta}, &corev1.Pod{ObjectMeta: meta},
+		&corev1.PersistentVolumeClaim{ObjectMeta: meta},
 	)
 	client.PrependReactor("delete", "namespaces", stays) // for five seconds
 	client.PrependReactor("delete-collection", "*", func(action k8stesting.Action) (bool, runtime.Object, error) {

@@ -10,7 +10,7 @@ import (
 	"github.com/sparkchaos/sparkchaos/pkg/scenario"
 )
 
-// Launch is what a component is asked about: a workload, and what a run adds to it.
+// Launch is what a component is given: a workload, and what a run adds to it.
 type Launch struct {
 	Workload scenario.Workload
 	Env      Environment
@@ -21,19 +21,19 @@ type Launch struct {
 // Component is a kind of server that a workload may have around its driver. It is a value without state, made once for
 // each run. What it does beyond this interface it says by implementing the optional ones of this file.
 type Component interface {
-	// Name is how people are told of it, as "the staging server".
+	// Name is its name for people, such as "the staging server".
 	Name() string
-	// Roles returns the values of RoleLabel that its pods carry.
+	// Roles returns the values of RoleLabel of its pods.
 	Roles() []string
-	// Validate returns what keeps it from being made for a workload, one error each.
+	// Validate returns the reasons why it cannot be created for a workload, one error each.
 	Validate(l Launch) []error
-	// Part returns what a workload has of it; nil if that is nothing.
+	// Part returns its part of a workload; nil if the workload does not use it.
 	Part(l Launch) (Part, error)
 }
 
-// Explainer is a component that a plan tells of.
+// Explainer is a component that the explanation of a plan describes.
 type Explainer interface {
-	// Explain returns one sentence for what a workload has of the component; empty if that is nothing.
+	// Explain describes the component of a workload in one sentence; empty if the workload does not use it.
 	Explain(w scenario.Workload) string
 }
 
@@ -45,10 +45,11 @@ type Extender interface {
 
 // Extension is what a component adds to drivers and executors.
 type Extension struct {
-	Settings  map[string]string // Spark's; the workload's own win over them
-	Lists     []ListSetting     // settings that the component and the workload both have a say in
-	Artifacts string            // the directory in which pods find the files that the application names beside the scenario; empty: there are none
-	Env       []corev1.EnvVar   // of the main container and of each init container that reports
+	Settings map[string]string // Spark's; the workload's own win over them
+	Lists    []ListSetting     // settings that the component and the workload both have a say in
+	// Artifacts is the directory in which pods find the files that the application names beside the scenario; empty if there are none.
+	Artifacts string
+	Env       []corev1.EnvVar // of the main container and of each init container that reports
 	Volumes   []corev1.Volume
 	Mounts    []corev1.VolumeMount // of the main container and of each init container that reports
 	Pod       func(*Pod)           // changes a pod once it is complete; nil: nothing more to change
@@ -68,28 +69,28 @@ type Pod struct {
 	Mounts []corev1.VolumeMount // by which a container of it reports to the witness
 }
 
-// Part is what one workload has of a component, from its rendering to its end. It may keep state.
+// Part is one workload's instance of a component, from its rendering to its end. It may keep state.
 type Part interface {
 	// Objects returns its Kubernetes objects in the order in which they are to be created.
 	Objects() []Object
 }
 
-// Filler is a part with values that stand in no manifest.
+// Filler is a part with values that are in no manifest.
 type Filler interface {
 	// Fill puts them into the part's objects, before these are created.
 	Fill(values Values) error
 }
 
-// Values are what pods are given and what no file of a run holds.
+// Values are given to pods and are in no file of a run.
 type Values struct {
 	Variables    map[string]string // of the harness's environment, by their names, as VariableReaders name them
-	WitnessToken string            // what whoever reports to the witness shows
+	WitnessToken string            // the token that clients of the witness present
 }
 
 // Waiter is a part that must be ready before the driver starts.
 type Waiter interface {
-	// Lacks returns in words what keeps the part from being ready, empty if nothing does. Its error is final if it is an
-	// ErrNeverReady; any other one means that the API server is away for a moment.
+	// Lacks describes why the part is not ready; empty if it is. An ErrNeverReady is final; any other error means that the API
+	// server is unavailable for a moment.
 	Lacks(ctx context.Context, client kubernetes.Interface) (string, error)
 }
 
@@ -98,12 +99,12 @@ type Preparer interface {
 	Prepare(ctx context.Context, host *Host) error
 }
 
-// Verifier is a part that is looked at once more after the faults. What it sees it records, for the invariants to judge.
+// Verifier is a part that verifies itself after the faults. It records what it finds, for the invariants to judge.
 type Verifier interface {
 	Verify(ctx context.Context, host *Host) error
 }
 
-// Member is what a workload has of one component.
+// Member is one component of a workload.
 type Member struct {
 	Component Component
 	Part      Part
@@ -125,7 +126,7 @@ func partsOf(l Launch, components []Component) ([]Member, []error) {
 	return members, problems
 }
 
-// Fill puts what stands in no manifest into the objects of components, before these are created.
+// Fill puts values that are in no manifest into the objects of components, before these are created.
 func (o *Objects) Fill(values Values) error {
 	for _, member := range o.Members {
 		if filler, ok := member.Part.(Filler); ok {
@@ -148,7 +149,7 @@ func extensionsOf(l Launch, components []Component) []Extension {
 	return all
 }
 
-// Explain returns what a plan tells of the components of a workload, one sentence each.
+// Explain describes the components of a workload, one sentence each.
 func Explain(components []Component, w scenario.Workload) []string {
 	var sentences []string
 	for _, component := range components {

@@ -24,7 +24,7 @@ type Object interface {
 	runtime.Object
 }
 
-// Create creates one object of a run and returns it as the API server made it. An object that exists already is never
+// Create creates one object of a run and returns it as the API server stored it. An object that exists already is never
 // changed: the error says whose it is. It refuses a kind that it does not know.
 func Create(ctx context.Context, client kubernetes.Interface, object Object) (Object, error) {
 	namespace := object.GetNamespace()

@@ -44,7 +44,8 @@ func TestCreateKnowsTheKindsOfRuns(t *testing.T) {
 			t.Errorf("%s: %v, %v; want the object as it was made", resource, made, err)
 			continue
 		}
-		if actions := client.Actions(); len(actions) != 1 || actions[0].GetResource().Resource != resource || actions[0].GetNamespace() != object.GetNamespace() {
+		if actions := client.Actions(); len(actions) != 1 || actions[0].GetResource().Resource != resource ||
+			actions[0].GetNamespace() != object.GetNamespace() {
 			t.Errorf("%s: %v; want one that was created", resource, actions)
 		}
 		if _, err := Create(t.Context(), client, object); err == nil || !strings.Contains(err.Error(), "belongs to this very run") {
@@ -52,7 +53,8 @@ func TestCreateKnowsTheKindsOfRuns(t *testing.T) {
 		}
 	}
 	unknown := &corev1.ReplicationController{TypeMeta: metav1.TypeMeta{Kind: "ReplicationController"}, ObjectMeta: meta}
-	if _, err := Create(t.Context(), fake.NewClientset(), unknown); err == nil || !strings.Contains(err.Error(), "ReplicationController run-1/one") {
+	if _, err := Create(t.Context(), fake.NewClientset(), unknown); err == nil ||
+		!strings.Contains(err.Error(), "ReplicationController run-1/one") {
 		t.Errorf("an unknown kind: %v, want its name", err)
 	}
 }

@@ -22,7 +22,7 @@ const (
 	remainsTimeout = 5 * time.Second
 )
 
-// Delete deletes a run's namespace with everything in it and returns when it is gone; one that is not there is no
+// Delete deletes a run's namespace with everything in it and returns when it is gone; a missing one is no
 // error. It refuses a namespace that is not the run's. When ctx ends first, the error lists what is still there: pods of
 // a node that is off stay until the node is back.
 func Delete(ctx context.Context, client kubernetes.Interface, namespace, runID string) error {
@@ -45,7 +45,8 @@ func Empty(ctx context.Context, client kubernetes.Interface, namespace, runID st
 }
 
 // remove deletes a namespace and polls until it is gone. It tries again if the API server is away for a moment.
-func remove(ctx context.Context, client kubernetes.Interface, namespace, runID string, done func(ctx context.Context, uid types.UID) (bool, error)) error {
+func remove(ctx context.Context, client kubernetes.Interface, namespace, runID string,
+	done func(ctx context.Context, uid types.UID) (bool, error)) error {
 	api := client.CoreV1().Namespaces()
 	found, err := api.Get(ctx, namespace, metav1.GetOptions{})
 	if apierrors.IsNotFound(err) {

@@ -32,23 +32,25 @@ func RoleValue(role string) string { return strings.ReplaceAll(role, "/", ".") }
 
 // Where things are inside the containers of drivers and executors.
 const (
-	SharedDirectory  = "/shared"                            // checkpoints and results; all nodes see it unless the workload's storage is another one
+	// SharedDirectory holds checkpoints and results; all nodes see it unless the workload's storage is another one.
+	SharedDirectory  = "/shared"
 	WitnessDirectory = "/witness"                           // the node's own directory for the witness's records
 	SparkHome        = "/opt/spark"                         // as in Spark's official image
 	confDirectory    = "/etc/sparkchaos"                    // not Spark's own, whose files a volume would hide
 	WorkloadsJar     = "/opt/spark/workloads/workloads.jar" // in the image that is built here: the applications of this repository
 )
 
-// Environment is what a run adds to a workload: who it is, and what the cluster and the harness offer it.
+// Environment is what a run adds to a workload: its identity, and what the cluster and the harness provide.
 type Environment struct {
-	RunID             string            // value of RunLabel
-	Namespace         string            // one of its own for each run
-	Image             string            // reference of the Spark image for workloads that name none of their own
-	StagingImage      string            // reference of the staging server's image; needed if the workload has one
-	PullPolicy        corev1.PullPolicy // empty means IfNotPresent
-	Nodes             []string          // the cluster's workers; when given, a driver's nodeName must be one of them
-	StorageClass      string            // of the shared volume; empty means the cluster's default class
-	LocalStorageClass string            // of volumes on one node's disk, for workloads with that storage; empty means the cluster's default class
+	RunID        string            // value of RunLabel
+	Namespace    string            // one of its own for each run
+	Image        string            // reference of the Spark image for workloads that name none of their own
+	StagingImage string            // reference of the staging server's image; needed if the workload has one
+	PullPolicy   corev1.PullPolicy // empty means IfNotPresent
+	Nodes        []string          // the cluster's workers; when given, a driver's nodeName must be one of them
+	StorageClass string            // of the shared volume; empty means the cluster's default class
+	// LocalStorageClass is that of volumes on one node's disk, for workloads with that storage; empty means the cluster's default.
+	LocalStorageClass string
 	Witness           Witness
 	Source            Source
 	OutputJar         []byte // of the reader of outputs, which is in the witness's jar; needed if the workload names outputs
@@ -59,7 +61,7 @@ type Environment struct {
 	ShuffleDirectory string // for the files that a shuffle service serves
 }
 
-// Witness says where the witness plugin reports to. With neither URL nor Directory the plugin is left out.
+// Witness defines where the witness plugin reports to. With neither URL nor Directory the plugin is left out.
 type Witness struct {
 	URL       string        // http://host:port of the harness's witness
 	Directory string        // absolute path on each node's own disk; it must exist and be writable for every user
@@ -68,7 +70,7 @@ type Witness struct {
 	Jar       []byte        // of the plugin, which drivers and executors find in a ConfigMap, whatever their image
 }
 
-// Enabled reports whether drivers and executors report to anybody.
+// Enabled reports whether drivers and executors report to a witness.
 func (w Witness) Enabled() bool { return w.URL != "" || w.Directory != "" }
 
 // Words are the stream that a witness in the cluster serves.
@@ -77,7 +79,7 @@ type Words struct {
 	Vocabulary, WordsPerSecond int
 }
 
-// Source says where the harness serves words to streaming workloads. Application arguments refer to it as
+// Source defines where the harness serves words to streaming workloads. Application arguments refer to it as
 // $(SPARKCHAOS_SOURCE_URL), $(SPARKCHAOS_SOURCE_HOST) and $(SPARKCHAOS_SOURCE_PORT).
 type Source struct {
 	URL  string // http://host:port

@@ -16,7 +16,8 @@ import (
 
 // Forward opens a port on this machine's loopback that leads to a port of a pod, through the API server and the pod's
 // kubelet, and returns its HTTP address. It leads to that very pod until close is called.
-func Forward(ctx context.Context, config *rest.Config, client kubernetes.Interface, namespace, pod string, port int) (address string, closePort func(), err error) {
+func Forward(ctx context.Context, config *rest.Config, client kubernetes.Interface, namespace, pod string, port int) (address string,
+	closePort func(), err error) {
 	transport, upgrader, err := spdy.RoundTripperFor(config)
 	if err != nil {
 		return "", nil, fmt.Errorf("reach pod %s/%s: %w", namespace, pod, err)
@@ -25,7 +26,8 @@ func Forward(ctx context.Context, config *rest.Config, client kubernetes.Interfa
 	dialer := spdy.NewDialer(upgrader, &http.Client{Transport: transport}, http.MethodPost, url)
 	stop, ready := make(chan struct{}), make(chan struct{})
 	var said bytes.Buffer
-	forwarder, err := portforward.NewOnAddresses(dialer, []string{"127.0.0.1"}, []string{fmt.Sprintf("0:%d", port)}, stop, ready, io.Discard, &said)
+	forwarder, err := portforward.NewOnAddresses(dialer, []string{"127.0.0.1"}, []string{fmt.Sprintf("0:%d", port)}, stop, ready, io.Discard,
+		&said)
 	if err != nil {
 		return "", nil, fmt.Errorf("reach port %d of pod %s/%s: %w", port, namespace, pod, err)
 	}

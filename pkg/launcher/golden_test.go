@@ -20,7 +20,7 @@ import (
 	"github.com/sparkchaos/sparkchaos/pkg/scenario"
 )
 
-var update = flag.Bool("update", false, "write the golden files anew")
+var update = flag.Bool("update", false, "write the golden files again")
 
 func pointer[T any](v T) *T { return &v }
 
@@ -41,7 +41,8 @@ func TestGolden(t *testing.T) {
 		}, 10},
 		{"own-image-and-conf", func(w *scenario.Workload, env *Environment) {
 			w.Image = "registry.example/team/spark:4.1.0"
-			w.Application = scenario.Application{Name: "etl", MainClass: "com.example.Etl", Jar: "local:///opt/app/etl.jar", Args: []string{"$(SPARKCHAOS_SOURCE_URL)"}}
+			w.Application = scenario.Application{Name: "etl", MainClass: "com.example.Etl", Jar: "local:///opt/app/etl.jar",
+				Args: []string{"$(SPARKCHAOS_SOURCE_URL)"}}
 			w.Driver.PodReplacementPolicy = "Failed"
 			w.Driver.BackoffLimit = pointer[int32](0)
 			w.Conf = plainConf(map[string]string{
@@ -158,7 +159,8 @@ func checkApplication(t *testing.T, text string) {
 	if err := yaml.Unmarshal([]byte(text), &application); err != nil {
 		t.Fatal(err)
 	}
-	for _, path := range [][]string{{"driver", "template"}, {"executor", "template"}, {"driverSpec", "podTemplateSpec"}, {"executorSpec", "podTemplateSpec"}} {
+	for _, path := range [][]string{{"driver", "template"}, {"executor", "template"}, {"driverSpec", "podTemplateSpec"},
+		{"executorSpec", "podTemplateSpec"}} {
 		role, ok := application.Spec[path[0]].(map[string]any)
 		if !ok {
 			continue

@@ -25,13 +25,13 @@ type Machine struct {
 	Artifact  func(ctx context.Context, name string) (*os.File, error) // opens a file that the scenario names
 }
 
-// Preflighter is a component that gets something ready on this machine before there is a cluster.
+// Preflighter is a component that prepares something on this machine before there is a cluster.
 type Preflighter interface {
-	// Preflight returns the component with what it got ready.
+	// Preflight returns the component with what it prepared.
 	Preflight(ctx context.Context, m Machine) (Component, error)
 }
 
-// Fingerprinter is a component whose content decides what an application computes.
+// Fingerprinter is a component whose content affects what an application computes.
 type Fingerprinter interface {
 	// Fingerprint returns a digest of the content in hexadecimal, after Preflight; empty if there is none.
 	Fingerprint() (string, error)
@@ -49,13 +49,13 @@ type PodImageUser interface {
 	UsesPodImage(w scenario.Workload) bool
 }
 
-// WitnessHost is a component at which pods report where they do not reach the harness.
+// WitnessHost is a component to which pods report if they cannot reach the harness.
 type WitnessHost interface {
 	// Witness returns where the pods of a namespace report to, and where they find words.
 	Witness(namespace string) (Witness, Source)
 }
 
-// Progress shows a person what goes on; see runner.Progress.
+// Progress shows a person what happens; see runner.Progress.
 type Progress interface {
 	Say(format string, args ...any)
 	Await(what string, atMost time.Duration, seen func() string) (done func())
@@ -71,11 +71,11 @@ type Host struct {
 	Progress   Progress
 	Record     func(source history.Source, eventType string, data any) error // appends to the history
 	Problem    func(history.ProblemData)                                     // records a trouble that may have cost evidence
-	// Background runs something beside the procedure until the records of the workload are collected, when its context ends.
+	// Background runs a function in the background; its context ends when the records of the workload are collected.
 	Background func(do func(context.Context) error)
 }
 
-// ReadyPods returns the run's pods of a role that are ready and stay, in the order of their names.
+// ReadyPods returns the run's pods of a role that are ready and not being deleted, in the order of their names.
 func (h *Host) ReadyPods(ctx context.Context, role string) ([]corev1.Pod, error) {
 	pods, err := h.Client.CoreV1().Pods(h.Env.Namespace).List(ctx, metav1.ListOptions{LabelSelector: RoleLabel + "=" + role})
 	if err != nil {

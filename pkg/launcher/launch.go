@@ -16,9 +16,9 @@ import (
 type Launcher interface {
 	// Name is what scenarios call it.
 	Name() string
-	// Explain returns in words what the driver is, as "a bare Pod, which is never replaced".
+	// Explain describes the driver, as "a bare Pod, which is never replaced".
 	Explain(w scenario.Workload) string
-	// Settings returns the settings of Spark by which drivers of its are launched and find themselves. The workload's own win over them.
+	// Settings returns the settings of Spark that launch its drivers and identify them. The workload's own settings win over them.
 	Settings(l Launch) map[string]string
 	// Driver adds to the driver's pod what makes it run Spark, before components change it.
 	Driver(pod *corev1.PodSpec, l Launch, artifacts string)
@@ -41,7 +41,7 @@ func LauncherOf(w scenario.Workload) (Launcher, error) {
 	return all[i], nil
 }
 
-// Draft is what a launcher makes drivers of.
+// Draft is what a launcher creates drivers from.
 type Draft struct {
 	Launch
 	Artifacts string                 // the directory in which pods find the files beside the scenario

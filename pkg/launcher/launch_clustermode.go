@@ -42,7 +42,7 @@ func clusterModeSettings(l Launch) map[string]string {
 	}
 }
 
-// clusterModeDriver leaves to Spark what it says of the driver's container itself.
+// clusterModeDriver leaves to Spark what it says about the driver's container itself.
 func clusterModeDriver(pod *corev1.PodSpec) {
 	main := &pod.Containers[0]
 	main.Resources = corev1.ResourceRequirements{}
@@ -75,7 +75,8 @@ func inlined(settings map[string]string, env Environment) (map[string]string, er
 		all[key] = known.Replace(settings[key])
 		for _, variable := range []string{"$(POD_NAME)", "$(POD_IP)"} {
 			if strings.Contains(all[key], variable) {
-				return nil, fmt.Errorf("workload: conf.%s refers to %s, but in cluster mode Spark's settings are made before the pod; leave it out or write launcher: %s",
+				return nil, fmt.Errorf("workload: conf.%s refers to %s, but in cluster mode Spark's settings are made before the pod; leave it out "+
+					"or write launcher: %s",
 					key, variable, scenario.LauncherJob)
 			}
 		}

@@ -27,13 +27,13 @@ const retryAfter = 5
 
 // Custom is a launcher that leaves the driver to an operator in the cluster.
 type Custom interface {
-	// Resource returns what the operator makes drivers of.
+	// Resource returns the resource from which the operator creates drivers.
 	Resource() schema.GroupVersionResource
-	// Operator returns in words who serves it, as "kubeflow's spark-operator".
+	// Operator names the operator, as "kubeflow's spark-operator".
 	Operator() string
 }
 
-// Watched returns the kinds of objects that tell how an application fares, beside those that every history has.
+// Watched returns the kinds of objects that show the state of an application, in addition to those in every history.
 func Watched(w scenario.Workload) []history.Watched {
 	if by, err := LauncherOf(w); err == nil {
 		if custom, ok := by.(Custom); ok {
@@ -43,7 +43,7 @@ func Watched(w scenario.Workload) []history.Watched {
 	return nil
 }
 
-// Refused returns why a cluster cannot launch a workload, before anything of it is made.
+// Refused returns why a cluster cannot launch a workload, before any of its objects is created.
 func Refused(client kubernetes.Interface, w scenario.Workload) error {
 	by, err := LauncherOf(w)
 	if err != nil {
@@ -56,8 +56,8 @@ func Refused(client kubernetes.Interface, w scenario.Workload) error {
 	group := custom.Resource().GroupVersion().String()
 	_, err = client.Discovery().ServerResourcesForGroupVersion(group)
 	if apierrors.IsNotFound(err) {
-		return fmt.Errorf("launcher %s needs %s, but the cluster serves no %s: install the operator with its CustomResourceDefinitions and have it "+
-			"watch all namespaces, or write launcher: %s", by.Name(), custom.Operator(), group, scenario.LauncherJob)
+		return fmt.Errorf("launcher %s needs %s, but the cluster serves no %s: install the operator with its CustomResourceDefinitions "+
+			"and have it watch all namespaces, or write launcher: %s", by.Name(), custom.Operator(), group, scenario.LauncherJob)
 	}
 	if err != nil {
 		return fmt.Errorf("ask the cluster for its API %s: %w", group, err)
@@ -76,7 +76,7 @@ type byOperator struct {
 
 var _ Custom = byOperator{}
 
-// operated is what an operator is told of an application.
+// operated is what an operator needs to know about an application.
 type operated struct {
 	Draft
 	settings         map[string]any
@@ -125,7 +125,7 @@ func (b byOperator) Launching(d Draft) (Launching, error) {
 	if err != nil {
 		return Launching{}, err
 	}
-	// The operator says these itself.
+	// The operator sets these itself.
 	for _, key := range []string{deployMode, "spark.kubernetes.namespace", "spark.kubernetes.executor.podTemplateFile"} {
 		delete(settings, key)
 	}
@@ -190,7 +190,8 @@ func given(fields map[string]any) map[string]any {
 }
 
 // createCustom creates an object of a kind that only the cluster knows. One that exists already is never changed.
-func createCustom(ctx context.Context, client dynamic.Interface, resource schema.GroupVersionResource, object *unstructured.Unstructured) (Object, error) {
+func createCustom(ctx context.Context, client dynamic.Interface, resource schema.GroupVersionResource,
+	object *unstructured.Unstructured) (Object, error) {
 	options := metav1.CreateOptions{FieldManager: fieldManager, FieldValidation: metav1.FieldValidationStrict}
 	made, err := client.Resource(resource).Namespace(object.GetNamespace()).Create(ctx, object, options)
 	if err != nil {

@@ -77,7 +77,8 @@ func (bySparkSubmit) Launching(d Draft) (Launching, error) {
 // submitterRules are what spark-submit does in the namespace: it makes the driver and what belongs to it, and the driver their owner.
 func submitterRules() []rbacv1.PolicyRule {
 	verbs := []string{"create", "get", "list", "watch", "patch", "update", "delete"}
-	return []rbacv1.PolicyRule{Rule("pods", verbs...), Rule("services", verbs...), Rule("configmaps", verbs...), Rule("persistentvolumeclaims", verbs...)}
+	return []rbacv1.PolicyRule{Rule("pods", verbs...), Rule("services", verbs...), Rule("configmaps", verbs...),
+		Rule("persistentvolumeclaims", verbs...)}
 }
 
 // submitter is the Job in which spark-submit runs. A second attempt would only find the driver of the first.

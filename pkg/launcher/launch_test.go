@@ -133,7 +133,8 @@ func TestTheApplicationOfAnOperatorIsCreatedAndWatched(t *testing.T) {
 	w := wordCount()
 	byOperator(&w, scenario.LauncherSparkApplication, scenario.RestartOnFailure)
 	resource := Watched(w)[0].Resource
-	custom := dynamicfake.NewSimpleDynamicClientWithCustomListKinds(runtime.NewScheme(), map[schema.GroupVersionResource]string{resource: "SparkApplicationList"})
+	custom := dynamicfake.NewSimpleDynamicClientWithCustomListKinds(runtime.NewScheme(),
+		map[schema.GroupVersionResource]string{resource: "SparkApplicationList"})
 	got, err := ApplyDriver(t.Context(), fake.NewClientset(), custom, render(t, w))
 	if err != nil {
 		t.Fatal(err)
@@ -161,9 +162,11 @@ func TestTheApplicationOfAnOperatorIsCreatedAndWatched(t *testing.T) {
 func TestALauncherSaysWhatTheDriverIs(t *testing.T) {
 	t.Parallel()
 	for want, change := range map[string]func(w *scenario.Workload){
-		"a Job that replaces its pod at most 6 times, as soon as it is being deleted, so that there may be two drivers for a while (TerminatingOrFailed)": func(*scenario.Workload) {},
-		"a bare Pod, which spark-submit makes in cluster mode and which is never replaced":                                                                bySparkSubmit,
-		"a Pod of kubeflow's spark-operator, which starts it again at most 6 times when it has failed (restartPolicy OnFailure)": func(w *scenario.Workload) {
+		"a Job that replaces its pod at most 6 times, as soon as it is being deleted, so that there may be two drivers for a while " +
+			"(TerminatingOrFailed)": func(*scenario.Workload) {},
+		"a bare Pod, which spark-submit makes in cluster mode and which is never replaced": bySparkSubmit,
+		"a Pod of kubeflow's spark-operator, which starts it again at most 6 times when it has failed " +
+			"(restartPolicy OnFailure)": func(w *scenario.Workload) {
 			byOperator(w, scenario.LauncherSparkApplication, scenario.RestartOnFailure)
 		},
 		"a Pod of Apache's spark-kubernetes-operator, which never starts it again (restartPolicy Never)": func(w *scenario.Workload) {

@@ -35,7 +35,7 @@ const (
 	claimSize = "1Gi"
 )
 
-// Objects are all that a run creates, to be created in the order of the fields.
+// Objects are all objects of a run, in the order in which they are created.
 type Objects struct {
 	Namespace      *corev1.Namespace
 	Policy         *admissionv1.ValidatingAdmissionPolicy        // of the pods that the driver may create
@@ -49,7 +49,7 @@ type Objects struct {
 	OutputJar      *corev1.ConfigMap             // of OutputReader
 	Members        []Member                      // what the workload has of each component
 	Launching      Launching                     // what launches the application
-	Driver         corev1.PodTemplateSpec        // the driver's pod, whoever makes it
+	Driver         corev1.PodTemplateSpec        // the driver's pod, no matter who makes it
 	OutputReader   *corev1.Pod                   // to be created once the application has ended; nil if the workload names no outputs
 }
 
@@ -101,7 +101,8 @@ func Render(w scenario.Workload, env Environment, components []Component) (*Obje
 		return nil, err
 	}
 	o.Policy, o.PolicyBinding = policy(env, allowed, o.Launching.Accounts)
-	o.Namespace.Labels["pod-security.kubernetes.io/enforce"] = podSecurityLevel(allowed, slices.Concat(podsOf(o.components()), o.Launching.Pods)...)
+	o.Namespace.Labels["pod-security.kubernetes.io/enforce"] = podSecurityLevel(allowed,
+		slices.Concat(podsOf(o.components()), o.Launching.Pods)...)
 	return o, nil
 }
 
@@ -244,7 +245,8 @@ func driverProblems(w scenario.Workload) []error {
 	case kind != KindJob && kind != KindPod:
 		return []error{fmt.Errorf("workload: driver.kind is %q, want %s or %s", kind, KindJob, KindPod)}
 	case kind == KindJob && !slices.Contains([]batchv1.PodReplacementPolicy{"", batchv1.TerminatingOrFailed, batchv1.Failed}, policy):
-		return []error{fmt.Errorf("workload: driver.podReplacementPolicy is %q, want %s or %s", policy, batchv1.TerminatingOrFailed, batchv1.Failed)}
+		return []error{fmt.Errorf("workload: driver.podReplacementPolicy is %q, want %s or %s", policy, batchv1.TerminatingOrFailed,
+			batchv1.Failed)}
 	default:
 		return nil
 	}

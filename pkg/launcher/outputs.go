@@ -19,11 +19,12 @@ import (
 // RoleOutputReader is the role of the pod that reads what an application wrote, once it has ended.
 const RoleOutputReader = "outputReader"
 
-// OutputTimeout is how long reading the outputs of an application may take.
+// OutputTimeout limits the time to read the outputs of an application.
 const OutputTimeout = 10 * time.Minute
 
-// OutputMark begins each line of the reader's log that tells of an output: a part of a JSON object. It is followed by OutputMore where the next
-// marked line goes on, and by OutputLast at the last part. A runtime cuts long lines, and what the pod writes to its other stream gets between.
+// OutputMark begins each line of the reader's log that reports an output: a part of a JSON object. It is followed by OutputMore
+// where the next marked line continues, and by OutputLast at the last part. A runtime cuts long lines, and what the pod writes to its
+// other stream gets between.
 const (
 	OutputMark = "SPARKCHAOS-OUTPUT "
 	OutputMore = "+"
@@ -95,14 +96,15 @@ func outputReader(l Launch, extensions []Extension, cpu, memory resource.Quantit
 	return &corev1.Pod{TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: KindPod}, ObjectMeta: meta, Spec: merged.Spec}, nil
 }
 
-// readerSettings are the application's settings, whoever launches it, without those that ask for executors and for what follows the
+// readerSettings are the application's settings, no matter who launches it, without those that ask for executors and for what follows the
 // application.
 func readerSettings(l Launch, extensions []Extension) map[string]string {
 	s := settingsOf(byJob{}, l, extensions)
 	maps.DeleteFunc(s, func(key, _ string) bool {
 		return strings.HasPrefix(key, "spark.kubernetes.") || strings.HasPrefix(key, "spark.dynamicAllocation.") ||
 			strings.HasPrefix(key, "spark.shuffle.") || strings.HasPrefix(key, "spark.eventLog.") ||
-			slices.Contains([]string{deployMode, "spark.plugins", "spark.app.id", "spark.submit.pyFiles", "spark.archives", "spark.extraListeners"}, key)
+			slices.Contains([]string{deployMode, "spark.plugins", "spark.app.id", "spark.submit.pyFiles", "spark.archives",
+				"spark.extraListeners"}, key)
 	})
 	s["spark.master"] = fmt.Sprintf("local[%d]", readerCores)
 	s["spark.app.name"] = l.Workload.Application.Name + "-outputs"

@@ -19,20 +19,24 @@ import (
 func writer(t *testing.T) scenario.Workload {
 	t.Helper()
 	w := wordCount()
-	template, err := scenario.NewPodTemplate(`{"spec":{"containers":[{"name":"spark-kubernetes-driver","env":[{"name":"REGION","value":"north"}],` +
-		`"volumeMounts":[{"name":"data","mountPath":"/data"}]}],"volumes":[{"name":"data","nfs":{"server":"nfs","path":"/"}}],"nodeSelector":{"disk":"fast"}}}`)
+	template, err := scenario.NewPodTemplate(`{"spec":{"containers":[{"name":"spark-kubernetes-driver","env":[{"name":"REGION",` +
+		`"value":"north"}],` +
+		`"volumeMounts":[{"name":"data","mountPath":"/data"}]}],"volumes":[{"name":"data","nfs":{"server":"nfs","path":"/"}}],` +
+		`"nodeSelector":{"disk":"fast"}}}`)
 	if err != nil {
 		t.Fatal(err)
 	}
 	w.Driver.Template, w.Driver.NodeName, w.Driver.Beside = template, "worker-2", ""
 	w.Conf = map[string]scenario.ConfValue{
 		"spark.hadoop.fs.s3a.secret.key": {FromEnv: "S3A_SECRET_KEY"}, "spark.hadoop.fs.s3a.endpoint": {Text: "http://minio:9000"},
-		"spark.dynamicAllocation.enabled": {Text: "true"}, "spark.shuffle.manager": {Text: "com.example.Remote"}, "spark.plugins": {Text: "com.example.Metrics"},
+		"spark.dynamicAllocation.enabled": {Text: "true"}, "spark.shuffle.manager": {Text: "com.example.Remote"},
+		"spark.plugins":       {Text: "com.example.Metrics"},
 		"spark.jars.packages": {Text: "com.example:tables:1.0"}, "spark.sql.catalog.lake": {Text: "com.example.Catalog"},
 	}
 	w.Output = []scenario.Output{
 		{Path: "/shared/table", Format: "parquet", Compare: scenario.CompareKeys, Keys: []string{"id"}, Ignore: []string{"at"}},
-		{Path: "s3a://bucket/$(SPARKCHAOS_RUN_ID)/out", Format: "csv", Compare: scenario.CompareRows, Options: map[string]string{"header": "true"}},
+		{Path: "s3a://bucket/$(SPARKCHAOS_RUN_ID)/out", Format: "csv", Compare: scenario.CompareRows,
+			Options: map[string]string{"header": "true"}},
 	}
 	return w
 }

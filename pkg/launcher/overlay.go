@@ -64,7 +64,8 @@ func inOrder(merged *corev1.PodSpec, made, parts corev1.PodSpec) {
 	for _, container := range parts.Containers {
 		if container.Name == main.Name {
 			order(main.Env, variableName, made.Containers[0].Env, container.Env)
-			order(main.VolumeMounts, func(m corev1.VolumeMount) string { return m.MountPath }, made.Containers[0].VolumeMounts, container.VolumeMounts)
+			order(main.VolumeMounts, func(m corev1.VolumeMount) string { return m.MountPath }, made.Containers[0].VolumeMounts,
+				container.VolumeMounts)
 		}
 	}
 }

@@ -41,7 +41,8 @@ func TestTemplateAddsToTheDriver(t *testing.T) {
 		"priorityClassName": "high", "tolerations": [{"key": "spot", "operator": "Exists"}], "volumes": [{"name": "scratch", "emptyDir": {}}],
 		"containers": [
 			{"name": "log", "image": "busybox"},
-			{"name": "spark-kubernetes-driver", "env": [{"name": "REGION", "value": "north"}], "volumeMounts": [{"name": "scratch", "mountPath": "/scratch"}]}
+			{"name": "spark-kubernetes-driver", "env": [{"name": "REGION", "value": "north"}],
+				"volumeMounts": [{"name": "scratch", "mountPath": "/scratch"}]}
 		]}}`, `{}`)
 	plain := withTemplates(t, `{}`, `{}`)
 	got, before := o.Driver, plain.Driver
@@ -109,10 +110,12 @@ func TestTemplateCannotReplaceWhatIsThere(t *testing.T) {
 		}
 	}
 	for _, volume := range spec.Volumes {
-		refused("volume "+volume.Name, corev1.PodSpec{Volumes: []corev1.Volume{{Name: volume.Name}}, Containers: []corev1.Container{{Name: main.Name}}})
+		refused("volume "+volume.Name, corev1.PodSpec{Volumes: []corev1.Volume{{Name: volume.Name}},
+			Containers: []corev1.Container{{Name: main.Name}}})
 	}
 	for _, variable := range main.Env {
-		refused("variable "+variable.Name, corev1.PodSpec{Containers: []corev1.Container{{Name: main.Name, Env: []corev1.EnvVar{{Name: variable.Name}}}}})
+		refused("variable "+variable.Name, corev1.PodSpec{Containers: []corev1.Container{{Name: main.Name,
+			Env: []corev1.EnvVar{{Name: variable.Name}}}}})
 	}
 	for _, mount := range main.VolumeMounts {
 		refused("mount "+mount.MountPath, corev1.PodSpec{Containers: []corev1.Container{{
@@ -148,17 +151,23 @@ func TestPolicyAllowsWhatTheTemplateAsksForAlone(t *testing.T) {
 	}
 	for what, change := range map[string]func(*corev1.Pod){
 		"another export": func(p *corev1.Pod) {
-			p.Spec.Volumes = append(p.Spec.Volumes, corev1.Volume{Name: "x", VolumeSource: corev1.VolumeSource{NFS: &corev1.NFSVolumeSource{Server: "files", Path: "/"}}})
+			p.Spec.Volumes = append(p.Spec.Volumes, corev1.Volume{Name: "x",
+				VolumeSource: corev1.VolumeSource{NFS: &corev1.NFSVolumeSource{Server: "files", Path: "/"}}})
 		},
 		"another Secret": func(p *corev1.Pod) {
-			p.Spec.Volumes = append(p.Spec.Volumes, corev1.Volume{Name: "x", VolumeSource: corev1.VolumeSource{Projected: &corev1.ProjectedVolumeSource{
-				Sources: []corev1.VolumeProjection{{Secret: &corev1.SecretProjection{LocalObjectReference: corev1.LocalObjectReference{Name: "others"}}}}}}})
+			p.Spec.Volumes = append(p.Spec.Volumes, corev1.Volume{Name: "x",
+				VolumeSource: corev1.VolumeSource{Projected: &corev1.ProjectedVolumeSource{
+					Sources: []corev1.VolumeProjection{{
+						Secret: &corev1.SecretProjection{LocalObjectReference: corev1.LocalObjectReference{Name: "others"}},
+					}}}}})
 		},
 		"another toleration": func(p *corev1.Pod) {
-			p.Spec.Tolerations = append(p.Spec.Tolerations, corev1.Toleration{Operator: corev1.TolerationOpExists, Effect: corev1.TaintEffectNoExecute})
+			p.Spec.Tolerations = append(p.Spec.Tolerations, corev1.Toleration{Operator: corev1.TolerationOpExists,
+				Effect: corev1.TaintEffectNoExecute})
 		},
 		"a privileged container": func(p *corev1.Pod) {
-			p.Spec.Containers = append(p.Spec.Containers, corev1.Container{Name: "x", SecurityContext: &corev1.SecurityContext{Privileged: pointer(true)}})
+			p.Spec.Containers = append(p.Spec.Containers, corev1.Container{Name: "x",
+				SecurityContext: &corev1.SecurityContext{Privileged: pointer(true)}})
 		},
 	} {
 		changed := pod.DeepCopy()

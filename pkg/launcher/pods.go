@@ -142,7 +142,8 @@ func driverLabels(env Environment) map[string]string {
 
 // driverTemplate is the driver's pod with what the scenario adds to it.
 func driverTemplate(by Launcher, l Launch, extensions []Extension, cpu, memory resource.Quantity) (corev1.PodTemplateSpec, error) {
-	made := corev1.PodTemplateSpec{ObjectMeta: metav1.ObjectMeta{Labels: driverLabels(l.Env)}, Spec: driverSpec(by, l, extensions, cpu, memory)}
+	made := corev1.PodTemplateSpec{ObjectMeta: metav1.ObjectMeta{Labels: driverLabels(l.Env)},
+		Spec: driverSpec(by, l, extensions, cpu, memory)}
 	merged, err := withTemplate(made, l.Workload.Driver.Template)
 	if err != nil {
 		return merged, fmt.Errorf("workload: driver.template: %w", err)

@@ -15,12 +15,12 @@ import (
 )
 
 const (
-	// ComponentTimeout is how long a component may take until it is ready: an image to pull, a JVM to start.
+	// ComponentTimeout is how long a component may take until it is ready: to pull an image, to start a JVM.
 	ComponentTimeout = 3 * time.Minute
 	componentPoll    = 200 * time.Millisecond
 )
 
-// ErrNeverReady is why a component is not waited for any longer.
+// ErrNeverReady reports that a component can never become ready.
 var ErrNeverReady = errors.New("it will not be ready by itself")
 
 // AwaitReady returns when a part of the named component is ready, and tells seen what it lacks until then. It fails after
@@ -47,7 +47,7 @@ func AwaitReady(ctx context.Context, client kubernetes.Interface, name string, p
 	return nil
 }
 
-// DeploymentLacks returns in words which pods of a Deployment are not ready; empty if all are.
+// DeploymentLacks describes which pods of a Deployment are not ready; empty if all are.
 func DeploymentLacks(ctx context.Context, client kubernetes.Interface, server *appsv1.Deployment) (string, error) {
 	now, err := client.AppsV1().Deployments(server.Namespace).Get(ctx, server.Name, metav1.GetOptions{})
 	if err != nil {
@@ -59,7 +59,7 @@ func DeploymentLacks(ctx context.Context, client kubernetes.Interface, server *a
 	return "", nil
 }
 
-// PodLacks returns in words what keeps a pod from being ready; empty if nothing does.
+// PodLacks describes why a pod is not ready; empty if it is.
 func PodLacks(pod corev1.Pod) string {
 	for _, condition := range pod.Status.Conditions {
 		switch {

@@ -31,7 +31,8 @@ func TestSecretSettingsStandInTheSecretAlone(t *testing.T) {
 		w := withSecrets()
 		w.Driver.Kind = kind
 		o := render(t, w)
-		values := map[string]string{"spark.hadoop.fs.s3a.secret.key": canary + "-1", "spark.network.timeout": canary + "-2", "spark.ui.enabled": canary + "-3"}
+		values := map[string]string{"spark.hadoop.fs.s3a.secret.key": canary + "-1", "spark.network.timeout": canary + "-2",
+			"spark.ui.enabled": canary + "-3"}
 		if err := o.FillSecretConf(values); err != nil {
 			t.Fatal(err)
 		}

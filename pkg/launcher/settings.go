@@ -45,8 +45,8 @@ func settingsOf(by Launcher, l Launch, extensions []Extension) map[string]string
 	return s
 }
 
-// eventLogSettings let a driver whose workload asks for Spark's event log write it beside the records of the witness, on its node's own disk,
-// from where the harness gets it even if the node is lost: in one file that can be read however it ends.
+// eventLogSettings let a driver whose workload asks for Spark's event log write it beside the records of the witness, on its node's
+// own disk, from where the harness gets it even if the node is lost: in one file that can be read however it ends.
 func eventLogSettings(s map[string]string, env Environment) map[string]string {
 	if s["spark.eventLog.enabled"] != "true" || env.Witness.Directory == "" {
 		return nil

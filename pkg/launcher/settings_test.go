@@ -219,7 +219,8 @@ func TestRenderNamesEverythingThatIsWrong(t *testing.T) {
 	}
 	for _, want := range []string{
 		`run ID "a b"`, `namespace "No_Namespace"`, `pull policy "Sometimes"`, `storage class "UPPER"`, `witness URL "ftp://x"`,
-		`witness directory "relative/../x"`, `witness interval "1ns"`, `the witness's jar has 0 bytes`, `source URL "x"`, `source host and port ":99999"`,
+		`witness directory "relative/../x"`, `witness interval "1ns"`, `the witness's jar has 0 bytes`, `source URL "x"`,
+		`source host and port ":99999"`,
 		`application.name "Word Count"`, `mainClass is missing`, `image is missing`, `driver.kind is "Deployment"`, `driver.cores "many"`,
 		`spark.driver.memory: "x"`, `executors are 0 with 0 cores`, `executors.memory: ""`, `executors.requestCores ""`,
 		`driver.nodeName is "worker-9", which is none of the cluster's nodes ["worker-1"]`,
@@ -244,7 +245,8 @@ func TestRenderTakesTheWorkloadsJarWhenNoneIsNamed(t *testing.T) {
 		t.Fatal(err)
 	}
 	args := strings.Join(o.Driver.Spec.Containers[0].Args, " ")
-	if !strings.HasSuffix(args, " --class dev.sparkchaos.workloads.WordCount local:///opt/spark/workloads/workloads.jar --partitions=24 --task-ms=500") {
+	if !strings.HasSuffix(args, " --class dev.sparkchaos.workloads.WordCount local:///opt/spark/workloads/workloads.jar --partitions=24 "+
+		"--task-ms=500") {
 		t.Errorf("the driver's arguments end otherwise: %s", args)
 	}
 }

@@ -11,8 +11,8 @@ import (
 	"github.com/sparkchaos/sparkchaos/pkg/scenario"
 )
 
-// NewClaim asks for the volume that a directory like SharedDirectory is mounted from; nil when that is a directory on each node's own disk. A volume on one
-// node's disk can be mounted there alone, so the scheduler puts every pod of the application on that node.
+// NewClaim asks for the volume that a directory like SharedDirectory is mounted from; nil when that is a directory on each node's
+// own disk. A volume on one node's disk can be mounted there alone, so the scheduler puts every pod of the application on that node.
 func NewClaim(name, storage string, env Environment) *corev1.PersistentVolumeClaim {
 	if storage == scenario.StorageNode {
 		return nil
@@ -58,7 +58,8 @@ func storageProblem(storage string, env Environment) error {
 	case storage == scenario.StorageNode && env.NodeDirectory == "":
 		return errors.New("workload: storage is node, but the environment names no directory on the nodes' own disks")
 	case storage != "" && storage != scenario.StorageShared && storage != scenario.StorageLocal && storage != scenario.StorageNode:
-		return fmt.Errorf("workload: storage is %q, want %s, %s or %s", storage, scenario.StorageShared, scenario.StorageLocal, scenario.StorageNode)
+		return fmt.Errorf("workload: storage is %q, want %s, %s or %s", storage, scenario.StorageShared, scenario.StorageLocal,
+			scenario.StorageNode)
 	}
 	return nil
 }

@@ -42,7 +42,8 @@ func TestStorage(t *testing.T) {
 		{"", "ReadWriteMany", "shared", claimed},
 		{scenario.StorageShared, "ReadWriteMany", "shared", claimed},
 		{scenario.StorageLocal, "ReadWriteOnce", "local", claimed},
-		{scenario.StorageNode, "", "", corev1.VolumeSource{HostPath: &corev1.HostPathVolumeSource{Path: "/var/lib/node/run-1", Type: pointer(corev1.HostPathDirectory)}}},
+		{scenario.StorageNode, "", "", corev1.VolumeSource{HostPath: &corev1.HostPathVolumeSource{Path: "/var/lib/node/run-1",
+			Type: pointer(corev1.HostPathDirectory)}}},
 	}
 	for _, test := range tests {
 		t.Run("storage "+test.storage, func(t *testing.T) {

@@ -7,10 +7,10 @@ import (
 	"github.com/sparkchaos/sparkchaos/pkg/history"
 )
 
-// Kept reports whether an object keeps a driver running: a Job, or the application of an operator. Nothing makes a bare pod anew.
+// Kept reports whether an object keeps a driver running: a Job, or the application of an operator. Nothing makes a bare pod again.
 func (m *Model) Kept() bool { return m.Workload.DriverKind != "" && m.Workload.DriverKind != "Pod" }
 
-// observeApplication notes what an operator says of an application: kubeflow's calls its state in capitals, Apache's in words.
+// observeApplication notes what an operator says about an application: kubeflow's calls its state in capitals, Apache's in words.
 func (m *Model) observeApplication(e *history.Event, at Moment) error {
 	var object struct {
 		Metadata metadata `json:"metadata"`

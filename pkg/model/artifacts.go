@@ -140,7 +140,7 @@ func (m *Model) ServedAnew(fault *Fault, server *Pod, fetch Fetch) bool {
 	return false
 }
 
-// Struck reports whether a fault that landed struck a pod or its node.
+// Struck reports whether a fault that landed hit a pod or its node.
 func (m *Model) Struck(uid, node string) bool {
 	for _, fault := range m.Landed() {
 		if fault.Hits(uid, node) {

@@ -23,7 +23,7 @@ type numberRange struct {
 	fell       time.Duration // the most by which the time fell from a record to a heartbeat that is the next one
 }
 
-// back returns the most by which the time fell from a record to a later heartbeat. Records of other types tell of what happened
+// back returns the most by which the time fell from a record to a later heartbeat. Records of other types report what happened
 // before, in histories that were not recorded by this release.
 func (s numbers) back() time.Duration {
 	var most time.Duration

@@ -111,7 +111,7 @@ func (m *Model) mayStillCost(f *Fault, pod *Pod, p *Process, lost Moment) bool {
 	}
 }
 
-// endedBadly returns when the pod was marked for deletion or ended, not before since; Never if it went on to a good end.
+// endedBadly returns when the pod was marked for deletion or ended, not before since; Never if it continued to a good end.
 func (p *Pod) endedBadly(since time.Time) Moment {
 	ended := p.EndedSince(since)
 	if p.Succeeded && ended == p.Finished && (p.Terminating.Never() || p.Finished.Before(p.Terminating)) {

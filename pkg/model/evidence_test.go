@@ -151,12 +151,12 @@ func TestWhatAFaultCostsByUncertainClocks(t *testing.T) {
 		last int64 // the fault has landed at 10.5 s
 		want bool
 	}{
-		"silent when the fault had landed":      {10_400, true},
-		"within what means nothing":             {11_500, true},
-		"within what the clock may be wrong":    {12_000, true},
-		"longer than the clock can be wrong":    {12_001, false},
-		"it had been silent before the fault":   {8_000, true},
-		"it went on as if nothing had happened": {40_000, false},
+		"silent when the fault had landed":        {10_400, true},
+		"within what means nothing":               {11_500, true},
+		"within what the clock may be wrong":      {12_000, true},
+		"longer than the clock can be wrong":      {12_001, false},
+		"it had been silent before the fault":     {8_000, true},
+		"it continued as if nothing had happened": {40_000, false},
 	} {
 		m := New()
 		m.Clocks = map[string]Clock{"n1": {Uncertainty: 500 * time.Millisecond}}

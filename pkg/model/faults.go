@@ -12,7 +12,7 @@ import (
 // Fault is the life of one fault as its journal tells it.
 type Fault struct {
 	Name, Kind string
-	// Targets are what it struck; none if it left running what runs there. Named are all that it was aimed at.
+	// Targets are what it hit; none if it left running what runs there. Named are all that it was aimed at.
 	Targets, Named []history.Object
 	// Began is when it began to act: At is the time that the fault itself gives, Seq the event that proves the landing.
 	Began        Moment
@@ -144,7 +144,7 @@ func (f *Fault) Undone() bool {
 	return !f.Recovered.Never() && !f.NotRecovered.At.After(f.Recovered.At)
 }
 
-// Hits reports whether the fault struck a pod: itself, or the node that carried it.
+// Hits reports whether the fault hit a pod: itself, or the node that carried it.
 func (f *Fault) Hits(uid, node string) bool {
 	return slices.ContainsFunc(f.Targets, func(target history.Object) bool {
 		return target.Kind == "Pod" && target.UID != "" && target.UID == uid ||
@@ -152,7 +152,7 @@ func (f *Fault) Hits(uid, node string) bool {
 	})
 }
 
-// Node returns the node that the fault struck as a whole, empty if it struck pods.
+// Node returns the node that the fault hit as a whole, empty if it hit pods.
 func (f *Fault) Node() string {
 	for _, target := range f.Targets {
 		if target.Kind == "Node" {
@@ -162,7 +162,7 @@ func (f *Fault) Node() string {
 	return ""
 }
 
-// Until returns the end of the time in which the fault was in effect; one that was not undone goes on.
+// Until returns the end of the time in which the fault was in effect; one that was not undone continues.
 func (f *Fault) Until() time.Time {
 	if f.Recovered.Never() {
 		return time.Unix(1<<40, 0)
@@ -171,7 +171,7 @@ func (f *Fault) Until() time.Time {
 }
 
 // HidWithin reports whether a fault hid what happens on a node at any time between two, in which its processes may have lived on: they were
-// cut off or stood still, or the node's kubelet did. What the API server says of its pods is worth nothing then.
+// cut off or stood still, or the node's kubelet did. What the API server says about its pods is worth nothing then.
 func (m *Model) HidWithin(node string, from, to time.Time) bool {
 	return slices.ContainsFunc(m.Faults, func(f *Fault) bool {
 		hides := !f.does(endsProcesses) && (f.mayDo(cutsNetwork) || f.does(pauses) || f.does(silences))

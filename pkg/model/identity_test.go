@@ -164,7 +164,7 @@ func TestWhatAFaultIsAimedAt(t *testing.T) {
 	}
 	tell(history.FaultInjecting, history.FaultData{Targets: on("n2"), Effects: []history.Effect{history.EndsPods}})
 	if f := m.Fault("f"); f.Leaves || f.Node() != "n2" {
-		t.Errorf("injected anew: %+v", f)
+		t.Errorf("injected again: %+v", f)
 	}
 	tell(history.FaultLanded, history.FaultData{Targets: on("n3"), Effects: []history.Effect{history.Pauses}})
 	tell(history.FaultRecovering, history.FaultData{Targets: on("n4"), Effects: []history.Effect{history.Slows}})

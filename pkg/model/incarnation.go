@@ -10,6 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/labels"
 
 	"github.com/sparkchaos/sparkchaos/internal/wording"
+	"github.com/sparkchaos/sparkchaos/pkg/history"
 )
 
 // Incarnation is one life of the driver.
@@ -110,7 +111,7 @@ func bySight(a, b *Incarnation) int {
 
 // LaunchBegan is the time before which no process can be the workload's: earlier ones are the baseline's.
 func (m *Model) LaunchBegan() time.Time {
-	if phase, ok := m.phases["launch"]; ok {
+	if phase, ok := m.phases[history.PhaseLaunch]; ok {
 		return phase.At
 	}
 	return m.base

@@ -132,7 +132,7 @@ func (m *Model) outlives(gone Moment, p *Process) bool {
 	})
 }
 
-// toldLate is how long after the end of a container the API server may tell of it where nothing is wrong.
+// toldLate is how long after the end of a container the API server may report it where nothing is wrong.
 const toldLate = 5 * time.Second
 
 // ReadUntil returns until when the records of a process can be known: its node's disk was read, or the witness closed.
@@ -176,7 +176,7 @@ func (m *Model) Frozen(p *Process) bool {
 }
 
 // knownToItsEnd reports whether all records of a process are known even if its node's disk gave fewer: they have no holes, and the last of
-// them tells of its orderly end, or was written when a fault ended it.
+// them reports its orderly end, or was written when a fault ended it.
 func (m *Model) knownToItsEnd(uid string, w *writer) bool {
 	p := m.Processes[uid]
 	if p == nil || w.numbers.missing() > 0 || len(p.Alive) == 0 {

@@ -5,11 +5,11 @@ import (
 	"time"
 )
 
-// This file has the three rules for "which pod is the driver". Each serves a purpose of its own; whoever asks names the rule:
+// This file has the three rules for "which pod is the driver". Each serves a purpose of its own; callers choose the rule by name:
 //
-//	Live         anchors           a step may strike: there is a driver that works
+//	Live         anchors           a step may hit: there is a driver that works
 //	Current(at)  the judgement     whom a fault that began at a time cost the application
-//	Placed       targets           what a fault can strike when no driver is live: one that still initialises
+//	Placed       targets           what a fault can hit when no driver is live: one that still initialises
 //
 // What they share: a pod that is being deleted, has ended or is gone is no driver any more, and of several the newest one counts.
 
@@ -20,7 +20,7 @@ func (all Incarnations) Live() *Incarnation {
 }
 
 // Placed returns the newest incarnation that is on a node and that nobody wants away, whether it runs or still initialises; nil if there
-// is none. A fault can strike a driver from then on: init containers fetch its artifacts.
+// is none. A fault can hit a driver from then on: init containers fetch its artifacts.
 func (all Incarnations) Placed() *Incarnation {
 	return all.newest(func(p *Pod) bool { return !p.Placed.Never() && !p.leaves() })
 }

@@ -192,7 +192,7 @@ func TestWhenAFaultBegan(t *testing.T) {
 	}
 }
 
-// What Kubernetes says of the time of a change counts if it was seen clearly later.
+// What Kubernetes says about the time of a change counts if it was seen clearly later.
 func TestTimesThatKubernetesStates(t *testing.T) {
 	t.Parallel()
 	m := historytest.Observed(t, New(), func(b *historytest.Builder) {

@@ -453,7 +453,7 @@ func (m *Model) Horizon() Moment {
 func (m *Model) Offset(moment Moment) time.Duration { return moment.At.Sub(m.base) }
 
 // SeenUntil is the end of what was seen of kinds of objects: the horizon, or the begin of a time in which nothing could be
-// seen until then or longer. That something never happened can be said only of the time before.
+// seen until then or longer. Only for the time before can it be said that something never happened.
 func (m *Model) SeenUntil(kinds ...string) Moment {
 	until := m.Horizon()
 	for _, gap := range m.Gaps {

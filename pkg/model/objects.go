@@ -164,7 +164,7 @@ func (m *Model) observePod(e *history.Event, at Moment) error {
 	switch {
 	case object.Status.stopped():
 		pod.Stopped.KeepEarlier(at.notBefore(object.Status.finished(), m.Clocks[pod.Node]))
-	case len(object.Status.Containers) > 0: // started anew
+	case len(object.Status.Containers) > 0: // restarted
 		pod.Stopped = Moment{}
 	}
 	if object.Metadata.DeletionTimestamp != nil {

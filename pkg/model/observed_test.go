@@ -70,7 +70,8 @@ func TestPodsAreNotedAsSeen(t *testing.T) {
 		UID: "p", Name: "pod", Namespace: "ns", Node: "n1", Owner: history.Object{Kind: "Job", Name: "job", UID: "j"},
 		Created: historytest.Epoch(), Phase: "Succeeded", Added: moment(2, 1, 0), Placed: moment(3, 2, 0), Running: moment(4, 9, 4),
 		Terminating: moment(6, 11, 7),
-		Finished:    moment(8, 20, 16), Stopped: moment(8, 20, 16), Succeeded: true, Deleted: moment(9, 21, 0), Disrupted: "EvictionByEvictionAPI",
+		Finished:    moment(8, 20, 16), Stopped: moment(8, 20, 16), Succeeded: true,
+		Deleted: moment(9, 21, 0), Disrupted: "EvictionByEvictionAPI",
 		DisruptedAt: moment(7, 12, 0),
 	}
 	if diff := gocmp.Diff(want, m.Pods["p"]); diff != "" {
@@ -219,7 +220,7 @@ func TestWhatAFaultCost(t *testing.T) {
 		want    int64 // 0: nothing
 	}{
 		"a node without power":                  {as("nodePowerOff"), there, alive(10_000), Moment{}, 10_000},
-		"its JVM went on for a moment":          {as("nodePowerOff"), there, alive(11_500), Moment{}, 11_500},
+		"its JVM continued for a moment":        {as("nodePowerOff"), there, alive(11_500), Moment{}, 11_500},
 		"for longer: the pod lived on":          {as("nodePowerOff"), there, alive(12_000), Moment{}, 0},
 		"it lived on and was deleted":           {as("nodePowerOff"), deleted, alive(12_000), Moment{}, 15_000},
 		"a JVM that never reported":             {as("nodePowerOff"), there, nil, Moment{}, 10_000},
@@ -413,7 +414,7 @@ func TestTheDiskOfANode(t *testing.T) {
 			disk(m).Writers[1].Last, disk(m).Writers[1].Records = 2, 2
 			m.Processes["b"].ended, m.Processes["b"].Stopping = true, ms(2_000)
 		}, ""},
-		"it went on for long after": {func(m *Model) {
+		"it continued for long after": {func(m *Model) {
 			disk(m).Writers[1].Last, disk(m).Writers[1].Records = 2, 2
 			m.Processes["b"].ended, m.Processes["b"].Stopping = true, ms(1_999)
 		}, "the file of pod pod-b ends with record 2, record 3 is known"},
@@ -699,15 +700,17 @@ func TestContainersThatStopped(t *testing.T) {
 		statuses [][]any
 		want     Moment
 	}{
-		"no word":                      {[][]any{nil}, Moment{}},
-		"it runs":                      {[][]any{{runs}}, Moment{}},
-		"it was not made":              {[][]any{{waits}}, Moment{}},
-		"it ended":                     {[][]any{{ended}}, Moment{Seq: 2, At: historytest.Epoch().Add(10 * second), Since: historytest.Epoch().Add(4 * second)}},
-		"one of two ended":             {[][]any{{ended, runs}}, Moment{}},
-		"nobody saw it end":            {[][]any{{lost}}, Moment{}},
-		"it never was":                 {[][]any{{never}}, Moment{Seq: 2, At: historytest.Epoch().Add(10 * second)}},
-		"it ended and was made anew":   {[][]any{{ended}, {runs}}, Moment{}},
-		"it ended, then no word of it": {[][]any{{ended}, nil}, Moment{Seq: 2, At: historytest.Epoch().Add(10 * second), Since: historytest.Epoch().Add(4 * second)}},
+		"no word":         {[][]any{nil}, Moment{}},
+		"it runs":         {[][]any{{runs}}, Moment{}},
+		"it was not made": {[][]any{{waits}}, Moment{}},
+		"it ended": {[][]any{{ended}}, Moment{Seq: 2, At: historytest.Epoch().Add(10 * second),
+			Since: historytest.Epoch().Add(4 * second)}},
+		"one of two ended":           {[][]any{{ended, runs}}, Moment{}},
+		"nobody saw it end":          {[][]any{{lost}}, Moment{}},
+		"it never was":               {[][]any{{never}}, Moment{Seq: 2, At: historytest.Epoch().Add(10 * second)}},
+		"it ended and was recreated": {[][]any{{ended}, {runs}}, Moment{}},
+		"it ended, then no word of it": {[][]any{{ended}, nil}, Moment{Seq: 2, At: historytest.Epoch().Add(10 * second),
+			Since: historytest.Epoch().Add(4 * second)}},
 	} {
 		m := historytest.Observed(t, New(), func(b *historytest.Builder) {
 			b.Harness(0, history.Problem, object{"what": "begin"})

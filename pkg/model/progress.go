@@ -5,7 +5,7 @@ import "github.com/sparkchaos/sparkchaos/pkg/history"
 // Progress is what drivers told of the application's work, for who waits for it. It is kept only with KeepProgress: a long stream has
 // millions of tasks.
 type Progress struct {
-	// Tasks and Batches are the sequence numbers of the events that tell of tasks that succeeded and of streaming batches that were
+	// Tasks and Batches are the sequence numbers of the events that report tasks that succeeded and of streaming batches that were
 	// completed, of all incarnations together, each task and batch once, in the order of the history.
 	Tasks, Batches []int64
 	Stages         map[StageAttempt]*StageRun

@@ -80,7 +80,7 @@ type Commit struct {
 	PodUID      string // the writer's
 	Node        string
 	Incarnation string
-	Detail      map[string]string // whatever else the application tells of it
+	Detail      map[string]string // whatever else the application reports about it
 	At          Moment
 	Record      int64 // the number of the record that tells it, among those of its JVM
 }

@@ -45,8 +45,10 @@ func (e *explainer) line(format string, args ...any) {
 }
 
 func (e *explainer) cluster(c Cluster) {
-	e.line("Cluster: %s with %d workers, timing %s: a node that is silent for %s becomes NotReady (kubelet reports every %s and renews a lease of %s, the node controller checks every %s).",
-		c.Kind, c.Workers, c.Timing, c.Knobs.NodeMonitorGracePeriod, c.Knobs.NodeStatusUpdateFrequency, c.Knobs.NodeLeaseDuration, c.Knobs.NodeMonitorPeriod)
+	e.line("Cluster: %s with %d workers, timing %s: a node that is silent for %s becomes NotReady (kubelet reports every %s and renews a "+
+		"lease of %s, the node controller checks every %s).",
+		c.Kind, c.Workers, c.Timing, c.Knobs.NodeMonitorGracePeriod, c.Knobs.NodeStatusUpdateFrequency, c.Knobs.NodeLeaseDuration,
+		c.Knobs.NodeMonitorPeriod)
 }
 
 func (e *explainer) workload(w scenario.Workload) {
@@ -54,10 +56,11 @@ func (e *explainer) workload(w scenario.Workload) {
 	e.line("Driver: %s, heap %s, CPU %s; Kubernetes evicts it %ds after its node is NotReady or unreachable%s.",
 		driver(w), w.Driver.Memory, w.Driver.Cores, value(w.Driver.TolerationSeconds), on(w.Driver.NodeName))
 	e.line("Executors: %d with %s each, heap %s, CPU %s; Kubernetes evicts them %ds after their node is NotReady or unreachable.",
-		w.Executors.Instances, counted(w.Executors.Cores, "core"), w.Executors.Memory, w.Executors.RequestCores, value(w.Executors.TolerationSeconds))
+		w.Executors.Instances, counted(w.Executors.Cores, "core"), w.Executors.Memory, w.Executors.RequestCores,
+		value(w.Executors.TolerationSeconds))
 	e.templates(w)
 	if !w.Witnessed() {
-		e.line("Drivers and executors run without the witness: they report nothing, and only what Kubernetes says of them is judged.")
+		e.line("Drivers and executors run without the witness: they report nothing, and only what Kubernetes says about them is judged.")
 	}
 	e.line("Storage: %s.", storage(w.Storage))
 	for _, sentence := range launcher.Explain(e.components, w) {
@@ -115,7 +118,8 @@ func (e *explainer) taken(w scenario.Workload) {
 		e.line("Taken from the environment of this machine: the values of %s; run needs --allow-env for each of them.", strings.Join(names, ", "))
 	}
 	if names := scenario.SecretFiles(w); len(names) > 0 {
-		e.line("Taken from files of this machine: the contents of %s; run needs --allow-file for each that is not below the scenario's directory.", strings.Join(names, ", "))
+		e.line("Taken from files of this machine: the contents of %s; run needs --allow-file for each that is not below the "+
+			"scenario's directory.", strings.Join(names, ", "))
 	}
 }
 
@@ -214,7 +218,8 @@ func (e *explainer) waits(w Waits) {
 	}
 	e.line("%s.", words)
 	if w.Aftermath.Invariant != "" {
-		e.line("After that, drivers and executors that are still alive are watched for at most %s (for %s).", scenario.Duration(w.Aftermath.Time), w.Aftermath.Invariant)
+		e.line("After that, drivers and executors that are still alive are watched for at most %s (for %s).",
+			scenario.Duration(w.Aftermath.Time), w.Aftermath.Invariant)
 	}
 }
 

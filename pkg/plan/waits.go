@@ -13,7 +13,7 @@ const (
 	beyond = 10 * time.Second
 )
 
-// Waits define how long a run goes on at most so that its expectations can be judged. A run whose application has ended
+// Waits define how long a run continues at most so that its expectations can be judged. A run whose application has ended
 // does not wait.
 type Waits struct {
 	Settle    time.Duration // after the last fault, as the scenario asks
@@ -28,7 +28,7 @@ type Wait struct {
 	Invariant string // empty: it is always waited for
 }
 
-// Waits returns how long the run goes on. Invariants that are not in the catalogue need no time.
+// Waits returns how long the run continues. Invariants that are not in the catalogue need no time.
 func (p *Plan) Waits(catalogue scenario.Catalogue) Waits {
 	w := Waits{Settle: time.Duration(p.Settle), Aftermath: Wait{Time: aftermath}}
 	for _, expectation := range p.Expect {

@@ -282,7 +282,8 @@ func TestReportOnPaper(t *testing.T) {
 		t.Errorf("%d bytes are no PDF of A4", len(printed))
 	}
 	p.run(t, emulation.SetEmulatedMedia().WithMedia("print"))
-	if !value[bool](t, p, `getComputedStyle(document.getElementById("app")).display === "none" && getComputedStyle(document.getElementById("static")).display !== "none"`) {
+	if !value[bool](t, p, `getComputedStyle(document.getElementById("app")).display === "none" && `+
+		`getComputedStyle(document.getElementById("static")).display !== "none"`) {
 		t.Error("on paper the picture is not the one that needs no JavaScript")
 	}
 	p.shoot(t, "paper")

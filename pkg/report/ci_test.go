@@ -112,7 +112,8 @@ func TestSummaryShowsTheWorstFirst(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !regexp.MustCompile(`(?s)^# sparkchaos: 3 runs: 1 violation, 1 inconclusive, 1 pass\n.*\*\*violation\*\*.*\*\*inconclusive\*\*.*\| pass \|.*# driver\\?-node.*: violation`).Match(content) {
+	if !regexp.MustCompile(`(?s)^# sparkchaos: 3 runs: 1 violation, 1 inconclusive, 1 pass\n.*\*\*violation\*\*.*\*\*inconclusive\*\*.*\| ` +
+		`pass \|.*# driver\\?-node.*: violation`).Match(content) {
 		t.Errorf("%s", content)
 	}
 	if empty, err := RenderSummary(nil, MaxSummary); err != nil || !strings.Contains(string(empty), "0 runs: nothing was judged") {
@@ -126,7 +127,8 @@ func TestATableOfRunsShowsTheWorstFirst(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := `(?s)^4 runs: .*1 pass\n.*│ violation .*driverRescheduled was violated.*│ inconclusive .*did not land.*│ pass +│ driver-node-power-off +│ 42 +│ 1m1.23s +│ +│ runs/latest`
+	want := `(?s)^4 runs: .*1 pass\n.*│ violation .*driverRescheduled was violated.*│ inconclusive .*did not land.*│ pass +│ ` +
+		`driver-node-power-off +│ 42 +│ 1m1.23s +│ +│ runs/latest`
 	if !regexp.MustCompile(want).Match(content) || bytes.ContainsRune(content, '\x1b') {
 		t.Errorf("%s", content)
 	}

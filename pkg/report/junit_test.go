@@ -16,7 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// junitElement is what the schemas that CI systems use (Jenkins' junit-10.xsd and Surefire's) say of an element.
+// junitElement is what the schemas that CI systems use (Jenkins' junit-10.xsd and Surefire's) say about an element.
 type junitElement struct {
 	required, optional []string // attributes
 	children           []string // in this order
@@ -226,7 +226,7 @@ func TestJUnitNamesTheRepetitionAndThePlan(t *testing.T) {
 	caseOf(t, decodeJUnit(t, renderRuns(t, Run{twice, info()})), "driverRescheduled #2")
 }
 
-// What the report says of the machine is what was recorded: whoever reads the run elsewhere must find the same.
+// What the report says about the machine is what was recorded: anyone who reads the run elsewhere must find the same.
 func TestJUnitTellsWhenAndWhereTheRunWasRecorded(t *testing.T) {
 	t.Parallel()
 	directory := t.TempDir()
@@ -243,7 +243,8 @@ func TestJUnitTellsWhenAndWhereTheRunWasRecorded(t *testing.T) {
 	if got := read(); got.Timestamp != "" || got.Host != "" {
 		t.Errorf("nothing was recorded, and it says %q on %q", got.Timestamp, got.Host)
 	}
-	history := `{"seq":1,"offset":1000000000,"wall":"2026-01-02T03:04:06.5+02:00","source":"harness","type":"runStarted","data":{"formatVersion":1}}` + "\n"
+	history := `{"seq":1,"offset":1000000000,"wall":"2026-01-02T03:04:06.5+02:00","source":"harness","type":"runStarted",` +
+		`"data":{"formatVersion":1}}` + "\n"
 	for name, content := range map[string]string{HistoryFile: history, EnvironmentFile: `{"machine":{"hostname":"ci-7"}}`} {
 		if err := os.WriteFile(filepath.Join(directory, name), []byte(content), 0o600); err != nil {
 			t.Fatal(err)
@@ -258,7 +259,8 @@ func TestJUnitShowsTheProofOfAFault(t *testing.T) {
 	t.Parallel()
 	directory := t.TempDir()
 	history := `{"seq":1,"wall":"2026-01-02T03:04:05Z","source":"harness","type":"runStarted","data":{"formatVersion":1}}
-{"seq":2,"wall":"2026-01-02T03:04:06Z","source":"fault","type":"landed","data":{"fault":"lose-driver-node","kind":"nodePowerOff","evidence":{"observations":[{"what":"node worker-1 is off"},{"what":"it has no process"}]}}}
+{"seq":2,"wall":"2026-01-02T03:04:06Z","source":"fault","type":"landed","data":{"fault":"lose-driver-node","kind":"nodePowerOff",` +
+		`"evidence":{"observations":[{"what":"node worker-1 is off"},{"what":"it has no process"}]}}}
 `
 	if err := os.WriteFile(filepath.Join(directory, HistoryFile), []byte(history), 0o600); err != nil {
 		t.Fatal(err)

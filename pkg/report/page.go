@@ -65,7 +65,7 @@ func renderHTML(verdict check.RunVerdict, info RunInfo, _ Style) ([]byte, error)
 	return html.Render(page)
 }
 
-// explained returns why the recoveries took so long, and what would help. A plan that cannot be read is told by the verdict.
+// explained returns why the recoveries took so long, and what would help. A plan that cannot be read is reported by the verdict.
 func explained(record *tell.Record) (delays []html.Delay, advices []string) {
 	advice, err := advise.Of(record.Model)
 	if err != nil {

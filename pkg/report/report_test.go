@@ -23,7 +23,7 @@ import (
 	"github.com/sparkchaos/sparkchaos/pkg/check"
 )
 
-var update = flag.Bool("update", false, "write the golden files anew")
+var update = flag.Bool("update", false, "write the golden files again")
 
 func render(t *testing.T, format Format, s sample, style Style) string {
 	t.Helper()

@@ -59,7 +59,7 @@ func (p planRuns) took() time.Duration {
 	return sum
 }
 
-// attempt is what one run says of a case.
+// attempt is what one run says about a case.
 type attempt struct {
 	entry
 	run   Run

@@ -94,7 +94,8 @@ func environmentError() check.RunVerdict {
 func hostile() check.RunVerdict {
 	v := violated()
 	v.Scenario, v.Reason, v.RunID, v.HistorySHA256 = hostileText, hostileText, hostileText, hostileText
-	v.Results[0].Invariant, v.Results[0].Message, v.Results[0].Measured, v.Results[0].Bound = hostileText, hostileText, hostileText, hostileText
+	v.Results[0].Invariant, v.Results[0].Message, v.Results[0].Measured, v.Results[0].Bound = hostileText, hostileText, hostileText,
+		hostileText
 	v.Results[0].Narrative = []check.EvidenceLine{{Seq: 1, Text: hostileText}}
 	v.Results[1].Assumptions = []check.Assumption{{What: hostileText}}
 	v.Results[2].Phases = []check.Phase{{Fault: hostileText, Name: hostileText}}

@@ -15,8 +15,8 @@ import (
 	"github.com/sparkchaos/sparkchaos/pkg/cluster"
 )
 
-// ActiveRuns is the directory that knows the runs that have not cleaned up yet. A run holds a lock on its record as long
-// as its process lives: one without the lock was killed, and the next command cleans up after it.
+// ActiveRuns is the directory with the records of runs that have not cleaned up yet. A run holds a lock on its record while
+// its process lives: if the lock is free, the run was killed, and the next command cleans up after it.
 type ActiveRuns struct{ Dir string }
 
 // ActiveRecord is what a later process needs to clean up after a run.
@@ -25,21 +25,21 @@ type ActiveRecord struct {
 	Directory   string `json:"directory"`
 	ClusterKind string `json:"clusterKind"`
 	ClusterName string `json:"clusterName"`
-	// Cluster is what the cluster is known by once the run has reached it; records of earlier versions lack it.
+	// Cluster identifies the cluster once the run has reached it; records of earlier versions lack it.
 	Cluster cluster.Identity `json:"cluster,omitzero"`
 	CleanUp string           `json:"cleanUp,omitempty"` // the command line that cleans up after the run
-	// Untouched says that the run has not reached a cluster yet, so that it left nothing but what there is of one that was being made.
+	// Untouched reports that the run has not reached a cluster yet: at most it left a cluster that was being created.
 	Untouched bool `json:"untouched,omitempty"`
 
 	Namespaces  []string `json:"namespaces"`
 	KeepCluster bool     `json:"keepCluster"`
 	Making      bool     `json:"making"`      // there was no cluster of the name, and it is being made: what there is of it goes
 	MadeCluster bool     `json:"madeCluster"` // the cluster was made for the run and goes with it, unless it is to be kept
-	// InstalledChaosMesh says that Chaos Mesh was not there and is installed for the run, with which it goes.
+	// InstalledChaosMesh reports that Chaos Mesh was installed for the run and is removed with it.
 	InstalledChaosMesh bool `json:"installedChaosMesh,omitempty"`
 }
 
-// ActiveRun is the hold of a living process on its record.
+// ActiveRun is the locked record of a living process.
 type ActiveRun struct {
 	record ActiveRecord
 	path   string
@@ -55,7 +55,7 @@ func (a ActiveRuns) Register(record ActiveRecord) (*ActiveRun, error) {
 	}
 	path := filepath.Join(a.Dir, record.RunID+".json")
 	run := &ActiveRun{record: record, path: path}
-	// The name is locked before it appears under its final name: nobody can take it for a dead run's.
+	// The record is locked before it gets its final name, so that nobody takes it for a dead run's.
 	temporary := path + ".new"
 	var err error
 	if run.lock, run.file, err = lockRecord(temporary, os.O_CREATE|os.O_TRUNC|os.O_RDWR); err != nil {
@@ -74,8 +74,8 @@ func (a ActiveRuns) Register(record ActiveRecord) (*ActiveRun, error) {
 	return run, nil
 }
 
-// write replaces the record by a single write in place that is never shorter than the one before: the lock stays with
-// the file, a killed process leaves a whole record, and a full disk has the room already.
+// write replaces the record by a single write in place that is never shorter than the last one: the file keeps its lock,
+// a killed process leaves a complete record, and a full disk has the space already.
 func (r *ActiveRun) write() error {
 	encoded, err := json.Marshal(r.record)
 	if err != nil {
@@ -89,25 +89,25 @@ func (r *ActiveRun) write() error {
 	return r.file.Sync()
 }
 
-// Making notes that the cluster is about to be made.
+// Making records that the cluster is about to be created.
 func (r *ActiveRun) Making() error {
 	r.record.Making = true
 	return r.rewrite()
 }
 
-// Identified notes which cluster it is that the run uses from now on.
+// Identified records which cluster the run uses from now on.
 func (r *ActiveRun) Identified(identity cluster.Identity) error {
 	r.record.Cluster, r.record.Untouched = identity, false
 	return r.rewrite()
 }
 
-// Made notes that the cluster runs, and whether it was made for this run.
+// Made records that the cluster runs, and whether it was created for this run.
 func (r *ActiveRun) Made(made bool) error {
 	r.record.Making, r.record.MadeCluster = false, made
 	return r.rewrite()
 }
 
-// InstallingChaosMesh notes that Chaos Mesh is about to be installed for this run.
+// InstallingChaosMesh records that Chaos Mesh is about to be installed for this run.
 func (r *ActiveRun) InstallingChaosMesh() error {
 	r.record.InstalledChaosMesh = true
 	return r.rewrite()
@@ -128,12 +128,12 @@ func (r *ActiveRun) Forget() error {
 	return nil
 }
 
-// Release lets go of the record; without Forget before, the next command cleans up after the run.
+// Release unlocks the record; unless Forget was called before, the next command cleans up after the run.
 func (r *ActiveRun) Release() { _ = r.close() } // the kernel unlocks even if closing fails
 
 func (r *ActiveRun) close() error { return errors.Join(r.file.Close(), r.lock.Close()) }
 
-// lockRecord opens and locks a record without waiting. The file is nil if another process has it.
+// lockRecord opens and locks a record without waiting. The file is nil if another process holds the lock.
 func lockRecord(path string, flag int) (*flock.Flock, *os.File, error) {
 	lock := flock.New(path, flock.SetFlag(flag), flock.SetPermissions(0o600))
 	locked, err := lock.TryLock()
@@ -147,8 +147,8 @@ func lockRecord(path string, flag int) (*flock.Flock, *os.File, error) {
 	return lock, file, nil
 }
 
-// Dead returns the records of runs whose process has ended without cleaning up. Each is held until it is released, so
-// that two commands do not clean up after one run.
+// Dead returns the records of runs whose process has ended without cleaning up. Each is locked until it is released, so
+// that no two commands clean up after one run.
 func (a ActiveRuns) Dead() ([]*ActiveRun, error) {
 	entries, err := os.ReadDir(a.Dir)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -174,7 +174,7 @@ func (a ActiveRuns) Dead() ([]*ActiveRun, error) {
 	return dead, errors.Join(errs...)
 }
 
-// hold locks a record, or returns nil if its run lives or has forgotten it meanwhile.
+// hold locks a record; it returns nil if its run is alive or has removed it meanwhile.
 func hold(path string) (*ActiveRun, error) {
 	lock, file, err := lockRecord(path, os.O_RDWR)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -187,7 +187,7 @@ func hold(path string) (*ActiveRun, error) {
 		return nil, nil // its run lives
 	}
 	run := &ActiveRun{path: path, lock: lock, file: file}
-	// Whoever held the lock until now may have removed the file.
+	// The last holder of the lock may have removed the file.
 	if !run.stillThere() {
 		return nil, run.close()
 	}
@@ -203,7 +203,7 @@ func hold(path string) (*ActiveRun, error) {
 	return run, nil
 }
 
-// stillThere reports whether the path names the file that was locked and opened.
+// stillThere reports whether the path still names the file that was opened and locked.
 func (r *ActiveRun) stillThere() bool {
 	locked, err := r.lock.Stat()
 	if err != nil {
@@ -217,5 +217,5 @@ func (r *ActiveRun) stillThere() bool {
 	return err == nil && os.SameFile(locked, named) && os.SameFile(opened, named)
 }
 
-// Record returns what is known of the run.
+// Record returns what is known about the run.
 func (r *ActiveRun) Record() ActiveRecord { return r.record }

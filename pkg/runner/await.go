@@ -16,7 +16,7 @@ import (
 	"github.com/sparkchaos/sparkchaos/pkg/scenario"
 )
 
-// lookAgain is how often the runner looks at what no watch reports.
+// lookAgain is how often the runner polls what no watch reports.
 const lookAgain = 500 * time.Millisecond
 
 // seen is what was seen last, for progress; it is written and read by different goroutines.
@@ -40,7 +40,7 @@ func (s *seen) String() string {
 	return s.text
 }
 
-// until looks again and again for as long as atMost until a look is done or failed, and shows what was seen last meanwhile.
+// until polls until a look is done or failed, for atMost at most, and shows what was seen last.
 func (r *run) until(ctx context.Context, what string, atMost time.Duration, look func(context.Context) await.Result) error {
 	ctx, cancel := context.WithTimeout(ctx, atMost)
 	defer cancel()
@@ -56,7 +56,7 @@ func (r *run) until(ctx context.Context, what string, atMost time.Duration, look
 	})
 }
 
-// awaited is the anchor of a step, from when the run begins to look for it.
+// awaited is the anchor of a step, with the time from which the run waits for it.
 type awaited struct {
 	*watched
 	anchor   anchor.Anchor
@@ -64,7 +64,7 @@ type awaited struct {
 	evidence []int64                                      // set when the wait is over
 }
 
-// awaitAnchor begins to look for a step's anchor. It counts from the begin of the history or, of a recovery, from the fault's injection.
+// awaitAnchor begins to wait for a step's anchor: from the begin of the history or, for a recovery, from the fault's injection.
 func awaitAnchor(l *live, step *plan.Step, own []anchor.Kind) (*awaited, error) {
 	known, err := anchor.New(*step.Anchor, own...)
 	if err != nil {
@@ -113,7 +113,7 @@ func completion() (anchor.Anchor, error) {
 	return anchor.New(scenario.Choice{Name: name, Args: entry.Args()})
 }
 
-// failed reports whether the workload has ended without success, so that nobody waits for what cannot come.
+// failed reports whether the workload has ended without success, so that nothing waits for what can no longer happen.
 func failed(m *model.Model) bool {
 	if m.Launched.Never() {
 		return false

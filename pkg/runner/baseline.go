@@ -24,7 +24,7 @@ import (
 const (
 	// baselineTimeout is how long the workload may take without faults.
 	baselineTimeout = 10 * time.Minute
-	// deleteTimeout is how long a namespace may take to go once its nodes are well.
+	// deleteTimeout is how long a namespace may take to be deleted once its nodes are healthy.
 	deleteTimeout = 2 * time.Minute
 )
 
@@ -34,7 +34,7 @@ func (r *run) baselineID() string { return r.id + "-base" }
 // ids are the namespaces, and the names of the directories on the nodes' disks, of all sessions of the run.
 func (r *run) ids() []string { return []string{r.baselineID(), r.id} }
 
-// baseline runs the workload once without faults, or takes the result of an earlier time with the same workload and image.
+// baseline runs the workload once without faults, or reuses the result of an earlier run with the same workload and image.
 func (r *run) baseline(ctx context.Context) error {
 	if !r.Plan.Baseline {
 		return nil
@@ -52,7 +52,7 @@ func (r *run) baseline(ctx context.Context) error {
 		r.Progress.Say("reusing the cached baseline of run %s; without the file %s it is measured again", known.RunID, file)
 		return r.tell(history.BaselineResult, known)
 	case err != nil && !errors.Is(err, fs.ErrNotExist):
-		r.Progress.Say("%v: it is made anew", err)
+		r.Progress.Say("%v: it is recreated", err)
 	}
 	r.Progress.Say("running the workload once without faults")
 	made := history.BaselineData{RunID: r.id, Key: key, Inputs: inputs}
@@ -67,8 +67,8 @@ func (r *run) baseline(ctx context.Context) error {
 	return r.tell(history.BaselineResult, made)
 }
 
-// baselineInputs is what decides the result: the workload with the content of its image. How the driver is run does not
-// change it, what its template says may; the seed does if the workload reads the source's words.
+// baselineInputs returns what determines the result: the workload with the content of its image. How the driver is run does
+// not change it, but its template may, and the seed does if the workload reads the words of the source.
 func (r *run) baselineInputs() (json.RawMessage, error) {
 	w := r.Plan.Workload
 	inputs := history.BaselineInputs{Image: r.image.Reference, ImageID: r.image.Digest}
@@ -82,7 +82,8 @@ func (r *run) baselineInputs() (json.RawMessage, error) {
 	for _, part := range []struct {
 		encoded *json.RawMessage
 		value   any
-	}{{&inputs.Application, w.Application}, {&inputs.Executors, w.Executors}, {&inputs.Conf, w.Conf}, {&inputs.DriverTemplate, w.Driver.Template}} {
+	}{{&inputs.Application, w.Application}, {&inputs.Executors, w.Executors}, {&inputs.Conf, w.Conf},
+		{&inputs.DriverTemplate, w.Driver.Template}} {
 		if part.value == (*scenario.PodTemplate)(nil) {
 			continue
 		}
@@ -102,13 +103,13 @@ func (r *run) baselineInputs() (json.RawMessage, error) {
 	return encoded, nil
 }
 
-// baselineKey names a baseline by what decides its result; see history.BaselineData.
+// baselineKey names a baseline by what determines its result; see history.BaselineData.
 func baselineKey(inputs json.RawMessage) string {
 	digest := sha256.Sum256(inputs)
 	return hex.EncodeToString(digest[:8])
 }
 
-// readBaseline reads a cached result that must be of the inputs with this key.
+// readBaseline reads a cached result, which must belong to the inputs with this key.
 func readBaseline(file, key string) (history.BaselineData, error) {
 	var data history.BaselineData
 	content, err := os.ReadFile(file)
@@ -124,7 +125,8 @@ func readBaseline(file, key string) (history.BaselineData, error) {
 	case len(data.Inputs) == 0:
 		return data, fmt.Errorf("the cached baseline %s is of an older release: it does not say which inputs it belongs to", file)
 	case data.Key != key || baselineKey(data.Inputs) != key:
-		return data, fmt.Errorf("the cached baseline %s is damaged: its key is %s and that of its inputs %s, expected %s", file, data.Key, baselineKey(data.Inputs), key)
+		return data, fmt.Errorf("the cached baseline %s is damaged: its key is %s and that of its inputs %s, expected %s", file, data.Key,
+			baselineKey(data.Inputs), key)
 	}
 	return data, nil
 }
@@ -143,8 +145,7 @@ func writeBaseline(file string, data history.BaselineData) error {
 	return nil
 }
 
-// runBaseline is a session of its own with a history of its own, in which the results stand. It fills them in, with how long the application
-// took.
+// runBaseline runs a session with a history of its own and fills in its results and how long the application took.
 func (r *run) runBaseline(ctx context.Context, made *history.BaselineData) (err error) {
 	log, live, err := createHistory(r.directory.Baseline())
 	if err != nil {
@@ -175,7 +176,8 @@ func (r *run) runBaseline(ctx context.Context, made *history.BaselineData) (err 
 		return err
 	}
 	if !ending.completed {
-		return fmt.Errorf("without faults, the application %s (its log is in %s): there is nothing to compare a run with faults to", ending, session.logs.directory.Name())
+		return fmt.Errorf("without faults, the application %s (its log is in %s): there is nothing to compare a run with faults to", ending,
+			session.logs.directory.Name())
 	}
 	live.read(func(m *model.Model) {
 		made.Results = ledger(m)
@@ -190,8 +192,8 @@ func (r *run) runBaseline(ctx context.Context, made *history.BaselineData) (err 
 	return nil
 }
 
-// ledger returns what a workload committed, the last value of each key by the writers' clocks: a record that came late,
-// from a disk, may be an older one. What others committed does not count.
+// ledger returns what a workload committed: for each key the last value by the writers' clocks, since a record that arrives
+// late, from a disk, may be older. Commits of others do not count.
 func ledger(m *model.Model) map[string]string {
 	own := map[string]bool{}
 	for _, incarnation := range m.Incarnations() {

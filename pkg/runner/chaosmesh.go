@@ -16,25 +16,25 @@ import (
 // ChaosMesh is Chaos Mesh on the cluster of a run.
 type ChaosMesh interface {
 	faults.Chaos
-	// Status looks what there is.
+	// Status inspects it.
 	Status(ctx context.Context) (chaosmesh.Status, error)
 	// OfRun returns the resources that carry a run's label.
 	OfRun(ctx context.Context, run string) ([]chaosmesh.Resource, error)
-	// Install makes it ready; made reports whether it was not there before.
+	// Install makes it ready; made reports whether it had to be installed.
 	Install(ctx context.Context) (made bool, err error)
-	// Uninstall removes what Install made; existed reports whether there was anything.
+	// Uninstall removes what Install installed; existed reports whether there was anything to remove.
 	Uninstall(ctx context.Context) (existed bool, err error)
 }
 
-// ChaosMeshOn reaches Chaos Mesh on a cluster, whether it is installed there or not.
+// ChaosMeshOn returns access to Chaos Mesh on a cluster, whether or not it is installed there.
 type ChaosMeshOn func(cluster.Cluster) (ChaosMesh, error)
 
-// needsChaosMesh reports whether a step of the plan goes through it.
+// needsChaosMesh reports whether a step of the plan needs it.
 func needsChaosMesh(p *plan.Plan) bool {
 	return slices.ContainsFunc(p.Steps, func(s plan.Step) bool { return s.By == scenario.ByChaosMesh || s.By == scenario.ByCloud })
 }
 
-// prepareChaosMesh installs Chaos Mesh if the plan needs it, and finds out what it cannot do here before anything is launched.
+// prepareChaosMesh installs Chaos Mesh if the plan needs it, and checks before the launch that the cluster can do what the plan needs.
 func (r *run) prepareChaosMesh(ctx context.Context) error {
 	if !needsChaosMesh(r.Plan) {
 		return nil
@@ -49,7 +49,7 @@ func (r *run) prepareChaosMesh(ctx context.Context) error {
 	}
 	r.chaos = chaos
 	if !status.Installed {
-		// Written down before: a run that is killed meanwhile leaves half of it.
+		// Recorded before, because a run that is killed meanwhile leaves an incomplete installation.
 		if err := r.active.InstallingChaosMesh(); err != nil {
 			return err
 		}
@@ -72,7 +72,7 @@ func (r *run) prepareChaosMesh(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// deleteResources deletes what is left of the run's resources: with one that hangs, its namespace would hang.
+// deleteResources deletes the run's remaining resources: one that hangs would keep its namespace from being deleted.
 func (r *run) deleteResources(ctx context.Context) error {
 	if r.chaos == nil {
 		return nil
@@ -80,7 +80,7 @@ func (r *run) deleteResources(ctx context.Context) error {
 	return deleteResources(ctx, r.chaos, r.id)
 }
 
-// removeChaosMesh removes Chaos Mesh if it came with the run and the cluster stays.
+// removeChaosMesh removes Chaos Mesh if it was installed for the run and the cluster is kept.
 func (r *run) removeChaosMesh(ctx context.Context) error {
 	if !r.chaosMade || r.goes() {
 		return nil
@@ -100,7 +100,7 @@ func deleteResources(ctx context.Context, chaos ChaosMesh, run string) error {
 	return errors.Join(errs...)
 }
 
-// chaosOf reaches the Chaos Mesh of a cluster for a clean-up; nil if the API cannot be reached.
+// chaosOf returns access to the Chaos Mesh of a cluster for a clean-up; nil if the API cannot be reached.
 func chaosOf(on ChaosMeshOn, c cluster.Cluster) (faults.Chaos, ChaosMesh) {
 	chaos, err := on(c)
 	if err != nil {

@@ -13,22 +13,22 @@ import (
 	"github.com/sparkchaos/sparkchaos/pkg/launcher"
 )
 
-// CleanUpOptions are what a clean-up after killed runs works with.
+// CleanUpOptions configure a clean-up after killed runs.
 type CleanUpOptions struct {
 	Active    ActiveRuns
 	Clusters  cluster.Provider
 	ChaosMesh ChaosMeshOn
 	Own       Own // of the runs: its kinds of undo are those that their records may name
-	// Only is the one cluster that is cleaned up, by its name: dead runs of all others are mentioned and keep nothing from
-	// going on. Empty: all clusters of the kind.
+	// Only is the one cluster that is cleaned up, by its name: dead runs of all others are mentioned, and do not
+	// block. Empty: all clusters of the kind.
 	Only string
 	// Confirm returns nil if somebody allows what it is asked, and otherwise an error that says how to allow it. nil allows nothing.
 	Confirm func(question string) error
 	Say     func(format string, args ...any)
 }
 
-// CleanUpDead undoes what runs left whose process was killed, and removes what they made. What is not on the cluster of the run's
-// record is not touched.
+// CleanUpDead undoes the faults of runs whose process was killed, and removes what they created. Nothing outside the cluster of a run's
+// record is touched.
 func CleanUpDead(ctx context.Context, o CleanUpOptions) error {
 	dead, err := o.Active.Dead()
 	errs := []error{err}
@@ -47,7 +47,7 @@ func (o CleanUpOptions) after(ctx context.Context, run *ActiveRun) error {
 		return nil
 	}
 	if record.ClusterKind != o.Clusters.Kind() {
-		return nil // whoever cleans up all kinds comes to it
+		return nil // the clean-up of all kinds handles it
 	}
 	release, held, err := holdDead(ctx, o.Clusters, record)
 	if held != "" {
@@ -73,7 +73,7 @@ func (o CleanUpOptions) after(ctx context.Context, run *ActiveRun) error {
 	return nil
 }
 
-// elsewhere says why a run is not on a cluster that is cleaned up now; empty if it is.
+// elsewhere returns why a run is not on a cluster that is cleaned up now; empty if it is.
 func (o CleanUpOptions) elsewhere(record ActiveRecord) string {
 	if record.ClusterKind != o.Clusters.Kind() {
 		if o.Only == "" {
@@ -90,7 +90,7 @@ func (o CleanUpOptions) elsewhere(record ActiveRecord) string {
 	return ""
 }
 
-// elsewhere says where the run is and what cleans up after it.
+// elsewhere describes where the run is and what cleans up after it.
 func (r ActiveRecord) elsewhere() string {
 	return fmt.Sprintf("it is on the %s cluster %s; `%s` cleans up after it", r.ClusterKind, r.ClusterName, r.CleanUpCommand())
 }
@@ -119,7 +119,7 @@ func (o CleanUpOptions) cleanUp(ctx context.Context, record ActiveRecord) error 
 	if err != nil && !goes {
 		return err
 	}
-	if record.Making && !record.Cluster.Known() { // it was not there, and did not get far enough to be told from others
+	if record.Making && !record.Cluster.Known() { // it was not there, and did not get far enough to be distinguished from others
 		_, err := o.Clusters.Remove(ctx, record.ClusterName)
 		return err
 	}
@@ -141,8 +141,8 @@ func (o CleanUpOptions) cleanUp(ctx context.Context, record ActiveRecord) error 
 	})
 }
 
-// isOn returns nil if the run is on the cluster that was found; vouched says that a person said so. trouble is why nothing is known
-// of the cluster.
+// isOn returns nil if the run is on the cluster that was found; vouched means that a person confirmed it. trouble is why nothing is known
+// about the cluster.
 func (o CleanUpOptions) isOn(record ActiveRecord, found cluster.Identity, trouble error) (vouched bool, err error) {
 	switch record.Cluster.Compare(found) {
 	case cluster.Same:
@@ -165,7 +165,7 @@ func (o CleanUpOptions) isOn(record ActiveRecord, found cluster.Identity, troubl
 	return true, nil
 }
 
-// undoAndRemove undoes what a run did that was killed, and removes what it made.
+// undoAndRemove recovers from the faults of a run that was killed, and removes what it created.
 func undoAndRemove(ctx context.Context, record ActiveRecord, c cluster.Cluster, cleaner *faults.Cleaner, on ChaosMeshOn) error {
 	client, unreachable := newClient(c) // what was done to machines is undone without the API, too
 	chaos, mesh := chaosOf(on, c)
@@ -191,8 +191,8 @@ func undoAndRemove(ctx context.Context, record ActiveRecord, c cluster.Cluster, 
 	return errors.Join(errs...)
 }
 
-// answers returns an error if the API server of a run's cluster cannot be reached: one that says what to do, instead of one for each object
-// that stays.
+// answers returns an error that says what to do if the API server of a run's cluster cannot be reached, instead of one error for each
+// object that remains.
 func answers(record ActiveRecord, api discovery.ServerVersionInterface) error {
 	_, err := api.ServerVersion()
 	if err == nil || errors.As(err, new(apierrors.APIStatus)) {

@@ -144,7 +144,7 @@ func TestCleanUpDead(t *testing.T) {
 		"an old record":                      {unknown: true, left: 1, fails: "nobody allows it"},
 		"an old record, allowed":             {unknown: true, yes: true, on: true},
 		"a cluster that was made":            {record: ActiveRecord{MadeCluster: true}, removed: []string{"c"}},
-		"made, and made anew by somebody": {record: ActiveRecord{MadeCluster: true}, other: true, left: 1, fails: "nothing was touched",
+		"made, and made again by somebody": {record: ActiveRecord{MadeCluster: true}, other: true, left: 1, fails: "nothing was touched",
 			yes: true},
 		"made, by an old record":          {record: ActiveRecord{MadeCluster: true}, unknown: true, left: 1, fails: "nobody allows it"},
 		"made, by an old record, allowed": {record: ActiveRecord{MadeCluster: true}, unknown: true, yes: true, removed: []string{"c"}},

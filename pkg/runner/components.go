@@ -16,7 +16,7 @@ func (o Options) allComponents() []launcher.Component {
 	return o.Components
 }
 
-// preflightComponents gets ready on this machine what components need of it.
+// preflightComponents prepares on this machine what components need.
 func (r *run) preflightComponents(ctx context.Context) error {
 	w := r.Plan.Workload
 	machine := launcher.Machine{Workload: w, Seed: r.Plan.Seed, Directory: string(r.directory), Artifact: r.Artifact}
@@ -50,7 +50,7 @@ func (r *run) preflightComponents(ctx context.Context) error {
 	return err
 }
 
-// fingerprint is a digest of what components give to the application; empty if that is nothing.
+// fingerprint is a digest of what components provide to the application; empty if they provide nothing.
 func (r *run) fingerprint() (string, error) {
 	all := ""
 	for _, component := range r.components {
@@ -67,7 +67,7 @@ func (r *run) fingerprint() (string, error) {
 	return all, nil
 }
 
-// prepareComponents waits until the components are ready, and then has them do what comes before the driver.
+// prepareComponents waits until the components are ready, and then lets them do what must be done before the driver starts.
 func (s *session) prepareComponents(ctx context.Context) error {
 	for _, member := range s.members {
 		if waiter, ok := member.Part.(launcher.Waiter); ok {
@@ -93,7 +93,7 @@ func (s *session) awaitReady(ctx context.Context, name string, part launcher.Wai
 	return launcher.AwaitReady(ctx, s.run.client, name, part, lacking.set)
 }
 
-// verifyComponents looks at the components once more after the faults.
+// verifyComponents lets the components verify themselves after the faults.
 func (s *session) verifyComponents(ctx context.Context) error {
 	for _, member := range s.members {
 		if verifier, ok := member.Part.(launcher.Verifier); ok {
@@ -105,7 +105,7 @@ func (s *session) verifyComponents(ctx context.Context) error {
 	return nil
 }
 
-// host is what the session offers to its components.
+// host is the session as its components see it.
 func (s *session) host() *launcher.Host {
 	return &launcher.Host{
 		Client: s.run.client, RESTConfig: s.run.cluster.RESTConfig, Env: s.environment(),

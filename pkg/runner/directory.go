@@ -13,7 +13,7 @@ import (
 	"github.com/sparkchaos/sparkchaos/pkg/plan"
 )
 
-// Directory is a run directory: all that is known of a run.
+// Directory is a run directory: everything that is known about a run.
 type Directory string
 
 // The parts of a run directory.
@@ -22,13 +22,13 @@ func (d Directory) file(name string) string { return filepath.Join(string(d), na
 // History is the file with everything that was observed.
 func (d Directory) History() string { return d.file("history.ndjson") }
 
-// Plan is the file with what was decided.
+// Plan is the file with the plan.
 func (d Directory) Plan() string { return d.file("plan.yaml") }
 
-// Scenario is the file with what was asked for.
+// Scenario is the file with the scenario.
 func (d Directory) Scenario() string { return d.file("scenario.yaml") }
 
-// Environment is the file with what the run ran on.
+// Environment is the file that describes the machine, the cluster and all versions.
 func (d Directory) Environment() string { return d.file("environment.json") }
 
 // Logs is the directory of the logs of drivers, executors and the cluster's components.
@@ -67,7 +67,7 @@ func MakeDirectory(runs string, p *plan.Plan, now time.Time) (Directory, error) 
 	return Directory(absolute), pointLatest(runs, name)
 }
 
-// pointLatest replaces the link in one step, so it always points somewhere.
+// pointLatest replaces the link atomically, so that it always points to a run.
 func pointLatest(runs, name string) error {
 	temporary := filepath.Join(runs, ".latest-"+name)
 	if err := os.Symlink(name, temporary); err != nil {
@@ -79,13 +79,13 @@ func pointLatest(runs, name string) error {
 	return nil
 }
 
-// runID is the value of the run's label and the name of its namespace: the scenario and what tells this run from others.
+// runID is the value of the run's label and the name of its namespace: the scenario's name and a unique suffix.
 func runID(scenario string, directory Directory) string {
 	digest := sha256.Sum256([]byte(directory))
 	return scenario + "-" + hex.EncodeToString(digest[:3])
 }
 
-// write stores what was asked and what was decided.
+// write stores the scenario and the plan.
 func (d Directory) write(scenario []byte, p *plan.Plan) error {
 	encoded, err := plan.Marshal(p)
 	if err != nil {
@@ -103,7 +103,7 @@ func (d Directory) write(scenario []byte, p *plan.Plan) error {
 	return nil
 }
 
-// scenarioSHA256 returns the digest of the scenario as it lies in the directory; empty if only the plan does.
+// scenarioSHA256 returns the digest of the scenario in the directory; empty if there is only a plan.
 func (d Directory) scenarioSHA256() (string, error) {
 	content, err := os.ReadFile(d.Scenario())
 	if errors.Is(err, fs.ErrNotExist) {

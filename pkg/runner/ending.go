@@ -23,7 +23,7 @@ import (
 	"github.com/sparkchaos/sparkchaos/pkg/report"
 )
 
-// cleanUp undoes every fault, collects the evidence, and removes what the run made. It goes on after a failure and
+// cleanUp undoes every fault, collects the evidence, and removes what the run made. It continues after a failure and
 // without a history, and returns what is left behind.
 func (r *run) cleanUp(ctx context.Context) error {
 	if r.gone() { // with all that was in it
@@ -90,7 +90,7 @@ func (r *run) remove(ctx context.Context) error {
 		errs = append(errs, removeSession(ctx, r.cluster, r.client, id, del))
 	}
 	found := r.leftovers(ctx)
-	_ = r.tell(history.Leftovers, found) // what keeps it from being written is told by end
+	_ = r.tell(history.Leftovers, found) // an error that prevents the write is reported by end
 	for _, object := range found.Found {
 		errs = append(errs, fmt.Errorf("%s %s is left", object.Kind, object.Name))
 	}
@@ -236,7 +236,7 @@ func (r *run) volumesLeft(ctx context.Context) ([]history.Object, error) {
 	return nil, err
 }
 
-// stock reports whether a volume was there before the run and is retained: it is the cluster's own, and whoever runs that
+// stock reports whether a volume was there before the run and is retained: it is the cluster's own, and the operator of that
 // decides when it may be claimed again.
 func (r *run) stock(volume corev1.PersistentVolume) bool {
 	return volume.Spec.PersistentVolumeReclaimPolicy == corev1.PersistentVolumeReclaimRetain && volume.CreationTimestamp.Time.Before(r.began)

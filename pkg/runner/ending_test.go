@@ -44,7 +44,7 @@ type fakeMachines struct {
 	nodes   map[string]*cluster.Node
 	disks   map[string]fs.FS // a node without one cannot be read
 	removed []string         // directories
-	silent  error            // whoever knows of the machines does not answer
+	silent  error            // anyone who knows of the machines does not answer
 }
 
 func newFakeMachines(names ...string) *fakeMachines {
@@ -309,7 +309,7 @@ func TestAnOpenUndoRecordIsLeftOnlyIfSomebodyCouldLook(t *testing.T) {
 			if !tt.api || tt.unseen == nil {
 				return
 			}
-			if err := r.remove(t.Context()); err == nil || !strings.Contains(err.Error(), "UndoRecord 0001-strike is open, and nobody could look") {
+			if err := r.remove(t.Context()); err == nil || !strings.Contains(err.Error(), "UndoRecord 0001-hit is open, and nobody could look") {
 				t.Errorf("what is left behind: %v", err)
 			}
 		})
@@ -518,7 +518,7 @@ func TestNothingIsWaitedForInAClusterThatIsGone(t *testing.T) {
 	r.Clusters.(*fakeClusters).close()
 	select {
 	case <-ctx.Done():
-		if cause := context.Cause(ctx); !strings.Contains(cause.Error(), "was removed while the run went on") {
+		if cause := context.Cause(ctx); !strings.Contains(cause.Error(), "was removed while the run continued") {
 			t.Errorf("ended by %v", cause)
 		}
 	case <-time.After(10 * lookForCluster):

@@ -26,7 +26,7 @@ func (p told) Await(what string, _ time.Duration, _ func() string) func() {
 	return func() {}
 }
 
-// interruptedIn runs a plan and interrupts it when it reaches a point. With ends, what the run does there goes on only when it knows of
+// interruptedIn runs a plan and interrupts it when it reaches a point. With ends, what the run does there continues only when it knows of
 // the interrupt. The test fails if the run never reaches the point.
 func interruptedIn(t *testing.T, w *fakeworld.World, o runner.Options, when func(point string) bool, ends bool) runner.Finished {
 	t.Helper()
@@ -96,21 +96,23 @@ func TestAnInterruptedRunLeavesNothingAndNeverPasses(t *testing.T) {
 		baseline bool   // it is not known yet
 		holds    bool   // the second driver does not finish
 	}{
-		"as it begins":                      {when: exactly("image"), phase: runner.PhasePreflight},
-		"when it asks for the cluster":      {when: exactly("make the cluster"), phase: runner.PhaseCluster},
-		"when it launches the baseline":     {when: ofBaseline("POST", "/jobs"), phase: runner.PhaseBaseline, baseline: true},
-		"when it launches the workload":     {when: ofRun("POST", "/jobs"), phase: runner.PhaseLaunch},
-		"when it awaits the fault's anchor": {when: exactly("await step lose-driver-node/inject: at least 2 executors are registered"), phase: runner.PhaseFaults},
-		"before the fault":                  {when: exactly("power-off begins"), phase: runner.PhaseFaults},
-		"right after the fault":             {when: exactly("power-off has ended"), phase: runner.PhaseFaults},
-		"when it awaits the recovery's":     {when: exactly("await step lose-driver-node/recover: at least 2 executors are registered"), phase: runner.PhaseFaults},
-		"before the recovery":               {when: exactly("power-on begins"), phase: runner.PhaseSettle},
-		"right after the recovery":          {when: exactly("power-on has ended"), phase: runner.PhaseSettle},
-		"when it settles":                   {when: exactly("await the application to complete"), phase: runner.PhaseSettle, holds: true},
-		"when all was done":                 {when: exactly("await the phase recover")},
-		"when it collects the evidence":     {when: exactly("await the phase collect")},
-		"when it begins to clean up":        {when: exactly("await the phase cleanup")},
-		"when it removes its namespace":     {when: ofRun("DELETE /api/v1/namespaces/driver", "")},
+		"as it begins":                  {when: exactly("image"), phase: runner.PhasePreflight},
+		"when it asks for the cluster":  {when: exactly("make the cluster"), phase: runner.PhaseCluster},
+		"when it launches the baseline": {when: ofBaseline("POST", "/jobs"), phase: runner.PhaseBaseline, baseline: true},
+		"when it launches the workload": {when: ofRun("POST", "/jobs"), phase: runner.PhaseLaunch},
+		"when it awaits the fault's anchor": {when: exactly("await step lose-driver-node/inject: at least 2 executors are registered"),
+			phase: runner.PhaseFaults},
+		"before the fault":      {when: exactly("power-off begins"), phase: runner.PhaseFaults},
+		"right after the fault": {when: exactly("power-off has ended"), phase: runner.PhaseFaults},
+		"when it awaits the recovery's": {when: exactly("await step lose-driver-node/recover: at least 2 executors are registered"),
+			phase: runner.PhaseFaults},
+		"before the recovery":           {when: exactly("power-on begins"), phase: runner.PhaseSettle},
+		"right after the recovery":      {when: exactly("power-on has ended"), phase: runner.PhaseSettle},
+		"when it settles":               {when: exactly("await the application to complete"), phase: runner.PhaseSettle, holds: true},
+		"when all was done":             {when: exactly("await the phase recover")},
+		"when it collects the evidence": {when: exactly("await the phase collect")},
+		"when it begins to clean up":    {when: exactly("await the phase cleanup")},
+		"when it removes its namespace": {when: ofRun("DELETE /api/v1/namespaces/driver", "")},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

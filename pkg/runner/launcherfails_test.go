@@ -24,7 +24,8 @@ func TestWhatLaunchesTheDriverMayFail(t *testing.T) {
 		LaunchedBy: history.Object{Kind: "Job", Namespace: "ns", Name: "app-submit", UID: "j"},
 	}
 	pod := func(owner, waiting string) string {
-		return `{"metadata":{"uid":"p","name":"app-submit-1","namespace":"ns","ownerReferences":[{"kind":"Job","uid":"` + owner + `","controller":true}]},` +
+		return `{"metadata":{"uid":"p","name":"app-submit-1","namespace":"ns","ownerReferences":[{"kind":"Job","uid":"` + owner +
+			`","controller":true}]},` +
 			`"spec":{"nodeName":"n1"},"status":{"containerStatuses":[{"state":{"waiting":{"reason":"` + waiting + `","message":"no such image"}}}]}}`
 	}
 	for name, c := range map[string]struct {
@@ -48,7 +49,8 @@ func TestWhatLaunchesTheDriverMayFail(t *testing.T) {
 			t.Fatal(err)
 		}
 		m.Observe(&history.Event{Seq: 1, Source: history.Harness, Type: history.WorkloadLaunched, Data: encoded})
-		m.Observe(&history.Event{Seq: 2, Source: history.Kubernetes, Type: history.Modified, Object: &history.Object{Kind: c.kind, UID: c.uid}, Data: json.RawMessage(c.object)})
+		m.Observe(&history.Event{Seq: 2, Source: history.Kubernetes, Type: history.Modified, Object: &history.Object{Kind: c.kind, UID: c.uid},
+			Data: json.RawMessage(c.object)})
 		got := s.launcherFails(m, launched)
 		if (got == nil) != (c.want == nil) {
 			t.Errorf("%s: got %v, want %q", name, got, c.want)

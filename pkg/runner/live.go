@@ -16,7 +16,7 @@ import (
 type live struct {
 	log *history.Writer
 
-	mu      sync.Mutex // held while the model is used; whoever holds it must not append to the history
+	mu      sync.Mutex // held while the model is used; its holder must not append to the history
 	model   *model.Model
 	waiting map[*watched]struct{}
 }

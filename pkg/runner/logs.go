@@ -41,7 +41,7 @@ type podLogs struct {
 	followers sync.WaitGroup
 }
 
-// followLogs follows every pod that the history tells of, from when its container runs. The texts of masked are not kept.
+// followLogs follows every pod that the history contains, from when its container runs. The texts of masked are not kept.
 func followLogs(ctx context.Context, client kubernetes.Interface, live *live, directory string, masked []string) (*podLogs, error) {
 	if err := os.MkdirAll(directory, 0o700); err != nil {
 		return nil, fmt.Errorf("keep the pods' logs: %w", err)
@@ -172,7 +172,7 @@ func (m *maskWriter) write(text []byte, last bool) error {
 	return err
 }
 
-// begins reports whether a text may be the begin of a masked one that goes on in what comes.
+// begins reports whether a text may be the begin of a masked one that continues in what comes.
 func (m *maskWriter) begins(text []byte) bool {
 	return slices.ContainsFunc(m.masked, func(secret string) bool {
 		return len(text) < len(secret) && secret[:len(text)] == string(text)

@@ -182,7 +182,7 @@ func (r *run) unhealthy(found workers) error {
 		if action := remedy(state.Machine); action != "" {
 			problems = append(problems, fmt.Sprintf("node %s is %s: `%s`", state.Name, state.Machine, r.nodeCommand(action, state.Name)))
 		} else if !state.Ready {
-			problems = append(problems, fmt.Sprintf("node %s is not Ready, though its machine runs: wait until it is, or make the cluster anew",
+			problems = append(problems, fmt.Sprintf("node %s is not Ready, though its machine runs: wait until it is, or recreate the cluster",
 				state.Name))
 		}
 		if slices.Contains(found.marked, state.Name) {
@@ -217,7 +217,7 @@ func (r *run) observeAfter(ctx context.Context) {
 		r.problem("look at the nodes after the run", err)
 		return
 	}
-	// what keeps it from being written is told by end
+	// an error that prevents the write is reported by end
 	_ = r.tell(history.ClusterObserved, history.ClusterData{When: afterTheRun, Nodes: found.states})
 }
 

@@ -110,7 +110,7 @@ func (i instant) history(t *testing.T) []byte {
 		object, data := s.object()
 		b.Add(time.Duration(s.at)*time.Second, history.Kubernetes, eventType, object, data)
 	}
-	b.Harness(notionsEnd*time.Second, history.Problem, history.ProblemData{What: "the clock goes on"})
+	b.Harness(notionsEnd*time.Second, history.Problem, history.ProblemData{What: "the clock continues"})
 	content, err := b.Bytes()
 	if err != nil {
 		t.Fatal(err)
@@ -144,8 +144,8 @@ func (s podSight) object() (*history.Object, map[string]any) {
 	return &history.Object{Kind: "Pod", Namespace: notionsNamespace, Name: name, UID: s.uid}, data
 }
 
-// TestWhoIsTheDriver pins what the rules of anchors, of the judgement and of targets say of the same moments: model.Incarnations has them
-// as Live, as Current and as Live or Placed.
+// TestWhoIsTheDriver pins what the rules of anchors, of the judgement and of targets say about the same moments: model.Incarnations
+// has them as Live, as Current and as Live or Placed.
 func TestWhoIsTheDriver(t *testing.T) {
 	t.Parallel()
 	for name, tt := range instants() {
@@ -173,7 +173,8 @@ func driverOfAnchor(t *testing.T, content []byte) string {
 	for _, uid := range []string{"d1", "d2", "d9"} {
 		m, events := modelOf(t, content)
 		m.Observe(&history.Event{Seq: int64(len(events)) + 1, Source: history.Witness, Type: history.ExecutorRegistered,
-			Data: []byte(`{"seq":1,"wallMicros":1,"type":"executorRegistered","role":"driver","podUID":"` + uid + `","incarnation":"` + uid + `","executorID":"1"}`)})
+			Data: []byte(`{"seq":1,"wallMicros":1,"type":"executorRegistered","role":"driver","podUID":"` + uid + `","incarnation":"` + uid +
+				`","executorID":"1"}`)})
 		if reached, _ := a.Reached(m, 0); reached {
 			return uid
 		}

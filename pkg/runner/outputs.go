@@ -113,7 +113,7 @@ func (s *session) awaitReader(ctx context.Context) (corev1.Pod, string) {
 	return pod, how
 }
 
-// readerEnd says how the reader ended; empty if it has not. Containers beside it may go on.
+// readerEnd says how the reader ended; empty if it has not. Containers beside it may continue.
 func readerEnd(pod corev1.Pod) string {
 	for _, status := range pod.Status.ContainerStatuses {
 		if end := status.State.Terminated; end != nil && status.Name == scenario.DriverContainer {
@@ -140,7 +140,7 @@ func (s *session) readerLog(ctx context.Context) (string, error) {
 	return log.String(), err
 }
 
-// parseOutputs returns what a reader's log tells of the outputs, in their order, and the last lines of all else in it.
+// parseOutputs returns what a reader's log says about the outputs, in their order, and the last lines of all else in it.
 func parseOutputs(log string) (read []history.OutputData, tail string) {
 	var other []string
 	var told strings.Builder
@@ -167,7 +167,7 @@ func parseOutputs(log string) (read []history.OutputData, tail string) {
 	return read, strings.Join(last, " / ")
 }
 
-// parseOutput returns what one line tells of an output.
+// parseOutput returns what one line says about an output.
 func parseOutput(line string) history.OutputData {
 	var data history.OutputData
 	decoder := json.NewDecoder(strings.NewReader(line))

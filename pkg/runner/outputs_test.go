@@ -15,11 +15,12 @@ import (
 // reading is the log of a reader of an output with one column and some rows, each of which stands a number of times.
 func reading(rows, distinct int) string {
 	return "INFO something\n" + launcher.OutputMark +
-		fmt.Sprintf(`{"rows":%d,"sum":"%d","distinct":%d,"columns":[{"name":"id","type":"bigint","sum":"%d"}],"sampleBits":0}`, rows, rows, distinct, rows) + "\nINFO more\n"
+		fmt.Sprintf(`{"rows":%d,"sum":"%d","distinct":%d,"columns":[{"name":"id","type":"bigint","sum":"%d"}],"sampleBits":0}`, rows, rows,
+			distinct, rows) + "\nINFO more\n"
 }
 
-// runWithOutput carries out driver-loses-its-node with an application that commits its results and writes a table. It returns the verdict on
-// resultEqualsBaseline.
+// runWithOutput carries out driver-loses-its-node with an application that commits its results and writes a table. It returns the
+// verdict on resultEqualsBaseline.
 func runWithOutput(t *testing.T, log func(baseline bool) string) (check.Result, runner.Finished) {
 	t.Helper()
 	w := fakeworld.New(t, fakeworld.Script{
@@ -66,7 +67,8 @@ func TestOutputsAreReadAfterTheApplication(t *testing.T) {
 		{"the output is not there", func(baseline bool) string {
 			return launcher.OutputMark + `{"error":"FileNotFoundException: /shared/table does not exist"}` + "\n"
 		}, check.Inconclusive, "/shared/table does not exist"},
-		{"the reader talks nonsense", func(baseline bool) string { return launcher.OutputMark + `{"rows":-1}` + "\n" }, check.Inconclusive, "makes no sense"},
+		{"the reader talks nonsense", func(baseline bool) string { return launcher.OutputMark + `{"rows":-1}` + "\n" }, check.Inconclusive,
+			"makes no sense"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()

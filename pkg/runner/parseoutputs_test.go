@@ -24,7 +24,8 @@ func TestWhatAReaderTells(t *testing.T) {
 // A fingerprint of many columns comes in several lines, with log lines and those of the other stream between them.
 func TestFingerprintsInPartsAreJoined(t *testing.T) {
 	t.Parallel()
-	log := launcher.OutputMark + launcher.OutputMore + `{"error":"in ` + "\nWARN a log line\n" + launcher.OutputMark + launcher.OutputMore + " three " + "\r\n" +
+	log := launcher.OutputMark + launcher.OutputMore + `{"error":"in ` + "\nWARN a log line\n" + launcher.OutputMark + launcher.OutputMore +
+		" three " + "\r\n" +
 		launcher.OutputMark + launcher.OutputLast + ` parts"}` + "\n" + launcher.OutputMark + launcher.OutputLast + `{"error":"x"}` + "\n" +
 		launcher.OutputMark + launcher.OutputMore + `{"error":"cut`
 	read, tail := parseOutputs(log)

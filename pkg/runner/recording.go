@@ -48,13 +48,13 @@ func directories(id string) []string {
 	return []string{witnessDirectory(id), shuffleDirectory(id), nodeDirectory(id)}
 }
 
-// recording writes what the API server says of one namespace into a history.
+// recording writes what the API server reports about one namespace into a history.
 type recording struct {
 	stop context.CancelFunc
 	done chan error
 }
 
-// startRecording returns when everything has been listed once: from then on nothing is missed.
+// startRecording returns once everything has been listed: from then on nothing is missed.
 func startRecording(
 	ctx context.Context, client dynamic.Interface, log *history.Writer, namespace string, more ...history.Watched,
 ) (*recording, error) {
@@ -80,7 +80,7 @@ func (r *recording) end() error {
 type witnessing struct {
 	directory  string // on each node's own disk
 	url        string
-	token      string          // that whoever reports shows, and in the cluster whoever reads what was reported
+	token      string          // which those who report present, and in the cluster also those who read
 	server     *witness.Server // nil if pods do not reach this machine
 	source     launcher.Source
 	words      *launcher.Words // served in the cluster; nil if pods reach this machine
@@ -91,7 +91,7 @@ type witnessing struct {
 	servers    *errgroup.Group
 }
 
-// newInbox puts what comes from the witness's ways into the history.
+// newInbox returns an inbox that puts the records of the witness into the history.
 func newInbox(log *history.Writer, heard *heartbeats) *witness.Inbox {
 	record := func(r history.WitnessRecord) error {
 		if r.Type == history.Heartbeat && r.Via != witness.ViaDisk {
@@ -115,7 +115,7 @@ func (w *witnessing) strangers() int {
 	return w.server.Stats().Strangers
 }
 
-// startWitnessing opens the harness's addresses inside the cluster's network; none if the workload reports to nobody.
+// startWitnessing listens at the harness's addresses inside the cluster's network; at none if the workload does not report.
 func startWitnessing(
 	ctx context.Context, c cluster.Cluster, workload scenario.Workload, components []launcher.Component,
 	log *history.Writer, id string, seed uint64, report func(history.ProblemData),
@@ -154,7 +154,7 @@ func startWitnessing(
 	return w, nil
 }
 
-// witnessHost is the component at which pods report where they do not reach this machine; nil if there is none.
+// witnessHost is the component to which pods report if they cannot reach this machine; nil if there is none.
 func witnessHost(components []launcher.Component) launcher.WitnessHost {
 	for _, component := range components {
 		if host, ok := component.(launcher.WitnessHost); ok {
@@ -164,7 +164,7 @@ func witnessHost(components []launcher.Component) launcher.WitnessHost {
 	return nil
 }
 
-// end stops the servers, once; what was sent but not read yet is on the disks.
+// end stops the servers, once; records that were sent but not read yet are on the disks.
 func (w *witnessing) end() error {
 	w.stop()
 	err := w.servers.Wait()

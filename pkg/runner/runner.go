@@ -1,5 +1,5 @@
-// Package runner is the procedure of a run, from the preflight to the clean-up. It does and records; what the record
-// means is judged elsewhere, from the record alone.
+// Package runner carries out runs, from the preflight to the clean-up. It acts and records; other packages judge the record,
+// and nothing but the record.
 package runner
 
 import (
@@ -30,7 +30,7 @@ const (
 	PhasePreflight = "preflight"
 	PhaseCluster   = "cluster"
 	PhaseBaseline  = "baseline"
-	PhaseLaunch    = "launch"
+	PhaseLaunch    = history.PhaseLaunch
 	PhaseFaults    = "faults"
 	PhaseSettle    = "settle"
 	PhaseOutputs   = "outputs"
@@ -46,11 +46,11 @@ type Image struct {
 	Digest    string // of its content; empty if unknown
 }
 
-// Progress shows a person what goes on. Its methods may be called by several goroutines at once.
+// Progress shows a person what happens. Its methods may be called by several goroutines at once.
 type Progress interface {
-	// Say tells that something happened.
+	// Say reports that something happened.
 	Say(format string, args ...any)
-	// Await shows that something is awaited, for how long at most (0: nobody knows) and what was seen last, until done is called.
+	// Await shows what is awaited, for how long at most (0 if unknown) and what was seen last, until done is called.
 	Await(what string, atMost time.Duration, seen func() string) (done func())
 }
 
@@ -72,19 +72,22 @@ type Options struct {
 	Repetition  report.Repetition
 	CleanUp     string // the command line that cleans up after the run if it is killed
 	Clusters    cluster.Provider
-	Image       func(context.Context, scenario.Workload) (Image, error)  // of workloads that name no image of their own
-	Staging     func(context.Context) (Image, error)                     // of the staging server and of what fetches from it
-	WitnessJar  func(context.Context) ([]byte, error)                    // of the plugin by which drivers and executors report
-	Components  []launcher.Component                                     // that the workload may have around its driver; nil: all that are known
-	Artifact    func(ctx context.Context, name string) (*os.File, error) // opens a file that the scenario names
-	Variable    func(name string) (string, error)                        // reads an environment variable that the scenario names; nil refuses all
-	SecretFile  func(name string) (string, error)                        // reads a file that holds a secret value of the scenario; nil refuses all
-	Baselines   string                                                   // directory that caches the results of baselines
+	Image       func(context.Context, scenario.Workload) (Image, error) // of workloads that name no image of their own
+	Staging     func(context.Context) (Image, error)                    // of the staging server and of what fetches from it
+	WitnessJar  func(context.Context) ([]byte, error)                   // of the plugin by which drivers and executors report
+	// Components are those that the workload may have around its driver; nil means all that are known.
+	Components []launcher.Component
+	Artifact   func(ctx context.Context, name string) (*os.File, error) // opens a file that the scenario names
+	// Variable reads an environment variable that the scenario names; nil refuses all.
+	Variable func(name string) (string, error)
+	// SecretFile reads a file that holds a secret value of the scenario; nil refuses all.
+	SecretFile  func(name string) (string, error)
+	Baselines   string // directory that caches the results of baselines
 	ChaosMesh   ChaosMeshOn
 	CloudSecret *faults.CloudSecret // by which Chaos Mesh reaches the nodes' cloud; nil if it does not
 	Own         Own                 // what the scenario may name beside the shipped catalogue
 	Active      ActiveRuns
-	Underway    *Underway // is told what there is to undo; may be nil
+	Underway    *Underway // learns what there is to undo; may be nil
 	Progress    Progress
 	Version     string // of sparkchaos
 }
@@ -92,14 +95,14 @@ type Options struct {
 // Finished is a run that has ended and can be judged.
 type Finished struct {
 	Directory Directory
-	// Err is what kept the run from being carried out as planned: the cluster, the environment, an interrupt. The
-	// history says so, too.
+	// Err is why the run could not be carried out as planned: the cluster, the environment, an interrupt. The
+	// history contains it, too.
 	Err error
 	// LeftBehind is what the clean-up could not remove or undo.
 	LeftBehind error
 }
 
-// run is a run under way.
+// run is a run in progress.
 type run struct {
 	Options
 	id        string // value of the label sparkchaos.dev/run, and the namespace
@@ -131,7 +134,7 @@ type run struct {
 }
 
 // Run carries out a plan. It returns an error only if there is nothing to judge: no run directory could be made. All
-// other trouble ends in the record, and what was done is undone in any case.
+// other problems are recorded, and what was done is undone in any case.
 func Run(ctx context.Context, options Options) (Finished, error) {
 	release, err := holdCluster(ctx, options.Clusters, options.ClusterName, "run of "+options.Plan.Scenario.Name)
 	if err != nil {
@@ -150,7 +153,7 @@ func Run(ctx context.Context, options Options) (Finished, error) {
 	if r.gone() {
 		trouble = errors.Join(r.errGone(), trouble)
 	}
-	// What follows is done for an interrupted run, and for one whose history cannot be written, too.
+	// The following also applies to an interrupted run, and to one whose history cannot be written.
 	after := context.WithoutCancel(ctx)
 	left := r.cleanUp(after)
 	stopLoad()
@@ -223,7 +226,7 @@ func (r *run) open() error {
 	return err
 }
 
-// carryOut is the run as planned, up to where only undoing and cleaning is left.
+// carryOut carries out the plan, up to the clean-up.
 func (r *run) carryOut(ctx context.Context) error {
 	if err := r.phase(ctx, PhasePreflight, r.preflight); err != nil {
 		return err
@@ -248,8 +251,8 @@ func (r *run) carryOut(ctx context.Context) error {
 	return r.phase(ctx, PhaseOutputs, r.outputs)
 }
 
-// phase runs one phase of the plan and tells the history of it. Without a history nothing is begun: no one could judge
-// what comes of it.
+// phase runs one phase of the plan and records it. Without a history no phase is begun, because its outcome could not be
+// judged.
 func (r *run) phase(ctx context.Context, name string, do func(context.Context) error) error {
 	if err := r.tell(history.PhaseStarted, history.PhaseData{Phase: name}); err != nil {
 		return err
@@ -261,21 +264,21 @@ func (r *run) phase(ctx context.Context, name string, do func(context.Context) e
 	return err
 }
 
-// lastPhase runs one phase of the clean-up, which must be done without a history, too. Its error is the phase's own.
+// lastPhase runs one phase of the clean-up, which must be done even without a history. Its error is the phase's own.
 func (r *run) lastPhase(ctx context.Context, name string, do func(context.Context) error) error {
-	_ = r.tell(history.PhaseStarted, history.PhaseData{Phase: name}) // what keeps it from being written is told by end
+	_ = r.tell(history.PhaseStarted, history.PhaseData{Phase: name}) // an error that prevents the write is reported by end
 	defer r.Progress.Await("the phase "+name, 0, func() string { return cmp.Or(r.Underway.Undoing(), "nothing left to undo") })()
 	return r.phaseEnded(name, do(ctx))
 }
 
-// phaseEnded tells the history of it and names the phase in its error.
+// phaseEnded records the end of a phase and adds its name to the error.
 func (r *run) phaseEnded(name string, err error) error {
 	ended := history.PhaseData{Phase: name}
 	if err != nil {
 		err = fmt.Errorf("%s: %w", name, err)
 		ended.Error = err.Error()
 	}
-	_ = r.tell(history.PhaseEnded, ended) // what keeps it from being written is told by end
+	_ = r.tell(history.PhaseEnded, ended) // an error that prevents the write is reported by end
 	return err
 }
 
@@ -285,7 +288,7 @@ func (r *run) tell(eventType string, data any) error {
 	return err
 }
 
-// problem records a trouble that may have cost evidence but does not end the run.
+// problem records a problem that may have cost evidence but does not end the run.
 func (r *run) problem(what string, err error) {
 	if err == nil {
 		return
@@ -294,8 +297,8 @@ func (r *run) problem(what string, err error) {
 	_ = r.tell(history.Problem, history.ProblemData{What: what, Error: err.Error()}) // a history that cannot be written ends the run by itself
 }
 
-// end writes the last event, closes the history and returns all the trouble there was. An interrupt is not a failure of
-// the cluster.
+// end writes the last event, closes the history and returns all problems. An interrupt is not a failure of the
+// cluster.
 func (r *run) end(trouble error) error {
 	data := history.RunEndData{Interrupted: r.interrupted}
 	if trouble != nil && !r.interrupted {
@@ -308,7 +311,7 @@ func (r *run) end(trouble error) error {
 	return trouble
 }
 
-// preflight finds what would make the run fail before anything is started.
+// preflight checks, before anything is started, what would make the run fail.
 func (r *run) preflight(ctx context.Context) error {
 	if err := r.readSecrets(); err != nil {
 		return err
@@ -383,14 +386,14 @@ func (r *run) prepareCluster(ctx context.Context) error {
 	return r.prepareChaosMesh(ctx)
 }
 
-// lookForCluster is how often it is looked whether the cluster still exists.
+// lookForCluster is how often to check whether the cluster still exists.
 const lookForCluster = 2 * time.Second
 
-// clusterPatience is how long it may be unknown whether the cluster still exists: a container engine may be started anew.
+// clusterPatience is how long it may be unknown whether the cluster still exists: a container engine may be restarted.
 const clusterPatience = 45 * time.Second
 
-// whileClusterExists returns a context that ends when someone removes the cluster under the run, or when whoever knows of
-// it does not answer any more: nothing that is waited for comes then.
+// whileClusterExists returns a context that ends when someone removes the cluster during the run, or when it can no longer be
+// determined whether it exists: then every wait is in vain.
 func (r *run) whileClusterExists(ctx context.Context) (context.Context, func()) {
 	stopHolding := func() {}
 	if shared, ok := r.cluster.(cluster.Shared); ok {
@@ -414,10 +417,10 @@ func (r *run) whileClusterExists(ctx context.Context) (context.Context, func()) 
 	}
 }
 
-// sight knows since when looking fails.
+// sight knows since when these checks fail.
 type sight struct{ lost time.Time }
 
-// look takes note of how a look ended and returns for how long looking has failed.
+// look records the outcome of a check and returns for how long checks have failed.
 func (s *sight) look(now time.Time, err error) time.Duration {
 	if err == nil {
 		s.lost = time.Time{}
@@ -439,7 +442,7 @@ func (r *run) gone() bool {
 }
 
 func (r *run) errGone() error {
-	return fmt.Errorf("cluster %s was removed while the run went on", r.ClusterName)
+	return fmt.Errorf("cluster %s was removed while the run continued", r.ClusterName)
 }
 
 // launch starts the workload; its record begins before it does.

@@ -89,7 +89,8 @@ func someOptions(t *testing.T, clusters cluster.Provider) Options {
 			return Image{Reference: "r", Digest: "d"}, nil
 		},
 		WitnessJar: func(context.Context) ([]byte, error) { return []byte("jar"), nil },
-		Baselines:  filepath.Join(dir, "baselines"), Active: ActiveRuns{Dir: filepath.Join(dir, "active")}, Progress: &fakeProgress{}, Version: "test",
+		Baselines:  filepath.Join(dir, "baselines"), Active: ActiveRuns{Dir: filepath.Join(dir, "active")}, Progress: &fakeProgress{},
+		Version: "test",
 	}
 }
 
@@ -320,9 +321,11 @@ func TestTargetsAreTheLiveIncarnations(t *testing.T) {
 func TestFailureIsTheWorkloadsOwn(t *testing.T) {
 	t.Parallel()
 	event := func(kind, uid, data string) history.Event {
-		return history.Event{Seq: 2, Source: history.Kubernetes, Type: history.Modified, Object: &history.Object{Kind: kind, UID: uid}, Data: json.RawMessage(data)}
+		return history.Event{Seq: 2, Source: history.Kubernetes, Type: history.Modified, Object: &history.Object{Kind: kind, UID: uid},
+			Data: json.RawMessage(data)}
 	}
-	launched := history.Event{Seq: 1, Source: history.Harness, Type: history.WorkloadLaunched, Data: json.RawMessage(`{"driverUID":"u","driverName":"d","driverKind":"Pod"}`)}
+	launched := history.Event{Seq: 1, Source: history.Harness, Type: history.WorkloadLaunched,
+		Data: json.RawMessage(`{"driverUID":"u","driverName":"d","driverKind":"Pod"}`)}
 	failedJob := `{"status":{"conditions":[{"type":"Failed","status":"True"}]}}`
 	for name, tt := range map[string]struct {
 		event history.Event
@@ -394,12 +397,13 @@ func TestCachedBaselines(t *testing.T) {
 		change func(*history.BaselineData)
 		want   string // of the error; empty if it is good
 	}{
-		"good":                       {func(*history.BaselineData) {}, ""},
-		"no results":                 {func(d *history.BaselineData) { d.Results = nil }, "no results"},
-		"an older release's":         {func(d *history.BaselineData) { d.Inputs = nil }, "older release"},
-		"of other inputs":            {func(d *history.BaselineData) { d.Inputs = json.RawMessage(other) }, "damaged"},
-		"under another key":          {func(d *history.BaselineData) { d.Key = "0011223344556677" }, "damaged"},
-		"consistent, but another's":  {func(d *history.BaselineData) { d.Inputs = json.RawMessage(other); d.Key = baselineKey(d.Inputs) }, "damaged"},
+		"good":               {func(*history.BaselineData) {}, ""},
+		"no results":         {func(d *history.BaselineData) { d.Results = nil }, "no results"},
+		"an older release's": {func(d *history.BaselineData) { d.Inputs = nil }, "older release"},
+		"of other inputs":    {func(d *history.BaselineData) { d.Inputs = json.RawMessage(other) }, "damaged"},
+		"under another key":  {func(d *history.BaselineData) { d.Key = "0011223344556677" }, "damaged"},
+		"consistent, but another's": {func(d *history.BaselineData) { d.Inputs = json.RawMessage(other); d.Key = baselineKey(d.Inputs) },
+			"damaged"},
 		"inputs that are no object ": {func(d *history.BaselineData) { d.Inputs = json.RawMessage(`"x"`) }, "damaged"},
 	} {
 		file := filepath.Join(t.TempDir(), "b.json")
@@ -481,8 +485,10 @@ func TestLedgerOfTheBaseline(t *testing.T) {
 	}
 	b := historytest.New()
 	b.Harness(0, history.WorkloadLaunched, history.WorkloadData{Namespace: "ns", DriverKind: "Job", DriverName: "driver", DriverUID: "job"})
-	b.Pod(second, history.Added, historytest.Pod{UID: "d1", Name: "p-d1", Namespace: "ns", Node: "n1", OwnerKind: "Job", Owner: "job", Phase: "Running"})
-	b.Pod(second, history.Added, historytest.Pod{UID: "x1", Name: "p-x1", Namespace: "other", Node: "n1", OwnerKind: "Job", Owner: "other", Phase: "Running"})
+	b.Pod(second, history.Added, historytest.Pod{UID: "d1", Name: "p-d1", Namespace: "ns", Node: "n1", OwnerKind: "Job", Owner: "job",
+		Phase: "Running"})
+	b.Pod(second, history.Added, historytest.Pod{UID: "x1", Name: "p-x1", Namespace: "other", Node: "n1", OwnerKind: "Job", Owner: "other",
+		Phase: "Running"})
 	commit(b, 10*second, 10*second, "d1", "late", "final")
 	commit(b, 5*second, 5*second, "d1", "in order", "first")
 	commit(b, 6*second, 6*second, "d1", "in order", "second")

@@ -12,8 +12,8 @@ import (
 	"github.com/sparkchaos/sparkchaos/pkg/scenario"
 )
 
-// secrets are the values that the workload is given and that stand in no file of the run. They are read before anything
-// is made.
+// secrets are the values that the workload gets and that are in no file of the run. They are read before anything is
+// created.
 type secrets struct {
 	conf      map[string]string // by the key of Spark's setting
 	variables map[string]string // that components are given, by the variable's name
@@ -33,7 +33,7 @@ func (r *run) readSecrets() error {
 			err = fmt.Errorf("%s is empty", name)
 		}
 		if err == nil && !utf8.ValidString(value) {
-			err = fmt.Errorf("%s is no text in UTF-8, which is all that settings and variables hold", name)
+			err = fmt.Errorf("%s is not UTF-8 text, which settings and variables require", name)
 		}
 		if err != nil {
 			problems = append(problems, fmt.Errorf("%s: %w", at, err))
@@ -69,12 +69,12 @@ func (s secrets) fill(objects *launcher.Objects, witnessToken string) error {
 	return objects.Fill(launcher.Values{Variables: s.variables, WitnessToken: witnessToken})
 }
 
-// shortestMasked is the length from which a value is taken out of logs: shorter ones are no secrets, and words of every
-// log may be like them.
+// shortestMasked is the length from which a value is masked in logs: shorter ones are not secrets, and any log may contain
+// them by chance.
 const shortestMasked = 6
 
-// masked returns what must not stand in a line of a log: the values, and the lines of those that have several. The longest
-// come first, so that none hides a part of another.
+// masked returns what must not appear in a log: the values, and each line of those that have several. The longest come
+// first, so that no value hides a part of another.
 func (s secrets) masked() []string {
 	var all []string
 	for _, values := range []map[string]string{s.conf, s.variables} {

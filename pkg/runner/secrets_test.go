@@ -36,11 +36,13 @@ func secretOptions(t *testing.T, clusters cluster.Provider) Options {
 	options := someOptions(t, clusters)
 	w := &options.Plan.Workload
 	w.Application.Jar = "app.jar"
-	w.StagingServer = scenario.StagingServer{Storage: scenario.StagingDurable, Replicas: 1, URL: "s3://bucket", Credentials: []string{"AWS_SECRET"}}
+	w.StagingServer = scenario.StagingServer{Storage: scenario.StagingDurable, Replicas: 1, URL: "s3://bucket",
+		Credentials: []string{"AWS_SECRET"}}
 	w.Driver = scenario.Driver{Kind: scenario.DriverJob, Memory: "512m", Cores: "0.5"}
 	w.Executors = scenario.Executors{Instances: 1, Cores: 1, RequestCores: "0.5", Memory: "512m"}
 	w.Conf = map[string]scenario.ConfValue{
-		"spark.hadoop.fs.s3a.secret.key": {FromEnv: "S3A_SECRET"}, "spark.my.thing": {FromFile: "thing.txt"}, "spark.locality.wait": scenario.Plain("0"),
+		"spark.hadoop.fs.s3a.secret.key": {FromEnv: "S3A_SECRET"}, "spark.my.thing": {FromFile: "thing.txt"},
+		"spark.locality.wait": scenario.Plain("0"),
 	}
 	options.Variable = func(name string) (string, error) { return canary + "-of-" + name, nil }
 	options.SecretFile = func(name string) (string, error) { return canary + "-of-" + name + "\n" + canary + "-second-line", nil }
@@ -69,7 +71,8 @@ func dynamicOf(t *testing.T, client *fake.Clientset) *dynamicfake.FakeDynamicCli
 			t.Fatal(err)
 		}
 		object := &unstructured.Unstructured{Object: fields}
-		if object.GetKind() == "Job" || object.GetKind() == "ConfigMap" || object.GetKind() == "PersistentVolumeClaim" || object.GetKind() == "Secret" {
+		if object.GetKind() == "Job" || object.GetKind() == "ConfigMap" || object.GetKind() == "PersistentVolumeClaim" ||
+			object.GetKind() == "Secret" {
 			objects = append(objects, object)
 		}
 		if object.GetKind() == "Job" { // the pod that its controller makes
@@ -84,7 +87,8 @@ func dynamicOf(t *testing.T, client *fake.Clientset) *dynamicfake.FakeDynamicCli
 	}
 	lists := map[schema.GroupVersionResource]string{}
 	for resource, kind := range map[string]string{
-		"nodes": "NodeList", "pods": "PodList", "events": "EventList", "configmaps": "ConfigMapList", "persistentvolumeclaims": "PersistentVolumeClaimList", "secrets": "SecretList",
+		"nodes": "NodeList", "pods": "PodList", "events": "EventList", "configmaps": "ConfigMapList",
+		"persistentvolumeclaims": "PersistentVolumeClaimList", "secrets": "SecretList",
 	} {
 		lists[schema.GroupVersionResource{Version: "v1", Resource: resource}] = kind
 	}
@@ -109,7 +113,8 @@ func TestNoSecretStandsInARunDirectory(t *testing.T) {
 	if err := r.writeEnvironment(); err != nil {
 		t.Fatal(err)
 	}
-	env := launcher.Environment{RunID: r.id, Namespace: r.id, Image: "i", StagingImage: "s", Witness: launcher.Witness{Directory: "/var/lib/w", Jar: []byte("jar")}}
+	env := launcher.Environment{RunID: r.id, Namespace: r.id, Image: "i", StagingImage: "s",
+		Witness: launcher.Witness{Directory: "/var/lib/w", Jar: []byte("jar")}}
 	objects, err := launcher.Render(r.Plan.Workload, env, r.components)
 	if err != nil {
 		t.Fatal(err)

@@ -20,8 +20,8 @@ import (
 // startTimeout is how long the first driver's container may take to start: scheduling, a volume, an image to pull.
 const startTimeout = 3 * time.Minute
 
-// session is one life of the workload in a namespace of its own: what is recorded of it and what it reports. A run has
-// one, and one more for its baseline.
+// session is one execution of the workload in a namespace of its own, with its recording. A run has one, and another one
+// for its baseline.
 type session struct {
 	run       *run
 	id        string // label and namespace
@@ -35,7 +35,7 @@ type session struct {
 	reader    *corev1.Pod       // of the application's outputs, to be made once it has ended; nil if it has none
 }
 
-// openSession begins to record before anything exists that could be missed.
+// openSession begins to record before anything exists, so that nothing is missed.
 func (r *run) openSession(ctx context.Context, id string, log *history.Writer, live *live) (*session, error) {
 	s := &session{run: r, id: id, log: log, live: live}
 	if err := s.open(ctx); err != nil {
@@ -70,7 +70,7 @@ func logsOf(r *run, id string) string {
 	return ""
 }
 
-// close ends the record. It may be called in every state, and again.
+// close ends the recording. It may be called in any state and more than once.
 func (s *session) close() error {
 	var errs []error
 	if s.witness != nil {
@@ -86,13 +86,13 @@ func (s *session) close() error {
 	return errors.Join(errs...)
 }
 
-// problem records a trouble that may have cost evidence.
+// problem records a problem that may have cost evidence.
 func (s *session) problem(p history.ProblemData) {
 	_, _ = s.log.Append(history.Harness, history.Problem, nil, p) // a history that cannot be written ends the run by itself
 }
 
-// launch creates the workload's objects and returns when the first driver's first container runs: one that initialises
-// can be struck already.
+// launch creates the workload's objects and returns when the first container of the first driver runs: faults can hit an
+// initialising driver, too.
 func (s *session) launch(ctx context.Context, w scenario.Workload) error {
 	objects, err := launcher.Render(w, s.environment(), s.run.components)
 	if err != nil {
@@ -132,7 +132,7 @@ func (s *session) applyComponents(ctx context.Context, objects *launcher.Objects
 	return s.tellUnrestricted(launcher.AwaitPolicy(ctx, s.run.client, objects))
 }
 
-// tellUnrestricted tells that the workload's code may create any pod, which keeps no run from going on; other errors do.
+// tellUnrestricted reports that the workload's code may create any pod, which does not end the run; other errors do.
 func (s *session) tellUnrestricted(err error) error {
 	var unrestricted *launcher.UnrestrictedError
 	if errors.As(err, &unrestricted) {
@@ -145,7 +145,8 @@ func (s *session) tellUnrestricted(err error) error {
 func (s *session) environment() launcher.Environment {
 	classes := s.run.cluster.StorageClasses()
 	env := launcher.Environment{
-		RunID: s.id, Namespace: s.id, Image: s.run.image.Reference, StagingImage: s.run.stagingImage.Reference, PullPolicy: corev1.PullIfNotPresent,
+		RunID: s.id, Namespace: s.id, Image: s.run.image.Reference, StagingImage: s.run.stagingImage.Reference,
+		PullPolicy:   corev1.PullIfNotPresent,
 		StorageClass: classes.Shared, LocalStorageClass: classes.Local,
 		NodeDirectory: nodeDirectory(s.id), ShuffleDirectory: shuffleDirectory(s.id),
 		OutputJar: s.run.witnessJar,
@@ -160,8 +161,8 @@ func (s *session) environment() launcher.Environment {
 	return env
 }
 
-// awaitDriver waits for the first driver's first container, which may be one that initialises. What can never start is
-// told at once instead of at a deadline.
+// awaitDriver waits for the first driver's first container, which may be one that initialises. A container that can never
+// start is reported at once instead of at a deadline.
 func (s *session) awaitDriver(ctx context.Context, launched history.WorkloadData) error {
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
@@ -170,7 +171,7 @@ func (s *session) awaitDriver(ctx context.Context, launched history.WorkloadData
 	defer done()
 	return s.live.await(ctx, func(m *model.Model) (bool, error) {
 		if m.Unreadable["Pod"] > 0 {
-			return false, errors.New("what the API server says of a pod cannot be read: the history tells of it as a problem")
+			return false, errors.New("what the API server says about a pod cannot be read: the history reports it as a problem")
 		}
 		for _, incarnation := range m.Incarnations() {
 			if incarnation.Pod == nil {
@@ -204,7 +205,7 @@ func startable(what string, pod model.Pod, launched history.WorkloadData) error 
 		"or correct spec.workload.image", what, launched.Image, pod.Node, reason)
 }
 
-// launcherFails returns an error if what launches the application makes no driver any more.
+// launcherFails returns an error if the launcher of the application no longer creates drivers.
 func (s *session) launcherFails(m *model.Model, launched history.WorkloadData) error {
 	by := launched.LaunchedBy
 	name := by.Kind + " " + by.Name + ", which launches the driver,"
@@ -242,15 +243,16 @@ func cannotStart(pod model.Pod) string {
 	return ""
 }
 
-// collect reads what the drivers and executors wrote to the nodes' own disks, of dead and isolated nodes too. What one
-// node does not give, or the witness's server failed at, keeps no other node's records from being read.
+// collect reads what drivers and executors wrote to the nodes' own disks, also those of dead and isolated nodes. A failure on
+// one node, or of the witness's server, does not keep the records of other nodes from being read.
 func (s *session) collect(ctx context.Context) error {
 	errs := []error{s.witness.end()}
 	if !s.run.Plan.Workload.Witnessed() {
 		return errors.Join(errs...)
 	}
 	if strangers := s.witness.strangers(); strangers > 0 {
-		s.run.Progress.Say("the witness refused %d requests that did not show the token of the run: the workload's image has another release of the plugin, or somebody else sent them", strangers)
+		s.run.Progress.Say("the witness refused %d requests without the token of the run: the workload's image has another release "+
+			"of the plugin, or somebody else sent them", strangers)
 	}
 	nodes, err := s.run.cluster.Nodes(ctx)
 	errs = append(errs, err)
@@ -260,7 +262,7 @@ func (s *session) collect(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// collectTimeout bounds the reading of one node's disk, which may hang for as long as it likes.
+// collectTimeout limits the time to read one node's disk, which may hang.
 const collectTimeout = 5 * time.Minute
 
 func (s *session) collectNode(ctx context.Context, node string) error {

@@ -22,12 +22,12 @@ import (
 // have to say that the pods ended.
 const afterRecovery = 2 * time.Minute
 
-// waits says how long the run goes on for what is expected of it.
+// waits returns how long the run continues so that its expectations can be judged.
 func (r *run) waits() plan.Waits {
 	return r.Plan.Waits(r.Own.Catalogue())
 }
 
-// settle waits for the application to complete. That it does not is for the invariants to judge.
+// settle waits for the application to complete. If it does not, the invariants judge that.
 //
 // A driver's pod on a node that a fault holds stays Terminating until the node is back, and as long keeps the Job from
 // being complete, though the application has done its work. Then the faults are undone here.
@@ -60,9 +60,9 @@ func (r *run) holds(node string) string {
 	return ""
 }
 
-// recoverActive undoes the faults that are in effect. What fails is in the history, and the clean-up tries again.
+// recoverActive recovers from the faults that are in effect. Failures are recorded, and the clean-up tries again.
 //
-// Machines come first: a node that is off keeps resources of Chaos Mesh from going.
+// Machines come first: a node that is off blocks the deletion of Chaos Mesh resources.
 func (r *run) recoverActive(ctx context.Context) error {
 	slices.SortStableFunc(r.disturbed, func(a, b *faults.Disturbance) int { return cmp.Compare(a.Rank(), b.Rank()) })
 	for _, fault := range r.disturbed {
@@ -76,14 +76,14 @@ func (r *run) recoverActive(ctx context.Context) error {
 	return r.log.Err()
 }
 
-// ending is how the wait for an application's end went.
+// ending is the outcome of the wait for an application's end.
 type ending struct {
 	completed, failed bool
 	held              string // what alone keeps the Job from being complete; empty if there is more, or nothing
 	within            time.Duration
 }
 
-// String says it with the application as its subject.
+// String completes a sentence whose subject is the application.
 func (e ending) String() string {
 	switch {
 	case e.completed:
@@ -161,8 +161,8 @@ func leftBehind(m *model.Model) []faults.Pod {
 	return left
 }
 
-// held says which pods stay because faults hold their nodes. It is empty if a fault does not hold one of them. It asks faults, which may
-// be writing to the history, and so must not be called while the model is held.
+// held names the pods that remain because faults hold their nodes. It is empty if no fault holds one of the nodes. It asks faults, which
+// may be writing to the history, so it must not be called while the model is locked.
 func held(left []faults.Pod, holds func(node string) string) string {
 	var held []string
 	for _, pod := range left {

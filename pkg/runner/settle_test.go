@@ -157,7 +157,7 @@ func TestAScenarioWithoutRecoverEndsWithItsApplication(t *testing.T) {
 		t.Fatal(err)
 	}
 	if r.holds("n1") != "strike" || r.holds("n2") != "" {
-		t.Errorf("n1 is held by %q, n2 by %q; want strike and nothing", r.holds("n1"), r.holds("n2"))
+		t.Errorf("n1 is held by %q, n2 by %q; want hit and nothing", r.holds("n1"), r.holds("n2"))
 	}
 	driverPod{eventType: history.Modified, uid: "d1", node: "n1", phase: "Running", terminating: true}.append(t, r.log)
 	driverPod{eventType: history.Modified, uid: "d2", node: "n2", phase: "Succeeded", created: 20}.append(t, r.log)
@@ -169,7 +169,7 @@ func TestAScenarioWithoutRecoverEndsWithItsApplication(t *testing.T) {
 		t.Errorf("the fault is %s, the node is held by %q", fault.State(), r.holds("n1"))
 	}
 	if m, _ := readBack(t, directory.History()); m.Job().Complete.Never() {
-		t.Error("the run went on before the Job was complete")
+		t.Error("the run continued before the Job was complete")
 	}
 }
 

@@ -21,14 +21,14 @@ import (
 )
 
 const (
-	// sharedLandWithin and sharedRecoverWithin bound what is done to machines by other people's commands.
+	// sharedLandWithin and sharedRecoverWithin limit how long commands of the user may take to act on machines.
 	sharedLandWithin    = 6 * time.Minute
 	sharedRecoverWithin = 10 * time.Minute
-	// cleanUpHolder is what a clean-up locks a cluster for.
+	// cleanUpHolder is the holder's name while a clean-up holds a cluster.
 	cleanUpHolder = "cleanup"
 )
 
-// acquire locks a cluster that others use, too, and notes how far its clocks are apart.
+// acquire holds a cluster that others use, too, and records how far its clocks are apart.
 func (r *run) acquire(ctx context.Context) error {
 	shared, ok := r.cluster.(cluster.Shared)
 	if !ok {
@@ -62,7 +62,7 @@ func (r *run) measureClocks(ctx context.Context, shared cluster.Shared) error {
 	return r.tell(history.ClocksMeasured, data)
 }
 
-// release lets go of the cluster once nothing of the run is looked for any more.
+// release releases the cluster once the run is over.
 func (r *run) release(ctx context.Context, left error) error {
 	shared, ok := r.cluster.(cluster.Shared)
 	if !ok {
@@ -95,8 +95,8 @@ func whileHeld(ctx context.Context, shared cluster.Shared) (context.Context, fun
 	}
 }
 
-// CleanUpShared undoes and removes what runs left in a cluster, whatever machine they were started on: what is known of them is
-// what they left there. Whoever calls it has asked whether the cluster may be worked on; o.Confirm is asked what goes beyond that.
+// CleanUpShared recovers from faults and removes objects that runs left in a cluster, no matter on which machine they were
+// started: their records are in the cluster. The caller has asked whether the cluster may be used; o.Confirm is asked for the rest.
 func CleanUpShared(ctx context.Context, c cluster.Shared, o CleanUpOptions) error {
 	client, err := newClient(c)
 	if err != nil {
@@ -123,7 +123,7 @@ func CleanUpShared(ctx context.Context, c cluster.Shared, o CleanUpOptions) erro
 	})
 }
 
-// undoStored undoes what the records in the cluster tell of.
+// undoStored recovers from the faults that are recorded in the cluster.
 func undoStored(ctx context.Context, c cluster.Shared, cleaner *faults.Cleaner, say func(format string, args ...any)) error {
 	stored, err := c.UndoStore().All(ctx)
 	if err != nil {
@@ -145,7 +145,7 @@ func undoStored(ctx context.Context, c cluster.Shared, cleaner *faults.Cleaner, 
 	return errors.Join(append(errs, undoMarked(ctx, cleaner.Client, all, say))...)
 }
 
-// undoMarked undoes what marks on the nodes' objects tell of, as far as records do, too.
+// undoMarked removes the changes that are marked on the nodes' objects, if there are records of them, too.
 func undoMarked(ctx context.Context, client kubernetes.Interface, records []faults.Record, say func(format string, args ...any)) error {
 	undone, err := nodeobject.UndoMarked(ctx, client, allRuns, records)
 	for _, node := range undone {
@@ -154,10 +154,10 @@ func undoMarked(ctx context.Context, client kubernetes.Interface, records []faul
 	return err
 }
 
-// allRuns stands for whatever run left a mark.
+// allRuns selects the marks of every run.
 const allRuns = ""
 
-// forgetStored removes from the cluster the records of what is undone.
+// forgetStored removes the records of faults that are undone from the cluster.
 func forgetStored(ctx context.Context, c cluster.Cluster, undone []faults.Undone) error {
 	shared, ok := c.(cluster.Shared)
 	if !ok {

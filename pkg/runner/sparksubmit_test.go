@@ -47,7 +47,8 @@ func TestABarePodOfSparkSubmitIsNotRescheduled(t *testing.T) {
 	}
 	got := judged(t, finished.Directory)
 	for _, result := range got.Results {
-		if want := map[string]check.Verdict{"driverRescheduled": check.Violation, "atMostOneDriver": check.Inconclusive}[result.Invariant]; result.Verdict != want {
+		if want := map[string]check.Verdict{"driverRescheduled": check.Violation,
+			"atMostOneDriver": check.Inconclusive}[result.Invariant]; result.Verdict != want {
 			t.Errorf("%s is %s (%s), want %s", result.Invariant, result.Verdict, result.Message, want)
 		}
 		if result.Invariant == "driverRescheduled" && !strings.Contains(result.Message, "app-driver was a bare pod") {

@@ -17,7 +17,7 @@ import (
 	"github.com/sparkchaos/sparkchaos/pkg/scenario"
 )
 
-// errApplicationEnded ends the wait for an anchor that can no longer come.
+// errApplicationEnded ends the wait for an anchor that can no longer be reached.
 var errApplicationEnded = errors.New("the application has ended")
 
 // graceAfterEnd is how long anchors are still awaited once the application has ended: events are on their way.
@@ -147,7 +147,7 @@ func (r *run) recoverFault(ctx context.Context, fault *faults.Disturbance) error
 	return err
 }
 
-// awaitStep waits for a step's anchor and its delay. An anchor that does not come is told in the history.
+// awaitStep waits for a step's anchor and its delay. An anchor that does not come is recorded in the history.
 func (r *run) awaitStep(ctx, waits context.Context, step *plan.Step) (reached bool, err error) {
 	a, err := r.anchorOf(step)
 	if err != nil {

@@ -59,7 +59,7 @@ func replayed(t *testing.T, until time.Duration) *run {
 	return &run{Options: Options{Progress: &fakeProgress{}}, directory: Directory(filepath.Dir(path)), log: log, live: live}
 }
 
-// anchorEvents are the types of the events that tell of anchors, and the last one's data.
+// anchorEvents are the types of the events that are about anchors, and the last one's data.
 func anchorEvents(t *testing.T, r *run) ([]string, history.AnchorData) {
 	t.Helper()
 	var types []string

@@ -46,7 +46,8 @@ func postRecords(t *testing.T, url, token, lines string) int {
 }
 
 func recordLine(seq int, node string) string {
-	return fmt.Sprintf(`{"seq":%d,"wallMicros":%d,"type":"heartbeat","role":"driver","podUID":"d1","podName":"driver-1","node":%q}`+"\n", seq, 1_700_000_000_000_000+seq, node)
+	return fmt.Sprintf(`{"seq":%d,"wallMicros":%d,"type":"heartbeat","role":"driver","podUID":"d1","podName":"driver-1","node":%q}`+"\n",
+		seq, 1_700_000_000_000_000+seq, node)
 }
 
 // TestNoStrangerAndNoForgerySurvivesTheDisks has somebody post without the token, and somebody with it forge the record that the driver is
@@ -56,8 +57,9 @@ func TestNoStrangerAndNoForgerySurvivesTheDisks(t *testing.T) {
 	directory := Directory(t.TempDir())
 	machines := newFakeMachines("n1")
 	machines.disks["n1"] = fstest.MapFS{
-		"var/lib/sparkchaos/witness/r":              &fstest.MapFile{Mode: fs.ModeDir},
-		"var/lib/sparkchaos/witness/r/d1-17.ndjson": &fstest.MapFile{Data: []byte(recordLine(1, "n1") + recordLine(2, "n1") + recordLine(3, "n1"))},
+		"var/lib/sparkchaos/witness/r": &fstest.MapFile{Mode: fs.ModeDir},
+		"var/lib/sparkchaos/witness/r/d1-17.ndjson": &fstest.MapFile{Data: []byte(recordLine(1, "n1") + recordLine(2, "n1") +
+			recordLine(3, "n1"))},
 	}
 	r := runOn(t, newLimitedFile(t, directory), directory, machines, fakeAPI())
 	started, err := startWitnessing(t.Context(), fakeListening{machines}, scenario.Workload{}, nil, r.log, "r", 1, r.session.problem)
@@ -139,7 +141,8 @@ func TestTheLongestRecordFitsIntoTheHistory(t *testing.T) {
 	r := runOn(t, newLimitedFile(t, directory), directory, newFakeMachines("n1"), fakeAPI())
 	inbox := newInbox(r.log, &heartbeats{last: map[string]heartbeat{}})
 	// What is longest to write, among what is short enough to be taken, fits into a line of the history.
-	large := history.WitnessRecord{Seq: 1, WallMicros: 1, Type: history.Ledger, Role: "driver", PodUID: "d1", Detail: map[string]string{"value": strings.Repeat("<\u2028", witness.MaxLineBytes/7-100)}}
+	large := history.WitnessRecord{Seq: 1, WallMicros: 1, Type: history.Ledger, Role: "driver", PodUID: "d1",
+		Detail: map[string]string{"value": strings.Repeat("<\u2028", witness.MaxLineBytes/7-100)}}
 	for seq := int64(1); seq <= 3; seq++ {
 		large.Seq = seq
 		if outcome, err := inbox.Take(large); outcome != witness.Accepted || err != nil {

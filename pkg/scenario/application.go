@@ -9,16 +9,28 @@ import (
 
 // Application is what Spark runs.
 type Application struct {
-	Name      string   `json:"name" pattern:"^[a-z]([-a-z0-9]{0,38}[a-z0-9])?$" like:"wordcount"`                                                  // the driver's object and spark.app.name carry it
-	Main      string   `json:"main,omitempty" pattern:"^[^\\s]+$" like:"etl.py"`                                                                   // what spark-submit is given: a jar, a Python file (.py), an R file (.R) or a SQL script (.sql); a file beside the scenario, inside the image as local:///…, or from where Spark fetches it, as https://… or s3a://…
-	MainClass string   `json:"mainClass,omitempty" pattern:"^[A-Za-z_$][\\w$]*(\\.[A-Za-z_$][\\w$]*)*$" like:"dev.sparkchaos.workloads.WordCount"` // of a jar: the Java class whose main is run
-	Jar       string   `json:"jar,omitempty" pattern:"^(local:///[^\\s]+|[^\\s:]+\\.jar)$" like:"local:///opt/spark/workloads/workloads.jar"`      // the older name of main for a jar, inside the image or beside the scenario; neither: the jar with the applications of sparkchaos in its own image
-	PyFiles   []string `json:"pyFiles,omitempty" pattern:"^[^\\s,]+$" like:"helpers.zip"`                                                          // of a Python file: modules and packages (.py, .zip, .egg) that it imports, from the same places as main
-	Jars      []string `json:"jars,omitempty" pattern:"^[^\\s,]+$" like:"connector.jar"`                                                           // on the class paths of driver and executors, from the same places as main
-	Archives  []string `json:"archives,omitempty" pattern:"^[^\\s,]+$" like:"environment.tar.gz#environment"`                                      // unpacked into the executors' working directories, under the name after #; from the same places as main
-	Packages  []string `json:"packages,omitempty" pattern:"^[^\\s,:]+:[^\\s,:]+:[^\\s,:]+$" like:"org.apache.spark:spark-avro_2.13:4.1.0"`         // Maven coordinates, which Spark resolves when the driver starts
-	Files     []string `json:"files,omitempty"`                                                                                                    // beside the scenario; pods fetch them from the staging server into the directory $SPARKCHAOS_ARTIFACTS
-	Args      []string `json:"args,omitempty"`                                                                                                     // of the application
+	// the driver's object and spark.app.name carry it
+	Name string `json:"name" pattern:"^[a-z]([-a-z0-9]{0,38}[a-z0-9])?$" like:"wordcount"`
+	// what spark-submit is given: a jar, a Python file (.py), an R file (.R) or a SQL script (.sql); a file beside the
+	// scenario, inside the image as local:///…, or from where Spark fetches it, as https://… or s3a://…
+	Main string `json:"main,omitempty" pattern:"^[^\\s]+$" like:"etl.py"`
+	// of a jar: the Java class whose main is run
+	MainClass string `json:"mainClass,omitempty" pattern:"^[A-Za-z_$][\\w$]*(\\.[A-Za-z_$][\\w$]*)*$" like:"com.example.Main"`
+	// the older name of main for a jar, inside the image or beside the scenario; neither: the jar with the applications of
+	// sparkchaos in its own image
+	Jar string `json:"jar,omitempty" pattern:"^(local:///[^\\s]+|[^\\s:]+\\.jar)$" like:"local:///opt/spark/workloads/workloads.jar"`
+	// of a Python file: modules and packages (.py, .zip, .egg) that it imports, from the same places as main
+	PyFiles []string `json:"pyFiles,omitempty" pattern:"^[^\\s,]+$" like:"helpers.zip"`
+	// on the class paths of driver and executors, from the same places as main
+	Jars []string `json:"jars,omitempty" pattern:"^[^\\s,]+$" like:"connector.jar"`
+	// unpacked into the executors' working directories, under the name after #; from the same places as main
+	Archives []string `json:"archives,omitempty" pattern:"^[^\\s,]+$" like:"environment.tar.gz#environment"`
+	// Maven coordinates, which Spark resolves when the driver starts
+	Packages []string `json:"packages,omitempty" pattern:"^[^\\s,:]+:[^\\s,:]+:[^\\s,:]+$" like:"org.apache.spark:spark-avro_2.13:4.1.0"`
+	// beside the scenario; pods fetch them from the staging server into the directory $SPARKCHAOS_ARTIFACTS
+	Files []string `json:"files,omitempty"`
+	// of the application
+	Args []string `json:"args,omitempty"`
 }
 
 // Language is what an application is written in.
@@ -111,7 +123,8 @@ func (a Application) staged() []named {
 	return all
 }
 
-// Artifacts returns the files of an application that pods have to fetch, as the scenario names them: those beside it. What it runs comes first.
+// Artifacts returns the files of an application that pods have to fetch, as the scenario names them: those beside it. What it runs
+// comes first.
 func Artifacts(a Application) []string {
 	var names []string
 	for _, n := range a.staged() {
@@ -149,10 +162,12 @@ func checkMain(a Application, complain report) {
 	language := a.Language()
 	switch {
 	case a.Resource() == "" && a.MainClass == "":
-		complain("main", "missing; give what spark-submit is given: a jar with its mainClass, a Python file (.py), an R file (.R) or a SQL script (.sql)")
+		complain("main", "missing; give what spark-submit is given: a jar with its mainClass, a Python file (.py), an R file (.R) or a SQL "+
+			"script (.sql)")
 		return
 	case language == "":
-		complain("main", "%q is no application by its ending; want a jar (.jar), a Python file (.py), an R file (.R) or a SQL script (.sql)", a.Resource())
+		complain("main", "%q is no application by its ending; want a jar (.jar), a Python file (.py), an R file (.R) or a SQL script (.sql)",
+			a.Resource())
 		return
 	case language == Java && a.MainClass == "":
 		complain("mainClass", "missing; a jar needs the class whose main is run")

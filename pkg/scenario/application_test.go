@@ -54,9 +54,11 @@ func TestApplicationProblems(t *testing.T) {
 	t.Parallel()
 	const at = "spec.workload.application"
 	for application, want := range map[string][]string{
-		"{name: a}": {`9:18: ` + at + `.main: missing; give what spark-submit is given: a jar with its mainClass, a Python file (.py), an R file (.R) or a SQL script (.sql)`},
+		"{name: a}": {`9:18: ` + at + `.main: missing; give what spark-submit is given: a jar with its mainClass, a Python file (.py), an R ` +
+			`file (.R) or a SQL script (.sql)`},
 		"{name: a, main: a.scala}": {
-			`9:34: ` + at + `.main: "a.scala" is no application by its ending; want a jar (.jar), a Python file (.py), an R file (.R) or a SQL script (.sql)`},
+			`9:34: ` + at + `.main: "a.scala" is no application by its ending; want a jar (.jar), a Python file (.py), an R file (.R) or a SQL ` +
+				`script (.sql)`},
 		"{name: a, main: a.jar}":              {`9:18: ` + at + `.mainClass: missing; a jar needs the class whose main is run`},
 		"{name: a, main: a.py, mainClass: A}": {`9:51: ` + at + `.mainClass: is for jars, but a.py is a Python file; leave it out`},
 		"{name: a, main: a.sql, pyFiles: [b.py]}": {`9:50: ` + at +
@@ -70,16 +72,19 @@ func TestApplicationProblems(t *testing.T) {
 		"{name: a, main: /home/a.py}": {`9:34: ` + at +
 			`.main: "/home/a.py" is an absolute path; files are taken from the scenario's directory and below it alone`},
 		"{name: a, main: 'file:///home/a.py'}": {`9:34: ` + at +
-			`.main: "file:///home/a.py" is on no machine that pods see; write local:///… for a file inside the image, or a path beside the scenario`},
+			`.main: "file:///home/a.py" is on no machine that pods see; write local:///… for a file inside the image, or a path beside ` +
+			`the scenario`},
 		"{name: a, main: 'local://opt/a.py'}": {`9:34: ` + at +
 			`.main: "local://opt/a.py" names a host, which files inside the image do not have; write local:///opt/app/etl.py, with three slashes`},
 		"{name: a, main: 'local:/opt/a.py'}": {`9:34: ` + at +
 			`.main: "local:/opt/a.py" has a colon but no //; write it like local:///opt/app/etl.py, or give a path beside the scenario`},
 		"{name: a, main: 'ftp://x/a.py'}": {`9:34: ` + at +
-			`.main: "ftp://x/a.py" has an unknown scheme; want a path beside the scenario, or one of local://, https://, http://, s3a://, gs://, abfs://, abfss://, hdfs://`},
+			`.main: "ftp://x/a.py" has an unknown scheme; want a path beside the scenario, or one of local://, https://, http://, s3a://, gs://, ` +
+			`abfs://, abfss://, hdfs://`},
 		"{name: a, main: a.jar, jar: b.jar, mainClass: A}": {`9:46: ` + at + `.jar: is the older name of main, which is given, too; keep main`},
 		"{name: a, main: a.py, packages: [a.b]}": {`9:51: ` + at +
-			`.packages[0]: "a.b" does not fit; want a text that matches ^[^\s,:]+:[^\s,:]+:[^\s,:]+$, for example org.apache.spark:spark-avro_2.13:4.1.0`},
+			`.packages[0]: "a.b" does not fit; want a text that matches ^[^\s,:]+:[^\s,:]+:[^\s,:]+$, for example ` +
+			`org.apache.spark:spark-avro_2.13:4.1.0`},
 		"{name: a, main: a.py, pyFiles: [b/a.py]}": {`9:18: ` + at +
 			`: a.py and b/a.py have the same name: pods fetch all artifacts into one directory`},
 	} {

@@ -141,7 +141,8 @@ func timing(d *strictyaml.Decoder, node *yaml.Node, into reflect.Value, at stric
 	case node.Kind == yaml.ScalarNode && slices.Contains(timings(), node.Value):
 		t.Name = node.Value
 	case node.Kind == yaml.ScalarNode:
-		d.Complain(node, at, "%q is neither a timing nor knobs such as {nodeMonitorGracePeriod: 10s}; %s", node.Value, strictyaml.Suggest(node.Value, timings()))
+		d.Complain(node, at, "%q is neither a timing nor knobs such as {nodeMonitorGracePeriod: 10s}; %s", node.Value,
+			strictyaml.Suggest(node.Value, timings()))
 	default:
 		d.Complain(node, at, "want fast, production or knobs such as {nodeMonitorGracePeriod: 10s}, got %s", strictyaml.Describe(node))
 	}

@@ -23,8 +23,10 @@ type ConfValue struct {
 
 // confSource is the form of a secret value in YAML.
 type confSource struct {
-	FromEnv  string `json:"fromEnv,omitempty" pattern:"^[A-Za-z_][A-Za-z0-9_]*$" like:"S3A_SECRET_KEY"` // name of an environment variable of the harness, which has to be allowed with --allow-env NAME
-	FromFile string `json:"fromFile,omitempty" pattern:"^[^\\x00]+$" like:"keys/s3a.txt"`               // a file beside the scenario; any other one has to be allowed with --allow-file PATH
+	// name of an environment variable of the harness, which has to be allowed with --allow-env NAME
+	FromEnv string `json:"fromEnv,omitempty" pattern:"^[A-Za-z_][A-Za-z0-9_]*$" like:"S3A_SECRET_KEY"`
+	// a file beside the scenario; any other one has to be allowed with --allow-file PATH
+	FromFile string `json:"fromFile,omitempty" pattern:"^[^\\x00]+$" like:"keys/s3a.txt"`
 }
 
 // Plain returns a value that is written as it is.
@@ -165,7 +167,8 @@ func CheckConf(at string, conf map[string]ConfValue, plainSecrets bool, report f
 				report(path, "the value cannot be a secret: %s", why)
 			}
 		case !plainSecrets && holdsSecret(key, value.Text):
-			report(path, "a secret in clear text: it would stand in the plan, in the history and on the driver's command line; write {fromEnv: NAME} or {fromFile: PATH}, or give --allow-plain-secrets if it is no secret")
+			report(path, "a secret in clear text: it would stand in the plan, in the history and on the driver's command line; write {fromEnv: "+
+				"NAME} or {fromFile: PATH}, or give --allow-plain-secrets if it is no secret")
 		}
 	}
 }

@@ -92,7 +92,8 @@ func TestWhatCannotBeKeptSecretIsNoSecret(t *testing.T) {
 		"spark.executorEnv.AWS_SECRET_ACCESS_KEY": true, "spark.kubernetes.executor.annotation.token": true, "spark.authenticate.secret": true,
 		"spark.ssl.rpc.keyPassword": true, "spark.ssl.keyStorePassword": true, "spark.driver.extraJavaOptions": true,
 		"spark.executor.defaultJavaOptions": true,
-		"spark.app.name":                    true, "spark.master": true, "spark.plugins": true, "spark.redaction.regex": true, "spark.driver.memory": true,
+		"spark.app.name":                    true, "spark.master": true, "spark.plugins": true,
+		"spark.redaction.regex": true, "spark.driver.memory": true,
 		"spark.ssl.ui.keyPassword": false, "spark.hadoop.fs.s3a.secret.key": false, "spark.sql.catalog.x.password": false,
 		"spark.my.thing": false,
 	} {

@@ -27,7 +27,7 @@ const (
 // What the directory is made of in which drivers and executors keep checkpoints and results.
 const (
 	StorageShared = "shared" // a volume that all nodes see and that survives the loss of any
-	StorageLocal  = "local"  // a volume on one node's disk: whoever mounts it has to run there
+	StorageLocal  = "local"  // a volume on one node's disk: pods that mount it have to run there
 	StorageNode   = "node"   // a directory on each node's own disk, another one on each
 )
 

@@ -39,7 +39,8 @@ func fakeCatalogue() Catalogue {
 		},
 		Anchors: []Entry{
 			{Name: "driverRescheduled", Doc: "Again.", Args: func() any { return &fakeNone{} }, Deadline: time.Minute},
-			{Name: "executorsRegistered", Doc: "Executors.", Args: func() any { return &fakeCountArgs{AtLeast: 1} }, Deadline: time.Minute, Witness: true},
+			{Name: "executorsRegistered", Doc: "Executors.", Args: func() any { return &fakeCountArgs{AtLeast: 1} }, Deadline: time.Minute,
+				Witness: true},
 			{Name: AnchorFaultLanded, Doc: "Landed.", Args: func() any { return &fakeFaultArgs{} }, Deadline: time.Minute},
 			{Name: AnchorFaultRecovered, Doc: "Recovered.", Args: func() any { return &fakeFaultArgs{} }, Deadline: time.Minute},
 		},

@@ -40,11 +40,14 @@ func TestImagesOfAWorkload(t *testing.T) {
 		lines string
 		want  []string
 	}{
-		"a release":            {"    spark: {version: 3.5.9, python: true}\n", nil},
-		"Python alone":         {"    spark: {python: true}\n", nil},
-		"an unknown line":      {"    spark: {version: 3.3.1}\n", []string{"12:22: spec.workload.spark.version: Spark 3.3.1 is not supported; want one of 3.4, 3.5, 4.0, 4.1, 4.2, 4.3"}},
-		"no version":           {"    spark: {version: \"3.5\"}\n", []string{`12:22: spec.workload.spark.version: "3.5" does not fit; want a text that matches ^[0-9]+\.[0-9]+\.[0-9]+$, for example 3.5.9`}},
-		"a reference, besides": {"    image: r/i:1\n    spark: {python: true}\n", []string{"13:12: spec.workload.spark: is a second image of the workload; keep one of image and spark"}},
+		"a release":    {"    spark: {version: 3.5.9, python: true}\n", nil},
+		"Python alone": {"    spark: {python: true}\n", nil},
+		"an unknown line": {"    spark: {version: 3.3.1}\n", []string{"12:22: spec.workload.spark.version: Spark 3.3.1 is not supported; want " +
+			"one of 3.4, 3.5, 4.0, 4.1, 4.2, 4.3"}},
+		"no version": {"    spark: {version: \"3.5\"}\n", []string{`12:22: spec.workload.spark.version: "3.5" does not fit; want a text that ` +
+			`matches ^[0-9]+\.[0-9]+\.[0-9]+$, for example 3.5.9`}},
+		"a reference, besides": {"    image: r/i:1\n    spark: {python: true}\n", []string{"13:12: spec.workload.spark: is a second image of " +
+			"the workload; keep one of image and spark"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -65,16 +68,21 @@ func TestWithoutTheWitness(t *testing.T) {
 	}{
 		"on": {[]string{conf, "    witness: on\n" + conf}, nil},
 		"all that it shows": {[]string{conf, "    witness: off\n" + conf}, []string{
-			"14:13: spec.baseline: a run is compared with its baseline by what the witness reports, which is off; leave baseline out or write witness: on",
+			"14:13: spec.baseline: a run is compared with its baseline by what the witness reports, which is off; leave baseline out or write " +
+				"witness: on",
 			"18:33: spec.faults[0].when.executorsRegistered: only the witness shows it, which is off" + anchor,
 		}},
 		"a recovery": {[]string{conf, "    witness: off\n" + conf, "baseline: true", "baseline: false", "  - resultEqualsBaseline: {}\n", "",
-			"when: {executorsRegistered: {atLeast: 2}", "when: {driverRescheduled: {}", "recover: {when: {driverRescheduled: {}}", "recover: {when: {executorsRegistered: {atLeast: 1}}"}, []string{
+			"when: {executorsRegistered: {atLeast: 2}", "when: {driverRescheduled: {}", "recover: {when: {driverRescheduled: {}}",
+			"recover: {when: {executorsRegistered: {atLeast: 1}}"}, []string{
 			"19:43: spec.faults[0].recover.when.executorsRegistered: only the witness shows it, which is off" + anchor}},
-		"words": {[]string{conf, "    witness: off\n" + conf, "baseline: true", "baseline: false", "  - resultEqualsBaseline: {}\n", "", "executorsRegistered: {atLeast: 2}", "driverRescheduled: {}",
+		"words": {[]string{conf, "    witness: off\n" + conf, "baseline: true", "baseline: false", "  - resultEqualsBaseline: {}\n", "",
+			"executorsRegistered: {atLeast: 2}", "driverRescheduled: {}",
 			"--x=1", "--source=$(SPARKCHAOS_SOURCE_URL)"}, []string{
-			"12:14: spec.workload.witness: the application reads the words of $(SPARKCHAOS_SOURCE_…), which are served beside the witness; write witness: on"}},
-		"another word": {[]string{conf, "    witness: no\n" + conf}, []string{`12:14: spec.workload.witness: "no" is not accepted; known are on, off`}},
+			"12:14: spec.workload.witness: the application reads the words of $(SPARKCHAOS_SOURCE_…), which are served beside the witness; write " +
+				"witness: on"}},
+		"another word": {[]string{conf, "    witness: no\n" + conf}, []string{`12:14: spec.workload.witness: "no" is not accepted; known ` +
+			`are on, off`}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

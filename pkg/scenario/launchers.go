@@ -34,7 +34,8 @@ type launch struct {
 // launchers lists them, the default first.
 func launchers() []launch {
 	return []launch{
-		byJob(), bySparkSubmit(), byOperator(LauncherSparkApplication, "kubeflow's operator"), byOperator(LauncherApacheSparkApplication, "Apache's operator"),
+		byJob(), bySparkSubmit(), byOperator(LauncherSparkApplication, "kubeflow's operator"),
+		byOperator(LauncherApacheSparkApplication, "Apache's operator"),
 	}
 }
 
@@ -155,8 +156,8 @@ func checkClusterMode(w Workload, why string, report report) {
 	}{{"pyFiles", w.Application.PyFiles}, {"archives", w.Application.Archives}} {
 		for i, file := range list.files {
 			if !strings.Contains(file, ":") || list.name == "archives" && Scheme(file) == schemeLocal {
-				report(fmt.Sprintf("%sapplication.%s[%d]", at, list.name, i), "%q is where the driver alone would find it, and in cluster mode it cannot hand it to executors; "+
-					"name a place that Spark fetches it from, as https://… or s3a://…, or write launcher: job", file)
+				report(fmt.Sprintf("%sapplication.%s[%d]", at, list.name, i), "%q is where the driver alone would find it, and in cluster mode it "+
+					"cannot hand it to executors; name a place that Spark fetches it from, as https://… or s3a://…, or write launcher: job", file)
 			}
 		}
 	}

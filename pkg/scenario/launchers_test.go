@@ -39,22 +39,30 @@ func TestWhatALauncherRefuses(t *testing.T) {
 		"nothing": {[]string{anApplication, "launcher: spark-submit", "driver: {memory: 1g, nodeName: n1}"}, nil},
 		"the Job": {[]string{anApplication, "launcher: job", "driver: {kind: Job, backoffLimit: 1}"}, nil},
 		"a typo":  {[]string{anApplication, "launcher: sparksubmit"}, []string{`workload.launcher: "sparksubmit"`}},
-		"a pod":   {[]string{anApplication, "driver: {kind: Pod, backoffLimit: 1}"}, []string{"driver.backoffLimit: a bare Pod is never replaced"}},
-		"job only": {[]string{anApplication, "launcher: spark-submit", "driver: {kind: Job, podReplacementPolicy: Failed, backoffLimit: 1, job: {activeDeadlineSeconds: 60}}"}, []string{
-			"driver.kind: is for a driver that sparkchaos makes", "driver.podReplacementPolicy: is for", "driver.backoffLimit: is how many", "driver.job: is for",
+		"a pod": {[]string{anApplication, "driver: {kind: Pod, backoffLimit: 1}"},
+			[]string{"driver.backoffLimit: a bare Pod is never replaced"}},
+		"job only": {[]string{anApplication, "launcher: spark-submit", "driver: {kind: Job, podReplacementPolicy: Failed, backoffLimit: 1, " +
+			"job: {activeDeadlineSeconds: 60}}"}, []string{
+			"driver.kind: is for a driver that sparkchaos makes", "driver.podReplacementPolicy: is for", "driver.backoffLimit: is how many",
+			"driver.job: is for",
 		}},
-		"settings": {[]string{anApplication, "launcher: spark-submit", "conf:", "  spark.driver.host: x", "  spark.my.secret: {fromEnv: S}", "  spark.submit.deployMode: client"}, []string{
-			"conf.spark.driver.host: is the driver's address", "conf.spark.my.secret: is secret, but in cluster mode", "conf.spark.submit.deployMode: is cluster",
+		"settings": {[]string{anApplication, "launcher: spark-submit", "conf:", "  spark.driver.host: x", "  spark.my.secret: {fromEnv: S}",
+			"  spark.submit.deployMode: client"}, []string{
+			"conf.spark.driver.host: is the driver's address", "conf.spark.my.secret: is secret, but in cluster mode",
+			"conf.spark.submit.deployMode: is cluster",
 		}},
-		"files": {[]string{"application: {name: app, main: a.py, pyFiles: [b.py, \"local:///c.py\"], archives: [\"local:///d.zip\"]}", "launcher: spark-submit"}, []string{
+		"files": {[]string{"application: {name: app, main: a.py, pyFiles: [b.py, \"local:///c.py\"], archives: [\"local:///d.zip\"]}",
+			"launcher: spark-submit"}, []string{
 			`application.pyFiles[0]: "b.py" is where the driver alone`, `application.archives[0]: "local:///d.zip" is where the driver alone`,
 		}},
 		"an operator": {[]string{anApplication, "launcher: sparkApplication", "driver: {restartPolicy: OnFailure, backoffLimit: 2}"}, nil},
 		"no failures counted": {[]string{anApplication, "launcher: apacheSparkApplication", "driver: {kind: Job, backoffLimit: 2}"}, []string{
-			"driver.kind: is for a driver that sparkchaos makes, but Apache's operator makes it", "driver.backoffLimit: is how many failed drivers are replaced",
+			"driver.kind: is for a driver that sparkchaos makes, but Apache's operator makes it",
+			"driver.backoffLimit: is how many failed drivers are replaced",
 		}},
 		"no operator": {[]string{anApplication, "driver: {restartPolicy: Never}"}, []string{"driver.restartPolicy: is for an operator"}},
-		"SQL":         {[]string{"application: {name: app, main: \"local:///a.sql\"}", "launcher: spark-submit"}, []string{"application.main: is a SQL script"}},
+		"SQL": {[]string{"application: {name: app, main: \"local:///a.sql\"}", "launcher: spark-submit"},
+			[]string{"application.main: is a SQL script"}},
 	} {
 		_, err := Load("f.yaml", []byte(workloadWith(c.lines...)), fakeCatalogue())
 		var problems *Error

@@ -56,7 +56,8 @@ func TestLoadTellsEveryProblem(t *testing.T) {
 	}{
 		"other version": {"v1alpha1", "v1", []string{`1:13: apiVersion: "sparkchaos.dev/v1" is not accepted; known are sparkchaos.dev/v1alpha1`}},
 		"other kind":    {"kind: Scenario", "kind: Pod", []string{`2:7: kind: "Pod" is not accepted; known are Scenario`}},
-		"name":          {"power-off", "Power_Off", []string{`4:9: metadata.name: "Power_Off" does not fit; want a text that matches ^[a-z0-9]([-a-z0-9]{0,43}[a-z0-9])?$, for example driver-node-power-off`}},
+		"name": {"power-off", "Power_Off", []string{`4:9: metadata.name: "Power_Off" does not fit; want a text that matches ` +
+			`^[a-z0-9]([-a-z0-9]{0,43}[a-z0-9])?$, for example driver-node-power-off`}},
 		"unknown field": {"baseline: true", "basline: true", []string{
 			"13:3: spec.basline: unknown field; did you mean baseline?",
 			"24:27: spec.expect[1].resultEqualsBaseline: compares with the baseline, but there is none; write spec.baseline: true"}},
@@ -66,19 +67,20 @@ func TestLoadTellsEveryProblem(t *testing.T) {
 		"timing as a list": {"timing: fast", "timing: [fast]",
 			[]string{"7:33: spec.cluster.timing: want fast, production or knobs such as {nodeMonitorGracePeriod: 10s}, got a list"}},
 		"impatient knobs": {"timing: fast", "timing: {nodeMonitorGracePeriod: 9s, nodeLeaseDuration: 1500ms}", []string{
-			"7:58: spec.cluster.timing.nodeMonitorGracePeriod: 9s is not longer than nodeStatusUpdateFrequency (10s): healthy nodes would be taken " +
-				"for dead; want several times as long",
+			"7:58: spec.cluster.timing.nodeMonitorGracePeriod: 9s is not longer than nodeStatusUpdateFrequency (10s): healthy nodes " +
+				"would be taken for dead; want several times as long",
 			"7:81: spec.cluster.timing.nodeLeaseDuration: 1.5s is no whole number of seconds, which is all that kubelet takes"}},
 		"lease outlives patience": {"timing: fast", "timing: {nodeMonitorGracePeriod: 11s, nodeLeaseDuration: 44s}", []string{
-			"7:58: spec.cluster.timing.nodeMonitorGracePeriod: 11s is not longer than a quarter of nodeLeaseDuration (44s): healthy nodes would be " +
-				"taken for dead; want it as long as the lease"}},
+			"7:58: spec.cluster.timing.nodeMonitorGracePeriod: 11s is not longer than a quarter of nodeLeaseDuration (44s): healthy " +
+				"nodes would be taken for dead; want it as long as the lease"}},
 		"no application": {`application: {name: wordcount, mainClass: dev.WordCount, jar: "local:///a.jar", args: ["--x=1"]}`, "image: a b",
 			[]string{
 				"9:5: spec.workload.application: missing; it must be given",
 				`9:12: spec.workload.image: "a b" does not fit; want a text that matches ^[^\s]+$, for example registry.example/spark:4.1.0`}},
 		"jar without a server": {"local:///a.jar", "a.jar", []string{"9:18: spec.workload.application: a.jar would have to be fetched from a " +
 			"staging server, but there is none; leave storage out or write durable, or name files of the image as local:///…"}},
-		"jar from the network": {"local:///a.jar", "http://x/a.jar", []string{`9:67: spec.workload.application.jar: "http://x/a.jar" does not fit; want a text that matches ^(local:///[^\s]+|[^\s:]+\.jar)$, for example local:///opt/spark/workloads/workloads.jar`}},
+		"jar from the network": {"local:///a.jar", "http://x/a.jar", []string{`9:67: spec.workload.application.jar: "http://x/a.jar" does not ` +
+			`fit; want a text that matches ^(local:///[^\s]+|[^\s:]+\.jar)$, for example local:///opt/spark/workloads/workloads.jar`}},
 		"bare pod": {"kind: Job, backoffLimit: 3", "kind: Pod, backoffLimit: 3, podReplacementPolicy: Failed",
 			[]string{fmt.Sprintf(jobOnly, 39, "backoffLimit"), fmt.Sprintf(jobOnly, 64, "podReplacementPolicy")}},
 		"staging of nothing": {"storage: none", "storage: durable",
@@ -89,7 +91,8 @@ func TestLoadTellsEveryProblem(t *testing.T) {
 		"no such directory": {"stagingServer: {storage: none}", "shuffleService: {enabled: true, localDirectory: disk}",
 			[]string{`11:53: spec.workload.shuffleService.localDirectory: "disk" is not accepted; known are node, container`}},
 		"no Spark setting": {"spark.network.timeout: 20s", "network.timeout: 20s",
-			[]string{`12:29: spec.workload.conf.network.timeout: Spark ignores settings that do not begin with "spark."; did you mean spark.network.timeout?`}},
+			[]string{`12:29: spec.workload.conf.network.timeout: Spark ignores settings that do not begin with "spark."; did you mean ` +
+				`spark.network.timeout?`}},
 		"unquoted setting": {"spark.network.timeout: 20s", "spark.x: 20",
 			[]string{`12:21: spec.workload.conf.spark.x: want a text, got the number 20; quote it: "20"`}},
 		"fault named twice": {"name: kill", "name: lose",
@@ -131,9 +134,9 @@ func TestLoadTellsEveryProblem(t *testing.T) {
 			[]string{"20:62: spec.faults[1].inject.podKill.grace: 1ms is too small; want at least 1s"}},
 		"reference to nothing": {"{faultLanded: {fault: lose}}", "{faultLanded: {fault: loose}}", []string{
 			`21:33: spec.faults[1].when.faultLanded.fault: no fault is called "loose"; did you mean lose?`}},
-		"strikes what no fault struck": {"{nodePowerOff: {node: {of: driver}}}", "{nodePowerOff: {node: {of: driver}, struckBy: kil}}", []string{
+		"hits what no fault hit": {"{nodePowerOff: {node: {of: driver}}}", "{nodePowerOff: {node: {of: driver}, struckBy: kil}}", []string{
 			`16:59: spec.faults[0].inject.nodePowerOff.struckBy: no other fault is called "kil"; did you mean kill?`}},
-		"strikes what it struck itself": {"{nodePowerOff: {node: {of: driver}}}", "{nodePowerOff: {node: {of: driver}, struckBy: lose}}",
+		"hits what it hit itself": {"{nodePowerOff: {node: {of: driver}}}", "{nodePowerOff: {node: {of: driver}, struckBy: lose}}",
 			[]string{
 				`16:59: spec.faults[0].inject.nodePowerOff.struckBy: no other fault is called "lose"; known are kill`}},
 		"recovery that never comes": {"{faultLanded: {fault: lose}}", "{faultRecovered: {fault: kill}}", []string{
@@ -173,12 +176,14 @@ func TestLoadTellsEveryProblem(t *testing.T) {
 				"write endsIn: inconclusive"}},
 		"another fault must not land": {"{endsIn: violation, violated: [completes]}", "{endsIn: inconclusive, notLanded: [kil, lose, lose]}",
 			[]string{
-				`25:47: spec.control.notLanded[0]: no fault is called "kil"; did you mean kill?`, `25:58: spec.control.notLanded[2]: "lose" is named twice; keep one`}},
+				`25:47: spec.control.notLanded[0]: no fault is called "kil"; did you mean kill?`,
+				`25:58: spec.control.notLanded[2]: "lose" is named twice; keep one`}},
 		"control of something else": {"violated: [completes]", "violated: [completes, atMostOneDriver, completes]",
-			[]string{`25:54: spec.control.violated[1]: "atMostOneDriver" is not expected in spec.expect, so it cannot be violated; known are completes, resultEqualsBaseline`, `25:71: spec.control.violated[2]: "completes" is named twice; keep one`}},
+			[]string{`25:54: spec.control.violated[1]: "atMostOneDriver" is not expected in spec.expect, so it cannot be violated; known are ` +
+				`completes, resultEqualsBaseline`, `25:71: spec.control.violated[2]: "completes" is named twice; keep one`}},
 		"settle in no time": {"settle: 90s", "settle: 10ms", []string{"26:11: spec.settle: 10ms is too small; want at least 1s"}},
 		"a field given twice": {"  settle: 90s", "  settle: 90s\n  settle: 91s",
-			[]string{"27:3: spec.settle: given twice; it stands in line 26 already"}},
+			[]string{"27:3: spec.settle: given twice; it is in line 26 already"}},
 		"a second scenario in a file": {"  settle: 90s\n", "---\nkind: Scenario\n",
 			[]string{"26:1: a second document begins here; put each into a file of its own"}},
 	}

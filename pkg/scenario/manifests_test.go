@@ -13,9 +13,11 @@ func TestManifests(t *testing.T) {
 	for manifests, want := range map[string][]string{
 		"[minio.yaml, kafka/all.json]": nil,
 		"[minio.yaml, minio.yaml]":     {`11:29: spec.workload.manifests[1]: "minio.yaml" is named twice; keep one`},
-		"[minio.tgz]":                  {`11:17: spec.workload.manifests[0]: "minio.tgz" is no manifest by its ending; want .yaml, .yml or .json`},
-		"[../minio.yaml]":              {`11:17: spec.workload.manifests[0]: "../minio.yaml" has ".." in it; files are taken from the scenario's directory and below it alone`},
-		"[]": {"16:28: spec.faults[0].inject.nodePowerOff: strikes manifest/minio, but the workload has no manifests; " +
+		"[minio.tgz]": {`11:17: spec.workload.manifests[0]: "minio.tgz" is no manifest by its ending; ` +
+			`want .yaml, .yml or .json`},
+		"[../minio.yaml]": {`11:17: spec.workload.manifests[0]: "../minio.yaml" has ".." in it; files are taken from the scenario's directory ` +
+			`and below it alone`},
+		"[]": {"16:28: spec.faults[0].inject.nodePowerOff: targets manifest/minio, but the workload has no manifests; " +
 			"see spec.workload.manifests"},
 	} {
 		text := strings.Replace(with(t, "stagingServer: {storage: none}", "manifests: "+manifests), "{nodePowerOff: {node: {of: driver}}}",

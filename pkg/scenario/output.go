@@ -14,7 +14,7 @@ import (
 // How an output is compared with that of the baseline.
 const (
 	CompareRows = "rows" // as a set in which a row may stand several times
-	CompareKeys = "keys" // by columns that name a row, so that one that changed is told from one that was lost
+	CompareKeys = "keys" // by columns that name a row, so that one that changed is distinguished from one that was lost
 )
 
 // FormatJDBC is the format of a database's table.
@@ -26,13 +26,22 @@ const sharedPath = "/shared"
 // Output is a result of the application. When the application has ended, a Spark in its image reads it, so that invariants can compare it
 // with the baseline's.
 type Output struct {
-	Path    string            `json:"path,omitempty" pattern:"^(/|[a-z][a-z0-9+.-]*:)[^\\s]*$" like:"/shared/results"` // directory or file that the application writes; another one for each run if it lies outside of it: $(SPARKCHAOS_RUN_ID) is expanded
-	Table   string            `json:"table,omitempty" pattern:"^[^\\s;]+$" like:"sales.orders"`                        // instead of path: table of a catalog, or with format: jdbc of a database
-	Format  string            `json:"format,omitempty" pattern:"^[A-Za-z][\\w.-]*$" like:"parquet"`                    // of a path: parquet (default), orc, json, csv, text or any other that the image has; of a table: only jdbc
-	Options map[string]string `json:"options,omitempty"`                                                               // of Spark's reader: {header: "true"} for csv; url, user and password for jdbc. $(NAME) stands for a variable of driver.template
-	Compare string            `json:"compare,omitempty" enum:"rows|keys"`                                              // rows (default without keys) or keys (default with them)
-	Keys    []string          `json:"keys,omitempty" pattern:"^.+$" like:"id"`                                         // columns that name a row
-	Ignore  []string          `json:"ignore,omitempty" pattern:"^.+$" like:"updated_at"`                               // columns that differ from run to run: they are neither compared nor shown
+	// directory or file that the application writes; another one for each run if it lies outside of it: $(SPARKCHAOS_RUN_ID)
+	// is expanded
+	Path string `json:"path,omitempty" pattern:"^(/|[a-z][a-z0-9+.-]*:)[^\\s]*$" like:"/shared/results"`
+	// instead of path: table of a catalog, or with format: jdbc of a database
+	Table string `json:"table,omitempty" pattern:"^[^\\s;]+$" like:"sales.orders"`
+	// of a path: parquet (default), orc, json, csv, text or any other that the image has; of a table: only jdbc
+	Format string `json:"format,omitempty" pattern:"^[A-Za-z][\\w.-]*$" like:"parquet"`
+	// of Spark's reader: {header: "true"} for csv; url, user and password for jdbc. $(NAME) stands for a variable of
+	// driver.template
+	Options map[string]string `json:"options,omitempty"`
+	// rows (default without keys) or keys (default with them)
+	Compare string `json:"compare,omitempty" enum:"rows|keys"`
+	// columns that name a row
+	Keys []string `json:"keys,omitempty" pattern:"^.+$" like:"id"`
+	// columns that differ from run to run: they are neither compared nor shown
+	Ignore []string `json:"ignore,omitempty" pattern:"^.+$" like:"updated_at"`
 }
 
 // Name is how people are told of an output: by its path or table, as the scenario has it.

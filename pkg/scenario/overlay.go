@@ -181,7 +181,7 @@ func checkOverlays(w Workload, report report) {
 	}
 }
 
-// checkJob finds what is not the scenario's to say of the driver's Job.
+// checkJob finds what is not the scenario's to say about the driver's Job.
 func checkJob(driver Driver, job JobOverlay, report report) {
 	const at = "spec.workload.driver.job"
 	if driver.Kind == DriverPod {

@@ -18,8 +18,11 @@ func withParts(t *testing.T, driver, executors string) string {
 func TestPartsOfObjects(t *testing.T) {
 	t.Parallel()
 	text := withParts(t,
-		`{podReplacementPolicy: Failed, template: {metadata: {labels: {team: data}}, spec: {priorityClassName: high, containers: [{name: spark-kubernetes-driver, env: [{name: REGION, value: "1"}]}]}}, job: {activeDeadlineSeconds: 600, podFailurePolicy: {rules: [{action: FailJob, onExitCodes: {operator: In, values: [42]}}]}}}`,
-		`{template: {spec: {volumes: [{name: scratch, emptyDir: {sizeLimit: 1Gi}}], tolerations: [{operator: Exists}], containers: [{name: log, image: busybox}]}}}`)
+		`{podReplacementPolicy: Failed, template: {metadata: {labels: {team: data}}, spec: {priorityClassName: high, containers: [{name: `+
+			`spark-kubernetes-driver, env: [{name: REGION, value: "1"}]}]}}, job: {activeDeadlineSeconds: 600, podFailurePolicy: {rules: `+
+			`[{action: FailJob, onExitCodes: {operator: In, values: [42]}}]}}}`,
+		`{template: {spec: {volumes: [{name: scratch, emptyDir: {sizeLimit: 1Gi}}], tolerations: [{operator: Exists}], containers: [{name: `+
+			`log, image: busybox}]}}}`)
 	s, err := Load("f.yaml", []byte(text), fakeCatalogue())
 	if err != nil {
 		t.Fatal(err)
@@ -56,21 +59,28 @@ func TestPartsThatWouldBreakARun(t *testing.T) {
 		{`{template: {spec: {priority: high}}}`, `{}`,
 			`10:42: ` + driver + `template.spec.priority: is a string, which does not fit here; want a int32, as Kubernetes' API has it`},
 		{`{template: {metadata: {name: x}}}`, `{}`, `10:42: ` + driver +
-			`template.metadata.name: is made by Kubernetes and Spark for each pod anew; a template can add labels and annotations alone`},
+			`template.metadata.name: is made by Kubernetes and Spark for each pod again; a template can add labels and annotations alone`},
 		{`{template: {metadata: {labels: {sparkchaos.dev/run: x}}}}`, `{}`,
-			`10:65: ` + driver + `template.metadata.labels.sparkchaos.dev/run: is set by sparkchaos, by which pods of the application are told from others; choose another key`},
+			`10:65: ` + driver + `template.metadata.labels.sparkchaos.dev/run: is set by sparkchaos, by which pods of the application are ` +
+				`distinguished from others; choose another key`},
 		{`{template: {spec: {restartPolicy: OnFailure}}}`, `{}`,
-			`10:47: ` + driver + `template.spec.restartPolicy: is Never: a container that was restarted in its pod could not be told from the one before; leave it out`},
+			`10:47: ` + driver + `template.spec.restartPolicy: is Never: a container that was restarted in its pod could not be ` +
+				`distinguished from the one before; leave it out`},
 		{`{template: {spec: {nodeName: worker-1}}}`, `{}`,
-			`10:42: ` + driver + `template.spec.nodeName: would pass over the scheduler, which is part of what is tried; use nodeSelector, or driver.nodeName`},
+			`10:42: ` + driver + `template.spec.nodeName: would pass over the scheduler, which is part of what is tried; use nodeSelector, or ` +
+				`driver.nodeName`},
 		{`{template: {spec: {serviceAccountName: admin}}}`, `{}`,
-			`10:52: ` + driver + `template.spec.serviceAccountName: is that of the run, which has the rights that Spark needs and no more; leave it out`},
+			`10:52: ` + driver + `template.spec.serviceAccountName: is that of the run, which has the rights that Spark needs and no more; ` +
+				`leave it out`},
 		{`{template: {spec: {containers: [{name: spark-kubernetes-driver, command: [sh]}]}}}`, `{}`,
-			`10:86: ` + driver + `template.spec.containers[0].command: is how Spark is started, and by that the application found and observed; write application, args and conf`},
+			`10:86: ` + driver + `template.spec.containers[0].command: is how Spark is started, and by that the application found and observed; ` +
+				`write application, args and conf`},
 		{`{template: {spec: {containers: [{name: spark-kubernetes-driver, env: [{name: SPARKCHAOS_POD_UID, value: x}]}]}}}`, `{}`,
-			`10:90: ` + driver + `template.spec.containers[0].env[0].name: is set by sparkchaos, for Spark and for what observes it; choose another name`},
+			`10:90: ` + driver + `template.spec.containers[0].env[0].name: is set by sparkchaos, for Spark and for what observes it; choose ` +
+				`another name`},
 		{`{template: {spec: {containers: [{name: driver, env: [{name: A, value: x}]}]}}}`, `{}`,
-			`10:45: ` + driver + `template.spec.containers[0].image: missing; a container beside Spark's, which is called spark-kubernetes-driver, needs one`},
+			`10:45: ` + driver + `template.spec.containers[0].image: missing; a container beside Spark's, which is called ` +
+				`spark-kubernetes-driver, needs one`},
 		{`{template: {spec: {volumes: [{name: shared, emptyDir: {}}]}}}`, `{}`,
 			`10:49: ` + driver + `template.spec.volumes[0].name: is a volume of sparkchaos; choose another name`},
 		{`{template: {spec: {tolerations: [{key: node.kubernetes.io/not-ready, operator: Exists}]}}}`, `{}`,
@@ -82,13 +92,17 @@ func TestPartsThatWouldBreakARun(t *testing.T) {
 		{`{kind: Pod, job: {ttlSecondsAfterFinished: 2}}`, `{}`,
 			`10:30: ` + driver + `job: a bare Pod has no Job; leave it out or write kind: Job`},
 		{`{job: {podFailurePolicy: {rules: []}}}`, `{}`,
-			`10:38: ` + driver + `job.podFailurePolicy: needs pods that have ended before they are replaced; write driver.podReplacementPolicy: Failed`},
+			`10:38: ` + driver + `job.podFailurePolicy: needs pods that have ended before they are replaced; write ` +
+				`driver.podReplacementPolicy: Failed`},
 		{`{}`, `{template: {spec: {terminationGracePeriodSeconds: 5}}}`,
-			`11:66: ` + executors + `template.spec.terminationGracePeriodSeconds: is overwritten by Spark; write conf: {spark.kubernetes.executor.terminationGracePeriodSeconds: …}`},
+			`11:66: ` + executors + `template.spec.terminationGracePeriodSeconds: is overwritten by Spark; write conf: ` +
+				`{spark.kubernetes.executor.terminationGracePeriodSeconds: …}`},
 		{`{}`, `{template: {spec: {containers: [{name: spark-kubernetes-executor, resources: {limits: {memory: 2Gi}}}]}}}`,
-			`11:111: ` + executors + `template.spec.containers[0].resources.limits.memory: is overwritten by Spark; write executors.memory, or conf: {spark.executor.memoryOverhead: …}`},
+			`11:111: ` + executors + `template.spec.containers[0].resources.limits.memory: is overwritten by Spark; write executors.memory, or ` +
+				`conf: {spark.executor.memoryOverhead: …}`},
 		{`{}`, `{template: {spec: {volumes: [{name: a, csi: {driver: x}}]}}}`,
-			`11:45: ` + executors + `template.spec.volumes[0]: is of a kind that the run's admission policy cannot tell from others of the kind; executors can have emptyDir, configMap, downwardAPI, hostPath, persistentVolumeClaim, secret, projected and nfs`},
+			`11:45: ` + executors + `template.spec.volumes[0]: is of a kind that the run's admission policy cannot distinguish from others ` +
+				`of the kind; executors can have emptyDir, configMap, downwardAPI, hostPath, persistentVolumeClaim, secret, projected and nfs`},
 	} {
 		_, err := Load("f.yaml", []byte(withParts(t, tc.driver, tc.executors)), fakeCatalogue())
 		var problems *Error

@@ -9,15 +9,17 @@ import (
 	corev1 "k8s.io/api/core/v1"
 )
 
-// checkPlainSecrets reports arguments of the application and variables of its pods that are secrets by their names, in clear text: scenarios,
-// plans and histories are shown to others.
+// checkPlainSecrets reports arguments of the application and variables of its pods that are secrets by their names, in clear text:
+// scenarios, plans and histories are shown to others.
 func checkPlainSecrets(w Workload, report report) {
-	const instead = "a secret in clear text: it would stand in the plan and in the history; %s, or give --allow-plain-secrets if it is no secret"
+	const instead = "a secret in clear text: it would stand in the plan and in the history; %s, or give --allow-plain-secrets if it " +
+		"is no secret"
 	for _, i := range plainArguments(w.Application.Args) {
 		report(fmt.Sprintf("%s.args[%d]", applicationPath, i), instead,
 			"write $(NAME), and give NAME in driver.template as a variable with valueFrom: {secretKeyRef: …}")
 	}
-	for at, template := range map[string]*PodTemplate{"spec.workload.driver.template": w.Driver.Template, "spec.workload.executors.template": w.Executors.Template} {
+	for at, template := range map[string]*PodTemplate{"spec.workload.driver.template": w.Driver.Template,
+		"spec.workload.executors.template": w.Executors.Template} {
 		for _, variable := range plainVariables(template) {
 			report(at+"."+variable, instead, "write valueFrom: {secretKeyRef: …}")
 		}
@@ -39,8 +41,8 @@ func plainArguments(args []string) []int {
 	return all
 }
 
-// secretName reports whether Spark would not show the value of an argument or a variable of that name if it were a setting, whose names have
-// dots where these have dashes and underscores.
+// secretName reports whether Spark would not show the value of an argument or a variable of that name if it were a setting, whose
+// names have dots where these have dashes and underscores.
 func secretName(name string) bool {
 	return regexp.MustCompile(RedactionPattern).MatchString(strings.NewReplacer("-", ".", "_", ".").Replace(name))
 }

@@ -30,8 +30,10 @@ func TestPlainArguments(t *testing.T) {
 func TestPlainSecretsAreRefused(t *testing.T) {
 	t.Parallel()
 	text := withParts(t,
-		`{template: {spec: {containers: [{name: spark-kubernetes-driver, env: [{name: REGION, value: eu}, {name: DB_PASSWORD, value: hunter2}, {name: API_TOKEN, valueFrom: {secretKeyRef: {name: s, key: k}}}]}]}}}`,
-		`{template: {spec: {initContainers: [{name: fetch, image: curl, env: [{name: ACCESS_KEY, value: abc}, {name: accessKey, value: abc}]}]}}}`)
+		`{template: {spec: {containers: [{name: spark-kubernetes-driver, env: [{name: REGION, value: eu}, {name: DB_PASSWORD, value: `+
+			`hunter2}, {name: API_TOKEN, valueFrom: {secretKeyRef: {name: s, key: k}}}]}]}}}`,
+		`{template: {spec: {initContainers: [{name: fetch, image: curl, env: [{name: ACCESS_KEY, value: abc}, {name: accessKey, `+
+			`value: abc}]}]}}}`)
 	got := problemsOf(t, text)
 	if len(got) != 3 {
 		t.Fatalf("problems %q, want those of DB_PASSWORD, ACCESS_KEY and accessKey", got)

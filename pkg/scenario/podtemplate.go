@@ -82,7 +82,7 @@ func (c templateCheck) metadata(meta metav1.ObjectMeta) {
 	}{{"metadata.labels", meta.Labels}, {"metadata.annotations", meta.Annotations}} {
 		for key := range own.keys {
 			if owner := ownerOfKey(key); owner != "" {
-				c.refuse(own.at+"."+key, "is set by %s, by which pods of the application are told from others; choose another key", owner)
+				c.refuse(own.at+"."+key, "is set by %s, by which pods of the application are distinguished from others; choose another key", owner)
 			}
 		}
 	}
@@ -93,7 +93,8 @@ func (c templateCheck) metadata(meta metav1.ObjectMeta) {
 	v := reflect.ValueOf(meta)
 	for i := range v.NumField() {
 		name, _, _ := strings.Cut(v.Type().Field(i).Tag.Get("json"), ",")
-		c.refuseIf(!v.Field(i).IsZero(), "metadata."+name, "is made by Kubernetes and Spark for each pod anew; a template can add labels and annotations alone")
+		c.refuseIf(!v.Field(i).IsZero(), "metadata."+name, "is made by Kubernetes and Spark for each pod again; a template can add labels and "+
+			"annotations alone")
 	}
 }
 
@@ -113,16 +114,22 @@ func ownerOfKey(key string) string {
 
 func (c templateCheck) spec(s corev1.PodSpec) {
 	const inNode = "shares a namespace of the node, from which the application could reach everything that runs there; leave it out"
-	c.refuseIf(s.RestartPolicy != "", "spec.restartPolicy", "is Never: a container that was restarted in its pod could not be told from the one before; leave it out")
-	c.refuseIf(s.NodeName != "", "spec.nodeName", "would pass over the scheduler, which is part of what is tried; use nodeSelector, or driver.nodeName")
+	c.refuseIf(s.RestartPolicy != "", "spec.restartPolicy", "is Never: a container that was restarted in its pod could not be "+
+		"distinguished from the one before; leave it out")
+	c.refuseIf(s.NodeName != "", "spec.nodeName", "would pass over the scheduler, which is part of what is tried; use nodeSelector, or "+
+		"driver.nodeName")
 	c.refuseIf(s.HostPID, "spec.hostPID", inNode)
 	c.refuseIf(s.HostIPC, "spec.hostIPC", inNode)
-	c.refuseIf(s.DeprecatedServiceAccount != "", "spec.serviceAccount", "is the older name of serviceAccountName, which sparkchaos sets; leave it out")
-	c.refuseIf(strings.HasPrefix(s.PriorityClassName, "system-"), "spec.priorityClassName", "is for parts of the cluster itself; choose another one")
-	c.refuseIf(s.AutomountServiceAccountToken != nil, "spec.automountServiceAccountToken", "is decided by sparkchaos: drivers need the token, executors must not have it; leave it out")
+	c.refuseIf(s.DeprecatedServiceAccount != "", "spec.serviceAccount", "is the older name of serviceAccountName, which sparkchaos sets; "+
+		"leave it out")
+	c.refuseIf(strings.HasPrefix(s.PriorityClassName, "system-"), "spec.priorityClassName",
+		"is for parts of the cluster itself; choose another one")
+	c.refuseIf(s.AutomountServiceAccountToken != nil, "spec.automountServiceAccountToken", "is decided by sparkchaos: drivers need the "+
+		"token, executors must not have it; leave it out")
 	c.refuseIf(len(s.EphemeralContainers) > 0, "spec.ephemeralContainers", "can only be added to pods that run; leave them out")
 	if c.role == OfDriver {
-		c.refuseIf(s.ServiceAccountName != "", "spec.serviceAccountName", "is that of the run, which has the rights that Spark needs and no more; leave it out")
+		c.refuseIf(s.ServiceAccountName != "", "spec.serviceAccountName", "is that of the run, which has the rights that Spark needs and no "+
+			"more; leave it out")
 		return
 	}
 	c.refuseIf(s.TerminationGracePeriodSeconds != nil, "spec.terminationGracePeriodSeconds",
@@ -161,26 +168,30 @@ func (c templateCheck) container(at string, container corev1.Container, main boo
 		c.confined(at, s.SELinuxOptions, s.SeccompProfile, s.AppArmorProfile, s.WindowsOptions)
 	}
 	for i, port := range container.Ports {
-		c.refuseIf(port.HostPort != 0, fmt.Sprintf("%s.ports[%d].hostPort", at, i), "takes a port of the node, which two pods there cannot share; leave it out")
+		c.refuseIf(port.HostPort != 0, fmt.Sprintf("%s.ports[%d].hostPort", at, i), "takes a port of the node, which two pods there cannot "+
+			"share; leave it out")
 	}
 	if !main {
-		c.refuseIf(container.Image == "", at+".image", fmt.Sprintf("missing; a container beside Spark's, which is called %s, needs one", MainContainer(c.role)))
+		c.refuseIf(container.Image == "", at+".image", fmt.Sprintf("missing; a container beside Spark's, which is called %s, needs one",
+			MainContainer(c.role)))
 		return
 	}
 	c.mainContainer(at, container)
 }
 
-// mainContainer finds what Spark or the harness say of Spark's own container.
+// mainContainer finds what Spark or the harness say about Spark's own container.
 func (c templateCheck) mainContainer(at string, container corev1.Container) {
 	const spark = "is how Spark is started, and by that the application found and observed; write application, args and conf"
 	c.refuseIf(len(container.Command) > 0, at+".command", spark)
 	c.refuseIf(len(container.Args) > 0, at+".args", spark)
 	c.refuseIf(container.Image != "", at+".image", "is that of driver and executors; write spec.workload.image")
 	for i, variable := range container.Env {
-		c.refuseIf(reservedVariable(variable.Name), fmt.Sprintf("%s.env[%d].name", at, i), "is set by sparkchaos, for Spark and for what observes it; choose another name")
+		c.refuseIf(reservedVariable(variable.Name), fmt.Sprintf("%s.env[%d].name", at, i), "is set by sparkchaos, for Spark and for what "+
+			"observes it; choose another name")
 	}
 	for i, mount := range container.VolumeMounts {
-		c.refuseIf(reservedPath(mount.MountPath), fmt.Sprintf("%s.volumeMounts[%d].mountPath", at, i), "is a directory of sparkchaos; choose another one")
+		c.refuseIf(reservedPath(mount.MountPath), fmt.Sprintf("%s.volumeMounts[%d].mountPath", at, i),
+			"is a directory of sparkchaos; choose another one")
 	}
 	if c.role == OfDriver {
 		return
@@ -205,13 +216,14 @@ func (c templateCheck) volume(at string, volume corev1.Volume) {
 	v := volume.VolumeSource
 	if v.Projected != nil {
 		for i, source := range v.Projected.Sources {
-			c.refuseIf(source.ServiceAccountToken != nil || source.ClusterTrustBundle != nil || source.PodCertificate != nil, fmt.Sprintf("%s.projected.sources[%d]", at, i),
+			c.refuseIf(source.ServiceAccountToken != nil || source.ClusterTrustBundle != nil || source.PodCertificate != nil,
+				fmt.Sprintf("%s.projected.sources[%d]", at, i),
 				"gives executors an identity, which they must not have; want configMap, downwardAPI or secret")
 		}
 	}
 	allowed := v.EmptyDir != nil || v.ConfigMap != nil || v.DownwardAPI != nil || v.HostPath != nil || v.PersistentVolumeClaim != nil ||
 		v.Secret != nil || v.Projected != nil || v.NFS != nil
-	c.refuseIf(!allowed, at, "is of a kind that the run's admission policy cannot tell from others of the kind; executors can have "+
+	c.refuseIf(!allowed, at, "is of a kind that the run's admission policy cannot distinguish from others of the kind; executors can have "+
 		"emptyDir, configMap, downwardAPI, hostPath, persistentVolumeClaim, secret, projected and nfs")
 }
 
@@ -230,7 +242,8 @@ func reservedVariable(name string) bool {
 }
 
 func reservedPath(path string) bool {
-	for _, own := range []string{"/shared", "/witness", "/etc/sparkchaos", "/etc/sparkchaos-secret", "/opt/sparkchaos", "/opt/sparkchaos-witness", "/opt/sparkchaos-output", "/etc/sparkchaos-artifacts"} {
+	for _, own := range []string{"/shared", "/witness", "/etc/sparkchaos", "/etc/sparkchaos-secret", "/opt/sparkchaos",
+		"/opt/sparkchaos-witness", "/opt/sparkchaos-output", "/etc/sparkchaos-artifacts"} {
 		if path == own || strings.HasPrefix(path, own+"/") {
 			return true
 		}

@@ -8,7 +8,7 @@ import (
 // The profiles of Spark's settings.
 const (
 	ProfileStock     = "stock"     // Spark's own defaults
-	ProfileResilient = "resilient" // settings with which an application notices and mends a lost node within half a minute
+	ProfileResilient = "resilient" // settings with which an application notices and fixes a lost node within half a minute
 )
 
 // Setting is one Spark setting of a profile.
@@ -25,7 +25,8 @@ func ProfileSettings(profile string) []Setting {
 	}
 	return []Setting{
 		{"spark.network.timeout", "20s", "a silent executor is given up after 20 s instead of 120 s"},
-		{"spark.network.timeoutInterval", "2s", "silent executors are looked for every 2 s instead of every 60 s, so the driver knows after 22 s and not after up to 180 s"},
+		{"spark.network.timeoutInterval", "2s", "silent executors are looked for every 2 s instead of every 60 s, so the driver knows after " +
+			"22 s and not after up to 180 s"},
 		{"spark.executor.heartbeatInterval", "2s", "executors report every 2 s instead of every 10 s, well within the time-out"},
 		{"spark.executor.heartbeat.maxFailures", "8", "an executor whose driver is silent ends after 16 s instead of 600 s"},
 		{"spark.shuffle.io.connectionTimeout", "5s", "a fetch from a dead node fails after 5 s instead of 120 s"},
@@ -33,10 +34,13 @@ func ProfileSettings(profile string) []Setting {
 		{"spark.shuffle.io.maxRetries", "1", "a failed fetch is tried again once instead of thrice: the stage is run again sooner"},
 		{"spark.shuffle.io.retryWait", "1s", "the fetch is tried again after 1 s instead of 5 s"},
 		{"spark.kubernetes.executor.missingPodDetectDelta", "1s", "a young executor whose pod vanished keeps its tasks for 1 s instead of 30 s"},
-		{"spark.kubernetes.executor.apiPollingInterval", "5s", "pods are listed every 5 s instead of every 30 s, which helps when the watch missed something"},
+		{"spark.kubernetes.executor.apiPollingInterval", "5s", "pods are listed every 5 s instead of every 30 s, which helps when the watch " +
+			"missed something"},
 		{"spark.kubernetes.allocation.batch.delay", "200ms", "executors are asked for five times a second instead of once"},
-		{"spark.executor.maxNumFailures", "1000", "lost executors do not end the application; by default the fourth failure of two executors does"},
-		{"spark.locality.wait", "0", "a task goes to any free executor at once instead of waiting 3 s for one near its data, which may be a receiver's busy one"},
+		{"spark.executor.maxNumFailures", "1000", "lost executors do not end the application; by default the fourth failure of two " +
+			"executors does"},
+		{"spark.locality.wait", "0", "a task goes to any free executor at once instead of waiting 3 s for one near its data, which may be a " +
+			"receiver's busy one"},
 	}
 }
 

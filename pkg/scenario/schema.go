@@ -160,8 +160,10 @@ func (g schemaGenerator) moment() *jsonschema.Schema {
 	for _, entry := range g.catalogue.Anchors {
 		s.OneOf = append(s.OneOf, &jsonschema.Schema{Required: []string{entry.Name}})
 	}
-	s.Properties.Set("delay", &jsonschema.Schema{Type: "string", Pattern: spanPattern, Description: "time after the anchor; of a range (1s..5s) the plan picks one by its seed"})
-	s.Properties.Set("deadline", &jsonschema.Schema{Type: "string", Pattern: durationPattern, Description: "how long the anchor is awaited; then the run is inconclusive"})
+	s.Properties.Set("delay", &jsonschema.Schema{Type: "string", Pattern: spanPattern, Description: "time after the anchor; of a range " +
+		"(1s..5s) the plan picks one by its seed"})
+	s.Properties.Set("deadline", &jsonschema.Schema{Type: "string", Pattern: durationPattern,
+		Description: "how long the anchor is awaited; then the run is inconclusive"})
 	return s
 }
 

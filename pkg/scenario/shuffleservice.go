@@ -11,8 +11,11 @@ const (
 
 // ShuffleService is Spark's external shuffle service, one on each node: it serves an executor's map output when the executor is gone.
 type ShuffleService struct {
-	Enabled        bool   `json:"enabled,omitempty"`                              // false (default): map output goes with its executor
-	LocalDirectory string `json:"localDirectory,omitempty" enum:"node|container"` // where the service notes whose files it serves: node (default), on the node's disk; container: lost when the service's pod is, known to be bad
+	// false (default): map output goes with its executor
+	Enabled bool `json:"enabled,omitempty"`
+	// where the service notes whose files it serves: node (default), on the node's disk; container: lost when the service's
+	// pod is, known to be bad
+	LocalDirectory string `json:"localDirectory,omitempty" enum:"node|container"`
 }
 
 func shuffleService() component {

@@ -22,12 +22,20 @@ const defaultDurableReplicas = 2
 // StagingServer keeps the application's jar and files, which the harness uploads before the launch and driver and executors
 // fetch in an init container.
 type StagingServer struct {
-	Storage     string   `json:"storage,omitempty" enum:"none|memory|durable"`                                          // none (default without files beside the scenario): artifacts come with the image; memory: lost with the server's pod; durable (default with files beside the scenario): on storage that outlives any pod
-	Replicas    int      `json:"replicas,omitempty" min:"1" max:"9"`                                                    // pods of the server, each on a node of its own; default 2 if durable, else 1
-	URL         string   `json:"url,omitempty" pattern:"^(s3|gs|azblob)://[^\\s]+$" like:"s3://bucket?prefix=staging/"` // durable only: object storage instead of the cluster's shared volume
-	Credentials []string `json:"credentials,omitempty" pattern:"^[A-Za-z_][A-Za-z0-9_]*$" like:"AWS_ACCESS_KEY_ID"`     // with url: environment variables of the harness that the server is given, by name; each has to be allowed with --allow-env NAME
-	Padding     string   `json:"padding,omitempty" pattern:"^[1-9][0-9]*[kmg]?$" like:"16m"`                            // bytes of noise that the harness adds to the artifacts, so that fetching them takes as long as with a large application
-	FetchRate   string   `json:"fetchRate,omitempty" pattern:"^[1-9][0-9]*[kmg]?$" like:"20k"`                          // bytes a second at which a pod fetches: slow enough for a fault to strike in the middle; default unlimited
+	// none (default without files beside the scenario): artifacts come with the image; memory: lost with the server's pod;
+	// durable (default with files beside the scenario): on storage that outlives any pod
+	Storage string `json:"storage,omitempty" enum:"none|memory|durable"`
+	// pods of the server, each on a node of its own; default 2 if durable, else 1
+	Replicas int `json:"replicas,omitempty" min:"1" max:"9"`
+	// durable only: object storage instead of the cluster's shared volume
+	URL string `json:"url,omitempty" pattern:"^(s3|gs|azblob)://[^\\s]+$" like:"s3://bucket?prefix=staging/"`
+	// with url: environment variables of the harness that the server is given, by name; each has to be allowed with
+	// --allow-env NAME
+	Credentials []string `json:"credentials,omitempty" pattern:"^[A-Za-z_][A-Za-z0-9_]*$" like:"AWS_ACCESS_KEY_ID"`
+	// bytes of noise that the harness adds to the artifacts, so that fetching them takes as long as with a large application
+	Padding string `json:"padding,omitempty" pattern:"^[1-9][0-9]*[kmg]?$" like:"16m"`
+	// bytes a second at which a pod fetches: slow enough for a fault to hit a download; default unlimited
+	FetchRate string `json:"fetchRate,omitempty" pattern:"^[1-9][0-9]*[kmg]?$" like:"20k"`
 }
 
 // Enabled reports whether there is a staging server.
@@ -65,7 +73,8 @@ func validateStaging(w Workload, report report) {
 	server, artifacts := staging(w), Artifacts(w.Application)
 	switch {
 	case !server.Enabled() && len(artifacts) > 0:
-		report("spec.workload.application", "%s would have to be fetched from a staging server, but there is none; leave storage out or write durable, or name files of the image as local:///…", strings.Join(artifacts, ", "))
+		report("spec.workload.application", "%s would have to be fetched from a staging server, but there is none; leave storage out or write "+
+			"durable, or name files of the image as local:///…", strings.Join(artifacts, ", "))
 	case server.Enabled() && len(artifacts) == 0:
 		report(at+".storage", "the server would have nothing to serve: the application names no file beside the scenario")
 	}

@@ -15,10 +15,11 @@ const (
 // roles are the words for what a selector's of can name.
 func roles() []string { return append([]string{OfDriver, OfExecutor}, ComponentRoles()...) }
 
-// NodeSelector says which node a fault strikes: the one that carries a pod of the application at the moment
+// NodeSelector selects the node that a fault hits: the one that carries a pod of the application at the moment
 // of the injection ({of: driver}, {of: executor, index: 0}), or one by its name ({name: worker-2}).
 type NodeSelector struct {
-	// Of is driver or executor, of the live incarnation, or stagingServer, shuffleService or manifest/NAME, the first by its pod's name: the node on which that pod runs.
+	// Of is driver or executor, of the live incarnation, or stagingServer, shuffleService or manifest/NAME, the first by its pod's
+	// name: the node on which that pod runs.
 	Of string `json:"of,omitempty" words:"role" also:"^manifest/[a-z0-9]([-.a-z0-9]*[a-z0-9])?$"`
 	// Index counts the live incarnation's executors from 0, in the order of their executor ids. Absent: the plan chooses by its seed.
 	Index *int `json:"index,omitempty" min:"0" max:"999"`
@@ -28,10 +29,11 @@ type NodeSelector struct {
 	Name string `json:"name,omitempty" pattern:"^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$"`
 }
 
-// PodSelector says which pod of the workload a fault strikes: {of: driver}, {of: executor, index: 0}, {of: shuffleService,
+// PodSelector selects the pod of the workload that a fault hits: {of: driver}, {of: executor, index: 0}, {of: shuffleService,
 // beside: executor}, or one by name.
 type PodSelector struct {
-	// Of is driver or executor, of the live incarnation, or stagingServer, shuffleService or manifest/NAME (of the workload's manifests), the first by its pod's name.
+	// Of is driver or executor, of the live incarnation, or stagingServer, shuffleService or manifest/NAME (of the workload's
+	// manifests), the first by its pod's name.
 	Of string `json:"of,omitempty" words:"role" also:"^manifest/[a-z0-9]([-.a-z0-9]*[a-z0-9])?$"`
 	// Beside is driver or executor: of several staging servers or shuffle services, the one on the same node as that pod.
 	Beside string `json:"beside,omitempty" enum:"driver|executor"`
@@ -71,7 +73,7 @@ func (s PodSelector) Problems(field string) []string {
 // Choose decides what the selector leaves open: the executor's index, by pick, which returns a number in [0, n),
 // among the executors that the workload asks for.
 //
-// With Without it is always the first: how many executors remain is known only when the fault strikes.
+// With Without it is always the first: how many executors remain is known only when the fault hits.
 func (s *NodeSelector) Choose(executors int, pick func(n int) int) {
 	if s.Without != "" {
 		executors = min(executors, 1)

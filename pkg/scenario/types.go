@@ -25,9 +25,12 @@ type Scenario struct {
 
 // Metadata names a scenario.
 type Metadata struct {
-	Name        string            `json:"name" pattern:"^[a-z0-9]([-a-z0-9]{0,43}[a-z0-9])?$" like:"driver-node-power-off"` // a DNS label of at most 45 characters; the run directory, the namespace and the report carry it
-	Description string            `json:"description,omitempty"`                                                            // what it shows and why, for readers
-	Labels      map[string]string `json:"labels,omitempty"`                                                                 // for selection: tier, component …
+	// a DNS label of at most 45 characters; the run directory, the namespace and the report carry it
+	Name string `json:"name" pattern:"^[a-z0-9]([-a-z0-9]{0,43}[a-z0-9])?$" like:"driver-node-power-off"`
+	// what it shows and why, for readers
+	Description string `json:"description,omitempty"`
+	// for selection: tier, component …
+	Labels map[string]string `json:"labels,omitempty"`
 }
 
 // Spec is what to do.
@@ -53,70 +56,116 @@ type Timing struct {
 	Knobs *Knobs `json:"-"`
 }
 
-// Knobs decide how soon Kubernetes notices a dead node. What is not given is as in production.
+// Knobs decide how soon Kubernetes notices a dead node. Fields that are not given are as in production.
 type Knobs struct {
-	NodeStatusUpdateFrequency Duration `json:"nodeStatusUpdateFrequency,omitempty" min:"100ms"` // kubelet's status updates
-	NodeLeaseDuration         Duration `json:"nodeLeaseDuration,omitempty" min:"1s"`            // whole seconds; kubelet renews its lease four times in it
-	NodeMonitorPeriod         Duration `json:"nodeMonitorPeriod,omitempty" min:"100ms"`         // how often the node controller looks
-	NodeMonitorGracePeriod    Duration `json:"nodeMonitorGracePeriod,omitempty" min:"1s"`       // silence after which a node is NotReady
+	// kubelet's status updates
+	NodeStatusUpdateFrequency Duration `json:"nodeStatusUpdateFrequency,omitempty" min:"100ms"`
+	// whole seconds; kubelet renews its lease four times in it
+	NodeLeaseDuration Duration `json:"nodeLeaseDuration,omitempty" min:"1s"`
+	// how often the node controller looks
+	NodeMonitorPeriod Duration `json:"nodeMonitorPeriod,omitempty" min:"100ms"`
+	// silence after which a node is NotReady
+	NodeMonitorGracePeriod Duration `json:"nodeMonitorGracePeriod,omitempty" min:"1s"`
 }
 
 // Workload is the Spark application and the components around it.
 type Workload struct {
-	Application    Application          `json:"application"`
-	Image          string               `json:"image,omitempty" pattern:"^[^\\s]+$" like:"registry.example/spark:4.1.0"`            // the user's own image instead of the one built here; official entry point's contract
-	Launcher       string               `json:"launcher,omitempty" enum:"job|spark-submit|sparkApplication|apacheSparkApplication"` // who makes the driver: job (default), a Job of the run with Spark in client mode; spark-submit, which in cluster mode makes a bare Pod that nothing replaces; sparkApplication, kubeflow's operator; apacheSparkApplication, Apache's operator. The operator must be installed in the cluster, and watch all namespaces
-	Spark          *SparkImage          `json:"spark,omitempty"`                                                                    // which of the images that are built here it runs in; without it, that of the Spark with which the workloads are built
-	Witness        string               `json:"witness,omitempty" enum:"on|off"`                                                    // on (default): drivers and executors report what they do; off: nothing is added to the application, and only what Kubernetes says of it is judged
-	Driver         Driver               `json:"driver,omitempty"`
-	Executors      Executors            `json:"executors,omitempty"`
-	StagingServer  StagingServer        `json:"stagingServer,omitempty"`
-	ShuffleService ShuffleService       `json:"shuffleService,omitempty"`
-	Manifests      []string             `json:"manifests,omitempty" like:"minio.yaml"`      // files beside the scenario with Kubernetes objects that the application needs: they are created in the run's namespace, awaited before the driver starts, and removed with it
-	Output         []Output             `json:"output,omitempty"`                           // what the application writes, as resultEqualsBaseline and outputFilesOnce judge it
-	Storage        string               `json:"storage,omitempty" enum:"shared|local|node"` // what /shared is made of: shared (default) is seen by all nodes; local is a volume on the disk of the first driver's node, and only there can be mounted; node is a directory on each node's own disk, another one on each
-	Profile        string               `json:"profile,omitempty" enum:"stock|resilient"`   // what Spark's settings begin with: resilient (default) notices a lost node within half a minute, stock leaves Spark's defaults
-	Conf           map[string]ConfValue `json:"conf,omitempty"`                             // any Spark setting; wins over the profile's and the launcher's own. A secret value is given as {fromEnv: NAME} or {fromFile: PATH}
+	Application Application `json:"application"`
+	// the user's own image instead of the one built here; official entry point's contract
+	Image string `json:"image,omitempty" pattern:"^[^\\s]+$" like:"registry.example/spark:4.1.0"`
+	// who makes the driver: job (default), a Job of the run with Spark in client mode; spark-submit, which in cluster mode
+	// makes a bare Pod that nothing replaces; sparkApplication, kubeflow's operator; apacheSparkApplication, Apache's
+	// operator. The operator must be installed in the cluster, and watch all namespaces
+	Launcher string `json:"launcher,omitempty" enum:"job|spark-submit|sparkApplication|apacheSparkApplication"`
+	// which of the images that are built here it runs in; without it, that of the Spark with which the workloads are built
+	Spark *SparkImage `json:"spark,omitempty"`
+	// on (default): drivers and executors report what they do; off: nothing is added to the application, and only what
+	// Kubernetes says about it is judged
+	Witness        string         `json:"witness,omitempty" enum:"on|off"`
+	Driver         Driver         `json:"driver,omitempty"`
+	Executors      Executors      `json:"executors,omitempty"`
+	StagingServer  StagingServer  `json:"stagingServer,omitempty"`
+	ShuffleService ShuffleService `json:"shuffleService,omitempty"`
+	// files beside the scenario with Kubernetes objects that the application needs: they are created in the run's namespace,
+	// awaited before the driver starts, and removed with it
+	Manifests []string `json:"manifests,omitempty" like:"minio.yaml"`
+	// what the application writes, as resultEqualsBaseline and outputFilesOnce judge it
+	Output []Output `json:"output,omitempty"`
+	// what /shared is made of: shared (default) is seen by all nodes; local is a volume on the disk of the first driver's
+	// node, and only there can be mounted; node is a directory on each node's own disk, another one on each
+	Storage string `json:"storage,omitempty" enum:"shared|local|node"`
+	// what Spark's settings begin with: resilient (default) notices a lost node within half a minute, stock leaves Spark's
+	// defaults
+	Profile string `json:"profile,omitempty" enum:"stock|resilient"`
+	// any Spark setting; wins over the profile's and the launcher's own. A secret value is given as {fromEnv: NAME} or
+	// {fromFile: PATH}
+	Conf map[string]ConfValue `json:"conf,omitempty"`
 }
 
 // SparkImage chooses one of the images that are built here.
 type SparkImage struct {
-	Version string `json:"version,omitempty" pattern:"^[0-9]+\\.[0-9]+\\.[0-9]+$" like:"3.5.9"` // of Spark; "sparkchaos image build --help" lists them
-	Python  bool   `json:"python,omitempty"`                                                    // with Python, for Python applications
+	// of Spark; "sparkchaos image build --help" lists them
+	Version string `json:"version,omitempty" pattern:"^[0-9]+\\.[0-9]+\\.[0-9]+$" like:"3.5.9"`
+	// with Python, for Python applications
+	Python bool `json:"python,omitempty"`
 }
 
 // Driver is how the driver is run.
 type Driver struct {
-	Kind                 string       `json:"kind,omitempty" enum:"Job|Pod"`                                                 // Job (default) or Pod; for launcher: job
-	PodReplacementPolicy string       `json:"podReplacementPolicy,omitempty" enum:"TerminatingOrFailed|Failed"`              // TerminatingOrFailed (default): available, two drivers may overlap; Failed: never two, may wait for ever. Job only
-	BackoffLimit         *int32       `json:"backoffLimit,omitempty" min:"0" max:"1000"`                                     // how many failed drivers are replaced: by the Job, or by an operator with restartPolicy: OnFailure; default 6
-	RestartPolicy        string       `json:"restartPolicy,omitempty" enum:"Always|OnFailure|Never"`                         // when an operator starts the application again; Always: also one that succeeded; default Never. For launcher: sparkApplication and apacheSparkApplication
-	TolerationSeconds    *int64       `json:"tolerationSeconds,omitempty" min:"0" max:"86400"`                               // for not-ready and unreachable nodes; default 2
-	Memory               string       `json:"memory,omitempty" pattern:"^[1-9][0-9]*[kmgt]$" like:"512m"`                    // of the JVM's heap, as Spark writes it: 512m
-	Cores                string       `json:"cores,omitempty" pattern:"^([0-9]+(\\.[0-9]{1,3})?|[0-9]+m)$" like:"\"0.5\""`   // CPU request, as Kubernetes writes it: "0.5"
-	Beside               string       `json:"beside,omitempty" words:"component"`                                            // prefers the node of that component's pod
-	NodeName             string       `json:"nodeName,omitempty" pattern:"^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$" like:"worker-1"` // pins the driver to one node; for a bare Pod in experiments
-	Template             *PodTemplate `json:"template,omitempty"`                                                            // parts of a PodTemplateSpec for the driver's pod: variables, volumes, containers beside Spark's …; its container is called spark-kubernetes-driver
-	Job                  *JobOverlay  `json:"job,omitempty"`                                                                 // parts of the Job's JobSpec: podFailurePolicy, activeDeadlineSeconds, ttlSecondsAfterFinished …; Job only
+	// Job (default) or Pod; for launcher: job
+	Kind string `json:"kind,omitempty" enum:"Job|Pod"`
+	// TerminatingOrFailed (default): available, two drivers may overlap; Failed: never two, may wait for ever. Job only
+	PodReplacementPolicy string `json:"podReplacementPolicy,omitempty" enum:"TerminatingOrFailed|Failed"`
+	// how many failed drivers are replaced: by the Job, or by an operator with restartPolicy: OnFailure; default 6
+	BackoffLimit *int32 `json:"backoffLimit,omitempty" min:"0" max:"1000"`
+	// when an operator starts the application again; Always: also one that succeeded; default Never. For launcher:
+	// sparkApplication and apacheSparkApplication
+	RestartPolicy string `json:"restartPolicy,omitempty" enum:"Always|OnFailure|Never"`
+	// for not-ready and unreachable nodes; default 2
+	TolerationSeconds *int64 `json:"tolerationSeconds,omitempty" min:"0" max:"86400"`
+	// of the JVM's heap, as Spark writes it: 512m
+	Memory string `json:"memory,omitempty" pattern:"^[1-9][0-9]*[kmgt]$" like:"512m"`
+	// CPU request, as Kubernetes writes it: "0.5"
+	Cores string `json:"cores,omitempty" pattern:"^([0-9]+(\\.[0-9]{1,3})?|[0-9]+m)$" like:"\"0.5\""`
+	// prefers the node of that component's pod
+	Beside string `json:"beside,omitempty" words:"component"`
+	// pins the driver to one node; for a bare Pod in experiments
+	NodeName string `json:"nodeName,omitempty" pattern:"^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$" like:"worker-1"`
+	// parts of a PodTemplateSpec for the driver's pod: variables, volumes, containers beside Spark's …; its container is
+	// called spark-kubernetes-driver
+	Template *PodTemplate `json:"template,omitempty"`
+	// parts of the Job's JobSpec: podFailurePolicy, activeDeadlineSeconds, ttlSecondsAfterFinished …; Job only
+	Job *JobOverlay `json:"job,omitempty"`
 }
 
 // Executors is how the executors are run.
 type Executors struct {
-	Instances         int          `json:"instances,omitempty" min:"1" max:"1000"`                                             // how many
-	Cores             int          `json:"cores,omitempty" min:"1" max:"256"`                                                  // task slots of each
-	RequestCores      string       `json:"requestCores,omitempty" pattern:"^([0-9]+(\\.[0-9]{1,3})?|[0-9]+m)$" like:"\"0.5\""` // CPU request, as Kubernetes writes it: "0.5"
-	Memory            string       `json:"memory,omitempty" pattern:"^[1-9][0-9]*[kmgt]$" like:"512m"`                         // of the heap, as Spark writes it: 512m
-	TolerationSeconds *int64       `json:"tolerationSeconds,omitempty" min:"0" max:"86400"`                                    // for not-ready and unreachable nodes; default 2
-	Template          *PodTemplate `json:"template,omitempty"`                                                                 // parts of a PodTemplateSpec for the executors' pods; Spark's container is called spark-kubernetes-executor
+	// how many
+	Instances int `json:"instances,omitempty" min:"1" max:"1000"`
+	// task slots of each
+	Cores int `json:"cores,omitempty" min:"1" max:"256"`
+	// CPU request, as Kubernetes writes it: "0.5"
+	RequestCores string `json:"requestCores,omitempty" pattern:"^([0-9]+(\\.[0-9]{1,3})?|[0-9]+m)$" like:"\"0.5\""`
+	// of the heap, as Spark writes it: 512m
+	Memory string `json:"memory,omitempty" pattern:"^[1-9][0-9]*[kmgt]$" like:"512m"`
+	// for not-ready and unreachable nodes; default 2
+	TolerationSeconds *int64 `json:"tolerationSeconds,omitempty" min:"0" max:"86400"`
+	// parts of a PodTemplateSpec for the executors' pods; Spark's container is called spark-kubernetes-executor
+	Template *PodTemplate `json:"template,omitempty"`
 }
 
 // Fault is one disturbance: what, when, and when it is undone.
 type Fault struct {
-	Name    string   `json:"name" pattern:"^[a-z0-9]([-a-z0-9]{0,38}[a-z0-9])?$" like:"lose-driver-node"` // a DNS label of at most 40 characters, unique in the scenario
-	Inject  Choice   `json:"inject" choice:"fault"`                                                       // one fault of the catalogue and its arguments
-	By      string   `json:"by,omitempty" enum:"builtin|chaosMesh|cloud"`                                 // by what means; absent: the plan chooses what the cluster can do, built-in ones first
-	When    Moment   `json:"when"`                                                                        // the moment at which it strikes
-	Recover *Recover `json:"recover,omitempty"`                                                           // absent: undone when the application has settled
+	// a DNS label of at most 40 characters, unique in the scenario
+	Name string `json:"name" pattern:"^[a-z0-9]([-a-z0-9]{0,38}[a-z0-9])?$" like:"lose-driver-node"`
+	// one fault of the catalogue and its arguments
+	Inject Choice `json:"inject" choice:"fault"`
+	// by what means; absent: the plan chooses what the cluster can do, built-in ones first
+	By string `json:"by,omitempty" enum:"builtin|chaosMesh|cloud"`
+	// the moment at which it is injected
+	When Moment `json:"when"`
+	// absent: undone when the application has settled
+	Recover *Recover `json:"recover,omitempty"`
 }
 
 // The means by which a fault is brought about.
@@ -151,9 +200,11 @@ type Expectation = Choice
 
 // Control says how a known-bad scenario must end.
 type Control struct {
-	EndsIn    string   `json:"endsIn" enum:"violation|inconclusive"`
-	Violated  []string `json:"violated,omitempty"`  // the invariants that must be violated, all of them and no other
-	NotLanded []string `json:"notLanded,omitempty"` // the faults that must not land, all of them and no other; required with endsIn: inconclusive
+	EndsIn string `json:"endsIn" enum:"violation|inconclusive"`
+	// the invariants that must be violated, all of them and no other
+	Violated []string `json:"violated,omitempty"`
+	// the faults that must not land, all of them and no other; required with endsIn: inconclusive
+	NotLanded []string `json:"notLanded,omitempty"`
 }
 
 // Catalogue lists what a scenario may name.
@@ -185,7 +236,7 @@ type Entry struct {
 	Baseline bool                    // invariants: judged against the baseline, so the scenario must ask for one
 	Files    bool                    // invariants: judged from files of the workload's outputs, so it must name one
 	Witness  bool                    // anchors and invariants: nothing but the reports of drivers and executors shows it
-	// Bound returns until when a run must go on to judge an invariant: before that, what has not happened may still come.
+	// Bound returns until when a run must continue to judge an invariant: before that, what has not happened may still come.
 	// Nil: it never needs more time than the application takes.
 	Bound func(args any) Bound
 }

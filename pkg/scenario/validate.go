@@ -49,12 +49,14 @@ func validateTiming(t Timing, report report) {
 		report(at+".nodeLeaseDuration", "%s is no whole number of seconds, which is all that kubelet takes", knobs.NodeLeaseDuration)
 	}
 	if knobs.NodeMonitorGracePeriod <= knobs.NodeStatusUpdateFrequency {
-		report(at+".nodeMonitorGracePeriod", "%s is not longer than nodeStatusUpdateFrequency (%s): healthy nodes would be taken for dead; want several times as long",
+		report(at+".nodeMonitorGracePeriod", "%s is not longer than nodeStatusUpdateFrequency (%s): healthy nodes would be taken for dead; "+
+			"want several times as long",
 			knobs.NodeMonitorGracePeriod, knobs.NodeStatusUpdateFrequency)
 	}
 	// Kubelet renews the lease every quarter of its duration; the node controller counts the newer of status and lease.
 	if knobs.NodeMonitorGracePeriod <= knobs.NodeLeaseDuration/4 {
-		report(at+".nodeMonitorGracePeriod", "%s is not longer than a quarter of nodeLeaseDuration (%s): healthy nodes would be taken for dead; want it as long as the lease",
+		report(at+".nodeMonitorGracePeriod", "%s is not longer than a quarter of nodeLeaseDuration (%s): healthy nodes would be taken for "+
+			"dead; want it as long as the lease",
 			knobs.NodeMonitorGracePeriod, knobs.NodeLeaseDuration)
 	}
 }
@@ -80,10 +82,12 @@ func validateComponents(spec Spec, report report) {
 	for i, fault := range spec.Faults {
 		for _, of := range selected(fault.Inject.Args) {
 			if isManifestRole(of) && len(spec.Workload.Manifests) == 0 {
-				report(fmt.Sprintf("spec.faults[%d].inject.%s", i, fault.Inject.Name), "strikes %s, but the workload has no manifests; see spec.workload.manifests", of)
+				report(fmt.Sprintf("spec.faults[%d].inject.%s", i, fault.Inject.Name), "targets %s, but the workload has no manifests; see "+
+					"spec.workload.manifests", of)
 			}
 			if has, component := present[of]; component && !has {
-				report(fmt.Sprintf("spec.faults[%d].inject.%s", i, fault.Inject.Name), "strikes the %s, but the workload has none; see spec.workload.%s", of, of)
+				report(fmt.Sprintf("spec.faults[%d].inject.%s", i, fault.Inject.Name),
+					"targets the %s, but the workload has none; see spec.workload.%s", of, of)
 			}
 		}
 	}
@@ -161,12 +165,14 @@ func validateExpectations(s *Scenario, catalogue Catalogue, report report) {
 		if entry, _ := Find(catalogue.Invariants, expectation.Name); entry.Baseline && !s.Spec.Baseline {
 			report(at+"."+expectation.Name, "compares with the baseline, but there is none; write spec.baseline: true")
 		}
-		if entry, _ := Find(catalogue.Invariants, expectation.Name); entry.Files && !slices.ContainsFunc(s.Spec.Workload.Output, Output.HasFiles) {
+		if entry, _ := Find(catalogue.Invariants, expectation.Name); entry.Files &&
+			!slices.ContainsFunc(s.Spec.Workload.Output, Output.HasFiles) {
 			report(at+"."+expectation.Name, "judges the files of the workload's outputs, but none has a path; see spec.workload.output")
 		}
 		for _, reference := range references(expectation.Args) {
 			if !slices.ContainsFunc(s.Spec.Faults, func(f Fault) bool { return f.Name == reference.name }) {
-				report(at+"."+expectation.Name+"."+reference.field, "no fault is called %q; %s", reference.name, strictyaml.Suggest(reference.name, faultNames(s.Spec.Faults)))
+				report(at+"."+expectation.Name+"."+reference.field, "no fault is called %q; %s", reference.name,
+					strictyaml.Suggest(reference.name, faultNames(s.Spec.Faults)))
 			}
 		}
 	}
@@ -192,7 +198,8 @@ func validateControl(control Control, spec Spec, report report) {
 	}
 	for i, name := range control.Violated {
 		if !slices.Contains(expected, name) {
-			report(fmt.Sprintf("%s[%d]", violated, i), "%q is not expected in spec.expect, so it cannot be violated; %s", name, strictyaml.Suggest(name, expected))
+			report(fmt.Sprintf("%s[%d]", violated, i), "%q is not expected in spec.expect, so it cannot be violated; %s", name,
+				strictyaml.Suggest(name, expected))
 		}
 	}
 	faults := faultNames(spec.Faults)

@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// What a workload says of the witness.
+// What a workload says about the witness.
 const (
 	WitnessOn  = "on"
 	WitnessOff = "off"
@@ -25,16 +25,18 @@ func (w Workload) ReadsWords() bool {
 	return slices.ContainsFunc(given, func(s string) bool { return strings.Contains(s, sourceVariable) })
 }
 
-// checkUnwitnessed finds what cannot be had of a workload without the witness. What invariants lack of it is told by their results.
+// checkUnwitnessed finds what cannot be had of a workload without the witness. What invariants lack of it is reported by their results.
 func checkUnwitnessed(spec Spec, catalogue Catalogue, report report) {
 	if spec.Workload.Witnessed() {
 		return
 	}
 	if spec.Baseline {
-		report("spec.baseline", "a run is compared with its baseline by what the witness reports, which is off; leave baseline out or write witness: on")
+		report("spec.baseline", "a run is compared with its baseline by what the witness reports, which is off; leave baseline out or write "+
+			"witness: on")
 	}
 	if spec.Workload.ReadsWords() {
-		report("spec.workload.witness", "the application reads the words of %s…), which are served beside the witness; write witness: on", sourceVariable)
+		report("spec.workload.witness", "the application reads the words of %s…), which are served beside the witness; write witness: on",
+			sourceVariable)
 	}
 	var without []string
 	for _, anchor := range catalogue.Anchors {
@@ -44,7 +46,8 @@ func checkUnwitnessed(spec Spec, catalogue Catalogue, report report) {
 	}
 	check := func(at string, moment Moment) {
 		if entry, known := Find(catalogue.Anchors, moment.Anchor.Name); known && entry.Witness {
-			report(at+"."+entry.Name, "only the witness shows it, which is off; await something that Kubernetes shows (%s) with a delay, or write witness: on", strings.Join(without, ", "))
+			report(at+"."+entry.Name, "only the witness shows it, which is off; await something that Kubernetes shows (%s) with a delay, or "+
+				"write witness: on", strings.Join(without, ", "))
 		}
 	}
 	for i, fault := range spec.Faults {

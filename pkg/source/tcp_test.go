@@ -137,7 +137,7 @@ func TestTCPRefusesWhatItDoesNotUnderstand(t *testing.T) {
 			t.Errorf("request %q: answer %q, want %q …", request, got, want)
 		}
 		if _, err := in.ReadByte(); err == nil {
-			t.Errorf("request %q: the connection goes on after the error", request)
+			t.Errorf("request %q: the connection continues after the error", request)
 		}
 		conn.Close()
 	}
@@ -154,7 +154,7 @@ func TestTCPEndsConnectionsThatWouldWaitForEver(t *testing.T) {
 			t.Errorf("answer %q, want %q …", got, want)
 		}
 		if _, err := in.ReadByte(); err == nil {
-			t.Errorf("offset %s: the connection goes on after the error", offset)
+			t.Errorf("offset %s: the connection continues after the error", offset)
 		}
 	}
 	if !s.reachable(36600) || s.reachable(36601) {

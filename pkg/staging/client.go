@@ -170,7 +170,7 @@ func partHeader(name, contentType string) textproto.MIMEHeader {
 	}
 }
 
-// Fetch asks for a bundle. Who reads the result to io.EOF has all of it, and it is what the ticket names: the reader fails
+// Fetch asks for a bundle. A reader that reaches io.EOF has read the whole bundle that the ticket names: it fails
 // with ErrMismatch instead when the hash or the size is another one, with ErrTooLarge as soon as there is more than the client
 // takes, and with an *UnavailableError when the download breaks off.
 func (c *Client) Fetch(ctx context.Context, ticket Ticket) (io.ReadCloser, error) {

@@ -15,7 +15,8 @@ func TestParseOwner(t *testing.T) {
 		json string
 		want []string // parts of the error; none: it is fine
 	}{
-		"as the original sends it": {`{"ownerNamespace":"ns","ownerLabels":{"spark-app-selector":"spark-1","spark-role":"driver"},"ownerType":"Pod"}`, nil},
+		"as the original sends it": {`{"ownerNamespace":"ns","ownerLabels":{"spark-app-selector":"spark-1","spark-role":"driver"},` +
+			`"ownerType":"Pod"}`, nil},
 		"another type": {`{"ownerNamespace":"ns","ownerLabels":{"a":"b"},"ownerType":"Job"}`,
 			[]string{`ownerType is "Job", want "Pod"`}},
 		"all wrong":             {`{}`, []string{"ownerType", "ownerNamespace", "ownerLabels"}},

@@ -269,7 +269,7 @@ func (c *collection) process(podUID, name string) *processFile {
 }
 
 // count adds a record to what its process left. It reports false for the file of another process of the same pod: the inbox would take
-// its records for other versions of the first one's. A process that opens a new file for each of its Spark contexts goes on with its
+// its records for other versions of the first one's. A process that opens a new file for each of its Spark contexts continues with its
 // numbers.
 func (c *collection) count(name string, record history.WitnessRecord) bool {
 	known := c.process(record.PodUID, name)

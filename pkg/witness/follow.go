@@ -16,20 +16,20 @@ import (
 const (
 	// followEvery is how often a Store is asked for more: it delays what is heard live.
 	followEvery = 200 * time.Millisecond
-	// followTimeout bounds one answer; a way to the store that hangs is made anew.
+	// followTimeout bounds one answer; a connection to the store that hangs is opened again.
 	followTimeout = 5 * time.Second
 )
 
 // Reach opens a connection to a Store's server and returns its HTTP address; close ends it.
 type Reach func(ctx context.Context) (address string, closing func(), err error)
 
-// Following defines where a Store is found, and who is told of failures.
+// Following defines where a Store is found, and who is informed about failures.
 type Following struct {
 	Reach Reach
 	Token string
-	// Failed is told when the way breaks, and not of each try until it is mended. It costs no evidence: the disks have all of it.
+	// Failed is called once when the connection breaks, not for each retry. No evidence is lost: the disks have all of it.
 	Failed func(error)
-	// Report is told of what the store lost, or keeps and is no record: a bounded number of times.
+	// Report is called for records that the store lost and for data that is not a record: a bounded number of times.
 	Report func(history.ProblemData)
 }
 

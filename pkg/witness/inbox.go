@@ -49,7 +49,7 @@ const maxConflicts = 100
 
 // Inbox hands each record to its sink exactly once, however often and by whichever way it arrives: a record is known
 // by its pod's UID and its sequence number. A record that differs from the one that is known under its number is a
-// conflict. What the node's disk has is then handed on, too, since only the disk is beyond the reach of whoever can post
+// conflict. What the node's disk has is then handed on, too, since only the disk is beyond the reach of those who can post
 // records; of two that came by HTTP the first stays.
 type Inbox struct {
 	sink     Sink

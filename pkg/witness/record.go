@@ -1,6 +1,6 @@
-// Package witness takes in what the Spark plugin reports of drivers and executors: by HTTP while the run goes on,
+// Package witness receives what the Spark plugin reports about drivers and executors: by HTTP while the run continues,
 // and from the nodes' own disks after it. The disks are what a verdict rests on, since a fault may cut the HTTP way, and
-// whoever can reach the witness could lie to it. Both ways meet in an Inbox, which hands each record on exactly once, and
+// any client that can reach the witness could lie to it. Both ways meet in an Inbox, which hands each record on exactly once, and
 // a second time only if the disk has another version than the one that came by HTTP.
 package witness
 

@@ -192,7 +192,7 @@ func (s *Server) takeAll(from io.Reader) *body {
 		outcome, err := s.inbox.Take(record)
 		switch {
 		case refused(err):
-			// A writer beyond its quota goes on sending: its disk has what is refused here, so it is told once.
+			// A writer beyond its quota continues sending: its disk has what is refused here, so it is reported once.
 			b.refuse(fmt.Errorf("line %d: %w", l.number, err), !errors.Is(err, ErrQuota) || s.teller.isNew(record.PodUID))
 		case err != nil:
 			b.ended = &sinkError{err}

@@ -126,7 +126,7 @@ func TestFollowSurvivesTheStoresServer(t *testing.T) {
 	mu.Unlock()
 	got.await(t, 1, 2, 3, 4)
 
-	// One that lost its volume begins anew; what is known is not handed over twice.
+	// One that lost its volume begins again; what is known is not handed over twice.
 	empty := openStore(t, filepath.Join(t.TempDir(), "other.ndjson"))
 	for _, seq := range []int64{4, 5} {
 		if err := empty.Keep(heartbeat(seq)); err != nil {
@@ -243,7 +243,7 @@ func follow(t *testing.T, handler http.Handler, inbox *Inbox,
 	return failures, problems
 }
 
-// TestOnePoisonedRecordCostsThatRecord has a store, damaged or filled by whoever reached it, with lines that nobody can take between
+// TestOnePoisonedRecordCostsThatRecord has a store, damaged or filled by anyone who reached it, with lines that nobody can take between
 // those that everybody can.
 func TestOnePoisonedRecordCostsThatRecord(t *testing.T) {
 	t.Parallel()
@@ -336,7 +336,7 @@ func TestAStoreKeepsWhatItAcknowledged(t *testing.T) {
 				t.Fatal(err)
 			}
 			if !bytes.Equal(before, after) || store.id != id {
-				t.Errorf("the file has %d bytes after the store was opened anew, want %d; its identity %q, want %q", len(after), len(before), store.id,
+				t.Errorf("the file has %d bytes after the store was opened again, want %d; its identity %q, want %q", len(after), len(before), store.id,
 					id)
 			}
 			got := newFollowed()

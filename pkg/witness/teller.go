@@ -16,7 +16,7 @@ type teller struct {
 
 	mu   sync.Mutex
 	told int
-	once map[string]bool // keys of what is told a single time
+	once map[string]bool // keys of what is reported only once
 }
 
 // tell reports a problem.

@@ -14,7 +14,7 @@ const TokenVariable = "SPARKCHAOS_WITNESS_TOKEN"
 // bearer precedes the token in a request's Authorization header.
 const bearer = "Bearer "
 
-// NewToken returns a random token of more than 128 bits. Whoever has it may post records to a witness and read those
+// NewToken returns a random token of more than 128 bits. Its holder may post records to a witness and read those
 // that one keeps.
 func NewToken() string { return rand.Text() }
 

@@ -112,7 +112,7 @@ var _ = Describe("bad luck", Label("badluck"), func() {
 		_ = h.Wait() // its exit code is looked at below
 		Expect(time.Since(removed)).To(BeNumerically("<", time.Minute), "nothing is waited for that cannot come")
 		Expect(h.ProcessState.ExitCode()).To(Equal(3), h.Output.String())
-		Expect(h.Output.String()).To(ContainSubstring("was removed while the run went on"))
+		Expect(h.Output.String()).To(ContainSubstring("was removed while the run continued"))
 		Expect(h.Output.String()).NotTo(ContainSubstring("clean-up is incomplete"))
 		support.ExpectNothingDisturbed(ctx, lab, client)
 	}, SpecTimeout(support.SpecLimit))

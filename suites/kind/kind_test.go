@@ -79,7 +79,7 @@ var _ = Describe("kind", Label("kind"), Ordered, ContinueOnFailure, func() {
 	if err != nil {
 		return // the Docker daemon belongs to somebody else
 	}
-	// The last one: without its daemon no cluster of it lives on.
+	// The last one: without its daemon no cluster of it keeps running.
 	It("an engine that ends in the middle of a run is an error, no violation, and cleanup removes the rest when it is back", Label("engine"),
 		func(ctx SpecContext) {
 			other := name + "-e"

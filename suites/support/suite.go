@@ -57,7 +57,7 @@ func Main(m *testing.M) {
 }
 
 // RunSuite runs the specs of a suite that needs the variable set, and prints at the end where the time went and what failed.
-// A spec that skips itself fails the suite: whoever asked for the suite wants its evidence.
+// A spec that skips itself fails the suite: its evidence was asked for.
 func RunSuite(t *testing.T, name, variable string) {
 	if os.Getenv(variable) == "" {
 		why := fmt.Sprintf("it runs Spark on a real cluster, which needs root: set %s=1, or call make test", variable)

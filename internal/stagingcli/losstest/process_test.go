@@ -30,7 +30,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// serverProcess is a real server in a process of its own, which is killed and started anew at another port each time.
+// serverProcess is a real server in a process of its own, which is killed and restarted at another port each time.
 type serverProcess struct {
 	t       *testing.T
 	storage string

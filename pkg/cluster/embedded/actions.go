@@ -173,7 +173,7 @@ func thaw(ctx context.Context, w *worker, e *cluster.Evidence) error {
 	if err := w.cluster.cgroups.Thaw(ctx, w.record.Spec.Cgroup); err != nil {
 		return err
 	}
-	return w.awaitFrozen(ctx, e, false, "the processes of the node go on")
+	return w.awaitFrozen(ctx, e, false, "the processes of the node continue")
 }
 
 func (w *worker) awaitFrozen(ctx context.Context, e *cluster.Evidence, want bool, what string) error {
@@ -193,7 +193,7 @@ func isolate(ctx context.Context, w *worker, e *cluster.Evidence) error {
 	if err := w.awaitCarrier(ctx, e, false, "the node has no carrier"); err != nil {
 		return err
 	}
-	return e.Await(ctx, "the node's init lives on", "PID and start time in /proc", func(context.Context) (bool, string) {
+	return e.Await(ctx, "the node's init keeps running", "PID and start time in /proc", func(context.Context) (bool, string) {
 		return w.record.Process.Alive(), fmt.Sprintf("process %d is gone", w.record.Process.PID)
 	})
 }
@@ -224,7 +224,7 @@ func kubeletStop(ctx context.Context, w *worker, e *cluster.Evidence) error {
 	if err := w.awaitKubelet(ctx, e, false, "kubelet does not run"); err != nil {
 		return err
 	}
-	what := fmt.Sprintf("the %d processes of the node's pods live on", len(before))
+	what := fmt.Sprintf("the %d processes of the node's pods keep running", len(before))
 	return e.Await(ctx, what, "cgroup.procs of the pods' cgroups", func(context.Context) (bool, string) {
 		now := w.cluster.cgroups.Processes(pods)
 		gone := slices.DeleteFunc(slices.Clone(before), func(pid int) bool { return slices.Contains(now, pid) })
@@ -239,7 +239,7 @@ func kubeletStart(ctx context.Context, w *worker, e *cluster.Evidence) error {
 	return w.awaitKubelet(ctx, e, true, "kubelet runs")
 }
 
-// awaitKubelet looks for the process itself: what init says of its services is not seen from outside.
+// awaitKubelet looks for the process itself: what init says about its services is not seen from outside.
 func (w *worker) awaitKubelet(ctx context.Context, e *cluster.Evidence, want bool, what string) error {
 	return e.Await(ctx, what, "command lines of the processes in the node's cgroups", func(context.Context) (bool, string) {
 		runs := w.cluster.runs(w.record, kubeletService)

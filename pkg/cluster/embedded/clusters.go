@@ -45,7 +45,7 @@ func (s *Settings) addFlags(flags *pflag.FlagSet, use cluster.Use) {
 	}
 	flags.IntVar(&s.Capacity.CPUs, "node-cpus", s.Capacity.CPUs, "embedded: CPUs that each node offers to pods")
 	flags.IntVar(&s.Capacity.Memory, "node-memory", s.Capacity.Memory, "embedded: memory in MiB that each node offers to pods")
-	flags.IntVar(&s.Port, "port", s.Port, "embedded: port of the API server on 127.0.0.1; 0 chooses a free one")
+	flags.IntVar(&s.Port, "port", s.Port, "embedded: port of the API server on 127.0.0.1; 0 picks a free one")
 }
 
 // Clusters are the embedded clusters as a run sees them.

@@ -39,7 +39,7 @@ func (c *Cluster) CopyLogs(directory string) error {
 	return errors.Join(errs...)
 }
 
-// Open opens the log for reading. What is no regular file is refused: a pod may have left a link in its place.
+// Open opens the log for reading. Anything but a regular file is refused: a pod may have left a link in its place.
 func (l Log) Open() (*os.File, error) {
 	disk, err := os.OpenRoot(l.root)
 	if err != nil {

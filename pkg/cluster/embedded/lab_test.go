@@ -314,11 +314,11 @@ func (l *lab) ticks(node, path string) int {
 	return bytes.Count(content, []byte("\n"))
 }
 
-// grows expects the container's own log to go on.
+// grows expects the container's own log to continue.
 func (l *lab) grows(node, path string) {
 	l.Helper()
 	before := l.ticks(node, path)
-	l.eventually("the container's own log goes on", func() (bool, string) {
+	l.eventually("the container's own log continues", func() (bool, string) {
 		now := l.ticks(node, path)
 		return now >= before+3, fmt.Sprintf("%d lines, %d before", now, before)
 	})

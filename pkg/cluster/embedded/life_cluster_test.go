@@ -141,7 +141,7 @@ func TestLife(t *testing.T) {
 			t.Fatal(err)
 		}
 		if _, err := provider.Open("life"); err == nil || !strings.Contains(err.Error(), "cluster down") {
-			t.Errorf("error %v, want one that says how to go on", err)
+			t.Errorf("error %v, want one that says how to continue", err)
 		}
 		for _, existed := range []bool{true, false} {
 			got, err := provider.Down(t.Context(), "life")
@@ -154,7 +154,7 @@ func TestLife(t *testing.T) {
 		if diff := cmp.Diff(before, footprint(t, names...)); diff != "" {
 			t.Errorf("after down:\n%s", diff)
 		}
-		// Files of locks stay: whoever removed one would let a third process lock another file of the same name.
+		// Files of locks stay: anyone who removed one would let a third process lock another file of the same name.
 		if entries, err := os.ReadDir(provider.State); err != nil || len(entries) != 1 || entries[0].Name() != "locks" {
 			t.Errorf("the state directory holds %v, %v; want the locks alone", entries, err)
 		}
@@ -343,7 +343,7 @@ func TestKilledUp(t *testing.T) {
 		switch {
 		case errors.Is(err, cluster.ErrNotFound):
 		case err != nil && !strings.Contains(err.Error(), "cluster down"):
-			t.Errorf("moment %d: open: %v, want a word on how to go on", i, err)
+			t.Errorf("moment %d: open: %v, want a word on how to continue", i, err)
 		case err == nil:
 			status, err := c.Status(t.Context())
 			if err != nil || status.State == "running" && len(status.Machines) != 3 {

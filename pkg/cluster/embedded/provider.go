@@ -2,7 +2,7 @@
 
 // Package embedded is a real Kubernetes cluster on one Linux machine, without Docker and without an image registry:
 // the control plane and each node are machines of their own (package machine) that run the components built from
-// package registries. Its state is on disk, so any later process can go on with it.
+// package registries. Its state is on disk, so any later process can continue with it.
 package embedded
 
 import (

@@ -153,11 +153,11 @@ func TestLogsAreThoseOfServicesAlone(t *testing.T) {
 		}
 	}
 	if err == nil {
-		t.Error("a directory of logs that leads to the host is told by nobody")
+		t.Error("a directory of logs that leads to the host is reported by nobody")
 	}
 	target := filepath.Join(base, "copy")
 	if err := c.CopyLogs(target); err == nil {
-		t.Error("a directory of logs that leads to the host is told by nobody")
+		t.Error("a directory of logs that leads to the host is reported by nobody")
 	}
 	copied, err := os.ReadFile(filepath.Join(target, "worker-1-kubelet.log"))
 	if err != nil || len(copied) != maxLogCopy || strings.HasPrefix(string(copied), "begin") {

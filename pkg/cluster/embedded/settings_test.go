@@ -17,7 +17,7 @@ import (
 	"github.com/sparkchaos/sparkchaos/pkg/cluster/embedded/network"
 )
 
-var update = flag.Bool("update", false, "write the golden files anew")
+var update = flag.Bool("update", false, "write the golden files again")
 
 func TestSettings(t *testing.T) {
 	t.Parallel()

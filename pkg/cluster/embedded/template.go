@@ -268,7 +268,7 @@ func link(template, target string) error {
 // copyTree copies a directory with owners and modes.
 func copyTree(from, to string) error { return walk(from, to, copyAny) }
 
-// walk makes the directories of a tree anew and has every other file made by the function.
+// walk makes the directories of a tree again and has every other file made by the function.
 func walk(from, to string, file func(source, target string, info fs.FileInfo) error) error {
 	return filepath.WalkDir(from, func(path string, entry fs.DirEntry, err error) error {
 		if err != nil {

@@ -70,8 +70,8 @@ func (s *Settings) addFlags(flags *pflag.FlagSet, use cluster.Use) {
 // addAbilities adds the flags that decide what can be done to the nodes.
 func (s *Settings) addAbilities(flags *pflag.FlagSet) {
 	flags.StringVar(&s.CloudSecret, "cloud-secret", "",
-		"existing: NAMESPACE/NAME of the Secret with which Chaos Mesh stops the nodes by their cloud's API")
-	flags.StringVar(&s.NodeActions, "node-actions", "", "existing: file with the commands that inspect machines and power them off and on")
+		"existing: NAMESPACE/NAME of the Secret with which Chaos Mesh stops nodes through the cloud provider's API")
+	flags.StringVar(&s.NodeActions, "node-actions", "", "existing: file with commands that inspect machines and power them off and on")
 }
 
 // podImageFlag names the image of the program that runs in pods.
@@ -82,18 +82,18 @@ const formerPodImageFlag = "staging-image"
 
 // addReach adds the flags by which an existing cluster is reached.
 func (s *Settings) addReach(flags *pflag.FlagSet) {
-	flags.StringVar(&s.Context, "context", "", "existing: the context of the kubeconfig")
-	flags.StringArrayVar(&s.Allowed, "allow-context", nil, "existing: a context that sparkchaos may use; may be repeated")
-	flags.StringVar(&s.Kubeconfig, "kubeconfig", "", "existing: the file with the context (default: as kubectl finds it)")
+	flags.StringVar(&s.Context, "context", "", "existing: context of the kubeconfig")
+	flags.StringArrayVar(&s.Allowed, "allow-context", nil, "existing: context that sparkchaos may use; may be repeated")
+	flags.StringVar(&s.Kubeconfig, "kubeconfig", "", "existing: kubeconfig file (default: the one that kubectl uses)")
 	s.addAbilities(flags)
 	flags.StringVar(&s.Images.Pod, podImageFlag, "",
 		"existing: image of the program that sparkchaos runs in pods (build it with 'sparkchaos image build pod'); formerly --staging-image")
 	flags.StringVar(&s.Images.Pod, formerPodImageFlag, "", "existing: deprecated, use --"+podImageFlag)
 	_ = flags.MarkHidden(formerPodImageFlag) // not MarkDeprecated, which would print among a command's results
 	flags.StringVar(&s.Images.ChaosMesh, "chaos-mesh-image", "",
-		"existing: image of Chaos Mesh's programs, (build it with 'sparkchaos image build chaos-mesh'; default: the chart's own)")
+		"existing: image of Chaos Mesh's programs (build it with 'sparkchaos image build chaos-mesh'; default: the chart's own)")
 	flags.StringVar(&s.Images.ChaosMeshPause, "chaos-mesh-pause-image", "",
-		"existing: image that containers run while their pod is made to fail (build it with 'sparkchaos image build "+
+		"existing: image that Chaos Mesh runs in the containers of a pod while it makes the pod fail (build it with 'sparkchaos image build "+
 			"pause'; default: Chaos Mesh's own)")
 	flags.BoolVar(&s.ControlPlane, "include-control-plane", false, "existing: faults may also be injected into control plane nodes")
 }
@@ -106,7 +106,7 @@ func (s *Settings) addOffers(flags *pflag.FlagSet) {
 	flags.StringVar(&s.Classes.Local, "local-storage-class", "",
 		"existing: storage class of volumes on one node's disk (default: the default class)")
 	flags.StringVar(&s.WitnessAddress, "witness-address", "",
-		"existing: IP address at which pods reach this machine (default: they report to a witness in the cluster)")
+		"existing: IP address at which pods can reach this machine (default: pods report to a witness in the cluster)")
 }
 
 // CheckAllowed refuses contexts that were not allowed by name: the current one of a kubeconfig may be anything.
@@ -256,7 +256,7 @@ func (c Clusters) Elsewhere(run cluster.LeftRun) string {
 		if run.ClusterName != reached {
 			return there
 		}
-		return "" // whoever cleans up asks
+		return "" // the clean-up asks
 	}
 }
 

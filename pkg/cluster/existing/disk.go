@@ -10,7 +10,7 @@ import (
 	"path"
 	"time"
 
-	"github.com/sparkchaos/sparkchaos/internal/nodecli"
+	"github.com/sparkchaos/sparkchaos/internal/nodeproto"
 )
 
 // Disk gives a worker's own disk for reading, rooted at "/", of which only the harness's part can be seen. A node that is off or cut off
@@ -51,7 +51,7 @@ func (d disk) list(op, name string, args ...string) ([]info, error) {
 	if err != nil {
 		return nil, &fs.PathError{Op: op, Path: name, Err: err}
 	}
-	var entries []nodecli.Entry
+	var entries []nodeproto.Entry
 	if err := json.Unmarshal(out, &entries); err != nil {
 		return nil, &fs.PathError{Op: op, Path: name, Err: fmt.Errorf("the agent's answer: %w", err)}
 	}
@@ -100,9 +100,9 @@ func (d disk) Open(name string) (fs.File, error) {
 	switch info := found[0]; {
 	case !info.Mode().IsRegular():
 		return nil, &fs.PathError{Op: "open", Path: name, Err: fmt.Errorf("expected a regular file, found one of mode %v", info.Mode())}
-	case info.Size() > nodecli.MaxRead:
+	case info.Size() > nodeproto.MaxRead:
 		return nil, &fs.PathError{Op: "open", Path: name,
-			Err: fmt.Errorf("it has %d bytes, and at most %d are read", info.Size(), nodecli.MaxRead)}
+			Err: fmt.Errorf("it has %d bytes, and at most %d are read", info.Size(), nodeproto.MaxRead)}
 	}
 	content, err := d.cluster.onNode(d.ctx, d.node, "read", "/"+name)
 	if err != nil {
@@ -135,7 +135,7 @@ func (f *file) Read(into []byte) (int, error) {
 }
 
 // info is what is known of a file.
-type info struct{ entry nodecli.Entry }
+type info struct{ entry nodeproto.Entry }
 
 func (i info) Name() string       { return path.Base(i.entry.Name) }
 func (i info) Size() int64        { return i.entry.Size }

@@ -22,7 +22,7 @@ const (
 	byLease   = "renewTime of the node's Lease in the API, several times"
 )
 
-// Do runs the user's command for the action. That it ended well says nothing: the effect must be seen on the machine, and
+// Do runs the user's command for the action. Its success proves nothing: the effect must be seen on the machine, and
 // Kubernetes must hear from the node no more, or again.
 func (c *Cluster) Do(ctx context.Context, action cluster.Action, node string) (cluster.Evidence, error) {
 	command, ok := c.command(action)
@@ -80,7 +80,7 @@ func (c *Cluster) machine(ctx context.Context, name string) (cluster.Node, error
 
 func (c *Cluster) noWorker(name string, names []string) error {
 	if c.unconfirmed(name) {
-		return fmt.Errorf("node %s of context %s joined, or was made anew, after it was confirmed which nodes may be disturbed: it is left alone",
+		return fmt.Errorf("node %s of context %s joined, or was recreated, after it was confirmed which nodes may be disturbed: it is left alone",
 			name, c.options.Context)
 	}
 	return fmt.Errorf("context %s has no worker %q: expected one of %s", c.options.Context, name, strings.Join(names, ", "))

@@ -125,7 +125,7 @@ func TestAnExitCodeIsNoEvidence(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
 		after []cluster.Node
-		lives bool // kubelet goes on renewing its lease
+		lives bool // kubelet continues renewing its lease
 		says  string
 	}{
 		"the machine is still on": {after: []cluster.Node{machine("worker-1", cluster.On, "b1")},
@@ -182,7 +182,7 @@ func TestNodesOfTheControlPlane(t *testing.T) {
 	}
 }
 
-// TestWhatWasConfirmedIsHeldTo has nodes join, and one be made anew, after the question.
+// TestWhatWasConfirmedIsHeldTo has nodes join, and one be recreated, after the question.
 func TestWhatWasConfirmedIsHeldTo(t *testing.T) {
 	t.Parallel()
 	withUID := func(uid types.UID) func(*corev1.Node) { return func(node *corev1.Node) { node.UID = uid } }

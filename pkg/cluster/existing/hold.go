@@ -63,7 +63,7 @@ func newHold(taken *coordinationv1.Lease, stop context.CancelFunc) *hold {
 	return h
 }
 
-// wallClock goes on while the machine sleeps.
+// wallClock continues while the machine sleeps.
 func wallClock() time.Time { return time.Now().Round(0) }
 
 // end stops the renewing.
@@ -98,7 +98,7 @@ func (h *hold) lost() error {
 	return context.Cause(h.holding)
 }
 
-// current returns the hold that goes on; nil without one.
+// current returns the hold that is in effect; nil without one.
 func (c *Cluster) current() *hold {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -162,7 +162,7 @@ func (c *Cluster) Release(ctx context.Context) error {
 }
 
 func (c *Cluster) release(ctx context.Context, h *hold) error {
-	if err := c.renewNow(ctx, h); h.lost() != nil { // whoever has it now needs what is there
+	if err := c.renewNow(ctx, h); h.lost() != nil { // the new holder needs what is there
 		return err
 	}
 	if err := c.stopAgents(ctx); err != nil {

@@ -284,7 +284,7 @@ func TestNothingIsDoneOnceTheLeaseIsLost(t *testing.T) {
 	if nodes, err := lab.Nodes(t.Context()); err != nil || nodes[0].Power != cluster.On {
 		t.Errorf("the machine: %+v, %v", nodes, err)
 	}
-	<-lab.Holding().Done() // at once: whoever waits in the run is told
+	<-lab.Holding().Done() // at once: anyone who waits in the run is told
 	if err := context.Cause(lab.Holding()); err == nil || lab.Held() == nil || !strings.Contains(err.Error(), "another one holds it") {
 		t.Errorf("lost by %v", err)
 	}

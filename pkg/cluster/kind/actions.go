@@ -175,7 +175,7 @@ func thaw(ctx context.Context, w *worker, e *cluster.Evidence) error {
 	if err := w.engineDoes(ctx, "unpause"); err != nil {
 		return err
 	}
-	return w.awaitEngine(ctx, e, "the processes of the node go on", byEngine,
+	return w.awaitEngine(ctx, e, "the processes of the node continue", byEngine,
 		func(now container) bool { return now.State.Running && !now.State.Paused })
 }
 
@@ -194,7 +194,7 @@ func isolate(ctx context.Context, w *worker, e *cluster.Evidence) error {
 	if err := w.awaitLink(ctx, e, false, "the node's link is down"); err != nil {
 		return err
 	}
-	return e.Await(ctx, "the node's init lives on", byProc, func(context.Context) (bool, string) {
+	return e.Await(ctx, "the node's init keeps running", byProc, func(context.Context) (bool, string) {
 		return len(w.processes) > 0 && w.processes[0].alive(), fmt.Sprintf("process %d is gone", w.State.Pid)
 	})
 }
@@ -225,7 +225,7 @@ func kubeletStop(ctx context.Context, w *worker, e *cluster.Evidence) error {
 		return err
 	}
 	before := slices.DeleteFunc(slices.Clone(w.processes), func(p process) bool { return p.name == kubeletName })
-	what := fmt.Sprintf("the %d other processes of the node live on", len(before))
+	what := fmt.Sprintf("the %d other processes of the node keep running", len(before))
 	return e.Await(ctx, what, byProc, func(context.Context) (bool, string) {
 		gone := slices.DeleteFunc(slices.Clone(before), process.alive)
 		// What probes and the engine had started comes and goes; containers hang on their shims.
@@ -241,7 +241,7 @@ func kubeletStart(ctx context.Context, w *worker, e *cluster.Evidence) error {
 	return w.awaitKubelet(ctx, e, true, "kubelet runs")
 }
 
-// awaitKubelet looks for the process itself: what the node's init says of its services is not seen from outside.
+// awaitKubelet looks for the process itself: what the node's init says about its services is not seen from outside.
 func (w *worker) awaitKubelet(ctx context.Context, e *cluster.Evidence, want bool, what string) error {
 	return e.Await(ctx, what, "names of the processes below the node's init in /proc", func(ctx context.Context) (bool, string) {
 		now, err := w.engine.inspect(ctx, w.name())

@@ -44,7 +44,7 @@ func Entry() cluster.Kind {
 func (s *Settings) addFlags(flags *pflag.FlagSet, use cluster.Use) {
 	if use == cluster.ToMake {
 		flags.StringVar(&s.NodeImage, "node-image", s.NodeImage,
-			"kind: image of the nodes; without it kind's own, or the one that 'sparkchaos kind build-node-image' made")
+			"kind: image of the nodes (default: the one that 'sparkchaos kind build-node-image' built, or kind's own)")
 	}
 }
 

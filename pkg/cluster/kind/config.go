@@ -16,8 +16,8 @@ import (
 // SharedDirectory is where each node sees the directory of this machine that all share.
 const SharedDirectory = "/srv/shared"
 
-// base is kind-config.yaml, the configuration that all clusters start from. A copy of it is at the top of the repository, for whoever makes
-// such a cluster with kind's own program; only what is in the folder of a package can be embedded.
+// base is kind-config.yaml, the configuration that all clusters start from. A copy of it is at the top of the repository, for those
+// who make such a cluster with kind's own program; only what is in the folder of a package can be embedded.
 //
 //go:embed kind-config.yaml
 var base []byte
@@ -35,7 +35,7 @@ func configuration(o Options, shared string, ownNetwork bool) (*v1alpha4.Cluster
 		config.Nodes = append(config.Nodes, v1alpha4.Node{Role: v1alpha4.WorkerRole, ExtraMounts: mounts})
 	}
 	config.Networking.DisableDefaultCNI = ownNetwork
-	// Each patch replaces what one before it says of the same field.
+	// Each patch replaces what one before it says about the same field.
 	config.KubeadmConfigPatches = append(config.KubeadmConfigPatches, timingPatches(o.Timing)...)
 	return config, nil
 }

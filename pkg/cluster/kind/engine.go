@@ -34,7 +34,7 @@ const (
 // networkName is the network that kind makes for all its clusters.
 const networkName = "kind"
 
-// FindEngine returns the engine of this machine that answers, Docker first. Its error says of each what it lacks.
+// FindEngine returns the engine of this machine that answers, Docker first. Its error says what each of them lacks.
 func FindEngine(ctx context.Context) (Engine, error) {
 	var errs []error
 	for _, engine := range []Engine{Docker, Podman} {
@@ -74,7 +74,7 @@ func (e Engine) run(ctx context.Context, args ...string) (string, error) {
 	return strings.TrimSpace(out.String()), nil
 }
 
-// container is what the engine says of one node.
+// container is what the engine says about one node.
 type container struct {
 	Name  string `json:"Name"`
 	State struct {
@@ -142,7 +142,7 @@ func (e Engine) inspectAll(ctx context.Context, names []string) ([]container, er
 	return found, nil
 }
 
-// parseContainers reads what an engine says of containers.
+// parseContainers reads what an engine says about containers.
 func parseContainers(out string) ([]container, error) {
 	var found []container
 	if err := json.Unmarshal([]byte(out), &found); err != nil {
@@ -188,7 +188,7 @@ func (e Engine) gateway(ctx context.Context) (string, error) {
 	return parseGateway(out)
 }
 
-// parseGateway finds the IPv4 gateway in what an engine tells of a network: Docker has it in IPAM.Config, Podman in subnets.
+// parseGateway finds the IPv4 gateway in what an engine says about a network: Docker has it in IPAM.Config, Podman in subnets.
 func parseGateway(out string) (string, error) {
 	var networks []struct {
 		IPAM struct {
@@ -199,7 +199,7 @@ func parseGateway(out string) (string, error) {
 		} `json:"subnets"`
 	}
 	if err := json.Unmarshal([]byte(out), &networks); err != nil {
-		return "", fmt.Errorf("what the container engine tells of network %s: %w", networkName, err)
+		return "", fmt.Errorf("what the container engine says about network %s: %w", networkName, err)
 	}
 	var gateways []string
 	for _, network := range networks {

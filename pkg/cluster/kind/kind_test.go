@@ -23,7 +23,7 @@ import (
 	"github.com/sparkchaos/sparkchaos/pkg/cluster"
 )
 
-var update = flag.Bool("update", false, "write the golden files anew")
+var update = flag.Bool("update", false, "write the golden files again")
 
 func TestConfigurationSaysWhatTheOptionsSay(t *testing.T) {
 	t.Parallel()
@@ -252,11 +252,13 @@ func TestAnEngineThatIsMissingIsNamed(t *testing.T) {
 func TestParseGateway(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct{ out, want, says string }{
-		"Docker":    {out: `[{"Name":"kind","IPAM":{"Driver":"default","Config":[{"Subnet":"fc00::/64","Gateway":"fc00::1"},{"Subnet":"172.18.0.0/16","Gateway":"172.18.0.1"}]}}]`, want: "172.18.0.1"},
-		"Podman":    {out: `[{"name":"kind","driver":"bridge","subnets":[{"subnet":"fc00::/64","gateway":"fc00::1"},{"subnet":"10.89.0.0/24","gateway":"10.89.0.1"}],"ipv6_enabled":true}]`, want: "10.89.0.1"},
+		"Docker": {out: `[{"Name":"kind","IPAM":{"Driver":"default","Config":[{"Subnet":"fc00::/64","Gateway":"fc00::1"},` +
+			`{"Subnet":"172.18.0.0/16","Gateway":"172.18.0.1"}]}}]`, want: "172.18.0.1"},
+		"Podman": {out: `[{"name":"kind","driver":"bridge","subnets":[{"subnet":"fc00::/64","gateway":"fc00::1"},{"subnet":"10.89.0.0/24",` +
+			`"gateway":"10.89.0.1"}],"ipv6_enabled":true}]`, want: "10.89.0.1"},
 		"IPv6 only": {out: `[{"subnets":[{"gateway":"fc00::1"}]}]`, says: `has the gateways ["fc00::1"]: expected one of IPv4`},
 		"none":      {out: `[]`, says: "expected one of IPv4"},
-		"no JSON":   {out: `Error`, says: "what the container engine tells of network kind"},
+		"no JSON":   {out: `Error`, says: "what the container engine says about network kind"},
 	} {
 		got, err := parseGateway(tt.out)
 		if got != tt.want || (err == nil) != (tt.says == "") || err != nil && !strings.Contains(err.Error(), tt.says) {

@@ -102,7 +102,7 @@ func archivesOf(known nodeState) map[string]bool {
 	return all
 }
 
-// awaitReady waits until Kubernetes says of each node that it is Ready.
+// awaitReady waits until every node is Ready.
 func (c *Cluster) awaitReady(ctx context.Context) error {
 	client, err := c.client()
 	if err != nil {

@@ -361,7 +361,7 @@ func (c *Cluster) containers(ctx context.Context) ([]container, error) {
 	}
 	if len(nodes) != c.record.Workers+1 {
 		return nil, fmt.Errorf("the kind cluster %s has %d containers: expected %d; one may have been removed by hand: take the cluster down "+
-			"and make it anew", c.record.Name, len(nodes), c.record.Workers+1)
+			"and recreate it", c.record.Name, len(nodes), c.record.Workers+1)
 	}
 	return nodes, nil
 }

@@ -71,7 +71,9 @@ func routingScript(own container, nodes []container, ranges map[string]string) s
 	fmt.Fprintf(&b, `mkdir -p /etc/cni/net.d
 cat > /etc/cni/net.d/10-sparkchaos.conflist.new <<'END'
 {"cniVersion": "0.4.0", "name": "sparkchaos", "plugins": [
-  {"type": "ptp", "ipMasq": false, "mtu": 1500, "ipam": {"type": "host-local", "dataDir": "/run/cni-ipam-state", "routes": [{"dst": "0.0.0.0/0"}], "ranges": [[{"subnet": "%s"}]]}},
+  {"type": "ptp", "ipMasq": false, "mtu": 1500, `+
+		`"ipam": {"type": "host-local", "dataDir": "/run/cni-ipam-state", "routes": [{"dst": "0.0.0.0/0"}], `+
+		`"ranges": [[{"subnet": "%s"}]]}},
   {"type": "portmap", "capabilities": {"portMappings": true}}]}
 END
 mv /etc/cni/net.d/10-sparkchaos.conflist.new /etc/cni/net.d/10-sparkchaos.conflist

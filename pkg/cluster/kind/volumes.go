@@ -37,7 +37,7 @@ func classes() cluster.StorageClasses {
 	return cluster.StorageClasses{Shared: "shared", Local: "local"}
 }
 
-// RenewVolumes makes the storage classes and the volumes that they offer, and makes those anew, empty, whose claims are
+// RenewVolumes makes the storage classes and the volumes that they offer, and makes those again, empty, whose claims are
 // gone.
 func (c *Cluster) RenewVolumes(ctx context.Context) error {
 	done, err := c.provider.change(ctx, c.record.Name)
@@ -142,7 +142,7 @@ func (c *Cluster) renew(ctx context.Context, client kubernetes.Interface, v *cor
 			return err
 		}
 		if err := volumes.Delete(ctx, v.Name, metav1.DeleteOptions{}); err != nil && !apierrors.IsNotFound(err) {
-			return fmt.Errorf("make volume %s anew: %w", v.Name, err)
+			return fmt.Errorf("recreate volume %s: %w", v.Name, err)
 		}
 	case !apierrors.IsNotFound(err):
 		return fmt.Errorf("look at volume %s: %w", v.Name, err)
@@ -160,7 +160,7 @@ func (c *Cluster) renew(ctx context.Context, client kubernetes.Interface, v *cor
 	return nil
 }
 
-// unclaimed reports whether a volume was claimed and is no more. Its phase shows that only a while later.
+// unclaimed reports whether a volume was claimed and is gone. Its phase shows that only a while later.
 func unclaimed(ctx context.Context, client kubernetes.Interface, v *corev1.PersistentVolume) (bool, error) {
 	holder := v.Spec.ClaimRef
 	if holder == nil {

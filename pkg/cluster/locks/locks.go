@@ -34,7 +34,7 @@ type Locks struct {
 }
 
 // In returns the locks of the clusters of a kind. They are kept in the state directory, as the files of the clusters are, so that two
-// processes that see one cluster see the same lock. The files stay: whoever removed one would let a third process lock another file
+// processes that see one cluster see the same lock. The files stay: removing one would let a third process lock another file
 // of the same name.
 func In(state, kind string) Locks { return Locks{dir: filepath.Join(state, "locks"), kind: kind} }
 

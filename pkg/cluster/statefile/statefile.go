@@ -14,7 +14,7 @@ import (
 	"github.com/sparkchaos/sparkchaos/internal/atomicfile"
 )
 
-// Read reads a file that Write has written. That there is none is fs.ErrNotExist.
+// Read reads a file that Write has written. It returns fs.ErrNotExist if there is none.
 func Read(path string, into any) error {
 	content, err := os.ReadFile(path)
 	if err != nil {

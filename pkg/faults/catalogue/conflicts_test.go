@@ -63,7 +63,7 @@ func TestConflictsAreFoundForEveryKindOfUndo(t *testing.T) {
 		{"two pairs of pods", resource("networkLoss", "NetworkChaos", false, "a", "b"), resource("networkLoss", "NetworkChaos", false, "a", "c"),
 			""},
 		{"two stresses", resource("cpuStress", "StressChaos", false, "a"), resource("memoryStress", "StressChaos", false, "a"), ""},
-		{"what strikes once", resource("containerKill", "PodChaos", true, "a"), resource("containerKill", "PodChaos", true, "a"), ""},
+		{"what hits once", resource("containerKill", "PodChaos", true, "a"), resource("containerKill", "PodChaos", true, "a"), ""},
 		{"one instance twice", resource("nodeShutdown", "AWSChaos", false), resource("nodeShutdown", "AWSChaos", false),
 			"nodeShutdown of node worker-1"},
 		{"a resource and an action", resource("networkLoss", "NetworkChaos", false, "a"), action("worker-1", cluster.Freeze), ""},
@@ -162,7 +162,8 @@ func FuzzDecode(f *testing.F) {
 		`{"version":1,"id":"a","target":{"object":{"kind":"Node","name":"n"},"node":"n","action":"power-off"},"cluster":"c"}`,
 		`{"version":2,"id":"a","target":{"object":{"kind":"Node","name":"n"},"node":"n","cordon":true,"marked":true},"cluster":"c"}`,
 		`{"version":2,"id":"a","target":{"object":{},"node":"n","chaos":{"kind":"PodChaos","namespace":"n","name":"x"}},"cluster":"c"}`,
-		`{"version":3,"id":"a","object":{"kind":"Node","name":"n"},"node":"n","undo":{"kind":"machine","data":{"action":"freeze"}},"cluster":"c"}`,
+		`{"version":3,"id":"a","object":{"kind":"Node","name":"n"},"node":"n","undo":{"kind":"machine","data":{"action":"freeze"}},` +
+			`"cluster":"c"}`,
 	} {
 		f.Add([]byte(s + "\n"))
 	}

@@ -115,7 +115,7 @@ func conformSteps(t *testing.T, kind, by string, args any) {
 	}
 }
 
-// undoable reports whether a fault leaves an effect that has to be undone. What has struck once leaves a resource at most.
+// undoable reports whether a fault leaves an effect that has to be undone. What has hit once leaves a resource at most.
 func undoable(t *testing.T, target faults.Target) bool {
 	t.Helper()
 	if target.Undo.IsZero() {

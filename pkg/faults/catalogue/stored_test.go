@@ -15,7 +15,7 @@ import (
 	"github.com/sparkchaos/sparkchaos/pkg/faults/faultstest"
 )
 
-var update = flag.Bool("update", false, "write the records of this version anew")
+var update = flag.Bool("update", false, "write the records of this version again")
 
 // storedRecords are files as each version wrote them, of every fault that there was, by each means: VERSION/0001-FAULT-MEANS.json.
 const storedRecords = "testdata/records"

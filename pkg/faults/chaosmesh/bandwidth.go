@@ -33,7 +33,7 @@ const fastestRate = 2_000_000 // bytes a second
 func bandwidthKind() faults.Kind {
 	return faults.Definition[BandwidthArgs]{
 		Name:    "bandwidth",
-		Doc:     "All that a pod sends goes out slowly; needs tbf in the nodes' kernel.",
+		Doc:     "The bandwidth of everything that a pod sends is limited; needs tbf in the nodes' kernel.",
 		Example: BandwidthArgs{Pod: scenario.PodSelector{Of: scenario.OfDriver}, Rate: "1mbit"},
 		Effects: faults.Always[BandwidthArgs](history.Slows),
 		Check:   checkBandwidth,
@@ -52,7 +52,7 @@ func checkBandwidth(a BandwidthArgs) []string {
 	case err != nil:
 		problems = append(problems, err.Error())
 	case rate > fastestRate:
-		problems = append(problems, fmt.Sprintf("rate is %s: at most %d mbit can be told from what a pod sends by itself", a.Rate,
+		problems = append(problems, fmt.Sprintf("rate is %s: at most %d mbit can be distinguished from what a pod sends by itself", a.Rate,
 			fastestRate*8/1_000_000))
 	}
 	return problems

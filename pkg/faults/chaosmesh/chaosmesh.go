@@ -36,9 +36,9 @@ type chaosEffect interface {
 	Kind() string
 	// Spec returns the resource's spec.
 	Spec(target chaosTarget) chaosmesh.Spec
-	// OneShot effects are over when they have struck; Chaos Mesh never says of them that they are recovered.
+	// OneShot effects are over once they took effect; Chaos Mesh never reports them as recovered.
 	OneShot() bool
-	// Before looks at the target before it is struck and may refuse it: what is so already cannot be proven to be an effect.
+	// Before looks at the target before it is hit and may refuse it: what is so already cannot be proven to be an effect.
 	Before(ctx context.Context, env faults.Env, target *chaosTarget) error
 	// Holds reports whether the effect is seen, and how. An error says what was seen instead.
 	Holds(ctx context.Context, env faults.Env, target chaosTarget) (cluster.Observation, error)
@@ -46,7 +46,7 @@ type chaosEffect interface {
 	Over(ctx context.Context, env faults.Env, target chaosTarget) (cluster.Observation, error)
 }
 
-// chaosFault brings an effect about by a resource of Chaos Mesh that selects its pods by name. That Chaos Mesh says of it that all
+// chaosFault brings an effect about by a resource of Chaos Mesh that selects its pods by name. Chaos Mesh's claim that all
 // is injected is noted, and proves nothing: the effect has to be seen.
 type chaosFault struct {
 	words  string
@@ -94,7 +94,7 @@ func (f chaosFault) Resolve(ctx context.Context, env faults.Env) (faults.Target,
 	return resolved, err
 }
 
-// newResource names a resource of Chaos Mesh that is to strike pods of a namespace, as no other is named.
+// newResource names a resource of Chaos Mesh that is to hit pods of a namespace, as no other is named.
 func newResource(env faults.Env, kind, namespace string, pods ...string) chaosmesh.Resource {
 	return chaosmesh.Resource{Kind: kind, Namespace: namespace, Name: fmt.Sprintf("sparkchaos-%x", env.Now().UnixNano()), Pods: pods}
 }
@@ -160,7 +160,7 @@ func chaosProof(target chaosTarget, effect faults.Effect, before any, seen ...cl
 }
 
 // Holding says what is seen instead of the effect; nil if it is seen, if nothing can be seen, or if the pods that bore it are no
-// more. What strikes once does not hold.
+// more. What hits once does not hold.
 func (f chaosFault) Holding(ctx context.Context, env faults.Env, target faults.Target) error {
 	if f.effect.OneShot() {
 		return nil
@@ -179,7 +179,7 @@ func (f chaosFault) Holding(ctx context.Context, env faults.Env, target faults.T
 	return err
 }
 
-// startedAnew says that the container that was struck is no more while its pod is: after a boot of the node, for one. What took its
+// startedAnew says that the container that was hit is gone while its pod is: after a boot of the node, for one. What took its
 // place has nothing of the effect, unless the effect is that very change.
 func (f chaosFault) startedAnew(target chaosTarget, now look.PodState) error {
 	if f.effect.Kind() == v1alpha1.KindPodChaos || len(target.Pod.Running) == 0 {
@@ -188,7 +188,7 @@ func (f chaosFault) startedAnew(target chaosTarget, now look.PodState) error {
 	if len(now.Running) == 0 || slices.Contains(now.Running, target.Pod.Running[0]) {
 		return nil
 	}
-	return faults.SeenInstead("container %s of pod %s, which was struck, does not run any more, but %v", target.Pod.Running[0],
+	return faults.SeenInstead("container %s of pod %s, which was hit, does not run any more, but %v", target.Pod.Running[0],
 		target.Object.Name, now.Running)
 }
 
@@ -220,7 +220,7 @@ func (f chaosFault) ProveRecovered(ctx context.Context, env faults.Env, target f
 	return chaosProof(struck, effect, struck.Pod, seen), nil
 }
 
-// over reports whether nothing of the effect is left, as nothing is where a pod is no more.
+// over reports whether nothing of the effect is left, as nothing is where a pod is gone.
 func (f chaosFault) over(ctx context.Context, env faults.Env, target chaosTarget) (cluster.Observation, error) {
 	gone, _, err := anyGone(ctx, env, target)
 	if err != nil {
@@ -262,7 +262,7 @@ func untilSeen(ctx context.Context, env faults.Env, target chaosTarget,
 	return seen, err
 }
 
-// chaosTarget is a pod that a resource of Chaos Mesh strikes, as it was before, or a node.
+// chaosTarget is a pod that a resource of Chaos Mesh hits, as it was before, or a node.
 type chaosTarget struct {
 	Object   history.Object
 	Node     string
@@ -270,7 +270,7 @@ type chaosTarget struct {
 	Images   map[string]string // of the pod's containers, by their names
 	Resource chaosmesh.Resource
 	OneShot  bool
-	Peer     *Peer // nil unless the network between two pods is struck
+	Peer     *Peer // nil unless the network between two pods is hit
 	// RoundTrip is how long the peer took to answer before.
 	RoundTrip time.Duration
 	// Ahead is by how much the clock of the pod's JVM was ahead of the harness's before.
@@ -297,8 +297,8 @@ func durationOf(d time.Duration) *string {
 	return &words
 }
 
-// anyGone observes that a pod of the target is no more, at either end; nil if all are there. The state is that of the pod that was
-// struck.
+// anyGone observes that a pod of the target is gone, at either end; nil if all are there. The state is that of the pod that was
+// hit.
 func anyGone(ctx context.Context, env faults.Env, target chaosTarget) (*cluster.Observation, look.PodState, error) {
 	gone, state, err := podGone(ctx, env, target.Object, target.Node)
 	if err != nil || gone != nil || target.Peer == nil {
@@ -310,7 +310,7 @@ func anyGone(ctx context.Context, env faults.Env, target chaosTarget) (*cluster.
 	return gone, state, err
 }
 
-// podGone observes that a pod is no more; nil if it is there.
+// podGone observes that a pod is gone; nil if it is there.
 func podGone(ctx context.Context, env faults.Env, pod history.Object, node string) (*cluster.Observation, look.PodState, error) {
 	state, err := look.PodNow(ctx, env, pod, node)
 	if err != nil {

@@ -25,7 +25,8 @@ const (
 type ClockSkewArgs struct {
 	// Pod is the pod whose JVM sees a wrong time.
 	Pod scenario.PodSelector `json:"pod"`
-	// Ahead or Behind is by how much its clock is wrong; one of them. Less than the least could not be told from a record that was late.
+	// Ahead or Behind is by how much its clock is wrong; one of them. Less than the least could not be distinguished from a record
+	// that was late.
 	Ahead  scenario.Duration `json:"ahead,omitempty" min:"3s"`
 	Behind scenario.Duration `json:"behind,omitempty" min:"3s"`
 	// Clock is the one that is wrong; only the wall clock is seen to be. The other one, which no JVM reads, is for a control that shows that
@@ -44,8 +45,8 @@ func (a ClockSkewArgs) offset() time.Duration {
 func clockSkewKind() faults.Kind {
 	return faults.Definition[ClockSkewArgs]{
 		Name: "clockSkew",
-		Doc: "The processes of a pod that live at the injection see a wrong time; recovering gives them the right one. The verdict knows " +
-			"such a clock by the records of its JVM.",
+		Doc: "The processes of a pod that exist at the injection see a wrong time; recovering corrects it. The verdict takes such a clock " +
+			"into account by the records of its JVM.",
 		Example: ClockSkewArgs{Pod: scenario.PodSelector{Of: scenario.OfDriver}, Behind: scenario.Duration(time.Minute)},
 		Effects: faults.Always[ClockSkewArgs](history.SkewsClock),
 		Check:   checkClockSkew,

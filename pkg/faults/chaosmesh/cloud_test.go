@@ -43,7 +43,8 @@ func TestInstanceOf(t *testing.T) {
 	for providerID, says := range map[string]string{
 		"": "expected that of an instance", "kind://docker/kind/worker": "expected aws:///", "aws:///zone": "expected aws:///",
 		"gce://p//i": "expected that of an instance",
-		"azure:///subscriptions/s/resourceGroups/g/providers/Microsoft.Compute/virtualMachineScaleSets/x/virtualMachines/0": "no machine of a scale set",
+		"azure:///subscriptions/s/resourceGroups/g/" +
+			"providers/Microsoft.Compute/virtualMachineScaleSets/x/virtualMachines/0": "no machine of a scale set",
 	} {
 		if _, err := instanceOf(providerID, "eu-west-1"); err == nil || !strings.Contains(err.Error(), says) {
 			t.Errorf("%q: %v, want %q", providerID, err, says)

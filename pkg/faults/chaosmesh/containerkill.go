@@ -24,8 +24,8 @@ func (a *ContainerKillArgs) Choose(executors int, pick func(n int) int) {
 func containerKillKind() faults.Kind {
 	return faults.Definition[ContainerKillArgs]{
 		Name: "containerKill",
-		Doc: "The containers of a pod are killed (exit code 137) by the container runtime, behind the back of the " +
-			"kubelet; nothing has to be undone.",
+		Doc: "The containers of a pod are killed (exit code 137) in the container runtime, without the kubelet's knowledge; nothing has to " +
+			"be undone.",
 		Example: ContainerKillArgs{Pod: scenario.PodSelector{Of: scenario.OfDriver}},
 		Effects: faults.Always[ContainerKillArgs](history.EndsProcesses),
 		Instant: true,

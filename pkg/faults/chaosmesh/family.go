@@ -1,5 +1,5 @@
-// Package chaosmesh has the faults that a resource of Chaos Mesh brings about. What Chaos Mesh says of it is noted and proves nothing: the
-// effect is seen from outside. They are undone by deleting the resource.
+// Package chaosmesh has the faults that a resource of Chaos Mesh brings about. What Chaos Mesh says about it is noted and proves
+// nothing: the effect is seen from outside. They are undone by deleting the resource.
 package chaosmesh
 
 import (

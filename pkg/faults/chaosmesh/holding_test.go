@@ -12,7 +12,7 @@ import (
 	"github.com/sparkchaos/sparkchaos/pkg/history"
 )
 
-// A node that was booted during a partition has lost the rules, and Chaos Mesh goes on to say that all is injected: the partition
+// A node that was booted during a partition has lost the rules, and Chaos Mesh continues to say that all is injected: the partition
 // was shorter than the run would be judged by.
 func TestAFaultThatEndedByItselfIsTold(t *testing.T) {
 	t.Parallel()
@@ -28,7 +28,7 @@ func TestAFaultThatEndedByItselfIsTold(t *testing.T) {
 		{"a limit of bandwidth ended", "bandwidth", booted, "sends 50000 kB a second"},
 		{"a clock was set right", "clockSkew", booted, "moved by 0s, expected -1m0s"},
 		{"stress ended", "cpuStress", booted, "no process stress-ng"},
-		{"the pod is no more, so nothing was to be parted", "networkPartition", func(t *testing.T, w *faultstest.World) {
+		{"the pod is gone, so nothing was to be parted", "networkPartition", func(t *testing.T, w *faultstest.World) {
 			booted(t, w)
 			if err := w.API.Tracker().Delete(faultstest.PodResource(), faultstest.Namespace, "driver"); err != nil {
 				t.Fatal(err)
@@ -40,19 +40,19 @@ func TestAFaultThatEndedByItselfIsTold(t *testing.T) {
 				t.Fatal(err)
 			}
 		}, ""},
-		{"the container was started anew", "networkPartition", func(t *testing.T, w *faultstest.World) {
+		{"the container was restarted", "networkPartition", func(t *testing.T, w *faultstest.World) {
 			pod := faultstest.RunningPod(faults.Pod{Namespace: faultstest.Namespace, Name: "driver", Node: "worker-1"})
 			pod.Status.ContainerStatuses[0].ContainerID = "containerd://2"
 			if _, err := w.API.CoreV1().Pods(faultstest.Namespace).Update(t.Context(), pod, metav1.UpdateOptions{}); err != nil {
 				t.Fatal(err)
 			}
-		}, "container containerd://1 of pod driver, which was struck, does not run any more"},
+		}, "container containerd://1 of pod driver, which was hit, does not run any more"},
 		{"a pod that was made to fail has other containers", "podFailure", func(*testing.T, *faultstest.World) {}, ""},
 		{"nothing can be seen", "networkPartition", func(_ *testing.T, w *faultstest.World) {
 			w.Chaos.Blind = true
 			time.AfterFunc(200*time.Millisecond, func() { w.Chaos.Meanwhile(func() { w.Chaos.Blind = false }) })
 		}, ""},
-		{"what strikes once does not hold", "containerKill", func(t *testing.T, w *faultstest.World) {
+		{"what hits once does not hold", "containerKill", func(t *testing.T, w *faultstest.World) {
 			pod := faultstest.RunningPod(faults.Pod{Namespace: faultstest.Namespace, Name: "driver", Node: "worker-1"})
 			if _, err := w.API.CoreV1().Pods(faultstest.Namespace).Update(t.Context(), pod, metav1.UpdateOptions{}); err != nil {
 				t.Fatal(err)

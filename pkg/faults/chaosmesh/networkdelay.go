@@ -29,7 +29,7 @@ func (a *NetworkDelayArgs) Choose(executors int, pick func(n int) int) {
 func networkDelayKind() faults.Kind {
 	return faults.Definition[NetworkDelayArgs]{
 		Name: "networkDelay",
-		Doc:  "Packets between two pods are late; needs netem in the nodes' kernel.",
+		Doc:  "Packets between two pods are delayed; needs netem in the nodes' kernel.",
 		Example: NetworkDelayArgs{
 			Pod: scenario.PodSelector{Of: scenario.OfDriver}, From: scenario.PodSelector{Of: scenario.OfExecutor, Index: new(0)},
 			Latency: scenario.Duration(100 * time.Millisecond),

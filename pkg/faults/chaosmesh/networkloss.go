@@ -17,7 +17,7 @@ type NetworkLossArgs struct {
 	// Pod and From are the two pods between which packets are lost.
 	Pod  scenario.PodSelector `json:"pod"`
 	From scenario.PodSelector `json:"from"`
-	// Percent of the packets are lost in each direction; less than the least could not be told from nothing by some probes.
+	// Percent of the packets are lost in each direction; less than the least could not be distinguished from nothing by some probes.
 	Percent int `json:"percent" min:"25" max:"100"`
 }
 

@@ -27,7 +27,7 @@ func (a *NetworkPartitionArgs) Choose(executors int, pick func(n int) int) {
 func networkPartitionKind() faults.Kind {
 	return faults.Definition[NetworkPartitionArgs]{
 		Name: "networkPartition",
-		Doc:  "Two pods lose sight of each other, in both directions, while each reaches all others; recovering joins them again.",
+		Doc:  "Two pods cannot reach each other, in both directions, while each reaches all others; recovering reconnects them.",
 		Example: NetworkPartitionArgs{Pod: scenario.PodSelector{Of: scenario.OfDriver},
 			From: scenario.PodSelector{Of: scenario.OfExecutor, Index: new(0)}},
 		Effects: faults.Always[NetworkPartitionArgs](history.CutsNetwork),

@@ -7,6 +7,7 @@ import (
 
 	"github.com/chaos-mesh/chaos-mesh/api/v1alpha1"
 
+	"github.com/sparkchaos/sparkchaos/internal/wording"
 	"github.com/sparkchaos/sparkchaos/pkg/chaosmesh"
 	"github.com/sparkchaos/sparkchaos/pkg/cluster"
 	"github.com/sparkchaos/sparkchaos/pkg/faults"
@@ -70,7 +71,7 @@ func (p podChaos) Holds(ctx context.Context, env faults.Env, target chaosTarget)
 				target.Object.Name)
 		}
 	}
-	what := fmt.Sprintf("none of the %d containers that ran before runs any more", len(target.Pod.Running))
+	what := fmt.Sprintf("none of %s that ran before runs any more", wording.Count(len(target.Pod.Running), "container"))
 	if words := state.Words(); words != "" {
 		what += ": " + words
 	}

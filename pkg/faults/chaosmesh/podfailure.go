@@ -22,8 +22,8 @@ func (a *PodFailureArgs) Choose(executors int, pick func(n int) int) { a.Pod.Cho
 func podFailureKind() faults.Kind {
 	return faults.Definition[PodFailureArgs]{
 		Name: "podFailure",
-		Doc: "A pod keeps its object and its place, but its containers end and what takes their place does nothing; " +
-			"recovering gives it its images back.",
+		Doc: "A pod keeps its object and its node, but its containers end and are replaced by ones that do nothing; recovering restores its " +
+			"images.",
 		Example: PodFailureArgs{Pod: scenario.PodSelector{Of: scenario.OfDriver}},
 		Effects: faults.Always[PodFailureArgs](history.EndsProcesses),
 		Check:   func(a PodFailureArgs) []string { return a.Pod.Problems("pod") },

@@ -12,7 +12,7 @@ import (
 	"github.com/sparkchaos/sparkchaos/pkg/faults"
 )
 
-// probePort is one that nobody serves: whoever is reached refuses at once, who is cut off says nothing.
+// probePort is one that nobody serves: a reachable host refuses at once, one that is cut off does not answer.
 const probePort = 9
 
 // silentAfter is how long an answer is awaited; a refusal takes a millisecond.

@@ -39,7 +39,7 @@ func (a *MemoryStressArgs) Choose(executors int, pick func(n int) int) { a.Pod.C
 func cpuStressKind() faults.Kind {
 	return faults.Definition[CPUStressArgs]{
 		Name:    "cpuStress",
-		Doc:     "Processes that do nothing but compute share the CPU of a pod's container; recovering ends them.",
+		Doc:     "Processes that only compute compete for the CPU of a pod's container; recovering ends them.",
 		Example: CPUStressArgs{Pod: scenario.PodSelector{Of: scenario.OfDriver}, Workers: 1},
 		Effects: faults.Always[CPUStressArgs](history.Slows),
 		Check:   func(a CPUStressArgs) []string { return a.Pod.Problems("pod") },
@@ -56,8 +56,8 @@ func cpuStressKind() faults.Kind {
 func memoryStressKind() faults.Kind {
 	return faults.Definition[MemoryStressArgs]{
 		Name: "memoryStress",
-		Doc: "A process takes memory of a pod's container; recovering ends it. Needs memStress in the image of Chaos Mesh's daemon, which " +
-			"the image built here lacks.",
+		Doc: "A process takes memory of a pod's container; recovering ends it. Needs memStress in the image of chaos-daemon, which the image " +
+			"built here lacks.",
 		Example: MemoryStressArgs{Pod: scenario.PodSelector{Of: scenario.OfDriver}, Size: "64MB"},
 		Effects: faults.Always[MemoryStressArgs](history.Slows),
 		Check:   func(a MemoryStressArgs) []string { return a.Pod.Problems("pod") },
@@ -127,7 +127,7 @@ func (s stressChaos) Over(ctx context.Context, env faults.Env, target chaosTarge
 	return cluster.Observation{What: "no such process of the container is left", How: stressHow, At: env.Now()}, nil
 }
 
-// processes returns the processes of the container with that name whose CPU time goes on, as "NAME(PID)".
+// processes returns the processes of the container with that name whose CPU time grows, as "NAME(PID)".
 func (s stressChaos) processes(ctx context.Context, env faults.Env, target chaosTarget) ([]string, error) {
 	output, err := lookInside(ctx, env, target, "busy.sh", map[string]string{"process": s.process})
 	if err != nil {

@@ -16,7 +16,7 @@ import (
 // undo is the resource of Chaos Mesh with which goes what it did, in the undo record.
 type undo struct {
 	chaosmesh.Resource
-	// OneShot says that the effect is over as soon as it struck: the resource is all that is left.
+	// OneShot says that the effect is over as soon as it hit: the resource is all that is left.
 	OneShot bool `json:"oneShot,omitempty"`
 }
 
@@ -28,7 +28,7 @@ func undoKind() faults.UndoKind {
 	}}
 }
 
-// undoing undoes what one record tells of a resource of Chaos Mesh.
+// undoing undoes what one record says about a resource of Chaos Mesh.
 type undoing struct {
 	undo
 	record faults.Record
@@ -42,7 +42,7 @@ func (u undoing) Validate() error {
 	return nil
 }
 
-// Conflicts implements Undoing: the same kind of fault cannot strike the same pods, or the same node, twice at a time. Whichever is
+// Conflicts implements Undoing: the same kind of fault cannot hit the same pods, or the same node, twice at a time. Whichever is
 // recovered first, nobody could prove that it is over.
 func (u undoing) Conflicts(other faults.Undoing) string {
 	open, ok := other.(undoing)
@@ -52,7 +52,7 @@ func (u undoing) Conflicts(other faults.Undoing) string {
 	return fmt.Sprintf("%s of %s", open.record.Kind, open.struck())
 }
 
-// struck is what the resource strikes, in words.
+// struck is what the resource hits, in words.
 func (u undoing) struck() string {
 	if len(u.Pods) == 0 {
 		return "node " + u.record.Node

@@ -404,7 +404,7 @@ func (w *World) Undo(t *testing.T, target faults.Target) (faults.Effect, error) 
 		Confirm: func(string) error { return nil }})
 }
 
-// Suiting brings the world into the state that a kind of fault needs: most strike a healthy node.
+// Suiting brings the world into the state that a kind of fault needs: most hit a healthy node.
 func (w *World) Suiting(kind string) *World {
 	switch kind {
 	case "nodeOutOfService":

@@ -103,11 +103,11 @@ func TestCleanUpActsOnTheRightTargetAlone(t *testing.T) {
 			yes: true, says: "not well"},
 		"without kubelet":              {machine: withoutKubelet, says: asks},
 		"without kubelet, and allowed": {machine: withoutKubelet, yes: true, did: []string{"power-off worker-1", "power-on worker-1"}},
-		"lost when the fault struck":   {machine: struck, node: notReadySince(5 * time.Minute), did: []string{"power-on worker-1"}},
+		"lost when the fault hit":      {machine: struck, node: notReadySince(5 * time.Minute), did: []string{"power-on worker-1"}},
 		"lost long after":              {machine: struck, node: notReadySince(50 * time.Hour), says: asks},
 		"lost long after, and allowed": {machine: struck, node: notReadySince(50 * time.Hour), yes: true,
 			did: []string{"power-on worker-1"}},
-		"the API does not tell of the node": {machine: struck, api: faultstest.ErrBroken, says: faultstest.ErrBroken.Error()},
+		"the API does not report the node": {machine: struck, api: faultstest.ErrBroken, says: faultstest.ErrBroken.Error()},
 		"machines known without the API": {
 			machine: struck, api: faultstest.ErrBroken, did: []string{"power-on worker-1"},
 			record:  func(r *faults.Record) { r.ClusterID = cluster.Identity{CA: "c"} },
@@ -208,7 +208,7 @@ func TestARecordOfAnotherClusterStaysOpen(t *testing.T) {
 	}
 }
 
-// TestWhatAFaultRecordsOfItsTarget looks at the record on disk while the machine is struck.
+// TestWhatAFaultRecordsOfItsTarget looks at the record on disk while the machine is hit.
 func TestWhatAFaultRecordsOfItsTarget(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -220,12 +220,12 @@ func TestWhatAFaultRecordsOfItsTarget(t *testing.T) {
 		t.Fatal(err)
 	}
 	if len(seen) != 1 || seen[0].Version != 3 || seen[0].ClusterID != faultstest.Identity() || seen[0].Object.UID != "uid-of-node" {
-		t.Fatalf("recorded before the strike: %+v", seen)
+		t.Fatalf("recorded before the hit: %+v", seen)
 	}
 	decoded, err := faults.Catalogue{Family()}.Undos().Decode(seen[0])
 	if action, ok := decoded.(undoing); err != nil || !ok || action.Action != cluster.PowerOff || action.Boot != "api-boot-0" ||
 		action.Before.BootID != "boot-0-1" {
-		t.Errorf("recorded before the strike: %+v, %v", decoded, err)
+		t.Errorf("recorded before the hit: %+v, %v", decoded, err)
 	}
 }
 
@@ -233,8 +233,10 @@ func TestWhatAFaultRecordsOfItsTarget(t *testing.T) {
 func TestARecordOfVersion1IsRead(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	old := `{"version":1,"id":"0001-f","run":"r","fault":"f","kind":"nodePowerOff","clusterKind":"embedded","cluster":"test","written":"2026-01-02T03:04:05Z",` +
-		`"target":{"object":{"kind":"Node","name":"worker-1","uid":"uid-of-node"},"node":"worker-1","action":"power-off","before":{"name":"worker-1","power":"on",` +
+	old := `{"version":1,"id":"0001-f","run":"r","fault":"f","kind":"nodePowerOff","clusterKind":"embedded","cluster":"test",` +
+		`"written":"2026-01-02T03:04:05Z",` +
+		`"target":{"object":{"kind":"Node","name":"worker-1","uid":"uid-of-node"},"node":"worker-1","action":"power-off",` +
+		`"before":{"name":"worker-1","power":"on",` +
 		`"frozen":false,"isolated":false,"kubelet":true,"address":"","bootID":"boot-0-1","processes":3}}}` + "\n"
 	if err := os.WriteFile(filepath.Join(dir, "0001-f.json"), []byte(old), 0o600); err != nil {
 		t.Fatal(err)

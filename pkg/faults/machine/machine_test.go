@@ -75,7 +75,7 @@ func TestNodeProofs(t *testing.T) {
 		args       any
 		setup      func(*faultstest.Cluster)
 	}{
-		{"off, but processes live on", "nodePowerOff", power, func(c *faultstest.Cluster) {
+		{"off, but processes keep running", "nodePowerOff", power, func(c *faultstest.Cluster) {
 			c.Meanders = func(_ cluster.Action, n *cluster.Node) { n.Processes = 1 }
 		}},
 		{"isolated, but dead", "nodeIsolate", cut, func(c *faultstest.Cluster) {
@@ -94,7 +94,7 @@ func TestNodeProofs(t *testing.T) {
 		{"off already", "nodeFreeze", freeze, func(c *faultstest.Cluster) { c.Workers[0].Power = cluster.Off }},
 		{"frozen already", "nodeFreeze", freeze, func(c *faultstest.Cluster) { c.Workers[0].Frozen = true }},
 		{"refused", "nodePowerOff", power, func(c *faultstest.Cluster) { c.Refuse[cluster.PowerOff] = faultstest.ErrBroken }},
-		{"shut down, but processes live on", "nodeShutdown", &NodeShutdownArgs{Node: faultstest.NodeNamed("worker-1")},
+		{"shut down, but processes keep running", "nodeShutdown", &NodeShutdownArgs{Node: faultstest.NodeNamed("worker-1")},
 			func(c *faultstest.Cluster) {
 				c.Meanders = func(_ cluster.Action, n *cluster.Node) { n.Processes = 1 }
 			}},

@@ -21,7 +21,7 @@ func (a *NodeFreezeArgs) Choose(executors int, pick func(n int) int) { a.Node.Ch
 func nodeFreezeKind() faults.Kind {
 	return faults.Definition[NodeFreezeArgs]{
 		Name:    "nodeFreeze",
-		Doc:     "Every process of a node stops where it is, its pods' too; recovering thaws them and they go on as if nothing had been.",
+		Doc:     "All processes of a node stop, including those of its pods; recovering resumes them as if nothing had happened.",
 		Example: NodeFreezeArgs{Node: scenario.NodeSelector{Of: scenario.OfDriver}},
 		Effects: faults.Always[NodeFreezeArgs](history.Pauses, history.SilencesNode),
 		Check:   func(a NodeFreezeArgs) []string { return a.Node.Problems("node") },

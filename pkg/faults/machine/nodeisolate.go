@@ -21,7 +21,7 @@ func (a *NodeIsolateArgs) Choose(executors int, pick func(n int) int) { a.Node.C
 func nodeIsolateKind() faults.Kind {
 	return faults.Definition[NodeIsolateArgs]{
 		Name:    "nodeIsolate",
-		Doc:     "A node's network is cut while its containers live on; recovering lets it rejoin with the same address.",
+		Doc:     "A node is cut off the network while its containers keep running; recovering lets it rejoin with the same address.",
 		Example: NodeIsolateArgs{Node: scenario.NodeSelector{Of: scenario.OfDriver}},
 		Effects: faults.Always[NodeIsolateArgs](history.CutsNetwork, history.SilencesNode),
 		Check:   func(a NodeIsolateArgs) []string { return a.Node.Problems("node") },
@@ -31,7 +31,7 @@ func nodeIsolateKind() faults.Kind {
 	}.Kind()
 }
 
-// isolated demands that the node lives on behind the cut: a node that died is another fault.
+// isolated demands that the node keeps running behind the cut: a node that died is another fault.
 func isolated(before, now cluster.Node) string {
 	switch {
 	case !now.Isolated:

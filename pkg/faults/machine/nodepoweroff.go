@@ -25,7 +25,7 @@ func (a *NodePowerOffArgs) Choose(executors int, pick func(n int) int) {
 func nodePowerOffKind() faults.Kind {
 	return faults.Definition[NodePowerOffArgs]{
 		Name:    "nodePowerOff",
-		Doc:     "A node loses its power at once: no goodbye to anyone, its disk stays; recovering boots it again.",
+		Doc:     "A node loses power abruptly, without a message to anyone; its disk is kept; recovering boots it again.",
 		Example: NodePowerOffArgs{Node: scenario.NodeSelector{Of: scenario.OfDriver}},
 		Effects: faults.Always[NodePowerOffArgs](history.EndsProcesses, history.SilencesNode),
 		Check:   func(a NodePowerOffArgs) []string { return a.Node.Problems("node") },

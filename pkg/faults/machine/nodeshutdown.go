@@ -29,8 +29,8 @@ func (a *NodeShutdownArgs) Choose(executors int, pick func(n int) int) {
 func nodeShutdownKind() faults.Kind {
 	return faults.Definition[NodeShutdownArgs]{
 		Name: "nodeShutdown",
-		Doc: "A node is shut down in good order: kubelet ends its pods within their grace periods, preStop hooks included, then it goes " +
-			"off; recovering boots it again.",
+		Doc: "A node is shut down gracefully: kubelet ends its pods within their grace periods, including preStop hooks, then it powers off; " +
+			"recovering boots it again.",
 		Example: NodeShutdownArgs{Node: scenario.NodeSelector{Of: scenario.OfDriver}},
 		Effects: faults.Always[NodeShutdownArgs](history.EndsPods, history.EndsProcesses, history.SilencesNode),
 		Check:   func(a NodeShutdownArgs) []string { return a.Node.Problems("node") },

@@ -162,7 +162,7 @@ type StrayMarkError struct {
 // Error names the node and what to do.
 func (e *StrayMarkError) Error() string {
 	return fmt.Sprintf("node %s bears a mark of fault %s of run %s (%s the node would undo it), but no undo record in the cluster matches "+
-		"it: nothing was changed; look whether the node is as it should be, mend that, then take the annotation %s away",
+		"it: nothing was changed; look whether the node is as it should be, fix that, then take the annotation %s away",
 		e.Node, e.Mark.Fault, e.Mark.Run, e.Mark.undoing(), UndoAnnotation)
 }
 
@@ -189,7 +189,7 @@ func UndoMarked(ctx context.Context, client kubernetes.Interface, run string, re
 	return restored, errors.Join(problems...)
 }
 
-// matching finds what a record says of the fault that left the mark on the node. The record's own words count.
+// matching finds what a record says about the fault that left the mark on the node. The record's own words count.
 func (m UndoMark) matching(node *corev1.Node, records []faults.Record) (UndoMark, bool) {
 	for _, record := range records {
 		if record.Undo.Kind != faults.UndoNodeObject || record.Node != node.Name || record.Object.UID != string(node.UID) {
@@ -197,7 +197,7 @@ func (m UndoMark) matching(node *corev1.Node, records []faults.Record) (UndoMark
 		}
 		u, err := decode(record)
 		if err != nil || u.Validate() != nil {
-			continue // whoever read the record reports it
+			continue // the reader of the record reports it
 		}
 		mark := u.mark()
 		if u.Marked && mark.same(m) && equality.Semantic.DeepEqual(mark, m) && mark.reserved() == nil {

@@ -47,7 +47,7 @@ func TestAMarkComesAndGoesWithWhatItUndoes(t *testing.T) {
 				}
 			}
 			if len(sent) != 2 {
-				t.Fatalf("%d updates of the node, want one to strike and one to undo", len(sent))
+				t.Fatalf("%d updates of the node, want one to hit and one to undo", len(sent))
 			}
 			marks, err := marksOf(sent[0])
 			if err != nil || len(marks) != 1 {
@@ -180,7 +180,7 @@ func TestAnAnnotationThatCannotBeReadIsReportedAndNotGuessed(t *testing.T) {
 			taint := taintArgs("NoSchedule")
 			d := w.Disturbance(t, "taint", "nodeTaint", &taint)
 			if err := d.Inject(t.Context()); !errors.As(err, &damaged) {
-				t.Errorf("a fault struck: %v", err)
+				t.Errorf("a fault hit: %v", err)
 			}
 			if err := d.CleanUp(t.Context()); err != nil {
 				t.Error(err)
@@ -205,7 +205,7 @@ func TestAnAnnotationThatWasDamagedSinceKeepsTheRecordOpen(t *testing.T) {
 	}
 	w.Change(t, "worker-1", func(n *corev1.Node) { n.Annotations[UndoAnnotation] = good })
 	if err := d.Recover(t.Context()); err != nil || len(w.Open(t)) > 0 {
-		t.Errorf("once it was mended: %v, open records %v", err, w.Open(t))
+		t.Errorf("once it was fixed: %v, open records %v", err, w.Open(t))
 	}
 }
 
@@ -360,13 +360,20 @@ func TestAKubeletCannotLiftAQuarantineByAMark(t *testing.T) {
 			records: []faults.Record{recordOf("worker-1", "uid-of-node", &own, "nodeTaint")}},
 		"a record of another run": {mark: `[{"run":"run-2","fault":"f","kind":"nodeCordon","uncordon":true}]`,
 			records: []faults.Record{recordOf("worker-1", "uid-of-node", nil, "nodeCordon")}},
-		"another taint than was recorded": {mark: `[{"run":"run-1","fault":"f","kind":"nodeTaint","untaint":{"key":"node.kubernetes.io/not-ready","effect":"NoExecute"}}]`, records: []faults.Record{recordOf("worker-1", "uid-of-node", &own, "nodeTaint")}},
-		"a taint of Kubernetes' own":      {mark: `[{"run":"run-1","fault":"f","kind":"nodeTaint","untaint":{"key":"node.kubernetes.io/not-ready","effect":"NoExecute"}}]`, records: []faults.Record{recordOf("worker-1", "uid-of-node", &notReadyTaint, "nodeTaint")}},
-		"the same, as if out of service":  {mark: `[{"run":"run-1","fault":"f","kind":"nodeOutOfService","untaint":{"key":"node.kubernetes.io/not-ready","effect":"NoExecute"}}]`, records: []faults.Record{recordOf("worker-1", "uid-of-node", &notReadyTaint, "nodeOutOfService")}},
+		"another taint than was recorded": {mark: `[{"run":"run-1","fault":"f","kind":"nodeTaint",` +
+			`"untaint":{"key":"node.kubernetes.io/not-ready","effect":"NoExecute"}}]`,
+			records: []faults.Record{recordOf("worker-1", "uid-of-node", &own, "nodeTaint")}},
+		"a taint of Kubernetes' own": {mark: `[{"run":"run-1","fault":"f","kind":"nodeTaint","untaint":{"key":"node.kubernetes.io/not-ready",` +
+			`"effect":"NoExecute"}}]`, records: []faults.Record{recordOf("worker-1", "uid-of-node", &notReadyTaint, "nodeTaint")}},
+		"the same, as if out of service": {mark: `[{"run":"run-1","fault":"f","kind":"nodeOutOfService",` +
+			`"untaint":{"key":"node.kubernetes.io/not-ready","effect":"NoExecute"}}]`,
+			records: []faults.Record{recordOf("worker-1", "uid-of-node", &notReadyTaint, "nodeOutOfService")}},
 		"what a fault did, and a record": {mark: `[{"run":"run-1","fault":"f","kind":"nodeCordon","uncordon":true}]`,
 			records: []faults.Record{recordOf("worker-1", "uid-of-node", nil, "nodeCordon")}, lifted: true},
-		"its own taint, and a record":      {mark: `[{"run":"run-1","fault":"f","kind":"nodeTaint","untaint":{"key":"example.com/own","effect":"NoSchedule"}}]`, records: []faults.Record{recordOf("worker-1", "uid-of-node", &own, "nodeTaint")}, lifted: true},
-		"one of two marks has its record ": {mark: `[{"run":"run-1","fault":"f","kind":"nodeCordon","uncordon":true},{"run":"run-1","fault":"f","kind":"nodeTaint","untaint":{"key":"node.kubernetes.io/not-ready","effect":"NoExecute"}}]`},
+		"its own taint, and a record": {mark: `[{"run":"run-1","fault":"f","kind":"nodeTaint","untaint":{"key":"example.com/own",` +
+			`"effect":"NoSchedule"}}]`, records: []faults.Record{recordOf("worker-1", "uid-of-node", &own, "nodeTaint")}, lifted: true},
+		"one of two marks has its record ": {mark: `[{"run":"run-1","fault":"f","kind":"nodeCordon","uncordon":true},{"run":"run-1",` +
+			`"fault":"f","kind":"nodeTaint","untaint":{"key":"node.kubernetes.io/not-ready","effect":"NoExecute"}}]`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -21,8 +21,8 @@ func (a *NodeCordonArgs) Choose(executors int, pick func(n int) int) { a.Node.Ch
 func nodeCordonKind() faults.Kind {
 	return faults.Definition[NodeCordonArgs]{
 		Name: "nodeCordon",
-		Doc: "An operator cordons a node: nothing more is scheduled onto it, and what runs on it goes on; recovering lets it be used again. " +
-			"A node that is cordoned already is refused.",
+		Doc: "An operator cordons a node: nothing more is scheduled onto it, and its pods keep running; recovering makes it schedulable " +
+			"again. A node that is cordoned already is refused.",
 		Example: NodeCordonArgs{Node: scenario.NodeSelector{Of: scenario.OfDriver}},
 		Effects: faults.Always[NodeCordonArgs](history.MarksNode),
 		Check:   func(a NodeCordonArgs) []string { return a.Node.Problems("node") },

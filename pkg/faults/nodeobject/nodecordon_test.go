@@ -23,7 +23,7 @@ func TestACordonStrikesNoPodAndSaysSo(t *testing.T) {
 		t.Fatal(err)
 	}
 	if landed := w.Emitter.Data(t, "landed"); !landed.LeavesRunning {
-		t.Errorf("landed: %+v, want that what runs on the node goes on", landed)
+		t.Errorf("landed: %+v, want that what runs on the node continues", landed)
 	}
 	if !w.Node(t, "worker-1").Spec.Unschedulable {
 		t.Error("the node is not cordoned")

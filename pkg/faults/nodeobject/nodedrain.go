@@ -9,6 +9,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/sparkchaos/sparkchaos/internal/wording"
 	"github.com/sparkchaos/sparkchaos/pkg/cluster"
 	"github.com/sparkchaos/sparkchaos/pkg/faults"
 	"github.com/sparkchaos/sparkchaos/pkg/faults/look"
@@ -31,8 +32,8 @@ func (a *NodeDrainArgs) Choose(executors int, pick func(n int) int) { a.Node.Cho
 func nodeDrainKind() faults.Kind {
 	return faults.Definition[NodeDrainArgs]{
 		Name: "nodeDrain",
-		Doc: "An operator takes a node out of use: nothing more is scheduled onto it, and the run's pods on it are evicted, but for those " +
-			"of DaemonSets; recovering lets it be used again.",
+		Doc: "An operator drains a node: nothing more is scheduled onto it, and the run's pods on it are evicted, except those of " +
+			"DaemonSets; recovering makes it schedulable again.",
 		Example: NodeDrainArgs{Node: scenario.NodeSelector{Of: scenario.OfDriver}},
 		Effects: faults.Always[NodeDrainArgs](history.EndsPods, history.MarksNode),
 		Check:   func(a NodeDrainArgs) []string { return a.Node.Problems("node") },
@@ -111,8 +112,8 @@ func (f nodeDrain) Inject(ctx context.Context, env faults.Env, target faults.Tar
 			return effect, err
 		}
 	}
-	effect.Observations = append(effect.Observations, cluster.Observation{What: fmt.Sprintf("the API server accepted the eviction of %d pods",
-		len(pods)), How: "its answers, with the pods' UIDs as preconditions", At: env.Now()})
+	effect.Observations = append(effect.Observations, cluster.Observation{What: "the API server accepted the eviction of " +
+		wording.Count(len(pods), "pod"), How: "its answers, with the pods' UIDs as preconditions", At: env.Now()})
 	return effect, nil
 }
 
@@ -125,6 +126,8 @@ func (f nodeDrain) ProveLanded(ctx context.Context, env faults.Env, target fault
 		}
 		return stillThere(changeOf(target), now)
 	}
-	return proveStruck(ctx, env, target, effect, left,
-		fmt.Sprintf("all %d pods that were evicted are gone or have ended", len(changeOf(target).Pods)), look.PodsView)
+	n := len(changeOf(target).Pods)
+	gone := fmt.Sprintf("%s that %s evicted no longer %s", wording.All(n, "pod"), wording.Verb(n, "was", "were"),
+		wording.Verb(n, "runs", "run"))
+	return proveStruck(ctx, env, target, effect, left, gone, look.PodsView)
 }

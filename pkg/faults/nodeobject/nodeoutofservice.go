@@ -7,6 +7,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
+	"github.com/sparkchaos/sparkchaos/internal/wording"
 	"github.com/sparkchaos/sparkchaos/pkg/cluster"
 	"github.com/sparkchaos/sparkchaos/pkg/faults"
 	"github.com/sparkchaos/sparkchaos/pkg/faults/look"
@@ -32,8 +33,8 @@ func (a *NodeOutOfServiceArgs) Choose(executors int, pick func(n int) int) {
 func nodeOutOfServiceKind() faults.Kind {
 	return faults.Definition[NodeOutOfServiceArgs]{
 		Name: "nodeOutOfService",
-		Doc: "An operator says of a node that is off that it is out of service: its pods' objects are freed though no kubelet says that " +
-			"they ended; recovering takes the taint away.",
+		Doc: "An operator taints a node that is off as out of service: its pods' objects are deleted though no kubelet confirms that the " +
+			"pods ended; recovering removes the taint.",
 		Example: NodeOutOfServiceArgs{Node: scenario.NodeSelector{Of: scenario.OfDriver}},
 		Effects: faults.Always[NodeOutOfServiceArgs](history.EndsPods, history.MarksNode),
 		Check:   checkNodeOutOfService,
@@ -71,7 +72,7 @@ type nodeOutOfService struct {
 func (f nodeOutOfService) Describe() string {
 	node := f.args.Node.String()
 	if f.args.StruckBy != "" {
-		node = "the node that " + f.args.StruckBy + " struck"
+		node = "the node that " + f.args.StruckBy + " hit"
 	}
 	if f.args.DryRun {
 		return fmt.Sprintf("pretend to taint %s out of service and do nothing: the proof has to notice", node)
@@ -119,7 +120,7 @@ func (f nodeOutOfService) Resolve(ctx context.Context, env faults.Env) (faults.T
 	return change.target()
 }
 
-// node finds the node's name: of a fault in effect the undo journal knows what it struck.
+// node finds the node's name: of a fault in effect the undo journal knows what it hit.
 func (f nodeOutOfService) node(env faults.Env) (string, error) {
 	if f.args.StruckBy == "" {
 		return look.NodeOf(env.Targets, f.args.Node)
@@ -151,7 +152,7 @@ func (f nodeOutOfService) ProveLanded(ctx context.Context, env faults.Env, targe
 		return stillThere(changeOf(target), now)
 	}
 	return proveStruck(ctx, env, target, effect, freed,
-		fmt.Sprintf("the objects of all %d pods that it carried are gone", len(changeOf(target).Pods)), look.PodsView)
+		"the objects of "+wording.All(len(changeOf(target).Pods), "pod")+" that it carried are gone", look.PodsView)
 }
 
 // podsOn returns the run's pods that the API shows on a node, ended ones too.

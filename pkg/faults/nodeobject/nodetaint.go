@@ -12,6 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/klog/v2"
 
+	"github.com/sparkchaos/sparkchaos/internal/wording"
 	"github.com/sparkchaos/sparkchaos/pkg/cluster"
 	"github.com/sparkchaos/sparkchaos/pkg/faults"
 	"github.com/sparkchaos/sparkchaos/pkg/faults/look"
@@ -47,7 +48,7 @@ func nodeTaintKind() faults.Kind {
 	return faults.Definition[NodeTaintArgs]{
 		Name: "nodeTaint",
 		Doc: "An operator taints a node: with NoSchedule nothing more is scheduled onto it, with NoExecute Kubernetes also deletes the pods " +
-			"on it that do not tolerate the taint; recovering takes the taint away.",
+			"on it that do not tolerate the taint; recovering removes the taint.",
 		Example: NodeTaintArgs{Node: scenario.NodeSelector{Of: scenario.OfDriver}, Key: "example.com/maintenance", Effect: "NoExecute"},
 		Effects: func(a NodeTaintArgs) []history.Effect {
 			if (nodeTaint{args: a}).executes() {
@@ -148,7 +149,7 @@ func (f nodeTaint) Inject(ctx context.Context, env faults.Env, target faults.Tar
 }
 
 // ProveLanded implements Fault. A taint that only keeps pods away is seen to stay. Of one that drives them out the consequence is
-// seen: Kubernetes deletes them, and says of one at least that the taint is why.
+// seen: Kubernetes deletes them, and names the taint as the reason for at least one.
 func (f nodeTaint) ProveLanded(ctx context.Context, env faults.Env, target faults.Target, effect faults.Effect) (faults.Proof, error) {
 	if !f.executes() {
 		return proveStays(ctx, env, target, effect)
@@ -176,14 +177,15 @@ func (f nodeTaint) ProveLanded(ctx context.Context, env faults.Env, target fault
 		case len(left) > 0:
 			return fmt.Errorf("node %s has the taint, but of its pods %v are not deleted", target.Node, left)
 		case len(said) == 0:
-			return fmt.Errorf("all %d pods of node %s are deleted, but none was seen of which Kubernetes says %s", len(pods), target.Node,
-				byTaintManager)
+			return fmt.Errorf("%s of node %s %s deleted, but for none of them Kubernetes gave the reason %s", wording.All(len(pods), "pod"),
+				target.Node, wording.Verb(len(pods), "is", "are"), byTaintManager)
 		default:
 			return nil
 		}
 	}
-	proof, err := proveStruck(ctx, env, target, effect, driven, fmt.Sprintf("all %d pods that do not tolerate it are deleted", len(pods)),
-		look.PodsView)
+	deleted := fmt.Sprintf("%s that %s not tolerate it %s deleted", wording.All(len(pods), "pod"), wording.Verb(len(pods), "does", "do"),
+		wording.Verb(len(pods), "is", "are"))
+	proof, err := proveStruck(ctx, env, target, effect, driven, deleted, look.PodsView)
 	if err != nil {
 		return faults.Proof{}, err
 	}

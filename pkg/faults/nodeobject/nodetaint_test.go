@@ -64,7 +64,7 @@ func TestATaintLeavesPodsThatTolerateIt(t *testing.T) {
 		t.Fatal(err)
 	}
 	if w.Emitter.Data(t, "landed").LeavesRunning {
-		t.Error("the history says that the pods go on")
+		t.Error("the history says that the pods continue")
 	}
 	if err := d.Recover(t.Context()); err != nil || len(w.Node(t, "worker-1").Spec.Taints) > 0 {
 		t.Errorf("%v, taints %v", err, w.Node(t, "worker-1").Spec.Taints)

@@ -34,8 +34,8 @@ func (a *PodEvictArgs) Choose(executors int, pick func(n int) int) { a.Pod.Choos
 func podEvictKind() faults.Kind {
 	return faults.Definition[PodEvictArgs]{
 		Name: "podEvict",
-		Doc: "A pod is evicted, as a drain or an autoscaler does it: PodDisruptionBudgets are respected, and one that forbids it until the " +
-			"time is up keeps the fault from landing; nothing has to be undone.",
+		Doc: "A pod is evicted, as by a drain or an autoscaler: PodDisruptionBudgets are respected, and one that forbids the eviction until " +
+			"the deadline keeps the fault from landing; nothing has to be undone.",
 		Example: PodEvictArgs{Pod: scenario.PodSelector{Of: scenario.OfDriver}},
 		Effects: faults.Always[PodEvictArgs](history.EndsPods),
 		Instant: true,

@@ -184,7 +184,7 @@ func (f podEnd) ProveLanded(ctx context.Context, env faults.Env, target faults.T
 }
 
 // ProveRecovered implements Fault: the end is over, so the pod is not half-way between life and death. Nothing has to be undone: a pod
-// that was killed is replaced by whoever owns it, and that is what the run is about.
+// that was killed is replaced by its owner, and that is what the run is about.
 func (f podEnd) ProveRecovered(ctx context.Context, env faults.Env, target faults.Target, effect faults.Effect) (faults.Proof, error) {
 	var last look.PodState
 	err := await.Until(ctx, env.PollEvery, func(ctx context.Context) await.Result {
@@ -260,7 +260,7 @@ func awaitSilence(ctx context.Context, env faults.Env, uid string) (string, *clu
 		last, _ := env.Heartbeats.Last(uid)
 		quiet = env.Now().Sub(last)
 		if quiet < silence {
-			return await.NotYet(errors.New("heartbeats go on"))
+			return await.NotYet(errors.New("heartbeats continue"))
 		}
 		return await.Done()
 	})

@@ -186,7 +186,7 @@ func (b *Builder) Beats(from, to time.Duration, process history.WitnessRecord) {
 	}
 }
 
-// Node adds what the API server says of a node: ready is True, False or Unknown.
+// Node adds what the API server says about a node: ready is True, False or Unknown.
 func (b *Builder) Node(at time.Duration, eventType, name, ready string) {
 	b.Add(at, history.Kubernetes, eventType, &history.Object{Kind: "Node", Name: name, UID: "uid-" + name}, map[string]any{
 		"metadata": map[string]any{"name": name, "uid": "uid-" + name},

@@ -281,7 +281,7 @@ func (e *Executor) tell(b *Builder, d *Driver) {
 	}
 }
 
-// life is what the API server tells of a pod from its begin to its end.
+// life is what the API server says about a pod from its begin to its end.
 type life struct {
 	pod                                              Pod
 	node, phase                                      string

@@ -32,7 +32,7 @@ var (
 // Name implements launcher.Component.
 func (Component) Name() string { return "the workload's manifests" }
 
-// Roles implements launcher.Component: whoever has pods names them after its own objects.
+// Roles implements launcher.Component: each manifest with pods gives its role the name of its object.
 func (Component) Roles() []string { return nil }
 
 // Validate implements launcher.Component.
@@ -43,14 +43,15 @@ func (Component) Explain(w scenario.Workload) string {
 	if len(w.Manifests) == 0 {
 		return ""
 	}
-	return fmt.Sprintf("Manifests: the objects of %s are created before the driver and awaited until they are ready; they are removed with the run's namespace.",
+	return fmt.Sprintf("Manifests: the objects of %s are created before the driver and awaited until they are ready; they are removed with "+
+		"the run's namespace.",
 		strings.Join(w.Manifests, ", "))
 }
 
 // maxFile is how large a manifest may be, in bytes.
 const maxFile = 4 << 20
 
-// Preflight implements launcher.Preflighter: what is wrong with a manifest is told before there is a cluster.
+// Preflight implements launcher.Preflighter: mistakes in manifests are reported before there is a cluster.
 func (Component) Preflight(ctx context.Context, m launcher.Machine) (launcher.Component, error) {
 	var c Component
 	var problems []error

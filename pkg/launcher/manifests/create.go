@@ -83,7 +83,8 @@ func create(ctx context.Context, typed kubernetes.Interface, client dynamic.Inte
 		if err == nil {
 			return made{o, api}, nil
 		}
-		if !apierrors.IsForbidden(err) || !strings.Contains(err.Error(), "service account") { // which the controllers make a moment after the namespace
+		// The controllers create the service account a moment after the namespace.
+		if !apierrors.IsForbidden(err) || !strings.Contains(err.Error(), "service account") {
 			break
 		}
 		select {
@@ -93,7 +94,8 @@ func create(ctx context.Context, typed kubernetes.Interface, client dynamic.Inte
 		}
 	}
 	if apierrors.IsAlreadyExists(err) {
-		return made{}, fmt.Errorf("manifest %s: %s exists already, made by sparkchaos or by another run, and is not changed; choose another name: %w", o.from, o, err)
+		return made{}, fmt.Errorf("manifest %s: %s exists already, made by sparkchaos or by another run, and is not changed; choose "+
+			"another name: %w", o.from, o, err)
 	}
 	return made{}, fmt.Errorf("manifest %s: create %s: %w", o.from, o, err)
 }
@@ -103,7 +105,8 @@ func resourceOf(client kubernetes.Interface, o object) (schema.GroupVersionResou
 	version := o.GroupVersionKind().GroupVersion()
 	served, err := client.Discovery().ServerResourcesForGroupVersion(version.String())
 	if apierrors.IsNotFound(err) {
-		return schema.GroupVersionResource{}, fmt.Errorf("the cluster serves no API %s; correct apiVersion, or install its CustomResourceDefinition first", version)
+		return schema.GroupVersionResource{}, fmt.Errorf("the cluster serves no API %s; correct apiVersion, or install its "+
+			"CustomResourceDefinition first", version)
 	}
 	if err != nil {
 		return schema.GroupVersionResource{}, fmt.Errorf("ask the cluster for its API %s: %w", version, err)
@@ -181,7 +184,7 @@ func conditions(u *unstructured.Unstructured) []condition {
 	return all
 }
 
-// conditionsOf tells what an object says of itself; empty if that is nothing.
+// conditionsOf tells what an object says about itself; empty if that is nothing.
 func conditionsOf(u *unstructured.Unstructured) string {
 	words := ""
 	for _, c := range conditions(u) {
@@ -193,7 +196,9 @@ func conditionsOf(u *unstructured.Unstructured) string {
 }
 
 func completed(job *unstructured.Unstructured) bool {
-	return slices.ContainsFunc(conditions(job), func(c condition) bool { return c.Type == "Complete" && c.Status == string(corev1.ConditionTrue) })
+	return slices.ContainsFunc(conditions(job), func(c condition) bool {
+		return c.Type == "Complete" && c.Status == string(corev1.ConditionTrue)
+	})
 }
 
 // podsOf tells what the pods of an object wait for; empty if they tell nothing.

@@ -87,8 +87,9 @@ func (w world) finish(t *testing.T, condition string) {
 		changed := w.api.Changed()
 		_, err := w.api.Update(jobs(), w.host.Env.Namespace, "seed", func(job *unstructured.Unstructured) error {
 			return unstructured.SetNestedField(job.Object, map[string]any{
-				"startTime":  "2026-01-01T00:00:00Z",
-				"conditions": []any{map[string]any{"type": condition, "status": "True", "reason": "BackoffLimitExceeded", "message": "it failed too often"}},
+				"startTime": "2026-01-01T00:00:00Z",
+				"conditions": []any{map[string]any{"type": condition, "status": "True", "reason": "BackoffLimitExceeded",
+					"message": "it failed too often"}},
 			}, "status")
 		})
 		if err == nil {
@@ -125,7 +126,8 @@ func TestPrepareTellsWhatWasSeenLast(t *testing.T) {
 	t.Parallel()
 	w := worldOf(t, seed)
 	waiting := &corev1.Pod{
-		ObjectMeta: metav1.ObjectMeta{Name: "seed-x", Labels: map[string]string{launcher.RoleLabel: launcher.RoleValue(scenario.ManifestRole("seed"))}},
+		ObjectMeta: metav1.ObjectMeta{Name: "seed-x",
+			Labels: map[string]string{launcher.RoleLabel: launcher.RoleValue(scenario.ManifestRole("seed"))}},
 		Status: corev1.PodStatus{ContainerStatuses: []corev1.ContainerStatus{{
 			Name: "a", State: corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: "ErrImagePull", Message: "no such image"}},
 		}}},
@@ -135,7 +137,8 @@ func TestPrepareTellsWhatWasSeenLast(t *testing.T) {
 	}
 	go w.finish(t, "Failed")
 	err := w.part.Prepare(t.Context(), w.host)
-	for _, says := range []string{"the workload's manifests is not ready", "Job seed (f.yaml, document 2)", "it failed too often", "ErrImagePull no such image"} {
+	for _, says := range []string{"the workload's manifests is not ready", "Job seed (f.yaml, document 2)", "it failed too often",
+		"ErrImagePull no such image"} {
 		if err == nil || !strings.Contains(err.Error(), says) {
 			t.Errorf("got %v, want it to say %q", err, says)
 		}
@@ -145,7 +148,8 @@ func TestPrepareTellsWhatWasSeenLast(t *testing.T) {
 func TestPrepareRefuses(t *testing.T) {
 	t.Parallel()
 	for text, says := range map[string]string{
-		"{apiVersion: example.com/v1, kind: Thing, metadata: {name: a}}":        "the cluster serves no API example.com/v1; correct apiVersion, or install its CustomResourceDefinition first",
+		"{apiVersion: example.com/v1, kind: Thing, metadata: {name: a}}": "the cluster serves no API example.com/v1; " +
+			"correct apiVersion, or install its CustomResourceDefinition first",
 		"{apiVersion: batch/v1, kind: Jobb, metadata: {name: a}}":               "the cluster's API batch/v1 has no such kind; it has Job",
 		"{apiVersion: storage.k8s.io/v1, kind: CSIDriver, metadata: {name: a}}": "has no such kind",
 		"{apiVersion: v1, kind: ConfigMap, metadata: {name: taken}}":            "ConfigMap taken exists already",
@@ -155,7 +159,8 @@ func TestPrepareRefuses(t *testing.T) {
 		if _, err := w.host.Client.CoreV1().ConfigMaps(w.host.Env.Namespace).Create(t.Context(), taken, metav1.CreateOptions{}); err != nil {
 			t.Fatal(err)
 		}
-		if err := w.part.Prepare(t.Context(), w.host); err == nil || !strings.Contains(err.Error(), says) || !strings.Contains(err.Error(), "f.yaml, document 1") {
+		if err := w.part.Prepare(t.Context(), w.host); err == nil || !strings.Contains(err.Error(), says) ||
+			!strings.Contains(err.Error(), "f.yaml, document 1") {
 			t.Errorf("%s: got %v, want it to say %q and where", text, err, says)
 		}
 	}
@@ -165,9 +170,10 @@ func TestPreflightTellsOfEveryFile(t *testing.T) {
 	t.Parallel()
 	w := launchertest.WordCount()
 	w.Manifests = []string{"a.yaml", "b.yaml"}
-	_, err := Component{}.Preflight(t.Context(), launcher.Machine{Workload: w, Artifact: func(_ context.Context, name string) (*os.File, error) {
-		return nil, fmt.Errorf("there is no %s", name)
-	}})
+	_, err := Component{}.Preflight(t.Context(), launcher.Machine{Workload: w,
+		Artifact: func(_ context.Context, name string) (*os.File, error) {
+			return nil, fmt.Errorf("there is no %s", name)
+		}})
 	if err == nil || err.Error() != "manifest a.yaml: there is no a.yaml\nmanifest b.yaml: there is no b.yaml" {
 		t.Errorf("got %v, want both files named", err)
 	}
@@ -182,7 +188,8 @@ func TestOtherContentIsAnotherFingerprint(t *testing.T) {
 		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		c, err := Component{}.Preflight(t.Context(), launcher.Machine{Workload: w, Artifact: func(context.Context, string) (*os.File, error) { return os.Open(file) }})
+		c, err := Component{}.Preflight(t.Context(), launcher.Machine{Workload: w,
+			Artifact: func(context.Context, string) (*os.File, error) { return os.Open(file) }})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -2,7 +2,7 @@ package manifests
 
 import "sync"
 
-// last is what was seen last, for whoever shows it meanwhile.
+// last is what was seen last, for those who show it meanwhile.
 type last struct {
 	mu   sync.Mutex
 	text string

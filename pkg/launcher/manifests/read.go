@@ -95,7 +95,8 @@ func (o object) check() []error {
 		}
 	}
 	if slices.Contains(beyondARun(), o.GroupVersionKind().GroupKind()) {
-		wrong("is in no namespace, so it would act on the whole cluster and outlive the run; create it yourself before the run (a PriorityClass is the only such object that a manifest may have)")
+		wrong("is in no namespace, so it would act on the whole cluster and outlive the run; create it yourself before the run (a " +
+			"PriorityClass is the only such object that a manifest may have)")
 	}
 	if len(o.templates()) > 0 {
 		for _, reason := range validation.IsValidLabelValue(launcher.RoleValue(scenario.ManifestRole(o.GetName()))) {
@@ -151,7 +152,7 @@ func twice(objects []object) error {
 	return errors.Join(problems...)
 }
 
-// inRun returns copies of objects that belong to a run, and whose pods are told from others by their role.
+// inRun returns copies of objects that belong to a run, and whose pods are distinguished from others by their role.
 func inRun(objects []object, env launcher.Environment) []object {
 	var all []object
 	for _, o := range objects {
@@ -169,7 +170,7 @@ func inRun(objects []object, env launcher.Environment) []object {
 	return all
 }
 
-// mark sets a label. What is no mapping where labels belong is left for the API server to refuse.
+// mark sets a label. If there is no mapping where labels belong, the API server refuses it.
 func mark(fields map[string]any, metadata []string, key, value string) {
 	_ = unstructured.SetNestedField(fields, value, append(slices.Clone(metadata), "labels", key)...)
 }

@@ -72,17 +72,21 @@ func TestObjectsBelongToTheRun(t *testing.T) {
 func TestReadTellsEveryProblem(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct{ text, want string }{
-		"nothing":      {"# nothing\n", "manifest f.yaml: has no object in it"},
-		"no YAML":      {"a: {", "manifest f.yaml, document 1: error converting YAML to JSON: yaml: line 1: did not find expected node content"},
-		"no object":    {"a: b", "manifest f.yaml, document 1: is no Kubernetes object: apiVersion and kind are missing"},
-		"no name":      {"{apiVersion: v1, kind: Secret}", "manifest f.yaml, document 1: Secret : metadata.name is missing"},
-		"another name": {"{apiVersion: v1, kind: Secret, metadata: {generateName: a-}}", "manifest f.yaml, document 1: Secret : metadata.generateName gives another name each time; write metadata.name"},
+		"nothing":   {"# nothing\n", "manifest f.yaml: has no object in it"},
+		"no YAML":   {"a: {", "manifest f.yaml, document 1: error converting YAML to JSON: yaml: line 1: did not find expected node content"},
+		"no object": {"a: b", "manifest f.yaml, document 1: is no Kubernetes object: apiVersion and kind are missing"},
+		"no name":   {"{apiVersion: v1, kind: Secret}", "manifest f.yaml, document 1: Secret : metadata.name is missing"},
+		"another name": {"{apiVersion: v1, kind: Secret, metadata: {generateName: a-}}", "manifest f.yaml, document 1: Secret : " +
+			"metadata.generateName gives another name each time; write metadata.name"},
 		"two problems": {
-			"{apiVersion: v1, kind: Secret, metadata: {name: a, namespace: b}}\n---\n{apiVersion: rbac.authorization.k8s.io/v1, kind: ClusterRole, metadata: {name: c}}",
+			"{apiVersion: v1, kind: Secret, metadata: {name: a, namespace: b}}\n---\n{apiVersion: rbac.authorization.k8s.io/v1, kind: " +
+				"ClusterRole, metadata: {name: c}}",
 			"manifest f.yaml, document 1: Secret a: metadata.namespace is \"b\", but each run has a namespace of its own; leave it out\n" +
-				"manifest f.yaml, document 2: ClusterRole c: is in no namespace, so it would act on the whole cluster and outlive the run; create it yourself before the run (a PriorityClass is the only such object that a manifest may have)",
+				"manifest f.yaml, document 2: ClusterRole c: is in no namespace, so it would act on the whole cluster and outlive the run; create " +
+				"it yourself before the run (a PriorityClass is the only such object that a manifest may have)",
 		},
-		"our label": {"{apiVersion: v1, kind: Secret, metadata: {name: a, labels: {sparkchaos.dev/run: x}}}", "manifest f.yaml, document 1: Secret a: the label sparkchaos.dev/run is set by sparkchaos; leave it out"},
+		"our label": {"{apiVersion: v1, kind: Secret, metadata: {name: a, labels: {sparkchaos.dev/run: x}}}",
+			"manifest f.yaml, document 1: Secret a: the label sparkchaos.dev/run is set by sparkchaos; leave it out"},
 	} {
 		_, err := read("f.yaml", []byte(tc.text))
 		if err == nil || err.Error() != tc.want {
@@ -97,11 +101,13 @@ func TestTheSameObjectTwice(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	other, err := read("b.yaml", []byte("{apiVersion: v1, kind: Secret, metadata: {name: a}}\n---\n{apiVersion: v1, kind: ConfigMap, metadata: {name: a}}"))
+	other, err := read("b.yaml", []byte("{apiVersion: v1, kind: Secret, metadata: {name: a}}\n---\n{apiVersion: v1, kind: ConfigMap, "+
+		"metadata: {name: a}}"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := twice(append(one, other...)); err == nil || err.Error() != "manifest b.yaml, document 1: Secret a is in a.yaml, document 1 already" {
+	if err := twice(append(one, other...)); err == nil || err.Error() != "manifest b.yaml, document 1: Secret a is in a.yaml, "+
+		"document 1 already" {
 		t.Errorf("got %v, want it said once", err)
 	}
 }

@@ -75,8 +75,10 @@ func TestServiceAndExecutorsMeet(t *testing.T) {
 	}
 	const local = "spark.kubernetes.executor.volumes.hostPath.spark-local-dir-1."
 	mount := service.Containers[0].VolumeMounts[0]
-	if s[local+"options.path"] != service.Volumes[0].HostPath.Path || s[local+"mount.path"] != mount.MountPath || mount.MountPath != mountPath {
-		t.Errorf("executors have %s at %s, the service has %s at %s", s[local+"options.path"], s[local+"mount.path"], service.Volumes[0].HostPath.Path, mount.MountPath)
+	if s[local+"options.path"] != service.Volumes[0].HostPath.Path || s[local+"mount.path"] != mount.MountPath ||
+		mount.MountPath != mountPath {
+		t.Errorf("executors have %s at %s, the service has %s at %s", s[local+"options.path"], s[local+"mount.path"],
+			service.Volumes[0].HostPath.Path, mount.MountPath)
 	}
 	if s["spark.shuffle.service.enabled"] != "true" || s["spark.blockManager.port"] != "0" {
 		t.Errorf("settings %v do not make executors use the service on a network that they share", s)
@@ -112,12 +114,14 @@ func TestThePortIsTheUsers(t *testing.T) {
 	w := withService(scenario.LocalDirectoryNode)
 	w.Conf = map[string]scenario.ConfValue{portSetting: scenario.Plain("7447")}
 	container := podOf(t, w).Containers[0]
-	if container.Ports[0].HostPort != 7447 || container.ReadinessProbe.TCPSocket.Port.IntVal != 7447 || !strings.Contains(options(t, w), portSetting+"=7447") {
+	if container.Ports[0].HostPort != 7447 || container.ReadinessProbe.TCPSocket.Port.IntVal != 7447 ||
+		!strings.Contains(options(t, w), portSetting+"=7447") {
 		t.Errorf("ports %v, probe %v, options %q; want 7447 throughout", container.Ports, container.ReadinessProbe, options(t, w))
 	}
 	for _, bad := range []string{"", "0", "65536", "many"} {
 		w.Conf[portSetting] = scenario.Plain(bad)
-		if _, err := launcher.Render(w, launchertest.Environment(), []launcher.Component{Component{}}); err == nil || !strings.Contains(err.Error(), "want a port") {
+		if _, err := launcher.Render(w, launchertest.Environment(), []launcher.Component{Component{}}); err == nil ||
+			!strings.Contains(err.Error(), "want a port") {
 			t.Errorf("port %q: %v, want an error that says so", bad, err)
 		}
 	}
@@ -128,7 +132,8 @@ func TestServiceNeedsADirectory(t *testing.T) {
 	env := launchertest.Environment()
 	for directory, want := range map[string]string{"": "names none", "relative": "want an absolute path"} {
 		env.ShuffleDirectory = directory
-		if _, err := launcher.Render(withService(scenario.LocalDirectoryNode), env, []launcher.Component{Component{}}); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := launcher.Render(withService(scenario.LocalDirectoryNode), env, []launcher.Component{Component{}}); err == nil ||
+			!strings.Contains(err.Error(), want) {
 			t.Errorf("directory %q: %v, want %q", directory, err, want)
 		}
 	}
@@ -141,19 +146,22 @@ func serviceOf(t *testing.T, status appsv1.DaemonSetStatus, pods ...corev1.PodSt
 	service.daemons.Status = status
 	objects := []runtime.Object{service.daemons}
 	for i, s := range pods {
-		meta := metav1.ObjectMeta{Name: "shuffle-service-" + string(rune('a'+i)), Namespace: "run-1", Labels: service.daemons.Spec.Template.Labels}
+		meta := metav1.ObjectMeta{Name: "shuffle-service-" + string(rune('a'+i)), Namespace: "run-1",
+			Labels: service.daemons.Spec.Template.Labels}
 		objects = append(objects, &corev1.Pod{ObjectMeta: meta, Status: s})
 	}
 	return fake.NewClientset(objects...), service
 }
 
 func notScheduled(message string) corev1.PodStatus {
-	return corev1.PodStatus{Phase: corev1.PodPending, Conditions: []corev1.PodCondition{{Type: corev1.PodScheduled, Status: corev1.ConditionFalse, Message: message}}}
+	return corev1.PodStatus{Phase: corev1.PodPending,
+		Conditions: []corev1.PodCondition{{Type: corev1.PodScheduled, Status: corev1.ConditionFalse, Message: message}}}
 }
 
 func TestLacking(t *testing.T) {
 	t.Parallel()
-	ready := corev1.PodStatus{Phase: corev1.PodRunning, Conditions: []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionTrue}}}
+	ready := corev1.PodStatus{Phase: corev1.PodRunning,
+		Conditions: []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionTrue}}}
 	broken := corev1.PodStatus{Phase: corev1.PodRunning, ContainerStatuses: []corev1.ContainerStatus{{
 		RestartCount:         3,
 		State:                corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: "CrashLoopBackOff", Message: "back-off"}},
@@ -168,9 +176,13 @@ func TestLacking(t *testing.T) {
 	}{
 		{"nobody looked at it yet", appsv1.DaemonSetStatus{}, nil, "ready on 0 of 0 nodes", false},
 		{"on some nodes", appsv1.DaemonSetStatus{DesiredNumberScheduled: 2, NumberReady: 1}, []corev1.PodStatus{ready, broken},
-			"ready on 1 of 2 nodes: pod shuffle-service-b on no node is Running, CrashLoopBackOff back-off, it ended 3 times, last with exit code 1", false},
-		{"port taken", appsv1.DaemonSetStatus{DesiredNumberScheduled: 1}, []corev1.PodStatus{notScheduled("1 node(s) didn't have free ports for the requested pod ports")}, "not scheduled: 1 node(s) didn't have free ports", true},
-		{"no room", appsv1.DaemonSetStatus{DesiredNumberScheduled: 1}, []corev1.PodStatus{notScheduled("Insufficient memory")}, "Insufficient memory", false},
+			"ready on 1 of 2 nodes: pod shuffle-service-b on no node is Running, CrashLoopBackOff back-off, it ended 3 times, last with " +
+				"exit code 1", false},
+		{"port taken", appsv1.DaemonSetStatus{DesiredNumberScheduled: 1},
+			[]corev1.PodStatus{notScheduled("1 node(s) didn't have free ports for the requested pod ports")},
+			"not scheduled: 1 node(s) didn't have free ports", true},
+		{"no room", appsv1.DaemonSetStatus{DesiredNumberScheduled: 1}, []corev1.PodStatus{notScheduled("Insufficient memory")},
+			"Insufficient memory", false},
 		{"on all nodes", appsv1.DaemonSetStatus{DesiredNumberScheduled: 2, NumberReady: 2}, []corev1.PodStatus{ready, ready}, "", false},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

@@ -82,7 +82,7 @@ func pack(ctx context.Context, m launcher.Machine) (*bundle, error) {
 	return b, nil
 }
 
-// noise makes a file of noise, which no compression makes small; the seed decides it. None is asked for: no file.
+// noise makes a file of noise, which no compression makes small; the seed decides it. If none is asked for there is no file.
 func noise(m launcher.Machine) (*os.File, error) {
 	size, err := staging.ParseBytes(m.Workload.StagingServer.Padding)
 	if err != nil || size == 0 {

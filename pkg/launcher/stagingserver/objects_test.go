@@ -44,7 +44,8 @@ func TestTheServersIdentityIsInNoOtherObject(t *testing.T) {
 	if err := server.Fill(launcher.Values{}); err != nil {
 		t.Fatal(err)
 	}
-	secrets := map[string]string{"tls.crt": string(server.trust.cert), "tls.key": string(server.trust.key), "upload-token": server.trust.uploadToken}
+	secrets := map[string]string{"tls.crt": string(server.trust.cert), "tls.key": string(server.trust.key),
+		"upload-token": server.trust.uploadToken}
 	if diff := cmp.Diff(secrets, server.identity.StringData); diff != "" {
 		t.Errorf("the server's secret (-want +got):\n%s", diff)
 	}

@@ -9,7 +9,7 @@ import (
 	"github.com/sparkchaos/sparkchaos/pkg/cluster/embedded/pki"
 )
 
-// trust is how harness and pods know the staging server of a session, and it knows the harness. It is made anew for each
+// trust is how harness and pods know the staging server of a session, and it knows the harness. It is recreated for each
 // session, lives in memory and in Secrets of the session's namespace, and is written nowhere else.
 type trust struct {
 	host        string // the name that the certificate has

@@ -23,7 +23,8 @@ const (
 // jarProblems returns what keeps a ConfigMap from holding the jar.
 func jarProblems(jar []byte) []error {
 	if len(jar) == 0 || len(jar) > corev1.MaxSecretSize {
-		return []error{fmt.Errorf("environment: the witness's jar has %s: a ConfigMap has to hold it, with 1 to %d", wording.Count(len(jar), "byte"), corev1.MaxSecretSize)}
+		return []error{fmt.Errorf("environment: the witness's jar has %s: a ConfigMap has to hold it, with 1 to %d",
+			wording.Count(len(jar), "byte"), corev1.MaxSecretSize)}
 	}
 	return nil
 }

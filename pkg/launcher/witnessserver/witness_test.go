@@ -61,7 +61,8 @@ func TestWhoeverReportsGetsTheTokenFromTheSecret(t *testing.T) {
 		"witness": server.deployment.Spec.Template.Spec.Containers[0],
 	} {
 		variable := tokenOf(container)
-		if variable == nil || variable.ValueFrom == nil || variable.ValueFrom.SecretKeyRef == nil || variable.ValueFrom.SecretKeyRef.Name != server.secret.Name ||
+		if variable == nil || variable.ValueFrom == nil || variable.ValueFrom.SecretKeyRef == nil ||
+			variable.ValueFrom.SecretKeyRef.Name != server.secret.Name ||
 			server.secret.StringData[variable.ValueFrom.SecretKeyRef.Key] != token {
 			t.Errorf("%s has %+v, want a reference to the token in secret %s", name, variable, server.secret.Name)
 		}
@@ -86,7 +87,8 @@ func TestWhoeverReportsGetsTheTokenFromTheSecret(t *testing.T) {
 		t.Errorf("the secret in the cluster is %+v, %v", stored, err)
 	}
 	policy, err := client.NetworkingV1().NetworkPolicies(namespace).Get(t.Context(), name, metav1.GetOptions{})
-	if err != nil || len(policy.Spec.Ingress) != 1 || len(policy.Spec.Ingress[0].From) != 1 || policy.Spec.Ingress[0].From[0].NamespaceSelector != nil {
+	if err != nil || len(policy.Spec.Ingress) != 1 || len(policy.Spec.Ingress[0].From) != 1 ||
+		policy.Spec.Ingress[0].From[0].NamespaceSelector != nil {
 		t.Errorf("the network policy is %+v, %v; want that pods of the namespace may come, and no others", policy, err)
 	}
 	for key, value := range policy.Spec.PodSelector.MatchLabels {

@@ -17,7 +17,7 @@ import (
 	"github.com/sparkchaos/sparkchaos/pkg/scenario"
 )
 
-var update = flag.Bool("update", false, "write the golden files anew")
+var update = flag.Bool("update", false, "write the golden files again")
 
 const corpus = "../../check/testdata"
 
@@ -90,7 +90,8 @@ func executorLost(workload string, removed time.Duration) *historytest.Story {
 	story.Targets = []history.Object{{Kind: "Node", Name: "n2"}}
 	driver := &story.Drivers[0]
 	driver.Node, driver.Silent, driver.Terminating, driver.Finished, driver.Deleted = "n1", 380*s, 0, 381*s, 390*s
-	driver.Executors[0].Silent, driver.Executors[0].Terminating, driver.Executors[0].Finished, driver.Executors[0].Deleted = 10*s, 16*s, 0, 20*s
+	driver.Executors[0].Silent, driver.Executors[0].Terminating, driver.Executors[0].Finished, driver.Executors[0].Deleted = 10*s, 16*s, 0,
+		20*s
 	driver.Executors[1].Silent, driver.Executors[1].Finished, driver.Executors[1].Deleted = 380*s, 381*s, 390*s
 	story.Drivers = story.Drivers[:1]
 	story.NotReady, story.Recovered, story.Completed = 0, 370*s, 382*s
@@ -145,7 +146,8 @@ func TestSlowSettingsAreFound(t *testing.T) {
 			[]gain{{"loss noticed by Spark", "spark.network.timeout", 279 * s, 283 * s}}},
 		{"never noticed before the application ended", executorLost(`{"conf":{"spark.network.timeout":"600s"}}`, 0),
 			[]gain{{"loss noticed by Spark", "spark.network.timeout", 600 * s, 610 * s}}},
-		{"nothing to gain", executorLost(`{"conf":{"spark.network.timeout":"20s","spark.network.timeoutInterval":"2s","spark.executor.heartbeatInterval":"2s"}}`, 30*s), nil},
+		{"nothing to gain", executorLost(`{"conf":{"spark.network.timeout":"20s","spark.network.timeoutInterval":"2s",`+
+			`"spark.executor.heartbeatInterval":"2s"}}`, 30*s), nil},
 		{"production", production, []gain{
 			{"eviction", "tolerationSeconds of the driver", 294 * s, 296 * s},
 			{"detection", "kube-controller-manager --node-monitor-grace-period", 24 * s, 26 * s},
@@ -177,7 +179,7 @@ func TestStaleExecutorsAreNoPartOfTheRecovery(t *testing.T) {
 	t.Parallel()
 	report := advised(t, bytesOf(t, historytest.PowerOff(withPlan("fast",
 		`{"conf":{"spark.kubernetes.allocation.batch.delay":"0s"},"driver":{"tolerationSeconds":2}}`))))
-	if len(report.Advices) != 0 { // they went on for 19 s, which no change is known to shorten
+	if len(report.Advices) != 0 { // they continued for 19 s, which no change is known to shorten
 		t.Errorf("%+v", report.Advices)
 	}
 	found := false
@@ -185,7 +187,7 @@ func TestStaleExecutorsAreNoPartOfTheRecovery(t *testing.T) {
 		found = found || d.Name == "stale executors" && d.Beside && d.Took == 19*time.Second
 	}
 	if !found {
-		t.Errorf("stale executors went on for 19 s, and are not among %+v", report.Delays)
+		t.Errorf("stale executors continued for 19 s, and are not among %+v", report.Delays)
 	}
 }
 

@@ -30,7 +30,7 @@ func (c Change) equal(other Change) bool {
 	return slices.EqualFunc(c.Assignments, other.Assignments, func(a, b Assignment) bool { return a.Field == b.Field && a.Then == b.Then })
 }
 
-// InScenario reports whether a scenario can make the change: otherwise it is for whoever operates the cluster.
+// InScenario reports whether a scenario can make the change: otherwise it is up to the operators of the cluster.
 func (c Change) InScenario() bool {
 	return !c.empty() && !slices.ContainsFunc(c.Assignments, func(a Assignment) bool { return a.apply == nil })
 }

@@ -41,12 +41,12 @@ func detection(r recovery) (part, bool) {
 	}
 	if !r.silent() {
 		d.Why = "The driver learns of the end of an executor from the broken connection or from its watch of the pods, and looks at " +
-			"what it learned every second; " +
-			"no time-out is waited for."
+			"what it learned every second; no time-out is waited for."
 		return part{delay: d}, true
 	}
 	knobs := r.set.Cluster.Knobs
-	grace, lease, period := time.Duration(knobs.NodeMonitorGracePeriod), time.Duration(knobs.NodeLeaseDuration), time.Duration(knobs.NodeMonitorPeriod)
+	grace, lease, period := time.Duration(knobs.NodeMonitorGracePeriod), time.Duration(knobs.NodeLeaseDuration),
+		time.Duration(knobs.NodeMonitorPeriod)
 	if grace == 0 {
 		d.Settings = []Setting{{Name: "kube-controller-manager --node-monitor-grace-period"}, {Name: "kubelet nodeLeaseDurationSeconds"}}
 		d.Why = "The node controller waits for the node's lease to be renewed, for a time that the record does not name."
@@ -274,7 +274,7 @@ func objectGone(r recovery) (part, bool) {
 		change: Change{[]Assignment{{
 			Name: "taint node.kubernetes.io/out-of-service on a node that is off for certain", Now: "by nobody", Then: "as soon as it is known",
 		}}},
-		cost: "Whoever sets the taint has to know that the node is off: pods that still run there would have twins.",
+		cost: "Only set the taint on a node that is off: pods that still run there would have twins.",
 	}, true
 }
 
@@ -335,7 +335,7 @@ func (r recovery) usualTask() time.Duration {
 // measured: 11 to 12 s with Spark 4.1.
 const executorEnds = 12 * time.Second
 
-// staleExecutors is how long executors of a lost driver went on elsewhere: they hold CPU and memory, and do work for nobody.
+// staleExecutors is how long executors of a lost driver continued elsewhere: they hold CPU and memory, and do work for nobody.
 func staleExecutors(r recovery) (part, bool) {
 	if r.driver == nil || !r.silent() {
 		return part{}, false
@@ -358,7 +358,7 @@ func staleExecutors(r recovery) (part, bool) {
 		Fault: r.fault.Name, Name: delayStale, Took: last.At.Sub(r.fault.Began.At), From: r.fault.Began.Seq, To: last.Seq, Beside: true,
 		Settings: []Setting{r.set.setting(heartbeatFailures()), r.set.setting(heartbeatInterval())},
 		Expected: around(min(time.Second, whole), whole+2*beat+executorEnds),
-		Why: fmt.Sprintf("%s of the lost driver went on: an executor ends after %d heartbeats that failed, one every %s, or when Kubernetes "+
+		Why: fmt.Sprintf("%s of the lost driver continued: an executor ends after %d heartbeats that failed, one every %s, or when Kubernetes "+
 			"removes its pod after its driver's.",
 			wording.Count(left, "executor"), failures, beat),
 	}

@@ -49,7 +49,7 @@ type settings struct {
 	} `json:"workload"`
 }
 
-// readSettings takes the settings from a plan. What a plan does not tell is not known.
+// readSettings takes the settings from a plan. Settings that the plan does not contain are unknown.
 func readSettings(plan json.RawMessage) (settings, error) {
 	var s settings
 	if err := json.Unmarshal(plan, &s); err != nil {

@@ -1,13 +1,12 @@
 package gate
 
 import (
-	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 
 	"github.com/sparkchaos/sparkchaos/pkg/report"
+	"github.com/sparkchaos/sparkchaos/pkg/report/runs"
 )
 
 // Found are the run directories below a directory.
@@ -25,47 +24,36 @@ func Find(root string) (Found, error) {
 		return found, err
 	}
 	seen := map[string]bool{}
-	err = filepath.WalkDir(real, func(at string, entry fs.DirEntry, err error) error {
-		if err != nil || !entry.IsDir() {
+	err = runs.Walk(os.DirFS(real), 0, func(below string, judged bool, err error) error {
+		directory := filepath.Join(root, filepath.FromSlash(below))
+		switch {
+		case err != nil:
 			return err
+		case !judged:
+			found.Unjudged = append(found.Unjudged, directory)
+			return nil
+		default:
+			return found.take(directory, seen)
 		}
-		below, err := filepath.Rel(real, at)
-		if err != nil {
-			return err
-		}
-		is, err := found.take(filepath.Join(root, below), seen)
-		if err == nil && is && at != real {
-			return fs.SkipDir
-		}
-		return err
 	})
 	if err != nil {
-		return found, fmt.Errorf("look for runs: %w", err)
+		return found, fmt.Errorf("look for runs in %s: %w", root, err)
 	}
 	return found, nil
 }
 
-// take adds a directory, and reports whether it is one of a run.
-func (f *Found) take(directory string, seen map[string]bool) (bool, error) {
+// take adds a run directory that was judged, unless another one holds the same run.
+func (f *Found) take(directory string, seen map[string]bool) error {
 	verdict, info, err := report.Load(directory)
-	if errors.Is(err, fs.ErrNotExist) {
-		for _, file := range []string{report.HistoryFile, report.PlanFile} {
-			if _, err := os.Lstat(filepath.Join(directory, file)); err == nil {
-				f.Unjudged = append(f.Unjudged, directory)
-				return true, nil
-			}
-		}
-		return false, nil
-	}
 	if err != nil {
-		return false, err
+		return err
 	}
 	id := verdict.RunID + " " + verdict.HistorySHA256
 	if seen[id] {
 		f.Again = append(f.Again, directory)
-		return true, nil
+		return nil
 	}
 	seen[id] = true
 	f.Runs = append(f.Runs, report.Run{Verdict: verdict, Info: info})
-	return true, nil
+	return nil
 }

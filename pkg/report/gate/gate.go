@@ -72,7 +72,8 @@ func (d *Decision) conclude(evaluated int) {
 	case len(in[Unknown]) > 0:
 		d.Verdict, d.Reason = check.Inconclusive, first(in[Unknown])
 	default:
-		d.Verdict, d.Reason = check.Pass, fmt.Sprintf("all %d conditions held over %s", len(d.Outcomes), wording.Count(d.Judged, "run"))
+		d.Verdict, d.Reason = check.Pass, fmt.Sprintf("%s held over %s", wording.All(len(d.Outcomes), "condition"),
+			wording.Count(d.Judged, "run"))
 	}
 }
 

@@ -89,7 +89,8 @@ func overview(t *timeline.Timeline) (template.HTML, error) {
 	height := headHeight + len(lanes)*(laneHeight+laneGap) + tickHeight
 	fmt.Fprintf(p, `<svg class="overview" viewBox="0 0 %d %d" role="img" aria-label="%s"><title>%s</title>`,
 		pictureWidth, height, summary(t), summary(t))
-	p.WriteString(`<defs><pattern id="hatch" width="6" height="6" patternUnits="userSpaceOnUse" patternTransform="rotate(45)"><rect width="6" height="6" class="hatch-back"/><line x1="0" y1="0" x2="0" y2="6" class="hatch-line"/></pattern></defs>`)
+	p.WriteString(`<defs><pattern id="hatch" width="6" height="6" patternUnits="userSpaceOnUse" patternTransform="rotate(45)"><rect ` +
+		`width="6" height="6" class="hatch-back"/><line x1="0" y1="0" x2="0" y2="6" class="hatch-line"/></pattern></defs>`)
 	p.ticks(height)
 	for _, f := range t.Faults {
 		p.fault(f, height)

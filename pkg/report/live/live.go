@@ -1,4 +1,4 @@
-// Package live shows a run while it goes on, in lines for a terminal: what is awaited, faults, drivers and their executors, and nodes.
+// Package live shows a run in progress, in lines for a terminal: what is awaited, faults, drivers and their executors, and nodes.
 package live
 
 import (
@@ -144,7 +144,7 @@ func length(d time.Duration) string {
 	return d.Round(time.Second).String()
 }
 
-// faults says of each fault of the plan what became of it so far.
+// faults describes the state of each fault of the plan.
 func faults(m *model.Model, now time.Time) []string {
 	var lines []string
 	for _, f := range m.Faults {
@@ -158,7 +158,7 @@ func faults(m *model.Model, now time.Time) []string {
 	return lines
 }
 
-// planned returns the names of the plan's faults. A plan that cannot be read has none: whoever judges the history says so.
+// planned returns the names of the plan's faults. A plan that cannot be read has none: the judgement of the history reports it.
 func planned(m *model.Model) []string {
 	var plan struct {
 		Steps []struct {
@@ -289,7 +289,7 @@ func executors(m *model.Model, i *model.Incarnation, now time.Time) []member {
 	return all
 }
 
-// nodes returns the nodes by what the API server says of them and by the faults that are in effect.
+// nodes returns the nodes by what the API server says about them and by the faults that are in effect.
 func nodes(m *model.Model, now time.Time) []member {
 	var all []member
 	for _, name := range slices.Sorted(maps.Keys(m.Nodes)) {

@@ -45,7 +45,8 @@ func frames(t *testing.T, content []byte) []byte {
 
 func TestRecordedRuns(t *testing.T) {
 	t.Parallel()
-	for _, name := range []string{"driver-node-power-off", "driver-node-frozen", "structured-streaming-driver-node-power-off", "noop-power-off"} {
+	for _, name := range []string{"driver-node-power-off", "driver-node-frozen", "structured-streaming-driver-node-power-off",
+		"noop-power-off"} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			content := historytest.Unpack(t, filepath.Join("..", "..", "check", "testdata", "recorded", name+".ndjson.gz"))

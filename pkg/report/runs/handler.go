@@ -192,7 +192,7 @@ func (s *server) report(w http.ResponseWriter, r *http.Request) {
 	}
 	content, err := readFile(s.files, name)
 	if err != nil {
-		if _, found := read(s.files, directory); !found {
+		if _, judged, err := isRun(s.files, directory); err != nil || !judged {
 			http.NotFound(w, r)
 			return
 		}

@@ -35,28 +35,19 @@ func (r Run) Recovery() time.Duration { return tell.Longest(r.Recoveries) }
 // maxDepth is how far below the directory of runs a run directory may be: suites keep those of parallel processes apart.
 const maxDepth = 3
 
-// List returns the runs in a directory, the newest first.
+// List returns the runs in a directory that were judged, the newest first. What cannot be read is none of them.
 func List(files fs.FS) ([]Run, error) {
 	var all []Run
-	err := fs.WalkDir(files, ".", func(name string, entry fs.DirEntry, err error) error {
-		if err != nil && name == "." {
+	err := Walk(files, maxDepth, func(directory string, judged bool, err error) error {
+		switch {
+		case directory == ".":
 			return err
-		}
-		if err != nil {
-			return nil // what cannot be read is none of the runs that can be shown
-		}
-		if !entry.IsDir() || name == "." {
+		case err != nil || !judged:
+			return nil
+		default:
+			all = append(all, read(files, directory))
 			return nil
 		}
-		run, found := read(files, name)
-		if found {
-			all = append(all, run)
-			return fs.SkipDir
-		}
-		if depth(name) >= maxDepth {
-			return fs.SkipDir
-		}
-		return nil
 	})
 	if err != nil {
 		return nil, err
@@ -67,31 +58,18 @@ func List(files fs.FS) ([]Run, error) {
 	return all, nil
 }
 
-func depth(name string) int {
-	n := 1
-	for _, letter := range name {
-		if letter == '/' {
-			n++
-		}
-	}
-	return n
-}
-
-// read returns the run in a directory, and reports whether there is one.
-func read(files fs.FS, name string) (Run, bool) {
+// read returns the run in a directory.
+func read(files fs.FS, name string) Run {
 	run := Run{Path: name}
 	content, err := readFile(files, path.Join(name, report.VerdictFile))
-	if errors.Is(err, fs.ErrNotExist) {
-		return run, false
-	}
 	if err != nil {
 		run.Problem = err.Error()
-		return run, true
+		return run
 	}
 	verdict, err := report.DecodeVerdict(content)
 	if err != nil {
 		run.Problem = err.Error()
-		return run, true
+		return run
 	}
 	run.Scenario, run.Seed, run.Verdict, run.Reason = verdict.Scenario, verdict.Seed, verdict.Verdict, verdict.Reason
 	run.Recoveries = tell.Recoveries(verdict)
@@ -103,7 +81,7 @@ func read(files fs.FS, name string) (Run, bool) {
 	if content, err := readFile(files, path.Join(name, report.PlanFile)); err == nil && yaml.Unmarshal(content, &plan) == nil {
 		run.Labels = plan.Scenario.Labels
 	}
-	return run, true
+	return run
 }
 
 // readFile reads a regular file that is not too large.

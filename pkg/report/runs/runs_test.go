@@ -2,6 +2,7 @@ package runs_test
 
 import (
 	"io"
+	"io/fs"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -9,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/fstest"
 	"time"
 
 	"github.com/sparkchaos/sparkchaos/pkg/check"
@@ -152,6 +154,24 @@ func TestHandlerRefuses(t *testing.T) {
 	} {
 		if code, _, _ := get(t, tt.method, s.URL+tt.path, tt.host); code != tt.code {
 			t.Errorf("%s: status %d, want %d", name, code, tt.code)
+		}
+	}
+}
+
+func TestWalkFindsRunDirectories(t *testing.T) {
+	t.Parallel()
+	files := fstest.MapFS{
+		"a/verdict.json": {}, "a/inner/verdict.json": {}, "b/history.ndjson": {}, "c/d/plan.yaml": {}, "c/d/e.txt": {}, "f/g/h/verdict.json": {},
+		"none/readme.txt": {}, "latest": {Mode: fs.ModeSymlink},
+	}
+	for deepest, want := range map[int]string{0: "a+ b c/d f/g/h+", 3: "a+ b c/d f/g/h+", 2: "a+ b c/d", 1: "a+ b"} {
+		var found []string
+		err := runs.Walk(files, deepest, func(directory string, judged bool, err error) error {
+			found = append(found, directory+map[bool]string{true: "+"}[judged])
+			return err
+		})
+		if got := strings.Join(found, " "); got != want || err != nil {
+			t.Errorf("%d levels: got %s, %v; want %s", deepest, got, err, want)
 		}
 	}
 }

@@ -72,7 +72,7 @@ func ending(m *model.Model) (model.Moment, bool) {
 type work struct{ stage, partition int64 }
 
 // countTasks counts task attempts. Incarnations of a batch application number their stages alike, so the same stage and partition is the
-// same work; the stages of a stream go on counting, and there the batches tell what was done again.
+// same work; the stages of a stream continue counting, and there the batches tell what was done again.
 func (c *Cost) countTasks(all model.Incarnations) {
 	done := map[work]bool{}
 	for _, i := range all {

@@ -20,7 +20,7 @@ type Phase struct {
 	Adds  time.Duration // by how much it makes the recovery longer; less than it took if it runs beside another one
 }
 
-// Recoveries returns the recoveries that a verdict tells of, in its order.
+// Recoveries returns the recoveries that a verdict contains, in its order.
 func Recoveries(verdict check.RunVerdict) []Recovery {
 	var all []Recovery
 	for _, result := range verdict.Results {

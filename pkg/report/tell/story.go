@@ -496,7 +496,7 @@ func (t *teller) whatWasNotSeen() {
 		t.say(nil, "The history is damaged: %s.", damage)
 	}
 	if t.m.Ended.Never() {
-		t.say(by(t.m.Last), "The history has no end: the harness was killed, or the run goes on.")
+		t.say(by(t.m.Last), "The history has no end: the harness was killed, or the run continues.")
 	} else if t.m.End.Interrupted {
 		t.say(by(t.m.Ended), "The run was interrupted.")
 	}

@@ -16,7 +16,7 @@ import (
 	"github.com/sparkchaos/sparkchaos/pkg/report/tell"
 )
 
-var update = flag.Bool("update", false, "write the golden files anew")
+var update = flag.Bool("update", false, "write the golden files again")
 
 const corpus = "../../check/testdata"
 

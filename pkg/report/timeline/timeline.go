@@ -224,7 +224,8 @@ func (b *builder) nodes() {
 				continue
 			}
 			state := Machine(f)
-			span := Span{From: b.off(f.Began), To: b.t.End, State: state, Low: true, Text: fmt.Sprintf("fault %s: %s", f.Name, state), Events: []int64{f.Landed.Seq}}
+			span := Span{From: b.off(f.Began), To: b.t.End, State: state, Low: true, Text: fmt.Sprintf("fault %s: %s", f.Name, state),
+				Events: []int64{f.Landed.Seq}}
 			if !f.Recovered.Never() {
 				span.To, span.Events = max(span.From, b.off(f.Recovered)), append(span.Events, f.Recovered.Seq)
 			}
@@ -275,7 +276,8 @@ func (b *builder) application() {
 		b.live(&lane, i.Driver)
 		b.add(lane)
 		for _, pod := range b.m.Executors(i) {
-			executor := Lane{Group: Application, Name: placed("executor "+cmp.Or(pod.ExecutorID, "?"), pod.Node), Detail: pod.Name, Depth: 1, Key: pod.UID, Spans: b.podSpans(pod)}
+			executor := Lane{Group: Application, Name: placed("executor "+cmp.Or(pod.ExecutorID, "?"), pod.Node), Detail: pod.Name, Depth: 1,
+				Key: pod.UID, Spans: b.podSpans(pod)}
 			b.live(&executor, b.m.Processes[pod.UID])
 			b.known(&executor, i, pod.ExecutorID)
 			b.add(executor)
@@ -298,7 +300,8 @@ func (b *builder) live(lane *Lane, p *model.Process) {
 	}
 	for _, life := range b.m.Life(p) {
 		lane.Spans = append(lane.Spans, Span{
-			From: b.off(life.From), To: b.off(life.To), State: Alive, Low: true, Text: "the process gives signs of life", Events: []int64{life.From.Seq, life.To.Seq},
+			From: b.off(life.From), To: b.off(life.To), State: Alive, Low: true, Text: "the process gives signs of life",
+			Events: []int64{life.From.Seq, life.To.Seq},
 		})
 	}
 	if !p.Started.Never() {
@@ -309,7 +312,7 @@ func (b *builder) live(lane *Lane, p *model.Process) {
 	}
 }
 
-// known adds to an executor's lane what its driver says of it.
+// known adds to an executor's lane what its driver says about it.
 func (b *builder) known(lane *Lane, i *model.Incarnation, id string) {
 	if i.Driver == nil || i.Driver.Executors[id] == nil {
 		return
@@ -477,7 +480,8 @@ func (b *builder) phases(verdict check.RunVerdict) {
 				row = 1
 			}
 			b.t.Phases = append(b.t.Phases, Bracket{
-				Fault: r.Fault, Name: p.Name, From: began + p.Start, To: began + p.Start + p.Duration, Bound: p.Bound, Events: []int64{p.From, p.To}, Row: row,
+				Fault: r.Fault, Name: p.Name, From: began + p.Start, To: began + p.Start + p.Duration, Bound: p.Bound, Events: []int64{p.From, p.To},
+				Row: row,
 			})
 		}
 	}

@@ -27,7 +27,7 @@ import (
 	"github.com/sparkchaos/sparkchaos/pkg/report/trace"
 )
 
-var update = flag.Bool("update", false, "write the golden files anew")
+var update = flag.Bool("update", false, "write the golden files again")
 
 // recorded returns the recorded histories by name.
 func recorded(t *testing.T) map[string]*trace.Run {

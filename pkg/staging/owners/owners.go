@@ -64,7 +64,7 @@ func (k Kubernetes) Look(ctx context.Context, namespace string) (server.Census, 
 	return c, nil
 }
 
-// namespaceGone reports whether a namespace certainly does not exist. Who may not ask knows nothing, and that is no error.
+// namespaceGone reports whether a namespace certainly does not exist. A client that may not ask learns nothing, which is not an error.
 func (k Kubernetes) namespaceGone(ctx context.Context, name string) (bool, error) {
 	_, err := k.client.CoreV1().Namespaces().Get(ctx, name, metav1.GetOptions{})
 	switch {

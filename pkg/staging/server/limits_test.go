@@ -49,7 +49,7 @@ func (l lab) awaitTaken(t *testing.T, want int) {
 	}
 }
 
-// Whoever has not said whose the bundle is keeps nobody out, and whoever has keeps others out only within a client's part.
+// Anyone who has not said whose the bundle is keeps nobody out, and anyone who has keeps others out only within a client's part.
 func TestDrippingClientsKeepNobodyOut(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct {
@@ -194,7 +194,7 @@ func TestStoreIsBounded(t *testing.T) {
 		}
 		refused(t, upload(l, 110_000))
 		l.holds(t, 9)
-		// A server that was started anew knows it, too, and what is removed makes room.
+		// A server that was restarted knows it, too, and what is removed makes room.
 		again := labIn(t, l.dir, func(c *Config) { c.MaxStoreBytes = 1_000_000 })
 		refused(t, upload(again, 110_000))
 		ticket, err := again.client.Upload(t.Context(), owner(), strings.NewReader("small"))

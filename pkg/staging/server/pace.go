@@ -87,7 +87,7 @@ func (b *pacedBody) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
 	b.passed(n, time.Since(begun))
 	if errors.Is(err, io.EOF) {
-		// The server goes on reading, to see a client leave; a deadline that it meets there would end the request.
+		// The server continues reading, to see a client leave; a deadline that it meets there would end the request.
 		_ = b.control.SetReadDeadline(b.end.Add(b.stall))
 	} else if err != nil {
 		b.failed = err

@@ -120,7 +120,7 @@ func (s *share) take(n int) error {
 	return s.free(0)
 }
 
-// end ends the upload. What was stored still counts.
+// end ends the upload. Bytes that were stored still count.
 func (s *share) end(stored bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

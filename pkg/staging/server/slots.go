@@ -60,7 +60,7 @@ func (s *slots) full(client netip.Prefix, owned bool) *problem {
 	return nil
 }
 
-// ask returns the problem that a client would have now. Who has one can be refused before the bundle is on its way.
+// ask returns the problem that a client would have now. A client with one can be refused before it sends the bundle.
 func (s *slots) ask(client netip.Prefix) *problem {
 	s.mu.Lock()
 	defer s.mu.Unlock()

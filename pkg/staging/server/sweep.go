@@ -151,7 +151,7 @@ func (s *sweeper) forget() {
 	now := s.now()
 	// While a machine is suspended the monotonic clock stands still, so the other one is asked, too.
 	if gap := max(now.Sub(s.ended), now.Round(0).Sub(s.ended.Round(0))); gap > mostMissed*s.Every {
-		s.log.Warn("the last sweep is long ago: what it saw without an owner is looked at anew", "ago", gap, "bundles", len(s.unowned))
+		s.log.Warn("the last sweep is long ago: what it saw without an owner is looked at again", "ago", gap, "bundles", len(s.unowned))
 		clear(s.unowned)
 	}
 }

@@ -310,7 +310,7 @@ func (s *Store) Check(ctx context.Context) error {
 	return nil
 }
 
-// Close ends the use of the store. What is stored durably stays.
+// Close ends the use of the store. Durable data is kept.
 func (s *Store) Close() error { return errors.Join(s.data.close(), s.index.close()) }
 
 func validID(id string) bool {

@@ -72,7 +72,8 @@ func TestResolve(t *testing.T) {
 				"--properties-file", "p.conf", "--class", "X", "local:///x.jar",
 			},
 			environ: map[string]string{"SPARK_DRIVER_BIND_ADDRESS": "10.0.0.2", "SPARK_DRIVER_MEMORY": "3g"},
-			files:   map[string]string{"work/p.conf": "spark.driver.memory 7g\nspark.driver.extraClassPath=/first.jar:/opt/spark/workloads/workloads.jar"},
+			files: map[string]string{"work/p.conf": "spark.driver.memory " +
+				"7g\nspark.driver.extraClassPath=/first.jar:/opt/spark/workloads/workloads.jar"},
 			want: []string{
 				"/java/bin/java", "-XX:Archive", "-cp", "/first.jar:" + allJars + ":/opt/spark/conf", "-Xmx512m", "-XX:Default", "-Da=b c", "--module",
 				submitClass, "--conf", "spark.driver.bindAddress=10.0.0.2", "--conf", "spark.executorEnv.SPARK_DRIVER_POD_IP=10.0.0.2",
@@ -97,7 +98,8 @@ func TestResolve(t *testing.T) {
 		},
 		"spark-class": {
 			called: "spark-class", args: []string{"org.apache.spark.deploy.ExternalShuffleService", "arg"},
-			environ: map[string]string{"SPARK_DAEMON_MEMORY": "256m", "SPARK_SHUFFLE_OPTS": "-Db", "SPARK_DAEMON_JAVA_OPTS": "-Da", "SPARK_CONF_DIR": "/conf"},
+			environ: map[string]string{"SPARK_DAEMON_MEMORY": "256m", "SPARK_SHUFFLE_OPTS": "-Db", "SPARK_DAEMON_JAVA_OPTS": "-Da",
+				"SPARK_CONF_DIR": "/conf"},
 			want: []string{
 				"/java/bin/java", "-XX:Archive", "-cp", allJars + ":/conf", "-Da", "-Db", "-Xmx256m", "--module",
 				"org.apache.spark.deploy.ExternalShuffleService", "arg",
@@ -230,7 +232,8 @@ func FuzzSplitOptions(f *testing.F) {
 
 func TestParseProperties(t *testing.T) {
 	t.Parallel()
-	got, err := parseProperties("# comment\n! comment \\\n\na b\nc=d\r\ne : f  \n  g\\ h=i\\\n   j\nk\nl=\\u00e4\\t!\nm==n\n\\# = o\np = q # no comment\n")
+	got, err := parseProperties("# comment\n! comment \\\n\na b\nc=d\r\ne : f  \n  g\\ h=i\\\n   j\nk\nl=\\u00e4\\t!\nm==n\n\\# = o\np = q " +
+		"# no comment\n")
 	if err != nil {
 		t.Fatal(err)
 	}

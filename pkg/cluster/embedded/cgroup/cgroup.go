@@ -326,7 +326,7 @@ func (h Host) freezer() (Hierarchy, error) {
 // Freeze stops every process of the group and below and returns when the kernel says that all have stopped.
 func (h Host) Freeze(ctx context.Context, path string) error { return h.setFrozen(ctx, path, true) }
 
-// Thaw lets the processes of the group go on.
+// Thaw lets the processes of the group continue.
 func (h Host) Thaw(ctx context.Context, path string) error { return h.setFrozen(ctx, path, false) }
 
 func (h Host) setFrozen(ctx context.Context, path string, frozen bool) error {

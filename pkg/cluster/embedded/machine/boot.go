@@ -24,7 +24,7 @@ type Boot struct {
 	Log        string             // file of the host to which init writes
 	Listeners  []*net.TCPListener // of the host, one for each of Spec.Forward
 	Cgroups    cgroup.Host
-	// Recorded is called when the machine's process exists and nothing runs in it yet: whoever must find it after a
+	// Recorded is called when the machine's process exists and nothing runs in it yet: a process that must find it after a
 	// crash of this process writes it down here.
 	Recorded func(Process) error
 	// Connected is called to give the machine its network before anything runs in it.
@@ -154,7 +154,7 @@ func forkInit(executable string, files []*os.File) (int, error) {
 	return pid, err
 }
 
-// release lets the machine go on and waits for its init to report. The pipe to a bound machine stays open until this
+// release lets the machine continue and waits for its init to report. The pipe to a bound machine stays open until this
 // process ends, so that the machine notices.
 func (c *child) release(ctx context.Context, bound bool) error {
 	stop := context.AfterFunc(ctx, func() { _ = c.report.Close() }) // ends the read below

@@ -24,7 +24,7 @@ const probeInterval = 20 * time.Millisecond
 //
 //	unix:/run/x.sock    somebody accepts connections at the socket
 //	file:/run/x         the file exists
-//	https://host/path   the server answers 200, whoever it is; http:// likewise
+//	https://host/path   the server answers 200, no matter who it is; http:// likewise
 func awaitCondition(ctx context.Context, condition string) {
 	// The certificate is not checked: what is asked for is whether somebody serves, and nothing is told to it.
 	client := &http.Client{Timeout: time.Second, Transport: &http.Transport{

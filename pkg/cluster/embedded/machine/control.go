@@ -23,7 +23,7 @@ import (
 // so no network and no file of the host is needed.
 const socketPath = runDirectory + "/control.sock"
 
-// Status is what a machine's init says of itself.
+// Status is what a machine's init says about itself.
 type Status struct {
 	BootID   string          `json:"bootID"`
 	Services []ServiceStatus `json:"services"`

@@ -25,7 +25,7 @@ const initArgument = "sparkchaos-machine"
 
 // The inherited descriptors of an init.
 const (
-	specFD     = 3 // read: the Spec, then one byte to go on
+	specFD     = 3 // read: the Spec, then one byte to continue
 	reportFD   = 4 // write: "ready\n" or what failed
 	firstLsnFD = 5 // listeners of the host that forward into the machine
 )

@@ -33,7 +33,8 @@ func (s *supervisor) boundLogs() {
 	}
 }
 
-// boundLog empties a log that has become too long, and keeps its end beside it. The service goes on to write to the same file, at its end.
+// boundLog empties a log that has become too long, and keeps its end beside it. The service continues to write to the same file, at
+// its end.
 func boundLog(path string, most int64) error {
 	log, err := os.OpenFile(path, os.O_RDWR|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
 	if err != nil {

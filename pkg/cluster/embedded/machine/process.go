@@ -55,7 +55,7 @@ func (p Process) Alive() bool {
 	return err == nil && start == p.StartTime && state != "Z" && state != "X"
 }
 
-// Kill ends this very process, and no other that has its number by now. That it has ended already is no error.
+// Kill ends this very process, and no other that has its number by now. It is not an error if it has ended already.
 func (p Process) Kill() error {
 	fd, err := unix.PidfdOpen(p.PID, 0)
 	if errors.Is(err, unix.ESRCH) || errors.Is(err, unix.EINVAL) { // no such process, or no number of one

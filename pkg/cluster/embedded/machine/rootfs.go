@@ -136,7 +136,7 @@ func (v *view) openSystem() error {
 // groupRoot is where control groups are on a host and in a machine.
 const groupRoot = "/sys/fs/cgroup"
 
-// openGroups opens the control groups. The machine sees those of the whole host, since the names that the kernel tells of its processes
+// openGroups opens the control groups. The machine sees those of the whole host, since the names by which the kernel reports its processes
 // begin at their root, but only its own group and what is below it can be written to.
 func (v *view) openGroups(spec Spec) error {
 	all, err := openPath(groupRoot, groupRoot, false)
@@ -406,7 +406,7 @@ func writeFiles(_ *view, spec Spec) error {
 	return nil
 }
 
-// replaceFile writes a file anew instead of through a link that has its name.
+// replaceFile writes a file again instead of through a link that has its name.
 func replaceFile(path, content string, mode fs.FileMode) error {
 	if err := os.RemoveAll(path); err != nil {
 		return err

@@ -107,7 +107,9 @@ func asMachine(t *testing.T, spec Spec) (inside, error) {
 	}
 	command := exec.Command(executable)
 	command.Env = append(os.Environ(), rootHelper+"="+string(encoded))
-	command.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNS | syscall.CLONE_NEWPID | syscall.CLONE_NEWNET | syscall.CLONE_NEWIPC | syscall.CLONE_NEWUTS}
+	command.SysProcAttr = &syscall.SysProcAttr{
+		Cloneflags: syscall.CLONE_NEWNS | syscall.CLONE_NEWPID | syscall.CLONE_NEWNET | syscall.CLONE_NEWIPC | syscall.CLONE_NEWUTS,
+	}
 	var said bytes.Buffer
 	command.Stderr = &said
 	out, err := command.Output()

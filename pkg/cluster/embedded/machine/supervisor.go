@@ -197,7 +197,7 @@ func (s *supervisor) add(spec Service) error {
 	return nil
 }
 
-// remove ends a service for good. Whoever kept it waits for ever for it to be wanted, which costs nothing.
+// remove ends a service for good. Its keeper waits for ever to be asked for it, which costs nothing.
 func (s *supervisor) remove(name string) error {
 	if err := s.stop(name); err != nil {
 		return err
