@@ -309,7 +309,7 @@ func TestAnOpenUndoRecordIsLeftOnlyIfSomebodyCouldLook(t *testing.T) {
 			if !tt.api || tt.unseen == nil {
 				return
 			}
-			if err := r.remove(t.Context()); err == nil || !strings.Contains(err.Error(), "UndoRecord 0001-hit is open, and nobody could look") {
+			if err := r.remove(t.Context()); err == nil || !strings.Contains(err.Error(), "UndoRecord 0001-strike is open, and nobody could look") {
 				t.Errorf("what is left behind: %v", err)
 			}
 		})

@@ -236,7 +236,7 @@ func TestARunTakesNothingThatWasNotAllowed(t *testing.T) {
 
 func TestSecretsThatCannotBePassedOn(t *testing.T) {
 	t.Parallel()
-	for value, want := range map[string]string{"": "is empty", "a\xffb": "is no text"} {
+	for value, want := range map[string]string{"": "is empty", "a\xffb": "is not UTF-8 text"} {
 		options := secretOptions(t, &fakeClusters{})
 		options.Variable = func(string) (string, error) { return value, nil }
 		r := &run{Options: options}

@@ -116,7 +116,7 @@ func TestNoStrangerAndNoForgerySurvivesTheDisks(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("history (-want +got):\n%s", diff)
 	}
-	if said := strings.Join(r.Progress.(*fakeProgress).said, "\n"); !strings.Contains(said, "did not show the token") {
+	if said := strings.Join(r.Progress.(*fakeProgress).said, "\n"); !strings.Contains(said, "without the token") {
 		t.Errorf("said %q, want that requests were refused", said)
 	}
 	// The token lies in no file of the run.

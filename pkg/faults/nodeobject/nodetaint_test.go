@@ -161,5 +161,5 @@ func TestPodsThatEndedByThemselvesProveNoTaint(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	faultstest.ExpectError(t, d.Inject(t.Context()), "none was seen of which Kubernetes says DeletionByTaintManager")
+	faultstest.ExpectError(t, d.Inject(t.Context()), "for none of them Kubernetes gave the reason DeletionByTaintManager")
 }
