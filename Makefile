@@ -40,6 +40,10 @@ UNIT_PACKAGES    ?= $(shell echo $$((2 * $$(nproc))))
 GINKGO           := go tool ginkgo run -v --keep-going --fail-on-empty --timeout=$(CLUSTER_TIMEOUT) --output-dir=$(BIN)
 CLUSTER_TESTS    := $(if $(filter 0,$(shell id -u)),1,)
 
+# What releases are made and checked with; the workflow has the same version of goreleaser.
+GORELEASER := go run github.com/goreleaser/goreleaser/v2@v2.16.0
+ACTIONLINT := go run github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
+
 GO_DIRECTORIES := benchmarks cmd internal pkg suites components fault when invariant sparkchaostest examples $(wildcard *.go)
 
 .PHONY: help
@@ -60,7 +64,7 @@ test: system-packages ## Run all tests but the scenarios of tier nightly; needs 
 
 .PHONY: test-full
 test-full: export LABELS :=
-test-full: spark-images test test-install ## Run all tests and all scenarios; about two hours on 2 cores
+test-full: spark-images test test-install platforms reproducible ## Run all tests and all scenarios; about two hours on 2 cores
 
 .PHONY: test-unit
 test-unit: ## Run the tests that need neither root nor components, with the race detector
@@ -163,6 +167,27 @@ lint: ## Check formatting, go vet, staticcheck, and that the library is compatib
 vet:
 	go vet ./...
 	cd examples/ginkgo && go vet ./...
+
+.PHONY: platforms
+platforms: ## Vet the program for the other platforms that releases are for; minutes the first time (part of make test-full)
+	@for platform in linux/arm64 darwin/arm64 windows/amd64; do echo "go vet for $$platform"; \
+	  CGO_ENABLED=0 GOOS=$${platform%/*} GOARCH=$${platform#*/} go vet ./... || exit 1; done
+
+.PHONY: reproducible
+reproducible: ## Check that two builds of the commit are equal bit by bit; minutes, as one has an empty cache (part of make test-full)
+	SPARKCHAOS_RELEASE_TESTS=1 go test -v -count=1 -timeout 90m -run '^TestTwoBuilds' ./internal/releasetest
+
+.PHONY: release-check
+release-check: ## Check the configuration of releases and the workflow
+	go test -count=1 ./internal/releasetest
+	$(GORELEASER) check
+	$(ACTIONLINT) .github/workflows/*.yml docs/ci/github.yml
+
+.PHONY: release-dry-run
+release-dry-run: export TAP_TOKEN := none
+release-dry-run: export IMAGE := sparkchaos/sparkchaos
+release-dry-run: ## Make a release into dist/, without what needs other services: signatures, SBOMs, images
+	$(GORELEASER) release --clean --snapshot --skip=sign,sbom,docker
 
 .PHONY: staticcheck
 staticcheck: $(BIN)/staticcheck

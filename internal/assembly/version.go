@@ -1,26 +1,31 @@
 package assembly
 
-import "runtime/debug"
+import (
+	"cmp"
+	"runtime/debug"
+)
 
-// Version is that of this program.
+// linked is the version of a build outside of git, as of a source archive. The linker alone sets it:
+//
+//	go build -ldflags "-X github.com/sparkchaos/sparkchaos/internal/assembly.linked=v1.2.3" ./cmd/sparkchaos
+var linked string
+
+// Version is that of this program: what the linker was told, or else what the go command stamped into it.
 func Version() string {
 	info, _ := debug.ReadBuildInfo()
-	return describe(info)
+	return describe(info, linked)
 }
 
 // describe says what a binary was built from: version or commit, uncommitted changes, Go.
-func describe(info *debug.BuildInfo) string {
+func describe(info *debug.BuildInfo, linked string) string {
 	if info == nil {
-		return "of unknown version (built without module support)"
+		return cmp.Or(linked, "of unknown version (built without module support)")
 	}
 	settings := map[string]string{}
 	for _, setting := range info.Settings {
 		settings[setting.Key] = setting.Value
 	}
-	text := info.Main.Version
-	if text == "" {
-		text = "(devel)"
-	}
+	text := cmp.Or(linked, info.Main.Version, "(devel)")
 	if revision := settings["vcs.revision"]; revision != "" {
 		text += " commit " + revision
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"runtime"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -22,8 +23,11 @@ type Streams struct {
 	Out, Err io.Writer
 }
 
-// NewRoot returns the command "sparkchaos" with all its subcommands.
-func NewRoot() *cobra.Command {
+// NewRoot returns the command "sparkchaos" with the subcommands that this operating system has.
+func NewRoot() *cobra.Command { return newRootOn(runtime.GOOS) }
+
+// newRootOn returns the command as an operating system has it.
+func newRootOn(system string) *cobra.Command {
 	root := newGroup("sparkchaos", "Does a Spark application on Kubernetes survive losing its nodes and pods?",
 		newChaosMeshCommand(os.Getenv),
 		newCheckCommand(os.Getenv),
@@ -53,9 +57,12 @@ func NewRoot() *cobra.Command {
 		newTellCommand(os.Getenv),
 		newVersionCommand(),
 	)
+	if system != linux {
+		withoutOwnClusters(root, system)
+	}
 	// Main prints errors; usage under each of them would hide what they say.
 	root.SilenceErrors, root.SilenceUsage = true, true
-	root.Version = programVersion()
+	root.Version = versionLine()
 	root.SetVersionTemplate("sparkchaos {{.Version}}\n")
 	return root
 }

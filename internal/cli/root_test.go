@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -74,7 +75,7 @@ func TestExitCodes(t *testing.T) {
 func TestVersionFlag(t *testing.T) {
 	t.Parallel()
 	code, out, message := run(t.Context(), NewRoot(), "--version")
-	if want := "sparkchaos " + programVersion() + "\n"; code != ExitPass || out != want || message != "" {
+	if want := "sparkchaos " + programVersion() + " " + runtime.GOOS + "/" + runtime.GOARCH + "\n"; code != ExitPass || out != want || message != "" {
 		t.Errorf("exit code %d, %q, %q; want %q", code, out, message, want)
 	}
 }

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"fmt"
+	"runtime"
 
 	"github.com/spf13/cobra"
 
@@ -12,14 +13,14 @@ import (
 func newVersionCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "version",
-		Short: "Print the version of sparkchaos and of the components that it uses",
+		Short: "Print the version, commit and platform of sparkchaos, and the components that it was made for",
 		Args:  cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
 			all, err := components.Components()
 			if err != nil {
 				return err
 			}
-			fmt.Fprintf(command.OutOrStdout(), "sparkchaos %s\n", programVersion())
+			fmt.Fprintf(command.OutOrStdout(), "sparkchaos %s\n", versionLine())
 			for _, component := range all {
 				fmt.Fprintf(command.OutOrStdout(), "%s\n", component)
 			}
@@ -30,3 +31,6 @@ func newVersionCommand() *cobra.Command {
 
 // programVersion is that of this program.
 func programVersion() string { return assembly.Version() }
+
+// versionLine is what is printed of this program: version, commit, Go and platform.
+func versionLine() string { return programVersion() + " " + runtime.GOOS + "/" + runtime.GOARCH }

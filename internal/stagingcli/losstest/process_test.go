@@ -1,3 +1,5 @@
+//go:build linux
+
 // Package losstest kills the staging server under load, again and again, and looks for what was lost.
 package losstest
 
