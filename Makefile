@@ -169,9 +169,8 @@ vet:
 	cd examples/ginkgo && go vet ./...
 
 .PHONY: platforms
-platforms: ## Vet the program for the other platforms that releases are for; minutes the first time (part of make test-full)
-	@for platform in linux/arm64 darwin/arm64 windows/amd64; do echo "go vet for $$platform"; \
-	  CGO_ENABLED=0 GOOS=$${platform%/*} GOARCH=$${platform#*/} go vet ./... || exit 1; done
+platforms: ## Vet the code for the other platforms that releases are for; minutes the first time (part of make test-full)
+	scripts/vet-platforms linux/arm64 darwin/arm64 windows/amd64
 
 .PHONY: reproducible
 reproducible: ## Check that two builds of the commit are equal bit by bit; minutes, as one has an empty cache (part of make test-full)

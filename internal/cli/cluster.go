@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/sparkchaos/sparkchaos/internal/paths"
 	"github.com/sparkchaos/sparkchaos/internal/table"
 	"github.com/sparkchaos/sparkchaos/pkg/cluster"
 )
@@ -64,6 +65,7 @@ func newClusterCommand(getenv func(string) string) *cobra.Command {
 		newClusterNodeCommand(openAny),
 		newClusterLoadCommand(open),
 		newClusterLogsCommand(open),
+		newClusterShellCommand(getenv, open),
 	)
 	flags := group.PersistentFlags()
 	chosen.addKind(flags, "cluster type")
@@ -126,6 +128,13 @@ func bringUp(command *cobra.Command, getenv func(string) string, chosen *cluster
 	}
 	provider, _, err := clustersAt(command, getenv, chosen)
 	if err != nil {
+		return false, err
+	}
+	state, err := paths.State(getenv)
+	if err != nil {
+		return false, err
+	}
+	if err := paths.MarkState(state, programVersion()); err != nil {
 		return false, err
 	}
 	_, made, err := provider.Make(command.Context(), spec)

@@ -100,6 +100,9 @@ func (c *clusterChoice) environment(getenv func(string) string, progress func(li
 	if err != nil {
 		return cluster.Environment{}, err
 	}
+	if err := paths.CheckState(state); err != nil {
+		return cluster.Environment{}, err
+	}
 	cache, err := paths.Cache(getenv)
 	if err != nil {
 		return cluster.Environment{}, err

@@ -13,7 +13,8 @@ const linux = "linux"
 // or about existing clusters, and each operating system has it.
 func onLinuxAlone() []string {
 	return []string{
-		"cluster down", "cluster kubeconfig", "cluster list", "cluster load", "cluster logs", "cluster status", "cluster up",
+		"cluster down", "cluster kubeconfig", "cluster list", "cluster load", "cluster logs", "cluster shell",
+		"cluster status", "cluster up",
 		"components", "image", "kind", "setup",
 	}
 }

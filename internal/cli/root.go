@@ -55,6 +55,7 @@ func newRootOn(system string) *cobra.Command {
 		newShowCommand(),
 		stagingcli.New(),
 		newTellCommand(os.Getenv),
+		newUninstallCommand(os.Getenv),
 		newVersionCommand(),
 	)
 	if system != linux {

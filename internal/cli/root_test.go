@@ -75,7 +75,8 @@ func TestExitCodes(t *testing.T) {
 func TestVersionFlag(t *testing.T) {
 	t.Parallel()
 	code, out, message := run(t.Context(), NewRoot(), "--version")
-	if want := "sparkchaos " + programVersion() + " " + runtime.GOOS + "/" + runtime.GOARCH + "\n"; code != ExitPass || out != want || message != "" {
+	want := "sparkchaos " + programVersion() + " " + runtime.GOOS + "/" + runtime.GOARCH + "\n"
+	if code != ExitPass || out != want || message != "" {
 		t.Errorf("exit code %d, %q, %q; want %q", code, out, message, want)
 	}
 }

@@ -32,11 +32,13 @@ type runFlags struct {
 	cluster     *clusterChoice
 	out         string
 	keepCluster bool
-	repeat      int
-	allowed     testbed.Allowances
-	wait        time.Duration
-	plain       bool // lines that stay, also on a terminal
-	reports     ciReports
+	// keepOnFailure keeps the cluster of the first run that does not pass, and makes no further ones.
+	keepOnFailure bool
+	repeat        int
+	allowed       testbed.Allowances
+	wait          time.Duration
+	plain         bool // lines that stay, also on a terminal
+	reports       ciReports
 }
 
 // defaultCluster is the name of a cluster when the user gives none.
@@ -86,6 +88,8 @@ In GitHub Actions, where GITHUB_STEP_SUMMARY is set, all runs are added to the j
 		"name of the cluster; if it is already running it is reused and left running")
 	f.StringVar(&flags.out, "out", "runs", "directory in which the directories of the runs are created")
 	f.BoolVar(&flags.keepCluster, "keep-cluster", false, "do not remove the cluster that was created for the run")
+	f.BoolVar(&flags.keepOnFailure, "keep-on-failure", false,
+		"embedded, kind: do not remove the cluster of the first run that does not pass, and start no further runs")
 	f.IntVar(&flags.repeat, "repeat", 1, "number of times to run each scenario")
 	addAllowances(&flags.allowed, f)
 	addWait(f, &flags.wait)
@@ -101,7 +105,7 @@ func (f runFlags) check() error {
 		return err
 	}
 	_, unnamed := f.cluster.clusterName()
-	return errors.Join(unnamed, f.cluster.checkRun(), checkWait(f))
+	return errors.Join(unnamed, f.cluster.checkRun(), checkWait(f), checkKeep(f))
 }
 
 // plannedRun is a plan and, if it came from one, the scenario's own text.
@@ -204,7 +208,8 @@ func carryOutAll(
 	}
 	defer func() { _ = lab.Close() }() // no run leaves anything to be removed by it
 	defer sayKept(lab, flags.keepCluster, show)
-	worst, runs := carryOutEach(command, getenv, lab, planned, flags.repeat, show)
+	keeper := newKeeper(lab, flags.keepOnFailure && !flags.keepCluster, show)
+	worst, runs := carryOutEach(command, getenv, lab, planned, flags.repeat, keeper, show)
 	if err := conclude(runs); err != nil {
 		worst = worst.or(outcome{code: ExitError, err: err})
 	}
@@ -220,7 +225,8 @@ func carryOutAll(
 
 // carryOutEach runs the plans one after the other until the command is interrupted.
 func carryOutEach(
-	command *cobra.Command, getenv func(string) string, lab *sparkchaos.Cluster, planned []plannedRun, repeat int, show *progress,
+	command *cobra.Command, getenv func(string) string, lab *sparkchaos.Cluster, planned []plannedRun, repeat int, keeper failureKeeper,
+	show *progress,
 ) (outcome, []report.Run) {
 	worst := outcome{code: ExitPass}
 	var runs []report.Run
@@ -233,8 +239,12 @@ func carryOutEach(
 				show.Say("run %s, %d of %d", one.plan.Scenario.Name, n, repeat)
 			}
 			result, run := carryOut(command, getenv, lab, one)
+			goOn, err := keeper.after(command.Context(), result, len(planned)*repeat-len(runs)-1)
+			if err != nil {
+				result = result.or(outcome{code: ExitCleanUpLeftovers, err: err})
+			}
 			worst, runs = worst.or(result), append(runs, run)
-			if command.Context().Err() != nil {
+			if command.Context().Err() != nil || !goOn {
 				return worst, runs
 			}
 		}
@@ -374,7 +384,7 @@ func harness(
 		sparkchaos.AllowEnv(flags.allowed.Env...), sparkchaos.AllowFile(flags.allowed.Files...),
 		sparkchaos.CommandLine("a command `run`", given(command.Flags()), cleanUp), sparkchaos.Underway(underway),
 	}
-	if flags.keepCluster {
+	if flags.keepCluster || flags.keepOnFailure {
 		options = append(options, sparkchaos.Keep())
 	}
 	return sparkchaos.Of(kind, flags.cluster.name), options, nil

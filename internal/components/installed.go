@@ -21,14 +21,14 @@ import (
 func OwnModule(ctx context.Context) (string, error) {
 	info, ok := debug.ReadBuildInfo()
 	if !ok || !published(info.Main) {
-		return "", errors.New("this program was neither installed from a module proxy nor is it a release, and there is no checkout of sparkchaos " +
-			"here: call it in one, or name it with --source CHECKOUT")
+		return "", errors.New("this program was neither installed from a module proxy nor is it a release, and there is no checkout of " +
+			"sparkchaos here: call it in one, or name it with --source CHECKOUT")
 	}
 	return moduleSource(ctx, info.Main)
 }
 
-// published reports whether a module proxy has what a program was built from: a version that came from there, or one that was built from the
-// commit of a release, as git's tag tells.
+// published reports whether a module proxy has what a program was built from: a version that came from there, or one that was built
+// from the commit of a release, as git's tag tells.
 func published(main debug.Module) bool {
 	tagged := semver.IsValid(main.Version) && semver.Build(main.Version) == "" && !module.IsPseudoVersion(main.Version)
 	return main.Path == modulePath && (main.Sum != "" || tagged)

@@ -74,8 +74,10 @@ func TestReleasesAreReproducibleSignedAndDescribed(t *testing.T) {
 	t.Parallel()
 	c := configuration(t)
 	build := c.Builds[0]
-	if !slices.Contains(build.Flags, "-trimpath") || !slices.Contains(build.Env, "CGO_ENABLED=0") || !strings.Contains(build.ModTimestamp, "Commit") {
-		t.Errorf("builds have the flags %v, the environment %v and the time %q: two of them may differ", build.Flags, build.Env, build.ModTimestamp)
+	if !slices.Contains(build.Flags, "-trimpath") || !slices.Contains(build.Env, "CGO_ENABLED=0") ||
+		!strings.Contains(build.ModTimestamp, "Commit") {
+		t.Errorf("builds have the flags %v, the environment %v and the time %q: two of them may differ", build.Flags, build.Env,
+			build.ModTimestamp)
 	}
 	var described []string
 	for _, sbom := range c.Sboms {
@@ -140,7 +142,8 @@ func TestTheCompatibilityTableIsThatOfTheCode(t *testing.T) {
 func TestTheWorkflowHasTheMakefilesGoreleaser(t *testing.T) {
 	t.Parallel()
 	pinned := regexp.MustCompile(`goreleaser/v2@(v[0-9.]+)`).FindStringSubmatch(read(t, "Makefile"))
-	used := regexp.MustCompile(`goreleaser-action@v\d+\n\s+with:\n\s+version: (\S+)`).FindAllStringSubmatch(read(t, ".github/workflows/release.yml"), -1)
+	use := regexp.MustCompile(`goreleaser-action@v\d+\n\s+with:\n\s+version: (\S+)`)
+	used := use.FindAllStringSubmatch(read(t, ".github/workflows/release.yml"), -1)
 	if pinned == nil || len(used) != 2 {
 		t.Fatalf("the Makefile has %v, the workflow uses goreleaser %d times, want twice", pinned, len(used))
 	}
@@ -175,7 +178,8 @@ func TestReleaseNotes(t *testing.T) {
 		t.Fatal(err)
 	}
 	for version, want := range map[string]string{
-		"v1.2.3": "### Added\n\n- Something.\n", "1.2.3": "### Added\n\n- Something.\n", "v1.2.3-rc.1": "", "v1.2.4": "", "v1.2": "", "Unreleased": "- Not yet.\n",
+		"v1.2.3": "### Added\n\n- Something.\n", "1.2.3": "### Added\n\n- Something.\n", "v1.2.3-rc.1": "", "v1.2.4": "", "v1.2": "",
+		"Unreleased": "- Not yet.\n",
 	} {
 		var out, said bytes.Buffer
 		command := exec.Command("bash", filepath.Join(checkout, "scripts", "release-notes"), version, file)

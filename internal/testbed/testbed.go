@@ -40,6 +40,9 @@ func New(source Source, s Settings) (*Testbed, error) {
 	if err := errors.Join(unknown, unknown2); err != nil {
 		return nil, err
 	}
+	if err := paths.CheckState(state); err != nil {
+		return nil, err
+	}
 	t.env = cluster.Environment{State: state, Cache: cache, Progress: s.say, Allow: s.Allow}
 	name, err := target.Kind.ClusterName(target.Name)
 	if err != nil {
@@ -86,6 +89,10 @@ func (t *Testbed) Reserve(ctx context.Context) error {
 		return err
 	}
 	if err := t.hold(ctx); err != nil {
+		return err
+	}
+	if err := paths.MarkState(t.env.State, t.base.Version); err != nil {
+		t.release()
 		return err
 	}
 	if err := t.cleanUpBefore(ctx); err != nil {

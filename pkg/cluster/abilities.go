@@ -136,6 +136,15 @@ type Own interface {
 	LogFiles() ([]Log, error)
 }
 
+// Enterable is a cluster of this machine whose nodes can be looked at from inside.
+type Enterable interface {
+	Own
+	// Enter returns the command line by which a command runs on a node, or on the control plane. The command has a terminal or not.
+	Enter(ctx context.Context, node string, terminal bool, command ...string) ([]string, error)
+	// KubeconfigFile is the path of what Kubeconfig returns.
+	KubeconfigFile() string
+}
+
 // Log is a log of a service on a node, or of the control plane.
 type Log interface {
 	Name() string

@@ -103,7 +103,18 @@ type Summary struct {
 type Diagnosis struct {
 	Lacks error    // what keeps it from being made, each with how to fix it; nil: it can be made
 	Notes []string // what one should know of it
+	// Remedies are what this program can do itself about what is lacking.
+	Remedies []Remedy
 }
+
+// Remedy is what this program can do about something that a machine lacks for clusters of a kind.
+type Remedy string
+
+// The remedies, in the order in which they help each other.
+const (
+	InstallPackages Remedy = "packages"   // of the distribution
+	BuildComponents Remedy = "components" // into the cache
+)
 
 // References name the images that nodes pull; empty: none was named.
 type References struct {

@@ -5,6 +5,8 @@ package embedded
 import (
 	"context"
 	"fmt"
+	"os"
+	"os/exec"
 	"strings"
 	"time"
 
@@ -128,10 +130,20 @@ func (c Clusters) Summary(_ context.Context, name string) cluster.Summary {
 
 func diagnose(env cluster.Environment) cluster.Diagnosis {
 	provider, err := NewProvider(env.State, env.Cache, nil)
-	if err == nil {
-		err = provider.Lacks()
+	if err != nil {
+		return cluster.Diagnosis{Lacks: err}
 	}
-	return cluster.Diagnosis{Lacks: err}
+	d := cluster.Diagnosis{Lacks: provider.Lacks()}
+	if len(missingPrograms()) > 0 {
+		d.Remedies = append(d.Remedies, cluster.InstallPackages)
+	}
+	if _, err := provider.components(); err != nil {
+		d.Remedies = append(d.Remedies, cluster.BuildComponents)
+	}
+	if CheckRoot() != nil {
+		d.Notes = append(d.Notes, rootlessNote(os.DirFS("/"), os.Geteuid(), exec.LookPath))
+	}
+	return d
 }
 
 // Show implements cluster.Own.
