@@ -18,7 +18,7 @@ import (
 )
 
 // historyFile is the record in a run directory.
-const historyFile = "history.ndjson"
+const historyFile = report.HistoryFile
 
 func newCheckCommand(getenv func(string) string) *cobra.Command {
 	var output string

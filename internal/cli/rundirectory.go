@@ -17,10 +17,11 @@ import (
 
 	"github.com/sparkchaos/sparkchaos/internal/regular"
 	"github.com/sparkchaos/sparkchaos/pkg/history"
+	"github.com/sparkchaos/sparkchaos/pkg/report"
 )
 
 // Files of a run directory beside the history, which a reader of the verdict takes for what was run.
-const planFile, scenarioFile = "plan.yaml", "scenario.yaml"
+const planFile, scenarioFile = report.PlanFile, "scenario.yaml"
 
 // strangers returns which files of a run directory are not those of its history. The verdict rests on the history alone, so a changed
 // plan.yaml changes no verdict, but it would mislead a reader of the verdict.

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/sparkchaos/sparkchaos/pkg/plan"
+	"github.com/sparkchaos/sparkchaos/pkg/report"
 )
 
 // Directory is a run directory: everything that is known about a run.
@@ -20,16 +21,16 @@ type Directory string
 func (d Directory) file(name string) string { return filepath.Join(string(d), name) }
 
 // History is the file with everything that was observed.
-func (d Directory) History() string { return d.file("history.ndjson") }
+func (d Directory) History() string { return d.file(report.HistoryFile) }
 
 // Plan is the file with the plan.
-func (d Directory) Plan() string { return d.file("plan.yaml") }
+func (d Directory) Plan() string { return d.file(report.PlanFile) }
 
 // Scenario is the file with the scenario.
 func (d Directory) Scenario() string { return d.file("scenario.yaml") }
 
 // Environment is the file that describes the machine, the cluster and all versions.
-func (d Directory) Environment() string { return d.file("environment.json") }
+func (d Directory) Environment() string { return d.file(report.EnvironmentFile) }
 
 // Logs is the directory of the logs of drivers, executors and the cluster's components.
 func (d Directory) Logs() string { return d.file("logs") }
