@@ -256,7 +256,7 @@ func TestAnInstallationOfSomebodyElseIsLeft(t *testing.T) {
 func TestAWebhookThatIsAwayIsNoticed(t *testing.T) {
 	t.Parallel()
 	c, client := fakeCluster()
-	if err := c.askWebhook(t.Context()); err == nil || !strings.Contains(err.Error(), "there is none") {
+	if err := c.askWebhook(t.Context()); err == nil || !strings.Contains(err.Error(), "there is no webhook") {
 		t.Errorf("got %v", err)
 	}
 	for said, works := range map[string]bool{
