@@ -6,11 +6,11 @@ import (
 	"slices"
 	"strings"
 
-	"golang.org/x/sync/errgroup"
-	authorizationv1 "k8s.io/api/authorization/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/yaml"
+
+	"github.com/sparkchaos/sparkchaos/pkg/cluster"
 )
 
 // permissionsName is that of the cluster role that is proposed.
@@ -79,43 +79,11 @@ func (c *Cluster) CheckPermissions(ctx context.Context) error {
 
 // missing returns what of the rules the user may not do, sorted.
 func (c *Cluster) missing(ctx context.Context, rules []rbacv1.PolicyRule) ([]string, error) {
-	type question struct{ group, resource, verb string }
-	var all []question
-	for _, rule := range rules {
-		for _, resource := range rule.Resources {
-			for _, verb := range rule.Verbs {
-				all = append(all, question{rule.APIGroups[0], resource, verb})
-			}
-		}
+	denied, err := cluster.Denied(ctx, c.client, "", rules)
+	if err != nil {
+		return nil, fmt.Errorf("context %s: %w", c.options.Context, err)
 	}
-	denied := make([]bool, len(all))
-	var group errgroup.Group
-	group.SetLimit(10)
-	for i, q := range all {
-		group.Go(func() error {
-			resource, sub, _ := strings.Cut(q.resource, "/")
-			review := &authorizationv1.SelfSubjectAccessReview{Spec: authorizationv1.SelfSubjectAccessReviewSpec{
-				ResourceAttributes: &authorizationv1.ResourceAttributes{Group: q.group, Resource: resource, Subresource: sub, Verb: q.verb},
-			}}
-			answer, err := c.client.AuthorizationV1().SelfSubjectAccessReviews().Create(ctx, review, metav1.CreateOptions{})
-			if err != nil {
-				return fmt.Errorf("ask what the user of context %s may do: %w", c.options.Context, err)
-			}
-			denied[i] = !answer.Status.Allowed
-			return nil
-		})
-	}
-	if err := group.Wait(); err != nil {
-		return nil, err
-	}
-	var missing []string
-	for i, q := range all {
-		if denied[i] {
-			missing = append(missing, q.verb+" "+q.resource)
-		}
-	}
-	slices.Sort(missing)
-	return missing, nil
+	return denied, nil
 }
 
 // permissionsRole is the YAML of a cluster role with all that a run does.
