@@ -94,7 +94,7 @@ func TestNoInvariantPassesOnReportsThatNobodyMade(t *testing.T) {
 			t.Fatal(err)
 		}
 		// Arguments that are missing are told before the witness is.
-		result, err := evaluation.ask(expectation{name: d.Name, args: encoded}, true)
+		result, err := evaluation.ask(expectation{name: d.Name, args: encoded}, plan{alone: true})
 		if err == nil && (result.Verdict != Inconclusive || !strings.Contains(result.Message, "witness: off")) {
 			t.Errorf("%s is %s: %s", d.Name, result.Verdict, result.Message)
 		}

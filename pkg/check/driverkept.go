@@ -10,7 +10,7 @@ func driverKept() Definition {
 	return Definition{
 		Name: "driverKept",
 		Doc: "A fault that did not target the driver does not affect it: the first incarnation of the driver is the only one, and it was not " +
-			"deleted, evicted or failed before the application ended.",
+			"deleted, evicted or failed before the application ended, or for as long as it is watched.",
 		Args: func() any { return &NoArgs{} },
 		New:  func(any) Checker { return CheckerFunc(checkDriverKept) },
 	}
@@ -36,7 +36,7 @@ func checkDriverKept(m *model.Model) Result {
 		}
 		f.Cite(fault.Began, "fault %s hits %s", fault.Name, target(fault))
 	}
-	if !f.Assume(len(m.Landed()) > 0, "a fault landed") {
+	if !watched(m) && !f.Assume(len(m.Landed()) > 0, "a fault landed") {
 		return f.Inconclusive("no fault landed, so nothing could cost the driver")
 	}
 	if len(incarnations) > 1 {
@@ -59,8 +59,11 @@ func checkDriverKept(m *model.Model) Result {
 		f.Cite(lost, "pod %s is marked for deletion", first.Name)
 		return f.Violated("%s was deleted before the application had ended, though no fault hit it", first)
 	}
-	f.Assume(!well.Never(), "the application ended well")
 	f.Cite(first.Pod.Added, "%s is made", first)
+	if watched(m) && well.Never() {
+		return f.Held("the driver was kept while the application was watched: %s is the only one", first)
+	}
+	f.Assume(!well.Never(), "the application ended well")
 	f.Cite(well, "the application ended well")
 	return f.Held("the driver was kept: %s is the only one", first)
 }

@@ -14,13 +14,19 @@ func driverRescheduled() Definition {
 	return Definition{
 		Name: "driverRescheduled",
 		Doc: "After a fault cost the application its driver, a new incarnation runs on another node within the bound, counted from when the " +
-			"fault took effect. A Pending pod does not count.",
+			"fault took effect. A Pending pod does not count. Of an application that is watched without faults: after it lost its driver, a " +
+			"new incarnation runs within the bound, counted from when Kubernetes shows the loss.",
 		Args:     func() any { return &WithinArgs{} },
 		Problems: withinProblems,
 		Bound:    boundSince(scenario.SinceFault),
 		New: func(args any) Checker {
 			within := time.Duration(args.(*WithinArgs).Within)
-			return CheckerFunc(func(m *model.Model) Result { return checkRescheduled(m, within) })
+			return CheckerFunc(func(m *model.Model) Result {
+				if watched(m) {
+					return checkRescheduledUnaided(m, within)
+				}
+				return checkRescheduled(m, within)
+			})
 		},
 	}
 }

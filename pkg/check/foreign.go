@@ -16,8 +16,8 @@ const nearby = 2 * time.Second
 // foreign returns the disturbances after the launch that no fault of the run explains: a node that was lost, booted or tainted, a pod of
 // the application that Kubernetes took away, a Job that was deleted. Somebody else works on the cluster, or it is not well: what comes of
 // that says nothing about the faults.
-func foreign(m *model.Model) []string {
-	if m.Launched.Never() {
+func foreign(m *model.Model, plan plan) []string {
+	if m.Launched.Never() || plan.watched { // it is watched for that
 		return nil
 	}
 	var why []string

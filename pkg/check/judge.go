@@ -52,6 +52,8 @@ func Judge(ctx context.Context, r *history.Reader, own ...Definition) (RunVerdic
 type Record struct {
 	SHA256 string
 	Damage []string // in words; any makes the verdict inconclusive at best
+	// Open says that the history still grows: it is judged as if it ended here.
+	Open bool
 }
 
 // Evaluation judges a history as its events come, so that the verdict is there with the deciding event: Observe costs
@@ -78,7 +80,7 @@ func NewEvaluation(own ...Definition) (*Evaluation, error) {
 // Observe takes the next event; its memory is not kept.
 func (e *Evaluation) Observe(event *history.Event) { e.model.Observe(event) }
 
-// Verdict judges what was observed so far. A history that is still being recorded is inconclusive at best.
+// Verdict judges what was observed so far. A history that is still being recorded is inconclusive at best, unless the record says so.
 func (e *Evaluation) Verdict(record Record) RunVerdict {
 	m := e.model
 	v := RunVerdict{
@@ -93,8 +95,8 @@ func (e *Evaluation) Verdict(record Record) RunVerdict {
 		broken = append(broken, err.Error())
 	}
 	broken = append(broken, incomplete(m, record)...)
-	foreign := foreign(m)
-	v.Results = doubt(m, results, slices.Concat(broken, foreign, failedEnvironment(m)))
+	foreign := foreign(m, plan)
+	v.Results = doubt(m, results, slices.Concat(broken, foreign, failedEnvironment(m)), record.Open)
 	broken = append(append(broken, failed...), foreign...)
 	intact := len(broken) == 0 && m.End.Error == ""
 	unlanded, other := unlanded(m, plan), untested(m, plan)
@@ -112,10 +114,10 @@ func (e *Evaluation) Verdict(record Record) RunVerdict {
 
 // doubt makes of results what the evidence is worth: a violation that rests on something not being seen is none in a record that may have
 // lost it, one of a bound in time is none on a machine that was starved, and nothing has held to the end of a record without one.
-func doubt(m *model.Model, results []Result, broken []string) []Result {
+func doubt(m *model.Model, results []Result, broken []string, open bool) []Result {
 	for i := range results {
 		r := &results[i]
-		if why := doubted(m, *r, broken); why != "" {
+		if why := doubted(m, *r, broken, open); why != "" {
 			r.Verdict = Inconclusive
 			r.Message += "; but " + why
 		}
@@ -125,9 +127,9 @@ func doubt(m *model.Model, results []Result, broken []string) []Result {
 }
 
 // doubted returns why a result is not certain; empty if it is.
-func doubted(m *model.Model, r Result, broken []string) string {
+func doubted(m *model.Model, r Result, broken []string, open bool) string {
 	switch {
-	case r.Verdict == Pass && m.Ended.Never():
+	case r.Verdict == Pass && m.Ended.Never() && !open:
 		return "the history has no end, and more may have happened"
 	case r.Verdict != Violation || r.Ground == ByPresence:
 		return ""
@@ -145,7 +147,7 @@ func (e *Evaluation) judge(plan plan) ([]Result, []string) {
 	results := make([]Result, 0, len(plan.expect))
 	var failed []string
 	for _, expected := range plan.expect {
-		result, err := e.ask(expected, plan.alone)
+		result, err := e.ask(expected, plan)
 		if err != nil {
 			result = Result{Verdict: Inconclusive, Message: err.Error()}
 			failed = append(failed, err.Error())
@@ -157,15 +159,19 @@ func (e *Evaluation) judge(plan plan) ([]Result, []string) {
 }
 
 // ask asks one checker. Without the witness, no checker is asked that judges by what it reports.
-func (e *Evaluation) ask(expected expectation, alone bool) (result Result, err error) {
+func (e *Evaluation) ask(expected expectation, plan plan) (result Result, err error) {
 	checker, err := expected.checker(e.definitions)
 	if err != nil {
 		return Result{}, err
 	}
-	if alone && expected.needsWitness(e.definitions) {
+	if plan.alone && expected.needsWitness(e.definitions) {
 		f := NewFinding(e.model)
 		f.Assume(false, "drivers and executors reported to the witness")
-		return f.Inconclusive("it is judged by what drivers and executors report, and the workload runs without the witness (witness: off)"), nil
+		why := "the workload runs without the witness (witness: off)"
+		if plan.attached {
+			why = "an application that somebody else starts runs without the witness (launcher: attach)"
+		}
+		return f.Inconclusive("it is judged by what drivers and executors report, and %s", why), nil
 	}
 	defer func() {
 		if reason := recover(); reason != nil {
@@ -217,6 +223,7 @@ func incomplete(m *model.Model, record Record) []string {
 			"wrote in its name", conflict.Seq, conflict.PodUID))
 	}
 	switch {
+	case m.Ended.Never() && record.Open:
 	case m.Ended.Never():
 		why = append(why, "the history has no end: the harness was killed or could not write, or the run is still in progress")
 	case m.End.Interrupted:

@@ -156,7 +156,7 @@ func TestForeignDisturbances(t *testing.T) {
 					object{"metadata": object{"uid": "d", "name": "d", "namespace": "ns", "ownerReferences": ownedBy("Job", "j")}})
 				c.tell(b)
 			})
-			if diff := gocmp.Diff(c.want, foreign(m)); diff != "" {
+			if diff := gocmp.Diff(c.want, foreign(m, plan{})); diff != "" {
 				t.Errorf("foreign (-want +got):\n%s", diff)
 			}
 		})
@@ -165,7 +165,7 @@ func TestForeignDisturbances(t *testing.T) {
 		b.Object(0, history.Added, "Node", "n1", nodeObject("True", "b1"))
 		b.Object(second, history.Modified, "Node", "n1", nodeObject("False", "b1"))
 	})
-	if why := foreign(unlaunched); why != nil {
+	if why := foreign(unlaunched, plan{}); why != nil {
 		t.Errorf("nothing was launched, but %v", why)
 	}
 }

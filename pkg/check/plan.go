@@ -22,6 +22,8 @@ type plan struct {
 	recovers map[string]bool   // faults that the plan undoes
 	control  *control
 	alone    bool // the workload runs without the witness
+	attached bool // somebody else starts the application
+	watched  bool // and no fault is planned
 }
 
 // planJSON is the plan's format. What the judgement does not need is not decoded, but known: a plan with anything else in it is one of
@@ -88,14 +90,18 @@ func readPlan(run history.RunData) (plan, error) {
 		return plan{}, fmt.Errorf("the plan in the history is of kind %q, want %s", kind, planKind)
 	}
 	var workload struct {
-		Witness string `json:"witness"`
+		Witness  string `json:"witness"`
+		Launcher string `json:"launcher"`
 	}
 	if len(read.Workload) > 0 {
 		if err := json.Unmarshal(read.Workload, &workload); err != nil {
 			return plan{}, fmt.Errorf("the workload of the plan in the history cannot be read: %w", err)
 		}
 	}
-	p := plan{alone: workload.Witness == scenario.WitnessOff, kinds: map[string]string{}, recovers: map[string]bool{}}
+	p := plan{
+		alone: workload.Witness == scenario.WitnessOff, attached: workload.Launcher == scenario.LauncherAttach,
+		kinds: map[string]string{}, recovers: map[string]bool{},
+	}
 	for _, expected := range read.Expect {
 		if len(expected) != 1 {
 			return plan{}, fmt.Errorf("the plan in the history cannot be read: an entry of expect names %d invariants, want one", len(expected))
@@ -121,6 +127,7 @@ func readPlan(run history.RunData) (plan, error) {
 			p.kinds[s.Fault] = kinds[0]
 		}
 	}
+	p.watched = p.attached && len(p.injects) == 0
 	if read.Control != nil {
 		p.control = &control{endsIn: read.Control.EndsIn, violated: read.Control.Violated, notLanded: read.Control.NotLanded}
 	}

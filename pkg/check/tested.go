@@ -14,6 +14,9 @@ import (
 // untested returns why the run says nothing about the application: no fault hit it while it ran, or something that no fault explains cost
 // it a driver.
 func untested(m *model.Model, plan plan) []string {
+	if plan.watched {
+		return nil // what befalls the application is judged by each invariant
+	}
 	var why []string
 	if len(plan.injects) == 0 && len(plan.expect) > 0 {
 		why = append(why, "no fault was planned, so nothing was survived")

@@ -187,6 +187,11 @@ type WorkloadData struct {
 	DriverUID  string `json:"driverUID"`  // of the object of that kind; empty if it did not exist yet
 	// DriverSelector selects drivers' pods by their labels; empty: they are those of the Job, or the bare Pod of the name.
 	DriverSelector string `json:"driverSelector,omitempty"`
+	// Attached says that somebody else launched the application. Then drivers are those that were made since DriversSince, executors those
+	// that ExecutorSelector selects.
+	Attached         bool      `json:"attached,omitempty"`
+	DriversSince     time.Time `json:"driversSince,omitzero"`
+	ExecutorSelector string    `json:"executorSelector,omitempty"`
 	// LaunchedBy is the object that was created to launch the application; empty in histories of older releases.
 	LaunchedBy Object `json:"launchedBy,omitzero"`
 	RunLabel   string `json:"runLabel"` // value of the label sparkchaos.dev/run that all pods of the run carry

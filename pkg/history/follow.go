@@ -36,6 +36,7 @@ type follower struct {
 	objects dynamic.ResourceInterface
 	log     *Writer
 	backoff wait.Backoff
+	keep    func(kind, *unstructured.Unstructured)
 	report  func(error) // nil once the kind was listed, else why nothing can be seen
 
 	known    map[string]known // by UID
@@ -214,6 +215,9 @@ func (f *follower) write(eventType string, state known) error {
 
 func (f *follower) state(object *unstructured.Unstructured) (known, error) {
 	object.SetManagedFields(nil)
+	if f.keep != nil {
+		f.keep(f.kind, object)
+	}
 	data, err := encode(object.Object)
 	if err != nil {
 		return known{}, fmt.Errorf("encoding %s %q: %w", f.kind, object.GetName(), err)

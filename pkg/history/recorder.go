@@ -9,6 +9,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/dynamic"
@@ -66,6 +67,7 @@ type Recorder struct {
 	log     *Writer
 	kinds   []kind
 	backoff wait.Backoff
+	keep    func(kind, *unstructured.Unstructured) // leaves of an object what is recorded; nil: all of it
 
 	mu      sync.Mutex
 	waiting map[kind]error // kinds that were never listed, and why not
@@ -137,7 +139,7 @@ func (r *Recorder) Run(ctx context.Context) error {
 		follower := &follower{
 			kind: k, log: r.log, backoff: r.backoff, report: func(err error) { r.report(k, err) },
 			objects: r.client.Resource(k.resource).Namespace(k.namespace),
-			known:   map[string]known{}, heard: heard,
+			known:   map[string]known{}, heard: heard, keep: r.keep,
 		}
 		group.Go(func() error { return follower.run(ctx) })
 	}

@@ -28,7 +28,7 @@ type Launcher interface {
 
 // Launchers returns all launchers, in the order of their names in scenarios.
 func Launchers() []Launcher {
-	return []Launcher{byJob{}, bySparkSubmit{}, byKubeflow(), byApache()}
+	return []Launcher{byJob{}, bySparkSubmit{}, byKubeflow(), byApache(), byAttaching{}}
 }
 
 // LauncherOf returns the launcher of a workload.

@@ -61,6 +61,9 @@ func Render(w scenario.Workload, env Environment, components []Component) (*Obje
 	if err != nil {
 		return nil, err
 	}
+	if w.Attached() {
+		return nil, errAttached
+	}
 	problems := append(env.problems(), workloadProblems(l, components)...)
 	extensions := extensionsOf(l, components)
 	l.Settings = settingsOf(by, l, extensions)

@@ -124,7 +124,8 @@ func (m *Model) isDriver(pod *Pod) bool {
 	}
 	if m.drivers != nil {
 		another := w.DriverUID != "" && pod.Owner.UID != "" && pod.Owner.UID != w.DriverUID
-		return pod.Owner.Kind != "Pod" && !another && m.drivers.Matches(labels.Set(pod.Labels))
+		earlier := pod.Created.Before(w.DriversSince)
+		return pod.Owner.Kind != "Pod" && !another && !earlier && m.drivers.Matches(labels.Set(pod.Labels))
 	}
 	if w.DriverKind == "Job" {
 		return pod.Owner.Kind == "Job" && pod.Owner.UID == w.DriverUID
@@ -132,11 +133,11 @@ func (m *Model) isDriver(pod *Pod) bool {
 	return pod.Owner.Kind != "Pod" && (pod.UID == w.DriverUID || pod.Name == w.DriverName) // not an executor, whatever it is called
 }
 
-// Executors returns the executor pods that an incarnation owns, in the order in which they were seen.
+// Executors returns the executor pods of an incarnation, in the order in which they were seen: those that it owns.
 func (m *Model) Executors(incarnation *Incarnation) []*Pod {
 	var all []*Pod
 	for _, pod := range m.Pods {
-		if pod.Namespace == m.Workload.Namespace && pod.Owner.UID == incarnation.UID && pod.Owner.Kind == "Pod" {
+		if m.mayExecute(pod) && m.driverOf(pod) == incarnation.UID {
 			all = append(all, pod)
 		}
 	}
@@ -144,6 +145,38 @@ func (m *Model) Executors(incarnation *Incarnation) []*Pod {
 		return cmp.Or(cmp.Compare(a.Added.Seq, b.Added.Seq), cmp.Compare(a.UID, b.UID))
 	})
 	return all
+}
+
+// mayExecute reports whether a pod is an executor by what it says itself: a pod owns it, or the executors' labels say so.
+func (m *Model) mayExecute(pod *Pod) bool {
+	if pod.Namespace != m.Workload.Namespace {
+		return false
+	}
+	if m.executors == nil {
+		return pod.Owner.Kind == "Pod"
+	}
+	return (pod.Owner.Kind == "Pod" || pod.Owner.UID == "") && m.executors.Matches(labels.Set(pod.Labels))
+}
+
+// driverOf returns the UID of the driver that an executor belongs to: its owner, or without one the newest that was made before it. A
+// driver in client mode that was not told its own pod's name owns nothing.
+func (m *Model) driverOf(executor *Pod) string {
+	if executor.Owner.UID != "" {
+		return executor.Owner.UID
+	}
+	var newest *Pod
+	for _, pod := range m.Pods {
+		if !m.isDriver(pod) || pod.Created.After(executor.Created) {
+			continue
+		}
+		if newest == nil || cmp.Or(newest.Created.Compare(pod.Created), cmp.Compare(newest.Added.Seq, pod.Added.Seq)) < 0 {
+			newest = pod
+		}
+	}
+	if newest == nil {
+		return ""
+	}
+	return newest.UID
 }
 
 // ExecutorProcesses returns the executors' JVMs that an incarnation told that it is their driver, by pod UID.
@@ -301,13 +334,14 @@ func (m *Model) Belongs(pod *Pod) bool {
 		return false
 	case pod.Component != "" || m.isDriver(pod):
 		return true
-	case pod.Owner.Kind != "Pod":
+	case !m.mayExecute(pod):
 		return false
 	}
-	if driver := m.Pods[pod.Owner.UID]; driver != nil {
+	of := m.driverOf(pod)
+	if driver := m.Pods[of]; driver != nil {
 		return m.isDriver(driver)
 	}
-	p := m.Processes[pod.Owner.UID]
+	p := m.Processes[of]
 	return p != nil && p.Role == RoleDriver
 }
 

@@ -84,16 +84,17 @@ func (m Moment) Before(other Moment) bool {
 // that were ever seen (pods, nodes, executors, results, batches; tasks only if the plan asks about them), some hundred bytes each,
 // and with the events by four bytes for each record of a process.
 type Model struct {
-	Run      history.RunData
-	Started  Moment // of the run
-	base     time.Time
-	Launched Moment
-	Workload history.WorkloadData
-	drivers  labels.Selector // of the drivers' pods; nil: they are known by the Job or the name
-	Last     Moment          // the newest event
-	Ended    Moment          // of the run; Never if the harness was killed
-	End      history.RunEndData
-	Events   int64
+	Run       history.RunData
+	Started   Moment // of the run
+	base      time.Time
+	Launched  Moment
+	Workload  history.WorkloadData
+	drivers   labels.Selector // of the drivers' pods; nil: they are known by the Job or the name
+	executors labels.Selector // of the executors' pods; nil: they are known by their driver
+	Last      Moment          // the newest event
+	Ended     Moment          // of the run; Never if the harness was killed
+	End       history.RunEndData
+	Events    int64
 
 	Pods   map[string]*Pod  // by UID
 	Nodes  map[string]*Node // by name
@@ -340,16 +341,21 @@ func (m *Model) once(first Moment, at Moment, what string) bool {
 	return false
 }
 
-// selectDrivers takes in by which labels the drivers' pods are known.
-func (m *Model) selectDrivers() error {
-	if m.Workload.DriverSelector == "" {
-		return nil
+// selectPods takes in by which labels the pods of drivers and executors are known.
+func (m *Model) selectPods() error {
+	for _, one := range []struct {
+		whose, text string
+		into        *labels.Selector
+	}{{"drivers", m.Workload.DriverSelector, &m.drivers}, {"executors", m.Workload.ExecutorSelector, &m.executors}} {
+		if one.text == "" {
+			continue
+		}
+		selector, err := labels.Parse(one.text)
+		if err != nil {
+			return fmt.Errorf("the selector of the %s' pods: %w", one.whose, err)
+		}
+		*one.into = selector
 	}
-	selector, err := labels.Parse(m.Workload.DriverSelector)
-	if err != nil {
-		return fmt.Errorf("the selector of the drivers' pods: %w", err)
-	}
-	m.drivers = selector
 	return nil
 }
 
@@ -370,7 +376,7 @@ func (m *Model) observeHarness(e *history.Event, at Moment) error {
 		}
 		if m.once(m.Launched, at, "the workload was launched") {
 			m.Launched, m.Workload = at, workload
-			return m.selectDrivers()
+			return m.selectPods()
 		}
 	case history.LoadMeasured:
 		load := Load{At: at}

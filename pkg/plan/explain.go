@@ -15,7 +15,7 @@ import (
 
 // Explain writes a plan in plain sentences: what is launched, which faults are injected and when, and what must hold.
 func Explain(out io.Writer, p *Plan, catalogue scenario.Catalogue, components []launcher.Component) error {
-	e := explainer{catalogue: catalogue, components: components}
+	e := explainer{catalogue: catalogue, components: components, attached: p.Workload.Attached()}
 	e.line("Scenario %s with seed %d.", p.Scenario.Name, p.Seed)
 	if p.Scenario.Description != "" {
 		e.line("%s", strings.TrimSpace(p.Scenario.Description))
@@ -37,6 +37,7 @@ func Explain(out io.Writer, p *Plan, catalogue scenario.Catalogue, components []
 type explainer struct {
 	catalogue  scenario.Catalogue
 	components []launcher.Component // that the workload may have
+	attached   bool                 // somebody else starts the application
 	text       strings.Builder
 }
 
@@ -45,6 +46,10 @@ func (e *explainer) line(format string, args ...any) {
 }
 
 func (e *explainer) cluster(c Cluster) {
+	if e.attached {
+		e.line("Cluster: one of kind %s that is there, as it is.", c.Kind)
+		return
+	}
 	e.line("Cluster: %s with %d workers, timing %s: a node that is silent for %s becomes NotReady (kubelet reports every %s and renews a "+
 		"lease of %s, the node controller checks every %s).",
 		c.Kind, c.Workers, c.Timing, c.Knobs.NodeMonitorGracePeriod, c.Knobs.NodeStatusUpdateFrequency, c.Knobs.NodeLeaseDuration,
@@ -52,6 +57,10 @@ func (e *explainer) cluster(c Cluster) {
 }
 
 func (e *explainer) workload(w scenario.Workload) {
+	if w.Attached() {
+		e.attach(w)
+		return
+	}
 	e.line("Application: %s, %s%s.", w.Application.Name, application(w.Application), inImage(w))
 	e.line("Driver: %s, heap %s, CPU %s; Kubernetes evicts it %ds after its node is NotReady or unreachable%s.",
 		driver(w), w.Driver.Memory, w.Driver.Cores, value(w.Driver.TolerationSeconds), on(w.Driver.NodeName))
@@ -76,6 +85,14 @@ func (e *explainer) workload(w scenario.Workload) {
 		}
 		e.line("  with %s=%s (the scenario's own)", key, scenario.Shown(key, w.Conf[key]))
 	}
+}
+
+// attach tells how an application is found that somebody else starts.
+func (e *explainer) attach(w scenario.Workload) {
+	e.line("Application: %s, which somebody else starts. Nothing of it is made, changed or removed, and it has no witness: only what "+
+		"Kubernetes says of it is judged.", w.Application.Name)
+	e.line("Driver: %s; one that runs is taken, else one is waited for for %s.", driver(w), w.Attach.Within)
+	e.line("Executors: pods in the same namespace, with the labels %s.", w.Attach.Executors)
 }
 
 // templates tells what the scenario adds to pods and to the driver's Job.
@@ -191,7 +208,7 @@ func driver(w scenario.Workload) string {
 
 func (e *explainer) steps(p *Plan) {
 	if len(p.Steps) == 0 {
-		e.line("No fault is injected.")
+		e.line("No fault is injected.%s", map[bool]string{true: " The application is judged by what befalls it while it is watched."}[e.attached])
 	}
 	for i, step := range p.Steps {
 		what := e.phrase(e.catalogue.Faults, step.Do)

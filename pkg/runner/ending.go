@@ -86,7 +86,7 @@ func (r *run) remove(ctx context.Context) error {
 	if r.goes() {
 		del = launcher.Empty
 	}
-	for _, id := range r.ids() {
+	for _, id := range r.namespaces() {
 		errs = append(errs, removeSession(ctx, r.cluster, r.client, id, del))
 	}
 	found := r.leftovers(ctx)
@@ -299,12 +299,15 @@ func (r *run) removeCluster(ctx context.Context, left error) error {
 func (r *run) writeEnvironment() error {
 	environment := report.Environment{
 		ClusterKind: r.Clusters.Kind(), ClusterName: r.cluster.Name(),
-		Versions: map[string]string{"sparkchaos": r.Version, "image": r.image.Reference},
+		Versions: map[string]string{"sparkchaos": r.Version},
 		Timing:   r.timing(),
 		Flags:    r.Flags,
 		Machine:  map[string]string{"cpus": fmt.Sprint(runtime.NumCPU()), "os": runtime.GOOS, "architecture": runtime.GOARCH},
 
 		Repetition: r.Repetition,
+	}
+	if r.image.Reference != "" {
+		environment.Versions["image"] = r.image.Reference
 	}
 	if name, err := os.Hostname(); err == nil { // reports can do without
 		environment.Machine["hostname"] = name
@@ -326,7 +329,7 @@ func (r *run) writeEnvironment() error {
 
 // timing says how soon the cluster notices a dead node. Of one that was not made by the plan's knobs that is not known.
 func (r *run) timing() map[string]string {
-	if _, ok := r.cluster.(cluster.Shared); ok {
+	if _, ok := r.cluster.(cluster.Shared); ok || r.attached() {
 		return map[string]string{"name": "the cluster's own, not known"}
 	}
 	t := r.Plan.Cluster.Knobs.Timing(r.Plan.Cluster.Timing)

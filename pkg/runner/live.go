@@ -21,10 +21,15 @@ type live struct {
 	waiting map[*watched]struct{}
 }
 
-// createHistory makes a new history with its model.
-func createHistory(path string) (*history.Writer, *live, error) {
+// createHistory makes a new history with its model, and has others see each event, too, before whoever waits for it goes on.
+func createHistory(path string, others ...func(*history.Event)) (*history.Writer, *live, error) {
 	l := newLive()
-	log, err := history.Create(path, history.SystemClock{}, history.Observed(l.observe))
+	log, err := history.Create(path, history.SystemClock{}, history.Observed(func(e *history.Event) {
+		for _, observe := range others {
+			observe(e)
+		}
+		l.observe(e)
+	}))
 	if err != nil {
 		return nil, nil, err
 	}

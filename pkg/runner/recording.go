@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
-	"k8s.io/client-go/dynamic"
 
 	"github.com/sparkchaos/sparkchaos/pkg/cluster"
 	"github.com/sparkchaos/sparkchaos/pkg/history"
@@ -55,10 +54,7 @@ type recording struct {
 }
 
 // startRecording returns once everything has been listed: from then on nothing is missed.
-func startRecording(
-	ctx context.Context, client dynamic.Interface, log *history.Writer, namespace string, more ...history.Watched,
-) (*recording, error) {
-	recorder := history.NewRecorder(client, log, namespace, more...)
+func startRecording(ctx context.Context, recorder *history.Recorder) (*recording, error) {
 	running, stop := context.WithCancel(context.WithoutCancel(ctx))
 	r := &recording{stop: stop, done: make(chan error, 1)}
 	go func() { r.done <- recorder.Run(running) }()

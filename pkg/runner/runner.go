@@ -191,11 +191,11 @@ func begin(options Options) (*run, error) {
 	}
 	if r.active, err = options.Active.Register(ActiveRecord{
 		RunID: r.id, Directory: string(directory), ClusterKind: options.Clusters.Kind(), ClusterName: options.ClusterName,
-		Namespaces: r.ids(), KeepCluster: options.KeepCluster, CleanUp: options.CleanUp, Untouched: true,
+		Namespaces: r.namespaces(), KeepCluster: options.KeepCluster, CleanUp: options.CleanUp, Untouched: true,
 	}); err != nil {
 		return nil, err
 	}
-	if err := errors.Join(r.noteHold(), r.open()); err != nil {
+	if err := errors.Join(r.noteHold(), r.open(nil)); err != nil {
 		err = errors.Join(err, r.active.Forget())
 		r.active.Release()
 		return nil, err
@@ -203,8 +203,8 @@ func begin(options Options) (*run, error) {
 	return r, nil
 }
 
-// open begins the history.
-func (r *run) open() error {
+// open begins the history. observe, if it is not nil, sees each event.
+func (r *run) open(observe func(*history.Event)) error {
 	encoded, err := json.Marshal(r.Plan)
 	if err != nil {
 		return fmt.Errorf("open the history with the plan: %w", err)
@@ -213,7 +213,11 @@ func (r *run) open() error {
 	if err != nil {
 		return err
 	}
-	if r.log, r.live, err = createHistory(r.directory.History()); err != nil {
+	var others []func(*history.Event)
+	if observe != nil {
+		others = append(others, observe)
+	}
+	if r.log, r.live, err = createHistory(r.directory.History(), others...); err != nil {
 		return err
 	}
 	err = r.tell(history.RunStarted, history.RunData{
@@ -319,6 +323,9 @@ func (r *run) preflight(ctx context.Context) error {
 	if err := r.preflightComponents(ctx); err != nil {
 		return err
 	}
+	if r.attached() {
+		return nil // it has an image
+	}
 	if reference := r.Plan.Workload.Image; reference != "" {
 		r.image = Image{Reference: reference}
 		return nil
@@ -336,13 +343,13 @@ func (r *run) prepareCluster(ctx context.Context) error {
 			spec.Images = append(spec.Images, image.Archive)
 		}
 	}
-	if _, err := r.Clusters.Open(r.ClusterName); errors.Is(err, cluster.ErrNotFound) {
+	if _, err := r.Clusters.Open(r.ClusterName); errors.Is(err, cluster.ErrNotFound) && !r.attached() {
 		if err := r.active.Making(); err != nil {
 			return err
 		}
 	}
 	began := time.Now()
-	c, made, err := r.Clusters.Make(ctx, spec)
+	c, made, err := r.takeCluster(ctx, spec)
 	if err != nil {
 		return err
 	}
@@ -362,12 +369,8 @@ func (r *run) prepareCluster(ctx context.Context) error {
 	if r.client, err = newClient(c); err != nil {
 		return err
 	}
-	config, err := c.RESTConfig()
-	if err != nil {
+	if r.dynamic, err = newDynamic(c); err != nil {
 		return err
-	}
-	if r.dynamic, err = dynamic.NewForConfig(config); err != nil {
-		return fmt.Errorf("reach the API server of cluster %s: %w", c.Name(), err)
 	}
 	if err := launcher.Refused(r.client, r.Plan.Workload); err != nil {
 		return err
@@ -378,9 +381,11 @@ func (r *run) prepareCluster(ctx context.Context) error {
 	if err := r.observeBefore(ctx); err != nil {
 		return err
 	}
-	if r.goes() {
+	switch {
+	case r.attached():
+	case r.goes():
 		r.Underway.makes("cluster " + c.Name())
-	} else {
+	default:
 		r.Underway.makes("namespace " + r.id)
 	}
 	return r.prepareChaosMesh(ctx)
@@ -445,7 +450,7 @@ func (r *run) errGone() error {
 	return fmt.Errorf("cluster %s was removed while the run continued", r.ClusterName)
 }
 
-// launch starts the workload; its record begins before it does.
+// launch starts the workload, or finds it; its record begins before it does.
 func (r *run) launch(ctx context.Context) error {
 	if err := r.watchAnchors(); err != nil {
 		return err
@@ -464,6 +469,18 @@ func newClient(c cluster.Cluster) (kubernetes.Interface, error) {
 		return nil, err
 	}
 	client, err := kubernetes.NewForConfig(config)
+	if err != nil {
+		return nil, fmt.Errorf("reach the API server of cluster %s: %w", c.Name(), err)
+	}
+	return client, nil
+}
+
+func newDynamic(c cluster.Cluster) (dynamic.Interface, error) {
+	config, err := c.RESTConfig()
+	if err != nil {
+		return nil, err
+	}
+	client, err := dynamic.NewForConfig(config)
 	if err != nil {
 		return nil, fmt.Errorf("reach the API server of cluster %s: %w", c.Name(), err)
 	}

@@ -24,6 +24,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/sparkchaos/sparkchaos/pkg/cluster"
+	"github.com/sparkchaos/sparkchaos/pkg/history"
 	"github.com/sparkchaos/sparkchaos/pkg/launcher"
 	"github.com/sparkchaos/sparkchaos/pkg/scenario"
 )
@@ -140,7 +141,7 @@ func TestNoSecretStandsInARunDirectory(t *testing.T) {
 	if err := r.tell("workloadLaunched", launched); err != nil {
 		t.Fatal(err)
 	}
-	recording, err := startRecording(t.Context(), dynamicOf(t, client), r.log, r.id)
+	recording, err := startRecording(t.Context(), history.NewRecorder(dynamicOf(t, client), r.log, r.id))
 	if err != nil {
 		t.Fatal(err)
 	}

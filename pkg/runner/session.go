@@ -46,12 +46,16 @@ func (r *run) openSession(ctx context.Context, id string, log *history.Writer, l
 
 func (s *session) open(ctx context.Context) (err error) {
 	r := s.run
+	if r.attached() {
+		s.witness, err = startWitnessing(ctx, r.cluster, r.Plan.Workload, r.components, s.log, s.id, r.Plan.Seed, s.problem)
+		return errors.Join(err, s.observe(ctx))
+	}
 	for _, directory := range directories(s.id) {
 		if err = r.cluster.MakeDirectory(ctx, directory); err != nil {
 			return err
 		}
 	}
-	if s.recording, err = startRecording(ctx, r.dynamic, s.log, s.id, launcher.Watched(r.Plan.Workload)...); err != nil {
+	if s.recording, err = startRecording(ctx, history.NewRecorder(r.dynamic, s.log, s.id, launcher.Watched(r.Plan.Workload)...)); err != nil {
 		return err
 	}
 	if s.witness, err = startWitnessing(ctx, r.cluster, r.Plan.Workload, r.components, s.log, s.id, r.Plan.Seed, s.problem); err != nil {
@@ -92,8 +96,11 @@ func (s *session) problem(p history.ProblemData) {
 }
 
 // launch creates the workload's objects and returns when the first container of the first driver runs: faults can hit an
-// initialising driver, too.
+// initialising driver, too. Of an application that somebody else starts it waits for the driver.
 func (s *session) launch(ctx context.Context, w scenario.Workload) error {
+	if s.run.attached() {
+		return s.attach(ctx)
+	}
 	objects, err := launcher.Render(w, s.environment(), s.run.components)
 	if err != nil {
 		return err

@@ -56,7 +56,7 @@ func (r *run) injectFaults(ctx context.Context) error {
 // faultEnv is what faults work with.
 func (r *run) faultEnv(heard faults.Heartbeats) faults.Env {
 	env := faults.Env{
-		Run: r.id, ClusterKind: r.Clusters.Kind(), Namespace: r.id, Machines: r.cluster, Client: r.client,
+		Run: r.id, ClusterKind: r.Clusters.Kind(), Namespace: r.faultNamespace(), Machines: r.cluster, Client: r.client,
 		Targets: targets{live: r.live}, Emitter: r.log, Journal: r.journal, Heartbeats: heard, CloudSecret: r.CloudSecret,
 	}
 	if r.chaos != nil {

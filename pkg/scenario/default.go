@@ -57,6 +57,10 @@ func Default(s *Scenario) {
 		s.Spec.Cluster.Timing.Name = TimingFast
 	}
 	fill(&s.Spec.Settle, Duration(defaultSettle))
+	if s.Spec.Workload.Attached() {
+		launchOf(s.Spec.Workload).fill(&s.Spec.Workload)
+		return
+	}
 	defaultDriver(&s.Spec.Workload.Driver)
 	launchOf(s.Spec.Workload).fill(&s.Spec.Workload)
 	executors := &s.Spec.Workload.Executors

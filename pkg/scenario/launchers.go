@@ -15,6 +15,8 @@ const (
 
 	LauncherSparkApplication       = "sparkApplication"       // kubeflow's operator
 	LauncherApacheSparkApplication = "apacheSparkApplication" // Apache's operator
+
+	LauncherAttach = "attach" // somebody else: the run makes and removes nothing of the application
 )
 
 // When an operator starts an application again.
@@ -36,6 +38,7 @@ func launchers() []launch {
 	return []launch{
 		byJob(), bySparkSubmit(), byOperator(LauncherSparkApplication, "kubeflow's operator"),
 		byOperator(LauncherApacheSparkApplication, "Apache's operator"),
+		byAttaching(),
 	}
 }
 

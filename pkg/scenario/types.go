@@ -75,8 +75,10 @@ type Workload struct {
 	Image string `json:"image,omitempty" pattern:"^[^\\s]+$" like:"registry.example/spark:4.1.0"`
 	// who makes the driver: job (default), a Job of the run with Spark in client mode; spark-submit, which in cluster mode
 	// makes a bare Pod that nothing replaces; sparkApplication, kubeflow's operator; apacheSparkApplication, Apache's
-	// operator. The operator must be installed in the cluster, and watch all namespaces
-	Launcher string `json:"launcher,omitempty" enum:"job|spark-submit|sparkApplication|apacheSparkApplication"`
+	// operator. The operator must be installed in the cluster, and watch all namespaces. attach: somebody else, see attach
+	Launcher string `json:"launcher,omitempty" enum:"job|spark-submit|sparkApplication|apacheSparkApplication|attach"`
+	// for launcher: attach: where the application is that somebody else starts. Nothing of it is made, changed or removed
+	Attach *Attach `json:"attach,omitempty"`
 	// which of the images that are built here it runs in; without it, that of the Spark with which the workloads are built
 	Spark *SparkImage `json:"spark,omitempty"`
 	// on (default): drivers and executors report what they do; off: nothing is added to the application, and only what

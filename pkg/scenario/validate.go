@@ -18,6 +18,7 @@ type report func(path, format string, args ...any)
 func validate(s *Scenario, catalogue Catalogue, how options, report report) {
 	validateTiming(s.Spec.Cluster.Timing, report)
 	launchOf(s.Spec.Workload).check(s.Spec.Workload, report)
+	checkUnattached(s.Spec.Workload, report)
 	checkOverlays(s.Spec.Workload, report)
 	checkManifests(s.Spec.Workload, report)
 	checkOutputs(s.Spec.Workload, how.plainSecrets, report)
@@ -28,7 +29,9 @@ func validate(s *Scenario, catalogue Catalogue, how options, report report) {
 	if !how.plainSecrets {
 		checkPlainSecrets(s.Spec.Workload, report)
 	}
-	checkApplication(s.Spec.Workload.Application, report)
+	if !s.Spec.Workload.Attached() {
+		checkApplication(s.Spec.Workload.Application, report)
+	}
 	checkImage(s.Spec.Workload, report)
 	checkUnwitnessed(s.Spec, catalogue, report)
 	validateFaults(s.Spec.Faults, catalogue, report)

@@ -17,7 +17,7 @@ const (
 const sourceVariable = "$(SPARKCHAOS_SOURCE_"
 
 // Witnessed reports whether drivers and executors report what they do.
-func (w Workload) Witnessed() bool { return w.Witness != WitnessOff }
+func (w Workload) Witnessed() bool { return w.Witness != WitnessOff && !w.Attached() }
 
 // ReadsWords reports whether a workload is given the address of the words that the harness serves.
 func (w Workload) ReadsWords() bool {
@@ -30,9 +30,12 @@ func checkUnwitnessed(spec Spec, catalogue Catalogue, report report) {
 	if spec.Workload.Witnessed() {
 		return
 	}
+	why, instead := "which is off", "or write witness: on"
+	if spec.Workload.Attached() {
+		why, instead = "which an application that somebody else starts has not", "or have the run launch the application"
+	}
 	if spec.Baseline {
-		report("spec.baseline", "a run is compared with its baseline by what the witness reports, which is off; leave baseline out or write "+
-			"witness: on")
+		report("spec.baseline", "a run is compared with its baseline by what the witness reports, %s; leave baseline out %s", why, instead)
 	}
 	if spec.Workload.ReadsWords() {
 		report("spec.workload.witness", "the application reads the words of %s…), which are served beside the witness; write witness: on",
@@ -46,8 +49,8 @@ func checkUnwitnessed(spec Spec, catalogue Catalogue, report report) {
 	}
 	check := func(at string, moment Moment) {
 		if entry, known := Find(catalogue.Anchors, moment.Anchor.Name); known && entry.Witness {
-			report(at+"."+entry.Name, "only the witness shows it, which is off; await something that Kubernetes shows (%s) with a delay, or "+
-				"write witness: on", strings.Join(without, ", "))
+			report(at+"."+entry.Name, "only the witness shows it, %s; await something that Kubernetes shows (%s) with a delay, %s", why,
+				strings.Join(without, ", "), instead)
 		}
 	}
 	for i, fault := range spec.Faults {

@@ -184,8 +184,12 @@ func (t *teller) end() {
 
 func (t *teller) whatRan() {
 	plan := t.record.Plan
-	t.say(by(t.m.Started, t.m.Launched), "Scenario %s with seed %d ran the application %s on a cluster of kind %s.",
-		t.m.Run.Scenario, t.m.Run.Seed, cmp.Or(plan.Workload.Application.Name, t.m.Workload.DriverName,
+	did := "ran"
+	if t.m.Workload.Attached {
+		did = "was attached to"
+	}
+	t.say(by(t.m.Started, t.m.Launched), "Scenario %s with seed %d %s the application %s on a cluster of kind %s.",
+		t.m.Run.Scenario, t.m.Run.Seed, did, cmp.Or(plan.Workload.Application.Name, t.m.Workload.DriverName,
 			"without a name"), cmp.Or(t.m.Run.ClusterKind, plan.Cluster.Kind, "unknown"))
 	for _, i := range t.all {
 		t.whereRan(i)
