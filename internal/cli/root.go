@@ -57,6 +57,7 @@ func newRootOn(system string) *cobra.Command {
 		newTellCommand(os.Getenv),
 		newUninstallCommand(os.Getenv),
 		newVersionCommand(),
+		newWatchCommand(os.Getenv),
 	)
 	if system != linux {
 		withoutOwnClusters(root, system)
