@@ -19,7 +19,7 @@ import (
 	"github.com/sparkchaos/sparkchaos/scenarios"
 )
 
-// Artifacts finds the files that a scenario names: its application's jar and files.
+// Artifacts finds the files that a scenario names: its application's jar and files, manifests, an archive with its image.
 type Artifacts struct {
 	beside string // directory of the scenario's file; empty if it was shipped
 	cache  string // where shipped files are put to be read
@@ -37,7 +37,11 @@ func NewArtifacts(beside, cache string) Artifacts {
 // is done.
 func CheckArtifacts(w scenario.Workload, beside string) error {
 	var problems []error
-	for _, name := range slices.Concat(scenario.Artifacts(w.Application), w.Manifests) {
+	named := slices.Concat(scenario.Artifacts(w.Application), w.Manifests)
+	if w.ImageArchive != "" {
+		named = append(named, w.ImageArchive)
+	}
+	for _, name := range named {
 		problems = append(problems, Artifacts{beside: beside}.check(name))
 	}
 	return errors.Join(problems...)

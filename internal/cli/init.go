@@ -37,8 +37,8 @@ func newInitCommand() *cobra.Command {
 			return writeNew(args[0], imported)
 		},
 	}
-	command.Flags().StringVar(&image, "image", "", "image with Spark and the application (default: the one that sparkchaos builds, "+
-		"with Spark alone)")
+	command.Flags().StringVar(&image, "image", "", "image with Spark and the application: its name, or an archive of it beside the scenario "+
+		"(default: the one that sparkchaos builds, with Spark alone)")
 	command.Flags().StringVar(&a.Main, "main", "",
 		"the application: a jar, a Python file, an R file or a SQL script, as spark-submit takes it; see docs/your-application.md")
 	command.Flags().StringVar(&a.MainClass, "class", "", "main class, if the application is a jar")

@@ -27,6 +27,16 @@ func TestInitWritesAScenarioThatLints(t *testing.T) {
 	if code, _, message := run(t.Context(), NewRoot(), "lint", file); code != ExitPass {
 		t.Errorf("lint ended with %d: %s", code, message)
 	}
+	archived := filepath.Join(directory, "archived.yaml")
+	if code, _, message := run(t.Context(), NewRoot(), "init", archived, "--image", "etl.tar.gz", "--main", "etl.py"); code != ExitPass {
+		t.Errorf("init with an archive ended with %d: %s", code, message)
+	}
+	if s, err := loadScenario(archived); err != nil || s.Spec.Workload.ImageArchive != "etl.tar.gz" || s.Spec.Workload.Image != "" {
+		t.Errorf("the scenario with an archive: %v", err)
+	}
+	if code, told, _ := run(t.Context(), NewRoot(), "lint", archived); code != ExitUsage || !strings.Contains(told, "etl.tar.gz") {
+		t.Errorf("lint without the archive ended with %d: %s; want it refused", code, told)
+	}
 	if code, _, message := run(t.Context(), NewRoot(), args...); code != ExitUsage || !strings.Contains(message, "is there already") {
 		t.Errorf("init over a file ended with %d: %s; want it refused", code, message)
 	}

@@ -112,6 +112,10 @@ func cachedWitness(command *cobra.Command, getenv func(string) string) ([]byte, 
 
 // cachedImage names the image of a workload that was built last; none is built here.
 func cachedImage(command *cobra.Command, getenv func(string) string, w scenario.Workload) (string, error) {
+	if w.ImageArchive != "" {
+		return "", usagef("spec.workload.imageArchive: manifests name an image, and that of %s is in a file: "+
+			"push it to a registry and name it with --image", w.ImageArchive)
+	}
 	cache, err := paths.Cache(getenv)
 	if err != nil {
 		return "", err

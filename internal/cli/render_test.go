@@ -94,6 +94,8 @@ func TestRenderRefuses(t *testing.T) {
 		{"an invalid environment", renderedScenario, []string{"--image=x", "--namespace=No_Namespace", "--source-port=7"}, ExitUsage,
 			`namespace "No_Namespace"`},
 		{"no image", renderedScenario, nil, ExitError, "--image"},
+		{"an image in a file", strings.Replace(renderedScenario, "    application:", "    imageArchive: etl.tar\n    application:", 1), nil,
+			ExitUsage, "push it to a registry and name it with --image"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()

@@ -90,7 +90,7 @@ func (i *Imported) finish() {
 		a.Name = name(strings.TrimSuffix(base, path.Ext(base)))
 	}
 	i.Name = a.Name
-	if i.Workload.Image == "" {
+	if i.Workload.Image == "" && i.Workload.ImageArchive == "" {
 		i.note("There is no image: the one of sparkchaos is used, which holds Spark alone; name one with image: …")
 	}
 }
@@ -261,12 +261,16 @@ func number(text string) (int, error) {
 	return n, nil
 }
 
-// Application returns an application that is known by what spark-submit would be given, and the image it runs in.
+// Application returns an application that is known by what spark-submit would be given, and the image it runs in: its name, or the file
+// of an archive.
 func Application(a scenario.Application, image string) (Imported, error) {
 	if a.Main == "" {
 		return Imported{}, errors.New("no application: want a jar, a Python file, an R file or a SQL script")
 	}
 	i := Imported{From: "sparkchaos init", Workload: scenario.Workload{Application: a, Image: image}}
+	if scenario.IsImageArchive(image) {
+		i.Workload.Image, i.Workload.ImageArchive = "", image
+	}
 	i.finish()
 	return i, nil
 }

@@ -55,10 +55,10 @@ func New(source Source, s Settings) (*Testbed, error) {
 	t.base = runner.Options{
 		Runs: s.Runs, ClusterName: name, Clusters: clusters, KeepCluster: s.Keep, Flags: s.Flags, CleanUp: s.CleanUp,
 		Image: assembly.WorkloadImage(cache, s.Progress), Staging: assembly.CachedImage(image.Staging, cache, s.Progress),
-		WitnessJar: assembly.WitnessJar(cache, s.Progress),
-		Baselines:  filepath.Join(cache, "baselines"),
-		ChaosMesh:  assembly.ChaosMeshOn(cache, assembly.ReferencesOf(clusters), s.say),
-		Variable:   s.Allowances.variable(os.LookupEnv), Own: s.Words.Own,
+		ImageArchive: assembly.GivenImage(cache, s.Progress), WitnessJar: assembly.WitnessJar(cache, s.Progress),
+		Baselines: filepath.Join(cache, "baselines"),
+		ChaosMesh: assembly.ChaosMeshOn(cache, assembly.ReferencesOf(clusters), s.say),
+		Variable:  s.Allowances.variable(os.LookupEnv), Own: s.Words.Own,
 		Active: runner.ActiveRuns{Dir: filepath.Join(state, "runs")}, Progress: s.Progress, Version: assembly.Version(),
 	}
 	return t, t.usePulledImages(clusters)
@@ -68,7 +68,7 @@ func New(source Source, s Settings) (*Testbed, error) {
 func (t *Testbed) usePulledImages(clusters cluster.Provider) error {
 	if puller, ok := clusters.(cluster.Puller); ok {
 		references := puller.References()
-		t.base.Image = assembly.PulledImage(references.Spark)
+		t.base.Image, t.base.ImageArchive = assembly.PulledImage(references.Spark), assembly.NoGivenImage
 		t.base.Staging = assembly.ImageNamed(references.Pod, "--pod-image", "that of the program that runs in pods")
 	}
 	clouded, ok := clusters.(cluster.Clouded)

@@ -166,6 +166,8 @@ func inImage(w scenario.Workload) string {
 	switch {
 	case w.Image != "":
 		return " in the image " + w.Image
+	case w.ImageArchive != "":
+		return " in the image in " + w.ImageArchive
 	case w.Spark == nil:
 		return ""
 	}

@@ -73,8 +73,10 @@ type Options struct {
 	CleanUp     string // the command line that cleans up after the run if it is killed
 	Clusters    cluster.Provider
 	Image       func(context.Context, scenario.Workload) (Image, error) // of workloads that name no image of their own
-	Staging     func(context.Context) (Image, error)                    // of the staging server and of what fetches from it
-	WitnessJar  func(context.Context) ([]byte, error)                   // of the plugin by which drivers and executors report
+	// ImageArchive takes the image of a workload from an archive that its scenario names; open opens that.
+	ImageArchive func(ctx context.Context, w scenario.Workload, open func(context.Context, string) (*os.File, error)) (Image, error)
+	Staging      func(context.Context) (Image, error)  // of the staging server and of what fetches from it
+	WitnessJar   func(context.Context) ([]byte, error) // of the plugin by which drivers and executors report
 	// Components are those that the workload may have around its driver; nil means all that are known.
 	Components []launcher.Component
 	Artifact   func(ctx context.Context, name string) (*os.File, error) // opens a file that the scenario names
@@ -323,15 +325,16 @@ func (r *run) preflight(ctx context.Context) error {
 	if err := r.preflightComponents(ctx); err != nil {
 		return err
 	}
-	if r.attached() {
-		return nil // it has an image
+	var err error
+	switch w := r.Plan.Workload; {
+	case r.attached(): // it has an image
+	case w.Image != "":
+		r.image = Image{Reference: w.Image}
+	case w.ImageArchive != "":
+		r.image, err = r.Options.ImageArchive(ctx, w, r.Artifact)
+	default:
+		r.image, err = r.Options.Image(ctx, w)
 	}
-	if reference := r.Plan.Workload.Image; reference != "" {
-		r.image = Image{Reference: reference}
-		return nil
-	}
-	image, err := r.Options.Image(ctx, r.Plan.Workload)
-	r.image = image
 	return err
 }
 

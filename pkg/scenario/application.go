@@ -133,6 +133,17 @@ func Artifacts(a Application) []string {
 	return names
 }
 
+// InImage returns the paths of an application's files that are inside its image.
+func InImage(a Application) []string {
+	var paths []string
+	for _, n := range a.resources() {
+		if file, inside := strings.CutPrefix(n.file, schemeLocal+"://"); inside {
+			paths = append(paths, file)
+		}
+	}
+	return paths
+}
+
 const applicationPath = "spec.workload.application"
 
 // checkApplication finds what spark-submit would refuse, or what no pod could run.

@@ -17,11 +17,22 @@ func (w Workload) BuiltSpark() SparkImage {
 	return *w.Spark
 }
 
+// IsImageArchive reports whether an image is the file of an archive rather than a reference.
+func IsImageArchive(image string) bool {
+	return regexp.MustCompile(`^[^\s:]+\.(tar|tar\.gz|tgz)$`).MatchString(image)
+}
+
 // checkImage finds images that exclude each other, and versions of Spark that are not supported.
 func checkImage(w Workload, report report) {
-	const spark = "spec.workload.spark"
+	const spark, archive = "spec.workload.spark", "spec.workload.imageArchive"
 	if w.Spark != nil && w.Image != "" {
 		report(spark, "is a second image of the workload; keep one of image and spark")
+	}
+	if w.ImageArchive != "" && (w.Spark != nil || w.Image != "") {
+		report(archive, "is a second image of the workload; keep one of image, imageArchive and spark")
+	}
+	if why := outside(w.ImageArchive); w.ImageArchive != "" && why != "" {
+		report(archive, "%q %s; files are taken from the scenario's directory and below it alone", w.ImageArchive, why)
 	}
 	line := regexp.MustCompile(`^[0-9]+\.[0-9]+`).FindString(w.BuiltSpark().Version)
 	if line != "" && !slices.Contains(supported(), line) {

@@ -46,6 +46,13 @@ func TestImagesOfAWorkload(t *testing.T) {
 			"one of 3.4, 3.5, 4.0, 4.1, 4.2, 4.3"}},
 		"no version": {"    spark: {version: \"3.5\"}\n", []string{`12:22: spec.workload.spark.version: "3.5" does not fit; want a text that ` +
 			`matches ^[0-9]+\.[0-9]+\.[0-9]+$, for example 3.5.9`}},
+		"an archive": {"    imageArchive: images/etl.tar.gz\n", nil},
+		"an archive, besides": {"    image: r/i:1\n    imageArchive: etl.tar\n", []string{"13:19: spec.workload.imageArchive: is a second " +
+			"image of the workload; keep one of image, imageArchive and spark"}},
+		"an archive elsewhere": {"    imageArchive: ../etl.tar\n", []string{`12:19: spec.workload.imageArchive: "../etl.tar" has ".." in it; ` +
+			"files are taken from the scenario's directory and below it alone"}},
+		"no archive": {"    imageArchive: etl.zip\n", []string{`12:19: spec.workload.imageArchive: "etl.zip" does not fit; want a text that ` +
+			`matches ^[^\s:]+\.(tar|tar\.gz|tgz)$, for example etl.tar`}},
 		"a reference, besides": {"    image: r/i:1\n    spark: {python: true}\n", []string{"13:12: spec.workload.spark: is a second image of " +
 			"the workload; keep one of image and spark"}},
 	} {

@@ -73,6 +73,9 @@ type Workload struct {
 	Application Application `json:"application"`
 	// the user's own image instead of the one built here; official entry point's contract
 	Image string `json:"image,omitempty" pattern:"^[^\\s]+$" like:"registry.example/spark:4.1.0"`
+	// the user's own image as a file beside the scenario: what docker save writes, or an OCI image layout in a tar; it is
+	// loaded into the nodes of embedded and kind clusters
+	ImageArchive string `json:"imageArchive,omitempty" pattern:"^[^\\s:]+\\.(tar|tar\\.gz|tgz)$" like:"etl.tar"`
 	// who makes the driver: job (default), a Job of the run with Spark in client mode; spark-submit, which in cluster mode
 	// makes a bare Pod that nothing replaces; sparkApplication, kubeflow's operator; apacheSparkApplication, Apache's
 	// operator. The operator must be installed in the cluster, and watch all namespaces. attach: somebody else, see attach
