@@ -5,8 +5,14 @@ go 1.26.0
 require github.com/sparkchaos/sparkchaos v0.0.0
 
 require (
-	github.com/stretchr/testify v1.12.1 // indirect
+	github.com/CycloneDX/cyclonedx-go v0.12.0 // indirect
+	github.com/docker/cli v29.7.2+incompatible // indirect
+	github.com/docker/docker-credential-helpers v0.9.5 // indirect
+	github.com/in-toto/attestation v1.2.0 // indirect
+	github.com/sirupsen/logrus v1.9.4 // indirect
+	github.com/stretchr/objx v0.5.3 // indirect
 	go.uber.org/zap v1.28.0 // indirect
+	gotest.tools/v3 v3.5.2 // indirect
 	sigs.k8s.io/cli-utils v0.37.2 // indirect
 )
 

@@ -30,6 +30,7 @@ func NewRoot() *cobra.Command { return newRootOn(runtime.GOOS) }
 func newRootOn(system string) *cobra.Command {
 	root := newGroup("sparkchaos", "Does a Spark application on Kubernetes survive losing its nodes and pods?",
 		newChaosMeshCommand(os.Getenv),
+		newCacheCommand(os.Getenv),
 		newCheckCommand(os.Getenv),
 		newAdviseCommand(os.Getenv),
 		newCleanupCommand(os.Getenv),
@@ -45,6 +46,7 @@ func newRootOn(system string) *cobra.Command {
 		newKindCommand(os.Getenv),
 		newLintCommand(),
 		newListCommand(os.Getenv),
+		newPartsCommand(os.Getenv),
 		newPlanCommand(),
 		newRenderCommand(os.Getenv),
 		newReportCommand(os.Getenv),

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sparkchaos/sparkchaos/internal/components"
+	"github.com/sparkchaos/sparkchaos/internal/parts"
 	"github.com/sparkchaos/sparkchaos/internal/paths"
 	"github.com/sparkchaos/sparkchaos/scripts"
 )
@@ -27,7 +28,8 @@ func newSetupCommand(getenv func(string) string) *cobra.Command {
 		Long: `Install missing packages of the distribution (on Debian, as root; elsewhere they are listed), build the components of a
 cluster from the Go module proxy, and build the images that every scenario needs from Maven Central and this machine's JDK.
 What exists is kept, and an interrupted call can be repeated: it continues where it stopped. No checkout is needed: the
-sources are embedded in this program or belong to its Go module, which the go command fetches.`,
+sources are embedded in this program or belong to its Go module, which the go command fetches. If $` + parts.Variable + `
+names prebuilt parts, they are used first (see "sparkchaos parts").`,
 		Example: `  sparkchaos setup
   sparkchaos setup --packages=false`,
 		Args: cobra.NoArgs,
@@ -61,6 +63,11 @@ func setUp(ctx context.Context, getenv func(string) string, source string, packa
 	if packages {
 		steps = append(steps, setupStep{"packages of the distribution",
 			func(ctx context.Context) error { return installPackages(ctx, out, progress) }})
+	}
+	if reference := getenv(parts.Variable); reference != "" {
+		steps = append(steps, setupStep{"parts from " + reference, func(ctx context.Context) error {
+			return prepareParts(ctx, getenv, source, progress)
+		}})
 	}
 	steps = append(steps,
 		setupStep{"components of a cluster (about 12 minutes of two CPUs the first time)", func(ctx context.Context) error {

@@ -152,17 +152,11 @@ func (b builder) buildMissing(ctx context.Context, components []Component) error
 			return err
 		}
 	}
-	if err := os.MkdirAll(root(b.cache), 0o755); err != nil {
-		return fmt.Errorf("directory for components: %w", err)
-	}
-	lock, err := acquire(ctx, filepath.Join(root(b.cache), ".lock"), b.say)
+	lock, err := b.lock(ctx)
 	if err != nil {
 		return err
 	}
 	defer lock.release()
-	if err := sweep(root(b.cache)); err != nil {
-		return err
-	}
 	for _, component := range b.unrecorded(components) {
 		if err := record(component.Directory(b.cache)); err != nil {
 			return fmt.Errorf("%s: %w", component, err)
@@ -177,6 +171,22 @@ func (b builder) buildMissing(ctx context.Context, components []Component) error
 		}
 	}
 	return nil
+}
+
+// lock locks the cache's components and removes what killed builders left.
+func (b builder) lock(ctx context.Context) (fileLock, error) {
+	if err := os.MkdirAll(root(b.cache), 0o755); err != nil {
+		return fileLock{}, fmt.Errorf("directory for components: %w", err)
+	}
+	lock, err := acquire(ctx, filepath.Join(root(b.cache), ".lock"), b.say)
+	if err != nil {
+		return fileLock{}, err
+	}
+	if err := sweep(root(b.cache)); err != nil {
+		lock.release()
+		return fileLock{}, err
+	}
+	return lock, nil
 }
 
 // sweep removes what killed builders left. The caller holds the lock.

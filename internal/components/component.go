@@ -37,10 +37,12 @@ func (c Component) Bin(cache string) string { return filepath.Join(c.Directory(c
 
 // absent returns the programs that are not in the build's bin directory as executable files. A build appears there as
 // a whole; a part of it can only be absent when somebody removed it.
-func (c Component) absent(cache string) []Program {
+func (c Component) absent(cache string) []Program { return c.absentIn(c.Bin(cache)) }
+
+func (c Component) absentIn(bin string) []Program {
 	var absent []Program
 	for _, program := range c.Programs() {
-		info, err := os.Stat(filepath.Join(c.Bin(cache), string(program)))
+		info, err := os.Stat(filepath.Join(bin, string(program)))
 		if err != nil || !info.Mode().IsRegular() || info.Mode().Perm()&0o111 == 0 || info.Size() == 0 {
 			absent = append(absent, program)
 		}

@@ -69,7 +69,7 @@ func (t Tree) Check() error {
 	if err != nil {
 		return err
 	}
-	if now != nil && maps.Equal(now, t.seen(recorded)) {
+	if seen, found := t.seen(recorded); found && now != nil && maps.Equal(now, seen) {
 		return nil
 	}
 	return t.compare(recorded, now)
@@ -122,14 +122,14 @@ type checked struct {
 	Files map[string]string `json:"files"` // size, times and inode
 }
 
-// seen returns what the last check saw; nil if that was of other digests.
-func (t Tree) seen(recorded []byte) map[string]string {
+// seen returns what the last check saw; none if that was of other digests.
+func (t Tree) seen(recorded []byte) (files map[string]string, found bool) {
 	data, err := os.ReadFile(t.Seen)
 	var last checked
 	if err != nil || json.Unmarshal(data, &last) != nil || last.Sums != sumOf(recorded) {
-		return nil
+		return nil, false
 	}
-	return last.Files
+	return last.Files, true
 }
 
 // keep notes what was seen, unless a file is so young that it could change without being noticed. Where nothing can be written, the next

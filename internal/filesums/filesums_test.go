@@ -65,8 +65,11 @@ func TestWhatChangedIsFound(t *testing.T) {
 			return errors.Join(os.WriteFile(other, []byte("ONE two three"), 0o644), os.Rename(other, filepath.Join(d, "bin", "program")))
 		}, "bin/program has the SHA-256"},
 		"truncated": {func(d string) error { return os.Truncate(filepath.Join(d, "bin", "program"), 3) }, "bin/program has the SHA-256"},
-		"removed":   {func(d string) error { return os.Remove(filepath.Join(d, "readme")) }, "readme is missing"},
-		"added":     {func(d string) error { return os.WriteFile(filepath.Join(d, "new"), nil, 0o644) }, "new does not belong to it"},
+		"everything removed": {func(d string) error {
+			return errors.Join(os.RemoveAll(filepath.Join(d, "bin")), os.Remove(filepath.Join(d, "readme")))
+		}, "readme is missing"},
+		"removed": {func(d string) error { return os.Remove(filepath.Join(d, "readme")) }, "readme is missing"},
+		"added":   {func(d string) error { return os.WriteFile(filepath.Join(d, "new"), nil, 0o644) }, "new does not belong to it"},
 		"a link that leads elsewhere": {func(d string) error {
 			link := filepath.Join(d, "bin", "link")
 			return errors.Join(os.Remove(link), os.Symlink("/bin/true", link))
@@ -126,6 +129,18 @@ func TestVerifyReadsWhatCheckBelieves(t *testing.T) {
 	}
 	if err := tree.Verify(); err == nil || !strings.Contains(err.Error(), "bin/program has the SHA-256") {
 		t.Errorf("Verify = %v", err)
+	}
+}
+
+// Before anything was seen, no files are not what was seen.
+func TestEmptiedTreeThatWasNeverChecked(t *testing.T) {
+	t.Parallel()
+	tree := newTree(t)
+	if err := errors.Join(os.RemoveAll(filepath.Join(tree.Dir, "bin")), os.Remove(filepath.Join(tree.Dir, "readme"))); err != nil {
+		t.Fatal(err)
+	}
+	if err := tree.Check(); err == nil || !strings.Contains(err.Error(), "readme is missing") {
+		t.Errorf("Check = %v", err)
 	}
 }
 

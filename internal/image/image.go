@@ -103,22 +103,30 @@ func Cached(env Env) ([]Archive, error) {
 // Pause returns the image whose only process holds a pod's namespaces and reaps orphans. It is built when the cache does
 // not have it.
 func Pause(ctx context.Context, env Env) (Archive, error) {
-	return programImage(ctx, env, programSpec{
+	return programImage(ctx, env, pauseSpec())
+}
+
+func pauseSpec() programSpec {
+	return programSpec{
 		name:      "pause",
 		reference: PauseReference,
 		path:      "pause",
 		config:    v1.Config{Entrypoint: []string{"/pause"}, User: "65535:65535"},
-	})
+	}
 }
 
 // Toolbox returns the image that holds the toolbox program as /bin/toolbox, which is also its entry point: a pod gives only
 // the subcommand as args. It is built when the cache does not have it.
 func Toolbox(ctx context.Context, env Env) (Archive, error) {
-	return programImage(ctx, env, programSpec{
+	return programImage(ctx, env, toolboxSpec())
+}
+
+func toolboxSpec() programSpec {
+	return programSpec{
 		name:      "toolbox",
 		reference: ToolboxReference,
 		path:      "bin/toolbox",
 		config:    v1.Config{Entrypoint: []string{"/bin/toolbox"}, Env: []string{"PATH=/bin"}, WorkingDir: "/"},
 		dirs:      []entry{directory("tmp", 0o1777, owner{}), directory("etc", 0o755, owner{})},
-	})
+	}
 }

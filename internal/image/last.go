@@ -29,12 +29,15 @@ func (e Env) last(name string) (Archive, error) {
 func (e Env) lastOf(name, what, build string) (Archive, error) {
 	var a Archive
 	err := readJSON(e.lastFile(name), &a)
-	if err == nil && !touch(filepath.Dir(a.Path)) {
-		err = fmt.Errorf("%s: %w", a.Path, os.ErrNotExist)
+	if err == nil {
+		err = e.usable(filepath.Dir(a.Path))
 	}
 	if errors.Is(err, os.ErrNotExist) {
 		return Archive{}, fmt.Errorf("the %s is not in the cache %s and can be built only in a checkout of sparkchaos: "+
 			"run \"sparkchaos image build %s\" there: %w", what, e.Cache, build, err)
 	}
-	return a, err
+	if err != nil {
+		return Archive{}, fmt.Errorf("the %s is not as it was made: %w\nrun \"sparkchaos image build %s\" in a checkout of sparkchaos, or remove it and get it again", what, err, build)
+	}
+	return a, nil
 }

@@ -38,6 +38,16 @@ type programSpec struct {
 }
 
 func programImage(ctx context.Context, env Env, spec programSpec) (Archive, error) {
+	if err := env.check(); err != nil {
+		return Archive{}, err
+	}
+	received, err := spec.source()
+	if err != nil {
+		return Archive{}, err
+	}
+	if archive, found := env.prebuiltArchive(spec.name, received); found {
+		return archive, nil
+	}
 	binary, err := env.program(ctx, spec.name)
 	if err != nil {
 		return Archive{}, err

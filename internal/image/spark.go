@@ -99,6 +99,13 @@ func (e Env) jar(ctx context.Context, name string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("%s: %w", name, err)
 	}
+	source, err := project.source()
+	if err != nil {
+		return "", fmt.Errorf("%s: %w", name, err)
+	}
+	if dir, found := e.prebuilt(workloadsName, source); found {
+		return filepath.Join(dir, name), nil
+	}
 	b := sparkBuild{Env: e, project: project}
 	if b.jdk, err = findJDK(os.Getenv); err != nil {
 		return "", fmt.Errorf("%s: %w", name, err)
@@ -150,6 +157,9 @@ func (v SparkVariant) Build(ctx context.Context, env Env) (Archive, error) {
 	}
 	b := sparkBuild{Env: env, project: project, variant: v}
 	b.variant.Version = cmp.Or(v.Version, project.sparkVersion)
+	if archive, found := b.received(); found {
+		return archive, nil
+	}
 	archive, err := b.image(ctx)
 	if err != nil {
 		return Archive{}, fmt.Errorf("image of Spark %s: %w", b.variant.Version, err)
@@ -163,6 +173,18 @@ type sparkBuild struct {
 	project project
 	jdk     jdk
 	variant SparkVariant // with its version
+}
+
+// received returns the image that another machine made of the same sources. Only that of the default is made elsewhere.
+func (b sparkBuild) received() (Archive, bool) {
+	if !b.own() || b.variant.Python {
+		return Archive{}, false
+	}
+	source, err := b.project.source()
+	if err != nil {
+		return Archive{}, false // building says why
+	}
+	return b.prebuiltArchive("spark", source)
 }
 
 // own reports whether the version is the one that the workloads are built with.

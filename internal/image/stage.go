@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"hash"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -14,6 +15,8 @@ import (
 	"time"
 
 	"github.com/gofrs/flock"
+
+	"github.com/sparkchaos/sparkchaos/internal/filesums"
 )
 
 const (
@@ -58,7 +61,7 @@ func (e Env) make(ctx context.Context, s stage) (string, error) {
 		return "", err
 	}
 	final := filepath.Join(e.kindDir(s.kind), s.key)
-	if touch(final) {
+	if e.usable(final) == nil {
 		return final, nil
 	}
 	if err := os.MkdirAll(e.kindDir(s.kind), 0o755); err != nil {
@@ -69,10 +72,31 @@ func (e Env) make(ctx context.Context, s stage) (string, error) {
 		return "", fmt.Errorf("%s: wait for another build of it: %w", s.kind, err)
 	}
 	defer unlock()
-	if touch(final) {
+	if err := e.usable(final); err == nil {
 		return final, nil
+	} else if !errors.Is(err, fs.ErrNotExist) {
+		e.report(Progress{Stage: s.kind, Warning: err.Error() + "; it is built again"})
 	}
 	return final, e.build(ctx, s, final)
+}
+
+// files are a stage's files with their digests. File systems of Debian's packages may have devices among them.
+func (e Env) files(dir string) filesums.Tree {
+	name := filepath.Base(dir) + ".json"
+	return filesums.Tree{Dir: dir, Seen: filepath.Join(e.Cache, "checked", "images", filepath.Base(filepath.Dir(dir)), name), Special: true}
+}
+
+// usable marks a stage as used and returns why it cannot be: it is not there, or not as it was made.
+func (e Env) usable(dir string) error {
+	if !touch(dir) {
+		return fmt.Errorf("%s: %w", dir, fs.ErrNotExist)
+	}
+	err := e.files(dir).Check()
+	if errors.Is(err, filesums.ErrNone) { // made before there were digests
+		_ = e.files(dir).Record() // nobody but root can read all of a file system, and a cache may be read-only
+		return nil
+	}
+	return err
 }
 
 // images is where all of this package's stages lie.
@@ -97,13 +121,25 @@ func (e Env) build(ctx context.Context, s stage, final string) (err error) {
 	if err := s.build(ctx, dir); err != nil {
 		return errors.Join(fmt.Errorf("build %s: %w", s.kind, err), os.RemoveAll(dir))
 	}
-	if err := os.Chmod(dir, 0o755); err != nil {
-		return fmt.Errorf("%s: %w", s.kind, err)
-	}
-	if err := os.Rename(dir, final); err != nil {
+	if err := e.install(dir, final); err != nil {
 		return fmt.Errorf("%s: %w", s.kind, err)
 	}
 	return prune(e.kindDir(s.kind))
+}
+
+// install moves a finished stage into its place, and a damaged one that lies there out of it.
+func (e Env) install(dir, final string) error {
+	if err := errors.Join(os.Chmod(dir, 0o755), e.files(dir).Record()); err != nil {
+		return err
+	}
+	damaged := dir + "-damaged"
+	if err := os.Rename(final, damaged); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if err := os.Rename(dir, final); err != nil {
+		return err
+	}
+	return os.RemoveAll(damaged)
 }
 
 // touch reports whether the stage is there, and marks it as used.

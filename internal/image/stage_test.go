@@ -6,10 +6,13 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/sparkchaos/sparkchaos/internal/filesums"
 )
 
 func fileStage(key string, built *atomic.Int32) stage {
@@ -145,5 +148,69 @@ func TestNoCache(t *testing.T) {
 		if _, err := build(t.Context(), Env{}); err == nil {
 			t.Errorf("%s: no error without a cache directory", name)
 		}
+	}
+}
+
+// What lies in the cache is used only as it was made.
+func TestDamagedStageIsBuiltAgain(t *testing.T) {
+	t.Parallel()
+	for name, damage := range map[string]func(dir string) error{
+		"truncated": func(dir string) error { return os.Truncate(filepath.Join(dir, "file"), 0) },
+		"removed":   func(dir string) error { return os.Remove(filepath.Join(dir, "file")) },
+		"replaced":  func(dir string) error { return os.WriteFile(filepath.Join(dir, "file"), []byte("other"), 0o644) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var warnings []string
+			env := Env{Cache: t.TempDir(), Progress: func(p Progress) {
+				if p.Warning != "" {
+					warnings = append(warnings, p.Warning)
+				}
+			}}
+			var built atomic.Int32
+			dir, err := env.make(t.Context(), fileStage("k", &built))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := damage(dir); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := env.make(t.Context(), fileStage("k", &built)); err != nil {
+				t.Fatal(err)
+			}
+			data, err := os.ReadFile(filepath.Join(dir, "file"))
+			if err != nil || string(data) != "k" || built.Load() != 2 {
+				t.Errorf("built %d times, the stage holds %q, %v", built.Load(), data, err)
+			}
+			if len(warnings) != 1 || !strings.Contains(warnings[0], "damaged or was changed: file") {
+				t.Errorf("warnings %q", warnings)
+			}
+			if left, err := os.ReadDir(env.kindDir("thing")); err != nil || len(left) != 1 {
+				t.Errorf("left %v, %v", left, err)
+			}
+		})
+	}
+}
+
+// A stage of an older sparkchaos has no digests: they are recorded when it is used, and compared from then on.
+func TestOlderStageIsUsedAndRecorded(t *testing.T) {
+	t.Parallel()
+	env := Env{Cache: t.TempDir()}
+	var built atomic.Int32
+	dir, err := env.make(t.Context(), fileStage("k", &built))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(filepath.Join(dir, filesums.Name)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := env.make(t.Context(), fileStage("k", &built)); err != nil || built.Load() != 1 {
+		t.Fatalf("built %d times, %v", built.Load(), err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "file"), []byte("other"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := env.make(t.Context(), fileStage("k", &built)); err != nil || built.Load() != 2 {
+		t.Errorf("built %d times, %v", built.Load(), err)
 	}
 }

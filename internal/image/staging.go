@@ -56,7 +56,14 @@ func (e Env) staging(ctx context.Context) (Archive, error) {
 		return Archive{}, fmt.Errorf("there is no Go toolchain to build it from the checkout: install Go %s or newer: %w", languageVersion(), err)
 	}
 	b := moduleBuild{Env: e, goTool: goTool}
-	binary, err := b.program(ctx)
+	key, err := b.key(ctx)
+	if err != nil {
+		return Archive{}, err
+	}
+	if archive, found := e.prebuiltArchive(podName, key.sum()); found {
+		return archive, nil
+	}
+	binary, err := b.program(ctx, key)
 	if err != nil {
 		return Archive{}, err
 	}
@@ -75,11 +82,11 @@ type moduleBuild struct {
 	goTool string
 }
 
-// program returns the path of the static program.
-func (b moduleBuild) program(ctx context.Context) (string, error) {
+// key is of all that the program is built from.
+func (b moduleBuild) key(ctx context.Context) (stageKey, error) {
 	files, err := b.sources(ctx)
 	if err != nil {
-		return "", err
+		return stageKey{}, err
 	}
 	key := newStageKey("staging-program")
 	key.add("toolchain", runtime.Version())
@@ -88,10 +95,15 @@ func (b moduleBuild) program(ctx context.Context) (string, error) {
 	for _, f := range append([]string{"go.mod", "go.sum"}, files...) {
 		sum, err := hashFile(filepath.Join(b.Checkout, f))
 		if err != nil {
-			return "", err
+			return stageKey{}, err
 		}
 		key.add(f, sum)
 	}
+	return key, nil
+}
+
+// program returns the path of the static program.
+func (b moduleBuild) program(ctx context.Context, key stageKey) (string, error) {
 	dir, err := b.make(ctx, stage{
 		kind: "staging-program", key: key.sum(), why: "go build " + stagingPackage,
 		build: func(ctx context.Context, dir string) error {

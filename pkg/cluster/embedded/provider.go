@@ -20,6 +20,7 @@ import (
 
 	"github.com/sparkchaos/sparkchaos/internal/components"
 	"github.com/sparkchaos/sparkchaos/internal/image"
+	"github.com/sparkchaos/sparkchaos/internal/parts"
 	"github.com/sparkchaos/sparkchaos/pkg/cluster"
 	"github.com/sparkchaos/sparkchaos/pkg/cluster/embedded/cgroup"
 	"github.com/sparkchaos/sparkchaos/pkg/cluster/embedded/machine"
@@ -225,6 +226,12 @@ func (p Provider) build(ctx context.Context) (components.Set, error) {
 	if set, err := p.components(); err == nil {
 		return set, nil
 	}
+	if err := p.parts().Prepare(ctx, os.Getenv, parts.Wanted{}); err != nil {
+		return components.Set{}, err
+	}
+	if set, err := p.components(); err == nil {
+		return set, nil
+	}
 	source, err := components.Source("", p.Cache)
 	if err != nil {
 		return components.Set{}, err
@@ -234,6 +241,14 @@ func (p Provider) build(ctx context.Context) (components.Set, error) {
 		return components.Set{}, err
 	}
 	return p.components()
+}
+
+// parts is how components that another machine built are received.
+func (p Provider) parts() parts.Machine {
+	return parts.Machine{
+		Env: image.Env{Cache: p.Cache, Checkout: components.Checkout("")},
+		Say: func(format string, args ...any) { p.Progress(fmt.Sprintf(format, args...)) },
+	}
 }
 
 // lineWriter passes on each line that is written to it as a whole.
