@@ -208,6 +208,18 @@ $(BIN)/staticcheck: components/staticcheck/go.mod components/staticcheck/go.sum
 web: ## Bundle the TypeScript of report.html; needs Node.js and npm
 	cd web && npm ci --no-fund --no-audit && npm run build
 
+.PHONY: reference
+reference: ## Write docs/reference from the code
+	go test ./internal/cli -run '^TestReferenceIsCurrent$$' -count=1 -update
+
+.PHONY: man
+man: build ## Write the manual pages into bin/man
+	$(PROGRAM) man $(BIN)/man
+
+.PHONY: site
+site: ## Build the documentation as static HTML in bin/site
+	go run ./internal/site -into $(BIN)/site
+
 .PHONY: bench
 bench: export SPARKCHAOS_BROWSER_TESTS := 1
 bench: system-packages components images ## Run the benchmarks and print their figures; as root those of clusters and whole runs, too

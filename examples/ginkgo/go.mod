@@ -12,7 +12,6 @@ require (
 	github.com/sirupsen/logrus v1.9.4 // indirect
 	github.com/stretchr/objx v0.5.3 // indirect
 	go.uber.org/zap v1.28.0 // indirect
-	gotest.tools/v3 v3.5.2 // indirect
 	sigs.k8s.io/cli-utils v0.37.2 // indirect
 )
 

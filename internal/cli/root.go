@@ -46,6 +46,7 @@ func newRootOn(system string) *cobra.Command {
 		newKindCommand(os.Getenv),
 		newLintCommand(),
 		newListCommand(os.Getenv),
+		newManCommand(),
 		newPartsCommand(os.Getenv),
 		newPlanCommand(),
 		newRenderCommand(os.Getenv),
