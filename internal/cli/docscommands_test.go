@@ -241,7 +241,9 @@ func parses(t *testing.T, line commandLine) (reason string, ok bool) {
 }
 
 // standsForOne reports whether an argument stands for a scenario of the reader's: a file, or a word in capitals.
-func standsForOne(name string) bool { return strings.HasSuffix(name, ".yaml") || name == strings.ToUpper(name) }
+func standsForOne(name string) bool {
+	return strings.HasSuffix(name, ".yaml") || name == strings.ToUpper(name)
+}
 
 // documentationStage returns a directory with the files that the documentation's command lines speak of.
 func documentationStage(t *testing.T) string {
