@@ -24,7 +24,11 @@ func newCache(t *testing.T, files ...string) string {
 	for i, name := range files {
 		file := filepath.Join(directory, name)
 		at := time.Unix(int64(2e9-i*1000), 0)
-		err := errors.Join(os.MkdirAll(filepath.Dir(file), 0o755), os.WriteFile(file, make([]byte, size), 0o755), os.Chtimes(filepath.Dir(file), at, at))
+		err := errors.Join(
+			os.MkdirAll(filepath.Dir(file), 0o755),
+			os.WriteFile(file, make([]byte, size), 0o755),
+			os.Chtimes(filepath.Dir(file), at, at),
+		)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -69,7 +73,8 @@ func TestPruneKeepsWhatWasUsedLastAndWhatIsNeeded(t *testing.T) {
 	files := []string{
 		"components/runc-v3-k/bin", "components/runc-v2-k/bin", "components/runc-v1-k/bin", "components/kubernetes-v1-k/bin",
 		"images/spark-image/c/image.tar", "images/spark-image/b/image.tar", "images/spark-image/a/image.tar",
-		"images/spark-image/.building-1/image.tar", "templates/images-b/f", "templates/images-a/f", "templates/store-a/f", "pyspark/3/f", "pyspark/4/f",
+		"images/spark-image/.building-1/image.tar", "templates/images-b/f", "templates/images-a/f", "templates/store-a/f",
+		"pyspark/3/f", "pyspark/4/f",
 		"baselines/a/f",
 	}
 	for name, tc := range map[string]struct {
@@ -82,7 +87,9 @@ func TestPruneKeepsWhatWasUsedLastAndWhatIsNeeded(t *testing.T) {
 			[]string{"runc-v3-k", "runc-v2-k", "b", "a", ".building-1", "images-a"}},
 		"older ones are in use": {cache.Choice{Keep: 1, InUse: func(path string) bool { return strings.Contains(path, "runc") }},
 			[]string{"b", "a", ".building-1", "images-a"}},
-		"a builder works": {cache.Choice{Keep: 1, Lock: func(e cache.Entry) (func(), bool) { return func() {}, !strings.HasPrefix(e.Kind, "images") }},
+		"a builder works": {cache.Choice{Keep: 1, Lock: func(e cache.Entry) (func(), bool) {
+			return func() {}, !strings.HasPrefix(e.Kind, "images")
+		}},
 			[]string{"runc-v2-k", "runc-v1-k", "images-a"}},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -18,7 +18,12 @@ import (
 
 // newCacheCommand returns `sparkchaos cache`.
 func newCacheCommand(getenv func(string) string) *cobra.Command {
-	return newGroup("cache", "List what lies in the cache, and remove what is not needed any more", newCacheListCommand(getenv), newCachePruneCommand(getenv))
+	return newGroup(
+		"cache",
+		"List what lies in the cache, and remove what is not needed any more",
+		newCacheListCommand(getenv),
+		newCachePruneCommand(getenv),
+	)
 }
 
 func newCacheListCommand(getenv func(string) string) *cobra.Command {
@@ -27,8 +32,8 @@ func newCacheListCommand(getenv func(string) string) *cobra.Command {
 	command := &cobra.Command{
 		Use:   "list",
 		Short: "List what lies in the cache, and what removing it would free",
-		Long: `List what lies in the cache. "Frees" is less than "Size" where files are shared with others by hard links: clusters share those of the
-templates. The total counts each file once.`,
+		Long: `List what lies in the cache. "Frees" is less than "Size" where files are shared with others by hard links:
+clusters share those of the templates. The total counts each file once.`,
 		Args: cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
 			directory, err := paths.Cache(getenv)
@@ -100,8 +105,11 @@ func newCachePruneCommand(getenv func(string) string) *cobra.Command {
 	command := &cobra.Command{
 		Use:   "prune",
 		Short: "Remove older versions from the cache, and what killed builds left",
-		Long: fmt.Sprintf(`Of each kind of entry the %d that were used last stay, and the components that this program was made for. What a cluster of this machine
-uses, and what is being built, is kept, too. All that is removed can be built again.`, keptStages),
+		Long: fmt.Sprintf(
+			`Of each kind of entry the %d that were used last stay, and the components that this program was made for. What a
+cluster of this machine uses, and what is being built, is kept, too. All that is removed can be built again.`,
+			keptStages,
+		),
 		Args: cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
 			directory, err := paths.Cache(getenv)
@@ -128,7 +136,13 @@ uses, and what is being built, is kept, too. All that is removed can be built ag
 			if err := errors.Join(writeRemoved(command.OutOrStdout(), "removed", removed), problems, err); err != nil {
 				return err
 			}
-			_, err = fmt.Fprintf(command.OutOrStdout(), "%s before, %s now, in %s\n", megabytesOf(before.Bytes), megabytesOf(after.Bytes), directory)
+			_, err = fmt.Fprintf(
+				command.OutOrStdout(),
+				"%s before, %s now, in %s\n",
+				megabytesOf(before.Bytes),
+				megabytesOf(after.Bytes),
+				directory,
+			)
 			return err
 		},
 	}

@@ -18,17 +18,35 @@ import (
 
 // executedCommands are the commands that work offline, on stored runs and files: the documentation's command lines of them are executed.
 func executedCommands() []string {
-	return []string{"advise", "check", "diff", "explain", "gate", "import", "init", "lint", "list", "man", "plan", "report", "schema", "show", "tell",
-		"version"}
+	return []string{
+		"advise",
+		"check",
+		"diff",
+		"explain",
+		"gate",
+		"import",
+		"init",
+		"lint",
+		"list",
+		"man",
+		"plan",
+		"report",
+		"schema",
+		"show",
+		"tell",
+		"version",
+	}
 }
 
 // onlyParsed are the commands of which the documentation's command lines are parsed and not executed, each with the reason.
 func onlyParsed() map[string]string {
 	const machine, cluster = "changes this machine", "needs a cluster"
 	return map[string]string{
-		"run": cluster, "watch": cluster, "cluster": cluster, "cleanup": cluster, "chaos-mesh": cluster, "setup": machine, "components": machine, "image": machine,
-		"kind": machine, "doctor": "looks for programs and daemons on this machine", "render": "needs an image in the cache",
-		"serve": "serves until it is ended", "staging": "needs a server, or is one", "completion": "prints a script of cobra's for a shell",
+		"run": cluster, "watch": cluster, "cluster": cluster, "cleanup": cluster, "chaos-mesh": cluster,
+		"setup": machine, "components": machine, "image": machine, "kind": machine, "cache": machine,
+		"parts": "needs a registry, or a cache that is filled", "doctor": "looks for programs and daemons on this machine",
+		"render": "needs an image in the cache", "serve": "serves until it is ended", "staging": "needs a server, or is one",
+		"completion": "prints a script of cobra's for a shell",
 	}
 }
 
@@ -264,6 +282,7 @@ func documentationStage(t *testing.T) string {
 		"job.yaml":                             "internal/submission/testdata/job.yaml",
 		"scenarios/driver-node-power-off.yaml": "scenarios/driver-node-power-off.yaml",
 		"etl.yaml":                             "scenarios/executor-pod-kill.yaml",
+		"billing.yaml":                         "scenarios/executor-pod-kill.yaml",
 		"docs/ci/rules.yaml":                   "docs/ci/rules.yaml",
 		"rules.yaml":                           "docs/ci/rules.yaml",
 	} {

@@ -34,7 +34,8 @@ func TestPartsFailures(t *testing.T) {
 		"no home to import into": {nil, []string{"import", "parts.tar.zst"}, ExitError, "SPARKCHAOS_CACHE"},
 		"the registry is away":   {cache, []string{"pull", "--source", "../..", away}, ExitError, "connection refused"},
 		"no such file":           {cache, []string{"import", "--source", "../..", "none.tar.zst"}, ExitError, "none.tar.zst"},
-		"nothing to export":      {cache, []string{"export", "--source", "../..", filepath.Join(t.TempDir(), "p")}, ExitError, "sparkchaos setup"},
+		"nothing to export": {cache, []string{"export", "--source", "../..", filepath.Join(t.TempDir(), "p")}, ExitError,
+			"sparkchaos setup"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

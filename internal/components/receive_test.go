@@ -25,9 +25,9 @@ func TestReceivedBuildsAreWholeOrNotThere(t *testing.T) {
 		"whole":              {func(string) error { return nil }, ""},
 		"half":               {func(string) error { return broken }, broken.Error()},
 		"without a program":  {func(d string) error { return os.Remove(filepath.Join(d, "bin", "hello")) }, "has no executable"},
-		"with another one":   {func(d string) error { return os.WriteFile(filepath.Join(d, "bin", "mount"), nil, 0o755) }, "does not belong to it"},
+		"with another one":   {func(d string) error { return write(d, "mount", "") }, "does not belong to it"},
 		"without digests":    {func(d string) error { return os.Remove(filepath.Join(d, filesums.Name)) }, "not recorded"},
-		"with another bytes": {func(d string) error { return os.WriteFile(filepath.Join(d, "bin", "hello"), []byte("x"), 0o755) }, "has the SHA-256"},
+		"with another bytes": {func(d string) error { return write(d, "hello", "x") }, "has the SHA-256"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -54,4 +54,9 @@ func TestReceivedBuildsAreWholeOrNotThere(t *testing.T) {
 			}
 		})
 	}
+}
+
+// write puts a program into a component's directory.
+func write(directory, name, content string) error {
+	return os.WriteFile(filepath.Join(directory, "bin", name), []byte(content), 0o755)
 }

@@ -48,7 +48,9 @@ func (p Prebuilt) Verify(env Env) error { return env.files(p.Directory(env)).Ver
 // Build builds, or finds in the cache, what every scenario needs.
 func Build(ctx context.Context, env Env) ([]Prebuilt, error) {
 	builders := map[string]func(context.Context, Env) (string, error){
-		"pause": archivePath(Pause), "toolbox": archivePath(Toolbox), podName: archivePath(Staging), "spark": archivePath(Spark), workloadsName: Staged,
+		"pause": archivePath(
+			Pause,
+		), "toolbox": archivePath(Toolbox), podName: archivePath(Staging), "spark": archivePath(Spark), workloadsName: Staged,
 	}
 	var all []Prebuilt
 	var problems []error
@@ -179,7 +181,8 @@ func (e Env) prebuiltArchive(name, source string) (Archive, bool) {
 
 // check refuses what cannot be a stage: the names come from elsewhere.
 func (p Prebuilt) check() error {
-	if key := regexp.MustCompile(`^[0-9a-f]{24}$`); prebuiltKinds()[p.Name] == "" || !key.MatchString(p.Source) || !key.MatchString(p.Stage) {
+	if key := regexp.MustCompile(`^[0-9a-f]{24}$`); prebuiltKinds()[p.Name] == "" || !key.MatchString(p.Source) ||
+		!key.MatchString(p.Stage) {
 		return fmt.Errorf("%q with the source %q and the stage %q is no image that can be received", p.Name, p.Source, p.Stage)
 	}
 	return nil
@@ -197,12 +200,15 @@ func Receive(ctx context.Context, env Env, p Prebuilt, fill func(ctx context.Con
 	if err := p.check(); err != nil {
 		return err
 	}
-	dir, err := env.make(ctx, stage{kind: prebuiltKinds()[p.Name], key: p.Stage, why: "received", build: func(ctx context.Context, dir string) error {
-		if err := fill(ctx, dir); err != nil {
-			return err
-		}
-		return env.files(dir).Verify()
-	}})
+	dir, err := env.make(
+		ctx,
+		stage{kind: prebuiltKinds()[p.Name], key: p.Stage, why: "received", build: func(ctx context.Context, dir string) error {
+			if err := fill(ctx, dir); err != nil {
+				return err
+			}
+			return env.files(dir).Verify()
+		}},
+	)
 	if err != nil {
 		return err
 	}

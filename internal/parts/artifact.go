@@ -44,8 +44,12 @@ func (b blob) Compressed() (io.ReadCloser, error) { return b.open() }
 func memory(mediaType types.MediaType, data []byte) blob {
 	sum := sha256.Sum256(data)
 	return blob{
-		descriptor: v1.Descriptor{MediaType: mediaType, Size: int64(len(data)), Digest: v1.Hash{Algorithm: "sha256", Hex: hex.EncodeToString(sum[:])}},
-		open:       func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(data)), nil },
+		descriptor: v1.Descriptor{
+			MediaType: mediaType,
+			Size:      int64(len(data)),
+			Digest:    v1.Hash{Algorithm: "sha256", Hex: hex.EncodeToString(sum[:])},
+		},
+		open: func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(data)), nil },
 	}
 }
 

@@ -30,7 +30,9 @@ func BenchmarkPull(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	server := httptest.NewServer(registry.New(registry.Logger(parts.Silent()), registry.WithBlobHandler(registry.NewDiskBlobHandler(b.TempDir()))))
+	server := httptest.NewServer(
+		registry.New(registry.Logger(parts.Silent()), registry.WithBlobHandler(registry.NewDiskBlobHandler(b.TempDir()))),
+	)
 	defer server.Close()
 	reference := strings.TrimPrefix(server.URL, "http://") + "/parts"
 	from := parts.Machine{Program: "bench", Env: image.Env{Cache: cache, Checkout: root}}

@@ -151,7 +151,8 @@ func TestDiskFull(t *testing.T) {
 		t.Errorf("left %v, %v", left, err)
 	}
 	inventory := Inventory{Version: inventoryVersion, Platform: platform().String(), Lock: own, Parts: []Part{part}}
-	if _, err := m.receiverOf(t.Context(), marshal(t, inventory), Wanted{All: true}); err == nil || !strings.Contains(err.Error(), "make room") {
+	if _, err := m.receiverOf(t.Context(), marshal(t, inventory), Wanted{All: true}); err == nil ||
+		!strings.Contains(err.Error(), "make room") {
 		t.Errorf("receiverOf = %v", err)
 	}
 }
@@ -171,7 +172,13 @@ func TestInventoriesOfOthersAreRefused(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	runc := Part{Kind: Component, Name: all[0].Name, Version: all[0].Version, Key: all[0].Key, Layer: memory(typePart, nil).descriptor.Digest}
+	runc := Part{
+		Kind:    Component,
+		Name:    all[0].Name,
+		Version: all[0].Version,
+		Key:     all[0].Key,
+		Layer:   memory(typePart, nil).descriptor.Digest,
+	}
 	for name, tc := range map[string]struct {
 		change func(*Inventory)
 		want   string
@@ -190,7 +197,12 @@ func TestInventoriesOfOthersAreRefused(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			inventory := Inventory{Version: inventoryVersion, Platform: platform().String(), Lock: components.LockDigest(), Parts: []Part{runc}}
+			inventory := Inventory{
+				Version:  inventoryVersion,
+				Platform: platform().String(),
+				Lock:     components.LockDigest(),
+				Parts:    []Part{runc},
+			}
 			tc.change(&inventory)
 			_, err := Machine{Env: image.Env{Cache: t.TempDir()}}.receiverOf(t.Context(), marshal(t, inventory), Wanted{All: true})
 			if err == nil || !strings.Contains(err.Error(), tc.want) {

@@ -114,7 +114,12 @@ func (l local) bomComponent() (cyclonedx.Component, error) {
 	if err != nil {
 		return cyclonedx.Component{}, err
 	}
-	component := cyclonedx.Component{BOMRef: string(l.Kind) + ":" + l.Name, Type: cyclonedx.ComponentTypeApplication, Name: l.Name, Version: l.Version}
+	component := cyclonedx.Component{
+		BOMRef:  string(l.Kind) + ":" + l.Name,
+		Type:    cyclonedx.ComponentTypeApplication,
+		Name:    l.Name,
+		Version: l.Version,
+	}
 	if l.Kind == Image {
 		component.Type, component.Version = cyclonedx.ComponentTypeContainer, l.Key
 	}
@@ -135,8 +140,8 @@ const (
 	builderID = "https://github.com/sparkchaos/sparkchaos/cmd/sparkchaos"
 )
 
-// provenance says of which sources the parts were built, with which Go: an in-toto statement with SLSA's predicate. It is not signed: it is as
-// trustworthy as who pushed it.
+// provenance says of which sources the parts were built, with which Go: an in-toto statement with SLSA's predicate. It is not
+// signed: it is as trustworthy as who pushed it.
 func provenance(parts []local, program string) ([]byte, error) {
 	statement := &intoto.Statement{Type: intoto.StatementTypeUri, PredicateType: predicate}
 	sources := map[string]*debug.Module{}
@@ -196,9 +201,13 @@ func definition(parts []local, sources map[string]*debug.Module) (*slsa.BuildDef
 	if err != nil {
 		return nil, err
 	}
-	built := &slsa.BuildDefinition{BuildType: buildType, ExternalParameters: parameters, ResolvedDependencies: []*intoto.ResourceDescriptor{{
-		Name: "components.lock", Digest: map[string]string{"sha256": components.LockDigest()},
-	}}}
+	built := &slsa.BuildDefinition{
+		BuildType:          buildType,
+		ExternalParameters: parameters,
+		ResolvedDependencies: []*intoto.ResourceDescriptor{{
+			Name: "components.lock", Digest: map[string]string{"sha256": components.LockDigest()},
+		}},
+	}
 	for _, url := range slices.Sorted(maps.Keys(sources)) {
 		dependency := &intoto.ResourceDescriptor{Uri: url}
 		if sum, err := base64.StdEncoding.DecodeString(strings.TrimPrefix(sources[url].Sum, "h1:")); err == nil && len(sum) > 0 {

@@ -1,13 +1,13 @@
-// Package parts moves what sparkchaos builds between machines: components of clusters and images, as an OCI artifact in any registry or as a
-// file.
+// Package parts moves what sparkchaos builds between machines: components of clusters and images, as an OCI artifact in any registry or as
+// a file.
 //
 // An artifact is an OCI index with one manifest for each platform. Its config is the [Inventory]; each layer is one part, a tar compressed
 // by zstd; two more layers say what the parts consist of (CycloneDX) and what they were built from (in-toto, SLSA provenance). The tag is
 // that of the components' lock unless another one is named, so a program finds the parts that it was made for.
 //
-// What arrives must have the digests of the manifest, the keys of this program's lock, and the SHA-256 that was recorded for each file when it
-// was built. It appears in the cache part by part, each as a whole or not at all: an interrupted transfer goes on with the part that it had not
-// finished.
+// What arrives must have the digests of the manifest, the keys of this program's lock, and the SHA-256 that was recorded for each file when
+// it was built. It appears in the cache part by part, each as a whole or not at all: an interrupted transfer continues with the part that
+// it had not finished.
 package parts
 
 import (
@@ -152,7 +152,10 @@ func (m Machine) gather(ctx context.Context) ([]local, error) {
 	}
 	for _, p := range prebuilt {
 		if p.Source == "" {
-			return nil, fmt.Errorf("which sources the image %s was built from is not known: call it in a checkout of sparkchaos, or with Go in the PATH", p.Name)
+			return nil, fmt.Errorf(
+				"which sources the image %s was built from is not known: call it in a checkout of sparkchaos, or with Go in the PATH",
+				p.Name,
+			)
 		}
 		problems = append(problems, p.Verify(m.Env))
 		tree := filesums.Tree{Dir: p.Directory(m.Env)}
@@ -186,8 +189,12 @@ func readInventory(data []byte) (Inventory, error) {
 	case inventory.Platform != own.String():
 		return Inventory{}, fmt.Errorf("the parts are for %s, this machine is %s", inventory.Platform, own)
 	case inventory.Lock != components.LockDigest():
-		return Inventory{}, fmt.Errorf("the parts are those of the components' lock %.12s, packed by sparkchaos %s; this program needs those of %.12s",
-			inventory.Lock, cmp.Or(inventory.Program, "unknown"), components.LockDigest())
+		return Inventory{}, fmt.Errorf(
+			"the parts are those of the components' lock %.12s, packed by sparkchaos %s; this program needs those of %.12s",
+			inventory.Lock,
+			cmp.Or(inventory.Program, "unknown"),
+			components.LockDigest(),
+		)
 	}
 	return inventory, nil
 }

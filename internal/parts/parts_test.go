@@ -173,7 +173,11 @@ func newRegistry(t *testing.T, before func(w http.ResponseWriter, r *http.Reques
 	return "oci://" + strings.TrimPrefix(serve(t, httptest.NewServer, before).URL, "http://") + "/team/parts"
 }
 
-func serve(t *testing.T, start func(http.Handler) *httptest.Server, before func(w http.ResponseWriter, r *http.Request, serve http.Handler) bool) *httptest.Server {
+func serve(
+	t *testing.T,
+	start func(http.Handler) *httptest.Server,
+	before func(w http.ResponseWriter, r *http.Request, serve http.Handler) bool,
+) *httptest.Server {
 	t.Helper()
 	inner := registry.New(registry.Logger(parts.Silent()))
 	server := start(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -219,7 +223,8 @@ func TestWhatWasPushedIsPulledAndUsed(t *testing.T) {
 	if jar, err := image.Witness(t.Context(), to.Env); err != nil || filepath.Base(jar) != image.WitnessJar {
 		t.Errorf("without a checkout: %q, %v", jar, err)
 	}
-	if err := to.Pull(t.Context(), reference, parts.Wanted{}); err != nil || !strings.Contains(said.String(), "received and verified 0 parts, 0.0 MB; 10 were there") {
+	if err := to.Pull(t.Context(), reference, parts.Wanted{}); err != nil ||
+		!strings.Contains(said.String(), "received and verified 0 parts, 0.0 MB; 10 were there") {
 		t.Errorf("the second pull: %v\n%s", err, said)
 	}
 	if err := to.Pull(t.Context(), reference, parts.Wanted{Names: []string{"versitygw"}}); err != nil {
@@ -228,7 +233,8 @@ func TestWhatWasPushedIsPulledAndUsed(t *testing.T) {
 	if _, err := components.LocateOnDemand(to.Env.Cache, components.VersityGW); err != nil {
 		t.Error(err)
 	}
-	if err := to.Pull(t.Context(), reference, parts.Wanted{Names: []string{"docker"}}); err == nil || !strings.Contains(err.Error(), `no part "docker"; there are runc,`) {
+	if err := to.Pull(t.Context(), reference, parts.Wanted{Names: []string{"docker"}}); err == nil ||
+		!strings.Contains(err.Error(), `no part "docker"; there are runc,`) {
 		t.Errorf("an unknown name: %v", err)
 	}
 	checkRecords(t, to.Env.Cache)
@@ -249,7 +255,8 @@ func checkRecords(t *testing.T, cache string) {
 		}
 	}
 	readJSON(t, found[0], &bom)
-	if bom.BOMFormat != "CycloneDX" || len(bom.Components) < 11 || bom.Components[0].Name != "runc" || bom.Components[0].Components[0].Name != "bin/runc" {
+	if bom.BOMFormat != "CycloneDX" || len(bom.Components) < 11 || bom.Components[0].Name != "runc" ||
+		bom.Components[0].Components[0].Name != "bin/runc" {
 		t.Errorf("bill of materials %+v", bom)
 	}
 	var statement struct {
@@ -269,7 +276,8 @@ func checkRecords(t *testing.T, cache string) {
 		}
 	}
 	readJSON(t, found[1], &statement)
-	if statement.Type != "https://in-toto.io/Statement/v1" || statement.PredicateType != "https://slsa.dev/provenance/v1" || len(statement.Subject) < 20 ||
+	if statement.Type != "https://in-toto.io/Statement/v1" || statement.PredicateType != "https://slsa.dev/provenance/v1" ||
+		len(statement.Subject) < 20 ||
 		statement.Predicate.BuildDefinition.ResolvedDependencies[0].Name != "components.lock" ||
 		!strings.HasPrefix(statement.Predicate.RunDetails.Builder.Version["go"], "go1.") {
 		t.Errorf("provenance %+v", statement)
@@ -421,7 +429,8 @@ func TestRegistryThatIsAway(t *testing.T) {
 	reference := strings.TrimPrefix(server.URL, "http://") + "/parts"
 	server.Close()
 	to, _ := newcomer(t)
-	if err := to.Pull(t.Context(), reference, parts.Wanted{}); err == nil || !strings.Contains(err.Error(), "connection refused") || !parts.Unavailable(err) {
+	if err := to.Pull(t.Context(), reference, parts.Wanted{}); err == nil || !strings.Contains(err.Error(), "connection refused") ||
+		!parts.Unavailable(err) {
 		t.Errorf("Pull = %v", err)
 	}
 	from := newMaker(t)
@@ -454,7 +463,8 @@ func TestInterruptedPullGoesOn(t *testing.T) {
 	if err != nil || len(whole) != 2 {
 		t.Errorf("there are %v, %v", whole, err)
 	}
-	if err := to.Pull(t.Context(), reference, parts.Wanted{}); err != nil || !strings.Contains(said.String(), "8 parts") || !strings.Contains(said.String(), "2 were there") {
+	if err := to.Pull(t.Context(), reference, parts.Wanted{}); err != nil || !strings.Contains(said.String(), "8 parts") ||
+		!strings.Contains(said.String(), "2 were there") {
 		t.Errorf("the second pull: %v\n%s", err, said)
 	}
 	if _, err := components.Locate(to.Env.Cache); err != nil {

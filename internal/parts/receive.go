@@ -135,7 +135,13 @@ func (r *receiver) receive(ctx context.Context, part Part, open func() (io.ReadC
 	}
 	var err error
 	if part.Kind == Component {
-		err = components.Receive(ctx, r.Env.Cache, r.byName[part.Name], r.progress(), func(directory string) error { return fill(ctx, directory) })
+		err = components.Receive(
+			ctx,
+			r.Env.Cache,
+			r.byName[part.Name],
+			r.progress(),
+			func(directory string) error { return fill(ctx, directory) },
+		)
 	} else {
 		err = image.Receive(ctx, r.Env, prebuilt(part), fill)
 	}

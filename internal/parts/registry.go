@@ -48,7 +48,11 @@ func Reference(text string) (name.Reference, error) {
 }
 
 func (m Machine) options(ctx context.Context) []remote.Option {
-	options := []remote.Option{remote.WithContext(ctx), remote.WithAuthFromKeychain(authn.DefaultKeychain), remote.WithUserAgent("sparkchaos/" + m.Program)}
+	options := []remote.Option{
+		remote.WithContext(ctx),
+		remote.WithAuthFromKeychain(authn.DefaultKeychain),
+		remote.WithUserAgent("sparkchaos/" + m.Program),
+	}
 	if m.Transport != nil {
 		options = append(options, remote.WithTransport(m.Transport))
 	}
@@ -229,9 +233,15 @@ func explain(err error) error {
 	case !errors.As(err, &answer):
 		return err
 	case answer.StatusCode == http.StatusUnauthorized || answer.StatusCode == http.StatusForbidden:
-		return fmt.Errorf("%w; log in to the registry (\"docker login\" or \"podman login\"): the credentials of the user who calls sparkchaos are read", err)
+		return fmt.Errorf(
+			"%w; log in to the registry (\"docker login\" or \"podman login\"): the credentials of the user who calls sparkchaos are read",
+			err,
+		)
 	case answer.StatusCode == http.StatusNotFound:
-		return fmt.Errorf("%w; nobody pushed the parts that this program needs: \"sparkchaos parts push\" does, on a machine that has them", err)
+		return fmt.Errorf(
+			"%w; nobody pushed the parts that this program needs: \"sparkchaos parts push\" does, on a machine that has them",
+			err,
+		)
 	default:
 		return err
 	}
