@@ -44,9 +44,10 @@ func newPartsPushCommand(getenv func(string) string) *cobra.Command {
 	command := &cobra.Command{
 		Use:   "push OCI-REFERENCE",
 		Short: "Push the components and images of this machine to a registry, for machines that shall not build them",
-		Long: `Push the components that the cache has and the images that every scenario needs, with a bill of materials
-(CycloneDX) and the provenance (in-toto, not signed). Without a tag it is that of the components' lock, by which a pull finds it;
-parts of other platforms under the same tag stay. The credentials are those of "docker login" or "podman login". The reference by digest is printed: it always means these parts.`,
+		Long: `Push the components that the cache has and the images that every scenario needs, with a bill of materials (CycloneDX)
+and the provenance (in-toto, not signed). Without a tag it is that of the components' lock, by which a pull finds it;
+parts of other platforms under the same tag stay. The credentials are those of "docker login" or "podman login". The
+reference by digest is printed: it always means these parts.`,
 		Example: `  sparkchaos parts push oci://registry.example.com/team/sparkchaos-parts`,
 		Args:    cobra.ExactArgs(1),
 	}
@@ -92,7 +93,8 @@ func newPartsPullCommand(getenv func(string) string) *cobra.Command {
 		Short: "Fetch components and images that another machine pushed, instead of building them",
 		Long: `Fetch what the cache lacks, verify each digest, and have later builds of the same sources use it. Without names it is
 what clusters and every scenario need. A part appears in the cache as a whole or not at all; a call that was
-interrupted continues with the part that it had not finished. "sparkchaos setup" and a run that lacks components do the same from $` + parts.Variable + `.`,
+interrupted continues with the part that it had not finished. "sparkchaos setup" and a run that lacks components do
+the same from $` + parts.Variable + `.`,
 		Example: `  sparkchaos parts pull oci://registry.example.com/team/sparkchaos-parts
   sparkchaos parts pull oci://registry.example.com/team/sparkchaos-parts@sha256:… chaos-mesh`,
 		Args: cobra.MinimumNArgs(1),

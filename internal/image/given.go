@@ -230,10 +230,14 @@ func notOne(names []string, others string) error {
 // namesOf returns the names of the files in a tar.
 func namesOf(file string) (map[string]bool, error) {
 	names := map[string]bool{}
-	return names, eachEntry(file, func(h *tar.Header, _ io.Reader) error {
+	err := eachEntry(file, func(h *tar.Header, _ io.Reader) error {
 		names[path.Clean(h.Name)] = true
 		return nil
 	})
+	if errors.Is(err, io.ErrUnexpectedEOF) && len(names) == 0 {
+		return nil, tar.ErrHeader // it is too short to begin with one
+	}
+	return names, err
 }
 
 // eachEntry calls a function with each entry of a tar in a file.

@@ -414,7 +414,7 @@ func TestGivenFilesThatAreNoImages(t *testing.T) {
 	}{
 		"text":                   {bytes.Repeat([]byte("no tar at all "), 100), "it is no tar"},
 		"nothing":                {nil, "it holds no image"},
-		"a word":                 {[]byte("word"), "it is not whole"},
+		"a word":                 {[]byte("word"), "it is no tar"},
 		"a zip":                  {jarOf(t, strings.Repeat("a", 1000)), "docker save NAME:TAG"},
 		"another tar":            {tarOf(t, imageOf(t, nil, sparkFiles()), "index.json", "manifest.json"), "it holds no image"},
 		"not whole":              {whole[:len(whole)/2], "it is not whole, it ends too early"},
