@@ -188,14 +188,20 @@ func remove(entry Entry, choice Choice) (kept string, err error) {
 	if choice.InUse(entry.Path) {
 		return inUse, nil
 	}
-	// Under another name first: what is removed half must not be found.
-	gone := filepath.Join(filepath.Dir(entry.Path), unfinished+"removed-"+entry.Name)
-	if strings.HasPrefix(entry.Name, unfinished) {
-		gone = entry.Path
-	} else if err := os.Rename(entry.Path, gone); err != nil {
+	root, err := os.OpenRoot(filepath.Dir(entry.Path))
+	if err != nil {
 		return "", err
 	}
-	return "", os.RemoveAll(gone)
+	defer func() { err = errors.Join(err, root.Close()) }()
+	// Under another name first: what is removed half must not be found.
+	gone := entry.Name
+	if !strings.HasPrefix(gone, unfinished) {
+		gone = unfinished + "removed-" + entry.Name
+		if err := root.Rename(entry.Name, gone); err != nil {
+			return "", err
+		}
+	}
+	return "", root.RemoveAll(gone)
 }
 
 // superfluous returns the entries of which there are newer ones, the oldest first.

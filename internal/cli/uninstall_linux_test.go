@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/sparkchaos/sparkchaos/internal/filesums"
 	"github.com/sparkchaos/sparkchaos/internal/paths"
 	"github.com/sparkchaos/sparkchaos/pkg/cluster"
 )
@@ -142,5 +143,23 @@ func TestTheStateOfOtherVersions(t *testing.T) {
 	}
 	if _, err := os.Stat(record); err != nil {
 		t.Errorf("what another version wrote: %v", err)
+	}
+}
+
+// A cache that a variable names is cleared of all that is kept in one, and of nothing else.
+func TestAChosenCacheIsCleared(t *testing.T) {
+	t.Parallel()
+	home := t.TempDir()
+	chosen := filepath.Join(home, "disk")
+	environment := map[string]string{"HOME": home, paths.CacheVariable: chosen}
+	cache, _, err := paths.OwnDirectories(func(key string) string { return environment[key] })
+	if err != nil {
+		t.Fatal(err)
+	}
+	makeFiles(t, filepath.Join(chosen, "components", "x"), filepath.Join(chosen, "parts", "x"), filepath.Join(chosen, "letter"),
+		filesums.In(chosen, filepath.Join(chosen, "components", "x")).Seen)
+	left, err := cache.Remove()
+	if diff := cmp.Diff([]string{"letter"}, left); diff != "" || err != nil {
+		t.Errorf("left (-want +got):\n%s%v", diff, err)
 	}
 }

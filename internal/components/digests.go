@@ -2,15 +2,13 @@ package components
 
 import (
 	"fmt"
-	"path/filepath"
 
 	"github.com/sparkchaos/sparkchaos/internal/filesums"
 )
 
 // tree is the component's build with its digests. Users of a build compare them first: programs of the cache run as root.
 func (c Component) tree(cache string) filesums.Tree {
-	directory := c.Directory(cache)
-	return filesums.Tree{Dir: directory, Seen: filepath.Join(cache, "checked", "components", filepath.Base(directory)+".json")}
+	return filesums.In(cache, c.Directory(cache))
 }
 
 // check compares the component's build with its digests, and reads what changed since the last check.

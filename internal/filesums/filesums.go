@@ -46,6 +46,18 @@ type Tree struct {
 	Special bool
 }
 
+// Checked is the directory of a cache in which the files of [Tree.Seen] are.
+const Checked = "checked"
+
+// In returns a directory of a cache as a tree whose checks are kept in the cache, too.
+func In(cache, dir string) Tree {
+	name, err := filepath.Rel(cache, dir)
+	if err != nil || !filepath.IsLocal(name) {
+		return Tree{Dir: dir} // each check reads everything
+	}
+	return Tree{Dir: dir, Seen: filepath.Join(cache, Checked, name+".json")}
+}
+
 // Record writes the digests of the files as they are now, and brings them to the disk.
 func (t Tree) Record() error {
 	sums, err := t.digest()

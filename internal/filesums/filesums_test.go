@@ -163,3 +163,17 @@ func TestSums(t *testing.T) {
 		t.Errorf("%v, %v", sums, err)
 	}
 }
+
+// What the checks of a cache's directories saw is kept in the cache, and that of others nowhere.
+func TestIn(t *testing.T) {
+	t.Parallel()
+	for dir, want := range map[string]filesums.Tree{
+		"/cache/components/runc": {Dir: "/cache/components/runc", Seen: "/cache/checked/components/runc.json"},
+		"/cache/images/spark/k":  {Dir: "/cache/images/spark/k", Seen: "/cache/checked/images/spark/k.json"},
+		"/elsewhere/k":           {Dir: "/elsewhere/k"},
+	} {
+		if got := filesums.In("/cache", dir); got != want {
+			t.Errorf("%s: got %+v, want %+v", dir, got, want)
+		}
+	}
+}

@@ -82,8 +82,9 @@ func (e Env) make(ctx context.Context, s stage) (string, error) {
 
 // files are a stage's files with their digests. File systems of Debian's packages may have devices among them.
 func (e Env) files(dir string) filesums.Tree {
-	name := filepath.Base(dir) + ".json"
-	return filesums.Tree{Dir: dir, Seen: filepath.Join(e.Cache, "checked", "images", filepath.Base(filepath.Dir(dir)), name), Special: true}
+	tree := filesums.In(e.Cache, dir)
+	tree.Special = true
+	return tree
 }
 
 // usable marks a stage as used and returns why it cannot be: it is not there, or not as it was made.

@@ -36,7 +36,7 @@ func OwnDirectories(getenv func(string) string) (cache, state Own, err error) {
 
 func cacheNames() []string {
 	return []string{
-		"artifacts", "baselines", "components", "failed", "images", "locks", "parts", "pyspark", "sources", "templates",
+		"artifacts", "baselines", "checked", "components", "failed", "images", "locks", "parts", "pyspark", "sources", "templates",
 	}
 }
 
