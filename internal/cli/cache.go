@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -14,16 +13,13 @@ import (
 	"github.com/sparkchaos/sparkchaos/internal/components"
 	"github.com/sparkchaos/sparkchaos/internal/paths"
 	"github.com/sparkchaos/sparkchaos/internal/table"
+	"github.com/sparkchaos/sparkchaos/internal/wording"
 )
 
 // newCacheCommand returns `sparkchaos cache`.
 func newCacheCommand(getenv func(string) string) *cobra.Command {
-	return newGroup(
-		"cache",
-		"List what lies in the cache, and remove what is not needed any more",
-		newCacheListCommand(getenv),
-		newCachePruneCommand(getenv),
-	)
+	return newGroup("cache", "List what lies in the cache, and remove what is not needed any more",
+		newCacheListCommand(getenv), newCachePruneCommand(getenv))
 }
 
 func newCacheListCommand(getenv func(string) string) *cobra.Command {
@@ -48,9 +44,7 @@ clusters share those of the templates. The total counts each file once.`,
 				return err
 			}
 			if output == "json" {
-				encoder := json.NewEncoder(command.OutOrStdout())
-				encoder.SetIndent("", "  ")
-				err = encoder.Encode(listing)
+				err = printJSON(command.OutOrStdout(), listing)
 			} else {
 				err = writeCacheTable(command.OutOrStdout(), directory, listing)
 			}
@@ -68,16 +62,14 @@ clusters share those of the templates. The total counts each file once.`,
 func writeCacheTable(out io.Writer, directory string, listing cache.Listing) error {
 	t := table.New("Kind", "Name", "Size", "Frees", "Last used")
 	for _, entry := range listing.Entries {
-		t.Add(entry.Kind, entry.Name, megabytesOf(entry.Bytes), megabytesOf(entry.Freed), entry.Used.Format(time.DateTime))
+		t.Add(entry.Kind, entry.Name, wording.Megabytes(entry.Bytes), wording.Megabytes(entry.Freed), entry.Used.Format(time.DateTime))
 	}
 	if err := t.Render(out); err != nil {
 		return err
 	}
-	_, err := fmt.Fprintf(out, "%s in %s\n", megabytesOf(listing.Bytes), directory)
+	_, err := fmt.Fprintf(out, "%s in %s\n", wording.Megabytes(listing.Bytes), directory)
 	return err
 }
-
-func megabytesOf(bytes int64) string { return fmt.Sprintf("%.1f MB", float64(bytes)/1e6) }
 
 // verifyCache reads all that has digests.
 func verifyCache(out io.Writer, directory string, listing cache.Listing) error {
@@ -105,11 +97,8 @@ func newCachePruneCommand(getenv func(string) string) *cobra.Command {
 	command := &cobra.Command{
 		Use:   "prune",
 		Short: "Remove older versions from the cache, and what killed builds left",
-		Long: fmt.Sprintf(
-			`Of each kind of entry the %d that were used last stay, and the components that this program was made for. What a
-cluster of this machine uses, and what is being built, is kept, too. All that is removed can be built again.`,
-			keptStages,
-		),
+		Long: fmt.Sprintf(`Of each kind of entry the %d that were used last stay, and the components that this program was made for. What a
+cluster of this machine uses, and what is being built, is kept, too. All that is removed can be built again.`, keptStages),
 		Args: cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
 			directory, err := paths.Cache(getenv)
@@ -136,13 +125,8 @@ cluster of this machine uses, and what is being built, is kept, too. All that is
 			if err := errors.Join(writeRemoved(command.OutOrStdout(), "removed", removed), problems, err); err != nil {
 				return err
 			}
-			_, err = fmt.Fprintf(
-				command.OutOrStdout(),
-				"%s before, %s now, in %s\n",
-				megabytesOf(before.Bytes),
-				megabytesOf(after.Bytes),
-				directory,
-			)
+			_, err = fmt.Fprintf(command.OutOrStdout(), "%s before, %s now, in %s\n", wording.Megabytes(before.Bytes),
+				wording.Megabytes(after.Bytes), directory)
 			return err
 		},
 	}

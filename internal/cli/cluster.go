@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -224,9 +223,7 @@ func showStatus(command *cobra.Command, c cluster.Own, asJSON bool) error {
 	if !asJSON {
 		return printStatus(command.OutOrStdout(), status)
 	}
-	encoder := json.NewEncoder(command.OutOrStdout())
-	encoder.SetIndent("", "  ")
-	return encoder.Encode(status)
+	return printJSON(command.OutOrStdout(), status)
 }
 
 func printStatus(out io.Writer, s cluster.Status) error {
@@ -272,9 +269,7 @@ func newClusterNodeCommand(open func(command *cobra.Command, actOn string) (c cl
 			if err != nil {
 				return err
 			}
-			encoder := json.NewEncoder(command.OutOrStdout())
-			encoder.SetIndent("", "  ")
-			return encoder.Encode(nodes)
+			return printJSON(command.OutOrStdout(), nodes)
 		},
 	}}
 	for _, action := range cluster.Actions() {

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"time"
@@ -43,9 +42,7 @@ func newClusterListCommand(getenv func(string) string) *cobra.Command {
 				return err
 			}
 			if output == "json" {
-				encoder := json.NewEncoder(command.OutOrStdout())
-				encoder.SetIndent("", "  ")
-				return encoder.Encode(listed)
+				return printJSON(command.OutOrStdout(), listed)
 			}
 			return printClusters(command.OutOrStdout(), state, listed, time.Now())
 		},

@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"path/filepath"
@@ -11,6 +10,7 @@ import (
 	"github.com/sparkchaos/sparkchaos/internal/components"
 	"github.com/sparkchaos/sparkchaos/internal/paths"
 	"github.com/sparkchaos/sparkchaos/internal/table"
+	"github.com/sparkchaos/sparkchaos/internal/wording"
 )
 
 func newComponentsCommand(getenv func(string) string) *cobra.Command {
@@ -97,7 +97,7 @@ func listWriter(output string) (func(io.Writer, []listedComponent) error, error)
 	case "table":
 		return writeComponentTable, nil
 	case "json":
-		return writeComponentJSON, nil
+		return func(out io.Writer, listed []listedComponent) error { return printJSON(out, listed) }, nil
 	default:
 		return nil, usagef("--output is %q; expected table or json", output)
 	}
@@ -129,17 +129,11 @@ func writeComponentTable(out io.Writer, listed []listedComponent) error {
 	for _, entry := range listed {
 		state, size := "missing", "-"
 		if entry.Built {
-			state, size = "built", fmt.Sprintf("%.1f MB", float64(entry.Bytes)/1e6)
+			state, size = "built", wording.Megabytes(entry.Bytes)
 		}
 		t.Add(entry.Name, entry.Version, state, size, entry.Directory)
 	}
 	return t.Render(out)
-}
-
-func writeComponentJSON(out io.Writer, listed []listedComponent) error {
-	encoder := json.NewEncoder(out)
-	encoder.SetIndent("", "  ")
-	return encoder.Encode(listed)
 }
 
 func newComponentsPathCommand(getenv func(string) string) *cobra.Command {

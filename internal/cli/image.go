@@ -3,7 +3,6 @@ package cli
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"slices"
@@ -16,6 +15,7 @@ import (
 	"github.com/sparkchaos/sparkchaos/internal/image"
 	"github.com/sparkchaos/sparkchaos/internal/paths"
 	"github.com/sparkchaos/sparkchaos/internal/table"
+	"github.com/sparkchaos/sparkchaos/internal/wording"
 )
 
 // imageTarget is an image that can be built by name.
@@ -144,9 +144,7 @@ func newImageListCommand(getenv func(string) string) *cobra.Command {
 			case "table":
 				return writeImageTable(command.OutOrStdout(), archives)
 			case "json":
-				encoder := json.NewEncoder(command.OutOrStdout())
-				encoder.SetIndent("", "  ")
-				return encoder.Encode(archives)
+				return printJSON(command.OutOrStdout(), archives)
 			default:
 				return usagef("--output is %q; expected table or json", output)
 			}
@@ -159,7 +157,7 @@ func newImageListCommand(getenv func(string) string) *cobra.Command {
 func writeImageTable(out io.Writer, archives []image.Archive) error {
 	t := table.New("Image", "Digest", "Size", "Archive")
 	for _, a := range archives {
-		t.Add(a.Reference, fmt.Sprintf("%.19s", a.Digest), fmt.Sprintf("%.1f MB", float64(a.Size)/1e6), a.Path)
+		t.Add(a.Reference, fmt.Sprintf("%.19s", a.Digest), wording.Megabytes(a.Size), a.Path)
 	}
 	return t.Render(out)
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/sparkchaos/sparkchaos/internal/parts"
 	"github.com/sparkchaos/sparkchaos/internal/printable"
+	"github.com/sparkchaos/sparkchaos/internal/wording"
 )
 
 // newPartsCommand returns `sparkchaos parts`.
@@ -134,7 +135,7 @@ func newPartsExportCommand(getenv func(string) string) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		_, err = fmt.Fprintf(command.OutOrStdout(), "%s, %.1f MB\n", args[0], float64(info.Size())/1e6)
+		_, err = fmt.Fprintf(command.OutOrStdout(), "%s, %s\n", args[0], wording.Megabytes(info.Size()))
 		return err
 	}
 	return command

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/sparkchaos/sparkchaos/internal/filesums"
+	"github.com/sparkchaos/sparkchaos/internal/wording"
 )
 
 // Options define what to build, from which source and into which cache.
@@ -246,7 +247,7 @@ func (b builder) buildOne(ctx context.Context, label string, component Component
 	if err != nil {
 		return err
 	}
-	b.say("%s: built in %s, %s", label, time.Since(begun).Round(100*time.Millisecond), megabytes(size))
+	b.say("%s: built in %s, %s", label, time.Since(begun).Round(100*time.Millisecond), wording.Megabytes(size))
 	return nil
 }
 
@@ -291,7 +292,7 @@ func (b builder) summarize(components []Component) error {
 		}
 		total += size
 	}
-	b.say("%s there, %s, in %s (took %s)", count(len(components)), megabytes(total), root(b.cache),
+	b.say("%s there, %s, in %s (took %s)", count(len(components)), wording.Megabytes(total), root(b.cache),
 		time.Since(b.begun).Round(time.Millisecond))
 	return nil
 }
@@ -302,5 +303,3 @@ func count(components int) string {
 	}
 	return fmt.Sprintf("%d components are", components)
 }
-
-func megabytes(bytes int64) string { return fmt.Sprintf("%.1f MB", float64(bytes)/1e6) }

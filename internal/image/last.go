@@ -37,12 +37,8 @@ func (e Env) lastOf(name, what, build string) (Archive, error) {
 			"run \"sparkchaos image build %s\" there: %w", what, e.Cache, build, err)
 	}
 	if err != nil {
-		return Archive{}, fmt.Errorf(
-			"the %s is not as it was made: %w\nrun \"sparkchaos image build %s\" in a checkout of sparkchaos, or remove it and get it again",
-			what,
-			err,
-			build,
-		)
+		return Archive{}, fmt.Errorf("the %s is not as it was made: %w\nrun \"sparkchaos image build %s\" in a checkout of sparkchaos, "+
+			"or remove it and get it again", what, err, build)
 	}
 	return a, nil
 }

@@ -48,9 +48,8 @@ func (p Prebuilt) Verify(env Env) error { return env.files(p.Directory(env)).Ver
 // Build builds, or finds in the cache, what every scenario needs.
 func Build(ctx context.Context, env Env) ([]Prebuilt, error) {
 	builders := map[string]func(context.Context, Env) (string, error){
-		"pause": archivePath(
-			Pause,
-		), "toolbox": archivePath(Toolbox), podName: archivePath(Staging), "spark": archivePath(Spark), workloadsName: Staged,
+		"pause": archivePath(Pause), "toolbox": archivePath(Toolbox), podName: archivePath(Staging), "spark": archivePath(Spark),
+		workloadsName: Staged,
 	}
 	var all []Prebuilt
 	var problems []error
@@ -200,15 +199,14 @@ func Receive(ctx context.Context, env Env, p Prebuilt, fill func(ctx context.Con
 	if err := p.check(); err != nil {
 		return err
 	}
-	dir, err := env.make(
-		ctx,
-		stage{kind: prebuiltKinds()[p.Name], key: p.Stage, why: "received", build: func(ctx context.Context, dir string) error {
+	dir, err := env.make(ctx, stage{
+		kind: prebuiltKinds()[p.Name], key: p.Stage, why: "received", build: func(ctx context.Context, dir string) error {
 			if err := fill(ctx, dir); err != nil {
 				return err
 			}
 			return env.files(dir).Verify()
-		}},
-	)
+		},
+	})
 	if err != nil {
 		return err
 	}

@@ -184,7 +184,5 @@ func described(img v1.Image, inventory Inventory) string {
 		unpacked += part.Bytes
 	}
 	return fmt.Sprintf("%s for %s, %s compressed, %s unpacked", wording.Count(len(inventory.Parts), "part"), inventory.Platform,
-		megabytes(compressed), megabytes(unpacked))
+		wording.Megabytes(compressed), wording.Megabytes(unpacked))
 }
-
-func megabytes(bytes int64) string { return fmt.Sprintf("%.1f MB", float64(bytes)/1e6) }

@@ -16,6 +16,8 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/types"
 	"github.com/google/renameio/v2"
 	"github.com/klauspost/compress/zstd"
+
+	"github.com/sparkchaos/sparkchaos/internal/wording"
 )
 
 const (
@@ -176,7 +178,7 @@ func (r *receiver) importLayers(ctx context.Context, archive *tar.Reader, layers
 			continue
 		}
 		delete(missing, layer.Digest)
-		r.say("part %d of %d: %s, %s unpacked", len(r.missing)-len(missing), len(r.missing), part, megabytes(part.Bytes))
+		r.say("part %d of %d: %s, %s unpacked", len(r.missing)-len(missing), len(r.missing), part, wording.Megabytes(part.Bytes))
 		if err := r.receive(ctx, part, func() (io.ReadCloser, error) { return io.NopCloser(content), nil }); err != nil {
 			return err
 		}

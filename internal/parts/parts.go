@@ -152,10 +152,8 @@ func (m Machine) gather(ctx context.Context) ([]local, error) {
 	}
 	for _, p := range prebuilt {
 		if p.Source == "" {
-			return nil, fmt.Errorf(
-				"which sources the image %s was built from is not known: call it in a checkout of sparkchaos, or with Go in the PATH",
-				p.Name,
-			)
+			return nil, fmt.Errorf("the sources of image %s are not known: call it in a checkout of sparkchaos, or with Go in the PATH",
+				p.Name)
 		}
 		problems = append(problems, p.Verify(m.Env))
 		tree := filesums.Tree{Dir: p.Directory(m.Env)}
@@ -189,12 +187,8 @@ func readInventory(data []byte) (Inventory, error) {
 	case inventory.Platform != own.String():
 		return Inventory{}, fmt.Errorf("the parts are for %s, this machine is %s", inventory.Platform, own)
 	case inventory.Lock != components.LockDigest():
-		return Inventory{}, fmt.Errorf(
-			"the parts are those of the components' lock %.12s, packed by sparkchaos %s; this program needs those of %.12s",
-			inventory.Lock,
-			cmp.Or(inventory.Program, "unknown"),
-			components.LockDigest(),
-		)
+		return Inventory{}, fmt.Errorf("the parts are those of the components' lock %.12s, packed by sparkchaos %s; this program needs those "+
+			"of %.12s", inventory.Lock, cmp.Or(inventory.Program, "unknown"), components.LockDigest())
 	}
 	return inventory, nil
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/sparkchaos/sparkchaos/internal/atomicfile"
 	"github.com/sparkchaos/sparkchaos/internal/components"
 	"github.com/sparkchaos/sparkchaos/internal/image"
+	"github.com/sparkchaos/sparkchaos/internal/wording"
 )
 
 // receiver puts the parts of an artifact into the cache.
@@ -118,7 +119,7 @@ func (r *receiver) checkSpace() error {
 	}
 	if free < need {
 		return fmt.Errorf("the cache %s has %s free, the parts need %s: make room, or name another directory with SPARKCHAOS_CACHE",
-			r.Env.Cache, megabytes(free), megabytes(need))
+			r.Env.Cache, wording.Megabytes(free), wording.Megabytes(need))
 	}
 	return nil
 }
@@ -135,13 +136,8 @@ func (r *receiver) receive(ctx context.Context, part Part, open func() (io.ReadC
 	}
 	var err error
 	if part.Kind == Component {
-		err = components.Receive(
-			ctx,
-			r.Env.Cache,
-			r.byName[part.Name],
-			r.progress(),
-			func(directory string) error { return fill(ctx, directory) },
-		)
+		err = components.Receive(ctx, r.Env.Cache, r.byName[part.Name], r.progress(),
+			func(directory string) error { return fill(ctx, directory) })
 	} else {
 		err = image.Receive(ctx, r.Env, prebuilt(part), fill)
 	}
@@ -215,5 +211,5 @@ func (r *receiver) summary() string {
 		bytes += part.Bytes
 	}
 	return fmt.Sprintf("received and verified %d parts, %s; %d were there; what they consist of and were built from is in %s",
-		len(r.missing), megabytes(bytes), r.there, recordDirectory(r.Env.Cache))
+		len(r.missing), wording.Megabytes(bytes), r.there, recordDirectory(r.Env.Cache))
 }

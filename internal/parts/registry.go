@@ -1,6 +1,7 @@
 package parts
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -21,6 +22,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/types"
 
 	"github.com/sparkchaos/sparkchaos/internal/components"
+	"github.com/sparkchaos/sparkchaos/internal/wording"
 )
 
 const (
@@ -49,9 +51,7 @@ func Reference(text string) (name.Reference, error) {
 
 func (m Machine) options(ctx context.Context) []remote.Option {
 	options := []remote.Option{
-		remote.WithContext(ctx),
-		remote.WithAuthFromKeychain(authn.DefaultKeychain),
-		remote.WithUserAgent("sparkchaos/" + m.Program),
+		remote.WithContext(ctx), remote.WithAuthFromKeychain(authn.DefaultKeychain), remote.WithUserAgent("sparkchaos/" + m.Program),
 	}
 	if m.Transport != nil {
 		options = append(options, remote.WithTransport(m.Transport))
@@ -140,7 +140,7 @@ func (m Machine) pull(ctx context.Context, reference name.Reference, wanted Want
 		if err != nil {
 			return fmt.Errorf("%s: %w", part, err)
 		}
-		m.say("part %d of %d: fetching %s, %s unpacked", i+1, len(r.missing), part, megabytes(part.Bytes))
+		m.say("part %d of %d: fetching %s, %s unpacked", i+1, len(r.missing), part, wording.Megabytes(part.Bytes))
 		if err := r.fetch(ctx, part, layer.Compressed); err != nil {
 			return err
 		}
@@ -185,7 +185,7 @@ func chosenPlatform(manifest *v1.IndexManifest) (v1.Hash, error) {
 		there = append(there, each.Platform.String())
 	}
 	return v1.Hash{}, fmt.Errorf("there are parts for %s, this machine is %s: build and push them on such a machine",
-		strings.Join(append(there, "no other platform")[:max(1, len(there))], ", "), platform())
+		cmp.Or(strings.Join(there, ", "), "no other platform"), platform())
 }
 
 // fetch receives a part, and tries again if the connection broke off.
@@ -233,15 +233,11 @@ func explain(err error) error {
 	case !errors.As(err, &answer):
 		return err
 	case answer.StatusCode == http.StatusUnauthorized || answer.StatusCode == http.StatusForbidden:
-		return fmt.Errorf(
-			"%w; log in to the registry (\"docker login\" or \"podman login\"): the credentials of the user who calls sparkchaos are read",
-			err,
-		)
+		return fmt.Errorf("%w; log in to the registry (\"docker login\" or \"podman login\"): the credentials of the user who calls "+
+			"sparkchaos are read", err)
 	case answer.StatusCode == http.StatusNotFound:
-		return fmt.Errorf(
-			"%w; nobody pushed the parts that this program needs: \"sparkchaos parts push\" does, on a machine that has them",
-			err,
-		)
+		return fmt.Errorf("%w; nobody pushed the parts that this program needs: \"sparkchaos parts push\" does, on a machine that has them",
+			err)
 	default:
 		return err
 	}

@@ -70,3 +70,6 @@ func Distinct(names []string) []string {
 	slices.Sort(names)
 	return slices.Compact(names)
 }
+
+// Megabytes writes a number of bytes in units of a million.
+func Megabytes(bytes int64) string { return fmt.Sprintf("%.1f MB", float64(bytes)/1e6) }
