@@ -16,17 +16,23 @@ import (
 
 // Run carries out a trial, of which it decides what is left open, as Carry does.
 func (t *Testbed) Run(ctx context.Context, trial Trial) (runner.Finished, check.RunVerdict, report.RunInfo, error) {
-	words := t.settings.Words.having(trial.own)
-	if words.Err != nil {
-		return runner.Finished{}, check.RunVerdict{}, report.RunInfo{}, words.Err
-	}
-	with := *t
-	with.base.Own = words.Own
-	run, err := with.decide(trial)
+	with, run, err := t.planned(trial)
 	if err != nil {
 		return runner.Finished{}, check.RunVerdict{}, report.RunInfo{}, err
 	}
 	return with.Carry(ctx, run)
+}
+
+// planned decides what a trial leaves open, and returns the testbed with the trial's own words.
+func (t *Testbed) planned(trial Trial) (*Testbed, Planned, error) {
+	words := t.settings.Words.having(trial.own)
+	if words.Err != nil {
+		return nil, Planned{}, words.Err
+	}
+	with := *t
+	with.base.Own = words.Own
+	run, err := with.decide(trial)
+	return &with, run, err
 }
 
 // Carry carries out a run, judges what was recorded, and writes the reports. What cannot be judged or written is an error, which comes with
@@ -46,8 +52,13 @@ func (t *Testbed) Carry(ctx context.Context, run Planned) (runner.Finished, chec
 	if err != nil {
 		return finished, check.RunVerdict{}, report.RunInfo{}, err
 	}
+	return judged(ctx, finished, options.Own)
+}
+
+// judged judges a run that has ended and writes its reports, those of an interrupted one too.
+func judged(ctx context.Context, finished runner.Finished, own runner.Own) (runner.Finished, check.RunVerdict, report.RunInfo, error) {
 	directory := string(finished.Directory)
-	verdict, err := judge(context.WithoutCancel(ctx), directory, options.Own) // an interrupted run is judged and reported, too
+	verdict, err := judge(context.WithoutCancel(ctx), directory, own)
 	if err != nil {
 		return finished, verdict, report.RunInfo{}, err
 	}

@@ -10,7 +10,6 @@ import (
 	"github.com/sparkchaos/sparkchaos/pkg/check"
 	"github.com/sparkchaos/sparkchaos/pkg/cluster"
 	"github.com/sparkchaos/sparkchaos/pkg/history"
-	"github.com/sparkchaos/sparkchaos/pkg/model"
 	"github.com/sparkchaos/sparkchaos/pkg/report"
 	"github.com/sparkchaos/sparkchaos/pkg/runner"
 )
@@ -36,17 +35,11 @@ type Seen struct {
 // Watch records an application that somebody else starts, and judges it while it goes on and at the end, as Carry does. It changes nothing
 // in the cluster.
 func (t *Testbed) Watch(ctx context.Context, trial Trial, w Watching) (runner.Finished, check.RunVerdict, report.RunInfo, error) {
-	words := t.settings.Words.having(trial.own)
-	if words.Err != nil {
-		return runner.Finished{}, check.RunVerdict{}, report.RunInfo{}, words.Err
-	}
-	with := *t
-	with.base.Own = words.Own
-	run, err := with.decide(trial)
+	with, run, err := t.planned(trial)
 	if err != nil {
 		return runner.Finished{}, check.RunVerdict{}, report.RunInfo{}, err
 	}
-	look, err := newLook(words.Own)
+	look, err := newLook(with.base.Own)
 	if err != nil {
 		return runner.Finished{}, check.RunVerdict{}, report.RunInfo{}, err
 	}
@@ -65,44 +58,37 @@ func (t *Testbed) Watch(ctx context.Context, trial Trial, w Watching) (runner.Fi
 	if err != nil {
 		return finished, check.RunVerdict{}, report.RunInfo{}, err
 	}
-	directory := string(finished.Directory)
-	verdict, err := judge(context.WithoutCancel(ctx), directory, words.Own)
-	if err != nil {
-		return finished, verdict, report.RunInfo{}, err
-	}
-	info, err := writeReports(directory, verdict)
-	return finished, verdict, info, err
+	return judged(ctx, finished, options.Own)
 }
 
 // look judges a history that grows.
 type look struct {
 	mu         sync.Mutex
 	evaluation *check.Evaluation
-	model      *model.Model
 }
 
 func newLook(own runner.Own) (*look, error) {
 	evaluation, err := check.NewEvaluation(own.Invariants...)
-	return &look{evaluation: evaluation, model: model.New()}, err
+	return &look{evaluation: evaluation}, err
 }
 
 func (l *look) observe(e *history.Event) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.evaluation.Observe(e)
-	l.model.Observe(e)
 }
 
 // seen judges what was observed so far.
 func (l *look) seen() Seen {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	s := Seen{Verdict: l.evaluation.Verdict(check.Record{Open: true}), Attached: !l.model.Launched.Never()}
-	all := l.model.Incarnations()
+	m := l.evaluation.Model()
+	s := Seen{Verdict: l.evaluation.Verdict(check.Record{Open: true}), Attached: !m.Launched.Never()}
+	all := m.Incarnations()
 	s.Incarnations = len(all)
 	for _, incarnation := range all {
 		s.DriverRuns = s.DriverRuns || incarnation.Pod != nil && incarnation.Pod.Runs()
-		for _, executor := range l.model.Executors(incarnation) {
+		for _, executor := range m.Executors(incarnation) {
 			if executor.Runs() {
 				s.Executors++
 			}

@@ -111,14 +111,22 @@ func crashed(m *model.Model, b model.DriverLoss, next *model.Incarnation) *Resul
 }
 
 func rescheduledLate(m *model.Model, b model.DriverLoss, next *model.Incarnation, took model.Lapse, within time.Duration) Result {
+	return ranLate(m, b.Fault.Began, fmt.Sprintf("fault %s hits %s on %s", b.Fault.Name, b.Driver, b.Driver.Node), next, took, within,
+		"fault "+b.Fault.Name)
+}
+
+// ranLate judges that a new incarnation ran later than within after a loss. lost cites the loss, after names it.
+func ranLate(
+	m *model.Model, from model.Moment, lost string, next *model.Incarnation, took model.Lapse, within time.Duration, after string,
+) Result {
 	f := NewFinding(m)
 	f.Bound = wording.Duration(within)
-	f.Cite(b.Fault.Began, "fault %s hits %s on %s", b.Fault.Name, b.Driver, b.Driver.Node)
+	f.Cite(from, "%s", lost)
 	f.Cite(next.Pod.Running, "%s runs on %s, only now", next, next.Node)
-	w := Window{From: b.Fault.Began.At, To: next.Pod.Running.At, Bound: within}
+	w := Window{From: from.At, To: next.Pod.Running.At, Bound: within}
 	// One that ran and was gone again in a gap would not be known.
 	f.assumeUnbroken(w, "Pod")
-	return f.Within(took, w, "", fmt.Sprintf("the new incarnation of the driver ran %s after fault %s, later than %s", took, b.Fault.Name,
+	return f.Within(took, w, "", fmt.Sprintf("the new incarnation of the driver ran %s after %s, later than %s", took, after,
 		wording.Duration(within)))
 }
 

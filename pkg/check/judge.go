@@ -80,6 +80,9 @@ func NewEvaluation(own ...Definition) (*Evaluation, error) {
 // Observe takes the next event; its memory is not kept.
 func (e *Evaluation) Observe(event *history.Event) { e.model.Observe(event) }
 
+// Model is what was observed so far, for who shows it beside the verdict; only Observe changes it.
+func (e *Evaluation) Model() *model.Model { return e.model }
+
 // Verdict judges what was observed so far. A history that is still being recorded is inconclusive at best, unless the record says so.
 func (e *Evaluation) Verdict(record Record) RunVerdict {
 	m := e.model

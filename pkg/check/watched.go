@@ -1,6 +1,7 @@
 package check
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/sparkchaos/sparkchaos/internal/wording"
@@ -17,6 +18,11 @@ func watched(m *model.Model) bool {
 type driverEnd struct {
 	driver *model.Incarnation
 	at     model.Moment
+}
+
+// String cites it.
+func (e driverEnd) String() string {
+	return fmt.Sprintf("%s on %s is marked for deletion or has ended", e.driver, e.driver.Node)
 }
 
 // driverEnds returns the incarnations that were lost, whatever cost them. Those that ended well are none.
@@ -62,7 +68,7 @@ func checkRescheduledUnaided(m *model.Model, within time.Duration) Result {
 		}
 		took := m.Lapse(end.at, next.Pod.Running)
 		if took.Most > within {
-			r := succeededLate(m, end, next, took, within)
+			r := ranLate(m, end.at, end.String(), next, took, within, end.driver.String()+" was lost")
 			if r.Verdict == Violation {
 				return r
 			}
@@ -72,7 +78,7 @@ func checkRescheduledUnaided(m *model.Model, within time.Duration) Result {
 		if took.Most > slowest.Most {
 			slowest = took
 		}
-		f.Cite(end.at, "%s on %s is marked for deletion or has ended", end.driver, end.driver.Node)
+		f.Cite(end.at, "%s", end)
 		f.Cite(next.Pod.Running, "%s runs on %s", next, next.Node)
 	}
 	if undecided != nil {
@@ -93,22 +99,11 @@ func successor(all model.Incarnations, lost *model.Incarnation) *model.Incarnati
 	return nil
 }
 
-func succeededLate(m *model.Model, end driverEnd, next *model.Incarnation, took model.Lapse, within time.Duration) Result {
-	f := NewFinding(m)
-	f.Bound = wording.Duration(within)
-	f.Cite(end.at, "%s on %s is marked for deletion or has ended", end.driver, end.driver.Node)
-	f.Cite(next.Pod.Running, "%s runs on %s, only now", next, next.Node)
-	w := Window{From: end.at.At, To: next.Pod.Running.At, Bound: within}
-	f.assumeUnbroken(w, "Pod")
-	return f.Within(took, w, "", "a new incarnation of the driver ran "+took.String()+" after "+end.driver.String()+" was lost, later than "+
-		wording.Duration(within))
-}
-
 // withoutSuccessor judges that no incarnation ran after one that was lost.
 func withoutSuccessor(m *model.Model, end driverEnd, within time.Duration) Result {
 	f := NewFinding(m)
 	f.Bound, f.Measured = wording.Duration(within), "never"
-	f.Cite(end.at, "%s on %s is marked for deletion or has ended", end.driver, end.driver.Node)
+	f.Cite(end.at, "%s", end)
 	job := m.Job()
 	if !job.Deleted.Never() {
 		f.Cite(job.Deleted, "somebody deletes the driver's %s", m.Workload.DriverKind)
