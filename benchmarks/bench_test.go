@@ -19,6 +19,8 @@ import (
 	"k8s.io/client-go/dynamic"
 
 	"github.com/sparkchaos/sparkchaos/internal/cli"
+	"github.com/sparkchaos/sparkchaos/internal/parts"
+	"github.com/sparkchaos/sparkchaos/internal/parts/partstest"
 	"github.com/sparkchaos/sparkchaos/internal/paths"
 	"github.com/sparkchaos/sparkchaos/pkg/cluster/embedded"
 	"github.com/sparkchaos/sparkchaos/pkg/history"
@@ -76,6 +78,31 @@ func BenchmarkRun(b *testing.B) {
 		fmt.Printf("%-40s median %6.1f s   all %.1f\n", "sparkchaos run, to its end", median(totals), totals)
 		for phase, took := range phases {
 			fmt.Printf("%-40s median %6.1f s   all %.1f\n", "  of which "+phase, median(took), took)
+		}
+	}
+}
+
+// firstVerdictBar is the time in which a new machine is to have its first verdict if a registry has the parts.
+const firstVerdictBar = 3 * time.Minute
+
+// BenchmarkFirstVerdict measures driver-node-power-off as the first command on a machine with an empty cache, with parts from a registry on
+// loopback: the pull, the first cluster with its template, the baseline and the run.
+func BenchmarkFirstVerdict(b *testing.B) {
+	needsClusters(b)
+	reference := partstest.Pushed(b)
+	b.Setenv(parts.Variable, reference)
+	for b.Loop() {
+		home := b.TempDir()
+		for variable, directory := range map[string]string{paths.CacheVariable: "cache", paths.StateVariable: "state"} {
+			b.Setenv(variable, filepath.Join(home, directory))
+		}
+		began := time.Now()
+		if code := program("run", "driver-node-power-off", "--seed", "1", "--out", filepath.Join(home, "runs")); code != 0 {
+			b.Fatalf("exit code %d", code)
+		}
+		fmt.Printf("%-40s %6.1f s   (bar: %s)\n", "empty cache to the first verdict", time.Since(began).Seconds(), firstVerdictBar)
+		for phase, took := range phasesOf(b, filepath.Join(home, "runs", "latest", "history.ndjson")) {
+			fmt.Printf("%-40s %6.1f s\n", "  of which "+phase, took)
 		}
 	}
 }

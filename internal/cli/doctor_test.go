@@ -5,11 +5,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/sparkchaos/sparkchaos/internal/parts"
+	"github.com/sparkchaos/sparkchaos/internal/paths"
 	"github.com/sparkchaos/sparkchaos/pkg/cluster"
 )
 
@@ -97,5 +100,14 @@ func TestDoctorFixesWhatItNames(t *testing.T) {
 				t.Errorf("it said %q, want %q", said.String(), tt.says)
 			}
 		})
+	}
+}
+
+func TestDoctorAsksForPartsBeforeItBuilds(t *testing.T) {
+	t.Parallel()
+	env := map[string]string{parts.Variable: "https://registry/parts", paths.CacheVariable: t.TempDir()}
+	err := buildComponents(t.Context(), func(name string) string { return env[name] }, io.Discard)
+	if err == nil || !strings.Contains(err.Error(), parts.Variable) {
+		t.Errorf("error %v, want one about %s", err, parts.Variable)
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"strconv"
 
 	"github.com/sparkchaos/sparkchaos/internal/components"
+	"github.com/sparkchaos/sparkchaos/internal/parts"
 	"github.com/sparkchaos/sparkchaos/internal/paths"
 	"github.com/sparkchaos/sparkchaos/pkg/cluster"
 )
@@ -38,7 +39,8 @@ func doctorFixes(getenv func(string) string, out, progress io.Writer) fixes {
 	return fixes{
 		{cluster.InstallPackages, "Install the packages of the distribution that are missing, with apt-get?",
 			func(ctx context.Context) error { return installPackages(ctx, out, progress) }},
-		{cluster.BuildComponents, "Build the components that the cache lacks? That takes about 12 minutes of two CPUs for all of them.",
+		{cluster.BuildComponents, "Build the components that the cache lacks, or get them from $" + parts.Variable +
+			" if it is set? To build all of them takes about 12 minutes of two CPUs.",
 			func(ctx context.Context) error { return buildComponents(ctx, getenv, progress) }},
 		{raiseInotify, fmt.Sprintf("Set %s of this machine's kernel to %d, until the next boot?", inotifySetting, inotifyEnough),
 			func(context.Context) error {
@@ -48,6 +50,9 @@ func doctorFixes(getenv func(string) string, out, progress io.Writer) fixes {
 }
 
 func buildComponents(ctx context.Context, getenv func(string) string, progress io.Writer) error {
+	if err := prepareParts(ctx, getenv, "", progress); err != nil {
+		return err
+	}
 	cache, err := paths.Cache(getenv)
 	if err != nil {
 		return err

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"runtime"
+	"slices"
 	"strings"
 )
 
@@ -36,6 +37,22 @@ func prebuiltKinds() map[string]string {
 
 // PrebuiltNames returns what every scenario needs, in the order in which it is built.
 func PrebuiltNames() []string { return []string{"pause", "toolbox", podName, "spark", workloadsName} }
+
+// Lacking returns the names of what every scenario needs and the cache has in no version.
+func Lacking(env Env) ([]string, error) {
+	var names []string
+	for _, name := range PrebuiltNames() {
+		stages, err := filepath.Glob(filepath.Join(env.kindDir(prebuiltKinds()[name]), "*"))
+		if err != nil {
+			return nil, err
+		}
+		half := func(stage string) bool { return strings.HasPrefix(filepath.Base(stage), buildingPrefix) }
+		if len(slices.DeleteFunc(stages, half)) == 0 {
+			names = append(names, name)
+		}
+	}
+	return names, nil
+}
 
 // Directory returns where it lies.
 func (p Prebuilt) Directory(env Env) string {

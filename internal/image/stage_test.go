@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/sparkchaos/sparkchaos/internal/filesums"
 )
 
@@ -212,5 +214,22 @@ func TestOlderStageIsUsedAndRecorded(t *testing.T) {
 	}
 	if _, err := env.make(t.Context(), fileStage("k", &built)); err != nil || built.Load() != 2 {
 		t.Errorf("built %d times, %v", built.Load(), err)
+	}
+}
+
+func TestLacking(t *testing.T) {
+	t.Parallel()
+	env := Env{Cache: t.TempDir()}
+	for _, kind := range []string{"pause" + imageKind, "spark-workloads"} {
+		if err := os.MkdirAll(filepath.Join(env.kindDir(kind), "0123"), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.MkdirAll(filepath.Join(env.kindDir("toolbox"+imageKind), buildingPrefix+"0123"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	names, err := Lacking(env)
+	if diff := cmp.Diff([]string{"toolbox", podName, "spark"}, names); diff != "" || err != nil {
+		t.Errorf("%v (-want +got):\n%s", err, diff)
 	}
 }
