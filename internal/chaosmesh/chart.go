@@ -3,24 +3,14 @@
 package chaosmesh
 
 import (
-	"bytes"
-	"errors"
 	"fmt"
-	"io"
-	"maps"
-	"os"
-	"path"
-	"path/filepath"
-	"slices"
 	"strings"
 
-	"helm.sh/helm/v3/pkg/chart/loader"
-	"helm.sh/helm/v3/pkg/chartutil"
-	"helm.sh/helm/v3/pkg/engine"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/util/yaml"
 	"k8s.io/apimachinery/pkg/version"
+
+	"github.com/sparkchaos/sparkchaos/internal/chart"
 )
 
 // Namespace is the namespace of an installation.
@@ -85,31 +75,9 @@ func splitReference(reference string) (registry, repository, tag string) {
 
 // render returns the objects of the chart for a version of Kubernetes, in the order of the chart's files.
 func (p Parts) render(server *version.Info) ([]*unstructured.Unstructured, error) {
-	chart, err := loader.LoadDir(p.Chart)
+	objects, err := chart.Chart{Of: "Chaos Mesh", Directory: p.Chart, Namespace: Namespace, Values: p.values()}.Render(server)
 	if err != nil {
-		return nil, fmt.Errorf("chart of Chaos Mesh in %s: %w", p.Chart, err)
-	}
-	capabilities := chartutil.DefaultCapabilities.Copy()
-	capabilities.KubeVersion = chartutil.KubeVersion{Version: server.GitVersion, Major: server.Major, Minor: server.Minor}
-	release := chartutil.ReleaseOptions{Name: Namespace, Namespace: Namespace, IsInstall: true, Revision: 1}
-	values, err := chartutil.ToRenderValues(chart, p.values(), release, capabilities)
-	if err != nil {
-		return nil, fmt.Errorf("values for the chart of Chaos Mesh: %w", err)
-	}
-	files, err := engine.Render(chart, values)
-	if err != nil {
-		return nil, fmt.Errorf("render the chart of Chaos Mesh: %w", err)
-	}
-	var objects []*unstructured.Unstructured
-	for _, name := range slices.Sorted(maps.Keys(files)) {
-		if path.Ext(name) != ".yaml" {
-			continue // notes for people
-		}
-		parsed, err := parse([]byte(files[name]))
-		if err != nil {
-			return nil, fmt.Errorf("rendered file %s of the chart of Chaos Mesh: %w", name, err)
-		}
-		objects = append(objects, parsed...)
+		return nil, err
 	}
 	return objects, p.adapt(objects)
 }
@@ -143,44 +111,5 @@ func (p Parts) adapt(objects []*unstructured.Unstructured) error {
 
 // definitions returns the CustomResourceDefinitions.
 func (p Parts) definitions() ([]*unstructured.Unstructured, error) {
-	files, err := filepath.Glob(filepath.Join(p.CRDs, "*.yaml"))
-	if err != nil {
-		return nil, err
-	}
-	if len(files) == 0 {
-		return nil, fmt.Errorf(
-			"there are no definitions of resources in %s: build the component again (`sparkchaos components build chaos-mesh`)", p.CRDs)
-	}
-	var objects []*unstructured.Unstructured
-	for _, file := range files {
-		data, err := os.ReadFile(file)
-		if err != nil {
-			return nil, err
-		}
-		parsed, err := parse(data)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", file, err)
-		}
-		objects = append(objects, parsed...)
-	}
-	return objects, nil
-}
-
-// parse reads the objects of a file of YAML documents.
-func parse(data []byte) ([]*unstructured.Unstructured, error) {
-	decoder := yaml.NewYAMLOrJSONDecoder(bytes.NewReader(data), 4096)
-	var objects []*unstructured.Unstructured
-	for {
-		var content map[string]any
-		err := decoder.Decode(&content)
-		if errors.Is(err, io.EOF) {
-			return objects, nil
-		}
-		if err != nil {
-			return nil, err
-		}
-		if len(content) > 0 {
-			objects = append(objects, &unstructured.Unstructured{Object: content})
-		}
-	}
+	return chart.Definitions(p.CRDs, "build the component again (`sparkchaos components build chaos-mesh`)")
 }

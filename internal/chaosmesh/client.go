@@ -8,15 +8,13 @@ import (
 	"github.com/chaos-mesh/chaos-mesh/api/v1alpha1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
-	"k8s.io/client-go/discovery/cached/memory"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
-	"k8s.io/client-go/restmapper"
 
+	"github.com/sparkchaos/sparkchaos/internal/chart"
 	"github.com/sparkchaos/sparkchaos/internal/podexec"
 )
 
@@ -25,7 +23,7 @@ type Client struct {
 	config  *rest.Config
 	kube    kubernetes.Interface
 	dynamic dynamic.Interface
-	mapper  *restmapper.DeferredDiscoveryRESTMapper
+	applier chart.Applier
 	// recoverWithin and freeWithin limit how long a deleted resource may take to disappear: while Chaos Mesh recovers its targets
 	// itself, and after its finalizers were removed.
 	recoverWithin, freeWithin time.Duration
@@ -48,21 +46,8 @@ func NewClient(config *rest.Config) (*Client, error) {
 	return &Client{
 		config: config, kube: kube, dynamic: resources, recoverWithin: 20 * time.Second, freeWithin: 10 * time.Second,
 		startWithin: 5 * time.Minute,
-		mapper:      restmapper.NewDeferredDiscoveryRESTMapper(memory.NewMemCacheClient(kube.Discovery())),
+		applier:     chart.NewApplier(resources, kube.Discovery(), Namespace, managedBy),
 	}, nil
-}
-
-// mapping finds the resource of a kind. It asks the API server again for a kind that it does not know yet.
-func (c *Client) mapping(gvk schema.GroupVersionKind) (*meta.RESTMapping, error) {
-	mapping, err := c.mapper.RESTMapping(gvk.GroupKind(), gvk.Version)
-	if meta.IsNoMatchError(err) {
-		c.mapper.Reset()
-		mapping, err = c.mapper.RESTMapping(gvk.GroupKind(), gvk.Version)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("kind %s: %w", gvk.Kind, err)
-	}
-	return mapping, nil
 }
 
 // definitionResource is where the definitions of resources are.

@@ -15,7 +15,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -25,14 +24,14 @@ import (
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 	"k8s.io/utils/ptr"
 
+	"github.com/sparkchaos/sparkchaos/internal/chart"
 	"github.com/sparkchaos/sparkchaos/pkg/chaosmesh"
 	"github.com/sparkchaos/sparkchaos/pkg/cluster"
 )
 
-// fieldManager owns the fields that are applied; managedBy marks the objects that sparkchaos created.
+// managedBy is the value of the label of what sparkchaos installed of Chaos Mesh; all that has it goes when Chaos Mesh is removed.
 const (
-	fieldManager   = "sparkchaos"
-	managedByLabel = "app.kubernetes.io/managed-by"
+	managedBy      = "sparkchaos"
 	componentLabel = "app.kubernetes.io/component"
 )
 
@@ -53,7 +52,7 @@ type ForeignError struct{ Namespace string }
 // Error implements error.
 func (e *ForeignError) Error() string {
 	return fmt.Sprintf("namespace %s holds a Chaos Mesh that sparkchaos did not install (it lacks the label %s=%s): it is left as it is",
-		e.Namespace, managedByLabel, fieldManager)
+		e.Namespace, chart.ManagedByLabel, managedBy)
 }
 
 // Install makes Chaos Mesh ready on a cluster. An installation that works is left as it is, and an incomplete one that sparkchaos
@@ -91,9 +90,7 @@ func (c *Client) install(ctx context.Context, parts Parts, host cluster.ControlP
 	if err != nil {
 		return err
 	}
-	namespace := &unstructured.Unstructured{Object: map[string]any{"apiVersion": "v1", "kind": "Namespace",
-		"metadata": map[string]any{"name": Namespace}}}
-	if err := c.apply(ctx, append(definitions, namespace)...); err != nil {
+	if err := c.applier.Apply(ctx, append(definitions, chart.Namespace(Namespace))...); err != nil {
 		return err
 	}
 	plain, webhooks := part(objects, func(o *unstructured.Unstructured) bool {
@@ -104,11 +101,11 @@ func (c *Client) install(ctx context.Context, parts Parts, host cluster.ControlP
 			return err
 		}
 	}
-	if err := c.apply(ctx, plain...); err != nil {
+	if err := c.applier.Apply(ctx, plain...); err != nil {
 		return err
 	}
 	// Until the controller manager answers, its webhooks would refuse everything.
-	if err := c.apply(ctx, webhooks...); err != nil {
+	if err := c.applier.Apply(ctx, webhooks...); err != nil {
 		return err
 	}
 	return c.awaitWorking(ctx)
@@ -123,38 +120,6 @@ func part[T any](all []T, first func(T) bool) (yes, no []T) {
 		}
 	}
 	return yes, no
-}
-
-// apply creates or updates objects by server-side apply: the definitions are too large for client-side apply.
-func (c *Client) apply(ctx context.Context, objects ...*unstructured.Unstructured) error {
-	for _, object := range objects {
-		labels := object.GetLabels()
-		if labels == nil {
-			labels = map[string]string{}
-		}
-		labels[managedByLabel] = fieldManager
-		object.SetLabels(labels)
-		mapping, err := c.mapping(object.GroupVersionKind())
-		if err != nil {
-			return err
-		}
-		resource := c.dynamic.Resource(mapping.Resource)
-		name := object.GetName()
-		options := metav1.ApplyOptions{FieldManager: fieldManager, Force: true}
-		if mapping.Scope.Name() == meta.RESTScopeNameNamespace {
-			namespace := object.GetNamespace()
-			if namespace == "" {
-				namespace = Namespace
-			}
-			_, err = resource.Namespace(namespace).Apply(ctx, name, object, options)
-		} else {
-			_, err = resource.Apply(ctx, name, object, options)
-		}
-		if err != nil {
-			return fmt.Errorf("apply %s %s: %w", object.GetKind(), name, err)
-		}
-	}
-	return nil
 }
 
 // besideControlPlane starts the controller manager with the settings that the chart gives its pod, and returns the other
@@ -174,7 +139,7 @@ func (c *Client) besideControlPlane(ctx context.Context, parts Parts, host clust
 	before, _ := part(rest, func(o *unstructured.Unstructured) bool {
 		return slices.Contains([]string{"ServiceAccount", "ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding"}, o.GetKind())
 	})
-	if err := c.apply(ctx, before...); err != nil {
+	if err := c.applier.Apply(ctx, before...); err != nil {
 		return nil, err
 	}
 	program, err := c.managerProgram(ctx, parts, host, deployment, rest)
@@ -351,9 +316,9 @@ func (c *Client) uninstall(ctx context.Context, host cluster.ControlPlaneHost) e
 		_, err := c.Delete(ctx, resource)
 		errs = append(errs, err)
 	}
-	ours := metav1.ListOptions{LabelSelector: managedByLabel + "=" + fieldManager}
+	ours := metav1.ListOptions{LabelSelector: chart.ManagedByLabel + "=" + managedBy}
 	for _, gvk := range clusterKinds() {
-		mapping, err := c.mapping(gvk)
+		mapping, err := c.applier.Mapping(gvk)
 		if err != nil {
 			errs = append(errs, err)
 			continue
@@ -421,7 +386,7 @@ func (c *Client) Status(ctx context.Context) (Status, error) {
 	if apierrors.IsNotFound(err) {
 		return status, nil
 	}
-	status.Ours = namespace.Labels[managedByLabel] == fieldManager
+	status.Ours = namespace.Labels[chart.ManagedByLabel] == managedBy
 	status.Installed = defined || status.Ours
 	if !defined {
 		status.Trouble = "the resources are not defined"

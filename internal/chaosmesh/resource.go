@@ -17,6 +17,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 
+	"github.com/sparkchaos/sparkchaos/internal/chart"
 	"github.com/sparkchaos/sparkchaos/pkg/chaosmesh"
 	"github.com/sparkchaos/sparkchaos/pkg/cluster"
 )
@@ -62,7 +63,7 @@ func (c *Client) Create(ctx context.Context, r Resource, run string, spec Spec, 
 	object.SetAPIVersion(v1alpha1.SchemeGroupVersion.String())
 	object.SetKind(r.Kind)
 	object.SetName(r.Name)
-	object.SetLabels(map[string]string{RunLabel: run, managedByLabel: fieldManager})
+	object.SetLabels(map[string]string{RunLabel: run, chart.ManagedByLabel: managedBy})
 	var options metav1.CreateOptions
 	if dry {
 		options.DryRun = []string{metav1.DryRunAll}
