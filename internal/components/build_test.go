@@ -335,7 +335,7 @@ func TestUnknownNamesAreRefusedTogether(t *testing.T) {
 		t.Fatal("unknown components were accepted")
 	}
 	for _, want := range []string{`no component "docker"`, `no component "kubelet"`,
-		"runc, cni, containerd, coredns, kubernetes, versitygw, cri-tools, kubeadm and chaos-mesh"} {
+		"runc, cni, containerd, coredns, kubernetes, versitygw, cri-tools, kubeadm, chaos-mesh and spark-operator"} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("error lacks %q:\n%v", want, err)
 		}

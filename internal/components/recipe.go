@@ -44,6 +44,8 @@ const (
 
 	ChaosControllerManager Program = "chaos-controller-manager" // of Chaos Mesh; does what needs the API alone
 	ChaosDaemon            Program = "chaos-daemon"             // of Chaos Mesh; does on each node what needs the node
+
+	SparkOperator Program = "operator" // kubeflow's spark-operator; calls spark-submit
 )
 
 // Recipe defines how a component is built. In Tags and LDFlags, {version}, {major} and {minor} stand for the version
@@ -144,6 +146,14 @@ func Recipes() []Recipe {
 			OnDemand: true,
 		},
 		chaosMesh(),
+		{
+			Name:     "spark-operator",
+			Source:   "github.com/kubeflow/spark-operator/v2",
+			Packages: []string{"github.com/kubeflow/spark-operator/v2/cmd/operator"},
+			LDFlags:  []string{"-s", "-w", "-X github.com/kubeflow/spark-operator/v2.version={version}"},
+			Data:     []Data{{Name: "chart", Copied: "charts/spark-operator-chart"}},
+			OnDemand: true,
+		},
 	}
 }
 

@@ -50,7 +50,7 @@ func TestRecipesHoldTogether(t *testing.T) {
 	all := []Program{
 		Runc, HostLocal, Loopback, PTP, PortMap, Containerd, ContainerdShim, CTR, CoreDNS,
 		Kubernetes, Etcd, KubeAPIServer, KubeControllerManager, KubeScheduler, Kubelet, KubeProxy, Kubectl,
-		VersityGW, Crictl, Kubeadm, ChaosControllerManager, ChaosDaemon,
+		VersityGW, Crictl, Kubeadm, ChaosControllerManager, ChaosDaemon, SparkOperator,
 	}
 	var installed []Program
 	for _, recipe := range Recipes() {
