@@ -33,7 +33,7 @@ func imageTargets() []imageTarget {
 	return []imageTarget{
 		{name: "pause", build: image.Pause}, {name: "toolbox", build: image.Toolbox}, {name: "pod", formerly: "staging", build: image.Staging},
 		{name: "spark", build: image.Spark},
-		{name: "chaos-mesh", build: image.ChaosMesh, onDemand: true},
+		{name: "chaos-mesh", build: image.ChaosMesh, onDemand: true}, {name: "spark-operator", build: image.SparkOperator, onDemand: true},
 	}
 }
 
@@ -56,7 +56,7 @@ func newImageBuildCommand(getenv func(string) string) *cobra.Command {
 		}
 	}
 	command := &cobra.Command{
-		Use:       "build [pause|toolbox|pod|spark|chaos-mesh]...",
+		Use:       "build [pause|toolbox|pod|spark|chaos-mesh|spark-operator]...",
 		ValidArgs: names,
 		Args:      cobra.OnlyValidArgs,
 		Short:     "Build images that are missing in the cache and print their paths; without a name, those that every scenario needs",

@@ -32,8 +32,17 @@ const (
 
 // assemble makes an image of layers that lie in the cache, the lowest first.
 func assemble(config v1.Config, layers ...storedLayer) (v1.Image, error) {
+	return assembleOn(ofOCI(empty.Image), config, layers...)
+}
+
+// ofOCI gives the manifest and the configuration of an image the types of OCI, whatever they had.
+func ofOCI(img v1.Image) v1.Image {
+	return mutate.ConfigMediaType(mutate.MediaType(img, types.OCIManifestSchema1), types.OCIConfigJSON)
+}
+
+// assembleOn puts layers on top of those of another image.
+func assembleOn(base v1.Image, config v1.Config, layers ...storedLayer) (v1.Image, error) {
 	created := v1.Time{Time: Epoch()}
-	img := mutate.ConfigMediaType(mutate.MediaType(empty.Image, types.OCIManifestSchema1), types.OCIConfigJSON)
 	var add []mutate.Addendum
 	for _, l := range layers {
 		mediaType, err := l.MediaType()
@@ -42,7 +51,7 @@ func assemble(config v1.Config, layers ...storedLayer) (v1.Image, error) {
 		}
 		add = append(add, mutate.Addendum{Layer: l, MediaType: mediaType, History: v1.History{Created: created, CreatedBy: "sparkchaos"}})
 	}
-	img, err := mutate.Append(img, add...)
+	img, err := mutate.Append(base, add...)
 	if err != nil {
 		return nil, err
 	}
@@ -62,6 +71,11 @@ func (e Env) archiveStage(ctx context.Context, kind, reference string, config v1
 	if err != nil {
 		return Archive{}, fmt.Errorf("image %s: %w", reference, err)
 	}
+	return e.keep(ctx, kind, reference, img)
+}
+
+// keep writes an image as an archive and returns it.
+func (e Env) keep(ctx context.Context, kind, reference string, img v1.Image) (Archive, error) {
 	digest, err := img.Digest()
 	if err != nil {
 		return Archive{}, fmt.Errorf("image %s: %w", reference, err)

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/empty"
 
 	"github.com/sparkchaos/sparkchaos/internal/components"
 )
@@ -115,6 +116,7 @@ type taggedImage struct {
 	repository string
 	version    string // begins the tag
 	config     v1.Config
+	base       v1.Image // whose layers are the lowest; nil if there are none
 }
 
 // tagged returns the image of the layers that lie in stages, the lowest first.
@@ -127,7 +129,10 @@ func (e Env) tagged(ctx context.Context, t taggedImage, stages ...string) (Archi
 		}
 		layers = append(layers, layer)
 	}
-	img, err := assemble(t.config, layers...)
+	if t.base == nil {
+		t.base = empty.Image
+	}
+	img, err := assembleOn(ofOCI(t.base), t.config, layers...)
 	if err != nil {
 		return Archive{}, err
 	}
@@ -137,5 +142,5 @@ func (e Env) tagged(ctx context.Context, t taggedImage, stages ...string) (Archi
 	}
 	const shown = 12
 	reference := fmt.Sprintf("%s:%s-%s", t.repository, t.version, digest.Hex[:shown])
-	return e.archiveStage(ctx, t.kind+imageKind, reference, t.config, layers...)
+	return e.keep(ctx, t.kind+imageKind, reference, img)
 }

@@ -1,11 +1,13 @@
 // Package image builds the container images that sparkchaos runs, as archives that need no registry and no Docker.
 //
-// There are five:
+// There are seven:
 //
 //   - [Pause] holds a pod's namespaces;
 //   - [Toolbox] is one static program with the small commands that tests and scenarios run in pods;
 //   - [Staging] is the resource staging server with its clients, built from this repository;
 //   - [Spark] is Spark itself with the workloads of this repository;
+//   - [ChaosMesh] holds the programs of Chaos Mesh;
+//   - [SparkOperator] is that of Spark with kubeflow's spark-operator;
 //   - [KindNode] is a node of kind, for machines that can pull no image.
 //
 // Each returns an [Archive]: one tar file that is an OCI image layout and a docker-archive at once, so that containerd

@@ -24,7 +24,6 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/layout"
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
 	"github.com/google/go-containerregistry/pkg/v1/tarball"
-	"github.com/google/go-containerregistry/pkg/v1/types"
 )
 
 const (
@@ -119,9 +118,7 @@ func keepGiven(ctx context.Context, file *os.File, dir, digest string) error {
 	if err != nil {
 		return unreadable(err)
 	}
-	// The manifest and the configuration get the types of OCI, whatever they had.
-	img := mutate.ConfigMediaType(mutate.MediaType(found.image, types.OCIManifestSchema1), types.OCIConfigJSON)
-	if err := writeArchive(dir, givenReference(found.name, digest), img); err != nil {
+	if err := writeArchive(dir, givenReference(found.name, digest), ofOCI(found.image)); err != nil {
 		return unreadable(err)
 	}
 	return os.RemoveAll(work)
