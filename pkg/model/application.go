@@ -38,7 +38,7 @@ func (m *Model) observeApplication(e *history.Event, at Moment) error {
 		application.Deleted.KeepEarlier(at)
 	}
 	kubeflow, apache := object.Status.Kubeflow, object.Status.Apache
-	application.State = cmp.Or(kubeflow.State, apache.State)
+	application.State, application.Trouble = cmp.Or(kubeflow.State, apache.State), kubeflow.Error
 	switch application.State {
 	case "COMPLETED", "Succeeded":
 		application.Complete.KeepEarlier(at)

@@ -20,15 +20,19 @@ func TestTheStatesOfAnOperatorsApplication(t *testing.T) {
 		states         []object
 		complete, fail bool
 		reason, state  string
+		trouble        string
 	}{
-		"kubeflow's runs":      {[]object{kubeflow("SUBMITTED", ""), kubeflow("RUNNING", "")}, false, false, "", "RUNNING"},
-		"kubeflow's restarts":  {[]object{kubeflow("FAILING", "exit 1"), kubeflow("PENDING_RERUN", "")}, false, false, "", "PENDING_RERUN"},
-		"kubeflow's completes": {[]object{kubeflow("SUCCEEDING", ""), kubeflow("COMPLETED", "")}, true, false, "", "COMPLETED"},
-		"kubeflow's fails":     {[]object{kubeflow("FAILED", "driver pod not found")}, false, true, "driver pod not found", "FAILED"},
-		"Apache's succeeds":    {[]object{apache("Succeeded", ""), apache("ResourceReleased", "")}, true, false, "", "ResourceReleased"},
+		"kubeflow's runs":      {[]object{kubeflow("SUBMITTED", ""), kubeflow("RUNNING", "")}, false, false, "", "RUNNING", ""},
+		"kubeflow's restarts":  {[]object{kubeflow("FAILING", "exit 1"), kubeflow("PENDING_RERUN", "")}, false, false, "", "PENDING_RERUN", ""},
+		"kubeflow's completes": {[]object{kubeflow("SUCCEEDING", ""), kubeflow("COMPLETED", "")}, true, false, "", "COMPLETED", ""},
+		"kubeflow's fails": {[]object{kubeflow("FAILED", "driver pod not found")}, false, true, "driver pod not found", "FAILED",
+			"driver pod not found"},
+		"kubeflow's cannot submit": {[]object{kubeflow("SUBMISSION_FAILED", "no such image")}, false, false, "", "SUBMISSION_FAILED",
+			"no such image"},
+		"Apache's succeeds": {[]object{apache("Succeeded", ""), apache("ResourceReleased", "")}, true, false, "", "ResourceReleased", ""},
 		"Apache's restarts": {[]object{apache("Failed", "exit 1"), apache("ScheduledToRestart", ""), apache("RunningHealthy", "")}, false,
-			false, "exit 1", "RunningHealthy"},
-		"Apache's fails": {[]object{apache("Failed", "exit 1"), apache("ResourceReleased", "")}, false, true, "exit 1", "ResourceReleased"},
+			false, "exit 1", "RunningHealthy", ""},
+		"Apache's fails": {[]object{apache("Failed", "exit 1"), apache("ResourceReleased", "")}, false, true, "exit 1", "ResourceReleased", ""},
 	} {
 		m := historytest.Observed(t, New(), func(b *historytest.Builder) {
 			b.Harness(time.Millisecond, history.WorkloadLaunched, history.WorkloadData{DriverKind: "SparkApplication", DriverUID: "a"})
@@ -37,7 +41,8 @@ func TestTheStatesOfAnOperatorsApplication(t *testing.T) {
 			}
 		})
 		job := m.Job()
-		if !job.Complete.Never() != c.complete || !job.Failed.Never() != c.fail || job.Reason != c.reason || job.State != c.state || !m.Kept() {
+		if !job.Complete.Never() != c.complete || !job.Failed.Never() != c.fail || job.Reason != c.reason || job.State != c.state || !m.Kept() ||
+			job.Trouble != c.trouble {
 			t.Errorf("%s: got %+v", name, job)
 		}
 	}

@@ -435,6 +435,7 @@ type Job struct {
 	Failed   Moment
 	Deleted  Moment // the object is marked for deletion, or gone
 	Reason   string // of the failure
+	Trouble  string // what an operator says went wrong with the last driver; empty while nothing did
 }
 
 func (m *Model) observeJob(e *history.Event, at Moment) error {

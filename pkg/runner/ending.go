@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"runtime"
 	"strings"
@@ -309,6 +310,7 @@ func (r *run) writeEnvironment() error {
 	if r.image.Reference != "" {
 		environment.Versions["image"] = r.image.Reference
 	}
+	maps.Copy(environment.Versions, r.operator)
 	if name, err := os.Hostname(); err == nil { // reports can do without
 		environment.Machine["hostname"] = name
 	}

@@ -62,3 +62,22 @@ func TestWhatLaunchesTheDriverMayFail(t *testing.T) {
 		}
 	}
 }
+
+// What an operator says about a driver that it could not make is told, without what spark-submit logged before.
+func TestAnApplicationWithoutDriverIsDescribed(t *testing.T) {
+	t.Parallel()
+	by := history.Object{Kind: "SparkApplication", Name: "app"}
+	for name, c := range map[string]struct{ trouble, want string }{
+		"nothing is wrong": {"", "no driver pod; SparkApplication app is SUBMITTED"},
+		"one line":         {"no such image", "no driver pod; SparkApplication app is SUBMITTED: no such image"},
+		"a stack": {"failed to run spark-submit: 26/01/01 WARN x\nException in thread \"main\" java.lang.Error: no class\n\tat a.b(c)\x1b[1m",
+			`no driver pod; SparkApplication app is SUBMITTED: "main" java.lang.Error: no class at a.b(c)`},
+		"too much": {strings.Repeat("é", troubleShown), "no driver pod; SparkApplication app is SUBMITTED: " +
+			strings.Repeat("é", troubleShown/2) + "…"},
+	} {
+		got := withoutDriver(by, &model.Job{State: "SUBMITTED", Trouble: c.trouble})
+		if !strings.HasPrefix(got, c.want) || len(got) > troubleShown+100 || strings.Contains(got, "\x1b") {
+			t.Errorf("%s: got %q, want %q", name, got, c.want)
+		}
+	}
+}

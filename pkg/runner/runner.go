@@ -86,6 +86,7 @@ type Options struct {
 	SecretFile  func(name string) (string, error)
 	Baselines   string // directory that caches the results of baselines
 	ChaosMesh   ChaosMeshOn
+	Operator    OperatorOn          // nil: no operator is installed
 	CloudSecret *faults.CloudSecret // by which Chaos Mesh reaches the nodes' cloud; nil if it does not
 	Own         Own                 // what the scenario may name beside the shipped catalogue
 	Active      ActiveRuns
@@ -121,9 +122,10 @@ type run struct {
 	components   []launcher.Component
 	cluster      cluster.Cluster
 	identity     cluster.Identity
-	made         bool      // the cluster was made for this run
-	chaos        ChaosMesh // nil if the plan does not need it
-	chaosMade    bool      // it was installed for this run
+	made         bool              // the cluster was made for this run
+	chaos        ChaosMesh         // nil if the plan does not need it
+	chaosMade    bool              // it was installed for this run
+	operator     map[string]string // versions of what makes drivers, if the harness installed it
 	client       kubernetes.Interface
 	dynamic      dynamic.Interface
 	before       []history.NodeState // the nodes before the run; nil if they were not looked at
@@ -375,7 +377,7 @@ func (r *run) prepareCluster(ctx context.Context) error {
 	if r.dynamic, err = newDynamic(c); err != nil {
 		return err
 	}
-	if err := launcher.Refused(r.client, r.Plan.Workload); err != nil {
+	if err := r.prepareOperator(ctx); err != nil {
 		return err
 	}
 	if err := r.writeEnvironment(); err != nil {

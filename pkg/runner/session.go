@@ -6,10 +6,12 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
 
+	"github.com/sparkchaos/sparkchaos/internal/printable"
 	"github.com/sparkchaos/sparkchaos/pkg/history"
 	"github.com/sparkchaos/sparkchaos/pkg/launcher"
 	"github.com/sparkchaos/sparkchaos/pkg/model"
@@ -194,12 +196,31 @@ func (s *session) awaitDriver(ctx context.Context, launched history.WorkloadData
 			}
 		}
 		if by := m.Jobs[launched.LaunchedBy.UID]; by != nil && by.State != "" && len(m.Incarnations()) == 0 {
-			seen.set(fmt.Sprintf("no driver pod; %s %s is %s", launched.LaunchedBy.Kind, launched.LaunchedBy.Name, by.State))
+			seen.set(withoutDriver(launched.LaunchedBy, by))
 		}
 		return false, s.launcherFails(m, launched)
 	}, func() error {
 		return fmt.Errorf("the driver did not start within %v; last seen: %s", startTimeout, seen)
 	})
+}
+
+// troubleShown is how many bytes of what an operator says went wrong are shown; the history has all of it.
+const troubleShown = 1000
+
+// withoutDriver describes an application for which its operator has made no driver.
+func withoutDriver(launcher history.Object, by *model.Job) string {
+	state := fmt.Sprintf("no driver pod; %s %s is %s", launcher.Kind, launcher.Name, by.State)
+	if by.Trouble == "" {
+		return state
+	}
+	trouble := printable.Line(by.Trouble)
+	if _, thrown, ok := strings.Cut(trouble, "Exception in thread "); ok { // below what spark-submit logged
+		trouble = thrown
+	}
+	if len(trouble) > troubleShown {
+		trouble = strings.ToValidUTF8(trouble[:troubleShown], "") + "…"
+	}
+	return state + ": " + trouble
 }
 
 // startable returns an error if a pod's containers will never start.
