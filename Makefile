@@ -64,7 +64,7 @@ test: system-packages ## Run all tests but the scenarios of tier nightly; needs 
 
 .PHONY: test-full
 test-full: export LABELS :=
-test-full: spark-images test test-install platforms reproducible ## Run all tests and all scenarios; about two hours on 2 cores
+test-full: spark-images spark-operator test test-install platforms reproducible ## Run all tests and all scenarios; about two hours on 2 cores
 
 .PHONY: test-unit
 test-unit: ## Run the tests that need neither root nor components, with the race detector
@@ -82,6 +82,11 @@ soak: versitygw ## Kill the staging server KILLS times (default 1000) under load
 chaos-mesh: system-packages build ## Build Chaos Mesh and its image into the cache; needs root
 	@$(PROGRAM) components build chaos-mesh
 	$(PROGRAM) image build chaos-mesh
+
+.PHONY: spark-operator
+spark-operator: system-packages build ## Build kubeflow's spark-operator and its image into the cache; needs root
+	@$(PROGRAM) components build spark-operator
+	$(PROGRAM) image build spark-operator
 
 .PHONY: versitygw
 versitygw: build

@@ -92,6 +92,7 @@ func TestShippedScenarios(t *testing.T) {
 		"shuffle-service-without-local-directory": {EndsIn: "violation", Violated: []string{"shuffleSurvives"}},
 		"shuffle-without-service":                 {EndsIn: "violation", Violated: []string{"shuffleSurvives"}},
 		"spark-submit-driver-node-power-off":      {EndsIn: "violation", Violated: []string{"driverRescheduled"}},
+		"operator-never-restarts":                 {EndsIn: "violation", Violated: []string{"driverRescheduled", "completes"}},
 		"output-appended":                         {EndsIn: "violation", Violated: []string{"resultEqualsBaseline", "outputFilesOnce"}},
 		"output-partition-lost":                   {EndsIn: "violation", Violated: []string{"resultEqualsBaseline", "outputFilesOnce"}},
 		"staging-memory":                          {EndsIn: "violation", Violated: []string{"stagedArtifactsSurvive"}},

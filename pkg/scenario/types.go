@@ -77,8 +77,9 @@ type Workload struct {
 	// loaded into the nodes of embedded and kind clusters
 	ImageArchive string `json:"imageArchive,omitempty" pattern:"^[^\\s:]+\\.(tar|tar\\.gz|tgz)$" like:"etl.tar"`
 	// who makes the driver: job (default), a Job of the run with Spark in client mode; spark-submit, which in cluster mode
-	// makes a bare Pod that nothing replaces; sparkApplication, kubeflow's operator; apacheSparkApplication, Apache's
-	// operator. The operator must be installed in the cluster, and watch all namespaces. attach: somebody else, see attach
+	// makes a bare Pod that nothing replaces; sparkApplication, kubeflow's operator, which a run installs on embedded and kind
+	// clusters that have none; apacheSparkApplication, Apache's operator. Otherwise the operator must be installed in the
+	// cluster. It must watch all namespaces. attach: somebody else, see attach
 	Launcher string `json:"launcher,omitempty" enum:"job|spark-submit|sparkApplication|apacheSparkApplication|attach"`
 	// for launcher: attach: where the application is that somebody else starts. Nothing of it is made, changed or removed
 	Attach *Attach `json:"attach,omitempty"`

@@ -316,8 +316,20 @@ func (t *teller) driverNoticed(b model.DriverLoss) {
 		}
 	}
 	if next := t.all.After(b.Driver); next != nil && next.Pod != nil {
-		t.say(by(next.Pod.Added), "The Job made pod %s, incarnation %d, %s after the fault.", next.Name, next.Number,
+		t.say(by(next.Pod.Added), "%s made pod %s, incarnation %d, %s after the fault.", t.maker(), next.Name, next.Number,
 			after(began, next.Pod.Added))
+	}
+}
+
+// maker returns who replaces drivers.
+func (t *teller) maker() string {
+	switch kind := t.m.Workload.DriverKind; {
+	case kind == "SparkApplication":
+		return "The operator"
+	case t.m.Kept():
+		return "The " + kind
+	default:
+		return "Somebody"
 	}
 }
 
