@@ -26,12 +26,15 @@ Several formats are printed one after the other. With --out, all formats but the
 directory instead: junit.xml, verdict.json, report.md, report.html …
 
 The formats chrome, perfetto and otlp are traces of the run: for chrome://tracing, for ui.perfetto.dev, and as OTLP/JSON.
-With --otlp-endpoint the trace is also sent by OTLP/HTTP; sent again, it has the same trace and span IDs.`,
+With --otlp-endpoint the trace is also sent by OTLP/HTTP; sent again, it has the same trace and span IDs.
+
+The format openmetrics is what was measured during the run (metrics of Spark and of the API server, the load of the machine), with times.`,
 		Example: `  sparkchaos report runs/latest
   sparkchaos report runs/latest --open
   sparkchaos report runs/latest --format junit > junit.xml
   sparkchaos report runs/latest --format table,junit,md --out build/reports
   sparkchaos report runs/latest --format perfetto > run.pftrace
+  sparkchaos report runs/latest --format openmetrics > metrics.txt
   sparkchaos report runs/latest --otlp-endpoint http://localhost:4318`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(command *cobra.Command, args []string) error {

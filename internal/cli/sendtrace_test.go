@@ -45,7 +45,7 @@ func TestReportWritesTracesIntoFiles(t *testing.T) {
 		t.Fatal(err)
 	}
 	if code, _, message := run(t.Context(), newReportCommand(environment(nil)), directory, "--format", "chrome"); code != ExitError ||
-		!strings.Contains(message, "a trace is made of the history") {
+		!strings.Contains(message, "traces and metrics are made of the history") {
 		t.Errorf("without a history: exit code %d, %q", code, message)
 	}
 }

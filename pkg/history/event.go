@@ -71,6 +71,7 @@ const (
 	OutputRead      = "outputRead"
 	ClusterObserved = "clusterObserved" // Data is ClusterData: the nodes before the launch, and once more before the clean-up
 	LoadMeasured    = "loadMeasured"    // Data is LoadData: how busy the machine was on which the harness runs
+	MetricsSampled  = "metricsSampled"  // Data is MetricsData: what Spark or the API server tells of itself
 	RecordConflict  = "recordConflict"  // Data is ConflictData: two witness records have one number and differ; somebody tampered with one
 	DisksCollected  = "disksCollected"  // Data is CollectionData: how complete the witness's evidence is
 	Leftovers       = "leftovers"       // Data is LeftoversData: what was found after the clean-up

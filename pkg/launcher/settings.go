@@ -1,11 +1,14 @@
 package launcher
 
 import (
+	"cmp"
 	"maps"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
 
+	"github.com/sparkchaos/sparkchaos/internal/metrics"
 	"github.com/sparkchaos/sparkchaos/pkg/scenario"
 )
 
@@ -29,9 +32,11 @@ func settingsOf(by Launcher, l Launch, extensions []Extension) map[string]string
 	}
 	own := scenario.PlainConf(w)
 	maps.Copy(s, own)
-	for key, value := range eventLogSettings(s, l.Env) {
-		if _, given := own[key]; !given {
-			s[key] = value
+	for _, asked := range []map[string]string{eventLogSettings(s, l.Env), metricsSettings(s)} {
+		for key, value := range asked {
+			if _, given := own[key]; !given {
+				s[key] = value
+			}
 		}
 	}
 	lists := applicationLists(w.Application, artifactsOf(extensions), s[deployMode] == clusterMode)
@@ -59,6 +64,41 @@ func eventLogSettings(s map[string]string, env Environment) map[string]string {
 	}
 }
 
+// metricsSettings let a driver whose workload asks for Spark's UI offer its metrics there, for the harness and for anybody else. Without
+// the UI nothing serves them, and the harness does not ask for it: it makes the start of each driver longer.
+func metricsSettings(s map[string]string) map[string]string {
+	if s[uiEnabled] != "true" {
+		return nil
+	}
+	const sink = "spark.metrics.conf.driver.sink.prometheusServlet."
+	return map[string]string{
+		uiPrometheus:   "true",
+		sink + "class": "org.apache.spark.metrics.sink.PrometheusServlet",
+		sink + "path":  metrics.DriverPath,
+	}
+}
+
+const (
+	uiEnabled    = "spark.ui.enabled"
+	uiPort       = "spark.ui.port"
+	uiPrometheus = "spark.ui.prometheus.enabled"
+
+	defaultUIPort = 4040
+)
+
+// MetricsPort returns the port at which drivers of a workload offer their metrics by HTTP, and false if they do not.
+func MetricsPort(w scenario.Workload) (port int, offered bool) {
+	conf := scenario.PlainConf(w)
+	if conf[uiEnabled] != "true" || cmp.Or(conf[uiPrometheus], "true") != "true" {
+		return 0, false
+	}
+	if conf["spark.ssl.enabled"] == "true" || conf["spark.ssl.ui.enabled"] == "true" {
+		return 0, false
+	}
+	port, err := strconv.Atoi(cmp.Or(conf[uiPort], strconv.Itoa(defaultUIPort)))
+	return port, err == nil && port > 0 && port <= math.MaxUint16
+}
+
 func staticSettings(w scenario.Workload, env Environment, image string) map[string]string {
 	return map[string]string{
 		"spark.app.name":                              w.Application.Name,
@@ -75,7 +115,7 @@ func staticSettings(w scenario.Workload, env Environment, image string) map[stri
 		"spark.driver.port":                           strconv.Itoa(driverPort),
 		"spark.driver.blockManager.port":              strconv.Itoa(blockManagerPort),
 		"spark.blockManager.port":                     "0",
-		"spark.ui.enabled":                            "false",
+		uiEnabled:                                     "false",
 	}
 }
 

@@ -282,3 +282,41 @@ func TestTheEventLogGoesToTheNodesDisk(t *testing.T) {
 		t.Errorf("nobody asked for an event log on a disk that can be read, and it goes to %q", got)
 	}
 }
+
+func TestMetricsAreOfferedWhereTheUIIs(t *testing.T) {
+	t.Parallel()
+	const on, prometheus = "spark.ui.enabled", "spark.ui.prometheus.enabled"
+	const class, path = "spark.metrics.conf.driver.sink.prometheusServlet.class", "spark.metrics.conf.driver.sink.prometheusServlet.path"
+	for name, tt := range map[string]struct {
+		conf         map[string]string
+		port         int
+		served, path string
+	}{
+		"nobody asks for the UI":    {nil, 0, "", ""},
+		"the UI":                    {map[string]string{on: "true"}, 4040, "true", "/metrics/driver/prometheus"},
+		"another port":              {map[string]string{on: "true", "spark.ui.port": "4050"}, 4050, "true", "/metrics/driver/prometheus"},
+		"any port":                  {map[string]string{on: "true", "spark.ui.port": "0"}, 0, "true", "/metrics/driver/prometheus"},
+		"no port":                   {map[string]string{on: "true", "spark.ui.port": "x"}, 0, "true", "/metrics/driver/prometheus"},
+		"metrics are not wanted":    {map[string]string{on: "true", prometheus: "false"}, 0, "false", "/metrics/driver/prometheus"},
+		"the UI speaks TLS":         {map[string]string{on: "true", "spark.ssl.ui.enabled": "true"}, 0, "true", "/metrics/driver/prometheus"},
+		"all speaks TLS":            {map[string]string{on: "true", "spark.ssl.enabled": "true"}, 0, "true", "/metrics/driver/prometheus"},
+		"a path of the workload's":  {map[string]string{on: "true", path: "/m"}, 4040, "true", "/m"},
+		"metrics without an UI":     {map[string]string{prometheus: "true"}, 0, "true", ""},
+		"the UI is not wanted":      {map[string]string{on: "false"}, 0, "", ""},
+		"a class of the workload's": {map[string]string{on: "true", class: "com.example.Sink"}, 4040, "true", "/metrics/driver/prometheus"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := wordCount()
+			w.Conf = plainConf(tt.conf)
+			port, offered := MetricsPort(w)
+			if offered != (tt.port > 0) || offered && port != tt.port {
+				t.Errorf("the metrics are at port %d, %t", port, offered)
+			}
+			settings := SettingsOf(w, environment(), components.All())
+			if settings[prometheus] != tt.served || settings[path] != tt.path || (settings[class] == "") != (tt.path == "") {
+				t.Errorf("%s=%s, %s=%s, %s=%s", prometheus, settings[prometheus], path, settings[path], class, settings[class])
+			}
+		})
+	}
+}

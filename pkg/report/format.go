@@ -26,6 +26,8 @@ const (
 	Chrome   Format = "chrome"
 	Perfetto Format = "perfetto"
 	OTLP     Format = "otlp"
+
+	OpenMetrics Format = "openmetrics"
 )
 
 // definition is how the reports of a format are made and kept.
@@ -41,7 +43,7 @@ func definitions() []definition {
 	return []definition{
 		tableFormat(), junitFormat(), jsonFormat(), markdownFormat(), htmlFormat(), ctrfFormat(), githubFormat(),
 		traceFormat(Chrome, "trace.chrome.json", (*trace.Run).Chrome), traceFormat(Perfetto, "trace.pftrace", (*trace.Run).Perfetto),
-		traceFormat(OTLP, "trace.otlp.json", (*trace.Run).OTLP),
+		traceFormat(OTLP, "trace.otlp.json", (*trace.Run).OTLP), openMetricsFormat(),
 	}
 }
 

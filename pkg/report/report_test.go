@@ -299,7 +299,7 @@ func TestWriteAndLoad(t *testing.T) {
 
 func TestParseFormats(t *testing.T) {
 	t.Parallel()
-	got, err := ParseFormats("table, junit,json,md,html,ctrf,github,chrome,perfetto,otlp")
+	got, err := ParseFormats("table, junit,json,md,html,ctrf,github,chrome,perfetto,otlp,openmetrics")
 	if diff := cmp.Diff(Formats(), got); diff != "" || err != nil {
 		t.Errorf("%v\n%s", err, diff)
 	}

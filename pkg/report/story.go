@@ -66,6 +66,18 @@ func (i RunInfo) record(each func(*history.Event)) (*tell.Record, error) {
 	return record, err
 }
 
+// errNoHistory is why a run whose history is not there, or was recorded by another release, has no report of some formats.
+var errNoHistory = errors.New("traces and metrics are made of the history")
+
+// needed is record for formats that show nothing but the history.
+func (i RunInfo) needed(each func(*history.Event)) (*tell.Record, error) {
+	record, err := i.record(each)
+	if err == nil && (record == nil || record.Model.Events == 0) {
+		err = fmt.Errorf("%w, and %s has no %s that this release reads", errNoHistory, clean(i.Directory), HistoryFile)
+	}
+	return record, err
+}
+
 // Story returns the story of the run that a directory holds; an empty one if its history is not there.
 func Story(verdict check.RunVerdict, info RunInfo) (tell.Story, error) {
 	record, err := info.record(nil)

@@ -2,7 +2,6 @@ package report
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"slices"
 
@@ -10,9 +9,6 @@ import (
 	"github.com/sparkchaos/sparkchaos/pkg/history"
 	"github.com/sparkchaos/sparkchaos/pkg/report/trace"
 )
-
-// errNoHistory is why there is no trace of a run whose history is not there, or was recorded by another release.
-var errNoHistory = errors.New("a trace is made of the history")
 
 // traceFormat is a trace of the run for a viewer.
 func traceFormat(format Format, file string, write func(*trace.Run) ([]byte, error)) definition {
@@ -28,7 +24,7 @@ func traceFormat(format Format, file string, write func(*trace.Run) ([]byte, err
 // traceOf reads what the traces of a run are made of.
 func traceOf(verdict check.RunVerdict, info RunInfo) (*trace.Run, error) {
 	var phases []string
-	record, err := info.record(func(e *history.Event) {
+	record, err := info.needed(func(e *history.Event) {
 		var phase history.PhaseData
 		if e.Source == history.Harness && e.Type == history.PhaseStarted && json.Unmarshal(e.Data, &phase) == nil &&
 			!slices.Contains(phases, phase.Phase) {
@@ -37,9 +33,6 @@ func traceOf(verdict check.RunVerdict, info RunInfo) (*trace.Run, error) {
 	})
 	if err != nil {
 		return nil, err
-	}
-	if record == nil || record.Model.Events == 0 {
-		return nil, fmt.Errorf("%w, and %s has no %s that this release reads", errNoHistory, clean(info.Directory), HistoryFile)
 	}
 	return trace.New(record, verdict, phases), nil
 }

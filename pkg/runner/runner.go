@@ -244,6 +244,7 @@ func (r *run) carryOut(ctx context.Context) error {
 	}
 	ctx, stop := r.whileClusterExists(ctx)
 	defer stop()
+	defer r.sampleMetrics(ctx)()
 	if err := r.phase(ctx, PhaseBaseline, r.baseline); err != nil {
 		return err
 	}

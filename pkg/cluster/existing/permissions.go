@@ -63,6 +63,14 @@ func restrictingPermissions() []rbacv1.PolicyRule {
 	}}
 }
 
+// metricsPermissions are those without which a run has no samples of the drivers' and the API server's metrics. It goes on without them.
+func metricsPermissions() []rbacv1.PolicyRule {
+	return []rbacv1.PolicyRule{
+		{APIGroups: []string{""}, Resources: []string{"pods/proxy"}, Verbs: []string{"get"}},
+		{NonResourceURLs: []string{"/metrics"}, Verbs: []string{"get"}},
+	}
+}
+
 // CheckPermissions asks the API server for everything that a run does, and returns a MissingPermissionsError with all that the user
 // may not. What drivers are granted the user must have, too; the role has that.
 func (c *Cluster) CheckPermissions(ctx context.Context) error {
@@ -91,7 +99,7 @@ func permissionsRole() (string, error) {
 	role := rbacv1.ClusterRole{
 		TypeMeta:   metav1.TypeMeta{APIVersion: rbacv1.SchemeGroupVersion.String(), Kind: "ClusterRole"},
 		ObjectMeta: metav1.ObjectMeta{Name: permissionsName},
-		Rules:      slices.Concat(permissions(), restrictingPermissions()),
+		Rules:      slices.Concat(permissions(), restrictingPermissions(), metricsPermissions()),
 	}
 	encoded, err := yaml.Marshal(role)
 	if err != nil {
