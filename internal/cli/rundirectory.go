@@ -13,7 +13,7 @@ import (
 	"reflect"
 	"slices"
 
-	"sigs.k8s.io/yaml"
+	"go.yaml.in/yaml/v3"
 
 	"github.com/sparkchaos/sparkchaos/internal/regular"
 	"github.com/sparkchaos/sparkchaos/pkg/history"
@@ -65,10 +65,11 @@ func comparePlan(directory string, run history.RunData) (string, error) {
 	if err != nil || len(run.Plan) == 0 {
 		return "", err
 	}
-	var stored, recorded any
-	if err := yaml.Unmarshal(content, &stored); err != nil {
+	stored, err := asJSON(content)
+	if err != nil {
 		return fmt.Sprintf("%s cannot be read: %v", path, err), nil
 	}
+	var recorded any
 	if err := json.Unmarshal(run.Plan, &recorded); err != nil {
 		return "", nil // a problem of the history, which the judgement reports
 	}
@@ -76,6 +77,18 @@ func comparePlan(directory string, run history.RunData) (string, error) {
 		return fmt.Sprintf("%s is not the plan that the history was recorded with: they differ in %s", path, part), nil
 	}
 	return "", nil
+}
+
+// asJSON returns a YAML document as its JSON is read. Like the reader of plans it takes off for a text.
+func asJSON(document []byte) (value any, err error) {
+	if err := yaml.Unmarshal(document, &value); err != nil {
+		return nil, err
+	}
+	encoded, err := json.Marshal(value)
+	if err != nil {
+		return nil, err
+	}
+	return value, json.Unmarshal(encoded, &value)
 }
 
 // differingPart returns the first field, in the order of names, in which two documents differ; empty if they are the same.

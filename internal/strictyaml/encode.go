@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"go.yaml.in/yaml/v3"
+	yaml11 "sigs.k8s.io/yaml"
 )
 
 // NodeMarshaler is a type whose form in YAML the struct tags cannot say.
@@ -105,7 +106,25 @@ func float(f float64) *yaml.Node {
 }
 
 func scalarNode(tag, value string) *yaml.Node {
-	return &yaml.Node{Kind: yaml.ScalarNode, Tag: tag, Value: value}
+	node := &yaml.Node{Kind: yaml.ScalarNode, Tag: tag, Value: value}
+	if tag == "!!str" && !plainText(value) {
+		node.Style = yaml.DoubleQuotedStyle
+	}
+	return node
+}
+
+// plainText reports whether text without quotes is text to readers of YAML 1.1, too, which take off for false and 1:30 for 90.
+func plainText(text string) bool {
+	var read any
+	if yaml11.Unmarshal([]byte(text), &read) != nil {
+		return true // gets quotes anyway
+	}
+	switch read.(type) {
+	case bool, float64:
+		return false
+	default:
+		return true
+	}
 }
 
 func encodeStruct(v reflect.Value, explicit bool) (*yaml.Node, error) {

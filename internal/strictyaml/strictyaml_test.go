@@ -2,6 +2,7 @@ package strictyaml
 
 import (
 	"errors"
+	"fmt"
 	"reflect"
 	"strings"
 	"testing"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"go.yaml.in/yaml/v3"
+	yaml11 "sigs.k8s.io/yaml"
 )
 
 type fakeInner struct {
@@ -238,6 +240,34 @@ map:
 	wantJSON := `{"name":"abc","on":false,"big":0,"ratio":0,"after":"0s","inner":{}}`
 	if diff := cmp.Diff(wantJSON, string(full)); diff != "" {
 		t.Errorf("JSON (-want +got):\n%s", diff)
+	}
+}
+
+// TestTextIsTextToEveryReader writes what readers of YAML 1.1 take for a bool or a number without quotes.
+func TestTextIsTextToEveryReader(t *testing.T) {
+	t.Parallel()
+	words := map[string]string{}
+	for i, text := range []string{"off", "Off", "on", "yes", "NO", "y", "n", "true", "0777", "0o7", "0x1F", "1_000", "1e3",
+		".5", "~", "null", "1:30", "2026-01-02", "", " off", "off ", "a: b", "plain", "[a]", "#", "- a"} {
+		words[fmt.Sprintf("w%02d", i)] = text
+	}
+	written, err := YAML(words, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for version, read := range map[string]func([]byte, any) error{
+		"1.1": func(data []byte, v any) error { return yaml11.Unmarshal(data, v) },
+		"1.2": yaml.Unmarshal,
+	} {
+		got := map[string]any{}
+		if err := read(written, &got); err != nil {
+			t.Fatal(err)
+		}
+		for name, text := range words {
+			if got[name] != text {
+				t.Errorf("YAML %s reads %q as %v, a %T", version, text, got[name], got[name])
+			}
+		}
 	}
 }
 
