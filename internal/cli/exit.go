@@ -67,13 +67,12 @@ func usagef(format string, arguments ...any) error {
 func codeOf(err error) ExitCode {
 	var coded *exitError
 	var staged *stagingcli.Error
-	var option *cluster.OptionError
 	switch {
 	case err == nil:
 		return ExitPass
 	case errors.As(err, &coded):
 		return coded.code
-	case errors.As(err, &option):
+	case isOption(err):
 		return ExitUsage
 	case errors.As(err, &staged):
 		return ExitCode(staged.Code)
@@ -82,6 +81,12 @@ func codeOf(err error) ExitCode {
 	default:
 		return ExitError
 	}
+}
+
+// isOption reports whether an error comes from what the caller or the scenario asks for, not from the cluster.
+func isOption(err error) bool {
+	var option *cluster.OptionError
+	return errors.As(err, &option)
 }
 
 // messageOf returns what is to be said about an error, or "" if all was said.

@@ -276,7 +276,7 @@ type outcome struct {
 
 // severity orders exit codes: a violation is never hidden by other trouble.
 func (o outcome) severity() int {
-	for i, code := range []ExitCode{ExitPass, ExitCleanUpLeftovers, ExitInconclusive, ExitError, ExitViolation} {
+	for i, code := range []ExitCode{ExitPass, ExitCleanUpLeftovers, ExitInconclusive, ExitUsage, ExitError, ExitViolation} {
 		if o.code == code {
 			return i
 		}
@@ -341,11 +341,15 @@ func printRuns(out io.Writer, getenv func(string) string, runs []report.Run) err
 // report that cannot be written hides no violation.
 func outcomeOf(verdict sparkchaos.Verdict, report error) outcome {
 	result := outcome{code: codeOfVerdict(verdict.RunVerdict.Verdict)}
+	if verdict.Trouble != nil {
+		trouble := outcome{code: ExitError, err: verdict.Trouble}
+		if verdict.RunVerdict.Verdict == check.Error && isOption(verdict.Trouble) { // the scenario asks for what cannot be, not the machine
+			result.code, trouble.code = ExitUsage, ExitUsage
+		}
+		result = result.or(trouble)
+	}
 	if report != nil {
 		result = result.or(outcome{code: ExitError, err: report})
-	}
-	if verdict.Trouble != nil {
-		result = result.or(outcome{code: ExitError, err: verdict.Trouble})
 	}
 	if verdict.LeftBehind != nil {
 		left := fmt.Errorf("the clean-up is incomplete, `sparkchaos cleanup` tries again: %w", verdict.LeftBehind)

@@ -13,11 +13,12 @@ import (
 
 	"github.com/sparkchaos/sparkchaos"
 	"github.com/sparkchaos/sparkchaos/pkg/check"
+	"github.com/sparkchaos/sparkchaos/pkg/cluster"
 )
 
 func TestOutcomesNeverHideAViolation(t *testing.T) {
 	t.Parallel()
-	order := []ExitCode{ExitPass, ExitCleanUpLeftovers, ExitInconclusive, ExitError, ExitViolation}
+	order := []ExitCode{ExitPass, ExitCleanUpLeftovers, ExitInconclusive, ExitUsage, ExitError, ExitViolation}
 	for i, worse := range order {
 		for _, better := range order[:i+1] {
 			for _, pair := range [][2]ExitCode{{worse, better}, {better, worse}} {
@@ -53,6 +54,10 @@ func TestOutcomeOf(t *testing.T) {
 			says: "sparkchaos cleanup"},
 		"what is inconclusive left something": {verdict: check.Inconclusive, finished: sparkchaos.Verdict{LeftBehind: broken},
 			code: ExitInconclusive, says: "sparkchaos cleanup"},
+		"a scenario that asks for what cannot be": {verdict: check.Error, finished: sparkchaos.Verdict{Trouble: cluster.Optionf("no tar")},
+			code: ExitUsage, says: "no tar"},
+		"what cannot be, beside a violation": {verdict: check.Violation, finished: sparkchaos.Verdict{Trouble: cluster.Optionf("no tar")},
+			code: ExitViolation, says: "no tar"},
 		"a run that failed left something, too": {verdict: check.Error, finished: sparkchaos.Verdict{Trouble: broken, LeftBehind: broken},
 			code: ExitError, says: "sparkchaos cleanup"},
 	} {

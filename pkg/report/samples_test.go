@@ -91,6 +91,15 @@ func environmentError() check.RunVerdict {
 		Reason: "the cluster did not start: no kubelet on worker-1", Scenario: "driver-node-power-off", Seed: 7, RunID: "r", Events: 3}
 }
 
+// refused is the verdict of a run that ended before anything was launched.
+func refused() check.RunVerdict {
+	return check.RunVerdict{FormatVersion: VerdictFormatVersion, Verdict: check.Error,
+		Reason: "preflight: spec.workload.imageArchive: image archive billing.tar is no tar", Scenario: "billing", Seed: 7, RunID: "r", Events: 4,
+		Results: []check.Result{{Invariant: "atMostOneDriver", Verdict: check.Inconclusive, Message: "no driver ran"},
+			{Invariant: "completes", Verdict: check.Inconclusive, Message: "the workload was never launched"}},
+		Faults: []check.Landed{{Fault: "lose-driver-node", Kind: "nodePowerOff", Reason: "it was never injected"}}}
+}
+
 func hostile() check.RunVerdict {
 	v := violated()
 	v.Scenario, v.Reason, v.RunID, v.HistorySHA256 = hostileText, hostileText, hostileText, hostileText
@@ -123,6 +132,7 @@ func samples() []sample {
 		{"violation", violated(), info()},
 		{"not-landed", notLanded(), info()},
 		{"error", environmentError(), RunInfo{Directory: "runs/x"}},
+		{"refused", refused(), RunInfo{Directory: "runs/x"}},
 		{"control-as-expected", controlAsExpected(), info()},
 		{"control-noop", controlNoop(), info()},
 		{"control-too-good", controlTooGood(), info()},

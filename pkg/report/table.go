@@ -64,6 +64,11 @@ func renderTable(verdict check.RunVerdict, info RunInfo, style Style) ([]byte, e
 	out := &bytes.Buffer{}
 	entries := judge(verdict)
 	fmt.Fprintln(out, title(verdict, info))
+	if sawNothing(verdict) {
+		fmt.Fprintf(out, "\nThe run ended before there was anything to judge. Run it again: %s\n", info.rerun())
+		conclusion(out, verdict, entries, info, style)
+		return out.Bytes(), nil
+	}
 	if err := invariantTable(out, entries, style); err != nil {
 		return nil, err
 	}
@@ -76,6 +81,13 @@ func renderTable(verdict check.RunVerdict, info RunInfo, style Style) ([]byte, e
 	failures(out, entries, info, style)
 	conclusion(out, verdict, entries, info, style)
 	return out.Bytes(), nil
+}
+
+// sawNothing reports whether the run failed before it saw anything that an invariant or a fault could be judged by.
+func sawNothing(verdict check.RunVerdict) bool {
+	return verdict.Verdict == check.Error &&
+		!slices.ContainsFunc(verdict.Results, func(r check.Result) bool { return len(r.Evidence) > 0 || r.Verdict != check.Inconclusive }) &&
+		!slices.ContainsFunc(verdict.Faults, func(f check.Landed) bool { return f.Landed || f.Evidence != 0 })
 }
 
 func title(verdict check.RunVerdict, info RunInfo) string {
