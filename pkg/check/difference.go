@@ -95,12 +95,16 @@ func differingColumns(wanted, got []history.OutputColumn) []string {
 	var names []string
 	for _, list := range [][2][]history.OutputColumn{{wanted, got}, {got, wanted}} {
 		for _, column := range list[0] {
-			if !slices.Contains(list[1], column) && !slices.Contains(names, column.Name) {
+			if !slices.ContainsFunc(list[1], sameAs(column)) && !slices.Contains(names, column.Name) {
 				names = append(names, column.Name)
 			}
 		}
 	}
 	return names
+}
+
+func sameAs(a history.OutputColumn) func(history.OutputColumn) bool {
+	return func(b history.OutputColumn) bool { return a.Name == b.Name && a.Type == b.Type && a.Sum == b.Sum }
 }
 
 // rowsByKey returns the listed rows by the hashes of their keys, as far as these end in so many zero bits.

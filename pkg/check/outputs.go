@@ -161,7 +161,8 @@ func checkOutput(m *model.Model, planned scenario.Output) Result {
 		return f.Inconclusive("output %s cannot be compared: it was not read%s", name, why)
 	}
 	f.Measured = rowsOf(output.Data)
-	d := differenceOf(wanted, output.Data, planned.Compare == scenario.CompareKeys)
+	keyed := planned.Compare == scenario.CompareKeys
+	d := differenceOf(wanted, output.Data, keyed)
 	well, _, _ := completed(m)
 	f.Cite(well, "the application ended well")
 	if d.doubled.count == 0 && d.fresh.count == 0 { // what is there too often is no better if more is to come
@@ -169,6 +170,11 @@ func checkOutput(m *model.Model, planned scenario.Output) Result {
 	}
 	if d.none() {
 		return f.Held("output %s has the %s of the run without faults", name, rowsOf(wanted))
+	}
+	if columns := rounded(wanted, output.Data, d, keyed); len(columns) > 0 {
+		return f.Inconclusive("output %s has the %s of the run without faults, but floating-point numbers in %s differ by so little that the "+
+			"order in which they were added may be why: round them in the application, or leave the column out with ignore", name, rowsOf(wanted),
+			wording.Some(columns))
 	}
 	return f.Violated("output %s has %s, without faults it has %s: %s", name, rowsOf(output.Data), rowsOf(wanted), d)
 }

@@ -68,6 +68,13 @@ func fingerprintOf(bits int, rows ...string) history.OutputData {
 	return o
 }
 
+// floats is what the reader says about rows whose only column has floating-point numbers.
+func floats(dataType, total, magnitude string, rows ...string) history.OutputData {
+	o := fingerprintOf(0, rows...)
+	o.Columns = []history.OutputColumn{{Name: "revenue", Type: dataType, Sum: o.Sum, Total: total, Magnitude: magnitude}}
+	return o
+}
+
 // wrote lets an output be read in a story, after a run without faults that wrote something else.
 func wrote(baseline, run history.OutputData) func(*historytest.Story) {
 	return func(s *historytest.Story) {
@@ -103,6 +110,24 @@ func TestOutputsEqualTheBaselines(t *testing.T) {
 		says  string
 	}{
 		{"equal, in another order", rows, wrote(abc, fingerprintOf(0, "c", "a", "b")), Pass, "has the 3 rows of the run without faults"},
+		{"another order of additions", rows, wrote(floats("double", "10.5", "10.5", "a"), floats("double", "10.5000000000001", "10.5", "b")),
+			Inconclusive, "floating-point numbers in revenue differ by so little that the order in which they were added may be why"},
+		{"a sum that is another one", rows, wrote(floats("double", "10.5", "10.5", "a"), floats("double", "10.6", "10.5", "b")), Violation,
+			"1 row lost (a)"},
+		{"no number any more", rows, wrote(floats("double", "10.5", "10.5", "a"), floats("double", "NaN", "10.5", "b")), Violation, "1 row lost"},
+		{"sums that cancel out", rows, wrote(floats("float", "1E-17", "10.5", "a"), floats("float", "0.0", "10.5", "b")), Inconclusive,
+			"the order in which they were added"},
+		{"an older record of floating-point numbers", rows, wrote(floats("double", "", "", "a"), floats("double", "", "", "b")), Inconclusive,
+			"the order in which they were added"},
+		{"floating-point numbers within others", rows, wrote(floats("array<double>", "", "", "a"), floats("array<double>", "", "", "b")),
+			Inconclusive, "the order in which they were added"},
+		{"exact numbers beside", rows, wrote(abc, floats("double", "10.5", "10.5", "a", "b", "d")), Violation, "1 row lost"},
+		{"another type", rows, wrote(floats("double", "1", "1", "a"), floats("float", "1", "1", "b")), Violation, "1 row lost"},
+		{"fewer rows with the same total", rows, wrote(floats("double", "1", "1", "a", "b"), floats("double", "1", "1", "b")), Violation,
+			"1 row lost (a)"},
+		{"keys that are others", keyed,
+			wrote(floats("double", "1", "1", "a=1"), floats("double", "1", "1", "b=1")), Violation, "1 row lost (a=1)"},
+		{"keys with another sum", keyed, wrote(floats("double", "1", "1", "a=1"), floats("double", "1", "1", "a=2")), Inconclusive, "revenue"},
 		{"lost", rows, wrote(abc, fingerprintOf(0, "a", "c")), Violation,
 			"output /shared/table has 2 rows, without faults it has 3 rows: 1 row lost (b)"},
 		{"doubled", rows, wrote(abc, fingerprintOf(0, "a", "b", "c", "b")), Violation, "1 row doubled (b stands 2 times instead of 1)"},

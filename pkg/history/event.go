@@ -289,7 +289,12 @@ type BaselineInputs struct {
 	DriverTemplate json.RawMessage `json:"driverTemplate,omitempty"`
 	// Output is what of the workload's outputs is read, and how; nil for none.
 	Output json.RawMessage `json:"output,omitempty"`
+	// Reader is OutputReader of the release that read the outputs; 0 without outputs.
+	Reader int `json:"reader,omitempty"`
 }
+
+// OutputReader is the version of what is hashed of outputs. Fingerprints of different versions cannot be compared.
+const OutputReader = 2
 
 // CollectionData records how much of the witness's evidence on the nodes' disks was read.
 type CollectionData struct {

@@ -30,6 +30,10 @@ type OutputColumn struct {
 	Name string `json:"name"`
 	Type string `json:"type"`
 	Sum  string `json:"sum"` // of the hashes of its values, as a decimal number
+	// Total and Magnitude are the sums of the values and of their absolute values, for a column of floating-point numbers, whose last digits
+	// are not hashed. Empty for others, and in histories of older releases, which hashed all digits.
+	Total     string `json:"total,omitempty"`
+	Magnitude string `json:"magnitude,omitempty"`
 }
 
 // OutputRow is a row of an output, and how often it stands there.
@@ -84,6 +88,13 @@ func (o OutputData) Check() error {
 	for _, sum := range sums {
 		if _, ok := new(big.Int).SetString(sum, 10); !ok {
 			problems = append(problems, fmt.Errorf("a sum of hashes is %q, want a decimal number", sum))
+		}
+	}
+	for _, column := range o.Columns {
+		for _, number := range []string{column.Total, column.Magnitude} {
+			if _, err := strconv.ParseFloat(number, 64); number != "" && err != nil && !errors.Is(err, strconv.ErrRange) {
+				problems = append(problems, fmt.Errorf("a total of column %s is %q, want a number", column.Name, number))
+			}
 		}
 	}
 	for _, row := range append(append([]OutputRow{}, o.Sample...), o.Repeated...) {

@@ -92,6 +92,7 @@ func (r *run) baselineInputs() (json.RawMessage, error) {
 		}
 	}
 	if len(w.Output) > 0 {
+		inputs.Reader = history.OutputReader
 		if inputs.Output, err = json.Marshal(w.Output); err != nil {
 			return nil, fmt.Errorf("inputs of the baseline: %w", err)
 		}

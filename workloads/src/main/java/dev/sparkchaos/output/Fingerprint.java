@@ -9,7 +9,8 @@ import java.util.stream.Collectors;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.SparkSession;
-import org.apache.spark.sql.types.MapType;
+import org.apache.spark.sql.types.DataType;
+import org.apache.spark.sql.types.DataTypes;
 import org.apache.spark.sql.types.StructField;
 
 /**
@@ -78,16 +79,8 @@ final class Fingerprint {
         .collect(Collectors.joining(", ", "xxhash64(", ")"));
   }
 
-  /** The expression for a column in a form that has a hash: maps have none, since their entries have no order. */
   private static String comparable(StructField column) {
-    String type = column.dataType().json();
-    if (column.dataType() instanceof MapType && type.indexOf("\"type\":\"map\"") == type.lastIndexOf("\"type\":\"map\"")) {
-      return "array_sort(map_entries(" + quoted(column.name()) + "))";
-    }
-    if (type.contains("\"type\":\"map\"")) {
-      throw new IllegalArgumentException("column " + column.name() + " has a map within another type, which cannot be compared; ignore the column");
-    }
-    return quoted(column.name());
+    return CanonicalForm.expression(quoted(column.name()), column.dataType());
   }
 
   private static String quoted(String name) {
@@ -115,17 +108,32 @@ final class Fingerprint {
   }
 
   private void writeColumns(JsonGenerator json) throws IOException {
-    String sums = columns.stream().map(c -> sum(hash(Collections.singletonList(c)))).collect(Collectors.joining(", "));
-    Row row = spark.sql("SELECT " + sums + " FROM " + DATA).collectAsList().get(0);
+    List<String> sums = columns.stream().map(c -> sum(hash(Collections.singletonList(c)))).collect(Collectors.toList());
+    List<StructField> floating = columns.stream().filter(c -> isFloating(c.dataType())).collect(Collectors.toList());
+    for (StructField column : floating) {
+      String value = "CAST(" + quoted(column.name()) + " AS DOUBLE)";
+      sums.add("CAST(coalesce(sum(" + value + "), 0) AS STRING)");
+      sums.add("CAST(coalesce(sum(abs(" + value + ")), 0) AS STRING)");
+    }
+    Row row = spark.sql("SELECT " + String.join(", ", sums) + " FROM " + DATA).collectAsList().get(0);
     json.writeArrayFieldStart("columns");
     for (int i = 0; i < columns.size(); i++) {
       json.writeStartObject();
       json.writeStringField("name", columns.get(i).name());
       json.writeStringField("type", columns.get(i).dataType().catalogString());
       json.writeStringField("sum", row.getString(i));
+      int pair = floating.indexOf(columns.get(i));
+      if (pair >= 0) {
+        json.writeStringField("total", row.getString(columns.size() + 2 * pair));
+        json.writeStringField("magnitude", row.getString(columns.size() + 2 * pair + 1));
+      }
       json.writeEndObject();
     }
     json.writeEndArray();
+  }
+
+  private static boolean isFloating(DataType type) {
+    return type.equals(DataTypes.DoubleType) || type.equals(DataTypes.FloatType);
   }
 
   private void writeRepeated(JsonGenerator json) throws IOException {

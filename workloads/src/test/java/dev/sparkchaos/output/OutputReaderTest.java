@@ -159,6 +159,39 @@ class OutputReaderTest {
   }
 
   @Test
+  void theLastDigitsOfFloatingPointNumbersAreNotCompared() throws IOException {
+    String parts = " AS value, CAST(id AS FLOAT) / 3 AS small, array(struct(id / 7D AS x), NULL) AS list, map('a', map('b', id / 9D)) AS more"
+        + " FROM range(1, 20, 1, 1)";
+    JsonNode wanted = readPath(write("wanted", "parquet", spark.sql("SELECT (0.1D + 0.2D + 0.3D) * id" + parts)), "parquet", "");
+    JsonNode reordered = readPath(write("reordered", "parquet", spark.sql("SELECT (0.3D + 0.2D + 0.1D) * id" + parts)), "parquet", "");
+    JsonNode changed = readPath(write("changed", "parquet", spark.sql("SELECT (0.3D + 0.2D + 0.1000001D) * id" + parts)), "parquet", "");
+    assertEquals("", wanted.path("error").asText());
+    assertEquals(List.of(), differing(withoutTotals(wanted), withoutTotals(reordered)));
+    assertEquals(wanted.path("sum"), reordered.path("sum"));
+    assertEquals(List.of("value"), differing(withoutTotals(wanted), withoutTotals(changed)));
+    assertEquals(114.0, wanted.path("columns").get(0).path("total").asDouble(), 1e-9);
+    assertEquals(114.0, wanted.path("columns").get(0).path("magnitude").asDouble(), 1e-9);
+    assertTrue(wanted.path("columns").get(2).path("total").isMissingNode());
+  }
+
+  private static JsonNode withoutTotals(JsonNode fingerprint) {
+    JsonNode copy = fingerprint.deepCopy();
+    copy.path("columns").forEach(column -> ((com.fasterxml.jackson.databind.node.ObjectNode) column).remove(List.of("total", "magnitude")));
+    return copy;
+  }
+
+  @Test
+  void valuesWithinOthersShow() throws IOException {
+    String form = "SELECT %s AS list, struct(%s AS x, -0.0D AS zero) AS inner, map(id, %s) AS more FROM range(0, 3, 1, 1)";
+    JsonNode one = readPath(write("one", "parquet", spark.sql(String.format(form, "array(1D, NULL)", "0.5D", "array(id)"))), "parquet", "");
+    JsonNode two = readPath(write("two", "parquet", spark.sql(String.format(form, "array(2D, NULL)", "NULL", "array(id, 1)"))), "parquet", "");
+    assertEquals("", one.path("error").asText() + two.path("error").asText());
+    assertEquals(List.of("list", "inner", "more"), differing(one, two));
+    JsonNode gone = readPath(write("gone", "parquet", spark.sql(String.format(form, "array(1D)", "0.5D", "array(id)"))), "parquet", "");
+    assertEquals(List.of("list"), differing(one, gone));
+  }
+
+  @Test
   void aNullIsNotTakenForTheValueBesideIt() throws IOException {
     JsonNode left = readPath(write("left", "parquet", spark.sql("SELECT 1 AS a, CAST(NULL AS INT) AS b")), "parquet", "");
     JsonNode right = readPath(write("right", "parquet", spark.sql("SELECT CAST(NULL AS INT) AS a, 1 AS b")), "parquet", "");
