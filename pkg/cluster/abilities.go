@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"context"
+	"net"
 	"os"
 	"time"
 )
@@ -66,6 +67,12 @@ type VolumeStock interface {
 type Versioned interface {
 	// Components returns the versions of the programs, by name.
 	Components() map[string]string
+}
+
+// Traced is a cluster whose components can export spans.
+type Traced interface {
+	// ListenForSpans opens the address to which the components export their spans by OTLP/gRPC; nil if they export none.
+	ListenForSpans(ctx context.Context) (net.Listener, error)
 }
 
 // Exclusive is a Provider whose clusters are held by one process of this machine at a time.

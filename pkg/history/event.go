@@ -72,6 +72,7 @@ const (
 	ClusterObserved = "clusterObserved" // Data is ClusterData: the nodes before the launch, and once more before the clean-up
 	LoadMeasured    = "loadMeasured"    // Data is LoadData: how busy the machine was on which the harness runs
 	MetricsSampled  = "metricsSampled"  // Data is MetricsData: what Spark or the API server tells of itself
+	SpansExported   = "spansExported"   // Data is SpansData: what the cluster's components exported, as the run ends to receive it
 	RecordConflict  = "recordConflict"  // Data is ConflictData: two witness records have one number and differ; somebody tampered with one
 	DisksCollected  = "disksCollected"  // Data is CollectionData: how complete the witness's evidence is
 	Leftovers       = "leftovers"       // Data is LeftoversData: what was found after the clean-up
@@ -388,6 +389,15 @@ type LeftoversData struct {
 	// Unseen are undo records that stay open, and nobody could look at what they are about: it may be left, or not.
 	Unseen []Object `json:"unseen,omitempty"`
 	Errors []string `json:"errors,omitempty"`
+}
+
+// SpansData counts the spans that the cluster's components exported. They are for people: no verdict looks at them.
+type SpansData struct {
+	Kept    int    `json:"kept"`
+	Dropped int    `json:"dropped,omitempty"` // for lack of room, or because the file could not be written
+	Bytes   int64  `json:"bytes"`             // of the file
+	Most    int64  `json:"most"`              // bytes that it may have
+	Error   string `json:"error,omitempty"`   // of the file or the receiver
 }
 
 // ProblemData is a failure of the harness that may cost evidence.

@@ -114,6 +114,8 @@ type Model struct {
 	Clocks         map[string]Clock // by node; nil if nobody asked them, as where all nodes have one clock
 	Conflicts      []history.ConflictData
 	Loads          []Load
+	Exported       history.SpansData      // by the cluster's components
+	ExportedAt     Moment                 // Never if the run received no spans of theirs
 	Collected      map[string]*Collection // by node
 	Leftovers      *history.LeftoversData
 	LeftoversAt    Moment
@@ -383,6 +385,9 @@ func (m *Model) observeHarness(e *history.Event, at Moment) error {
 		err := json.Unmarshal(e.Data, &load.Data)
 		m.Loads = append(m.Loads, load)
 		return err
+	case history.SpansExported:
+		m.Exported, m.ExportedAt = history.SpansData{}, at
+		return json.Unmarshal(e.Data, &m.Exported)
 	case history.RecordConflict:
 		var conflict history.ConflictData
 		err := json.Unmarshal(e.Data, &conflict)

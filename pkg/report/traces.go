@@ -2,9 +2,14 @@ package report
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
+	"path/filepath"
 	"slices"
 
+	"github.com/sparkchaos/sparkchaos/internal/otlp"
+	"github.com/sparkchaos/sparkchaos/internal/regular"
 	"github.com/sparkchaos/sparkchaos/pkg/check"
 	"github.com/sparkchaos/sparkchaos/pkg/history"
 	"github.com/sparkchaos/sparkchaos/pkg/report/trace"
@@ -34,5 +39,24 @@ func traceOf(verdict check.RunVerdict, info RunInfo) (*trace.Run, error) {
 	if err != nil {
 		return nil, err
 	}
-	return trace.New(record, verdict, phases), nil
+	run := trace.New(record, verdict, phases)
+	run.Exported, err = spansOf(info.Directory)
+	run.Exported.LeftOut += record.Model.Exported.Dropped
+	return run, err
+}
+
+// SpansFile has the spans that the cluster's components exported, in the run directory of a run that kept them.
+const SpansFile = "traces.pb"
+
+// spansOf returns the spans of the cluster's components; none if the run kept none.
+func spansOf(directory string) (otlp.Kept, error) {
+	file, err := regular.Open(filepath.Join(directory, SpansFile))
+	if directory == "" || errors.Is(err, fs.ErrNotExist) {
+		return otlp.Kept{}, nil
+	}
+	if err != nil {
+		return otlp.Kept{}, fmt.Errorf("read the components' spans: %w", err)
+	}
+	defer func() { _ = file.Close() }() // opened for reading only
+	return otlp.Read(file)
 }

@@ -38,6 +38,9 @@ func (d Directory) Logs() string { return d.file("logs") }
 // EventLogs is the directory of the event logs of Spark's drivers, if the scenario asks for them.
 func (d Directory) EventLogs() string { return d.file("eventlogs") }
 
+// Spans is the file of the spans that the cluster's components exported, if they did.
+func (d Directory) Spans() string { return d.file(report.SpansFile) }
+
 // Undo is the directory of the undo records.
 func (d Directory) Undo() string { return d.file("undo") }
 

@@ -15,6 +15,7 @@ import (
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/kubernetes"
 
+	"github.com/sparkchaos/sparkchaos/internal/otlp"
 	"github.com/sparkchaos/sparkchaos/pkg/cluster"
 	"github.com/sparkchaos/sparkchaos/pkg/faults"
 	"github.com/sparkchaos/sparkchaos/pkg/history"
@@ -130,6 +131,7 @@ type run struct {
 	dynamic      dynamic.Interface
 	before       []history.NodeState // the nodes before the run; nil if they were not looked at
 	session      *session
+	spans        *otlp.Receiver // of the cluster's components; nil if they export none
 	journal      *faults.Journal
 	disturbed    []*faults.Disturbance
 	active       *ActiveRun
@@ -160,6 +162,7 @@ func Run(ctx context.Context, options Options) (Finished, error) {
 	// The following also applies to an interrupted run, and to one whose history cannot be written.
 	after := context.WithoutCancel(ctx)
 	left := r.cleanUp(after)
+	r.endSpans()
 	stopLoad()
 	trouble = r.end(trouble)
 	left = r.release(after, r.removeCluster(after, left))
@@ -366,7 +369,7 @@ func (r *run) prepareCluster(ctx context.Context) error {
 	if err := errors.Join(r.active.Identified(r.identity), r.active.Made(made)); err != nil {
 		return err
 	}
-	if err := r.acquire(ctx); err != nil {
+	if err := errors.Join(r.acquire(ctx), r.receiveSpans(ctx)); err != nil {
 		return err
 	}
 	if made {

@@ -20,6 +20,7 @@ import (
 type Settings struct {
 	Capacity Capacity
 	Port     int // of the API server on 127.0.0.1; 0 chooses a free one
+	Traced   bool
 }
 
 // DefaultSettings are those of a cluster of which nobody chose any.
@@ -42,12 +43,24 @@ func Entry() cluster.Kind {
 }
 
 func (s *Settings) addFlags(flags *pflag.FlagSet, use cluster.Use) {
+	if use == cluster.ToMake || use == cluster.ToRun {
+		s.addTraced(flags)
+	}
 	if use != cluster.ToMake {
 		return
 	}
 	flags.IntVar(&s.Capacity.CPUs, "node-cpus", s.Capacity.CPUs, "embedded: CPUs that each node offers to pods")
 	flags.IntVar(&s.Capacity.Memory, "node-memory", s.Capacity.Memory, "embedded: memory in MiB that each node offers to pods")
 	flags.IntVar(&s.Port, "port", s.Port, "embedded: port of the API server on 127.0.0.1; 0 picks a free one")
+}
+
+// addTraced adds the flag that both uses have which may make a cluster.
+func (s *Settings) addTraced(flags *pflag.FlagSet) {
+	const name = "trace-components"
+	if flags.Lookup(name) == nil {
+		flags.BoolVar(&s.Traced, name, false, "embedded: make a cluster whose API server, kubelets and containerds export spans of all that "+
+			"they do, which runs keep and traces of them show")
+	}
 }
 
 // Clusters are the embedded clusters as a run sees them.
@@ -90,12 +103,17 @@ func (c Clusters) Hold(
 func (c Clusters) Make(ctx context.Context, spec cluster.Spec) (cluster.Cluster, bool, error) {
 	started, err := c.provider.Up(ctx, Options{
 		Name: spec.Name, Workers: spec.Workers, Timing: spec.Timing, Images: spec.Images, Capacity: c.settings.Capacity, Port: c.settings.Port,
+		Traced: c.settings.Traced,
 	})
 	if err != nil {
 		return nil, false, err
 	}
 	if !started.Already {
 		return started.Cluster, true, nil
+	}
+	if c.settings.Traced && !started.Cluster.record.Traced {
+		return nil, false, fmt.Errorf("the cluster %s that runs was made without --trace-components, so its components export no spans: take it "+
+			"down with `sparkchaos cluster down --name %s`, or name another with --cluster-name", spec.Name, spec.Name)
 	}
 	if err := cluster.Reuse(ctx, started.Cluster, spec, Kind); err != nil {
 		return nil, false, err

@@ -46,6 +46,7 @@ type record struct {
 	Cgroup     string            `json:"cgroup"`
 	Images     []string          `json:"images"` // archives that every node has
 	Components map[string]string `json:"components"`
+	Traced     bool              `json:"traced,omitempty"` // the components export spans
 }
 
 // machineRecord is machine.json: how to boot a machine and which process it is.

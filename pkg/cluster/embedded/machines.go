@@ -33,7 +33,8 @@ type builder struct {
 	cgroup     string
 	disks      func(machine string) string
 	components components.Set
-	podPIDs    int // limit of a worker's pods; 0 for none
+	podPIDs    int  // limit of a worker's pods; 0 for none
+	traced     bool // the components export spans
 }
 
 // base is what all machines have in common.
@@ -78,6 +79,11 @@ func (b builder) controlPlane(c credentials, d directory) (machine.Spec, error) 
 		return machine.Spec{}, err
 	}
 	spec.Files[kubernetesFile("Corefile")] = corefile()
+	if b.traced {
+		if err := traceControlPlane(&spec); err != nil {
+			return machine.Spec{}, err
+		}
+	}
 	spec.Services = append(spec.Services, controlServices(b.timing)...)
 	spec.Mounts = append(spec.Mounts, volumeMounts(d)...)
 	return spec, nil
@@ -87,7 +93,7 @@ func (b builder) controlPlane(c credentials, d directory) (machine.Spec, error) 
 func (b builder) runtime(name string) machine.Spec {
 	spec := b.base(name)
 	spec.Mounts = append(spec.Mounts, machine.Mount{Source: b.components.Bin(components.PTP), Target: cniDirectory})
-	spec.Files["/etc/containerd/config.toml"] = containerdConfig(image.PauseReference)
+	spec.Files["/etc/containerd/config.toml"] = containerdConfig(image.PauseReference, b.traced)
 	for _, service := range nodeServices(name, "") {
 		if service.Name == containerdService {
 			spec.Services = []machine.Service{service}
@@ -100,7 +106,7 @@ func (b builder) runtime(name string) machine.Spec {
 func (b builder) worker(i int, c credentials, d directory, reserved map[string]string) (machine.Spec, error) {
 	name, ip := workerName(i), network.NodeIP(i)
 	spec := b.runtime(name)
-	kubelet, err := kubeletConfig(b.timing, spec.Cgroup, reserved, b.podPIDs)
+	kubelet, err := kubeletConfig(b.timing, spec.Cgroup, reserved, b.podPIDs, b.traced)
 	if err != nil {
 		return machine.Spec{}, err
 	}
@@ -120,6 +126,9 @@ func (b builder) worker(i int, c credentials, d directory, reserved map[string]s
 		"/etc/dbus-1/machine.conf":        dbusConfig(),
 	})
 	spec.Services = nodeServices(name, ip)
+	if b.traced {
+		traceContainerd(spec.Services, name)
+	}
 	spec.Mounts = append(spec.Mounts, machine.Mount{Source: d.shared(), Target: storage.SharedDirectory, Writable: true})
 	return spec, nil
 }

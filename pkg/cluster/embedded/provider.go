@@ -80,6 +80,7 @@ type Options struct {
 	Capacity Capacity
 	Port     int      // of the API server on 127.0.0.1; 0 chooses a free one
 	Images   []string // archives for all nodes, beside pause and toolbox
+	Traced   bool     // the components export spans; see ListenForSpans
 }
 
 // Cluster is a running cluster. It holds no resource: all of it is on disk and in the machines.
@@ -96,6 +97,7 @@ var (
 	_ cluster.ControlPlaneHost = (*Cluster)(nil)
 	_ cluster.LogKeeper        = (*Cluster)(nil)
 	_ cluster.Versioned        = (*Cluster)(nil)
+	_ cluster.Traced           = (*Cluster)(nil)
 )
 
 // Locks are those of the clusters that the provider knows.

@@ -18,6 +18,7 @@ import (
 
 // The services of a node, by which status and the actions name them.
 const (
+	apiServerService  = "kube-apiserver"
 	kubeletService    = "kubelet"
 	containerdService = "containerd"
 )
@@ -56,7 +57,7 @@ func apiServices() []machine.Service {
 			Ready: etcdReady, Stop: 5 * time.Second,
 		},
 		{
-			Name: "kube-apiserver",
+			Name: apiServerService,
 			Command: []string{
 				"kube-apiserver",
 				"--etcd-servers=http://127.0.0.1:2379", "--advertise-address=" + network.ControlIP, "--secure-port=6443",
@@ -174,13 +175,13 @@ const (
 // maxPodPIDs is how many processes and threads a pod may have, on hosts whose kernel counts them; those of all machines are the host's.
 const maxPodPIDs = 8192
 
-// kubeletConfig is kubelet's; podPIDs of 0 sets no limit.
-func kubeletConfig(timing cluster.Timing, cgroup string, reserved map[string]string, podPIDs int) (string, error) {
+// kubeletConfig is kubelet's; podPIDs of 0 sets no limit, traced has it export spans.
+func kubeletConfig(timing cluster.Timing, cgroup string, reserved map[string]string, podPIDs int, traced bool) (string, error) {
 	limit := podPIDs
 	if limit == 0 {
 		limit = -1 // kubelet's word for none
 	}
-	return toYAML(map[string]any{
+	config := map[string]any{
 		"apiVersion": "kubelet.config.k8s.io/v1beta1", "kind": "KubeletConfiguration",
 		"authentication": map[string]any{
 			"anonymous": map[string]any{"enabled": false},
@@ -207,7 +208,11 @@ func kubeletConfig(timing cluster.Timing, cgroup string, reserved map[string]str
 		"nodeLeaseDurationSeconds":  int(timing.NodeLeaseDuration.Seconds()),
 		"shutdownGracePeriod":       shutdownGrace.String(), "shutdownGracePeriodCriticalPods": shutdownGraceCritical.String(),
 		"volumeStatsAggPeriod": "0s", "enableProfilingHandler": false,
-	})
+	}
+	if traced {
+		config["tracing"] = allSpans()
+	}
+	return toYAML(config)
 }
 
 func kubeProxyConfig() (string, error) {
@@ -220,14 +225,19 @@ func kubeProxyConfig() (string, error) {
 	})
 }
 
-// containerdConfig is for a host without image registry and, maybe, without the capability to raise priorities.
-func containerdConfig(sandbox string) string {
+// containerdConfig is for a host without image registry and, maybe, without the capability to raise priorities. Where spans are exported is
+// told by its environment.
+func containerdConfig(sandbox string, traced bool) string {
+	untraced := `"io.containerd.internal.v1.tracing", "io.containerd.tracing.processor.v1.otlp", `
+	if traced {
+		untraced = ""
+	}
 	return `version = 3
 root = "` + containerdRoot + `"
 state = "/run/containerd"
 disabled_plugins = [
   "io.containerd.snapshotter.v1.blockfile", "io.containerd.snapshotter.v1.erofs", "io.containerd.differ.v1.erofs",
-  "io.containerd.internal.v1.tracing", "io.containerd.tracing.processor.v1.otlp", "io.containerd.nri.v1.nri",
+  ` + untraced + `"io.containerd.nri.v1.nri",
 ]
 [grpc]
   address = "` + containerdSocket + `"

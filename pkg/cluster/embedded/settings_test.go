@@ -6,6 +6,7 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/sparkchaos/sparkchaos/internal/golden"
 	"github.com/sparkchaos/sparkchaos/pkg/cluster"
+	"github.com/sparkchaos/sparkchaos/pkg/cluster/embedded/machine"
 	"github.com/sparkchaos/sparkchaos/pkg/cluster/embedded/network"
 )
 
@@ -21,7 +23,7 @@ var update = flag.Bool("update", false, "write the golden files again")
 
 func TestSettings(t *testing.T) {
 	t.Parallel()
-	kubelet, err := kubeletConfig(cluster.Fast(), "/sparkchaos/lab-123456/worker-1", map[string]string{"memory": "20000Mi"}, maxPodPIDs)
+	kubelet, err := kubeletConfig(cluster.Fast(), "/sparkchaos/lab-123456/worker-1", map[string]string{"memory": "20000Mi"}, maxPodPIDs, false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -30,10 +32,51 @@ func TestSettings(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, got := range map[string]string{
-		"kubelet.yaml": kubelet, "kube-proxy.yaml": proxy, "containerd.toml": containerdConfig("docker.io/sparkchaos/pause:1"),
+		"kubelet.yaml": kubelet, "kube-proxy.yaml": proxy, "containerd.toml": containerdConfig("docker.io/sparkchaos/pause:1", false),
 		"pods.conflist": cniConfig(network.NodePodCIDR(1)), "Corefile": corefile(), "hosts": hostsFile(2), "dbus.conf": dbusConfig(),
 	} {
 		golden.Compare(t, filepath.Join("testdata", name), []byte(got), *update)
+	}
+}
+
+func TestTracedComponents(t *testing.T) {
+	t.Parallel()
+	plain, err := kubeletConfig(cluster.Fast(), "/c", nil, maxPodPIDs, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	traced, err := kubeletConfig(cluster.Fast(), "/c", nil, maxPodPIDs, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const said = "tracing:\n  endpoint: 172.30.0.1:4317\n  samplingRatePerMillion: 1000000\n"
+	if strings.Contains(plain, "tracing:") || !strings.Contains(traced, said) {
+		t.Errorf("the kubelet that exports spans has\n%s\nand the other one\n%s", traced, plain)
+	}
+	if config := containerdConfig("pause", true); strings.Contains(config, "tracing") || !strings.Contains(config, "nri") {
+		t.Errorf("containerd's plugins for tracing are not to be disabled:\n%s", config)
+	}
+	spec := machine.Spec{Files: map[string]string{}, Services: apiServices()}
+	if err := traceControlPlane(&spec); err != nil {
+		t.Fatal(err)
+	}
+	flagged := 0
+	for _, service := range spec.Services {
+		if slices.Contains(service.Command, "--tracing-config-file=/etc/kubernetes/tracing.yaml") {
+			flagged++
+		}
+	}
+	if file := spec.Files["/etc/kubernetes/tracing.yaml"]; flagged != 1 || !strings.Contains(file, "kind: TracingConfiguration") ||
+		!strings.Contains(file, "endpoint: 172.30.0.1:4317") {
+		t.Errorf("%d services have the file\n%s", flagged, file)
+	}
+	services := nodeServices("worker-1", "10.0.0.1")
+	traceContainerd(services, "worker-1")
+	for _, service := range services {
+		exports := slices.Contains(service.Env, "OTEL_RESOURCE_ATTRIBUTES=host.name=worker-1")
+		if exports != (service.Name == containerdService) {
+			t.Errorf("%s exports spans: %t", service.Name, exports)
+		}
 	}
 }
 

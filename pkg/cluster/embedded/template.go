@@ -57,7 +57,7 @@ func (t templates) store(ctx context.Context) (string, error) {
 
 // images returns a directory with containerd's data.
 func (t templates) images(ctx context.Context, archives []string) (string, error) {
-	key := []byte(containerdConfig("") + t.components.Versions()["containerd"])
+	key := []byte(containerdConfig("", false) + t.components.Versions()["containerd"])
 	for _, archive := range archives {
 		info, err := os.Stat(archive)
 		if err != nil {

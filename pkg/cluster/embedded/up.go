@@ -238,6 +238,7 @@ func (s *start) record(listener net.Listener, archives []string) (*Cluster, erro
 		Version: recordVersion, Name: s.options.Name, Phase: starting, Created: s.began, HostBoot: boot,
 		Workers: s.options.Workers, Timing: s.options.Timing, Capacity: s.options.Capacity, Port: port,
 		Cgroup: cgroupOf(d), Images: archives, Components: s.components.Versions(),
+		Traced: s.options.Traced,
 	}
 	if err := d.save(r); err != nil {
 		return nil, err
@@ -260,7 +261,7 @@ func (s *start) writeKubeconfig(c *Cluster, credentials credentials) error {
 
 func (s *start) builder(c *Cluster) builder {
 	b := builder{name: c.record.Name, workers: c.record.Workers, timing: c.record.Timing, cgroup: c.record.Cgroup, disks: c.directory.disk,
-		components: s.components}
+		components: s.components, traced: c.record.Traced}
 	if c.cgroups.Has("pids") { // without the controller kubelet could start no pod that has a limit
 		b.podPIDs = maxPodPIDs
 	}

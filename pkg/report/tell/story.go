@@ -532,6 +532,7 @@ func (t *teller) whatWasNotSeen() {
 	for _, problem := range t.m.Problems {
 		t.say(by(problem.At), "The harness had a problem: %s.", problem.Text)
 	}
+	t.spans()
 	for _, r := range t.verdict.Results {
 		for _, a := range r.Assumptions {
 			if !a.Held {
@@ -542,6 +543,18 @@ func (t *teller) whatWasNotSeen() {
 	t.busy()
 	if len(t.said) == 0 {
 		t.say(by(t.m.Ended), "Nothing that is known: no watch was interrupted, and no number is missing among the records of the processes.")
+	}
+}
+
+// spans says what is missing of the spans that the cluster's components exported.
+func (t *teller) spans() {
+	e := t.m.Exported
+	if e.Dropped > 0 {
+		t.say(by(t.m.ExportedAt), "%s of the cluster's components found no room beside %d others: the file has %s of at most %s.",
+			capital(wording.Count(e.Dropped, "span")), e.Kept, wording.Megabytes(e.Bytes), wording.Megabytes(e.Most))
+	}
+	if e.Error != "" {
+		t.say(by(t.m.ExportedAt), "The spans of the cluster's components are not complete: %s.", e.Error)
 	}
 }
 

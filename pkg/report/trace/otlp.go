@@ -107,8 +107,8 @@ type spans struct {
 	all []otlpSpan
 }
 
-// OTLP writes one trace of the run as OTLP/JSON: the run, its phases, incarnations with their executors, faults, and the phases of
-// recovery.
+// OTLP writes one trace of the run as OTLP/JSON: the run, its phases, incarnations with their executors, faults, the phases of
+// recovery, and what the cluster's components exported.
 func (r *Run) OTLP() ([]byte, error) {
 	s := spans{run: r}
 	root := s.root()
@@ -122,7 +122,9 @@ func (r *Run) OTLP() ([]byte, error) {
 		text("sparkchaos.cluster.kind", r.Record.Model.Run.ClusterKind),
 	)}
 	scope := otlpScopeSpans{Scope: otlpScope{Name: "sparkchaos", Version: r.Verdict.Recorded}, Spans: s.all}
-	return encode(otlpData{[]otlpResourceSpans{{resource, []otlpScopeSpans{scope}}}})
+	components := r.components()
+	scope.Spans[0].Attributes = append(scope.Spans[0].Attributes, components.lacks()...)
+	return encode(otlpData{append([]otlpResourceSpans{{resource, []otlpScopeSpans{scope}}}, components.resources(scope.Spans)...)})
 }
 
 // nonEmpty leaves out texts that say nothing.

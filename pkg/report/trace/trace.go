@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/sparkchaos/sparkchaos/internal/otlp"
 	"github.com/sparkchaos/sparkchaos/pkg/check"
 	"github.com/sparkchaos/sparkchaos/pkg/report/tell"
 	"github.com/sparkchaos/sparkchaos/pkg/report/timeline"
@@ -18,7 +19,8 @@ type Run struct {
 	Record   *tell.Record
 	Verdict  check.RunVerdict
 	Timeline *timeline.Timeline
-	Phases   []string // of the run, in their order
+	Phases   []string  // of the run, in their order
+	Exported otlp.Kept // by the cluster's components; empty if the run kept no spans of theirs
 }
 
 // New returns what traces of a run are made of. phases are those of the run, in their order.
@@ -103,21 +105,13 @@ func (r *Run) groups() []group {
 		last := &all[len(all)-1]
 		last.rows = append(last.rows, rows(cmp.Or(lane.Name, lane.Key), slices, lane.Marks)...)
 	}
+	all = append(all, r.components().groups()...)
 	return slices.DeleteFunc(all, func(g group) bool { return len(g.rows) == 0 })
 }
 
 // rows puts slices into as few rows as they need so that none overlap.
 func rows(name string, all []slice, marks []timeline.Mark) []row {
-	slices.SortStableFunc(all, func(a, b slice) int { return cmp.Compare(a.from, b.from) })
-	var made []row
-	for _, s := range all {
-		i := slices.IndexFunc(made, func(r row) bool { return r.slices[len(r.slices)-1].to <= s.from })
-		if i < 0 {
-			i = len(made)
-			made = append(made, row{name: name})
-		}
-		made[i].slices = append(made[i].slices, s)
-	}
+	made, _ := place(name, all, len(all))
 	if len(marks) == 0 {
 		return made
 	}
@@ -126,6 +120,25 @@ func rows(name string, all []slice, marks []timeline.Mark) []row {
 	}
 	made[0].marks = marks
 	return made
+}
+
+// place puts slices into rows so that none overlap, and returns how many found none because there may be no more rows.
+func place(name string, all []slice, most int) (made []row, leftOut int) {
+	slices.SortStableFunc(all, func(a, b slice) int { return cmp.Compare(a.from, b.from) })
+	for _, s := range all {
+		i := slices.IndexFunc(made, func(r row) bool { return r.slices[len(r.slices)-1].to <= s.from })
+		switch {
+		case i >= 0:
+		case len(made) < most:
+			i = len(made)
+			made = append(made, row{name: name})
+		default:
+			leftOut++
+			continue
+		}
+		made[i].slices = append(made[i].slices, s)
+	}
+	return made, leftOut
 }
 
 func (r *Run) counters() []counter {
