@@ -122,8 +122,8 @@ func newClusterUpCommand(getenv func(string) string, chosen *clusterChoice) *cob
 func bringUp(command *cobra.Command, getenv func(string) string, chosen *clusterChoice, spec cluster.Spec) (already bool, err error) {
 	foreign := chosen.here(
 		"an existing cluster is there already: a run uses it with `sparkchaos run --cluster existing --context NAME --allow-context NAME`")
-	if foreign != nil {
-		return false, foreign
+	if err := errors.Join(foreign, chosen.checkFlags()); err != nil {
+		return false, err
 	}
 	provider, _, err := clustersAt(command, getenv, chosen)
 	if err != nil {

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -17,12 +18,14 @@ type clusterChoice struct {
 	kind, name string
 	yes        bool // existing clusters may be disturbed as shown
 	kinds      []cluster.Kind
+	flags      []*pflag.FlagSet
+	owners     map[string]string // kinds of clusters, by the flags that are theirs alone
 }
 
 // newClusterChoice returns the choice of somebody who gave no flag.
 func newClusterChoice() *clusterChoice {
 	all := kinds.All()
-	return &clusterChoice{kind: all[0].Name, name: defaultCluster, kinds: all}
+	return &clusterChoice{kind: all[0].Name, name: defaultCluster, kinds: all, owners: map[string]string{}}
 }
 
 // addKind adds the flag that chooses the kind.
@@ -32,9 +35,17 @@ func (c *clusterChoice) addKind(flags *pflag.FlagSet, usage string) {
 
 // addFlags adds the flags of all kinds for what a cluster is used for.
 func (c *clusterChoice) addFlags(flags *pflag.FlagSet, uses ...cluster.Use) {
+	c.flags = append(c.flags, flags)
 	for _, use := range uses {
 		for _, kind := range c.kinds {
+			before := map[string]bool{}
+			flags.VisitAll(func(f *pflag.Flag) { before[f.Name] = true })
 			kind.AddFlags(flags, use)
+			flags.VisitAll(func(f *pflag.Flag) {
+				if !before[f.Name] {
+					c.owners[f.Name] = kind.Name
+				}
+			})
 		}
 		if use == cluster.ToReach {
 			flags.BoolVarP(&c.yes, yesFlag, "y", false,
@@ -72,13 +83,27 @@ func (c *clusterChoice) clusterName() (string, error) {
 	return kind.ClusterName(c.name)
 }
 
-// checkRun refuses a run for which an option is missing.
+// checkFlags refuses flags that mean nothing to clusters of the kind that was chosen: who gave one expects something of it.
+func (c *clusterChoice) checkFlags() error {
+	var errs []error
+	for _, flags := range c.flags {
+		flags.Visit(func(f *pflag.Flag) {
+			if owner := c.owners[f.Name]; owner != "" && owner != c.kind {
+				errs = append(errs, usagef("--%s is for clusters of the kind %s, and this one is of the kind %s: leave it out, or give --%s %s",
+					f.Name, owner, c.kind, clusterFlag, owner))
+			}
+		})
+	}
+	return errors.Join(errs...)
+}
+
+// checkRun refuses a run for which an option is missing, and options of other kinds.
 func (c *clusterChoice) checkRun() error {
 	kind, err := c.of()
 	if err != nil {
 		return err
 	}
-	return kind.CheckRun()
+	return errors.Join(c.checkFlags(), kind.CheckRun())
 }
 
 // provider returns the provider of the kind that was chosen.
