@@ -54,10 +54,10 @@ func TestAdviseRefuses(t *testing.T) {
 	}
 }
 
-// stockAdvice returns a change that a scenario can make, from a run whose settings are made to look slow.
-func stockAdvice(t *testing.T) advise.Advice {
+// slowRun returns a stored run whose settings are made to look slow, and the change for a scenario that makes them quick, with its number.
+func slowRun(t *testing.T) (directory string, number int, chosen advise.Advice) {
 	t.Helper()
-	directory := storedRun(t, "executor-node-power-off")
+	directory = storedRun(t, "executor-node-power-off")
 	file := filepath.Join(directory, report.HistoryFile)
 	content, err := os.ReadFile(file)
 	if err != nil {
@@ -72,13 +72,13 @@ func stockAdvice(t *testing.T) advise.Advice {
 	if err != nil || !known || len(advice.Advices) == 0 {
 		t.Fatalf("%v %v %+v", err, known, advice)
 	}
-	for _, a := range advice.Advices {
+	for i, a := range advice.Advices {
 		if a.Change.InScenario() {
-			return a
+			return directory, i + 1, a
 		}
 	}
 	t.Fatalf("no change for a scenario in %+v", advice.Advices)
-	return advise.Advice{}
+	return "", 0, advise.Advice{}
 }
 
 func TestBothSidesOfAProofDifferInTheChangeAlone(t *testing.T) {
@@ -92,7 +92,8 @@ func TestBothSidesOfAProofDifferInTheChangeAlone(t *testing.T) {
 		t.Fatal(err)
 	}
 	flags := adviseFlags{runFlags: runFlags{cluster: newClusterChoice(), seed: 7, repeat: 2}}
-	planned, err := planBoth(flags, stockAdvice(t).Change, directory)
+	_, _, chosen := slowRun(t)
+	planned, err := planBoth(flags, chosen.Change, directory)
 	if err != nil || len(planned) != 4 {
 		t.Fatalf("%d plans, %v", len(planned), err)
 	}
@@ -108,25 +109,52 @@ func TestBothSidesOfAProofDifferInTheChangeAlone(t *testing.T) {
 	}
 }
 
-func TestAProofComparesMedians(t *testing.T) {
-	t.Parallel()
-	s := time.Second
-	chosen := advise.Advice{Delay: advise.Delay{Name: "loss noticed by Spark"}, Gain: 100 * s}
-	got := proof{without: []time.Duration{130 * s, 150 * s, 140 * s}, with: []time.Duration{21 * s, 19 * s}}.sentence(chosen)
-	for _, want := range []string{"2m20s without", "20s with it", "3 and 2 runs", "2m0s less", "1m40s less", "+20 %"} {
-		if !strings.Contains(got, want) {
-			t.Errorf("no %q in: %s", want, got)
-		}
+// storedSide returns a stored run as one side of a proof.
+func storedSide(directory string, verdict check.Verdict) report.Run {
+	return report.Run{
+		Verdict: check.RunVerdict{Verdict: verdict, Reason: "the reason"}, Info: report.RunInfo{Directory: directory},
 	}
-	if got := (proof{without: []time.Duration{s}}).sentence(chosen); !strings.HasPrefix(got, "Not proven") {
-		t.Errorf("one side alone: %s", got)
+}
+
+func TestAProofOfStoredRuns(t *testing.T) {
+	t.Parallel()
+	directory := storedRun(t, "driver-node-power-off")
+	advice, _, err := report.Advice(report.RunInfo{Directory: directory})
+	if err != nil || len(advice.Delays) == 0 {
+		t.Fatal(err, advice)
+	}
+	chosen := advise.Advice{Delay: advice.Delays[0], Gain: time.Second}
+	passed, failed := storedSide(directory, check.Pass), storedSide(directory, check.Error)
+	for name, tt := range map[string]struct {
+		runs []report.Run
+		says []string
+	}{
+		"the same run on both sides": {[]report.Run{passed, passed, passed, passed},
+			[]string{"Without the change ", " in 2 runs)", "Inconclusive: the times of"}},
+		"runs that ended in an error": {[]report.Run{passed, failed, passed, failed},
+			[]string{"2 runs without and 0 runs with", "not counted", "Not counted: run 2 with the change: error, the reason."}},
+		"interrupted": {[]report.Run{passed, {Verdict: check.RunVerdict{Verdict: check.Error, Reason: "interrupted"}}},
+			[]string{"Only 2 of 4 runs were made.", "it could not be started: interrupted"}},
+		"no history": {[]report.Run{passed, storedSide(t.TempDir(), check.Pass)}, []string{"its history cannot be read"}},
+		"no run":     {nil, []string{"Only 0 of 4 runs were made."}},
+	} {
+		var out strings.Builder
+		err := printProof(&out, chosen, 4, tt.runs)
+		if codeOf(err) != ExitInconclusive {
+			t.Errorf("%s: %v, want exit code %d", name, err, ExitInconclusive)
+		}
+		for _, want := range tt.says {
+			if !strings.Contains(out.String(), want) {
+				t.Errorf("%s: no %q in:\n%s", name, want, out.String())
+			}
+		}
 	}
 }
 
 func TestARunThatCouldNotBeStartedMeasuresNothing(t *testing.T) {
 	t.Parallel()
-	took, open, err := measured(report.Run{Verdict: check.RunVerdict{Verdict: check.Error}}, advise.Delay{Name: "detection"})
-	if took != 0 || open || err != nil {
-		t.Errorf("%s, %v, %v", took, open, err)
+	got := measured(report.Run{Verdict: check.RunVerdict{Verdict: check.Error, Reason: "no root"}}, advise.Delay{Name: "detection"})
+	if got.Took != 0 || got.Open || !strings.Contains(got.Not, "no root") {
+		t.Errorf("%+v", got)
 	}
 }

@@ -208,3 +208,9 @@ func labelText(labels map[string]string) string {
 	}
 	return strings.Join(words, " ")
 }
+
+// median returns the duration in the middle.
+func median(all []time.Duration) time.Duration {
+	sorted := slices.Sorted(slices.Values(all))
+	return (sorted[(len(sorted)-1)/2] + sorted[len(sorted)/2]) / 2
+}

@@ -211,7 +211,7 @@ func carryOutAll(
 	keeper := newKeeper(lab, flags.keepOnFailure && !flags.keepCluster, show)
 	worst, runs := carryOutEach(command, getenv, lab, planned, flags.repeat, keeper, show)
 	if err := conclude(runs); err != nil {
-		worst = worst.or(outcome{code: ExitError, err: err})
+		worst = worst.or(outcome{code: codeOf(err), err: err})
 	}
 	switch {
 	case ctx.Err() != nil:
