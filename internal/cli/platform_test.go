@@ -68,7 +68,7 @@ func TestACommandThatTheSystemLacksSaysWhereItWorks(t *testing.T) {
 	}
 }
 
-// What is offline works on each system: nothing of it asks for a cluster of the machine.
+// Offline commands work on each system: none of them asks for a cluster of the machine.
 func TestOfflineCommandsOnOtherSystems(t *testing.T) {
 	t.Parallel()
 	for _, system := range []string{"darwin", "windows"} {

@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// What a program without a checkout unpacks has the keys that the lock has.
+// A program without a checkout unpacks modules with the keys of the lock.
 func TestEmbeddedModulesAreThoseOfTheLock(t *testing.T) {
 	t.Parallel()
 	cache := t.TempDir()

@@ -161,7 +161,7 @@ func FuzzParseLock(f *testing.F) {
 		if err != nil {
 			return
 		}
-		// What was accepted can be used for paths, and is written as it was read.
+		// An accepted component can be used for paths, and is written as it was read.
 		for _, component := range components {
 			if got := filepath.Dir(component.Directory("/cache")); got != "/cache/components" {
 				t.Errorf("%q leads out of the cache, to %s", component, got)

@@ -36,7 +36,7 @@ import (
 	"github.com/sparkchaos/sparkchaos/pkg/launcher"
 )
 
-// What the components of a fake world take for their work. A real cluster takes seconds.
+// Times that the components of a fake world take for their work. A real cluster takes seconds.
 const (
 	tick       = 10 * time.Millisecond  // between two looks of a component
 	renewal    = 100 * time.Millisecond // between two renewals of a node's lease

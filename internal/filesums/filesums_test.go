@@ -94,7 +94,7 @@ func TestWhatChangedIsFound(t *testing.T) {
 	}
 }
 
-// What only a full reading can find is found by Verify: here a kept check that says all was seen as it is now.
+// Verify finds what only a full reading can find: here a kept check says that all was seen as it is now.
 func TestVerifyReadsWhatCheckBelieves(t *testing.T) {
 	t.Parallel()
 	tree, other := newTree(t), newTree(t)
@@ -164,7 +164,7 @@ func TestSums(t *testing.T) {
 	}
 }
 
-// What the checks of a cache's directories saw is kept in the cache, and that of others nowhere.
+// The results of checks are kept in the cache for its own directories, and nowhere for others.
 func TestIn(t *testing.T) {
 	t.Parallel()
 	for dir, want := range map[string]filesums.Tree{

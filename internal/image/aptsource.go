@@ -234,7 +234,7 @@ func parseDeb822(text string) ([]aptEntry, error) {
 	return entries, nil
 }
 
-// How well a source suits, the best first.
+// The ranks of sources, the best first.
 const (
 	debiansOwn     = iota // the suite itself, by Debian's keys
 	debianOther           // another suite of Debian's, by Debian's keys: the archive has all of them

@@ -203,7 +203,7 @@ func TestBaseFilesHaveTheModesOfKindsDockerfile(t *testing.T) {
 	}
 }
 
-// What the node image adds must not stand in the way of what it changes: a directory in a layer takes the place of a
+// The files that the node image adds must not stand in the way of those that it changes: a directory in a layer takes the place of a
 // symbolic link below, and Debian's /bin, /lib and /sbin are links.
 func TestNodeLayersLeaveDebiansLinksAlone(t *testing.T) {
 	t.Parallel()

@@ -153,7 +153,7 @@ func TestNoCache(t *testing.T) {
 	}
 }
 
-// What lies in the cache is used only as it was made.
+// Stages in the cache are used only as they were made.
 func TestDamagedStageIsBuiltAgain(t *testing.T) {
 	t.Parallel()
 	for name, damage := range map[string]func(dir string) error{

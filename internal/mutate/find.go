@@ -153,7 +153,7 @@ func (f *finder) clauses(n ast.Stmt, body *ast.BlockStmt, conditions bool, stack
 				f.condition(e, true, true)
 			}
 		}
-		// That a clause of one statement does nothing is a mutant of that statement.
+		// A clause of one statement that does nothing is a mutant of that statement.
 		if len(clause.Body) < 2 || !mayEnd(n, stack) {
 			continue
 		}

@@ -57,7 +57,7 @@ type testCase struct {
 	reached map[int]bool
 }
 
-// What a mutant may use beyond what the tests need without it. Processor time decides, since the machine may be busy;
+// The limits of a mutant, in relation to what the tests need without it. Processor time decides, since the machine may be busy;
 // the time on the clock is for tests that wait for ever.
 const (
 	cpuFactor   = 5

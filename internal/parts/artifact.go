@@ -97,7 +97,7 @@ func (m Machine) packed(ctx context.Context, use func(v1.Image, Inventory) error
 	}
 	defer func() { _ = lock.Close() }() // the kernel releases it
 	work := filepath.Join(directory, "packing")
-	// What a killed process left goes first.
+	// The leftovers of a killed process are removed first.
 	if err := errors.Join(os.RemoveAll(work), os.Mkdir(work, 0o700)); err != nil {
 		return err
 	}

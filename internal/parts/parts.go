@@ -5,9 +5,9 @@
 // by zstd; two more layers say what the parts consist of (CycloneDX) and what they were built from (in-toto, SLSA provenance). The tag is
 // that of the components' lock unless another one is named, so a program finds the parts that it was made for.
 //
-// What arrives must have the digests of the manifest, the keys of this program's lock, and the SHA-256 that was recorded for each file when
-// it was built. It appears in the cache part by part, each as a whole or not at all: an interrupted transfer continues with the part that
-// it had not finished.
+// Parts that arrive must have the digests of the manifest, the keys of this program's lock, and the SHA-256 that was recorded for each file
+// when it was built. They appear in the cache one by one, each as a whole or not at all: an interrupted transfer continues with the part
+// that it had not finished.
 package parts
 
 import (

@@ -16,7 +16,7 @@ const nonblocking = os.O_RDONLY | syscall.O_NONBLOCK
 
 // Open opens a regular file for reading. Links are followed.
 func Open(path string) (*os.File, error) {
-	// What can be seen not to be one is not opened at all: opening a device may do something.
+	// Anything that is visibly no regular file is not opened at all: opening a device may do something.
 	if info, err := os.Stat(path); err != nil {
 		return nil, err
 	} else if err := check(path, info); err != nil {

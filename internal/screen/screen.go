@@ -21,7 +21,7 @@ type Screen struct {
 	drawn []int // the widths of the changing lines, in columns
 }
 
-// What a terminal is taken for that does not tell its size.
+// The size of a terminal that does not tell its own.
 const (
 	usualColumns = 80
 	usualRows    = 24

@@ -15,7 +15,7 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// What a document may cost at most. A scenario has some hundred nodes; aliases can make a small file a huge one.
+// The limits of a document. A scenario has some hundred nodes; aliases can make a small file a huge one.
 const (
 	// MaxBytes is the size of the largest document that is accepted.
 	MaxBytes    = 1 << 20

@@ -31,7 +31,7 @@ func TestOneThatWaitsForTheClusterShowsIt(t *testing.T) {
 		err = c.hold(t.Context())
 		if err == nil {
 			defer c.release()
-			// What the process holds it can hold again.
+			// The process can hold again what it holds.
 			again, err2 := clusters.Hold(t.Context(), "lab", cluster.Holding("x"), 0, func(cluster.Holder) {})
 			if err = err2; err == nil {
 				again()

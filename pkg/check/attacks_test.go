@@ -95,7 +95,7 @@ func TestEventsThatSayTooLittle(t *testing.T) {
 	})
 }
 
-// What a driver did not tell before its end, its pod may show.
+// A pod may show what its driver did not tell before its end.
 func TestDriversThatOutliveTheirHeartbeats(t *testing.T) {
 	t.Parallel()
 	// The driver d1 is drained from n1 and reports until 10 s; its pod runs on.
@@ -184,7 +184,7 @@ func TestExecutorsThatFailUnnoticed(t *testing.T) {
 	})
 }
 
-// What is known of an executor by its records alone is known only if all of them are.
+// An executor that is known by its records alone is known only if all of them are.
 func TestStaleExecutorsWithoutPods(t *testing.T) {
 	t.Parallel()
 	podless := func(s *historytest.Story) {

@@ -208,7 +208,7 @@ func baselineModel(plan string) *model.Model {
 	return m
 }
 
-// What decides a result beside the application and its settings makes a baseline another one's, too.
+// A baseline depends on all that decides a result, beside the application and its settings, too.
 func TestBaselinesOfOtherSurroundings(t *testing.T) {
 	t.Parallel()
 	const template = `{"spec":{"hostNetwork":true}}`

@@ -315,7 +315,7 @@ func TestCutHistories(t *testing.T) {
 				t.Fatalf("cut after line %d: pass", i)
 			}
 		}
-		// What a file cut here gives must not differ from what was fed live; looked at now and then, for it costs a whole read.
+		// A file that is cut here must give the verdict of the live feed; looked at now and then, for it costs a whole read.
 		if i%97 == 0 {
 			for _, end := range []int{cut, cut + len(line)/2} {
 				if v := judgeBytes(t, content[:end]); v.Verdict == Pass {

@@ -8,7 +8,7 @@ import (
 	"github.com/sparkchaos/sparkchaos/pkg/model"
 )
 
-// What makes a machine starved: a time bound that is exceeded on it says nothing about the application.
+// The figures from which on a machine is starved: a time bound that is exceeded on it says nothing about the application.
 const (
 	starvedRunnable = 4.0             // processes that want a CPU, for each CPU: each of them gets a quarter at most
 	starvedTimer    = time.Second     // by how much a timer of the harness was late

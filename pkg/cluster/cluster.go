@@ -1,6 +1,6 @@
 // Package cluster defines what faults and the runner need of a Kubernetes cluster: its API, its nodes as
 // machines that can be disturbed, and the few doors through which the harness and the pods reach each other.
-// How a node is made is known only to the implementations below this directory.
+// Only the implementations below this directory know how a node is made.
 package cluster
 
 import (

@@ -57,7 +57,7 @@ func OpenRegular(disk *os.Root, relative string) (*os.File, error) {
 	if !info.Mode().IsRegular() {
 		return nil, &fs.PathError{Op: "open", Path: relative, Err: fmt.Errorf("it is %v: expected a regular file", info.Mode().Type())}
 	}
-	// What was put in its place meanwhile is noticed below, and a pipe does not keep this from continuing.
+	// A file that was put in its place meanwhile is noticed below, and a pipe does not keep this from continuing.
 	file, err := disk.OpenFile(relative, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, err

@@ -10,7 +10,7 @@ import (
 type Holder struct {
 	// Run is the ID of the run; empty until it has one.
 	Run string `json:"run,omitempty"`
-	// What the process does, such as "run of driver-node-power-off".
+	// The purpose of the process, such as "run of driver-node-power-off".
 	What  string    `json:"what"`
 	PID   int       `json:"pid"`
 	Since time.Time `json:"since"`

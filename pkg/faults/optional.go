@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// What a fault may implement beyond Fault. Each family asserts in its family.go which of its faults do: a method whose name is misspelt
-// would switch the behaviour off.
+// A fault may implement the following interfaces beside Fault. Each family asserts in its family.go which of its faults do: a method whose
+// name is misspelt would switch the behaviour off.
 
 // Patient is a Fault that may need more time to take effect than Env.LandWithin, such as the grace period of a pod.
 type Patient interface {

@@ -372,7 +372,7 @@ type ClockOffset struct {
 	Uncertainty time.Duration `json:"uncertainty"` // half of the round trip in which it was asked
 }
 
-// What the harness looks for after the clean-up, as LeftoversData.Checked names it.
+// The names that LeftoversData.Checked has for what the harness looks for after the clean-up.
 const (
 	LeftNamespaces  = "namespaces of the run"
 	LeftContents    = "pods and jobs of the run" // where the cluster goes with the run, and its namespaces with it

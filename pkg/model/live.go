@@ -11,7 +11,7 @@ import (
 //	Current(at)  the judgement     whom a fault that began at a time cost the application
 //	Placed       targets           what a fault can hit when no driver is live: one that still initialises
 //
-// What they share: a pod that is being deleted, has ended or is gone is no driver any more, and of several the newest one counts.
+// They share this: a pod that is being deleted, has ended or is gone is no driver any more, and of several the newest one counts.
 
 // Live returns the newest incarnation whose pod is Running now, by the API server's last word, and that nobody wants away; nil if there
 // is none. A driver that initialises has no executors and runs no stages, so what is anchored at a running driver waits for it.

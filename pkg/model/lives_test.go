@@ -192,7 +192,7 @@ func TestWhenAFaultBegan(t *testing.T) {
 	}
 }
 
-// What Kubernetes says about the time of a change counts if it was seen clearly later.
+// The time that Kubernetes states for a change counts if the change was seen clearly later.
 func TestTimesThatKubernetesStates(t *testing.T) {
 	t.Parallel()
 	m := historytest.Observed(t, New(), func(b *historytest.Builder) {

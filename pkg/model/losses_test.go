@@ -181,7 +181,8 @@ func TestTogether(t *testing.T) {
 	}
 }
 
-// What a fault cost is for its own recovery to show; one that cost nothing may only disturb, and one on what was lost before does neither.
+// The recovery from a fault shows what the fault cost. A fault that cost nothing may only disturb, and one on what was lost before does
+// neither.
 func TestInterference(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {

@@ -110,7 +110,7 @@ func (m *Model) observeWitness(e *history.Event, at Moment) error {
 	case history.Heartbeat:
 		return nil
 	case history.WitnessTrouble:
-		// What could not be sent is on the disk all the same.
+		// Records that could not be sent are on the disk all the same.
 		if r.Detail["what"] != "send" {
 			p.troubles = append(p.troubles, r.Detail["what"]+": "+r.Detail["error"])
 		}

@@ -226,7 +226,7 @@ func TestJUnitNamesTheRepetitionAndThePlan(t *testing.T) {
 	caseOf(t, decodeJUnit(t, renderRuns(t, Run{twice, info()})), "driverRescheduled #2")
 }
 
-// What the report says about the machine is what was recorded: anyone who reads the run elsewhere must find the same.
+// The report names the machine that was recorded: anyone who reads the run elsewhere must find the same.
 func TestJUnitTellsWhenAndWhereTheRunWasRecorded(t *testing.T) {
 	t.Parallel()
 	directory := t.TempDir()

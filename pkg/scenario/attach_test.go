@@ -65,7 +65,7 @@ func TestWhatAttachRefuses(t *testing.T) {
 	}
 }
 
-// What the run would decide of an application that it launches has no defaults.
+// Settings of applications that a run launches have no defaults for one that somebody else launches.
 func TestDefaultsOfAttach(t *testing.T) {
 	t.Parallel()
 	s, err := Load("f.yaml", []byte(workloadWith(attached()...)), fakeCatalogue())

@@ -85,7 +85,7 @@ func TestSecretsInClearTextAreRefused(t *testing.T) {
 	}
 }
 
-// What Spark writes into pods, or onto command lines, cannot be kept secret, so it is not promised.
+// Values that Spark writes into pods, or onto command lines, cannot be kept secret, so it is not promised.
 func TestWhatCannotBeKeptSecretIsNoSecret(t *testing.T) {
 	t.Parallel()
 	for key, refused := range map[string]bool{

@@ -12,7 +12,7 @@ const (
 	TimingProduction = "production" // Kubernetes' own defaults
 )
 
-// What the driver can be.
+// The kinds of drivers.
 const (
 	DriverJob = "Job"
 	DriverPod = "Pod"
@@ -24,7 +24,7 @@ const (
 	Failed              = "Failed"
 )
 
-// What the directory is made of in which drivers and executors keep checkpoints and results.
+// The kinds of storage in which drivers and executors keep checkpoints and results.
 const (
 	StorageShared = "shared" // a volume that all nodes see and that survives the loss of any
 	StorageLocal  = "local"  // a volume on one node's disk: pods that mount it have to run there
@@ -37,7 +37,7 @@ const (
 	AnchorFaultRecovered = "faultRecovered"
 )
 
-// What stands in for what a scenario does not say.
+// The defaults of a scenario.
 const (
 	defaultWorkers           = 3
 	defaultBackoffLimit      = 6

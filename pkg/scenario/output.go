@@ -11,7 +11,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 )
 
-// How an output is compared with that of the baseline.
+// The ways in which an output is compared with that of the baseline.
 const (
 	CompareRows = "rows" // as a set in which a row may stand several times
 	CompareKeys = "keys" // by columns that name a row, so that one that changed is distinguished from one that was lost

@@ -30,7 +30,7 @@ func joined(comments map[string]string) map[string]string {
 
 // JSONSchema returns the JSON Schema of scenario files, from the types of this package and the catalogue. comments
 // holds the types' Go comments as jsonschema.Reflector.AddGoComments collects them; they become descriptions.
-// What a schema cannot say (references between faults, contradictions) only Load finds.
+// Only Load finds mistakes that no schema can describe (references between faults, contradictions).
 func JSONSchema(catalogue Catalogue, comments map[string]string) ([]byte, error) {
 	g := schemaGenerator{catalogue: catalogue, comments: joined(comments)}
 	var defaults Scenario

@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// What a workload says about the witness.
+// The values of a workload's witness.
 const (
 	WitnessOn  = "on"
 	WitnessOff = "off"

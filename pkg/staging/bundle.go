@@ -156,7 +156,7 @@ func fill(dir string, r io.Reader, limits Limits) error {
 			return fmt.Errorf("entry %.200q: %w", header.Name, err)
 		}
 	}
-	// What follows the last entry must be read for the checksum of the gzip to be checked; a tar ends in a few zeros.
+	// Read what follows the last entry, so that the checksum of the gzip is checked; a tar ends in a few zeros.
 	trailing, err := io.CopyN(io.Discard, zip, maxTrailing)
 	if err != nil && !errors.Is(err, io.EOF) {
 		return fmt.Errorf("%w: %w", ErrBadBundle, err)

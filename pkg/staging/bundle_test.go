@@ -242,7 +242,7 @@ func FuzzUnpack(f *testing.F) {
 	})
 }
 
-// What is for its owner alone, as a keytab, is not for everybody in a pod.
+// A file for its owner alone, as a keytab, is not for everybody in a pod.
 func TestPrivateFilesStayPrivate(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// What a server sends is bounded by what the client takes, whatever the server announces.
+// A client takes no more than its bound, whatever the server announces.
 func TestDownloadsAreBounded(t *testing.T) {
 	t.Parallel()
 	const most = 1 << 20

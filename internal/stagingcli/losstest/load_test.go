@@ -122,7 +122,7 @@ func (l *load) keep(ctx context.Context, ticket staging.Ticket) {
 	}
 	l.mu.Unlock()
 	if oldest.ID != "" && l.check(ctx, oldest) {
-		// Whether a removal that was cut off took place is nobody's to know: the bundle is off the list before.
+		// Nobody can know whether a removal that was cut off took place: the bundle is off the list before.
 		if l.server.alive(ctx).Remove(ctx, oldest) == nil {
 			l.removed.Add(1)
 		}

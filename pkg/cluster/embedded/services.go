@@ -195,7 +195,7 @@ func kubeletConfig(timing cluster.Timing, cgroup string, reserved map[string]str
 		"containerRuntimeEndpoint": "unix://" + containerdSocket,
 		"cgroupDriver":             "cgroupfs", "cgroupRoot": cgroup, "failCgroupV1": false,
 		"enforceNodeAllocatable": []string{"pods"}, "systemReserved": reserved,
-		// What of the host kubelet would otherwise insist on or change.
+		// Without these, kubelet would insist on properties of the host, or change them.
 		"failSwapOn": false, "protectKernelDefaults": false, "localStorageCapacityIsolation": false,
 		// The disk is the host's: how full that is says nothing about this node.
 		"evictionHard": map[string]string{"imagefs.available": "0%", "nodefs.available": "0%", "nodefs.inodesFree": "0%",

@@ -228,7 +228,7 @@ func kubeletStop(ctx context.Context, w *worker, e *cluster.Evidence) error {
 	what := fmt.Sprintf("the %d other processes of the node keep running", len(before))
 	return e.Await(ctx, what, byProc, func(context.Context) (bool, string) {
 		gone := slices.DeleteFunc(slices.Clone(before), process.alive)
-		// What probes and the engine had started comes and goes; containers hang on their shims.
+		// Processes of probes and of the engine come and go; containers hang on their shims.
 		gone = slices.DeleteFunc(gone, func(p process) bool { return !strings.HasPrefix(p.name, "containerd-shim") })
 		return len(gone) == 0, fmt.Sprintf("gone are %v", gone)
 	})

@@ -187,7 +187,7 @@ func TestARunWaitsForCommands(t *testing.T) {
 	}
 }
 
-// What a holder that was killed wrote down is taken for nobody's.
+// The record of a holder that was killed is taken for nobody's.
 func TestTheHoldOfAKilledRunEnds(t *testing.T) {
 	t.Parallel()
 	executable, err := os.Executable()

@@ -54,7 +54,7 @@ func TestWithoutChaosMeshNothingIsDone(t *testing.T) {
 		"sparkchaos chaos-mesh install")
 }
 
-// What Chaos Mesh says is told beside what was seen instead.
+// The reason quotes Chaos Mesh beside what was seen instead.
 func TestAClaimIsNoProof(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

@@ -18,7 +18,7 @@ import (
 	"github.com/sparkchaos/sparkchaos/pkg/history"
 )
 
-// What is done to a node's object, in the evidence. It is done to the API, not to a machine.
+// The actions on a node's object, as the evidence names them. They change the API's object, not a machine.
 const (
 	nodeCordoned   cluster.Action = "node-cordon"
 	nodeUncordoned cluster.Action = "node-uncordon"
@@ -48,7 +48,7 @@ type onNodeObject struct{}
 func (onNodeObject) Needs() []cluster.Action { return nil }
 
 // ProveRecovered implements Fault: the object does not bear the fault's mark, which goes with what it marks in one update.
-// Whether the node is Ready is a question of other faults.
+// Other faults ask whether the node is Ready.
 func (onNodeObject) ProveRecovered(ctx context.Context, env faults.Env, target faults.Target, effect faults.Effect) (faults.Proof, error) {
 	seen := fmt.Sprintf("the object of node %s that was changed is gone", target.Node)
 	object, err := look.Node(ctx, env.Client, target.Node)

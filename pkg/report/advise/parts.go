@@ -17,7 +17,7 @@ const (
 	delayObject  = "object of the lost pod"
 )
 
-// What is proposed where a setting makes a recovery slow.
+// The values that are proposed where a setting makes a recovery slow.
 const (
 	proposedGrace      = 20 * time.Second
 	proposedLease      = 16 * time.Second // renewed each 4 s, so that a node has to miss five renewals

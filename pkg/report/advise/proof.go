@@ -161,7 +161,8 @@ func (p Proof) difference(without, with Measurement) string {
 		direction = "more"
 	}
 	off := 100 * (gained - p.Advice.Gain).Seconds() / p.Advice.Gain.Seconds()
-	return fmt.Sprintf("Difference of the medians: %s %s. %s, which is off by %+.0f %%.", wording.Duration(max(gained, -gained)), direction, predicted, off)
+	return fmt.Sprintf("Difference of the medians: %s %s. %s, which is off by %+.0f %%.", wording.Duration(max(gained, -gained)), direction,
+		predicted, off)
 }
 
 // conclusion says what the comparison proves.

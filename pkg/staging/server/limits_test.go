@@ -323,7 +323,7 @@ func (f *fakeDiskUpload) Write(p []byte) (int, error) {
 	return f.Upload.Write(p)
 }
 
-// What was stored while the storage was being asked counts, whether its list saw it or not.
+// Bundles that were stored while the storage was being asked count, whether its list saw them or not.
 func TestRoomCountsWhatIsStoredWhileItAsks(t *testing.T) {
 	t.Parallel()
 	asked, release := make(chan struct{}), make(chan struct{})

@@ -72,7 +72,7 @@ func (r *room) look(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	// Whether the list saw what was stored meanwhile is unknown; counted twice, it is right again at the next look.
+	// Nobody knows whether the list saw what was stored meanwhile; counted twice, it is right again at the next look.
 	r.used, r.known = used+r.since, r.now()
 	return nil
 }

@@ -27,7 +27,7 @@ type Census interface {
 // Finding is what is known of a bundle's owner.
 type Finding struct {
 	Owned bool
-	// What was found, or what was looked for in vain, in words for the log.
+	// The object that was found, or looked for in vain, in words for the log.
 	What string
 }
 

@@ -35,7 +35,7 @@ func (s *Server) upload(w http.ResponseWriter, r *http.Request) *problem {
 		return &problem{status: http.StatusUnauthorized,
 			reason: "uploads to this server need its token: " + staging.SecretHeader + ": " + staging.TokenScheme + " TOKEN"}
 	}
-	// What can be refused now is refused before the bundle is on its way. The place itself is taken when the owner is known.
+	// Refuse what can be refused now, before the bundle is on its way. The place itself is taken when the owner is known.
 	client := clientOf(r.RemoteAddr)
 	if p := s.slots.ask(client); p != nil {
 		return p

@@ -14,7 +14,7 @@ import (
 	"github.com/godbus/dbus/v5/prop"
 )
 
-// What of logind's interface (org.freedesktop.login1(5)) kubelet uses for its graceful node shutdown.
+// The part of logind's interface (org.freedesktop.login1(5)) that kubelet uses for its graceful node shutdown.
 const (
 	loginName      = "org.freedesktop.login1"
 	loginPath      = dbus.ObjectPath("/org/freedesktop/login1")
