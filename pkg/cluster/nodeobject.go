@@ -34,9 +34,6 @@ func Readiness(ctx context.Context, client kubernetes.Interface) map[string]stri
 	return thought
 }
 
-// defaultNodeLease is how long kubelet's lease lasts if it does not say so itself.
-const defaultNodeLease = 40 * time.Second
-
 // NodeLease is the lease of a node as it was seen at several looks. They are compared with each other, and not with a clock:
 // kubelet's clock may be another one. The zero value with a Node has not looked yet.
 type NodeLease struct {
@@ -55,7 +52,7 @@ func (l *NodeLease) Look(ctx context.Context, client kubernetes.Interface, now f
 	if err != nil {
 		return fmt.Errorf("look at the lease of node %s: %w", l.Node, err)
 	}
-	l.looked, l.lasts = now(), defaultNodeLease
+	l.looked, l.lasts = now(), Production().NodeLeaseDuration // Kubernetes' default, for a lease that does not say it
 	if seconds := lease.Spec.LeaseDurationSeconds; seconds != nil {
 		l.lasts = time.Duration(*seconds) * time.Second
 	}
