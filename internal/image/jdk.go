@@ -2,7 +2,6 @@ package image
 
 import (
 	"context"
-	"debug/elf"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -248,7 +247,7 @@ func closure(objects, named []string, private string) ([]hostFile, error) {
 			return
 		}
 		seen[object] = true
-		libraries, loader, err := needs(object)
+		libraries, loader, err := elfNeeds(object)
 		if err != nil {
 			problems = append(problems, err)
 			return
@@ -295,28 +294,4 @@ func findLibrary(name string) (string, bool) {
 		}
 	}
 	return "", false
-}
-
-// needs returns the libraries that an ELF file names and the loader that it asks for.
-func needs(object string) (libraries []string, loader string, err error) {
-	f, err := elf.Open(object)
-	if err != nil {
-		return nil, "", fmt.Errorf("%s: %w", object, err)
-	}
-	defer func() { err = errors.Join(err, f.Close()) }()
-	libraries, err = f.ImportedLibraries()
-	if err != nil {
-		return nil, "", fmt.Errorf("%s: %w", object, err)
-	}
-	for _, p := range f.Progs {
-		if p.Type != elf.PT_INTERP {
-			continue
-		}
-		data := make([]byte, p.Filesz)
-		if _, err := p.ReadAt(data, 0); err != nil {
-			return nil, "", fmt.Errorf("%s: %w", object, err)
-		}
-		loader = strings.TrimRight(string(data), "\x00")
-	}
-	return libraries, loader, nil
 }

@@ -263,7 +263,7 @@ func treeClosure(root string, objects []string) ([]hostFile, error) {
 		if found[object] == "" {
 			continue
 		}
-		libraries, loader, err := needs(found[object])
+		libraries, loader, err := elfNeeds(found[object])
 		if err != nil {
 			problems = append(problems, err)
 			continue

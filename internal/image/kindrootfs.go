@@ -2,7 +2,6 @@ package image
 
 import (
 	"context"
-	"debug/elf"
 	"errors"
 	"fmt"
 	"io"
@@ -294,7 +293,7 @@ func capabilities(file string) (map[string]string, error) {
 // fitsTree reports whether a program of this machine can run in a tree: runc is linked with the C library of the machine that
 // built it, and a node's may be older.
 func fitsTree(root, program string) error {
-	needed, err := neededVersions(program)
+	needed, err := elfNeededVersions(program)
 	if err != nil {
 		return err
 	}
@@ -305,7 +304,7 @@ func fitsTree(root, program string) error {
 			problems = append(problems, fmt.Errorf("%s needs %s: %w", program, library, err))
 			continue
 		}
-		provided, err := providedVersions(source)
+		provided, err := elfProvidedVersions(source)
 		if err != nil {
 			problems = append(problems, err)
 			continue
@@ -329,51 +328,4 @@ func findInTree(root, library string) (string, error) {
 		}
 	}
 	return "", fmt.Errorf("the library is in none of %s below %s", strings.Join(libraryDirs(), ", "), root)
-}
-
-// neededVersions returns the libraries that an ELF file names, with the versions of symbols that it wants of each.
-func neededVersions(object string) (needed map[string][]string, err error) {
-	f, err := elf.Open(object)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", object, err)
-	}
-	defer func() { err = errors.Join(err, f.Close()) }()
-	libraries, err := f.ImportedLibraries()
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", object, err)
-	}
-	needed = map[string][]string{}
-	for _, l := range libraries {
-		needed[l] = nil
-	}
-	if len(libraries) == 0 {
-		return needed, nil // static
-	}
-	versions, err := f.DynamicVersionNeeds()
-	if err != nil {
-		return nil, fmt.Errorf("%s: versions of symbols that it needs: %w", object, err)
-	}
-	for _, v := range versions {
-		for _, n := range v.Needs {
-			needed[v.Name] = append(needed[v.Name], n.Dep)
-		}
-	}
-	return needed, nil
-}
-
-// providedVersions returns the versions of symbols that a library has.
-func providedVersions(library string) (provided []string, err error) {
-	f, err := elf.Open(library)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", library, err)
-	}
-	defer func() { err = errors.Join(err, f.Close()) }()
-	versions, err := f.DynamicVersions()
-	if err != nil {
-		return nil, fmt.Errorf("%s: versions of its symbols: %w", library, err)
-	}
-	for _, v := range versions {
-		provided = append(provided, v.Name)
-	}
-	return provided, nil
 }

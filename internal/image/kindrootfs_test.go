@@ -190,7 +190,7 @@ func TestFitsTree(t *testing.T) {
 	if err != nil {
 		t.Skip(err)
 	}
-	needed, err := neededVersions(shell)
+	needed, err := elfNeededVersions(shell)
 	if err != nil || len(needed["libc.so.6"]) == 0 {
 		t.Skipf("the shell is not linked with the GNU C library: %v, %v", needed, err)
 	}

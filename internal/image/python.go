@@ -137,7 +137,7 @@ func pythonClosure(root, base string) ([]string, error) {
 	for len(objects) > 0 {
 		object := objects[0]
 		objects = objects[1:]
-		needed, _, err := needs(object)
+		needed, _, err := elfNeeds(object)
 		if err != nil {
 			return nil, err
 		}

@@ -188,7 +188,7 @@ func TestClosure(t *testing.T) {
 	if err != nil {
 		t.Skip(err)
 	}
-	if libraries, _, err := needs(shell); err != nil || len(libraries) == 0 {
+	if libraries, _, err := elfNeeds(shell); err != nil || len(libraries) == 0 {
 		t.Skipf("%s is not dynamically linked: %v", shell, err)
 	}
 	files, err := closure([]string{shell}, nil, t.TempDir())
