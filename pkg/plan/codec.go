@@ -22,14 +22,14 @@ func (p Plan) MarshalJSON() ([]byte, error) {
 // Parse reads a plan from YAML or JSON as strictly as scenarios are read. It returns a *scenario.Error with every
 // problem. file is only used in messages.
 func Parse(file string, data []byte, catalogue scenario.Catalogue, how ...scenario.Option) (*Plan, error) {
-	d := strictyaml.NewDecoder(scenario.Decoders(catalogue)).WithWords(scenario.Words())
 	var p Plan
-	d.Decode(data, &p)
-	if p.Kind == Kind {
-		scenario.CheckConf("workload.conf", p.Workload.Conf, scenario.PlainSecretsAllowed(how), d.Problem)
-		validate(&p, catalogue, d.Problem)
-	}
-	if err := d.Err(file); err != nil {
+	err := scenario.Decode(file, data, catalogue, &p, func(report func(path, format string, args ...any)) {
+		if p.Kind == Kind {
+			scenario.CheckConf("workload.conf", p.Workload.Conf, scenario.PlainSecretsAllowed(how), report)
+			validate(&p, catalogue, report)
+		}
+	})
+	if err != nil {
 		return nil, err
 	}
 	return &p, nil

@@ -30,9 +30,9 @@ func Names(entries []Entry) []string {
 	return names
 }
 
-// Decoders returns how the types of this package that the struct tags cannot describe are read, with the catalogue
-// that says what they may name. It serves every document that holds them: scenarios and plans.
-func Decoders(catalogue Catalogue) map[reflect.Type]strictyaml.Custom {
+// decoders returns how the types of this package that the struct tags cannot describe are read, with the catalogue
+// that says what they may name.
+func decoders(catalogue Catalogue) map[reflect.Type]strictyaml.Custom {
 	return map[reflect.Type]strictyaml.Custom{
 		reflect.TypeFor[Choice](): func(d *strictyaml.Decoder, node *yaml.Node, into reflect.Value, at strictyaml.Field) {
 			pairs, ok := d.Pairs(node, at)

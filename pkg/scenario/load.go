@@ -32,16 +32,25 @@ func chosen(how []Option) options {
 // Load reads a scenario. file is its name for messages only. It returns an *Error with every problem of the file, or
 // a scenario as it was written, without defaults; see Default.
 func Load(file string, data []byte, catalogue Catalogue, how ...Option) (*Scenario, error) {
-	d := strictyaml.NewDecoder(Decoders(catalogue)).WithWords(Words())
 	var s Scenario
-	d.Decode(data, &s)
-	if s.Kind == Kind {
-		validate(&s, catalogue, chosen(how), d.Problem)
-	}
-	if err := d.Err(file); err != nil {
+	err := Decode(file, data, catalogue, &s, func(report func(path, format string, args ...any)) {
+		if s.Kind == Kind {
+			validate(&s, catalogue, chosen(how), report)
+		}
+	})
+	if err != nil {
 		return nil, err
 	}
 	return &s, nil
+}
+
+// Decode reads a YAML or JSON document that may hold types of this package: scenarios and plans. It fills in what into points to,
+// and then has check report by their paths the problems that no type describes. It returns an *Error with every problem.
+func Decode(file string, data []byte, catalogue Catalogue, into any, check func(report func(path, format string, args ...any))) error {
+	d := strictyaml.NewDecoder(decoders(catalogue)).WithWords(Words())
+	d.Decode(data, into)
+	check(d.Problem)
+	return d.Err(file)
 }
 
 // Marshal writes a scenario as YAML that Load reads as the same scenario.
