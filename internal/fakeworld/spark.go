@@ -201,7 +201,8 @@ func (p *process) makeExecutor(id string) error {
 		}
 	}
 	pod.Name, pod.Namespace = p.executorName(id), p.pod.Namespace
-	pod.Labels["spark-role"], pod.Labels["spark-exec-id"], pod.Labels["spark-app-selector"] = "executor", id, p.report.self.AppID
+	pod.Labels[history.SparkRoleLabel], pod.Labels["spark-exec-id"] = history.RoleExecutor, id
+	pod.Labels["spark-app-selector"] = p.report.self.AppID
 	pod.OwnerReferences = []metav1.OwnerReference{*metav1.NewControllerRef(p.pod, corev1.SchemeGroupVersion.WithKind("Pod"))}
 	return makeObject(p.world.API, fakekube.Pods(), pod)
 }

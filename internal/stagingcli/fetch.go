@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/sparkchaos/sparkchaos/pkg/history"
 	"github.com/sparkchaos/sparkchaos/pkg/staging"
 	"github.com/sparkchaos/sparkchaos/pkg/witness"
 )
@@ -148,8 +149,8 @@ func (f *fetchFlags) reporter(getenv func(string) string, command *cobra.Command
 		return nil, nil
 	}
 	var problems []error
-	if f.role != "driver" && f.role != "executor" {
-		problems = append(problems, fmt.Errorf("--report-role is %q, want driver or executor", f.role))
+	if f.role != history.RoleDriver && f.role != history.RoleExecutor {
+		problems = append(problems, fmt.Errorf("--report-role is %q, want %s or %s", f.role, history.RoleDriver, history.RoleExecutor))
 	}
 	uid := getenv("SPARKCHAOS_POD_UID")
 	if uid == "" || strings.ContainsAny(uid, "/\\") {

@@ -135,7 +135,7 @@ type WitnessRecord struct {
 	Seq         int64             `json:"seq"`                  // counts up from 1 in each JVM
 	WallMicros  int64             `json:"wallMicros"`           // microseconds since the epoch, the JVM's clock
 	Type        string            `json:"type"`                 // one of the types above
-	Role        string            `json:"role"`                 // "driver" or "executor"
+	Role        string            `json:"role"`                 // RoleDriver or RoleExecutor
 	PodUID      string            `json:"podUID"`               //
 	PodName     string            `json:"podName"`              //
 	Node        string            `json:"node"`                 //

@@ -15,7 +15,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation"
 
 	"github.com/sparkchaos/sparkchaos/pkg/cluster"
-	"github.com/sparkchaos/sparkchaos/pkg/scenario"
+	"github.com/sparkchaos/sparkchaos/pkg/history"
 )
 
 // Labels by which the objects of a run are recognised.
@@ -23,8 +23,8 @@ const (
 	RunLabel  = cluster.RunLabel      // the run's ID; on the namespace, on every object in it and on every pod
 	RoleLabel = "sparkchaos.dev/role" // one of the roles below, or a component's; on pods
 
-	RoleDriver   = scenario.OfDriver
-	RoleExecutor = scenario.OfExecutor
+	RoleDriver   = history.RoleDriver
+	RoleExecutor = history.RoleExecutor
 )
 
 // RoleValue returns the value of RoleLabel for a role. Kubernetes takes no slash in one.

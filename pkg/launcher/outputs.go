@@ -13,11 +13,12 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/sparkchaos/sparkchaos/internal/wording"
+	"github.com/sparkchaos/sparkchaos/pkg/history"
 	"github.com/sparkchaos/sparkchaos/pkg/scenario"
 )
 
 // RoleOutputReader is the role of the pod that reads what an application wrote, once it has ended.
-const RoleOutputReader = "outputReader"
+const RoleOutputReader = history.RoleOutputReader
 
 // OutputTimeout limits the time to read the outputs of an application.
 const OutputTimeout = 10 * time.Minute

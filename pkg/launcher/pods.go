@@ -9,6 +9,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/sparkchaos/sparkchaos/pkg/history"
 	"github.com/sparkchaos/sparkchaos/pkg/scenario"
 )
 
@@ -137,7 +138,7 @@ func executorTemplate(w scenario.Workload, env Environment, extensions []Extensi
 
 // driverLabels are those of the driver's pods.
 func driverLabels(env Environment) map[string]string {
-	return map[string]string{RunLabel: env.RunID, RoleLabel: RoleDriver, "spark-role": "driver"}
+	return map[string]string{RunLabel: env.RunID, RoleLabel: RoleDriver, history.SparkRoleLabel: RoleDriver}
 }
 
 // driverTemplate is the driver's pod with what the scenario adds to it.

@@ -330,7 +330,7 @@ func (m *Model) mayHaveRun(i *Incarnation) bool {
 // witness and the reader of outputs are the harness's; other applications may have drivers and executors in the same namespace.
 func (m *Model) Belongs(pod *Pod) bool {
 	switch {
-	case pod.Namespace != m.Workload.Namespace || pod.Component == roleWitness || pod.Component == roleOutputReader:
+	case pod.Namespace != m.Workload.Namespace || pod.Component == history.RoleWitness || pod.Component == history.RoleOutputReader:
 		return false
 	case pod.Component != "" || m.isDriver(pod):
 		return true
@@ -344,8 +344,3 @@ func (m *Model) Belongs(pod *Pod) bool {
 	p := m.Processes[of]
 	return p != nil && p.Role == RoleDriver
 }
-
-const (
-	roleWitness      = "witness"
-	roleOutputReader = "outputReader"
-)

@@ -281,7 +281,7 @@ func TestWhatBelongsToTheApplication(t *testing.T) {
 		"an executor of its driver":        {mine, true},
 		"an executor of an unseen driver":  {owned("unseen"), true},
 		"a component":                      {&Pod{Namespace: "ns", Component: ComponentShuffleService}, true},
-		"the witness":                      {&Pod{Namespace: "ns", Component: roleWitness}, false},
+		"the witness":                      {&Pod{Namespace: "ns", Component: history.RoleWitness}, false},
 		"a stranger's driver":              {tm.Pods["stranger"], false},
 		"an executor of a stranger":        {owned("stranger"), false},
 		"an executor of nobody knows whom": {owned("nobody"), false},

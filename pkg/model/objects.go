@@ -14,12 +14,12 @@ import (
 const (
 	labelApplication = "spark-app-selector"
 	labelExecutorID  = "spark-exec-id"
-	labelRole        = "spark-role"
+	labelRole        = history.SparkRoleLabel
 	labelComponent   = "sparkchaos.dev/role"
 )
 
 // ComponentShuffleService is the component of a pod that serves the shuffle output of executors.
-const ComponentShuffleService = "shuffleService"
+const ComponentShuffleService = history.RoleShuffleService
 
 // Pod is what was seen of a pod, by the API server's word.
 type Pod struct {

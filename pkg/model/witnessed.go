@@ -14,8 +14,8 @@ import (
 
 // Roles of the application's own JVMs, as their records name them.
 const (
-	RoleDriver   = "driver"
-	RoleExecutor = "executor"
+	RoleDriver   = history.RoleDriver
+	RoleExecutor = history.RoleExecutor
 )
 
 // Process is a JVM of the application as its own records tell, by its own clock.

@@ -8,12 +8,13 @@ import (
 	"k8s.io/apimachinery/pkg/labels"
 
 	"github.com/sparkchaos/sparkchaos/internal/strictyaml"
+	"github.com/sparkchaos/sparkchaos/pkg/history"
 )
 
 const (
 	// defaultDrivers and defaultExecutors select by the label that Spark gives to pods in cluster mode.
-	defaultDrivers   = "spark-role=driver"
-	defaultExecutors = "spark-role=executor"
+	defaultDrivers   = history.SparkRoleLabel + "=" + OfDriver
+	defaultExecutors = history.SparkRoleLabel + "=" + OfExecutor
 	// defaultAttachWithin is how long a driver is waited for.
 	defaultAttachWithin = 5 * time.Minute
 )
@@ -80,8 +81,8 @@ func checkSelectors(a Attach, report report) {
 		switch at := "spec.workload.attach." + one.field; {
 		case one.text == "":
 		case err != nil:
-			report(at, "%q is no label selector: %v; write it as kubectl's --selector takes it, like app=orders,spark-role=%s", one.text, err,
-				OfDriver)
+			report(at, "%q is no label selector: %v; write it as kubectl's --selector takes it, like app=orders,%s", one.text, err,
+				defaultDrivers)
 		case selector.Empty():
 			report(at, "%q selects every pod; name labels that the %s's pods alone have", one.text, one.field)
 		}

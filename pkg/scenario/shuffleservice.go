@@ -1,7 +1,9 @@
 package scenario
 
+import "github.com/sparkchaos/sparkchaos/pkg/history"
+
 // OfShuffleService is the role of the shuffle service's pods.
-const OfShuffleService = "shuffleService"
+const OfShuffleService = history.RoleShuffleService
 
 // Where a shuffle service notes whose files it serves.
 const (

@@ -4,10 +4,12 @@ import (
 	"net/url"
 	"path"
 	"strings"
+
+	"github.com/sparkchaos/sparkchaos/pkg/history"
 )
 
 // OfStagingServer is the role of the staging server's pods.
-const OfStagingServer = "stagingServer"
+const OfStagingServer = history.RoleStagingServer
 
 // Where a staging server keeps the artifacts.
 const (

@@ -4,12 +4,14 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/sparkchaos/sparkchaos/pkg/history"
 )
 
 // The roles that a selector's of can name. The pods of the workload carry them in a label.
 const (
-	OfDriver   = "driver"
-	OfExecutor = "executor"
+	OfDriver   = history.RoleDriver
+	OfExecutor = history.RoleExecutor
 )
 
 // roles are the words for what a selector's of can name.

@@ -60,8 +60,8 @@ func ParseRecord(line []byte) (history.WitnessRecord, error) {
 	case !types.MatchString(r.Type):
 		problems = append(problems, fmt.Errorf("type is %s, want a word of at most 64 letters and digits", quoted(r.Type)))
 	}
-	if r.Role != "driver" && r.Role != "executor" {
-		problems = append(problems, fmt.Errorf("role is %s, want driver or executor", quoted(r.Role)))
+	if r.Role != history.RoleDriver && r.Role != history.RoleExecutor {
+		problems = append(problems, fmt.Errorf("role is %s, want %s or %s", quoted(r.Role), history.RoleDriver, history.RoleExecutor))
 	}
 	switch {
 	case r.PodUID == "":

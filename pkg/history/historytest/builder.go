@@ -223,7 +223,7 @@ func (b *Builder) Pod(at time.Duration, eventType string, pod Pod) {
 func (b *Builder) Output(at time.Duration, data history.OutputData) {
 	pod := Pod{
 		UID: "reader", Name: "output-reader", Namespace: Namespace, Node: "n3", Phase: "Running",
-		Labels: map[string]string{"sparkchaos.dev/role": "outputReader"},
+		Labels: map[string]string{"sparkchaos.dev/role": history.RoleOutputReader},
 	}
 	b.Pod(at-2*time.Second, history.Added, pod)
 	object := &history.Object{Kind: "Pod", Namespace: pod.Namespace, Name: pod.Name, UID: pod.UID}

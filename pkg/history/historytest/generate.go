@@ -129,7 +129,7 @@ func (b *bulk) record(at time.Duration) history.WitnessRecord {
 	r.WallMicros, r.Type, r.Via = Epoch().Add(at).UnixMicro(), history.Heartbeat, "http"
 	b.beats[r.PodUID]++
 	r.Seq = b.beats[r.PodUID]
-	if r.Role == "driver" && b.n%10 == 5 {
+	if r.Role == history.RoleDriver && b.n%10 == 5 {
 		task, partition := int64(b.n), int64(b.n%64)
 		r.Type, r.TaskID, r.Partition, r.StageID = history.TaskStarted, &task, &partition, &partition
 		r.ExecutorID, r.Detail = "1", map[string]string{"kind": "map", "stageAttempt": "0", "host": "10.0.0.1"}
@@ -144,17 +144,17 @@ func processes(at time.Duration) []history.WitnessRecord {
 		from, to time.Duration
 		record   history.WitnessRecord
 	}{
-		{3000 * ms, 10000 * ms, history.WitnessRecord{Role: "driver", PodUID: "d1", PodName: "driver-d1", Node: "n1", AppID: "spark-1",
+		{3000 * ms, 10000 * ms, history.WitnessRecord{Role: history.RoleDriver, PodUID: "d1", PodName: "driver-d1", Node: "n1", AppID: "spark-1",
 			Incarnation: "d1"}},
-		{6000 * ms, 29000 * ms, history.WitnessRecord{Role: "executor", PodUID: "e1", PodName: "driver-d1-exec-1", Node: "n2", AppID: "spark-1",
-			ExecutorID: "1", Incarnation: "d1"}},
-		{6000 * ms, 29000 * ms, history.WitnessRecord{Role: "executor", PodUID: "e2", PodName: "driver-d1-exec-2", Node: "n3", AppID: "spark-1",
-			ExecutorID: "2", Incarnation: "d1"}},
-		{26000 * ms, 44500 * ms, history.WitnessRecord{Role: "driver", PodUID: "d2", PodName: "driver-d2", Node: "n2", AppID: "spark-2",
+		{6000 * ms, 29000 * ms, history.WitnessRecord{Role: history.RoleExecutor, PodUID: "e1", PodName: "driver-d1-exec-1", Node: "n2",
+			AppID: "spark-1", ExecutorID: "1", Incarnation: "d1"}},
+		{6000 * ms, 29000 * ms, history.WitnessRecord{Role: history.RoleExecutor, PodUID: "e2", PodName: "driver-d1-exec-2", Node: "n3",
+			AppID: "spark-1", ExecutorID: "2", Incarnation: "d1"}},
+		{26000 * ms, 44500 * ms, history.WitnessRecord{Role: history.RoleDriver, PodUID: "d2", PodName: "driver-d2", Node: "n2", AppID: "spark-2",
 			Incarnation: "d2"}},
-		{29500 * ms, 44000 * ms, history.WitnessRecord{Role: "executor", PodUID: "e3", PodName: "driver-d2-exec-1", Node: "n2",
+		{29500 * ms, 44000 * ms, history.WitnessRecord{Role: history.RoleExecutor, PodUID: "e3", PodName: "driver-d2-exec-1", Node: "n2",
 			AppID: "spark-2", ExecutorID: "1", Incarnation: "d2"}},
-		{29500 * ms, 44000 * ms, history.WitnessRecord{Role: "executor", PodUID: "e4", PodName: "driver-d2-exec-2", Node: "n3",
+		{29500 * ms, 44000 * ms, history.WitnessRecord{Role: history.RoleExecutor, PodUID: "e4", PodName: "driver-d2-exec-2", Node: "n3",
 			AppID: "spark-2", ExecutorID: "2", Incarnation: "d2"}},
 	} {
 		if at >= p.from && at <= p.to {

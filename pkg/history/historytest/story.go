@@ -233,7 +233,9 @@ func (d *Driver) tell(b *Builder) {
 	pod := Pod{UID: d.UID, Name: "driver-" + d.UID, Namespace: Namespace, OwnerKind: "Job", Owner: JobUID, Phase: "Pending"}
 	life{pod: pod, node: d.Node, created: d.Created, running: d.Running, terminating: d.Terminating, finished: d.Finished,
 		deleted: d.Deleted, phase: "Succeeded"}.tell(b)
-	self := history.WitnessRecord{Role: "driver", PodUID: d.UID, PodName: pod.Name, Node: d.Node, AppID: d.Application, Incarnation: d.UID}
+	self := history.WitnessRecord{
+		Role: history.RoleDriver, PodUID: d.UID, PodName: pod.Name, Node: d.Node, AppID: d.Application, Incarnation: d.UID,
+	}
 	if d.Started > 0 {
 		b.Witness(d.Started+time.Millisecond, d.Started, with(self, history.DriverStarted))
 		b.Beats(d.Started, d.Silent, self)
@@ -266,7 +268,7 @@ func with(record history.WitnessRecord, eventType string) history.WitnessRecord 
 func (e *Executor) tell(b *Builder, d *Driver) {
 	pod := Pod{
 		UID: e.UID, Name: fmt.Sprintf("%s-exec-%s", d.Prefix, e.ID), Namespace: Namespace, OwnerKind: "Pod", Owner: d.UID, Phase: "Pending",
-		Labels: map[string]string{"spark-role": "executor", "spark-exec-id": e.ID, "spark-app-selector": d.Application},
+		Labels: map[string]string{history.SparkRoleLabel: history.RoleExecutor, "spark-exec-id": e.ID, "spark-app-selector": d.Application},
 	}
 	running := time.Duration(0)
 	if e.Registered > 0 {
@@ -276,7 +278,7 @@ func (e *Executor) tell(b *Builder, d *Driver) {
 		phase: "Succeeded"}.tell(b)
 	if e.Registered > 0 {
 		b.Beats(e.Registered, e.Silent, history.WitnessRecord{
-			Role: "executor", PodUID: e.UID, PodName: pod.Name, Node: e.Node, AppID: d.Application, ExecutorID: e.ID, Incarnation: d.UID,
+			Role: history.RoleExecutor, PodUID: e.UID, PodName: pod.Name, Node: e.Node, AppID: d.Application, ExecutorID: e.ID, Incarnation: d.UID,
 		})
 	}
 }

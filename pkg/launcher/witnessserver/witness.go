@@ -16,6 +16,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/intstr"
 	"k8s.io/client-go/kubernetes"
 
+	"github.com/sparkchaos/sparkchaos/pkg/history"
 	"github.com/sparkchaos/sparkchaos/pkg/launcher"
 	"github.com/sparkchaos/sparkchaos/pkg/scenario"
 	"github.com/sparkchaos/sparkchaos/pkg/witness"
@@ -23,7 +24,7 @@ import (
 
 const (
 	// role is that of the pod that receives reports.
-	role = "witness"
+	role = history.RoleWitness
 
 	name  = "witness" // of the server's objects
 	store = "/store"  // where it keeps what it received
