@@ -44,6 +44,17 @@ type UndoKind struct {
 	Last bool
 	// Decode reads the record's Undo.Data, strictly: what it does not know it refuses (see DecodeData).
 	Decode func(Record) (Undoing, error)
+	// Marks says how faults of the kind mark the Node objects that they change; nil if they do not.
+	Marks *Marks
+}
+
+// Marks are what faults write on the Node objects that they change: a machine that does not have the run's journal finds by them what
+// is to be undone.
+type Marks struct {
+	Annotation string // of a Node object that bears some
+	// Undo undoes what faults of all runs, active ones too, marked on nodes, as far as a record says the same, and returns the names of
+	// the nodes that it restored.
+	Undo func(ctx context.Context, client kubernetes.Interface, records []Record) ([]string, error)
 }
 
 // Undoing undoes the fault of one record. All that it knows comes from the record, which may be of another process, or from a cluster
@@ -107,6 +118,33 @@ func (k UndoKinds) Decode(r Record) (Undoing, error) {
 		return nil, fmt.Errorf("undo of kind %s: %w", r.Undo.Kind, err)
 	}
 	return undoing, undoing.Validate()
+}
+
+// MarksOn returns the annotations by which a Node object says that what a fault did to it is not undone yet.
+func (k UndoKinds) MarksOn(node metav1.Object) []string {
+	var found []string
+	for _, kind := range k {
+		if kind.Marks != nil && node.GetAnnotations()[kind.Marks.Annotation] != "" {
+			found = append(found, kind.Marks.Annotation)
+		}
+	}
+	return found
+}
+
+// UndoMarked undoes what faults of any kind marked on nodes, as far as records say the same, and returns the names of the nodes that were
+// restored. What one kind cannot undo does not stop the others.
+func (k UndoKinds) UndoMarked(ctx context.Context, client kubernetes.Interface, records []Record) ([]string, error) {
+	var restored []string
+	var problems []error
+	for _, kind := range k {
+		if kind.Marks == nil {
+			continue
+		}
+		nodes, err := kind.Marks.Undo(ctx, client, records)
+		restored, problems = append(restored, nodes...), append(problems, err)
+	}
+	slices.Sort(restored)
+	return slices.Compact(restored), errors.Join(problems...)
 }
 
 // rank orders what is undone: the lowest first.

@@ -14,7 +14,6 @@ import (
 
 	"github.com/sparkchaos/sparkchaos/internal/await"
 	"github.com/sparkchaos/sparkchaos/pkg/cluster"
-	"github.com/sparkchaos/sparkchaos/pkg/faults/nodeobject"
 	"github.com/sparkchaos/sparkchaos/pkg/history"
 )
 
@@ -38,9 +37,9 @@ const readyPatience = 30 * time.Second
 
 // workers are the nodes of a cluster as Kubernetes and the cluster know them.
 type workers struct {
-	states []history.NodeState
-	// machines are the names of those that the cluster knows, and marked those whose object says that a fault is to be undone.
-	machines, marked []string
+	states   []history.NodeState
+	machines []string            // the names of those that the cluster knows
+	marked   map[string][]string // by the node's name, the annotations that say what of a fault is to be undone
 }
 
 // lookAtNodes returns the state of all nodes that Kubernetes or the cluster knows, sorted by name.
@@ -53,12 +52,10 @@ func (r *run) lookAtNodes(ctx context.Context) (workers, error) {
 	if err != nil {
 		return workers{}, fmt.Errorf("look at the nodes of cluster %s: %w", r.cluster.Name(), err)
 	}
-	var found workers
+	found := workers{marked: map[string][]string{}}
 	for _, object := range objects.Items {
 		found.states = append(found.states, nodeState(object))
-		if object.Annotations[nodeobject.UndoAnnotation] != "" {
-			found.marked = append(found.marked, object.Name)
-		}
+		found.marked[object.Name] = r.Own.undos().MarksOn(&object)
 	}
 	for _, machine := range machines {
 		found.machines = append(found.machines, machine.Name)
@@ -185,9 +182,9 @@ func (r *run) unhealthy(found workers) error {
 			problems = append(problems, fmt.Sprintf("node %s is not Ready, though its machine runs: wait until it is, or recreate the cluster",
 				state.Name))
 		}
-		if slices.Contains(found.marked, state.Name) {
+		for _, annotation := range found.marked[state.Name] {
 			problems = append(problems, fmt.Sprintf("node %s still has what a fault of another run did to it (annotation %s): `sparkchaos cleanup`",
-				state.Name, nodeobject.UndoAnnotation))
+				state.Name, annotation))
 		}
 	}
 	if len(problems) == 0 {

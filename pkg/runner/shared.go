@@ -15,7 +15,6 @@ import (
 	"github.com/sparkchaos/sparkchaos/internal/chaosmesh"
 	"github.com/sparkchaos/sparkchaos/pkg/cluster"
 	"github.com/sparkchaos/sparkchaos/pkg/faults"
-	"github.com/sparkchaos/sparkchaos/pkg/faults/nodeobject"
 	"github.com/sparkchaos/sparkchaos/pkg/history"
 	"github.com/sparkchaos/sparkchaos/pkg/launcher"
 )
@@ -142,20 +141,12 @@ func undoStored(ctx context.Context, c cluster.Shared, cleaner *faults.Cleaner, 
 		}
 		errs = append(errs, unreadable, err, forgetStored(ctx, c, undone))
 	}
-	return errors.Join(append(errs, undoMarked(ctx, cleaner.Client, all, say))...)
-}
-
-// undoMarked removes the changes that are marked on the nodes' objects, if there are records of them, too.
-func undoMarked(ctx context.Context, client kubernetes.Interface, records []faults.Record, say func(format string, args ...any)) error {
-	undone, err := nodeobject.UndoMarked(ctx, client, allRuns, records)
-	for _, node := range undone {
+	restored, err := cleaner.Kinds.UndoMarked(ctx, cleaner.Client, all)
+	for _, node := range restored {
 		say("what was done to the object of node %s is undone", node)
 	}
-	return err
+	return errors.Join(append(errs, err)...)
 }
-
-// allRuns selects the marks of every run.
-const allRuns = ""
 
 // forgetStored removes the records of faults that are undone from the cluster.
 func forgetStored(ctx context.Context, c cluster.Cluster, undone []faults.Undone) error {

@@ -166,10 +166,13 @@ func (e *StrayMarkError) Error() string {
 		e.Node, e.Mark.Fault, e.Mark.Run, e.Mark.undoing(), UndoAnnotation)
 }
 
-// UndoMarked undoes what faults of a run, or of all runs if it is "", did to Node objects, by the marks that they left there. It
+// allRuns selects the marks of every run.
+const allRuns = ""
+
+// undoMarked undoes what faults of a run, or of allRuns, did to Node objects, by the marks that they left there. It
 // returns the names of the nodes that it restored. Only what a record says is done; a mark without a record is a
 // StrayMarkError, an unreadable one a DamagedMarkError, and neither stops other nodes. Active runs are not spared.
-func UndoMarked(ctx context.Context, client kubernetes.Interface, run string, records []faults.Record) ([]string, error) {
+func undoMarked(ctx context.Context, client kubernetes.Interface, run string, records []faults.Record) ([]string, error) {
 	nodes, err := client.CoreV1().Nodes().List(ctx, metav1.ListOptions{})
 	if err != nil {
 		return nil, fmt.Errorf("look for nodes with the annotation %s: %w", UndoAnnotation, err)

@@ -104,7 +104,7 @@ func TestUndoMarked(t *testing.T) {
 			w.Change(t, "worker-1", func(n *corev1.Node) { n.Spec.Taints = n.Spec.Taints[:2] })
 
 			for round, want := range [][]string{test.restored, nil} {
-				restored, err := UndoMarked(t.Context(), w.API, test.run, w.Records(t))
+				restored, err := undoMarked(t.Context(), w.API, test.run, w.Records(t))
 				if diff := cmp.Diff(want, restored); diff != "" || err != nil {
 					t.Errorf("round %d: %v, restored (-want +got):\n%s", round, err, diff)
 				}
@@ -165,7 +165,7 @@ func TestAnAnnotationThatCannotBeReadIsReportedAndNotGuessed(t *testing.T) {
 				n.Spec.Unschedulable, n.Annotations = true, map[string]string{UndoAnnotation: content}
 			})
 			strike(t, w, "run-1", "nodeCordon", &NodeCordonArgs{Node: faultstest.NodeNamed("worker-2")})
-			restored, err := UndoMarked(t.Context(), w.API, "", w.Records(t))
+			restored, err := undoMarked(t.Context(), w.API, "", w.Records(t))
 			var damaged *DamagedMarkError
 			if !errors.As(err, &damaged) || damaged.Node != "worker-1" {
 				t.Errorf("got %v, want a DamagedMarkError of worker-1", err)
@@ -225,7 +225,7 @@ func TestUndoMarkedOutlivesConflictsAndGoesOnAfterAFailure(t *testing.T) {
 		}
 		return true, nil, apierrors.NewConflict(nodeResource().GroupResource(), "worker-2", errors.New("changed"))
 	})
-	restored, err := UndoMarked(t.Context(), w.API, "", w.Records(t))
+	restored, err := undoMarked(t.Context(), w.API, "", w.Records(t))
 	if diff := cmp.Diff([]string{"worker-2"}, restored); diff != "" || !errors.Is(err, faultstest.ErrBroken) {
 		t.Errorf("%v, restored (-want +got):\n%s", err, diff)
 	}
@@ -239,7 +239,7 @@ func TestUndoMarkedWithoutTheAPI(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.API.PrependReactor("list", "nodes", func(k8stesting.Action) (bool, runtime.Object, error) { return true, nil, faultstest.ErrBroken })
-	if _, err := UndoMarked(t.Context(), w.API, "", w.Records(t)); !errors.Is(err, faultstest.ErrBroken) {
+	if _, err := undoMarked(t.Context(), w.API, "", w.Records(t)); !errors.Is(err, faultstest.ErrBroken) {
 		t.Errorf("got %v, want %v", err, faultstest.ErrBroken)
 	}
 }
@@ -250,7 +250,7 @@ func TestWhatWasUndoneByItsMarkIsNotUndoneAgain(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	strike(t, w, "run-1", "nodeCordon", &NodeCordonArgs{Node: faultstest.NodeNamed("worker-1")})
-	if _, err := UndoMarked(t.Context(), w.API, "run-1", w.Records(t)); err != nil {
+	if _, err := undoMarked(t.Context(), w.API, "run-1", w.Records(t)); err != nil {
 		t.Fatal(err)
 	}
 	w.Change(t, "worker-1", func(n *corev1.Node) { n.Spec.Unschedulable = true })
@@ -382,7 +382,7 @@ func TestAKubeletCannotLiftAQuarantineByAMark(t *testing.T) {
 				n.Spec.Unschedulable, n.Spec.Taints = true, []corev1.Taint{notReadyTaint, own}
 				n.Annotations = map[string]string{UndoAnnotation: tt.mark}
 			})
-			restored, err := UndoMarked(t.Context(), w.API, "", tt.records)
+			restored, err := undoMarked(t.Context(), w.API, "", tt.records)
 			var stray *StrayMarkError
 			if errors.As(err, &stray) == tt.lifted || (len(restored) > 0) != tt.lifted {
 				t.Errorf("restored %v, %v", restored, err)

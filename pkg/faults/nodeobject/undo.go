@@ -8,6 +8,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/client-go/kubernetes"
 
 	"github.com/sparkchaos/sparkchaos/pkg/cluster"
 	"github.com/sparkchaos/sparkchaos/pkg/faults"
@@ -26,7 +27,15 @@ type undo struct {
 
 // undoKind undoes a change of a node's object in the API.
 func undoKind() faults.UndoKind {
-	return faults.UndoKind{Name: faults.UndoNodeObject, Decode: func(r faults.Record) (faults.Undoing, error) { return decode(r) }}
+	return faults.UndoKind{
+		Name: faults.UndoNodeObject, Decode: func(r faults.Record) (faults.Undoing, error) { return decode(r) },
+		Marks: &faults.Marks{
+			Annotation: UndoAnnotation,
+			Undo: func(ctx context.Context, client kubernetes.Interface, records []faults.Record) ([]string, error) {
+				return undoMarked(ctx, client, allRuns, records)
+			},
+		},
+	}
 }
 
 func decode(r faults.Record) (undoing, error) {
