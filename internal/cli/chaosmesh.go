@@ -9,27 +9,26 @@ import (
 	"github.com/sparkchaos/sparkchaos/internal/assembly"
 	"github.com/sparkchaos/sparkchaos/internal/paths"
 	"github.com/sparkchaos/sparkchaos/pkg/cluster"
-	"github.com/sparkchaos/sparkchaos/pkg/runner"
 )
 
 // newChaosMeshCommand returns `sparkchaos chaos-mesh`.
 func newChaosMeshCommand(getenv func(string) string) *cobra.Command {
 	chosen := newClusterChoice()
-	open := func(command *cobra.Command) (runner.ChaosMesh, error) {
+	open := func(command *cobra.Command) (assembly.ChaosMesh, error) {
 		provider, name, err := clustersAt(command, getenv, chosen)
 		if err != nil {
-			return nil, err
+			return assembly.ChaosMesh{}, err
 		}
 		c, err := provider.Open(name)
 		if err != nil {
-			return nil, err
+			return assembly.ChaosMesh{}, err
 		}
 		cache, err := paths.Cache(getenv)
 		if err != nil {
-			return nil, err
+			return assembly.ChaosMesh{}, err
 		}
 		say := func(line string) { fmt.Fprintln(command.ErrOrStderr(), line) }
-		return assembly.ChaosMeshOn(cache, assembly.ReferencesOf(provider), say)(c)
+		return assembly.ChaosMeshOn(c, assembly.Supplies{Cache: cache, Images: assembly.ReferencesOf(provider), Say: say})
 	}
 	group := newGroup("chaos-mesh", "Install, remove and inspect Chaos Mesh, which some faults need",
 		newChaosMeshInstallCommand(open), newChaosMeshUninstallCommand(open), newChaosMeshStatusCommand(open))
@@ -40,7 +39,7 @@ func newChaosMeshCommand(getenv func(string) string) *cobra.Command {
 	return group
 }
 
-func newChaosMeshInstallCommand(open func(*cobra.Command) (runner.ChaosMesh, error)) *cobra.Command {
+func newChaosMeshInstallCommand(open func(*cobra.Command) (assembly.ChaosMesh, error)) *cobra.Command {
 	return &cobra.Command{
 		Use: "install", Short: "Install Chaos Mesh unless it is installed and works; a run does this itself when its plan needs it",
 		Args: cobra.NoArgs,
@@ -63,7 +62,7 @@ func newChaosMeshInstallCommand(open func(*cobra.Command) (runner.ChaosMesh, err
 	}
 }
 
-func newChaosMeshUninstallCommand(open func(*cobra.Command) (runner.ChaosMesh, error)) *cobra.Command {
+func newChaosMeshUninstallCommand(open func(*cobra.Command) (assembly.ChaosMesh, error)) *cobra.Command {
 	return &cobra.Command{
 		Use: "uninstall", Short: "Remove a Chaos Mesh that sparkchaos installed and all its resources, after recovering from " +
 			"its faults", Args: cobra.NoArgs,
@@ -86,7 +85,7 @@ func newChaosMeshUninstallCommand(open func(*cobra.Command) (runner.ChaosMesh, e
 	}
 }
 
-func newChaosMeshStatusCommand(open func(*cobra.Command) (runner.ChaosMesh, error)) *cobra.Command {
+func newChaosMeshStatusCommand(open func(*cobra.Command) (assembly.ChaosMesh, error)) *cobra.Command {
 	var output string
 	command := &cobra.Command{
 		Use: "status", Short: "Show whether Chaos Mesh is installed, by whom, and whether it works", Args: cobra.NoArgs,

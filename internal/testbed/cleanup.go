@@ -40,7 +40,7 @@ func (t *Testbed) cleanUpBefore(ctx context.Context) error {
 
 func (t *Testbed) cleaning() runner.CleanUpOptions {
 	return runner.CleanUpOptions{
-		Active: t.base.Active, Clusters: t.base.Clusters, ChaosMesh: t.base.ChaosMesh, Own: t.base.Own,
+		Active: t.base.Active, Clusters: t.base.Clusters, AddOn: t.base.AddOn, Own: t.base.Own,
 		Say: t.base.Progress.Say, Confirm: t.settings.Confirm,
 	}
 }

@@ -57,8 +57,9 @@ func New(source Source, s Settings) (*Testbed, error) {
 		Image: assembly.WorkloadImage(cache, s.Progress), Staging: assembly.CachedImage(image.Staging, cache, s.Progress),
 		ImageArchive: assembly.GivenImage(cache, s.Progress), WitnessJar: assembly.WitnessJar(cache, s.Progress),
 		Baselines: filepath.Join(cache, "baselines"),
-		ChaosMesh: assembly.ChaosMeshOn(cache, assembly.ReferencesOf(clusters), s.say), Operator: assembly.OperatorOn(cache, s.Progress),
-		Variable: s.Allowances.variable(os.LookupEnv), Own: s.Words.Own,
+		AddOn:     assembly.AddOn(assembly.Supplies{Cache: cache, Images: assembly.ReferencesOf(clusters), Say: s.say}),
+		Operator:  assembly.OperatorOn(cache, s.Progress),
+		Variable:  s.Allowances.variable(os.LookupEnv), Own: s.Words.Own,
 		Active: runner.ActiveRuns{Dir: filepath.Join(state, "runs")}, Progress: s.Progress, Version: assembly.Version(),
 	}
 	return t, t.usePulledImages(clusters)

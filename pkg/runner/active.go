@@ -35,8 +35,8 @@ type ActiveRecord struct {
 	KeepCluster bool     `json:"keepCluster"`
 	Making      bool     `json:"making"`      // there was no cluster of the name, and it is being made: what there is of it goes
 	MadeCluster bool     `json:"madeCluster"` // the cluster was made for the run and goes with it, unless it is to be kept
-	// InstalledChaosMesh reports that Chaos Mesh was installed for the run and is removed with it.
-	InstalledChaosMesh bool `json:"installedChaosMesh,omitempty"`
+	// InstalledAddOn reports that the add-on was installed for the run and is removed with it. Its name in files is that of the first one.
+	InstalledAddOn bool `json:"installedChaosMesh,omitempty"`
 }
 
 // ActiveRun is the locked record of a living process.
@@ -107,9 +107,9 @@ func (r *ActiveRun) Made(made bool) error {
 	return r.rewrite()
 }
 
-// InstallingChaosMesh records that Chaos Mesh is about to be installed for this run.
-func (r *ActiveRun) InstallingChaosMesh() error {
-	r.record.InstalledChaosMesh = true
+// InstallingAddOn records that the add-on is about to be installed for this run.
+func (r *ActiveRun) InstallingAddOn() error {
+	r.record.InstalledAddOn = true
 	return r.rewrite()
 }
 

@@ -15,10 +15,10 @@ import (
 
 // CleanUpOptions configure a clean-up after killed runs.
 type CleanUpOptions struct {
-	Active    ActiveRuns
-	Clusters  cluster.Provider
-	ChaosMesh ChaosMeshOn
-	Own       Own // of the runs: its kinds of undo are those that their records may name
+	Active   ActiveRuns
+	Clusters cluster.Provider
+	AddOn    AddOn
+	Own      Own // of the runs: its kinds of undo are those that their records may name
 	// Only is the one cluster that is cleaned up, by its name: dead runs of all others are mentioned, and do not
 	// block. Empty: all clusters of the kind.
 	Only string
@@ -137,7 +137,7 @@ func (o CleanUpOptions) cleanUp(ctx context.Context, record ActiveRecord) error 
 	}
 	return holding(ctx, c, record.RunID, func(ctx context.Context) error {
 		cleaner := &faults.Cleaner{Kinds: o.Own.undos(), Machines: c, Cluster: found, Vouched: vouched, Confirm: o.Confirm}
-		return undoAndRemove(ctx, record, c, cleaner, o.ChaosMesh)
+		return undoAndRemove(ctx, record, c, cleaner, o.AddOn.on(c))
 	})
 }
 
@@ -166,10 +166,9 @@ func (o CleanUpOptions) isOn(record ActiveRecord, found cluster.Identity, troubl
 }
 
 // undoAndRemove recovers from the faults of a run that was killed, and removes what it created.
-func undoAndRemove(ctx context.Context, record ActiveRecord, c cluster.Cluster, cleaner *faults.Cleaner, on ChaosMeshOn) error {
+func undoAndRemove(ctx context.Context, record ActiveRecord, c cluster.Cluster, cleaner *faults.Cleaner, added added) error {
 	client, unreachable := newClient(c) // what was done to machines is undone without the API, too
-	chaos, mesh := chaosOf(on, c)
-	cleaner.Client, cleaner.Chaos = client, chaos
+	cleaner.Client, cleaner.Chaos = client, added.chaos()
 	done, undone := cleaner.UndoPending(ctx, Directory(record.Directory).Undo())
 	if unreachable == nil && len(record.Namespaces) > 0 {
 		unreachable = answers(record, client.Discovery())
@@ -177,12 +176,9 @@ func undoAndRemove(ctx context.Context, record ActiveRecord, c cluster.Cluster, 
 	if unreachable != nil {
 		return errors.Join(undone, unreachable)
 	}
-	errs := []error{undone, forgetStored(ctx, c, done)}
-	if mesh != nil {
-		errs = append(errs, deleteResources(ctx, mesh, record.RunID))
-	}
-	if mesh != nil && record.InstalledChaosMesh {
-		_, err := mesh.Uninstall(ctx)
+	errs := []error{undone, forgetStored(ctx, c, done), added.deleteResources(ctx, record.RunID)}
+	if added.there() && record.InstalledAddOn {
+		_, err := added.Uninstall(ctx)
 		errs = append(errs, err)
 	}
 	for _, id := range record.Namespaces {

@@ -29,7 +29,7 @@ import (
 // cleanUpOf cleans up all fake clusters, and may do what it asks for.
 func cleanUpOf(active ActiveRuns, clusters cluster.Provider) CleanUpOptions {
 	return CleanUpOptions{
-		Active: active, Clusters: clusters, ChaosMesh: withoutChaosMesh,
+		Active: active, Clusters: clusters,
 		Confirm: func(string) error { return nil }, Say: func(string, ...any) {},
 	}
 }

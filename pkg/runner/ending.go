@@ -82,7 +82,7 @@ func (r *run) collect(ctx context.Context) error {
 
 // remove deletes what the run made and looks whether anything is left of it.
 func (r *run) remove(ctx context.Context) error {
-	errs := []error{r.deleteResources(ctx)}
+	errs := []error{r.added.deleteResources(ctx, r.id)}
 	del := launcher.Delete
 	if r.goes() {
 		del = launcher.Empty
@@ -101,7 +101,7 @@ func (r *run) remove(ctx context.Context) error {
 	for _, unseen := range found.Errors {
 		errs = append(errs, fmt.Errorf("look for %s", unseen))
 	}
-	errs = append(errs, r.removeChaosMesh(ctx))
+	errs = append(errs, r.removeAddOn(ctx))
 	return errors.Join(errs...)
 }
 
@@ -127,8 +127,8 @@ func (r *run) leftovers(ctx context.Context) history.LeftoversData {
 	look(history.LeftVolumes, func() ([]history.Object, error) { return r.volumesLeft(ctx) })
 	look(history.LeftDirectories, func() ([]history.Object, error) { return r.directoriesLeft(ctx) })
 	look(history.LeftNodes, func() ([]history.Object, error) { return r.nodesLeft(ctx) })
-	if r.chaos != nil {
-		look("resources of Chaos Mesh", func() ([]history.Object, error) { return r.resourcesLeft(ctx) })
+	if r.added.there() {
+		look("resources of "+r.AddOn.Name, func() ([]history.Object, error) { return r.added.ResourcesOf(ctx, r.id) })
 	}
 	r.recordsLeft(ctx, &data)
 	return data
@@ -159,7 +159,7 @@ func (r *run) recordsLeft(ctx context.Context, data *history.LeftoversData) {
 func (r *run) lookAt(ctx context.Context, record faults.Record) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lookAtRecord)
 	defer cancel()
-	return r.Own.undos().LookAt(ctx, faults.UndoEnv{Machines: r.cluster, Client: r.client, Chaos: r.chaos, Now: time.Now}, record)
+	return r.Own.undos().LookAt(ctx, faults.UndoEnv{Machines: r.cluster, Client: r.client, Chaos: r.added.chaos(), Now: time.Now}, record)
 }
 
 func (r *run) namespacesLeft(ctx context.Context) ([]history.Object, error) {
@@ -265,15 +265,6 @@ func (r *run) directoriesLeft(ctx context.Context) ([]history.Object, error) {
 		}
 	}
 	return found, errors.Join(errs...)
-}
-
-func (r *run) resourcesLeft(ctx context.Context) ([]history.Object, error) {
-	resources, err := r.chaos.OfRun(ctx, r.id)
-	var found []history.Object
-	for _, resource := range resources {
-		found = append(found, history.Object{Kind: resource.Kind, Namespace: resource.Namespace, Name: resource.Name, UID: resource.UID})
-	}
-	return found, err
 }
 
 // goes reports whether the cluster was made for this run and is not to be kept.

@@ -16,7 +16,6 @@ import (
 
 	"github.com/sparkchaos/sparkchaos/internal/fakeworld"
 	"github.com/sparkchaos/sparkchaos/pkg/check"
-	"github.com/sparkchaos/sparkchaos/pkg/cluster"
 	"github.com/sparkchaos/sparkchaos/pkg/history"
 	"github.com/sparkchaos/sparkchaos/pkg/runner"
 )
@@ -146,8 +145,7 @@ func checkKilled(t *testing.T, m moment) {
 	defer end()
 	err := runner.CleanUpDead(t.Context(), runner.CleanUpOptions{
 		Active: m.active(), Clusters: w.Provider(),
-		ChaosMesh: func(cluster.Cluster) (runner.ChaosMesh, error) { return nil, errors.New("none") },
-		Confirm:   func(question string) error { return fmt.Errorf("nobody is there to answer: %s", question) }, Say: func(string, ...any) {},
+		Confirm: func(question string) error { return fmt.Errorf("nobody is there to answer: %s", question) }, Say: func(string, ...any) {},
 	})
 	open, openErr := openIn(m.run(), m.active())
 	left := append(w.Left(), open...)

@@ -86,9 +86,9 @@ type Options struct {
 	// SecretFile reads a file that holds a secret value of the scenario; nil refuses all.
 	SecretFile  func(name string) (string, error)
 	Baselines   string // directory that caches the results of baselines
-	ChaosMesh   ChaosMeshOn
+	AddOn       AddOn
 	Operator    OperatorOn          // nil: no operator is installed
-	CloudSecret *faults.CloudSecret // by which Chaos Mesh reaches the nodes' cloud; nil if it does not
+	CloudSecret *faults.CloudSecret // by which the add-on reaches the nodes' cloud; nil if it does not
 	Own         Own                 // what the scenario may name beside the shipped catalogue
 	Active      ActiveRuns
 	Underway    *Underway // learns what there is to undo; may be nil
@@ -123,9 +123,8 @@ type run struct {
 	components   []launcher.Component
 	cluster      cluster.Cluster
 	identity     cluster.Identity
-	made         bool              // the cluster was made for this run
-	chaos        ChaosMesh         // nil if the plan does not need it
-	chaosMade    bool              // it was installed for this run
+	made         bool // the cluster was made for this run
+	added        added
 	operator     map[string]string // versions of what makes drivers, if the harness installed it
 	client       kubernetes.Interface
 	dynamic      dynamic.Interface
@@ -397,7 +396,7 @@ func (r *run) prepareCluster(ctx context.Context) error {
 	default:
 		r.Underway.makes("namespace " + r.id)
 	}
-	return r.prepareChaosMesh(ctx)
+	return r.prepareAddOn(ctx)
 }
 
 // lookForCluster is how often to check whether the cluster still exists.

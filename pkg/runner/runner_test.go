@@ -256,9 +256,6 @@ func TestActiveRuns(t *testing.T) {
 	}
 }
 
-// withoutChaosMesh is for runs that have no part in it.
-func withoutChaosMesh(cluster.Cluster) (ChaosMesh, error) { return nil, errors.New("no Chaos Mesh") }
-
 // fakeCluster has no API server.
 type fakeCluster struct{ cluster.Cluster }
 

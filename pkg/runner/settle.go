@@ -62,7 +62,7 @@ func (r *run) holds(node string) string {
 
 // recoverActive recovers from the faults that are in effect. Failures are recorded, and the clean-up tries again.
 //
-// Machines come first: a node that is off blocks the deletion of Chaos Mesh resources.
+// Machines come first: a node that is off keeps an add-on's resources from being deleted.
 func (r *run) recoverActive(ctx context.Context) error {
 	slices.SortStableFunc(r.disturbed, func(a, b *faults.Disturbance) int { return cmp.Compare(a.Rank(), b.Rank()) })
 	for _, fault := range r.disturbed {

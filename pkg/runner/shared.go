@@ -12,7 +12,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
 
-	"github.com/sparkchaos/sparkchaos/internal/chaosmesh"
 	"github.com/sparkchaos/sparkchaos/pkg/cluster"
 	"github.com/sparkchaos/sparkchaos/pkg/faults"
 	"github.com/sparkchaos/sparkchaos/pkg/history"
@@ -106,13 +105,12 @@ func CleanUpShared(ctx context.Context, c cluster.Shared, o CleanUpOptions) erro
 		return err
 	}
 	return holding(ctx, c, cleanUpHolder, func(ctx context.Context) error {
-		chaos, mesh := chaosOf(o.ChaosMesh, c)
-		cleaner := &faults.Cleaner{Kinds: o.Own.undos(), Machines: c, Cluster: identity, Client: client, Chaos: chaos, Confirm: o.Confirm}
-		errs := []error{undoStored(ctx, c, cleaner, o.Say)}
-		if mesh != nil {
-			errs = append(errs, deleteResources(ctx, mesh, chaosmesh.AllRuns))
+		added := o.AddOn.on(c)
+		cleaner := &faults.Cleaner{
+			Kinds: o.Own.undos(), Machines: c, Cluster: identity, Client: client, Chaos: added.chaos(), Confirm: o.Confirm,
 		}
-		runs, err := runNamespaces(ctx, client)
+		errs := []error{undoStored(ctx, c, cleaner, o.Say), added.deleteResources(ctx, allRuns)}
+		runs, err := o.runNamespaces(ctx, client)
 		errs = append(errs, err)
 		for _, namespace := range runs {
 			o.Say("removing namespace %s of a run that was killed", namespace.Name)
@@ -164,12 +162,12 @@ func forgetStored(ctx context.Context, c cluster.Cluster, undone []faults.Undone
 }
 
 // runNamespaces returns the namespaces that runs made: those whose label says what their name does.
-func runNamespaces(ctx context.Context, client kubernetes.Interface) ([]corev1.Namespace, error) {
+func (o CleanUpOptions) runNamespaces(ctx context.Context, client kubernetes.Interface) ([]corev1.Namespace, error) {
 	list, err := client.CoreV1().Namespaces().List(ctx, metav1.ListOptions{LabelSelector: launcher.RunLabel})
 	if err != nil {
 		return nil, fmt.Errorf("look for the namespaces of runs: %w", err)
 	}
 	return slices.DeleteFunc(list.Items, func(namespace corev1.Namespace) bool {
-		return namespace.Labels[launcher.RunLabel] != namespace.Name || namespace.Name == chaosmesh.Namespace
+		return namespace.Labels[launcher.RunLabel] != namespace.Name || namespace.Name == o.AddOn.Namespace
 	}), nil
 }

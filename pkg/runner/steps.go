@@ -57,10 +57,8 @@ func (r *run) injectFaults(ctx context.Context) error {
 func (r *run) faultEnv(heard faults.Heartbeats) faults.Env {
 	env := faults.Env{
 		Run: r.id, ClusterKind: r.Clusters.Kind(), Namespace: r.faultNamespace(), Machines: r.cluster, Client: r.client,
-		Targets: targets{live: r.live}, Emitter: r.log, Journal: r.journal, Heartbeats: heard, CloudSecret: r.CloudSecret,
-	}
-	if r.chaos != nil {
-		env.Chaos = r.chaos
+		Targets: targets{live: r.live}, Emitter: r.log, Journal: r.journal, Heartbeats: heard, Chaos: r.added.chaos(),
+		CloudSecret: r.CloudSecret,
 	}
 	env.Cluster = r.identity
 	if shared, ok := r.cluster.(cluster.Shared); ok {
