@@ -83,9 +83,9 @@ func addEnvironmentFlags(command *cobra.Command, env *launcher.Environment) {
 		"directory on each node's own disk, for a workload whose storage is node; it must exist there and be writable for every user")
 	flags.StringVar(&env.ShuffleDirectory, "shuffle-dir", "",
 		"directory on each node's own disk, for a workload with a shuffle service; it must exist there and be writable for every user")
-	flags.StringVar(&env.StagingImage, "pod-image", image.StagingReference, "image of the program that sparkchaos runs in pods, for a "+
+	flags.StringVar(&env.PodImage, "pod-image", image.StagingReference, "image of the program that sparkchaos runs in pods, for a "+
 		"workload with a staging server")
-	flags.StringVar(&env.StagingImage, "staging-image", image.StagingReference, "deprecated, use --pod-image")
+	flags.StringVar(&env.PodImage, "staging-image", image.StagingReference, "deprecated, use --pod-image")
 	_ = flags.MarkHidden("staging-image") // not MarkDeprecated, which would print among the manifests
 	flags.StringVar(&env.Witness.URL, "witness-url", "", "http://host:port to which drivers and executors report")
 	flags.StringVar(&env.Witness.Directory, "witness-dir", "",

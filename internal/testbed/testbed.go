@@ -54,7 +54,7 @@ func New(source Source, s Settings) (*Testbed, error) {
 	}
 	t.base = runner.Options{
 		Runs: s.Runs, ClusterName: name, Clusters: clusters, KeepCluster: s.Keep, Flags: s.Flags, CleanUp: s.CleanUp,
-		Image: assembly.WorkloadImage(cache, s.Progress), Staging: assembly.CachedImage(image.Staging, cache, s.Progress),
+		Image: assembly.WorkloadImage(cache, s.Progress), PodImage: assembly.CachedImage(image.Staging, cache, s.Progress),
 		ImageArchive: assembly.GivenImage(cache, s.Progress), WitnessJar: assembly.WitnessJar(cache, s.Progress),
 		Baselines: filepath.Join(cache, "baselines"),
 		AddOn:     assembly.AddOn(assembly.Supplies{Cache: cache, Images: assembly.ReferencesOf(clusters), Say: s.say}),
@@ -70,7 +70,7 @@ func (t *Testbed) usePulledImages(clusters cluster.Provider) error {
 	if puller, ok := clusters.(cluster.Puller); ok {
 		references := puller.References()
 		t.base.Image, t.base.ImageArchive = assembly.PulledImage(references.Spark), assembly.NoGivenImage
-		t.base.Staging = assembly.ImageNamed(references.Pod, "--pod-image", "that of the program that runs in pods")
+		t.base.PodImage = assembly.ImageNamed(references.Pod, "--pod-image", "that of the program that runs in pods")
 	}
 	clouded, ok := clusters.(cluster.Clouded)
 	if !ok {

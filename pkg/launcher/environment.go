@@ -45,7 +45,7 @@ type Environment struct {
 	RunID        string            // value of RunLabel
 	Namespace    string            // one of its own for each run
 	Image        string            // reference of the Spark image for workloads that name none of their own
-	StagingImage string            // reference of the staging server's image; needed if the workload has one
+	PodImage     string            // reference of the image with the program that components run in pods; needed by those that do
 	PullPolicy   corev1.PullPolicy // empty means IfNotPresent
 	Nodes        []string          // the cluster's workers; when given, a driver's nodeName must be one of them
 	StorageClass string            // of the shared volume; empty means the cluster's default class

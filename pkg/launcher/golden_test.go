@@ -67,9 +67,8 @@ func TestGolden(t *testing.T) {
 		}, 9},
 		{"witness-in-cluster", func(w *scenario.Workload, env *Environment) {
 			*w = stagedWordCount()
-			env.Witness, env.Source = witnessserver.Component{}.Witness(env.Namespace)
-			env.Witness.Jar = launchertest.WitnessJar()
-			env.Words = &Words{Seed: 1, Vocabulary: 20, WordsPerSecond: 50}
+			env.Witness = Witness{Jar: launchertest.WitnessJar()}
+			witnessserver.Component{}.Witness(env.Namespace, 1)(env)
 		}, 22},
 		{"python", func(w *scenario.Workload, _ *Environment) {
 			*w = stagedWordCount()

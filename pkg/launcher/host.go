@@ -3,6 +3,7 @@ package launcher
 import (
 	"context"
 	"fmt"
+	"net"
 	"os"
 	"slices"
 	"time"
@@ -45,14 +46,38 @@ type VariableReader interface {
 
 // PodImageUser is a component whose pods run the harness's own program.
 type PodImageUser interface {
-	// UsesPodImage reports whether a workload needs Environment.StagingImage.
+	// UsesPodImage reports whether a workload needs Environment.PodImage.
 	UsesPodImage(w scenario.Workload) bool
 }
 
-// WitnessHost is a component to which pods report if they cannot reach the harness.
+// WitnessHost is a component to which pods report if they cannot reach the harness. It serves them what a Server serves to others.
 type WitnessHost interface {
-	// Witness returns where the pods of a namespace report to, and where they find words.
-	Witness(namespace string) (Witness, Source)
+	// Witness returns where the pods of a namespace report to, and what else the component serves to them. The seed is the run's.
+	Witness(namespace string, seed uint64) Provision
+}
+
+// Provision adds to an environment what a component provides to the pods of a workload.
+type Provision func(*Environment)
+
+// Server is a component that the harness itself serves to the pods of a workload, if these reach it.
+type Server interface {
+	// Serve begins to serve, and returns how pods find it.
+	Serve(ctx context.Context, s Serving) (Provision, error)
+}
+
+// Serving is what the harness offers to a Server.
+type Serving struct {
+	Seed uint64 // of the run
+	// Listen opens an address of this machine that pods reach.
+	Listen func(context.Context) (net.Listener, error)
+	// Background runs a function in the background; its context ends when the records of the workload are collected.
+	Background func(do func(context.Context) error)
+}
+
+// Seeded is a component by which what a workload computes may depend on the seed of the run.
+type Seeded interface {
+	// UsesSeed reports whether it does.
+	UsesSeed(w scenario.Workload) bool
 }
 
 // Progress shows a person what happens; see runner.Progress.

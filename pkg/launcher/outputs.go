@@ -20,6 +20,9 @@ import (
 // RoleOutputReader is the role of the pod that reads what an application wrote, once it has ended.
 const RoleOutputReader = history.RoleOutputReader
 
+// NeedsWitnessJar reports whether a workload needs Environment.Witness.Jar or OutputJar, which are one: it has the reader of outputs, too.
+func NeedsWitnessJar(w scenario.Workload) bool { return w.Witnessed() || len(w.Output) > 0 }
+
 // OutputTimeout limits the time to read the outputs of an application.
 const OutputTimeout = 10 * time.Minute
 

@@ -68,11 +68,11 @@ func (r *run) baseline(ctx context.Context) error {
 }
 
 // baselineInputs returns what determines the result: the workload with the content of its image. How the driver is run does
-// not change it, but its template may, and the seed does if the workload reads the words of the source.
+// not change it, but its template may, and the seed does if components provide what depends on it.
 func (r *run) baselineInputs() (json.RawMessage, error) {
 	w := r.Plan.Workload
 	inputs := history.BaselineInputs{Image: r.image.Reference, ImageID: r.image.Digest}
-	if w.ReadsWords() {
+	if r.usesSeed() {
 		inputs.Seed = r.Plan.Seed
 	}
 	var err error

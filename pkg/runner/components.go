@@ -2,6 +2,7 @@ package runner
 
 import (
 	"context"
+	"slices"
 
 	"github.com/sparkchaos/sparkchaos/pkg/history"
 	"github.com/sparkchaos/sparkchaos/pkg/launcher"
@@ -20,10 +21,10 @@ func (o Options) allComponents() []launcher.Component {
 func (r *run) preflightComponents(ctx context.Context) error {
 	w := r.Plan.Workload
 	machine := launcher.Machine{Workload: w, Seed: r.Plan.Seed, Directory: string(r.directory), Artifact: r.Artifact}
-	podImage := false
+	inPods := false
 	for i, component := range r.components {
 		if user, ok := component.(launcher.PodImageUser); ok {
-			podImage = podImage || user.UsesPodImage(w)
+			inPods = inPods || user.UsesPodImage(w)
 		}
 		preflighter, ok := component.(launcher.Preflighter)
 		if !ok {
@@ -35,14 +36,14 @@ func (r *run) preflightComponents(ctx context.Context) error {
 		}
 		r.components[i] = ready
 	}
-	if podImage {
-		image, err := r.Options.Staging(ctx)
+	if inPods {
+		image, err := r.PodImage(ctx)
 		if err != nil {
 			return err
 		}
-		r.stagingImage = image
+		r.podImage = image
 	}
-	if !w.Witnessed() && len(w.Output) == 0 { // the reader of outputs is in the same jar
+	if !launcher.NeedsWitnessJar(w) {
 		return nil
 	}
 	jar, err := r.WitnessJar(ctx)
@@ -65,6 +66,14 @@ func (r *run) fingerprint() (string, error) {
 		all += one
 	}
 	return all, nil
+}
+
+// usesSeed reports whether what the application computes depends on the seed, by what components provide to it.
+func (r *run) usesSeed() bool {
+	return slices.ContainsFunc(r.components, func(component launcher.Component) bool {
+		seeded, ok := component.(launcher.Seeded)
+		return ok && seeded.UsesSeed(r.Plan.Workload)
+	})
 }
 
 // prepareComponents waits until the components are ready, and then lets them do what must be done before the driver starts.
@@ -114,9 +123,7 @@ func (s *session) host() *launcher.Host {
 			_, err := s.log.Append(source, eventType, nil, data)
 			return err
 		},
-		Problem: s.problem,
-		Background: func(do func(context.Context) error) {
-			s.witness.servers.Go(func() error { return do(s.witness.running) })
-		},
+		Problem:    s.problem,
+		Background: s.witness.background,
 	}
 }

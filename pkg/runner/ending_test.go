@@ -33,6 +33,7 @@ import (
 	"github.com/sparkchaos/sparkchaos/pkg/history"
 	"github.com/sparkchaos/sparkchaos/pkg/history/historytest"
 	"github.com/sparkchaos/sparkchaos/pkg/launcher"
+	"github.com/sparkchaos/sparkchaos/pkg/launcher/components"
 	"github.com/sparkchaos/sparkchaos/pkg/scenario"
 	"github.com/sparkchaos/sparkchaos/pkg/witness"
 )
@@ -476,7 +477,7 @@ func TestTheSeedCountsForTheBaselineOfWhatReadsTheSource(t *testing.T) {
 	t.Parallel()
 	key := func(arg string, seed uint64) string {
 		t.Helper()
-		r := &run{Options: someOptions(t, &fakeClusters{})}
+		r := &run{Options: someOptions(t, &fakeClusters{}), components: components.All()}
 		r.Plan.Workload.Application.Args, r.Plan.Seed = []string{arg}, seed
 		inputs, err := r.baselineInputs()
 		if err != nil {

@@ -3,8 +3,6 @@ package runner
 import (
 	"context"
 	"errors"
-	"fmt"
-	"net"
 	"path"
 	"time"
 
@@ -14,7 +12,6 @@ import (
 	"github.com/sparkchaos/sparkchaos/pkg/history"
 	"github.com/sparkchaos/sparkchaos/pkg/launcher"
 	"github.com/sparkchaos/sparkchaos/pkg/scenario"
-	"github.com/sparkchaos/sparkchaos/pkg/source"
 	"github.com/sparkchaos/sparkchaos/pkg/witness"
 )
 
@@ -27,10 +24,6 @@ const (
 	nodeRoot = "/var/lib/sparkchaos/node"
 	// syncTimeout is how long the API server may take to list everything once.
 	syncTimeout = 30 * time.Second
-	// wordsPerSecond is the rate at which the source of words grows.
-	wordsPerSecond = 50
-	// vocabulary is how many different words the source has.
-	vocabulary = 20
 )
 
 // witnessDirectory is that of one session.
@@ -72,14 +65,13 @@ func (r *recording) end() error {
 	return <-r.done
 }
 
-// witnessing receives what drivers and executors report, and serves words to those that read a stream.
+// witnessing receives what drivers and executors report, and runs what else components serve to them from this machine.
 type witnessing struct {
 	directory  string // on each node's own disk
 	url        string
-	token      string          // which those who report present, and in the cluster also those who read
-	server     *witness.Server // nil if pods do not reach this machine
-	source     launcher.Source
-	words      *launcher.Words // served in the cluster; nil if pods reach this machine
+	token      string               // which those who report present, and in the cluster also those who read
+	server     *witness.Server      // nil if pods do not reach this machine
+	provided   []launcher.Provision // by components
 	inbox      *witness.Inbox
 	heartbeats *heartbeats
 	running    context.Context // of the servers and of what follows the witness in the cluster
@@ -123,31 +115,42 @@ func startWitnessing(
 	if !workload.Witnessed() {
 		return w, nil
 	}
-	listeners, err := listen(ctx, c, 3)
+	listener, err := c.Listen(ctx)
 	if host := witnessHost(components); host != nil && errors.Is(err, cluster.ErrUnreachable) {
-		w.words = &launcher.Words{Seed: seed, Vocabulary: vocabulary, WordsPerSecond: wordsPerSecond}
-		var there launcher.Witness
-		there, w.source = host.Witness(id)
-		w.url = there.URL
+		w.provided = append(w.provided, host.Witness(id, seed))
 		return w, nil
 	}
 	if err != nil {
 		stop()
 		return nil, err
 	}
-	words, err := source.New(source.Options{Seed: seed, Vocabulary: vocabulary, WordsPerSecond: wordsPerSecond})
-	if err != nil {
-		stop()
-		return nil, fmt.Errorf("make the source of words: %w", err)
+	w.server, w.url = witness.NewServer(w.inbox, w.token, report), "http://"+listener.Addr().String()
+	w.background(func(ctx context.Context) error { return w.server.Serve(ctx, listener) })
+	if err := w.serve(ctx, components, launcher.Serving{Seed: seed, Listen: c.Listen, Background: w.background}); err != nil {
+		return nil, errors.Join(err, w.end())
 	}
-	w.server = witness.NewServer(w.inbox, w.token, report)
-	w.servers.Go(func() error { return w.server.Serve(running, listeners[0]) })
-	w.servers.Go(func() error { return words.ServeHTTP(running, listeners[1]) })
-	w.servers.Go(func() error { return words.ServeTCP(running, listeners[2]) })
-	w.url = "http://" + listeners[0].Addr().String()
-	tcp := listeners[2].Addr().(*net.TCPAddr)
-	w.source = launcher.Source{URL: "http://" + listeners[1].Addr().String(), Host: tcp.IP.String(), Port: tcp.Port}
 	return w, nil
+}
+
+// serve has components serve from this machine what they do.
+func (w *witnessing) serve(ctx context.Context, components []launcher.Component, serving launcher.Serving) error {
+	for _, component := range components {
+		server, ok := component.(launcher.Server)
+		if !ok {
+			continue
+		}
+		provision, err := server.Serve(ctx, serving)
+		if err != nil {
+			return err
+		}
+		w.provided = append(w.provided, provision)
+	}
+	return nil
+}
+
+// background runs a function whose context ends when the records of the workload are collected.
+func (w *witnessing) background(do func(context.Context) error) {
+	w.servers.Go(func() error { return do(w.running) })
 }
 
 // witnessHost is the component to which pods report if they cannot reach this machine; nil if there is none.
@@ -166,19 +169,4 @@ func (w *witnessing) end() error {
 	err := w.servers.Wait()
 	w.servers = &errgroup.Group{}
 	return err
-}
-
-func listen(ctx context.Context, c cluster.Cluster, count int) ([]net.Listener, error) {
-	var listeners []net.Listener
-	for range count {
-		listener, err := c.Listen(ctx)
-		if err != nil {
-			for _, opened := range listeners {
-				err = errors.Join(err, opened.Close())
-			}
-			return nil, err
-		}
-		listeners = append(listeners, listener)
-	}
-	return listeners, nil
 }

@@ -16,7 +16,7 @@ import (
 func TestWhatLiesOutsideOfTheNamespaceGoesWithIt(t *testing.T) {
 	t.Parallel()
 	options := secretOptions(t, &fakeClusters{})
-	env := launcher.Environment{RunID: "r", Namespace: "r", Image: "i", StagingImage: "s",
+	env := launcher.Environment{RunID: "r", Namespace: "r", Image: "i", PodImage: "s",
 		Witness: launcher.Witness{Directory: "/var/lib/w", Jar: []byte("jar")}}
 	objects, err := launcher.Render(options.Plan.Workload, env, components.All())
 	if err != nil {

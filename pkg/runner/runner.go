@@ -76,7 +76,7 @@ type Options struct {
 	Image       func(context.Context, scenario.Workload) (Image, error) // of workloads that name no image of their own
 	// ImageArchive takes the image of a workload from an archive that its scenario names; open opens that.
 	ImageArchive func(ctx context.Context, w scenario.Workload, open func(context.Context, string) (*os.File, error)) (Image, error)
-	Staging      func(context.Context) (Image, error)  // of the staging server and of what fetches from it
+	PodImage     func(context.Context) (Image, error)  // of the program that components run in pods
 	WitnessJar   func(context.Context) ([]byte, error) // of the plugin by which drivers and executors report
 	// Components are those that the workload may have around its driver; nil means all that are known.
 	Components []launcher.Component
@@ -116,24 +116,24 @@ type run struct {
 	anchors   map[string]*awaited // of the plan's steps, by their ids
 	began     time.Time
 
-	image        Image
-	stagingImage Image
-	witnessJar   []byte
-	secrets      secrets
-	components   []launcher.Component
-	cluster      cluster.Cluster
-	identity     cluster.Identity
-	made         bool // the cluster was made for this run
-	added        added
-	operator     map[string]string // versions of what makes drivers, if the harness installed it
-	client       kubernetes.Interface
-	dynamic      dynamic.Interface
-	before       []history.NodeState // the nodes before the run; nil if they were not looked at
-	session      *session
-	spans        *otlp.Receiver // of the cluster's components; nil if they export none
-	journal      *faults.Journal
-	disturbed    []*faults.Disturbance
-	active       *ActiveRun
+	image      Image
+	podImage   Image
+	witnessJar []byte
+	secrets    secrets
+	components []launcher.Component
+	cluster    cluster.Cluster
+	identity   cluster.Identity
+	made       bool // the cluster was made for this run
+	added      added
+	operator   map[string]string // versions of what makes drivers, if the harness installed it
+	client     kubernetes.Interface
+	dynamic    dynamic.Interface
+	before     []history.NodeState // the nodes before the run; nil if they were not looked at
+	session    *session
+	spans      *otlp.Receiver // of the cluster's components; nil if they export none
+	journal    *faults.Journal
+	disturbed  []*faults.Disturbance
+	active     *ActiveRun
 
 	interrupted bool // before all that was planned had been done
 }
@@ -346,7 +346,7 @@ func (r *run) preflight(ctx context.Context) error {
 // prepareCluster makes or finds the cluster.
 func (r *run) prepareCluster(ctx context.Context) error {
 	spec := cluster.Spec{Name: r.ClusterName, Workers: r.Plan.Cluster.Workers, Timing: r.Plan.Cluster.Knobs.Timing(r.Plan.Cluster.Timing)}
-	for _, image := range []Image{r.image, r.stagingImage} {
+	for _, image := range []Image{r.image, r.podImage} {
 		if image.Archive != "" {
 			spec.Images = append(spec.Images, image.Archive)
 		}

@@ -54,7 +54,7 @@ func secretOptions(t *testing.T, clusters cluster.Provider) Options {
 		}
 		return os.Open(path)
 	}
-	options.Staging = func(ctx context.Context) (Image, error) { return options.Image(ctx, scenario.Workload{}) }
+	options.PodImage = func(ctx context.Context) (Image, error) { return options.Image(ctx, scenario.Workload{}) }
 	return options
 }
 
@@ -114,7 +114,7 @@ func TestNoSecretStandsInARunDirectory(t *testing.T) {
 	if err := r.writeEnvironment(); err != nil {
 		t.Fatal(err)
 	}
-	env := launcher.Environment{RunID: r.id, Namespace: r.id, Image: "i", StagingImage: "s",
+	env := launcher.Environment{RunID: r.id, Namespace: r.id, Image: "i", PodImage: "s",
 		Witness: launcher.Witness{Directory: "/var/lib/w", Jar: []byte("jar")}}
 	objects, err := launcher.Render(r.Plan.Workload, env, r.components)
 	if err != nil {

@@ -154,7 +154,7 @@ func (s *session) tellUnrestricted(err error) error {
 func (s *session) environment() launcher.Environment {
 	classes := s.run.cluster.StorageClasses()
 	env := launcher.Environment{
-		RunID: s.id, Namespace: s.id, Image: s.run.image.Reference, StagingImage: s.run.stagingImage.Reference,
+		RunID: s.id, Namespace: s.id, Image: s.run.image.Reference, PodImage: s.run.podImage.Reference,
 		PullPolicy:   corev1.PullIfNotPresent,
 		StorageClass: classes.Shared, LocalStorageClass: classes.Local,
 		NodeDirectory: nodeDirectory(s.id), ShuffleDirectory: shuffleDirectory(s.id),
@@ -162,7 +162,9 @@ func (s *session) environment() launcher.Environment {
 	}
 	if s.run.Plan.Workload.Witnessed() {
 		env.Witness = launcher.Witness{URL: s.witness.url, Directory: s.witness.directory, Secured: true, Jar: s.run.witnessJar}
-		env.Source, env.Words = s.witness.source, s.witness.words
+		for _, provide := range s.witness.provided {
+			provide(&env)
+		}
 	}
 	if s.run.image.Archive != "" {
 		env.PullPolicy = corev1.PullNever

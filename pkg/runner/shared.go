@@ -32,11 +32,11 @@ func (r *run) acquire(ctx context.Context) error {
 	if !ok {
 		return nil
 	}
-	image, err := r.Staging(ctx) // of the agents, and of the witness if pods do not reach this machine
+	image, err := r.PodImage(ctx) // of the agents, and of the witness if pods do not reach this machine
 	if err != nil {
 		return err
 	}
-	r.stagingImage = image
+	r.podImage = image
 	done := r.Progress.Await("the harness's agents on the nodes", 3*time.Minute, func() string { return "being started" })
 	err = shared.Acquire(ctx, r.id)
 	done()

@@ -45,8 +45,8 @@ func WitnessJar() []byte { return []byte("the jar of the witness") }
 func Environment() launcher.Environment {
 	return launcher.Environment{
 		RunID: "20261123-driver-node-power-off-1", Namespace: "run-1", Image: "docker.io/sparkchaos/spark:4.1.0",
-		StagingImage: "docker.io/sparkchaos/pod:1",
-		PullPolicy:   corev1.PullNever, Nodes: []string{"worker-1", "worker-2", "worker-3"}, StorageClass: "shared",
+		PodImage:   "docker.io/sparkchaos/pod:1",
+		PullPolicy: corev1.PullNever, Nodes: []string{"worker-1", "worker-2", "worker-3"}, StorageClass: "shared",
 		Witness: launcher.Witness{URL: "http://172.30.0.1:40001", Directory: "/var/lib/sparkchaos/run-1", Interval: 100 * time.Millisecond,
 			Jar: WitnessJar()},
 		Source: launcher.Source{URL: "http://172.30.0.1:40002", Host: "172.30.0.1", Port: 40003},

@@ -52,7 +52,7 @@ func (Component) Variables(w scenario.Workload) (path string, names []string) {
 
 // Validate implements launcher.Component.
 func (Component) Validate(l launcher.Launch) []error {
-	if server := l.Workload.StagingServer; server.Enabled() && l.Env.StagingImage == "" {
+	if server := l.Workload.StagingServer; server.Enabled() && l.Env.PodImage == "" {
 		return []error{fmt.Errorf("workload: stagingServer.storage is %s, but the environment names no image of the staging server",
 			server.Storage)}
 	}

@@ -51,7 +51,7 @@ func (Component) Extend(l launcher.Launch) launcher.Extension {
 func fetching(pod *launcher.Pod, server scenario.StagingServer, env launcher.Environment) {
 	pod.InitContainers = append(pod.InitContainers, corev1.Container{
 		Name:            "fetch-artifacts",
-		Image:           env.StagingImage,
+		Image:           env.PodImage,
 		ImagePullPolicy: env.ImagePullPolicy(),
 		Args:            fetchArgs(server, env, pod.Role),
 		Env: slices.Concat(pod.Env, []corev1.EnvVar{

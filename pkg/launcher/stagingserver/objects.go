@@ -184,7 +184,7 @@ func podSpec(server scenario.StagingServer, env launcher.Environment) corev1.Pod
 		},
 		Containers: []corev1.Container{{
 			Name:            name,
-			Image:           env.StagingImage,
+			Image:           env.PodImage,
 			ImagePullPolicy: env.ImagePullPolicy(),
 			Args:            serveArgs(server, env, storage),
 			// The temporary directory of the server whose artifacts are lost with it.

@@ -18,6 +18,7 @@ import (
 
 	"github.com/sparkchaos/sparkchaos/pkg/history"
 	"github.com/sparkchaos/sparkchaos/pkg/launcher"
+	"github.com/sparkchaos/sparkchaos/pkg/launcher/wordsource"
 	"github.com/sparkchaos/sparkchaos/pkg/scenario"
 	"github.com/sparkchaos/sparkchaos/pkg/witness"
 )
@@ -71,11 +72,15 @@ func reports(l launcher.Launch) bool {
 	return l.Env.Witness.Enabled()
 }
 
-// Witness implements launcher.WitnessHost.
-func (Component) Witness(namespace string) (launcher.Witness, launcher.Source) {
+// Witness implements launcher.WitnessHost: the server in the cluster serves words, too.
+func (Component) Witness(namespace string, seed uint64) launcher.Provision {
 	host := name + "." + namespace + ".svc"
 	address := func(port int) string { return fmt.Sprintf("http://%s:%d", host, port) }
-	return launcher.Witness{URL: address(reportPort), Secured: true}, launcher.Source{URL: address(wordsPort), Host: host, Port: wordsTCPPort}
+	words := wordsource.Words(seed)
+	return func(env *launcher.Environment) {
+		env.Witness.URL, env.Witness.Secured = address(reportPort), true
+		env.Source, env.Words = launcher.Source{URL: address(wordsPort), Host: host, Port: wordsTCPPort}, &words
+	}
 }
 
 // Extend implements launcher.Extender: drivers and executors load the plugin that reports, and get what it needs to.
@@ -279,7 +284,7 @@ func podSpec(env launcher.Environment) corev1.PodSpec {
 			PersistentVolumeClaim: &corev1.PersistentVolumeClaimVolumeSource{ClaimName: name},
 		}}},
 		Containers: []corev1.Container{{
-			Name: name, Image: env.StagingImage, ImagePullPolicy: env.ImagePullPolicy(),
+			Name: name, Image: env.PodImage, ImagePullPolicy: env.ImagePullPolicy(),
 			Args: []string{
 				"witness", "--directory", store, "--listen", fmt.Sprintf(":%d", reportPort),
 				"--listen-words", fmt.Sprintf(":%d", wordsPort), "--listen-words-tcp", fmt.Sprintf(":%d", wordsTCPPort),

@@ -33,9 +33,8 @@ func tokenOf(c corev1.Container) *corev1.EnvVar {
 func render(t *testing.T, w scenario.Workload) (*launcher.Objects, *server) {
 	t.Helper()
 	env := launchertest.Environment()
-	env.Witness, env.Source = Component{}.Witness(env.Namespace)
-	env.Witness.Jar = launchertest.WitnessJar()
-	env.Words = &launcher.Words{}
+	env.Witness = launcher.Witness{Jar: launchertest.WitnessJar()}
+	Component{}.Witness(env.Namespace, 1)(&env)
 	o, err := launcher.Render(w, env, []launcher.Component{Component{}, stagingserver.Component{}, shuffleservice.Component{}})
 	if err != nil {
 		t.Fatal(err)
