@@ -234,12 +234,18 @@ func wholeRun(t *testing.T, show runner.Progress) runner.Options {
 	}
 	directory := t.TempDir()
 	return runner.Options{
-		Plan: p, Runs: filepath.Join(directory, "runs"), Baselines: filepath.Join(directory, "baselines"),
-		Active:      runner.ActiveRuns{Dir: filepath.Join(directory, "active")},
-		ClusterName: "c", Clusters: world.Provider(), Progress: show, Version: "test", Underway: &runner.Underway{},
-		Image: func(context.Context, scenario.Workload) (runner.Image, error) {
-			return runner.Image{Reference: "image", Digest: "sha256:1"}, nil
+		Task:  runner.Task{Plan: p},
+		Place: runner.Place{ClusterName: "c", Clusters: world.Provider()},
+		Supplies: runner.Supplies{
+			Image: func(context.Context, scenario.Workload) (runner.Image, error) {
+				return runner.Image{Reference: "image", Digest: "sha256:1"}, nil
+			},
+			WitnessJar: func(context.Context) ([]byte, error) { return bytes.Clone([]byte("jar")), nil },
 		},
-		WitnessJar: func(context.Context) ([]byte, error) { return bytes.Clone([]byte("jar")), nil },
+		Files: runner.Files{
+			Runs: filepath.Join(directory, "runs"), Baselines: filepath.Join(directory, "baselines"),
+			Active: runner.ActiveRuns{Dir: filepath.Join(directory, "active")},
+		},
+		Harness: runner.Harness{Progress: show, Version: "test", Underway: &runner.Underway{}},
 	}
 }

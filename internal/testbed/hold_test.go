@@ -25,7 +25,7 @@ func TestOneThatWaitsForTheClusterShowsIt(t *testing.T) {
 		var err error
 		defer func() { got <- err }() // after the cluster was released
 		c := &Testbed{
-			base:     runner.Options{ClusterName: "lab", Clusters: clusters},
+			base:     runner.Options{Place: runner.Place{ClusterName: "lab", Clusters: clusters}},
 			settings: Settings{Progress: show, Patience: time.Hour},
 		}
 		err = c.hold(t.Context())

@@ -53,14 +53,21 @@ func New(source Source, s Settings) (*Testbed, error) {
 		return nil, err
 	}
 	t.base = runner.Options{
-		Runs: s.Runs, ClusterName: name, Clusters: clusters, KeepCluster: s.Keep, Flags: s.Flags, CleanUp: s.CleanUp,
-		Image: assembly.WorkloadImage(cache, s.Progress), PodImage: assembly.CachedImage(image.Staging, cache, s.Progress),
-		ImageArchive: assembly.GivenImage(cache, s.Progress), WitnessJar: assembly.WitnessJar(cache, s.Progress),
-		Baselines: filepath.Join(cache, "baselines"),
-		AddOn:     assembly.AddOn(assembly.Supplies{Cache: cache, Images: assembly.ReferencesOf(clusters), Say: s.say}),
-		Operator:  assembly.OperatorOn(cache, s.Progress),
-		Variable:  s.Allowances.variable(os.LookupEnv), Own: s.Words.Own,
-		Active: runner.ActiveRuns{Dir: filepath.Join(state, "runs")}, Progress: s.Progress, Version: assembly.Version(),
+		Task: runner.Task{Own: s.Words.Own},
+		Place: runner.Place{
+			Clusters: clusters, ClusterName: name, KeepCluster: s.Keep, Flags: s.Flags,
+			AddOn:    assembly.AddOn(assembly.Supplies{Cache: cache, Images: assembly.ReferencesOf(clusters), Say: s.say}),
+			Operator: assembly.OperatorOn(cache, s.Progress),
+		},
+		Supplies: runner.Supplies{
+			Image: assembly.WorkloadImage(cache, s.Progress), ImageArchive: assembly.GivenImage(cache, s.Progress),
+			PodImage: assembly.CachedImage(image.Staging, cache, s.Progress), WitnessJar: assembly.WitnessJar(cache, s.Progress),
+		},
+		Inputs: runner.Inputs{Variable: s.Allowances.variable(os.LookupEnv)},
+		Files: runner.Files{
+			Runs: s.Runs, Baselines: filepath.Join(cache, "baselines"), Active: runner.ActiveRuns{Dir: filepath.Join(state, "runs")},
+		},
+		Harness: runner.Harness{Version: assembly.Version(), CleanUp: s.CleanUp, Progress: s.Progress},
 	}
 	return t, t.usePulledImages(clusters)
 }

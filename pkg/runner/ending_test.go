@@ -540,7 +540,7 @@ func TestVolumesOfTheClusterItselfAreNotLeftBehind(t *testing.T) {
 				ClaimRef: &corev1.ObjectReference{Namespace: namespace, Name: "shared"}},
 		}
 	}
-	r := &run{id: "run-1", began: began, Options: Options{Progress: &fakeProgress{}}, client: fake.NewClientset(
+	r := &run{id: "run-1", began: began, Options: Options{Harness: Harness{Progress: &fakeProgress{}}}, client: fake.NewClientset(
 		volume("stock", began.Add(-time.Hour), corev1.PersistentVolumeReclaimRetain, "run-1"),
 		volume("others", began.Add(time.Second), corev1.PersistentVolumeReclaimRetain, "shop"),
 		volume("retained", began.Add(time.Second), corev1.PersistentVolumeReclaimRetain, "run-1"),

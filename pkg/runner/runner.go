@@ -8,7 +8,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 	"time"
 
@@ -21,9 +20,6 @@ import (
 	"github.com/sparkchaos/sparkchaos/pkg/history"
 	"github.com/sparkchaos/sparkchaos/pkg/launcher"
 	"github.com/sparkchaos/sparkchaos/pkg/model"
-	"github.com/sparkchaos/sparkchaos/pkg/plan"
-	"github.com/sparkchaos/sparkchaos/pkg/report"
-	"github.com/sparkchaos/sparkchaos/pkg/scenario"
 )
 
 // The phases of a run, in their order. The history tells when each began and ended.
@@ -60,40 +56,6 @@ type Watcher interface {
 	// Watch is called as the run begins to write a history, with what is recorded in it and what calls use with its model, until done is
 	// called. use must not keep the model.
 	Watch(what string, read func(use func(*model.Model))) (done func())
-}
-
-// Options describe a run.
-type Options struct {
-	Plan        *plan.Plan
-	Scenario    []byte // the file as the user wrote it; nil if only the plan is known
-	Runs        string // directory in which the run directory is made
-	ClusterName string
-	KeepCluster bool
-	Flags       []string // by which the user named the cluster, for the line that runs it again
-	Repetition  report.Repetition
-	CleanUp     string // the command line that cleans up after the run if it is killed
-	Clusters    cluster.Provider
-	Image       func(context.Context, scenario.Workload) (Image, error) // of workloads that name no image of their own
-	// ImageArchive takes the image of a workload from an archive that its scenario names; open opens that.
-	ImageArchive func(ctx context.Context, w scenario.Workload, open func(context.Context, string) (*os.File, error)) (Image, error)
-	PodImage     func(context.Context) (Image, error)  // of the program that components run in pods
-	WitnessJar   func(context.Context) ([]byte, error) // of the plugin by which drivers and executors report
-	// Components are those that the workload may have around its driver; nil means all that are known.
-	Components []launcher.Component
-	Artifact   func(ctx context.Context, name string) (*os.File, error) // opens a file that the scenario names
-	// Variable reads an environment variable that the scenario names; nil refuses all.
-	Variable func(name string) (string, error)
-	// SecretFile reads a file that holds a secret value of the scenario; nil refuses all.
-	SecretFile  func(name string) (string, error)
-	Baselines   string // directory that caches the results of baselines
-	AddOn       AddOn
-	Operator    OperatorOn          // nil: no operator is installed
-	CloudSecret *faults.CloudSecret // by which the add-on reaches the nodes' cloud; nil if it does not
-	Own         Own                 // what the scenario may name beside the shipped catalogue
-	Active      ActiveRuns
-	Underway    *Underway // learns what there is to undo; may be nil
-	Progress    Progress
-	Version     string // of sparkchaos
 }
 
 // Finished is a run that has ended and can be judged.

@@ -84,13 +84,18 @@ func someOptions(t *testing.T, clusters cluster.Provider) Options {
 	t.Helper()
 	dir := t.TempDir()
 	return Options{
-		Plan: somePlan(), Scenario: []byte("as it was written\n"), Runs: filepath.Join(dir, "runs"), ClusterName: "c", Clusters: clusters,
-		Image: func(context.Context, scenario.Workload) (Image, error) {
-			return Image{Reference: "r", Digest: "d"}, nil
+		Task:  Task{Plan: somePlan(), Scenario: []byte("as it was written\n")},
+		Place: Place{ClusterName: "c", Clusters: clusters},
+		Supplies: Supplies{
+			Image: func(context.Context, scenario.Workload) (Image, error) {
+				return Image{Reference: "r", Digest: "d"}, nil
+			},
+			WitnessJar: func(context.Context) ([]byte, error) { return []byte("jar"), nil },
 		},
-		WitnessJar: func(context.Context) ([]byte, error) { return []byte("jar"), nil },
-		Baselines:  filepath.Join(dir, "baselines"), Active: ActiveRuns{Dir: filepath.Join(dir, "active")}, Progress: &fakeProgress{},
-		Version: "test",
+		Files: Files{
+			Runs: filepath.Join(dir, "runs"), Baselines: filepath.Join(dir, "baselines"), Active: ActiveRuns{Dir: filepath.Join(dir, "active")},
+		},
+		Harness: Harness{Progress: &fakeProgress{}, Version: "test"},
 	}
 }
 

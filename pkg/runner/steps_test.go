@@ -56,7 +56,7 @@ func replayed(t *testing.T, until time.Duration) *run {
 			t.Fatal(err)
 		}
 	}
-	return &run{Options: Options{Progress: &fakeProgress{}}, directory: Directory(filepath.Dir(path)), log: log, live: live}
+	return &run{Options: Options{Harness: Harness{Progress: &fakeProgress{}}}, directory: Directory(filepath.Dir(path)), log: log, live: live}
 }
 
 // anchorEvents are the types of the events that are about anchors, and the last one's data.

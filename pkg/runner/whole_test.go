@@ -88,13 +88,19 @@ func optionsIn(t *testing.T, w *fakeworld.World, p *plan.Plan) runner.Options {
 	t.Helper()
 	dir := t.TempDir()
 	return runner.Options{
-		Plan: p, Runs: filepath.Join(dir, "runs"), Baselines: filepath.Join(dir, "baselines"),
-		Active:      runner.ActiveRuns{Dir: filepath.Join(dir, "active")},
-		ClusterName: "c", Clusters: w.Provider(), Progress: silent{}, Version: "test",
-		Image: func(ctx context.Context, _ scenario.Workload) (runner.Image, error) {
-			return runner.Image{Reference: "image", Digest: "sha256:1"}, ctx.Err()
+		Task:  runner.Task{Plan: p},
+		Place: runner.Place{ClusterName: "c", Clusters: w.Provider()},
+		Supplies: runner.Supplies{
+			Image: func(ctx context.Context, _ scenario.Workload) (runner.Image, error) {
+				return runner.Image{Reference: "image", Digest: "sha256:1"}, ctx.Err()
+			},
+			WitnessJar: func(context.Context) ([]byte, error) { return []byte("jar"), nil },
 		},
-		WitnessJar: func(context.Context) ([]byte, error) { return []byte("jar"), nil },
+		Files: runner.Files{
+			Runs: filepath.Join(dir, "runs"), Baselines: filepath.Join(dir, "baselines"),
+			Active: runner.ActiveRuns{Dir: filepath.Join(dir, "active")},
+		},
+		Harness: runner.Harness{Progress: silent{}, Version: "test"},
 	}
 }
 
