@@ -361,6 +361,28 @@ func TestImportsPointDown(t *testing.T) {
 	}
 }
 
+// TestTheRunnerKnowsNothingByName expects that the procedure of a run imports nothing that it is to meet in a list or by an interface.
+func TestTheRunnerKnowsNothingByName(t *testing.T) {
+	t.Parallel()
+	allowed := []string{
+		"internal/atomicfile", "internal/await", "internal/metrics", "internal/otlp", "internal/printable", "internal/wording",
+		"pkg/anchor", "pkg/check", "pkg/cluster", "pkg/faults", "pkg/history", "pkg/launcher", "pkg/model", "pkg/plan", "pkg/report",
+		"pkg/scenario", "pkg/witness",
+		"pkg/faults/catalogue", "pkg/launcher/components", // the lists
+	}
+	for _, file := range goFiles(t) {
+		if area(file) != "pkg/runner" {
+			continue
+		}
+		for _, imported := range importsOf(t, file) {
+			if !slices.Contains(allowed, imported) {
+				t.Errorf("%s imports %s: have the runner reach it by an interface of its own or by one of the lists of %s",
+					file, imported, strings.Join(allowed, ", "))
+			}
+		}
+	}
+}
+
 // importsOf returns the packages of this module that a file imports, by their paths in the checkout.
 func importsOf(t *testing.T, path string) []string {
 	t.Helper()
