@@ -179,7 +179,8 @@ func TestNamesOfDriversAreNotKept(t *testing.T) {
 // FuzzRead reads anything: it does not panic, and what it returns is bounded and made of the selection's names alone.
 func FuzzRead(f *testing.F) {
 	for name := range selections() {
-		f.Add(real(f, name))
+		content := real(f, name) // its end alone: long seeds are slow to vary
+		f.Add(content[max(0, len(content)-600):])
 	}
 	f.Add([]byte(active("1", "2") + active("1", "1e400")))
 	f.Add([]byte("apiserver_request_total{code=\"200\",verb=\"GET\"} 1 2 # {a=\"b\"} 1\n"))
