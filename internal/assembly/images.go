@@ -6,6 +6,7 @@ import (
 
 	"github.com/sparkchaos/sparkchaos/internal/components"
 	"github.com/sparkchaos/sparkchaos/internal/image"
+	"github.com/sparkchaos/sparkchaos/internal/parts"
 	"github.com/sparkchaos/sparkchaos/pkg/cluster"
 	"github.com/sparkchaos/sparkchaos/pkg/runner"
 	"github.com/sparkchaos/sparkchaos/pkg/scenario"
@@ -15,7 +16,11 @@ import (
 func CachedImage(build func(context.Context, image.Env) (image.Archive, error), cache string,
 	show runner.Progress) func(context.Context) (runner.Image, error) {
 	return func(ctx context.Context) (runner.Image, error) {
-		archive, err := build(ctx, showing(ImagesOf(cache), show))
+		env, err := prepared(ctx, cache, show)
+		if err != nil {
+			return runner.Image{}, err
+		}
+		archive, err := build(ctx, env)
 		return runner.Image{Reference: archive.Reference, Archive: archive.Path, Digest: archive.Digest}, err
 	}
 }
@@ -24,12 +29,22 @@ func CachedImage(build func(context.Context, image.Env) (image.Archive, error), 
 // reads it.
 func WitnessJar(cache string, show runner.Progress) func(context.Context) ([]byte, error) {
 	return func(ctx context.Context) ([]byte, error) {
-		jar, err := image.Witness(ctx, showing(ImagesOf(cache), show))
+		env, err := prepared(ctx, cache, show)
+		if err != nil {
+			return nil, err
+		}
+		jar, err := image.Witness(ctx, env)
 		if err != nil {
 			return nil, err
 		}
 		return os.ReadFile(jar)
 	}
+}
+
+// prepared returns an environment to build in that has what prebuilt parts have, if the environment variable names some.
+func prepared(ctx context.Context, cache string, show runner.Progress) (image.Env, error) {
+	env := ImagesOf(cache)
+	return showing(env, show), parts.Machine{Env: env, Say: show.Say}.PrepareForRun(ctx, os.Getenv)
 }
 
 // showing returns an environment whose builds a person sees.

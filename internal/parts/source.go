@@ -3,6 +3,9 @@ package parts
 import (
 	"context"
 	"fmt"
+
+	"github.com/sparkchaos/sparkchaos/internal/components"
+	"github.com/sparkchaos/sparkchaos/internal/image"
 )
 
 // Variable names the environment variable with the artifact from which missing parts are taken before they are built.
@@ -24,4 +27,16 @@ func (m Machine) Prepare(ctx context.Context, getenv func(string) string, wanted
 		return nil
 	}
 	return fmt.Errorf("%s: %w\nunset %s to build from source", Variable, err, Variable)
+}
+
+// PrepareForRun is Prepare for a run, which asks a registry only if an image, or a component, is not in the cache in any version.
+func (m Machine) PrepareForRun(ctx context.Context, getenv func(string) string) error {
+	images, err := image.Lacking(m.Env)
+	if err != nil {
+		return err
+	}
+	if _, err := components.Locate(m.Env.Cache); err == nil && len(images) == 0 {
+		return nil
+	}
+	return m.Prepare(ctx, getenv, Wanted{})
 }

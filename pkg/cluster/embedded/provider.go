@@ -223,17 +223,9 @@ func (c *Cluster) RESTConfig() (*rest.Config, error) {
 // components finds what was built before.
 func (p Provider) components() (components.Set, error) { return components.Locate(p.Cache) }
 
-// build returns the components, and builds first what the cache lacks: that takes minutes, once per machine. Images are not built here, but
-// prebuilt parts have them, too.
+// build returns the components, and builds first what the cache lacks: that takes minutes, once per machine.
 func (p Provider) build(ctx context.Context) (components.Set, error) {
-	images, err := image.Lacking(p.parts().Env)
-	if err != nil {
-		return components.Set{}, err
-	}
-	if set, err := p.components(); err == nil && len(images) == 0 {
-		return set, nil
-	}
-	if err := p.parts().Prepare(ctx, os.Getenv, parts.Wanted{}); err != nil {
+	if err := p.parts().PrepareForRun(ctx, os.Getenv); err != nil {
 		return components.Set{}, err
 	}
 	if set, err := p.components(); err == nil {
