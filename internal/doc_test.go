@@ -225,14 +225,10 @@ func declared(t *testing.T, path string) []documented {
 	return all
 }
 
-// TestDocCommentsAreSentences finds doc comments, of tests, too, that begin with a clause in place of a subject. Two packages have some
-// that are still to be rewritten.
+// TestDocCommentsAreSentences finds doc comments, of tests, too, that begin with a clause in place of a subject.
 func TestDocCommentsAreSentences(t *testing.T) {
 	t.Parallel()
 	for _, file := range allGoFiles(t) {
-		if slices.Contains([]string{"pkg/runner", "pkg/launcher"}, area(file)) {
-			continue
-		}
 		for _, d := range declared(t, file) {
 			if beginsWithClause(d.name, d.doc) {
 				t.Errorf("%s: the doc comment %.60q begins with a clause: begin with a subject and a verb, or with a noun", d.position, d.doc)

@@ -9,7 +9,7 @@ import (
 	"github.com/sparkchaos/sparkchaos/pkg/scenario"
 )
 
-// What the tests see beside what is exported. They stand outside of the package because the components import it.
+// These names are exported for the tests, which stand outside of the package because the components import it.
 const (
 	TemplateFile       = templateFile
 	ConfSecretName     = confSecretName

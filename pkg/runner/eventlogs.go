@@ -14,7 +14,7 @@ import (
 	"github.com/sparkchaos/sparkchaos/pkg/witness"
 )
 
-// What event logs may take of this machine's disk. What a driver writes is its own choice.
+// Event logs may take so many bytes of this machine's disk: a driver writes as much as it likes.
 const (
 	maxEventLog     = 256 << 20
 	maxNodeEventLog = 1 << 30 // of all drivers that ran on a node

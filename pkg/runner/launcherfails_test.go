@@ -10,7 +10,7 @@ import (
 	"github.com/sparkchaos/sparkchaos/pkg/model"
 )
 
-// What launches the driver and makes none any more ends the wait for it at once, with the reason and where its logs are.
+// TestWhatLaunchesTheDriverMayFail has a launcher fail for good: the wait for the driver ends at once, with the reason and its logs' place.
 func TestWhatLaunchesTheDriverMayFail(t *testing.T) {
 	t.Parallel()
 	root, err := os.OpenRoot(t.TempDir())
@@ -63,7 +63,7 @@ func TestWhatLaunchesTheDriverMayFail(t *testing.T) {
 	}
 }
 
-// What an operator says about a driver that it could not make is told, without what spark-submit logged before.
+// TestAnApplicationWithoutDriverIsDescribed checks that an operator's reason is told without the log of spark-submit before it.
 func TestAnApplicationWithoutDriverIsDescribed(t *testing.T) {
 	t.Parallel()
 	by := history.Object{Kind: "SparkApplication", Name: "app"}

@@ -19,7 +19,7 @@ import (
 	"github.com/sparkchaos/sparkchaos/pkg/model"
 )
 
-// What the logs of pods may take of this machine's disk. What a pod writes is its own choice.
+// Logs of pods may take so many bytes of this machine's disk: a pod writes as much as it likes.
 const (
 	maxPodLog = 64 << 20
 	maxLogs   = 512 << 20 // of all pods of a session

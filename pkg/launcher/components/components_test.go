@@ -8,7 +8,7 @@ import (
 	"github.com/sparkchaos/sparkchaos/pkg/scenario"
 )
 
-// What targets can name must be carried by the pods of one component, and no two components may share a role.
+// TestRoles checks that the pods of one component carry each role that targets can name, and that no two components share one.
 func TestRoles(t *testing.T) {
 	t.Parallel()
 	roles := []string{launcher.RoleDriver, launcher.RoleExecutor}

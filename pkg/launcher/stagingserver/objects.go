@@ -24,7 +24,7 @@ const (
 	storeVolume     = "store"
 	storeDirectory  = "/store"
 
-	// How a server shows who it is, and whom it takes uploads from.
+	// The server has its certificate, and the token of those who may upload, from these files.
 	identityName  = "staging-server"
 	identityMount = "/etc/sparkchaos-staging"
 	identityCert  = "tls.crt"

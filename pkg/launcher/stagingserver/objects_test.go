@@ -37,7 +37,7 @@ func render(t *testing.T, w scenario.Workload) (*launcher.Objects, *part) {
 	return o, o.Members[0].Part.(*part)
 }
 
-// What is secret stands in Secrets alone.
+// TestTheServersIdentityIsInNoOtherObject checks that only Secrets hold secret values.
 func TestTheServersIdentityIsInNoOtherObject(t *testing.T) {
 	t.Parallel()
 	o, server := render(t, launchertest.StagedWordCount())
