@@ -9,6 +9,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
+	"time"
 
 	"github.com/gofrs/flock"
 
@@ -28,6 +30,8 @@ type ActiveRecord struct {
 	// Cluster identifies the cluster once the run has reached it; records of earlier versions lack it.
 	Cluster cluster.Identity `json:"cluster,omitzero"`
 	CleanUp string           `json:"cleanUp,omitempty"` // the command line that cleans up after the run
+	// PID is the process that the run lives in; 0 in records of earlier versions.
+	PID int `json:"pid,omitempty"`
 	// Untouched reports that the run has not reached a cluster yet: at most it left a cluster that was being created.
 	Untouched bool `json:"untouched,omitempty"`
 
@@ -54,6 +58,7 @@ func (a ActiveRuns) Register(record ActiveRecord) (*ActiveRun, error) {
 		return nil, fmt.Errorf("record that run %s is active: %w", record.RunID, err)
 	}
 	path := filepath.Join(a.Dir, record.RunID+".json")
+	record.PID = os.Getpid()
 	run := &ActiveRun{record: record, path: path}
 	// The record is locked before it gets its final name, so that nobody takes it for a dead run's.
 	temporary := path + ".new"
@@ -159,11 +164,12 @@ func (a ActiveRuns) Dead() ([]*ActiveRun, error) {
 	}
 	var dead []*ActiveRun
 	var errs []error
+	until := time.Now().Add(releaseTimeout)
 	for _, entry := range entries {
 		if !strings.HasSuffix(entry.Name(), ".json") {
 			continue
 		}
-		run, err := hold(filepath.Join(a.Dir, entry.Name()))
+		run, err := hold(filepath.Join(a.Dir, entry.Name()), until)
 		if err != nil {
 			errs = append(errs, err)
 		}
@@ -174,9 +180,21 @@ func (a ActiveRuns) Dead() ([]*ActiveRun, error) {
 	return dead, errors.Join(errs...)
 }
 
-// hold locks a record; it returns nil if its run is alive or has removed it meanwhile.
-func hold(path string) (*ActiveRun, error) {
+const (
+	// releaseTimeout is how long a lock may outlive the process of its run: a process that the run was about to start has it, too, until it
+	// runs its own program.
+	releaseTimeout = 10 * time.Second
+	releaseEvery   = 50 * time.Millisecond
+)
+
+// hold locks a record; it returns nil if its run is alive or has removed it meanwhile. For the lock of a process that is gone it waits
+// until the given time.
+func hold(path string, until time.Time) (*ActiveRun, error) {
 	lock, file, err := lockRecord(path, os.O_RDWR)
+	for err == nil && file == nil && processGone(path) && time.Now().Before(until) {
+		time.Sleep(releaseEvery)
+		lock, file, err = lockRecord(path, os.O_RDWR)
+	}
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil // forgotten meanwhile
 	}
@@ -201,6 +219,24 @@ func hold(path string) (*ActiveRun, error) {
 			"delete the file", path, err), run.close())
 	}
 	return run, nil
+}
+
+// processGone reports whether the process that a record names is known to have ended.
+func processGone(path string) bool {
+	content, err := os.ReadFile(path)
+	if err != nil {
+		return false
+	}
+	var record ActiveRecord
+	if json.Unmarshal(content, &record) != nil || record.PID == 0 {
+		return false
+	}
+	process, err := os.FindProcess(record.PID)
+	if err != nil {
+		return false
+	}
+	defer func() { _ = process.Release() }()
+	return errors.Is(process.Signal(syscall.Signal(0)), os.ErrProcessDone)
 }
 
 // stillThere reports whether the path still names the file that was opened and locked.

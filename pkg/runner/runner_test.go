@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -217,6 +218,30 @@ func TestAnInterruptedRunSaysSo(t *testing.T) {
 	}
 }
 
+// TestALockOutlivesItsProcess has the lock of a killed run held on for a moment, as by a process that the run was about to start.
+func TestALockOutlivesItsProcess(t *testing.T) {
+	t.Parallel()
+	ended := exec.Command("true")
+	if err := ended.Run(); err != nil {
+		t.Fatal(err)
+	}
+	active := ActiveRuns{Dir: t.TempDir()}
+	run, err := active.Register(ActiveRecord{RunID: "run-1"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	run.record.PID = ended.Process.Pid
+	if err := run.rewrite(); err != nil {
+		t.Fatal(err)
+	}
+	time.AfterFunc(200*time.Millisecond, run.Release)
+	dead, err := active.Dead()
+	if err != nil || len(dead) != 1 {
+		t.Fatalf("dead: %v, %v", dead, err)
+	}
+	dead[0].Release()
+}
+
 func TestActiveRuns(t *testing.T) {
 	t.Parallel()
 	active := ActiveRuns{Dir: filepath.Join(t.TempDir(), "active")}
@@ -239,7 +264,7 @@ func TestActiveRuns(t *testing.T) {
 	if err != nil || len(dead) != 1 {
 		t.Fatalf("dead: %v, %v", dead, err)
 	}
-	record.MadeCluster = true
+	record.MadeCluster, record.PID = true, os.Getpid()
 	if diff := cmp.Diff(record, dead[0].Record()); diff != "" {
 		t.Error(diff)
 	}
