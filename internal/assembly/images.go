@@ -44,7 +44,7 @@ func WitnessJar(cache string, show runner.Progress) func(context.Context) ([]byt
 // prepared returns an environment to build in that has what prebuilt parts have, if the environment variable names some.
 func prepared(ctx context.Context, cache string, show runner.Progress) (image.Env, error) {
 	env := ImagesOf(cache)
-	return showing(env, show), parts.Machine{Env: env, Say: show.Say}.PrepareForRun(ctx, os.Getenv)
+	return showing(env, show), parts.Machine{Env: env, Say: show.Say}.PrepareImages(ctx, os.Getenv)
 }
 
 // showing returns an environment whose builds a person sees.

@@ -412,29 +412,29 @@ func TestBadLuckLeavesNothingHalfMade(t *testing.T) {
 	}
 }
 
-func TestARunAsksForPartsOnlyIfOneIsMissing(t *testing.T) {
+func TestImagesAreAskedForOnlyIfOneIsMissing(t *testing.T) {
 	t.Parallel()
 	reference := pushed(t, nil)
 	to, said := newcomer(t)
 	from := func(string) string { return reference }
-	if err := to.PrepareForRun(t.Context(), from); err != nil {
+	if err := to.PrepareImages(t.Context(), from); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := components.Locate(to.Env.Cache); err != nil {
 		t.Errorf("no components: %v", err)
 	}
 	away := func(string) string { return "localhost:1/parts" }
-	if err := to.PrepareForRun(t.Context(), away); err != nil || strings.Contains(said.String(), "does not help") {
+	if err := to.PrepareImages(t.Context(), away); err != nil || strings.Contains(said.String(), "does not help") {
 		t.Errorf("nothing is missing: %v\n%s", err, said)
 	}
 	lost := filepath.Join(to.Env.Cache, "images", "pause-image")
 	if err := os.RemoveAll(lost); err != nil {
 		t.Fatal(err)
 	}
-	if err := to.PrepareForRun(t.Context(), away); err != nil || !strings.Contains(said.String(), "does not help") {
+	if err := to.PrepareImages(t.Context(), away); err != nil || !strings.Contains(said.String(), "does not help") {
 		t.Errorf("an image is missing: %v\n%s", err, said)
 	}
-	if err := to.PrepareForRun(t.Context(), from); err != nil {
+	if err := to.PrepareImages(t.Context(), from); err != nil {
 		t.Fatal(err)
 	}
 	if names, err := image.Lacking(to.Env); len(names) > 0 || err != nil {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/sparkchaos/sparkchaos/internal/components"
 	"github.com/sparkchaos/sparkchaos/internal/image"
 )
 
@@ -29,14 +28,11 @@ func (m Machine) Prepare(ctx context.Context, getenv func(string) string, wanted
 	return fmt.Errorf("%s: %w\nunset %s to build from source", Variable, err, Variable)
 }
 
-// PrepareForRun is Prepare for a run, which asks a registry only if an image, or a component, is not in the cache in any version.
-func (m Machine) PrepareForRun(ctx context.Context, getenv func(string) string) error {
-	images, err := image.Lacking(m.Env)
-	if err != nil {
+// PrepareImages is Prepare for those who need images: it asks a registry only if one is not in the cache in any version.
+func (m Machine) PrepareImages(ctx context.Context, getenv func(string) string) error {
+	missing, err := image.Lacking(m.Env)
+	if err != nil || len(missing) == 0 {
 		return err
-	}
-	if _, err := components.Locate(m.Env.Cache); err == nil && len(images) == 0 {
-		return nil
 	}
 	return m.Prepare(ctx, getenv, Wanted{})
 }

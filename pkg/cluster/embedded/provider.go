@@ -225,7 +225,10 @@ func (p Provider) components() (components.Set, error) { return components.Locat
 
 // build returns the components, and builds first what the cache lacks: that takes minutes, once per machine.
 func (p Provider) build(ctx context.Context) (components.Set, error) {
-	if err := p.parts().PrepareForRun(ctx, os.Getenv); err != nil {
+	if set, err := p.components(); err == nil {
+		return set, nil
+	}
+	if err := p.parts().Prepare(ctx, os.Getenv, parts.Wanted{}); err != nil {
 		return components.Set{}, err
 	}
 	if set, err := p.components(); err == nil {
