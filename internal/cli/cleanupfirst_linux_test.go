@@ -169,7 +169,7 @@ func TestNothingIsCleanedUpBeforeTheQuestion(t *testing.T) {
 			if _, err := os.Stat(done + "-worker-1"); err == nil {
 				t.Error("the user's command for machines was run")
 			}
-			if dead, err := active.Dead(); err != nil || len(dead) != 1 {
+			if dead, err := active.Dead(t.Context()); err != nil || len(dead) != 1 {
 				t.Errorf("%d records, %v; want that of the killed run", len(dead), err)
 			}
 			if open, err := faults.Pending(directory.Undo(), faultcatalogue.All().Undos()); err != nil || len(open) != 1 {

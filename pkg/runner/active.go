@@ -1,6 +1,7 @@
 package runner
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/gofrs/flock"
 
+	"github.com/sparkchaos/sparkchaos/internal/await"
 	"github.com/sparkchaos/sparkchaos/pkg/cluster"
 )
 
@@ -154,7 +156,7 @@ func lockRecord(path string, flag int) (*flock.Flock, *os.File, error) {
 
 // Dead returns the records of runs whose process has ended without cleaning up. Each is locked until it is released, so
 // that no two commands clean up after one run.
-func (a ActiveRuns) Dead() ([]*ActiveRun, error) {
+func (a ActiveRuns) Dead(ctx context.Context) ([]*ActiveRun, error) {
 	entries, err := os.ReadDir(a.Dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
@@ -164,12 +166,13 @@ func (a ActiveRuns) Dead() ([]*ActiveRun, error) {
 	}
 	var dead []*ActiveRun
 	var errs []error
-	until := time.Now().Add(releaseTimeout)
+	ctx, cancel := context.WithTimeout(ctx, releaseTimeout)
+	defer cancel()
 	for _, entry := range entries {
 		if !strings.HasSuffix(entry.Name(), ".json") {
 			continue
 		}
-		run, err := hold(filepath.Join(a.Dir, entry.Name()), until)
+		run, err := hold(ctx, filepath.Join(a.Dir, entry.Name()))
 		if err != nil {
 			errs = append(errs, err)
 		}
@@ -187,13 +190,26 @@ const (
 	releaseEvery   = 50 * time.Millisecond
 )
 
+// errReleasing is why the lock of a process that is gone is awaited.
+var errReleasing = errors.New("the lock outlives its process")
+
 // hold locks a record; it returns nil if its run is alive or has removed it meanwhile. For the lock of a process that is gone it waits
-// until the given time.
-func hold(path string, until time.Time) (*ActiveRun, error) {
-	lock, file, err := lockRecord(path, os.O_RDWR)
-	for err == nil && file == nil && processGone(path) && time.Now().Before(until) {
-		time.Sleep(releaseEvery)
-		lock, file, err = lockRecord(path, os.O_RDWR)
+// until the context ends.
+func hold(ctx context.Context, path string) (*ActiveRun, error) {
+	var lock *flock.Flock
+	var file *os.File
+	err := await.Until(ctx, releaseEvery, func(context.Context) await.Result {
+		var err error
+		if lock, file, err = lockRecord(path, os.O_RDWR); err == nil && file == nil && processGone(path) {
+			return await.NotYet(errReleasing)
+		}
+		if err != nil {
+			return await.Failed(err)
+		}
+		return await.Done()
+	})
+	if errors.Is(err, errReleasing) {
+		return nil, nil // somebody else cleans up after it
 	}
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil // forgotten meanwhile

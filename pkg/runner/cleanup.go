@@ -30,7 +30,7 @@ type CleanUpOptions struct {
 // CleanUpDead undoes the faults of runs whose process was killed, and removes what they created. Nothing outside the cluster of a run's
 // record is touched.
 func CleanUpDead(ctx context.Context, o CleanUpOptions) error {
-	dead, err := o.Active.Dead()
+	dead, err := o.Active.Dead(ctx)
 	errs := []error{err}
 	for _, run := range dead {
 		errs = append(errs, o.after(ctx, run))

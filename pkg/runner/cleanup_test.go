@@ -213,7 +213,7 @@ func TestCleanUpDead(t *testing.T) {
 			if tt.left > 0 && len(reached.written()) > 0 {
 				t.Errorf("written to the cluster: %v", reached.written())
 			}
-			dead, err := active.Dead()
+			dead, err := active.Dead(t.Context())
 			if err != nil || len(dead) != tt.left {
 				t.Errorf("%d records are left, %v; want %d", len(dead), err, tt.left)
 			}

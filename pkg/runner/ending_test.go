@@ -449,7 +449,7 @@ func TestEachDeadRunIsHeldByOne(t *testing.T) {
 	var group errgroup.Group
 	for range 8 {
 		group.Go(func() error {
-			dead, err := active.Dead()
+			dead, err := active.Dead(t.Context())
 			for _, run := range dead {
 				mu.Lock()
 				held[run.Record().RunID]++

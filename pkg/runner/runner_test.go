@@ -161,7 +161,7 @@ func TestARunWithoutClusterEndsAsErrorAndIsForgotten(t *testing.T) {
 	if err != nil || string(stored) != "as it was written\n" {
 		t.Errorf("the scenario: %q, %v", stored, err)
 	}
-	if dead, err := options.Active.Dead(); err != nil || len(dead) != 0 {
+	if dead, err := options.Active.Dead(t.Context()); err != nil || len(dead) != 0 {
 		t.Errorf("%d runs to clean up, %v", len(dead), err)
 	}
 	if len(clusters.removed) != 0 {
@@ -235,7 +235,7 @@ func TestALockOutlivesItsProcess(t *testing.T) {
 		t.Fatal(err)
 	}
 	time.AfterFunc(200*time.Millisecond, run.Release)
-	dead, err := active.Dead()
+	dead, err := active.Dead(t.Context())
 	if err != nil || len(dead) != 1 {
 		t.Fatalf("dead: %v, %v", dead, err)
 	}
@@ -245,7 +245,7 @@ func TestALockOutlivesItsProcess(t *testing.T) {
 func TestActiveRuns(t *testing.T) {
 	t.Parallel()
 	active := ActiveRuns{Dir: filepath.Join(t.TempDir(), "active")}
-	if dead, err := active.Dead(); err != nil || dead != nil {
+	if dead, err := active.Dead(t.Context()); err != nil || dead != nil {
 		t.Errorf("of nothing: %v, %v", dead, err)
 	}
 	record := ActiveRecord{RunID: "run-1", ClusterName: "a-cluster-with-a-rather-long-name", ClusterKind: "fake"}
@@ -253,14 +253,14 @@ func TestActiveRuns(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if dead, err := active.Dead(); err != nil || len(dead) != 0 {
+	if dead, err := active.Dead(t.Context()); err != nil || len(dead) != 0 {
 		t.Errorf("a living run is taken for dead: %v, %v", dead, err)
 	}
 	if err := run.Made(true); err != nil {
 		t.Fatal(err)
 	}
 	run.Release() // as the kernel does when the process ends
-	dead, err := active.Dead()
+	dead, err := active.Dead(t.Context())
 	if err != nil || len(dead) != 1 {
 		t.Fatalf("dead: %v, %v", dead, err)
 	}
@@ -268,20 +268,20 @@ func TestActiveRuns(t *testing.T) {
 	if diff := cmp.Diff(record, dead[0].Record()); diff != "" {
 		t.Error(diff)
 	}
-	if again, err := active.Dead(); err != nil || len(again) != 0 {
+	if again, err := active.Dead(t.Context()); err != nil || len(again) != 0 {
 		t.Errorf("two commands clean up after one run: %v, %v", again, err)
 	}
 	if err := dead[0].Forget(); err != nil {
 		t.Fatal(err)
 	}
 	dead[0].Release()
-	if left, err := active.Dead(); err != nil || len(left) != 0 {
+	if left, err := active.Dead(t.Context()); err != nil || len(left) != 0 {
 		t.Errorf("forgotten and still there: %v, %v", left, err)
 	}
 	if err := os.WriteFile(filepath.Join(active.Dir, "bad.json"), []byte("{"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := active.Dead(); err == nil || !strings.Contains(err.Error(), "bad.json") {
+	if _, err := active.Dead(t.Context()); err == nil || !strings.Contains(err.Error(), "bad.json") {
 		t.Errorf("a damaged record: %v", err)
 	}
 }

@@ -128,7 +128,7 @@ func openIn(run runner.Directory, active runner.ActiveRuns) ([]string, error) {
 	for _, record := range records {
 		open = append(open, undoRecord+record.ID)
 	}
-	dead, deadErr := active.Dead()
+	dead, deadErr := active.Dead(context.Background())
 	for _, run := range dead {
 		open = append(open, "active run "+run.Record().RunID)
 		run.Release()
