@@ -135,10 +135,7 @@ func (m ChaosMesh) parts(ctx context.Context) (chaosmesh.Parts, error) {
 			return parts, err
 		}
 		*needed.reference = archive.Reference
-		if loads.HasImage(archive.Path) {
-			continue
-		}
-		if err := m.cluster.Load(ctx, archive.Path); err != nil {
+		if err := cluster.LoadMissing(ctx, m.cluster, loads, archive.Path); err != nil {
 			return parts, err
 		}
 	}

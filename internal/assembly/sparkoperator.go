@@ -54,10 +54,8 @@ func installOperator(ctx context.Context, cache string, show runner.Progress, cl
 		return err
 	}
 	defer show.Await(sparkoperator.Name, sparkoperator.InstallTimeout, func() string { return "being installed" })()
-	if !nodes.HasImage(archive.Path) {
-		if err := c.Load(ctx, archive.Path); err != nil {
-			return err
-		}
+	if err := cluster.LoadMissing(ctx, c, nodes, archive.Path); err != nil {
+		return err
 	}
 	return client.Install(ctx, sparkoperator.Parts{Chart: chart, Image: archive.Reference})
 }

@@ -4,7 +4,6 @@ package chaosmesh
 
 import (
 	"fmt"
-	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -48,9 +47,8 @@ func (p Parts) values() map[string]any {
 		"tolerations": []any{map[string]any{"operator": "Exists"}},
 	}
 	if p.Image != "" {
-		registry, repository, tag := splitReference(p.Image)
 		for _, component := range []map[string]any{manager, daemon} {
-			component["image"] = map[string]any{"registry": registry, "repository": repository, "tag": tag}
+			component["image"] = chart.ImageValues(p.Image)
 			component["imagePullPolicy"] = string(p.pullPolicy())
 		}
 	}
@@ -65,12 +63,6 @@ func (p Parts) pullPolicy() corev1.PullPolicy {
 		return corev1.PullIfNotPresent
 	}
 	return corev1.PullNever
-}
-
-func splitReference(reference string) (registry, repository, tag string) {
-	registry, rest, _ := strings.Cut(reference, "/")
-	repository, tag, _ = strings.Cut(rest, ":")
-	return registry, repository, tag
 }
 
 // render returns the objects of the chart for a version of Kubernetes, in the order of the chart's files.

@@ -29,9 +29,10 @@ import (
 	"github.com/sparkchaos/sparkchaos/pkg/cluster"
 )
 
-// managedBy is the value of the label of what sparkchaos installed of Chaos Mesh; all that has it goes when Chaos Mesh is removed.
 const (
-	managedBy      = "sparkchaos"
+	// managedBy is the value of the label of what sparkchaos installed of Chaos Mesh; all that has it goes when Chaos Mesh is removed.
+	managedBy = "sparkchaos"
+
 	componentLabel = "app.kubernetes.io/component"
 )
 

@@ -15,8 +15,8 @@ import (
 )
 
 const (
-	// FieldManager owns the fields that are applied.
-	FieldManager = "sparkchaos"
+	// fieldManager owns the fields that are applied.
+	fieldManager = "sparkchaos"
 	// ManagedByLabel marks the objects that an Applier created.
 	ManagedByLabel = "app.kubernetes.io/managed-by"
 )
@@ -72,7 +72,7 @@ func (a Applier) Apply(ctx context.Context, objects ...*unstructured.Unstructure
 			}
 			resource = a.dynamic.Resource(mapping.Resource).Namespace(namespace)
 		}
-		options := metav1.ApplyOptions{FieldManager: FieldManager, Force: true}
+		options := metav1.ApplyOptions{FieldManager: fieldManager, Force: true}
 		if _, err := resource.Apply(ctx, object.GetName(), object, options); err != nil {
 			return fmt.Errorf("apply %s %s: %w", object.GetKind(), object.GetName(), err)
 		}

@@ -11,6 +11,7 @@ import (
 	"path"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"helm.sh/helm/v3/pkg/chart/loader"
 	"helm.sh/helm/v3/pkg/chartutil"
@@ -61,6 +62,13 @@ func (c Chart) Render(server *version.Info) ([]*unstructured.Unstructured, error
 		objects = append(objects, parsed...)
 	}
 	return objects, nil
+}
+
+// ImageValues returns the reference REGISTRY/REPOSITORY:TAG in the parts in which charts want it.
+func ImageValues(reference string) map[string]any {
+	registry, rest, _ := strings.Cut(reference, "/")
+	repository, tag, _ := strings.Cut(rest, ":")
+	return map[string]any{"registry": registry, "repository": repository, "tag": tag}
 }
 
 // Definitions returns the objects in a directory of CustomResourceDefinitions. build is what is done if there are none.

@@ -6,7 +6,6 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
-	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -55,10 +54,10 @@ func (p Parts) render(server *version.Info) ([]*unstructured.Unstructured, error
 
 // values returns the values of the chart: one controller, for all namespaces.
 func (p Parts) values() map[string]any {
-	registry, rest, _ := strings.Cut(p.Image, "/")
-	repository, tag, _ := strings.Cut(rest, ":")
+	image := chart.ImageValues(p.Image)
+	image["pullPolicy"] = string(corev1.PullNever)
 	return map[string]any{
-		"image": map[string]any{"registry": registry, "repository": repository, "tag": tag, "pullPolicy": string(corev1.PullNever)},
+		"image": image,
 		"controller": map[string]any{
 			"leaderElection": map[string]any{"enable": false},
 			// It has to run while other pods lack CPU, and elsewhere soon when its node is lost.

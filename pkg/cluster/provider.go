@@ -166,8 +166,13 @@ func Reuse(ctx context.Context, c Own, spec Spec, kind string) error {
 			return err
 		}
 	}
-	for _, archive := range spec.Images {
-		if c.HasImage(archive) {
+	return LoadMissing(ctx, c, c, spec.Images...)
+}
+
+// LoadMissing brings the images of archives to the nodes of a cluster, except those that its store has.
+func LoadMissing(ctx context.Context, c Cluster, store ImageStore, archives ...string) error {
+	for _, archive := range archives {
+		if store.HasImage(archive) {
 			continue
 		}
 		if err := c.Load(ctx, archive); err != nil {
