@@ -11,13 +11,14 @@ import (
 	"slices"
 	"strconv"
 	"time"
-	"unicode/utf8"
 
 	collector "go.opentelemetry.io/proto/otlp/collector/trace/v1"
 	common "go.opentelemetry.io/proto/otlp/common/v1"
 	trace "go.opentelemetry.io/proto/otlp/trace/v1"
 	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
+
+	"github.com/sparkchaos/sparkchaos/internal/printable"
 )
 
 // Limits of what is read; they bound the memory that a file takes, whoever wrote it.
@@ -184,14 +185,11 @@ func text(v *common.AnyValue) string {
 	}
 }
 
-// short cuts a text between two characters.
+// short returns what is kept of a text.
 func short(text string) string {
-	if len(text) <= maxText {
-		return text
+	kept, cut := printable.Cut(text, maxText)
+	if cut {
+		kept += "…"
 	}
-	cut := maxText
-	for !utf8.RuneStart(text[cut]) {
-		cut--
-	}
-	return text[:cut] + "…"
+	return kept
 }

@@ -14,6 +14,17 @@ func Line(s string) string {
 	return strings.Join(strings.FieldsFunc(strings.Map(harmless, s), unicode.IsSpace), " ")
 }
 
+// Cut returns the text up to a number of bytes, and reports whether that was less than all of it. No character is cut through.
+func Cut(s string, most int) (short string, cut bool) {
+	if len(s) <= most {
+		return s, false
+	}
+	for most > 0 && !utf8.RuneStart(s[most]) {
+		most--
+	}
+	return s[:most], true
+}
+
 // Lines returns the text with its ends of lines and its indentation. A tab stays; a carriage return is the end of a line
 // together with a line feed and is left out otherwise.
 func Lines(s string) string {

@@ -60,3 +60,18 @@ func TestShellWord(t *testing.T) {
 		}
 	}
 }
+
+func TestCut(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		text, want string
+		most       int
+		cut        bool
+	}{
+		{"", "", 0, false}, {"abc", "abc", 3, false}, {"abc", "ab", 2, true}, {"aü", "aü", 3, false}, {"aü", "a", 2, true}, {"ü", "", 1, true},
+	} {
+		if got, cut := Cut(tt.text, tt.most); got != tt.want || cut != tt.cut {
+			t.Errorf("Cut(%q, %d) = %q, %v; want %q, %v", tt.text, tt.most, got, cut, tt.want, tt.cut)
+		}
+	}
+}

@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -135,8 +134,8 @@ func (s *sampler) ask(ctx context.Context, t scraped) history.MetricsData {
 	began := time.Now()
 	data, err := s.get(ctx, t)
 	if err != nil {
-		text := printable.Line(err.Error())
-		data = history.MetricsData{From: t.selection.From, Error: strings.ToValidUTF8(text[:min(len(text), maxGapText)], "")}
+		why, _ := printable.Cut(printable.Line(err.Error()), maxGapText)
+		data = history.MetricsData{From: t.selection.From, Error: why}
 		var status statusError
 		if errors.As(err, &status) && t.object == nil {
 			s.refused = slices.Contains([]statusError{http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound}, status)

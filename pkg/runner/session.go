@@ -219,10 +219,11 @@ func withoutDriver(launcher history.Object, by *model.Job) string {
 	if _, thrown, ok := strings.Cut(trouble, "Exception in thread "); ok { // below what spark-submit logged
 		trouble = thrown
 	}
-	if len(trouble) > troubleShown {
-		trouble = strings.ToValidUTF8(trouble[:troubleShown], "") + "…"
+	shown, cut := printable.Cut(trouble, troubleShown)
+	if cut {
+		shown += "…"
 	}
-	return state + ": " + trouble
+	return state + ": " + shown
 }
 
 // startable returns an error if a pod's containers will never start.
